@@ -1,0 +1,70 @@
+//! `GET /models`: the list of models — how it is paged, and how a page becomes rows.
+//!
+//! Only cursors page it (`page` is a no-op). The walk ends when `nextCursor` is absent, never on a short or empty page.
+//! `Oldest` and `Newest` cursors are repaired before they are sent back (see [`super::cursor`]); the cursors of the metric
+//! sorts are exact.
+
+use super::cursor::repaired_date_cursor;
+use super::endpoint::{Endpoint, Next};
+use super::envelope::{Page, Unreadable, repaired, take_list};
+use super::model;
+use super::models_params::{LIMIT_MAX, PARAMS};
+use crate::table::{Provenance, Tables};
+
+/// The endpoint.
+pub static MODELS: Endpoint = Endpoint {
+    name: "models",
+    path: "models",
+    params: PARAMS,
+    limit_max: LIMIT_MAX,
+    // Model rows of any status in mid-2026; fewer are published.
+    catalog_rows: 900_000,
+    read,
+    next,
+};
+
+fn read(body: &str, at: &Provenance<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_list(text, at, into, model::push_rows))
+}
+
+fn next(params: &[(String, String)], next_cursor: &str) -> Next {
+    let param = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let id_step = match param("sort") {
+        // A search pages by offset, whatever its sort.
+        _ if param("query").is_some() => return Next::Cursor(next_cursor.to_owned()),
+        Some("Oldest") => 0,
+        Some("Newest") => 1,
+        _ => return Next::Cursor(next_cursor.to_owned()),
+    };
+    if next_cursor.starts_with('|') {
+        return Next::Unlistable("the remaining models have no date, and the server takes no cursor among them");
+    }
+    let repaired = repaired_date_cursor(next_cursor, id_step);
+    Next::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn each_sort_repairs_its_own_cursors() {
+        let cursor = "2024-01-02 03:04:05.5|7";
+        let cases = [
+            (vec![("sort", "Oldest")], cursor, "2024-01-02 03:04:05.500|7"),
+            (vec![("sort", "Newest")], cursor, "2024-01-02 03:04:05.500|8"),
+            (vec![("sort", "Most Downloaded")], "5|2|7", "5|2|7"),
+            (vec![], "5|2|7", "5|2|7"),
+            (vec![("sort", "Newest"), ("query", "x")], "200", "200"),
+            (vec![("sort", "Newest")], "an unknown form", "an unknown form"),
+        ];
+        for (pairs, sent, expected) in cases {
+            assert_eq!(next(&params(&pairs), sent), Next::Cursor(expected.to_owned()), "{pairs:?}");
+        }
+        assert!(matches!(next(&params(&[("sort", "Oldest")]), "|7"), Next::Unlistable(_)));
+    }
+}

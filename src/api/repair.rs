@@ -1,0 +1,98 @@
+//! Repairs the two ways in which the server's JSON is known to be almost valid: raw control bytes inside strings
+//! (civitai/cli #525) and escapes of half a surrogate pair (texts cut in the middle of an emoji).
+
+use std::borrow::Cow;
+
+/// The text with raw control bytes inside strings escaped and lone surrogate escapes replaced by U+FFFD, and how many
+/// repairs that took. Borrowed, with a count of 0, when there was nothing to repair.
+pub(super) fn repair(body: &str) -> (Cow<'_, str>, u32) {
+    let bytes = body.as_bytes();
+    let mut out = String::new();
+    let (mut kept, mut at, mut count) = (0, 0, 0_u32);
+    let mut in_string = false;
+    while at < bytes.len() {
+        let (length, replacement) = match bytes[at] {
+            b'"' => {
+                in_string = !in_string;
+                (1, None)
+            }
+            b'\\' if in_string => escape(&bytes[at..]),
+            byte if in_string && byte < 0x20 => (1, Some(format!("\\u{byte:04x}"))),
+            _ => (1, None),
+        };
+        if let Some(replacement) = replacement {
+            out.push_str(&body[kept..at]);
+            out.push_str(&replacement);
+            kept = at + length;
+            count += 1;
+        }
+        at += length;
+    }
+    if count == 0 {
+        return (Cow::Borrowed(body), 0);
+    }
+    out.push_str(&body[kept..]);
+    (Cow::Owned(out), count)
+}
+
+/// Length of the escape that `bytes` begins with, and what to write instead when it is half a surrogate pair.
+fn escape(bytes: &[u8]) -> (usize, Option<String>) {
+    match code_unit(bytes) {
+        Some(0xD800..=0xDBFF) => match code_unit(bytes.get(6..).unwrap_or_default()) {
+            Some(0xDC00..=0xDFFF) => (12, None),
+            _ => (6, Some(String::from("\\ufffd"))),
+        },
+        Some(0xDC00..=0xDFFF) => (6, Some(String::from("\\ufffd"))),
+        Some(_) => (6, None),
+        // A short escape; never step into the middle of a character that follows a stray backslash.
+        None => (if bytes.get(1).is_some_and(u8::is_ascii) && bytes[1] >= 0x20 { 2 } else { 1 }, None),
+    }
+}
+
+/// The code unit of a `\uXXXX` escape.
+fn code_unit(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn repairs_what_is_known_to_break_and_nothing_else() {
+        let cases = [
+            (r#"{"a":"b"}"#, r#"{"a":"b"}"#, 0),
+            ("{\"a\":\n\"x\ry\"}", "{\"a\":\n\"x\\u000dy\"}", 1),
+            ("[\"\u{1}\u{1f}\"]", r#"["\u0001\u001f"]"#, 2),
+            (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#, 0),
+            (r#"["\ud83d"]"#, r#"["\ufffd"]"#, 1),
+            (r#"["\ud83dx\ude00"]"#, r#"["\ufffdx\ufffd"]"#, 2),
+            (r#"["\ud83d\ud83d\ude00"]"#, r#"["\ufffd\ud83d\ude00"]"#, 1),
+            (r#"["\\ud83d"]"#, r#"["\\ud83d"]"#, 0),
+            (r#"["\"", "\\"]"#, r#"["\"", "\\"]"#, 0),
+        ];
+        for (given, expected, repairs) in cases {
+            let (text, count) = repair(given);
+            assert_eq!((&*text, count), (expected, repairs), "{given}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_safe_and_a_second_pass_finds_nothing(text in "\\PC*|[\"\\\\ud83\\x00-\\x1f é]*") {
+            let (once, _) = repair(&text);
+            prop_assert_eq!(repair(&once).1, 0);
+        }
+
+        #[test]
+        fn strings_with_control_bytes_become_valid_and_keep_their_content(text in any::<String>()) {
+            let valid = serde_json::to_string(&text).unwrap();
+            let broken = valid.replace("\\n", "\n").replace("\\u0001", "\u{1}");
+            let (repaired, _) = repair(&broken);
+            prop_assert_eq!(serde_json::from_str::<String>(&repaired).unwrap(), text);
+        }
+    }
+}

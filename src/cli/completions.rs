@@ -1,0 +1,19 @@
+//! `civitrawl completions SHELL`.
+
+use clap_complete::Shell;
+
+use super::exit::Exit;
+use super::print;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn run(arguments: &Arguments, command: &mut clap::Command) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, command, "civitrawl", &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Exit::Complete
+}

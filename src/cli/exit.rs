@@ -1,0 +1,64 @@
+//! Exit codes: part of the interface, so that a scheduler can tell what to do next.
+
+use std::process::ExitCode;
+
+use crate::dataset;
+use crate::engine::{self, Outcome};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Everything was done.
+    Complete = 0,
+    /// The arguments or the crawl file are wrong.
+    Usage = 2,
+    /// Stopped early; the next run goes on.
+    Stopped = 3,
+    /// Over, but rows are missing; the report names them.
+    Doubtful = 4,
+    /// The dataset is damaged.
+    Damaged = 65,
+    /// The disk refused.
+    Disk = 74,
+    /// Another crawl holds the dataset.
+    Held = 75,
+    /// The server refused the API key.
+    Key = 77,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&Outcome> for Exit {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Complete => Self::Complete,
+            Outcome::Doubtful => Self::Doubtful,
+            Outcome::Stopped(_) => Self::Stopped,
+            Outcome::KeyRefused(_) => Self::Key,
+        }
+    }
+}
+
+impl From<&dataset::Error> for Exit {
+    fn from(error: &dataset::Error) -> Self {
+        match error {
+            dataset::Error::Held { .. } => Self::Held,
+            dataset::Error::Damaged { .. } => Self::Damaged,
+            dataset::Error::Disk { .. } => Self::Disk,
+            dataset::Error::Absent { .. } => Self::Usage,
+        }
+    }
+}
+
+impl From<&engine::Error> for Exit {
+    fn from(error: &engine::Error) -> Self {
+        match error {
+            engine::Error::Dataset(error) => error.into(),
+            engine::Error::Refused(_) | engine::Error::Client(_) => Self::Usage,
+        }
+    }
+}

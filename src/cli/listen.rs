@@ -1,0 +1,102 @@
+//! Listens to a run for whoever started it: progress bars on a terminal, log lines elsewhere.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+
+use super::progress::Progress;
+use crate::engine::monitor::{Event, Monitor};
+
+/// When to show progress bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressWhen {
+    /// When stderr is a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, with stable field names
+    Json,
+}
+
+/// Sets up logging and progress, and returns the listener of the run. Quiet unless something is wrong; `verbose` adds
+/// what happens (1) and each request (2).
+pub(super) fn listener(when: ProgressWhen, format: LogFormat, verbose: u8) -> Arc<dyn Monitor> {
+    let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let show = match when {
+        ProgressWhen::Auto => on_terminal && format == LogFormat::Text,
+        ProgressWhen::Always => true,
+        ProgressWhen::Never => false,
+    };
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let progress = show.then(Progress::new);
+    let writer = progress.clone();
+    let to = move || -> Box<dyn std::io::Write> {
+        match &writer {
+            Some(progress) => Box::new(progress.log()),
+            None => Box::new(std::io::stderr()),
+        }
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(to);
+    // A second run in one process, as in tests, keeps the first one's log.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(on_terminal).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    let mut listeners: Vec<Arc<dyn Monitor>> = vec![Arc::new(Log)];
+    listeners.extend(progress.map(|progress| Arc::new(progress) as Arc<dyn Monitor>));
+    Arc::new(listeners)
+}
+
+/// Writes events as log lines.
+struct Log;
+
+impl Monitor for Log {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
+            Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
+            Event::Sent { walk, attempt } => tracing::debug!(walk, attempt, "request sent"),
+            Event::Answered { walk, status, bytes, latency } => {
+                tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
+            }
+            Event::Retrying { walk, attempt, wait, reason } => {
+                tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
+            }
+            Event::Throttled { pause, rate } => {
+                tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
+            }
+            Event::Page { walk, page, items, rejects, repairs, .. } => {
+                tracing::debug!(walk, page, items, rejects, repairs, "page taken");
+                if *rejects > 0 {
+                    tracing::warn!(walk, page, rejects, "items that no table could take were kept as rejects");
+                }
+            }
+            Event::GivenUp { walk, page, cursor, reason } => {
+                tracing::error!(walk, page, cursor, reason, "page given up");
+            }
+            Event::Smaller { walk, limit, reason } => tracing::warn!(walk, limit, reason, "asking for smaller pages"),
+            Event::WalkEnded { walk, end } => {
+                tracing::info!(walk, why = end.why.as_str(), detail = end.detail, "walk ended");
+            }
+            Event::WalkStopped { walk, reason } => tracing::error!(walk, reason, "walk stopped; the next run goes on"),
+            Event::Committed { record, took } => {
+                let rows: u64 = record.parts.iter().map(|part| part.rows).sum();
+                tracing::info!(commit = record.commit, rows, took_ms = took.as_millis() as u64, "committed");
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `civitrawl sandbox`: the embedded server alone, for trying things and for tests.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::exit::Exit;
+use super::{complain, print};
+use crate::dataset::storage;
+use crate::sandbox::{Config, Era, Fault, Sandbox, Traps};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The port on 127.0.0.1; 0 takes a free one, which is printed
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Models in the catalog
+    #[arg(long, default_value_t = 2000)]
+    models: u32,
+    /// Seed of the catalog
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Serve recorded items (JSON lines) instead of generated ones
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+    /// The year whose item shapes are served: today, or 2023
+    #[arg(long, default_value = "today", value_parser = era)]
+    era: Era,
+    /// Traps to set: all, none, or names with commas; `-name` takes one off
+    #[arg(long, default_value = "none", allow_hyphen_values = true, long_help = traps_help())]
+    traps: Traps,
+    /// A fault to inject, such as `kind=status,code=503,retry_after=2,every=50`; may be given more than once
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Fault>,
+    /// Added to every answer, in milliseconds
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    latency: u64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let catalog = match arguments.catalog.as_deref().map(|path| (path, storage::read_text(path))) {
+        None => None,
+        Some((_, Ok(text))) => Some(text),
+        Some((path, Err(error))) => {
+            complain(&format!("cannot read the catalog `{}`: {error}", path.display()));
+            return Exit::Usage;
+        }
+    };
+    let config = Config {
+        port: arguments.port,
+        models: arguments.models,
+        seed: arguments.seed,
+        catalog,
+        era: arguments.era,
+        traps: arguments.traps.clone(),
+        faults: arguments.faults.clone(),
+        latency: Duration::from_millis(arguments.latency),
+    };
+    match Sandbox::start(config) {
+        Ok(sandbox) => {
+            print(&format!("{}\n", sandbox.base_url()));
+            sandbox.wait();
+            Exit::Complete
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::Usage
+        }
+    }
+}
+
+fn era(text: &str) -> Result<Era, String> {
+    match text {
+        "today" => Ok(Era::Today),
+        "2023" => Ok(Era::Y2023),
+        other => Err(format!("`{other}` is no era; the eras are today, 2023")),
+    }
+}
+
+fn traps_help() -> String {
+    let traps: String = Traps::NAMES.iter().map(|(name, about)| format!("\n  {name}: {about}")).collect();
+    format!("Traps to set: all, none, or names with commas; `-name` takes one off\n{traps}")
+}

@@ -1,0 +1,129 @@
+//! `civitrawl status DATASET`: where a dataset stands, from its records; may be asked while a crawl runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::exit::Exit;
+use super::grid::{count, grid, span};
+use super::{complain, print};
+use crate::dataset::commit::{Record, Walk, check_chain};
+use crate::dataset::layout::Layout;
+use crate::dataset::storage::{Disk, Storage as _};
+use crate::dataset::store::read_records;
+use crate::dataset::{self};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The dataset's directory
+    dataset: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let layout = Layout::new(&arguments.dataset);
+    match status(&layout) {
+        Ok(text) => {
+            print(&text);
+            Exit::Complete
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+fn status(layout: &Layout) -> Result<String, dataset::Error> {
+    let files = read_records(layout, &Disk)?;
+    let dataset = layout.root().to_owned();
+    let (records, damages) = check_chain(&files);
+    if !damages.is_empty() {
+        return Err(dataset::Error::Damaged { dataset, damages });
+    }
+    let Some(last) = records.last() else { return Err(dataset::Error::Absent { dataset }) };
+    let text = [headline(layout, last), walks(last), tables(&records), last_run(layout, last)];
+    Ok(text.join("\n"))
+}
+
+fn headline(layout: &Layout, last: &Record) -> String {
+    let state = if last.is_pass_over() { "over" } else { "unfinished" };
+    let ago = span(jiff::Timestamp::now().duration_since(last.at).as_secs_f64().max(0.0));
+    format!(
+        "`{}` in {}: pass {} is {state}; commit {} of {} ({ago} ago)\n",
+        last.crawl,
+        layout.root().display(),
+        last.pass,
+        last.commit,
+        last.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    )
+}
+
+fn walks(last: &Record) -> String {
+    let rows: Vec<Vec<String>> = last
+        .walks
+        .iter()
+        .map(|(name, walk)| {
+            let numbers = [walk.pages, walk.items, walk.repeats, walk.rejects].map(count);
+            let mut row = vec![name.clone()];
+            row.extend(numbers);
+            row.push(standing(walk));
+            row
+        })
+        .collect();
+    let mut text = grid(&["walk", "pages", "items", "repeats", "rejects", "stands"], &rows);
+    for (name, walk) in &last.walks {
+        for lost in &walk.given_up {
+            let cursor = lost.cursor.as_deref().unwrap_or("none");
+            text.push_str(&format!(
+                "walk `{name}`, page {} (cursor `{cursor}`) was given up: {}\n",
+                lost.page, lost.reason
+            ));
+        }
+        if let Some(detail) = walk.end.as_ref().and_then(|end| end.detail.as_deref()) {
+            text.push_str(&format!("walk `{name}` ended early: {detail}\n"));
+        }
+    }
+    text
+}
+
+fn standing(walk: &Walk) -> String {
+    match (&walk.end, &walk.cursor) {
+        (Some(end), _) => end.why.as_str().to_owned(),
+        (None, Some(cursor)) => format!("at {cursor}"),
+        (None, None) => String::from("not begun"),
+    }
+}
+
+fn tables(records: &[Record]) -> String {
+    let mut sums: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
+    for part in records.iter().flat_map(|record| &record.parts) {
+        let (parts, rows, bytes) = sums.entry(&part.table).or_default();
+        (*parts, *rows, *bytes) = (*parts + 1, *rows + part.rows, *bytes + part.bytes);
+    }
+    let rows: Vec<Vec<String>> = sums
+        .into_iter()
+        .map(|(table, (parts, rows, bytes))| {
+            vec![table.to_owned(), count(rows), count(parts), format!("{:.1} MB", bytes as f64 / 1e6)]
+        })
+        .collect();
+    grid(&["table", "rows", "parts", "size"], &rows)
+}
+
+/// What the last run's report says of its pace; nothing when it has none.
+fn last_run(layout: &Layout, last: &Record) -> String {
+    let content = Disk.read(&layout.report(&last.run)).unwrap_or_default();
+    let Ok(report) = serde_json::from_slice::<Value>(&content) else { return String::new() };
+    let (asked, achieved) = (report["rate"]["asked"].as_f64(), report["rate"]["achieved"].as_f64());
+    let (Some(requests), Some(asked), Some(achieved)) = (report["requests"].as_u64(), asked, achieved) else {
+        return String::new();
+    };
+    let state = report["state"].as_str().unwrap_or("running").replace('_', " ");
+    let reason = report["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!(
+        "run {}: {state}{reason}; {} requests at {achieved:.2} per second, {asked} allowed; {} retries\n",
+        last.run,
+        count(requests),
+        count(report["retries"].as_u64().unwrap_or(0))
+    )
+}

@@ -1,0 +1,45 @@
+//! `civitrawl verify DATASET`.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::grid::count;
+use super::{complain, print};
+use crate::dataset::layout::Layout;
+use crate::dataset::storage::Disk;
+use crate::dataset::verify::verify;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The dataset's directory
+    dataset: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let findings = match verify(&Layout::new(&arguments.dataset), &Disk) {
+        Ok(findings) => findings,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::from(&error);
+        }
+    };
+    for fault in &findings.faults {
+        print(&format!("{fault}\n"));
+    }
+    let checked = format!(
+        "{} records, {} parts, {} rows checked",
+        count(findings.records),
+        count(findings.parts),
+        count(findings.rows)
+    );
+    match findings.faults.len() {
+        0 => {
+            print(&format!("sound: {checked}\n"));
+            Exit::Complete
+        }
+        faults => {
+            print(&format!("damaged: {faults} faults; {checked}\n"));
+            Exit::Damaged
+        }
+    }
+}

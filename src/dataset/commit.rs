@@ -1,0 +1,332 @@
+//! The commit record — checkpoint and manifest in one — and what a dataset's files say about how to go on. Pure.
+//!
+//! A record is one JSON object whose last member is the BLAKE3 hash of everything before it. It names its predecessor by the
+//! hash of that whole file, so the records form a chain that cannot lose a link unnoticed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::layout::{PartName, RunId};
+use super::storage::Entry;
+
+/// The form of record this program writes, and the only one it reads.
+pub const FORMAT: u32 = 1;
+
+/// One commit: the parts it added and where every walk stood with them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its number, counted from 1 without gaps.
+    pub commit: u64,
+    /// Hash of the predecessor's whole file; empty for the first.
+    pub previous: String,
+    /// When it was made (RFC 3339).
+    pub at: jiff::Timestamp,
+    /// The version of civitrawl that made it.
+    pub version: String,
+    /// The run that made it.
+    pub run: RunId,
+    /// The crawl's name.
+    pub crawl: String,
+    /// What decides which rows a pass gets; see `definition::fingerprint`.
+    pub definition: Value,
+    /// The pass it belongs to, counted from 1.
+    pub pass: u64,
+    /// Where every walk of the pass stands, by name.
+    pub walks: BTreeMap<String, Walk>,
+    /// The parts it added.
+    pub parts: Vec<Part>,
+}
+
+/// Where a walk stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Walk {
+    /// The cursor to send next; `None` before the first page.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
+    /// Pages taken.
+    pub pages: u64,
+    /// Items on them, rejects included.
+    pub items: u64,
+    /// Items no table could take.
+    pub rejects: u64,
+    /// Items that the page before had shown already (the server's pages overlap); kept, once per page that showed them.
+    pub repeats: u64,
+    /// Pages whose rows could not be had; the walk went on behind them or ended there.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub given_up: Vec<GivenUp>,
+    /// Why the walk is over; `None` while it is not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub end: Option<End>,
+    /// Ids of the last page's items, by which repeats are told.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tail: Vec<i64>,
+    /// Fingerprints of the cursors this commit added to those already met in the pass.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub met: Vec<String>,
+}
+
+/// A page that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// Its number in the walk.
+    pub page: u64,
+    /// The cursor that asks for it; `None` for the first page.
+    pub cursor: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a walk is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The reason's name.
+    pub why: Why,
+    /// What the server said, or what is known besides.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+}
+
+/// The reasons a walk may be over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The server named no next page.
+    Complete,
+    /// The rest has no cursor the server takes.
+    Unlistable,
+    /// A cursor came round again.
+    CursorLoop,
+    /// The server's paging cap, which is permanent.
+    PagingCap,
+    /// The server refused the cursor.
+    CursorRefused,
+    /// The server refused the request.
+    Refused,
+    /// The server knows no such thing.
+    NotFound,
+    /// A page could not be read, and nothing behind it could be reached.
+    Unreadable,
+}
+
+impl Why {
+    /// The reason's name, as records and reports have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Unlistable => "unlistable",
+            Self::CursorLoop => "cursor_loop",
+            Self::PagingCap => "paging_cap",
+            Self::CursorRefused => "cursor_refused",
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A part that a commit added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its table.
+    pub table: String,
+    /// Its file name.
+    pub name: PartName,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Its BLAKE3 hash in hexadecimal.
+    pub hash: String,
+}
+
+/// What is wrong with a record or with the parts on disk. Each message names the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A record's text is not what was written.
+    #[error("the record of commit {commit} is damaged: {reason}")]
+    Record {
+        /// The record's number, by its file name.
+        commit: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Numbers are missing from the chain.
+    #[error("the records of commits {first} to {last} are missing, although a later one exists")]
+    Gap {
+        /// The first missing number.
+        first: u64,
+        /// The last missing number.
+        last: u64,
+    },
+    /// A part that a record names is not there.
+    #[error("part `{table}/{name}` of commit {commit} is missing")]
+    MissingPart {
+        /// Its table.
+        table: String,
+        /// Its name.
+        name: String,
+        /// The commit that added it.
+        commit: u64,
+    },
+    /// A part has another size than was committed.
+    #[error("part `{table}/{name}` has {found} bytes; {expected} were committed")]
+    PartSize {
+        /// Its table.
+        table: String,
+        /// Its name.
+        name: String,
+        /// Bytes on disk.
+        found: u64,
+        /// Bytes committed.
+        expected: u64,
+    },
+    /// A part that no record names.
+    #[error("part `{table}/{name}` belongs to no commit; its record may have been deleted")]
+    StrayPart {
+        /// Its table.
+        table: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Record {
+    /// Whether every walk of the pass is over.
+    pub fn is_pass_over(&self) -> bool {
+        self.walks.values().all(|walk| walk.end.is_some())
+    }
+
+    /// The file's content.
+    ///
+    /// # Errors
+    /// Never in practice: every field has a JSON form.
+    pub fn encode(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string(self)?;
+        text.pop();
+        let checksum = blake3::hash(text.as_bytes());
+        Ok(format!("{text}{CHECKSUM}{checksum}\"}}\n"))
+    }
+
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    /// When it is not, byte for byte, what [`Record::encode`] wrote for this commit.
+    pub fn decode(commit: u64, content: &[u8]) -> Result<Self, Damage> {
+        let damage = |reason: &str| Damage::Record { commit, reason: reason.to_owned() };
+        let text = std::str::from_utf8(content).map_err(|_| damage("it is no text"))?;
+        let (body, tail) = text.rsplit_once(CHECKSUM).ok_or_else(|| damage("it is cut short"))?;
+        if tail != format!("{}\"}}\n", blake3::hash(body.as_bytes())) {
+            return Err(damage("its checksum does not match"));
+        }
+        let record: Self = serde_json::from_str(&format!("{body}}}")).map_err(|e| damage(&e.to_string()))?;
+        if record.format != FORMAT {
+            return Err(damage(&format!("its format is {}, and this version reads {FORMAT}", record.format)));
+        }
+        if record.commit != commit {
+            return Err(damage(&format!("it is the record of commit {}", record.commit)));
+        }
+        Ok(record)
+    }
+}
+
+const CHECKSUM: &str = ",\"checksum\":\"";
+
+/// The hash by which a record's successor names it.
+pub fn chain_hash(content: &[u8]) -> String {
+    blake3::hash(content).to_string()
+}
+
+/// The sound records among these files (numbers ascending, content as read), and everything wrong with the others.
+pub fn check_chain(files: &[(u64, Vec<u8>)]) -> (Vec<Record>, Vec<Damage>) {
+    let (mut records, mut damages) = (Vec::new(), Vec::new());
+    let mut previous = Some(String::new());
+    let mut expected = 1;
+    for (commit, content) in files {
+        if expected < *commit {
+            damages.push(Damage::Gap { first: expected, last: commit - 1 });
+            previous = None;
+        }
+        match Record::decode(*commit, content) {
+            Ok(record) => {
+                if previous.as_ref().is_some_and(|hash| *hash != record.previous) {
+                    let reason = format!("it does not follow the record of commit {} that is here", commit - 1);
+                    damages.push(Damage::Record { commit: *commit, reason });
+                }
+                records.push(record);
+            }
+            Err(damage) => damages.push(damage),
+        }
+        previous = Some(chain_hash(content));
+        expected = commit + 1;
+    }
+    (records, damages)
+}
+
+/// What must be done on disk before a dataset may be written to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Parts of the last commit that still have to be published: table and name.
+    pub publish: Vec<(String, PartName)>,
+    /// Staged files that no commit will publish: table and file name.
+    pub sweep: Vec<(String, String)>,
+}
+
+/// Compares the records with the files of every table's parts directory.
+///
+/// # Errors
+/// Everything found that no crash of this program can have caused.
+pub fn plan_recovery(records: &[Record], files: &BTreeMap<&str, Vec<Entry>>) -> Result<Recovery, Vec<Damage>> {
+    let mut recovery = Recovery::default();
+    let mut damages = Vec::new();
+    let mut unnamed = index(files);
+    let last = records.last().map_or(0, |record| record.commit);
+    for record in records {
+        for part in &record.parts {
+            let mut take = |name: String| unnamed.remove(&(part.table.as_str(), name));
+            let published = take(part.name.to_string());
+            // Only the last commit's publish can have been interrupted; older staged files are leftovers to sweep.
+            let staged = if record.commit == last { take(part.name.staged()) } else { None };
+            match published.or(staged) {
+                None => damages.push(Damage::MissingPart {
+                    table: part.table.clone(),
+                    name: part.name.to_string(),
+                    commit: record.commit,
+                }),
+                Some(found) if found != part.bytes => damages.push(Damage::PartSize {
+                    table: part.table.clone(),
+                    name: part.name.to_string(),
+                    found,
+                    expected: part.bytes,
+                }),
+                Some(_) if staged.is_some() => recovery.publish.push((part.table.clone(), part.name.clone())),
+                Some(_) => {}
+            }
+        }
+    }
+    for ((table, name), _) in unnamed {
+        if PartName::of_staged(&name).is_some() {
+            recovery.sweep.push((table.to_owned(), name));
+        } else if name.ends_with(".parquet") {
+            damages.push(Damage::StrayPart { table: table.to_owned(), name });
+        }
+    }
+    if damages.is_empty() { Ok(recovery) } else { Err(damages) }
+}
+
+/// Sizes by table and file name.
+fn index<'a>(files: &BTreeMap<&'a str, Vec<Entry>>) -> BTreeMap<(&'a str, String), u64> {
+    let entry = |table, entry: &Entry| ((table, entry.name.clone()), entry.bytes);
+    files.iter().flat_map(|(table, entries)| entries.iter().map(move |e| entry(*table, e))).collect()
+}
+
+/// The fingerprint under which a cursor is remembered.
+pub fn cursor_fingerprint(cursor: &str) -> String {
+    blake3::hash(cursor.as_bytes()).to_hex()[..16].to_owned()
+}

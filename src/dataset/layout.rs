@@ -1,0 +1,217 @@
+//! Where everything of a dataset lives: the only place a path is made.
+//!
+//! Paths are made of a directory the user chose, table names that were declared, numbers, and run ids that were checked.
+//! Nothing a server sent is ever part of one (invariant I7).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::Table;
+
+/// The directory of one dataset.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the dataset in this directory, which need not exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The dataset's own directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file whose lock makes one writer.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join(".lock")
+    }
+
+    /// Where commit records live.
+    pub fn commits(&self) -> PathBuf {
+        self.root.join("commits")
+    }
+
+    /// The record of commit `n`.
+    pub fn record(&self, n: u64) -> PathBuf {
+        self.commits().join(format!("{n:08}.json"))
+    }
+
+    /// Where the record of commit `n` is written before it counts.
+    pub fn record_draft(&self, n: u64) -> PathBuf {
+        self.commits().join(format!(".{n}.tmp"))
+    }
+
+    /// Where the parts of a table live.
+    pub fn parts(&self, table: &Table) -> PathBuf {
+        self.root.join("parts").join(table.name)
+    }
+
+    /// A part that counts.
+    pub fn part(&self, table: &Table, name: &PartName) -> PathBuf {
+        self.parts(table).join(name.to_string())
+    }
+
+    /// Where a part is written before it counts: beside its final place.
+    pub fn staged(&self, table: &Table, name: &PartName) -> PathBuf {
+        self.parts(table).join(name.staged())
+    }
+
+    /// An entry of a directory, by a name read back from that directory.
+    pub fn entry(directory: &Path, name: &str) -> PathBuf {
+        directory.join(name)
+    }
+
+    /// Where run reports live.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// The report of a run.
+    pub fn report(&self, run: &RunId) -> PathBuf {
+        self.runs().join(format!("{run}.json"))
+    }
+
+    /// Where a run's report is written before it replaces the previous one.
+    pub fn report_draft(&self, run: &RunId) -> PathBuf {
+        self.runs().join(format!(".{run}.tmp"))
+    }
+
+    /// A glob that matches every part of a table, for readers.
+    pub fn parts_glob(&self, table: &Table) -> String {
+        format!("{}/parts/{}/*.parquet", self.root.display(), table.name)
+    }
+}
+
+/// The number of a commit, when a file name in `commits/` is that of a record.
+pub fn record_number(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".json")?;
+    let number = digits.parse().ok()?;
+    (format!("{number:08}") == digits).then_some(number)
+}
+
+/// Whether a file name in `commits/` or `runs/` is a draft that a dead run left behind.
+pub fn is_draft(file_name: &str) -> bool {
+    file_name.starts_with('.') && file_name.ends_with(".tmp")
+}
+
+/// Names a run: when it began, and a few digits that tell runs of one second apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id of a run that began at this second (`20261123T080000Z`) with these distinguishing digits.
+    pub fn new(began: &jiff::Timestamp, digits: u16) -> Self {
+        Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let shaped = (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if shaped { Ok(Self(text)) } else { Err(format!("`{}` is no run id", text.escape_debug())) }
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> Self {
+        run.0
+    }
+}
+
+/// Names a part within its table: the commit that wrote it, and the run that made the commit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PartName {
+    /// The commit.
+    pub commit: u64,
+    /// The run.
+    pub run: RunId,
+}
+
+impl PartName {
+    /// The file name it has before it counts.
+    pub fn staged(&self) -> String {
+        format!(".{self}.staged")
+    }
+
+    /// The part that a staged file would become, when a file name is that of one.
+    pub fn of_staged(file_name: &str) -> Option<Self> {
+        file_name.strip_prefix('.')?.strip_suffix(".staged")?.parse().ok()
+    }
+}
+
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08}-{}.parquet", self.commit, self.run)
+    }
+}
+
+impl FromStr for PartName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{}` is no part's name", text.escape_debug());
+        let stem = text.strip_suffix(".parquet").ok_or_else(wrong)?;
+        let (commit, run) = stem.split_once('-').ok_or_else(wrong)?;
+        let name = Self { commit: commit.parse().map_err(|_| wrong())?, run: RunId::try_from(run.to_owned())? };
+        if name.to_string() == text { Ok(name) } else { Err(wrong()) }
+    }
+}
+
+impl TryFrom<String> for PartName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PartName> for String {
+    fn from(name: PartName) -> Self {
+        name.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_read_back_are_the_names_that_were_made() {
+        let run = RunId::new(&"2026-11-23T08:00:00Z".parse().unwrap(), 0xbeef);
+        let name = PartName { commit: 42, run };
+        assert_eq!(name.to_string(), "00000042-20261123T080000Z-beef.parquet");
+        assert_eq!(name.to_string().parse::<PartName>().unwrap(), name);
+        assert_eq!(PartName::of_staged(&name.staged()), Some(name));
+        assert_eq!(record_number("00000042.json"), Some(42));
+        assert_eq!(record_number("42.json"), None);
+        assert!(is_draft(".42.tmp") && !is_draft("00000042.json"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_names_a_part_or_run_that_leaves_its_directory(text in "\\PC*|[0-9]{8}-[./A-Za-z0-9-]{0,20}\\.parquet") {
+            if let Ok(name) = text.parse::<PartName>() {
+                let made = name.to_string();
+                prop_assert!(!made.contains('/') && !made.contains("..") && !made.contains('\0'));
+            }
+            if let Ok(run) = RunId::try_from(text) {
+                prop_assert!(!run.to_string().contains(['/', '.']));
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Checks everything a dataset promises, from the chain of records down to each row's key, and names each fault. Reads only.
+//!
+//! It may run beside a crawl. Memory is bounded by one commit, time by the size of the dataset.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::commit::{Damage, Part, Record, check_chain, plan_recovery};
+use super::layout::Layout;
+use super::part::sort_columns;
+use super::storage::Storage;
+use super::store::{list_parts, read_records};
+use super::{During, Error};
+use crate::table::{self, Table};
+
+/// What was checked, and what was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Records read.
+    pub records: u64,
+    /// Parts read.
+    pub parts: u64,
+    /// Rows read.
+    pub rows: u64,
+    /// Every fault, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Checks a dataset. Faults are findings, not errors.
+///
+/// # Errors
+/// [`Error::Absent`], or [`Error::Disk`] when the disk refuses to be read.
+pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error> {
+    let (files, recovery) = loop {
+        let files = read_records(layout, storage)?;
+        let parts = list_parts(layout, storage)?;
+        let (records, damages) = check_chain(&files);
+        let recovery = plan_recovery(&records, &parts);
+        // A crawl that committed meanwhile has made the comparison stale.
+        if read_records(layout, storage)?.len() == files.len() {
+            break ((records, damages), recovery);
+        }
+    };
+    let (records, damages) = files;
+    if records.is_empty() && damages.is_empty() && storage.list(layout.root()).during("list", layout.root())?.is_empty()
+    {
+        return Err(Error::Absent { dataset: layout.root().to_owned() });
+    }
+    let mut findings = Findings { records: records.len() as u64, ..Findings::default() };
+    findings.faults.extend(damages.iter().map(ToString::to_string));
+    let stray_or_missing = recovery.err().unwrap_or_default();
+    findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
+    let mut pages = Pages::default();
+    for record in &records {
+        check_commit(layout, storage, record, &stray_or_missing, &mut pages, &mut findings)?;
+    }
+    pages.check(&records, &mut findings.faults);
+    Ok(findings)
+}
+
+/// Checks the parts of one commit, and that rows of child tables have their parents on the same page.
+fn check_commit(
+    layout: &Layout,
+    storage: &dyn Storage,
+    record: &Record,
+    known: &[Damage],
+    pages: &mut Pages,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut contents: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
+    for part in &record.parts {
+        let missing = |damage: &Damage| matches!(damage, Damage::MissingPart { table, name, .. } if *table == part.table && *name == part.name.to_string());
+        let Some(table) = table::named(&part.table).filter(|_| !known.iter().any(missing)) else { continue };
+        match read_part(layout, storage, table, part)? {
+            Ok(batches) => {
+                findings.parts += 1;
+                findings.rows += part.rows;
+                if let Err(fault) = check_rows(table, part, &batches, pages) {
+                    findings.faults.push(fault);
+                }
+                contents.insert(table.name, batches);
+            }
+            Err(fault) => findings.faults.push(fault),
+        }
+    }
+    for table in table::ALL {
+        if let Err(fault) = check_parents(table, &contents, record.commit) {
+            findings.faults.push(fault);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a part whose bytes are those that were committed; the inner error is the fault.
+fn read_part(
+    layout: &Layout,
+    storage: &dyn Storage,
+    table: &Table,
+    part: &Part,
+) -> Result<Result<Vec<RecordBatch>, String>, Error> {
+    let fault = |what: &str| format!("part `{}/{}` {what}", part.table, part.name);
+    let (path, staged) = (layout.part(table, &part.name), layout.staged(table, &part.name));
+    // The last commit of an interrupted run may still be waiting to be published.
+    let content = match storage.read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => storage.read(&staged),
+        other => other,
+    };
+    let content = Bytes::from(content.during("read", &path)?);
+    if blake3::hash(&content).to_string() != part.hash {
+        return Ok(Err(fault("is not what was committed: its hash is another")));
+    }
+    let read = || -> Result<Vec<RecordBatch>, Box<dyn std::error::Error>> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(content)?;
+        if reader.schema().fields() != table.schema().fields() {
+            return Err("has other columns than its table".into());
+        }
+        Ok(reader.build()?.collect::<Result<_, ArrowError>>()?)
+    };
+    Ok(read().map_err(|error| fault(&format!("cannot be read: {error}"))).and_then(|batches| {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if rows as u64 == part.rows {
+            Ok(batches)
+        } else {
+            Err(fault(&format!("holds {rows} rows; {} were committed", part.rows)))
+        }
+    }))
+}
+
+/// Rows of a part are in order, and no key occurs twice on one page.
+fn check_rows(table: &Table, part: &Part, batches: &[RecordBatch], pages: &mut Pages) -> Result<(), String> {
+    let fault = |what: &str| format!("part `{}/{}` {what}", part.table, part.name);
+    let columns = sort_columns(table);
+    let mut keys = Keys::new(table, &columns).map_err(|e| fault(&e.to_string()))?;
+    let mut previous: Option<Box<[u8]>> = None;
+    for batch in batches {
+        let rows = keys.of(batch, &columns).map_err(|e| fault(&e.to_string()))?;
+        for row in &rows {
+            match previous.as_deref().map(|previous| previous.cmp(row.as_ref())) {
+                Some(Ordering::Equal) => return Err(fault("holds the same key twice on one page")),
+                Some(Ordering::Greater) => return Err(fault("is not sorted by its key")),
+                Some(Ordering::Less) | None => previous = Some(row.as_ref().into()),
+            }
+        }
+        if table.name == "pages" {
+            pages.note(batch);
+        }
+    }
+    Ok(())
+}
+
+/// Every row of a child table has its parent on the same page.
+fn check_parents(table: &Table, contents: &BTreeMap<&str, Vec<RecordBatch>>, commit: u64) -> Result<(), String> {
+    let (Some((parent, link)), Some(children)) = (table.parent, contents.get(table.name)) else { return Ok(()) };
+    let Some(parent) = table::named(parent) else { return Ok(()) };
+    let fault = |error: ArrowError| format!("commit {commit}: `{}` cannot be compared: {error}", table.name);
+    let on_page = |names: &[&'static str]| [names, &["walk", "page"][..]].concat();
+    let (parent_columns, child_columns) = (on_page(parent.key), on_page(link));
+    let mut keys = Keys::new(parent, &parent_columns).map_err(fault)?;
+    let mut parents: HashSet<Box<[u8]>> = HashSet::new();
+    for batch in contents.get(parent.name).into_iter().flatten() {
+        let rows = keys.of(batch, &parent_columns).map_err(fault)?;
+        parents.extend(rows.iter().map(|row| Box::from(row.as_ref())));
+    }
+    let mut orphans = 0;
+    for batch in children {
+        let rows = keys.of(batch, &child_columns).map_err(fault)?;
+        orphans += rows.iter().filter(|row| !parents.contains(row.as_ref())).count();
+    }
+    let told =
+        format!("commit {commit}: {orphans} rows of `{}` have no row in `{}` on their page", table.name, parent.name);
+    if orphans == 0 { Ok(()) } else { Err(told) }
+}
+
+/// Turns some columns of a table into comparable keys.
+struct Keys(RowConverter);
+
+impl Keys {
+    fn new(table: &Table, columns: &[&str]) -> Result<Self, ArrowError> {
+        let schema = table.schema();
+        let field = |name: &&str| Ok(SortField::new(schema.field_with_name(name)?.data_type().clone()));
+        Ok(Self(RowConverter::new(columns.iter().map(field).collect::<Result<_, ArrowError>>()?)?))
+    }
+
+    fn of(&mut self, batch: &RecordBatch, columns: &[&str]) -> Result<Rows, ArrowError> {
+        let schema = batch.schema();
+        let column = |name: &&str| Ok(batch.column(schema.index_of(name)?).clone());
+        self.0.convert_columns(&columns.iter().map(column).collect::<Result<Vec<ArrayRef>, ArrowError>>()?)
+    }
+}
+
+/// The pages found, by pass and walk.
+#[derive(Debug, Default)]
+struct Pages(BTreeMap<(u64, String), BTreeSet<u64>>);
+
+impl Pages {
+    fn note(&mut self, batch: &RecordBatch) {
+        let number = |name: &str| batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let walks = batch.column_by_name("walk").and_then(|column| column.as_string_opt::<i32>());
+        let (Some(passes), Some(pages), Some(walks)) = (number("pass"), number("page"), walks) else { return };
+        for row in 0..batch.num_rows() {
+            let key = (passes.value(row).unsigned_abs(), walks.value(row).to_owned());
+            self.0.entry(key).or_default().insert(pages.value(row).unsigned_abs());
+        }
+    }
+
+    /// Each walk has exactly the pages that the last record of its pass counts.
+    fn check(&self, records: &[Record], faults: &mut Vec<String>) {
+        let last_of_pass: BTreeMap<u64, &Record> = records.iter().map(|record| (record.pass, record)).collect();
+        let none = BTreeSet::new();
+        for (pass, record) in last_of_pass {
+            for (name, walk) in &record.walks {
+                let found = self.0.get(&(pass, name.clone())).unwrap_or(&none);
+                let given_up = |page: &u64| walk.given_up.iter().any(|lost| lost.page == *page);
+                let missing: Vec<u64> =
+                    (1..=walk.pages).filter(|page| !found.contains(page) && !given_up(page)).collect();
+                if let Some(first) = missing.first() {
+                    let count = missing.len();
+                    faults.push(format!(
+                        "pass {pass}, walk `{name}`: {count} of its {} pages are missing, the first is page {first}",
+                        walk.pages
+                    ));
+                }
+                if let Some(page) = found.iter().find(|page| **page > walk.pages) {
+                    faults.push(format!(
+                        "pass {pass}, walk `{name}`: page {page} is there, but its record counts {} pages",
+                        walk.pages
+                    ));
+                }
+            }
+        }
+    }
+}

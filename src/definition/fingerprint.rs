@@ -1,0 +1,213 @@
+//! The part of a crawl that decides which rows a pass gets, as JSON for the commit records, and how two of them differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Crawl, Server, Walk};
+
+/// The canonical JSON of what decides the rows of a pass: the server (with the sandbox's catalog, if that is it),
+/// `keep_bodies` and the walks. Pace, timeouts, retries and commit bounds may change freely and are not in it; neither
+/// is the order in which a walk's parameters are written.
+pub fn fingerprint(crawl: &Crawl) -> Value {
+    let mut canonical = json!({
+        "server": match &crawl.server { Server::Url(url) => url.as_str(), Server::Sandbox => "sandbox" },
+        "keep_bodies": crawl.keep_bodies,
+        "walks": crawl.walks.iter().map(walk).collect::<Vec<Value>>(),
+    });
+    if crawl.server == Server::Sandbox {
+        let sandbox = &crawl.sandbox;
+        canonical["sandbox"] = json!({ "models": sandbox.models, "seed": sandbox.seed, "traps": sandbox.traps });
+    }
+    canonical
+}
+
+/// The canonical JSON of one walk.
+fn walk(walk: &Walk) -> Value {
+    let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in &walk.params {
+        params.entry(name).or_default().push(value);
+    }
+    params.values_mut().for_each(|values| values.sort_unstable());
+    json!({ "name": walk.name, "endpoint": walk.endpoint.name, "params": params, "limit": walk.limit })
+}
+
+/// How a definition changed, one line per change; empty only when nothing did.
+pub fn difference(old: &Value, new: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    compare("", &without(old, "walks"), &without(new, "walks"), &mut lines);
+    compare_walks(&old["walks"], &new["walks"], &mut lines);
+    if lines.is_empty() && old != new {
+        lines.push("the definition was recorded in a form that this version does not write".to_owned());
+    }
+    lines
+}
+
+/// One line for each key whose value differs; nested objects are named by their path.
+fn compare(prefix: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
+    let keys: BTreeSet<&String> =
+        [old, new].into_iter().filter_map(Value::as_object).flat_map(|map| map.keys()).collect();
+    for key in keys {
+        let name = format!("{prefix}`{key}`");
+        match (old.get(key), new.get(key)) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(old @ Value::Object(_)), Some(new @ Value::Object(_))) => {
+                let prefix = if key == "params" { format!("{prefix}param ") } else { format!("{prefix}{key} ") };
+                compare(&prefix, old, new, lines);
+            }
+            (Some(old), Some(new)) => lines.push(format!("{name} was {}, is {}", shown(old), shown(new))),
+            (Some(old), None) => lines.push(format!("{name} was {}, is gone", shown(old))),
+            (None, Some(new)) => lines.push(format!("{name} is new: {}", shown(new))),
+            (None, None) => {}
+        }
+    }
+}
+
+/// Walks are compared by name; their order matters too, because the first one wins in a snapshot.
+fn compare_walks(old: &Value, new: &Value, lines: &mut Vec<String>) {
+    let (old_names, new_names) = (names(old), names(new));
+    for name in &old_names {
+        match find(new, name) {
+            Some(now) => {
+                let was = find(old, name).unwrap_or(&Value::Null);
+                compare(&format!("walk `{name}`: "), was, now, lines);
+            }
+            None => lines.push(format!("walk `{name}` is gone")),
+        }
+    }
+    for name in new_names.iter().filter(|name| !old_names.contains(name)) {
+        lines.push(format!("walk `{name}` is new"));
+    }
+    let stayed: Vec<&&str> = old_names.iter().filter(|name| new_names.contains(name)).collect();
+    let stays: Vec<&&str> = new_names.iter().filter(|name| old_names.contains(name)).collect();
+    if stayed != stays {
+        lines.push(format!("the order of the walks was {}, is {}", shown(&json!(old_names)), shown(&json!(new_names))));
+    }
+}
+
+/// The object without one of its keys.
+fn without(value: &Value, key: &str) -> Value {
+    let mut value = value.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.remove(key);
+    }
+    value
+}
+
+/// The names of the walks, in their order.
+fn names(walks: &Value) -> Vec<&str> {
+    walks.as_array().into_iter().flatten().filter_map(|walk| walk["name"].as_str()).collect()
+}
+
+/// The walk of this name.
+fn find<'v>(walks: &'v Value, name: &str) -> Option<&'v Value> {
+    walks.as_array()?.iter().find(|walk| walk["name"] == name)
+}
+
+/// A value for a sentence: text and lists of text as words in backticks, everything else as JSON in them.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(items) if !items.is_empty() => items.iter().map(shown).collect::<Vec<String>>().join(", "),
+        other => format!("`{other}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::ENDPOINTS;
+    use crate::definition::parse;
+
+    const FILE: &str = "server = \"sandbox\"\ndataset = \"d\"\n[[walk]]\nname = \"a\"\nendpoint = \"models\"\n\
+        params = { sort = \"Oldest\", types = [\"VAE\", \"LORA\"] }\n[[walk]]\nname = \"b\"\nendpoint = \"models\"\n";
+
+    fn of(text: &str) -> Value {
+        parse("x", text, ENDPOINTS).map_or(Value::Null, |(crawl, _)| fingerprint(&crawl))
+    }
+
+    #[test]
+    fn is_canonical() {
+        let expected = json!({
+            "server": "sandbox",
+            "sandbox": { "models": 2000, "seed": 1, "traps": "all" },
+            "keep_bodies": false,
+            "walks": [
+                { "name": "a", "endpoint": "models", "limit": 100, "params": { "sort": ["Oldest"], "types": ["LORA", "VAE"] } },
+                { "name": "b", "endpoint": "models", "limit": 100, "params": {} },
+            ],
+        });
+        assert_eq!(of(FILE), expected);
+    }
+
+    #[test]
+    fn what_may_change_freely_is_not_in_it() {
+        let free = "retry.attempts = 3\npace.burst = 9\ntimeouts.idle = \"9s\"\ncommit.every = \"9s\"\n\
+            sandbox.latency = \"9ms\"\nkey_file = \"k\"\n";
+        let reordered = FILE.replace(
+            "sort = \"Oldest\", types = [\"VAE\", \"LORA\"]",
+            "types = [\"LORA\", \"VAE\"], sort = \"Oldest\"",
+        );
+        assert_eq!(of(&format!("{free}{FILE}")), of(FILE));
+        assert_eq!(of(&reordered), of(FILE));
+    }
+
+    #[test]
+    fn differences_are_told_line_by_line() {
+        let cases: [(&str, &str, &[&str]); 9] = [
+            ("Oldest", "Newest", &["walk `a`: param `sort` was `Oldest`, is `Newest`"]),
+            (
+                "\"sandbox\"",
+                "\"https://h/api/v1\"",
+                &[
+                    "`sandbox` was `{\"models\":2000,\"seed\":1,\"traps\":\"all\"}`, is gone",
+                    "`server` was `sandbox`, is `https://h/api/v1`",
+                ],
+            ),
+            ("dataset", "keep_bodies = true\ndataset", &["`keep_bodies` was `false`, is `true`"]),
+            ("dataset", "sandbox.models = 5\ndataset", &["sandbox `models` was `2000`, is `5`"]),
+            ("[\"VAE\", \"LORA\"]", "\"LORA\"", &["walk `a`: param `types` was `LORA`, `VAE`, is `LORA`"]),
+            (
+                "sort = \"Oldest\",",
+                "limit = 5,",
+                &["walk `a`: `limit` was `100`, is `5`", "walk `a`: param `sort` was `Oldest`, is gone"],
+            ),
+            ("sort =", "nsfw = true, sort =", &["walk `a`: param `nsfw` is new: `true`"]),
+            ("\"b\"", "\"c\"", &["walk `b` is gone", "walk `c` is new"]),
+            ("dataset", "dataset", &[]),
+        ];
+        for (from, to, expected) in cases {
+            assert_eq!(difference(&of(FILE), &of(&FILE.replace(from, to))), expected, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_walks_matters() {
+        let (old, mut new) = (of(FILE), of(FILE));
+        new["walks"].as_array_mut().into_iter().for_each(|walks| walks.reverse());
+        assert_eq!(difference(&old, &new), ["the order of the walks was `a`, `b`, is `b`, `a`"]);
+        assert_eq!(difference(&json!(1), &json!(2)).len(), 1);
+    }
+
+    /// Any JSON near enough to a fingerprint to take every path.
+    fn anything() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[ab]".prop_map(Value::from)];
+        leaf.prop_recursive(4, 16, 3, |inner| {
+            let key = prop::sample::select(vec!["walks", "name", "params", "server"]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..4).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_said_exactly_when_nothing_changed(old in anything(), new in anything()) {
+            prop_assert_eq!(difference(&old, &new).is_empty(), old == new);
+            prop_assert!(difference(&old, &old).is_empty());
+        }
+    }
+}

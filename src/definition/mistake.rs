@@ -1,0 +1,142 @@
+//! What is found in a crawl file: mistakes, which refuse it, and warnings, which do not; each with its line.
+
+use std::fmt;
+
+use super::value::Value;
+
+/// How much of a value a sentence quotes.
+const QUOTED_CHARS: usize = 60;
+
+/// Something in a crawl file that must be changed before it can run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Sentences: what is wrong, and what would be right.
+    pub text: String,
+}
+
+/// Something in a crawl file that is accepted and yet worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Sentences: what will happen.
+    pub text: String,
+}
+
+/// Every mistake of one crawl file, in the order of its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    /// The mistakes.
+    pub list: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// One block of text, a paragraph per mistake, each opening with `path:line: `.
+    pub fn display(&self, path: &str) -> String {
+        let paragraphs: Vec<String> =
+            self.list.iter().map(|mistake| format!("{path}:{}: {}", mistake.line, mistake.text)).collect();
+        paragraphs.join("\n\n")
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.display("line"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Gathers mistakes and warnings while a file is read, turning byte offsets into lines.
+pub(super) struct Findings<'t> {
+    text: &'t str,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Warning>,
+}
+
+impl<'t> Findings<'t> {
+    /// Nothing found yet in `text`.
+    pub(super) fn new(text: &'t str) -> Findings<'t> {
+        Findings { text, mistakes: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Notes a mistake at a byte offset of the text.
+    pub(super) fn mistake(&mut self, at: usize, text: impl Into<String>) {
+        let line = self.line(at);
+        self.mistakes.push(Mistake { line, text: text.into() });
+    }
+
+    /// Notes a warning at a byte offset of the text.
+    pub(super) fn warn(&mut self, at: usize, text: impl Into<String>) {
+        let line = self.line(at);
+        self.warnings.push(Warning { line, text: text.into() });
+    }
+
+    /// The line of a byte offset, counted from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+    }
+
+    /// A value as the file writes it, fit to be quoted in a sentence.
+    pub(super) fn written(&self, value: &Value<'_>) -> String {
+        clip(self.text.get(value.span()).unwrap_or_default())
+    }
+
+    /// Whether a mistake was noted.
+    pub(super) fn any_mistake(&self) -> bool {
+        !self.mistakes.is_empty()
+    }
+
+    /// The outcome of reading: `read` with the warnings when there was no mistake, else every mistake.
+    ///
+    /// # Errors
+    /// The mistakes, sorted by line. Readers that return `None` have noted why.
+    pub(super) fn conclude<T>(mut self, read: Option<T>) -> Result<(T, Vec<Warning>), Mistakes> {
+        self.mistakes.sort_by_key(|mistake| mistake.line);
+        self.warnings.sort_by_key(|warning| warning.line);
+        match read {
+            Some(read) if self.mistakes.is_empty() => Ok((read, self.warnings)),
+            _ => Err(Mistakes { list: self.mistakes }),
+        }
+    }
+}
+
+/// The text's beginning without control characters, fit to be quoted in a sentence.
+pub(super) fn clip(text: &str) -> String {
+    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut clipped: String = chars.by_ref().take(QUOTED_CHARS).collect();
+    if chars.next().is_some() {
+        clipped.push('…');
+    }
+    clipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, clip};
+
+    #[test]
+    fn lines_are_counted_from_one_and_sorted() {
+        let mut found = Findings::new("a\nbé\nc");
+        found.mistake(6, "third.");
+        found.mistake(0, "first.");
+        found.mistake(2, "second.");
+        let mistakes = found.conclude(Some(())).err().map(|mistakes| mistakes.display("x.toml"));
+        assert_eq!(mistakes.as_deref(), Some("x.toml:1: first.\n\nx.toml:2: second.\n\nx.toml:3: third."));
+    }
+
+    #[test]
+    fn warnings_do_not_refuse() {
+        let mut found = Findings::new("a\nb");
+        found.warn(2, "careful.");
+        assert_eq!(found.conclude(Some(7)).map(|(read, warnings)| (read, warnings[0].line)), Ok((7, 2)));
+    }
+
+    #[test]
+    fn clips_long_and_odd_text() {
+        assert_eq!(clip("a\n\u{7}b"), "a  b");
+        assert_eq!(clip(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+    }
+}

@@ -1,0 +1,133 @@
+//! Crawl file → checked [`Crawl`] → walks. Pure: the text comes in, every mistake goes out at once.
+
+mod credential;
+mod fingerprint;
+mod mistake;
+mod params;
+mod parse;
+mod quantity;
+mod server;
+mod suggestion;
+mod value;
+mod walk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::api::endpoint::Endpoint;
+
+pub use fingerprint::{difference, fingerprint};
+pub use mistake::{Mistake, Mistakes, Warning};
+pub use parse::parse;
+pub use server::ServerError;
+
+/// A checked crawl file: everything a run needs to know.
+#[derive(Debug, Clone)]
+pub struct Crawl {
+    /// The file's stem (`models` for `crawls/models.toml`); names the crawl in records, parts and logs.
+    pub name: String,
+    /// Who is asked.
+    pub server: Server,
+    /// Where the dataset lives, as written (relative to the current directory).
+    pub dataset: PathBuf,
+    /// How fast.
+    pub pace: Pace,
+    /// How long one request may take.
+    pub timeouts: Timeouts,
+    /// How long a failing page is asked again.
+    pub retry: Retry,
+    /// How often rows and cursors are made durable.
+    pub commit: Commit,
+    /// Whether the answers are kept as received in `pages.body`.
+    pub keep_bodies: bool,
+    /// Whether plain `http` to a host that is not loopback is allowed.
+    pub insecure_http: bool,
+    /// A file that holds the API key, as written.
+    pub key_file: Option<PathBuf>,
+    /// What the embedded server serves when `server = "sandbox"`.
+    pub sandbox: Sandbox,
+    /// The walks, in the order of the file. Never empty; names are unique.
+    pub walks: Vec<Walk>,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Server {
+    /// A base URL that includes `/api/v1` and has no trailing slash, query or fragment.
+    Url(Url),
+    /// The embedded sandbox, started on a loopback port for the run.
+    Sandbox,
+}
+
+/// `[pace]`: the token bucket that every request of the process goes through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Tokens per second (0.01 to 1000; default 1).
+    pub requests_per_second: f64,
+    /// Size of the bucket in requests (1 to 1000; default 1).
+    pub burst: u32,
+    /// Requests in flight at once (1 to 256; default 4).
+    pub in_flight: u32,
+}
+
+/// `[timeouts]`: bounds of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, TLS included (100 ms to 10 min; default 10 s).
+    pub connect: Duration,
+    /// From sending the request to the first byte of the answer's head, and between two reads of its body (100 ms to 1 h; default 60 s).
+    pub idle: Duration,
+    /// For the whole answer (1 s to 24 h; default 5 min).
+    pub total: Duration,
+}
+
+/// `[retry]`: bounds of all attempts at one page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How often one page is asked for before it counts as failed (1 to 100; default 8).
+    pub attempts: u32,
+    /// How long one page is tried, waits included (1 s to 168 h; default 15 min).
+    pub elapsed: Duration,
+}
+
+/// `[commit]`: whichever bound is reached first makes a commit due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// Age of the oldest uncommitted row (100 ms to 24 h; default 60 s).
+    pub every: Duration,
+    /// Bytes of rows held in memory, those being gathered and those being written together (1 MiB to 16 GiB; default 64 MiB).
+    pub bytes: u64,
+}
+
+/// `[sandbox]`: what the embedded server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Models in the catalog (0 to 10 million; default 2000).
+    pub models: u32,
+    /// Seed of the catalog (default 1).
+    pub seed: u64,
+    /// Traps to switch on, as `civitrawl sandbox --traps` takes them (default `all`).
+    pub traps: String,
+    /// Faults to inject, each as `civitrawl sandbox --fault` takes it (default none).
+    pub faults: Vec<String>,
+    /// Added to every answer (0 to 10 min; default 0).
+    pub latency: Duration,
+}
+
+/// One `[[walk]]`.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// Unique within the file: letters, digits, `-` and `_`, at most 64.
+    pub name: String,
+    /// What is walked.
+    pub endpoint: &'static Endpoint,
+    /// Query parameters in the order of the file, lists already spread over repeated keys; without `limit` and `cursor`.
+    pub params: Vec<(String, String)>,
+    /// Items asked for per page.
+    pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! A crawl file's text → a checked [`Crawl`], or every mistake in it at once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::mistake::{Findings, Mistakes, Warning};
+use super::value::Section;
+use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, walk};
+use crate::api::endpoint::Endpoint;
+
+/// Requests per second above which a server that is not local deserves a warning.
+const POLITE_RATE: f64 = 5.0;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const MIB: u64 = 1 << 20;
+
+/// Reads the text of the crawl file called `name` (its stem), checking its walks against `endpoints`.
+///
+/// # Errors
+/// Every mistake in the file, each with its line. A text that is not TOML gets only the mistakes of its syntax.
+pub fn parse(name: &str, text: &str, endpoints: &[&'static Endpoint]) -> Result<(Crawl, Vec<Warning>), Mistakes> {
+    let mut found = Findings::new(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut places: Vec<_> = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error)).collect();
+    places.sort_by_key(|(at, _)| *at);
+    // One slip often makes the parser stumble several times over the rest of its line.
+    places.dedup_by_key(|(at, _)| found.line(*at));
+    for (at, error) in places {
+        found.mistake(at, format!("this is not TOML: {}.", error.message()));
+    }
+    // What was recovered from broken syntax would only add mistakes nobody made.
+    let crawl = if found.any_mistake() { None } else { read(name, document.get_ref(), endpoints, &mut found) };
+    found.conclude(crawl)
+}
+
+/// Reads the whole file.
+fn read<'a>(
+    name: &str,
+    document: &'a DeTable<'a>,
+    endpoints: &[&'static Endpoint],
+    found: &mut Findings<'_>,
+) -> Option<Crawl> {
+    let mut file = Section::top(document);
+    let server = read_server(&mut file, found);
+    let dataset = read_dataset(&mut file, found);
+    let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
+    let server = server.and_then(|text| check_server(&file, text, insecure_http, found));
+    let keep_bodies = file.bool("keep_bodies", found).unwrap_or(false);
+    let key_file = file.text("key_file", found).map(PathBuf::from);
+    let pace = read_pace(&mut file, server.as_ref(), found);
+    let timeouts = read_timeouts(&mut file, found);
+    let retry = read_retry(&mut file, found);
+    let commit = read_commit(&mut file, found);
+    let sandbox = read_sandbox(&mut file, server.as_ref(), found);
+    let walks = walk::read_all(&mut file, endpoints, found);
+    file.finish(found);
+    Some(Crawl {
+        name: name.to_owned(),
+        server: server?,
+        dataset: dataset?,
+        pace,
+        timeouts,
+        retry,
+        commit,
+        keep_bodies,
+        insecure_http,
+        key_file,
+        sandbox,
+        walks,
+    })
+}
+
+/// `server`, which is required.
+fn read_server<'a>(file: &mut Section<'a>, found: &mut Findings<'_>) -> Option<&'a str> {
+    if !file.has("server") {
+        found.mistake(
+            file.at(),
+            "`server` is missing; write `server = \"https://civitai.com/api/v1\"`, or `\"sandbox\"`.",
+        );
+    }
+    file.text("server", found)
+}
+
+/// Who the text of `server` names.
+fn check_server(file: &Section<'_>, text: &str, insecure_http: bool, found: &mut Findings<'_>) -> Option<Server> {
+    Server::parse(text, insecure_http).map_err(|error| found.mistake(file.at_key("server"), format!("{error}."))).ok()
+}
+
+/// `dataset`, which is required.
+fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<PathBuf> {
+    if !file.has("dataset") {
+        found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
+    }
+    file.text("dataset", found).map(PathBuf::from)
+}
+
+/// `[pace]`.
+fn read_pace(file: &mut Section<'_>, server: Option<&Server>, found: &mut Findings<'_>) -> Pace {
+    let mut section = file.section("pace", found);
+    let pace = Pace {
+        requests_per_second: section.float("requests_per_second", 0.01..=1000.0, found).unwrap_or(1.0),
+        burst: section.int("burst", 1..=1000, found).unwrap_or(1),
+        in_flight: section.int("in_flight", 1..=256, found).unwrap_or(4),
+    };
+    let remote = server.is_some_and(|server| !server.is_local());
+    if remote && pace.requests_per_second > POLITE_RATE {
+        let text = format!(
+            "`pace.requests_per_second` is `{}`: the service publishes no limit, but callers faster than about 2 a \
+             second report being blocked.",
+            pace.requests_per_second
+        );
+        found.warn(section.at_key("requests_per_second"), text);
+    }
+    section.finish(found);
+    pace
+}
+
+/// `[timeouts]`.
+fn read_timeouts(file: &mut Section<'_>, found: &mut Findings<'_>) -> Timeouts {
+    let mut section = file.section("timeouts", found);
+    let timeouts = Timeouts {
+        connect: section.duration("connect", 100 * MILLISECOND..=10 * MINUTE, found).unwrap_or(10 * SECOND),
+        idle: section.duration("idle", 100 * MILLISECOND..=HOUR, found).unwrap_or(MINUTE),
+        total: section.duration("total", SECOND..=24 * HOUR, found).unwrap_or(5 * MINUTE),
+    };
+    section.finish(found);
+    timeouts
+}
+
+/// `[retry]`.
+fn read_retry(file: &mut Section<'_>, found: &mut Findings<'_>) -> Retry {
+    let mut section = file.section("retry", found);
+    let retry = Retry {
+        attempts: section.int("attempts", 1..=100, found).unwrap_or(8),
+        elapsed: section.duration("elapsed", SECOND..=168 * HOUR, found).unwrap_or(15 * MINUTE),
+    };
+    section.finish(found);
+    retry
+}
+
+/// `[commit]`.
+fn read_commit(file: &mut Section<'_>, found: &mut Findings<'_>) -> Commit {
+    let mut section = file.section("commit", found);
+    let commit = Commit {
+        every: section.duration("every", 100 * MILLISECOND..=24 * HOUR, found).unwrap_or(MINUTE),
+        bytes: section.bytes("bytes", MIB..=16 * 1024 * MIB, found).unwrap_or(64 * MIB),
+    };
+    section.finish(found);
+    commit
+}
+
+/// `[sandbox]`, which has a meaning only when the sandbox is the server.
+fn read_sandbox(file: &mut Section<'_>, server: Option<&Server>, found: &mut Findings<'_>) -> Sandbox {
+    if file.has("sandbox") && matches!(server, Some(Server::Url(_))) {
+        let text = "`[sandbox]` has a meaning only with `server = \"sandbox\"`; remove it, or change the server.";
+        found.mistake(file.at_key("sandbox"), text);
+    }
+    let mut section = file.section("sandbox", found);
+    let sandbox = Sandbox {
+        models: section.int("models", 0..=10_000_000, found).unwrap_or(2000),
+        seed: section.int("seed", 0..=u64::MAX, found).unwrap_or(1),
+        traps: section.text("traps", found).unwrap_or("all").to_owned(),
+        faults: section.texts("faults", found).unwrap_or_default(),
+        latency: section.duration("latency", Duration::ZERO..=10 * MINUTE, found).unwrap_or(Duration::ZERO),
+    };
+    section.finish(found);
+    sandbox
+}

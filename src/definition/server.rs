@@ -1,0 +1,202 @@
+//! Who may be asked: the check of a server's base URL, from a crawl file or from the command line.
+
+use url::{Host, Url};
+
+use super::Server;
+use super::mistake::clip;
+
+/// What every base URL ends with.
+const BASE_PATH: &str = "/api/v1";
+/// The word for the embedded server.
+const SANDBOX: &str = "sandbox";
+
+/// Why a text names no server. No variant shows a part of the URL that could hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServerError {
+    /// It is not a URL at all.
+    #[error("the server is `{0}`, which is no URL; write `https://civitai.com/api/v1`, or `sandbox`")]
+    NotUrl(String),
+    /// It is a URL of another protocol.
+    #[error("the server's URL begins with `{0}:`; write `https://…{BASE_PATH}`, or `sandbox`")]
+    Scheme(String),
+    /// It has parts too many or too few.
+    #[error("the server's URL {faults}; write `{right}`")]
+    Form {
+        /// What is wrong with it.
+        faults: String,
+        /// The URL without its faults.
+        right: String,
+    },
+    /// Everybody between here and there could read and change what is sent.
+    #[error(
+        "the server `{0}` would be asked without encryption; write `https:`, or allow it with `insecure_http = true`"
+    )]
+    Insecure(String),
+}
+
+impl Server {
+    /// Reads `sandbox`, or a base URL: https (or http to a loopback address, or to any with `insecure_http`),
+    /// ending in `/api/v1`, without user, query, fragment and trailing slash.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and what would be right.
+    pub fn parse(text: &str, insecure_http: bool) -> Result<Server, ServerError> {
+        if text == SANDBOX {
+            return Ok(Server::Sandbox);
+        }
+        let url = Url::parse(text).map_err(|_| ServerError::NotUrl(without_secrets(text)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(ServerError::Scheme(clip(url.scheme())));
+        }
+        let faults = faults(&url);
+        if !faults.is_empty() {
+            return Err(ServerError::Form { faults: faults.join(" and "), right: repaired(url).into() });
+        }
+        if url.scheme() == "http" && !insecure_http && !is_loopback(&url) {
+            return Err(ServerError::Insecure(url.host_str().unwrap_or_default().to_owned()));
+        }
+        Ok(Server::Url(url))
+    }
+
+    /// Whether it runs on this computer: the sandbox, or a loopback address.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Server::Url(url) => is_loopback(url),
+            Server::Sandbox => true,
+        }
+    }
+}
+
+/// The text, unless it could hold a password or a key.
+fn without_secrets(text: &str) -> String {
+    if text.contains(['@', '?']) { "…".to_owned() } else { clip(text) }
+}
+
+/// Whether the URL's host is this computer.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Everything that is wrong with the URL's parts, as ends of a sentence.
+fn faults(url: &Url) -> Vec<&'static str> {
+    let path = url.path();
+    let ending = match path.strip_suffix('/') {
+        _ if path.ends_with(BASE_PATH) => None,
+        Some(bare) if bare.ends_with(BASE_PATH) => Some("has a trailing slash"),
+        _ => Some("does not end in `/api/v1`"),
+    };
+    let user = !url.username().is_empty() || url.password().is_some();
+    let parts = [
+        user.then_some("has a user or password"),
+        ending,
+        url.query().map(|_| "has a query"),
+        url.fragment().map(|_| "has a fragment"),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// The URL without its faults.
+fn repaired(mut url: Url) -> Url {
+    let path = url.path();
+    let prefix = match path.find(BASE_PATH) {
+        Some(end) => &path[..end],
+        None => path.trim_end_matches('/').trim_end_matches("/api"),
+    };
+    let path = format!("{prefix}{BASE_PATH}");
+    url.set_path(&path);
+    url.set_query(None);
+    url.set_fragment(None);
+    // These two fail only for URLs without a host, which http and https always have.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn accepts() {
+        let cases = [
+            ("https://civitai.com/api/v1", false),
+            ("https://mirror.example:8443/civitai/api/v1", false),
+            ("http://127.0.0.1:8080/api/v1", true),
+            ("http://[::1]:8080/api/v1", true),
+            ("http://localhost:8080/api/v1", true),
+        ];
+        for (text, local) in cases {
+            let server = Server::parse(text, false);
+            assert_eq!(server.as_ref().map(Server::is_local), Ok(local), "{text}");
+            assert!(matches!(server, Ok(Server::Url(url)) if url.as_str() == text), "{text}");
+        }
+        assert_eq!(Server::parse("sandbox", false), Ok(Server::Sandbox));
+        assert!(Server::parse("http://mirror.example/api/v1", true).is_ok());
+    }
+
+    #[test]
+    fn refuses_and_says_what_is_right() {
+        let cases = [
+            (
+                "civitai.com/api/v1",
+                "the server is `civitai.com/api/v1`, which is no URL; write `https://civitai.com/api/v1`, or `sandbox`",
+            ),
+            (
+                "localhost:80/api/v1",
+                "the server's URL begins with `localhost:`; write `https://…/api/v1`, or `sandbox`",
+            ),
+            ("https://civitai.com", "the server's URL does not end in `/api/v1`; write `https://civitai.com/api/v1`"),
+            (
+                "https://civitai.com/api/",
+                "the server's URL does not end in `/api/v1`; write `https://civitai.com/api/v1`",
+            ),
+            (
+                "https://civitai.com/api/v1/models",
+                "the server's URL does not end in `/api/v1`; write `https://civitai.com/api/v1`",
+            ),
+            (
+                "https://civitai.com/api/v1/",
+                "the server's URL has a trailing slash; write `https://civitai.com/api/v1`",
+            ),
+            (
+                "https://u:CANARY@civitai.com/api/v1?token=CANARY#CANARY",
+                "the server's URL has a user or password and has a query and has a fragment; \
+                 write `https://civitai.com/api/v1`",
+            ),
+            (
+                "http://civitai.com/api/v1",
+                "the server `civitai.com` would be asked without encryption; \
+                 write `https:`, or allow it with `insecure_http = true`",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = Server::parse(text, false).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_stay_out_of_errors() {
+        for text in ["CANARY@host", "//u:CANARY@h", "x?token=CANARY", "ftp://u:CANARY@h/", "https://u:CANARY@h:port/"] {
+            let refused = Server::parse(text, false).map_err(|error| format!("{error} {error:?}"));
+            assert!(refused.as_ref().is_err_and(|error| !error.contains("CANARY")), "{refused:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_called_right_is_right(path in "(/api|/v1|/api/v1|/x|/){0,4}", rest in "(\\?a=b)?(#c)?") {
+            if let Err(error) = Server::parse(&format!("https://u:p@h{path}{rest}"), false) {
+                let ServerError::Form { right, .. } = error else { return Err(TestCaseError::fail("another error")) };
+                prop_assert!(Server::parse(&right, false).is_ok(), "{}", right);
+            }
+        }
+    }
+}

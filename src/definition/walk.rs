@@ -1,0 +1,96 @@
+//! `[[walk]]`: names, endpoints, and the parameters checked against them.
+
+use super::mistake::{Findings, clip};
+use super::value::Section;
+use super::{Walk, params, suggestion};
+use crate::api::endpoint::Endpoint;
+
+/// The longest name of a walk.
+const NAME_CHARS: usize = 64;
+
+/// Reads every walk. Those that could not be read are left out, with a mistake noted.
+pub(super) fn read_all(file: &mut Section<'_>, endpoints: &[&'static Endpoint], found: &mut Findings<'_>) -> Vec<Walk> {
+    let at = file.at_key("walk");
+    let value = file.take("walk");
+    let Some(elements) = value.map_or(Some(&[][..]), |value| value.get_ref().as_array().map(|array| &array[..])) else {
+        found.mistake(at, "`walk` is not a list; open each walk with `[[walk]]`, in double brackets.");
+        return Vec::new();
+    };
+    if elements.is_empty() {
+        found.mistake(at, "there is no walk; write at least one `[[walk]]` with a `name` and an `endpoint`.");
+    }
+    let mut named: Vec<(&str, usize)> = Vec::new();
+    let mut walks = Vec::new();
+    for element in elements {
+        let Some(table) = element.get_ref().as_table() else {
+            let written = found.written(element);
+            found.mistake(element.span().start, format!("`walk` holds `{written}`; each walk is a table: `[[walk]]`."));
+            continue;
+        };
+        let mut section = Section::walk(table, element.span().start);
+        let name = read_name(&mut section, &mut named, found);
+        let walk = read(&mut section, name, endpoints, found);
+        section.finish(found);
+        walks.extend(walk);
+    }
+    walks
+}
+
+/// Reads one walk.
+fn read(
+    section: &mut Section<'_>,
+    name: Option<&str>,
+    endpoints: &[&'static Endpoint],
+    found: &mut Findings<'_>,
+) -> Option<Walk> {
+    let endpoint = read_endpoint(section, endpoints, found);
+    let checked = section.table("params", found);
+    let unchecked = section.table("unchecked", found);
+    let endpoint = endpoint?;
+    let query = params::read(endpoint, checked, unchecked, section.at(), found);
+    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit })
+}
+
+/// A walk's name: well-formed, and not the name of a walk before it.
+fn read_name<'a>(
+    section: &mut Section<'a>,
+    named: &mut Vec<(&'a str, usize)>,
+    found: &mut Findings<'_>,
+) -> Option<&'a str> {
+    let at = section.at_key("name");
+    if !section.has("name") {
+        found.mistake(at, "this walk has no `name`; give it one that no other walk of the file has.");
+    }
+    let name = section.text("name", found)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.len() > NAME_CHARS || !name.chars().all(plain) {
+        let text = format!("letters, digits, `-` and `_`, at most {NAME_CHARS} of them");
+        found.mistake(at, format!("`name` is `{}`; it takes {text}.", clip(name)));
+        return None;
+    }
+    if let Some((_, line)) = named.iter().find(|(other, _)| *other == name) {
+        found.mistake(at, format!("`name` is `{name}`, which the walk of line {line} is called already; change one."));
+    }
+    named.push((name, found.line(at)));
+    Some(name)
+}
+
+/// A walk's endpoint, by its name.
+fn read_endpoint(
+    section: &mut Section<'_>,
+    endpoints: &[&'static Endpoint],
+    found: &mut Findings<'_>,
+) -> Option<&'static Endpoint> {
+    let at = section.at_key("endpoint");
+    let names = || endpoints.iter().map(|endpoint| endpoint.name);
+    if !section.has("endpoint") {
+        found.mistake(at, format!("this walk has no `endpoint`; known are {}.", suggestion::list(names())));
+    }
+    let name = section.text("endpoint", found)?;
+    let endpoint = endpoints.iter().find(|endpoint| endpoint.name == name);
+    if endpoint.is_none() {
+        let ending = suggestion::did_you_mean(name, names(), &format!("Known are {}.", suggestion::list(names())));
+        found.mistake(at, format!("there is no endpoint `{}`.{ending}", clip(name)));
+    }
+    endpoint.copied()
+}

@@ -1,0 +1,179 @@
+//! The run's report: counted from events while it runs, written beside the dataset at every commit.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::monitor::{Event, Monitor};
+use crate::dataset::commit::Walk;
+use crate::dataset::layout::RunId;
+
+/// What a run did, as `runs/<run>.json` tells it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The run.
+    pub run: RunId,
+    /// The crawl.
+    pub crawl: String,
+    /// The version of civitrawl.
+    pub version: &'static str,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When this report was written.
+    pub written_at: Timestamp,
+    /// The pass it worked on.
+    pub pass: u64,
+    /// Whether an earlier run began that pass.
+    pub resumed: bool,
+    /// `running`, and at the end `complete`, `complete_with_doubts`, `stopped` or `failed`. A run that was killed says `running`.
+    pub state: &'static str,
+    /// Why it stopped or failed.
+    pub reason: Option<String>,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Answers by HTTP status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests that had to be sent again.
+    pub retries: u64,
+    /// Times that everybody waited because the server asked for it.
+    pub pauses: u64,
+    /// Bytes of bodies as received.
+    pub bytes_received: u64,
+    /// Bytes of the bodies of pages taken, after decompression.
+    pub bytes_read: u64,
+    /// Raw control bytes and broken escapes repaired.
+    pub repairs: u64,
+    /// Commits made.
+    pub commits: u64,
+    /// Rows made durable, by table.
+    pub rows: BTreeMap<String, u64>,
+    /// Requests per second.
+    pub rate: Rate,
+    /// Where each walk of the pass stood at the last commit.
+    pub walks: BTreeMap<String, WalkReport>,
+}
+
+/// Requests per second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Rate {
+    /// What the crawl file allows.
+    pub asked: f64,
+    /// What was sent, on average.
+    pub achieved: f64,
+}
+
+/// A walk's part of the report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct WalkReport {
+    /// Where it stands, as the last commit recorded it (fingerprints left out).
+    #[serde(flatten)]
+    pub state: Walk,
+    /// Why it did not go on in this run, when it is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<String>,
+}
+
+/// Counts events into a [`Report`].
+#[derive(Debug)]
+pub struct Tally(Mutex<Report>);
+
+impl Tally {
+    /// The tally of a run that begins now.
+    pub fn new(run: RunId, crawl: &str, pass: u64, resumed: bool, asked: f64, walks: &BTreeMap<String, Walk>) -> Self {
+        let began_at = Timestamp::now();
+        let walks = walks.iter().map(|(name, walk)| (name.clone(), WalkReport::of(walk)));
+        Self(Mutex::new(Report {
+            run,
+            crawl: crawl.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            began_at,
+            written_at: began_at,
+            pass,
+            resumed,
+            state: "running",
+            reason: None,
+            requests: 0,
+            statuses: BTreeMap::new(),
+            retries: 0,
+            pauses: 0,
+            bytes_received: 0,
+            bytes_read: 0,
+            repairs: 0,
+            commits: 0,
+            rows: BTreeMap::new(),
+            rate: Rate { asked, achieved: 0.0 },
+            walks: walks.collect(),
+        }))
+    }
+
+    /// The report as it stands.
+    pub fn snapshot(&self) -> Report {
+        let mut report = self.lock();
+        report.written_at = Timestamp::now();
+        let seconds = report.written_at.duration_since(report.began_at).as_secs_f64();
+        report.rate.achieved = if seconds > 0.0 { report.requests as f64 / seconds } else { 0.0 };
+        report.clone()
+    }
+
+    /// The report as it stands, as the text of its file.
+    pub fn report(&self) -> String {
+        // Every field has a JSON form.
+        serde_json::to_string_pretty(&self.snapshot()).unwrap_or_default() + "\n"
+    }
+
+    /// Closes the report.
+    pub fn close(&self, state: &'static str, reason: Option<String>) {
+        let mut report = self.lock();
+        (report.state, report.reason) = (state, reason);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WalkReport {
+    fn of(walk: &Walk) -> Self {
+        let state = Walk { met: Vec::new(), tail: Vec::new(), ..walk.clone() };
+        Self { state, unfinished: None }
+    }
+}
+
+impl Monitor for Tally {
+    fn event(&self, event: &Event<'_>) {
+        let mut report = self.lock();
+        match event {
+            Event::Sent { .. } => report.requests += 1,
+            Event::Answered { status, bytes, .. } => {
+                *report.statuses.entry(*status).or_default() += 1;
+                report.bytes_received += bytes;
+            }
+            Event::Retrying { .. } => report.retries += 1,
+            Event::Throttled { .. } => report.pauses += 1,
+            Event::Page { repairs, bytes, .. } => {
+                report.repairs += u64::from(*repairs);
+                report.bytes_read += bytes;
+            }
+            Event::WalkStopped { walk, reason } => {
+                report.walks.entry((*walk).to_owned()).or_default().unfinished = Some((*reason).to_owned());
+            }
+            Event::Committed { record, .. } => {
+                report.commits += 1;
+                for part in &record.parts {
+                    *report.rows.entry(part.table.clone()).or_default() += part.rows;
+                }
+                for (name, walk) in &record.walks {
+                    let unfinished = report.walks.remove(name).and_then(|walk| walk.unfinished);
+                    report.walks.insert(name.clone(), WalkReport { unfinished, ..WalkReport::of(walk) });
+                }
+            }
+            Event::Started { .. }
+            | Event::WalkStarted { .. }
+            | Event::GivenUp { .. }
+            | Event::Smaller { .. }
+            | Event::WalkEnded { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! An answer as it was received, and a page with what was read from it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::inflate::Encoding;
+
+/// An answer as it was received. Cloning it copies no body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How `body` is compressed.
+    pub encoding: Encoding,
+    /// The body as received, still compressed.
+    pub body: Bytes,
+    /// Time from sending the request to the body's last byte.
+    pub latency: Duration,
+    /// Requests made for the page so far, this one included.
+    pub attempts: u32,
+    /// The `cf-cache-status` header: whether a cache answered.
+    pub cache_status: Option<String>,
+    /// The `Age` header: seconds the answer lay in a cache.
+    pub age_s: Option<i64>,
+}
+
+/// A page: what was read from its answer, and the answer.
+#[derive(Debug)]
+pub struct Fetched<T> {
+    /// What the reader made of it.
+    pub value: T,
+    /// The answer it was read from.
+    pub answer: Answer,
+}

@@ -1,0 +1,191 @@
+//! One GET over HTTP: which headers it carries, how long it may take, how much it may bring.
+
+use std::error::Error as _;
+use std::io;
+use std::iter::successors;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, ClientBuilder, Response, redirect, retry};
+use tokio::time::Instant;
+use url::{Origin, Url};
+
+use super::answer::Answer;
+use super::fault::{Fault, FaultKind};
+use super::inflate::{Encoding, head};
+use super::message::printable;
+use super::page_url::PageUrl;
+use super::reply::{Reply, retry_after};
+use super::settings::{Error, Settings, is_loopback};
+
+const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
+/// Most bytes of a body on the wire.
+const WIRE_CAP: usize = 64 << 20;
+/// Most bytes of a decompressed body that are looked at to judge an answer.
+const HEAD_CAP: usize = 64 << 10;
+/// A body may be slow for this long; then it must have come at `RATE_MIN` on average.
+const RATE_GRACE: Duration = Duration::from_secs(30);
+/// The least rate of a body, in bytes per second.
+const RATE_MIN: u64 = 1024;
+
+/// Sends GETs to one server.
+pub(super) struct Client {
+    http: reqwest::Client,
+    origin: Origin,
+    authorization: Option<HeaderValue>,
+    wire_cap: usize,
+}
+
+impl Client {
+    pub(super) fn new(settings: &Settings) -> Result<Client, Error> {
+        let authorization = match &settings.key {
+            Some(key) => Some(key.bearer()?),
+            None => None,
+        };
+        let http = match builder(settings).build() {
+            Ok(http) => http,
+            // A system without a certificate store (a slim container) still gets one.
+            Err(_) => with_bundled_roots(settings).map_err(Error::Client)?,
+        };
+        Ok(Client { http, origin: settings.base.origin(), authorization, wire_cap: WIRE_CAP })
+    }
+
+    /// Sends one request and receives its whole answer.
+    pub(super) async fn get(&self, url: &PageUrl) -> Result<(Reply, Answer), Fault> {
+        let sent = Instant::now();
+        let mut request = self.http.get(url.url().clone());
+        if url.url().origin() == self.origin
+            && let Some(authorization) = &self.authorization
+        {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let response = request.send().await.map_err(|error| fault(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let encoding = encoding(&headers)?;
+        let body = match self.body(response).await {
+            Ok(body) => body,
+            // What these say, they say without a body.
+            Err(_) if matches!(status, 429 | 503) => Bytes::new(),
+            Err(fault) => return Err(fault),
+        };
+        let reply = reply(status, &headers, head(encoding, &body, HEAD_CAP), url.url());
+        let answer = Answer {
+            status,
+            encoding,
+            body,
+            latency: sent.elapsed(),
+            attempts: 1,
+            cache_status: text(&headers, &CACHE_STATUS).map(printable),
+            age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
+        };
+        Ok((reply, answer))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, Fault> {
+        let cap = self.wire_cap;
+        let too_large = || Fault { kind: FaultKind::TooLarge, detail: format!("more than `{cap}` bytes") };
+        if response.content_length().is_some_and(|length| length > cap as u64) {
+            return Err(too_large());
+        }
+        let began = Instant::now();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+            if chunk.len() > cap - body.len() {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+            if is_too_slow(body.len() as u64, began.elapsed()) {
+                return Err(Fault {
+                    kind: FaultKind::Timeout,
+                    detail: format!("less than `{RATE_MIN}` bytes a second"),
+                });
+            }
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn builder(settings: &Settings) -> ClientBuilder {
+    let headers = HeaderMap::from_iter([
+        (header::ACCEPT, HeaderValue::from_static("application/json")),
+        (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+    ]);
+    let builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(headers)
+        .redirect(redirect::Policy::none())
+        // Every request passes the bucket, so none is repeated behind its back.
+        .retry(retry::never())
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.idle_timeout)
+        .timeout(settings.total_timeout);
+    if is_loopback(&settings.base) { builder.no_proxy() } else { builder }
+}
+
+fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let roots = roots.map(|root| Certificate::from_der(root));
+    let roots = roots.collect::<reqwest::Result<Vec<_>>>()?;
+    builder(settings).tls_certs_only(roots).build()
+}
+
+fn reply(status: u16, headers: &HeaderMap, head: Vec<u8>, url: &Url) -> Reply {
+    let date = text(headers, &header::DATE);
+    let retry_after = text(headers, &header::RETRY_AFTER).and_then(|value| retry_after(value, date, Timestamp::now()));
+    let redirect_host = text(headers, &header::LOCATION)
+        .and_then(|location| url.join(location).ok())
+        .and_then(|target| target.host_str().map(printable));
+    Reply {
+        status,
+        content_type: text(headers, &header::CONTENT_TYPE).map(str::to_owned),
+        head,
+        retry_after,
+        redirect_host,
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Fault> {
+    let name = text(headers, &header::CONTENT_ENCODING).unwrap_or_default();
+    Encoding::parse(name).ok_or_else(|| Fault { kind: FaultKind::Encoding, detail: format!("`{}`", printable(name)) })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
+    elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
+}
+
+fn fault(error: &reqwest::Error) -> Fault {
+    // The innermost error says what happened; the outer ones repeat the address.
+    let causes: Vec<_> = successors(error.source(), |cause| inner(*cause)).collect();
+    let tls = causes
+        .iter()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::InvalidData);
+    let kind = match (error.is_connect(), tls) {
+        (true, true) => FaultKind::Tls,
+        (true, false) => FaultKind::Connect,
+        (false, _) if error.is_timeout() => FaultKind::Timeout,
+        (false, _) => FaultKind::Cut,
+    };
+    let root = causes.last().map(ToString::to_string);
+    Fault { kind, detail: printable(&root.unwrap_or_else(|| "no details".to_owned())) }
+}
+
+/// The error inside `error`. An I/O error names as its source the source of what it wraps, and skips that.
+fn inner<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Fetching one page: paced, bounded, asked for again as the verdict says.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::answer::{Answer, Fetched};
+use super::client::Client;
+use super::failure::{Cause, Failure};
+use super::fault::Unreadable;
+use super::pace::{Pace, Slot};
+use super::page_url::PageUrl;
+use super::retry::Budget;
+use super::settings::{Error, Settings};
+use super::verdict::{Judge, Verdict};
+
+/// What happens while a page is fetched.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A request leaves.
+    Sent {
+        /// Its number for this page, from 1.
+        attempt: u32,
+    },
+    /// An answer arrived whole.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// Bytes of the body as received.
+        bytes: u64,
+        /// Time from sending the request to the body's last byte.
+        latency: Duration,
+    },
+    /// The page will be asked for again.
+    Retrying {
+        /// The number of the request that failed.
+        attempt: u32,
+        /// The wait before the next one.
+        wait: Duration,
+        /// What happened.
+        reason: String,
+    },
+    /// The server asked to slow down: nobody asks for a while, then everybody more slowly.
+    Throttled {
+        /// The pause.
+        pause: Duration,
+        /// Requests per second after it.
+        rate: f64,
+    },
+}
+
+/// Fetches pages from one server at one pace, shared by all who use it.
+pub struct Fetcher {
+    client: Client,
+    pace: Pace,
+    attempts_max: u32,
+    elapsed_max: Duration,
+}
+
+/// All there is to one page being fetched.
+struct Job<'a> {
+    url: &'a PageUrl,
+    notify: &'a (dyn Fn(Event) + Send + Sync),
+    judge: Judge,
+    budget: Budget,
+}
+
+impl Fetcher {
+    /// Sets up the client and the pace; asks the server nothing.
+    pub fn new(settings: &Settings) -> Result<Fetcher, Error> {
+        settings.check()?;
+        Ok(Fetcher {
+            client: Client::new(settings)?,
+            pace: Pace::new(settings)?,
+            attempts_max: settings.attempts_max,
+            elapsed_max: settings.elapsed_max,
+        })
+    }
+
+    /// Requests per second allowed now: the rate set, or less after the server asked to slow down.
+    pub fn rate(&self) -> f64 {
+        self.pace.now()
+    }
+
+    /// Fetches one page. `read` gets each answer that looks like a page and says whether it could be read; an answer
+    /// it could not read is asked for again. `notify` hears what happens meanwhile. Dropping the future stops it.
+    pub async fn page<T, F>(
+        &self,
+        url: &PageUrl,
+        notify: &(dyn Fn(Event) + Send + Sync),
+        mut read: F,
+    ) -> Result<Fetched<T>, Failure>
+    where
+        F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    {
+        let mut job =
+            Job { url, notify, judge: Judge::default(), budget: Budget::new(self.attempts_max, self.elapsed_max) };
+        loop {
+            let (verdict, answer) = match self.attempt(&mut job).await {
+                Ok(answer) => match read(answer.clone()).await {
+                    Ok(value) => return Ok(Fetched { value, answer }),
+                    Err(why) => (job.judge.unreadable(&why), Some(answer)),
+                },
+                Err(end) => end,
+            };
+            let cause = match verdict {
+                Verdict::Stop(stop) => Cause::Stop(stop),
+                Verdict::Smaller(excess) => Cause::Smaller(excess),
+                Verdict::Retry { reason, wait, .. } => match job.budget.wait(wait) {
+                    Some(wait) => {
+                        job.retry(wait, reason).await;
+                        continue;
+                    }
+                    None => Cause::GaveUp { last: reason },
+                },
+            };
+            return Err(job.failure(cause, answer));
+        }
+    }
+
+    /// One request in its turn: an answer that looks like a page, or a verdict and the answer it is about.
+    async fn attempt(&self, job: &mut Job<'_>) -> Result<Answer, (Verdict, Option<Answer>)> {
+        // Held while the request is under way, not while its answer is read or a retry waits.
+        let slot = self.pace.admit().await;
+        let attempt = job.budget.begin();
+        (job.notify)(Event::Sent { attempt });
+        let (reply, mut answer) = match self.client.get(job.url).await {
+            Ok(answered) => answered,
+            Err(fault) => return Err((job.judge.fault(&fault), None)),
+        };
+        answer.attempts = attempt;
+        (job.notify)(Event::Answered {
+            status: answer.status,
+            bytes: answer.body.len() as u64,
+            latency: answer.latency,
+        });
+        let judged = job.judge.reply(&reply);
+        self.adapt(&slot, judged.as_ref().err(), job);
+        match judged {
+            Ok(()) => Ok(answer),
+            Err(verdict) => Err((verdict, Some(answer))),
+        }
+    }
+
+    /// Slows down or speeds up, as the answer says.
+    fn adapt(&self, slot: &Slot<'_>, verdict: Option<&Verdict>, job: &Job<'_>) {
+        match verdict {
+            Some(Verdict::Retry { throttled: true, wait, .. }) => {
+                let wait = wait.map(|wait| job.budget.bounded(wait));
+                if let Some(pause) = slot.throttled(wait) {
+                    let rate = self.pace.now();
+                    (job.notify)(Event::Throttled { pause, rate });
+                }
+            }
+            Some(Verdict::Retry { .. }) => {}
+            Some(Verdict::Smaller(_) | Verdict::Stop(_)) | None => slot.succeeded(),
+        }
+    }
+}
+
+impl Job<'_> {
+    async fn retry(&self, wait: Duration, reason: String) {
+        (self.notify)(Event::Retrying { attempt: self.budget.attempts(), wait, reason });
+        sleep(wait).await;
+    }
+
+    fn failure(&self, cause: Cause, answer: Option<Answer>) -> Failure {
+        Failure {
+            cause,
+            attempts: self.budget.attempts(),
+            elapsed: self.budget.elapsed(),
+            answer: answer.map(Box::new),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Compressed bodies: all of one within a bound, or only its head.
+
+use std::io::Read;
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Most bytes a page may have after decompression. Real pages have up to a few MiB.
+pub const INFLATED_CAP: usize = 256 << 20;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// gzip.
+    Gzip,
+}
+
+impl Encoding {
+    /// Its name in `Content-Encoding`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Identity => "identity",
+            Encoding::Gzip => "gzip",
+        }
+    }
+
+    /// The encoding a `Content-Encoding` header names; none if it is one nobody asked for.
+    pub(super) fn parse(name: &str) -> Option<Encoding> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Encoding::Identity),
+            "gzip" | "x-gzip" => Some(Encoding::Gzip),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body could not be decompressed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InflateError {
+    /// It is larger than allowed.
+    #[error("the body is larger than `{cap}` bytes after decompression: ask for fewer items")]
+    TooLarge {
+        /// The bound, in bytes.
+        cap: usize,
+    },
+    /// It is cut, damaged, or followed by something else.
+    #[error("the compressed body is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Decompresses a whole body, growing to at most `cap` bytes. A body that is cut, has no trailer, fails its
+/// checksum or is followed by anything but another gzip member is an error.
+pub fn inflate(encoding: Encoding, body: &[u8], cap: usize) -> Result<Vec<u8>, InflateError> {
+    match encoding {
+        Encoding::Identity if body.len() > cap => Err(InflateError::TooLarge { cap }),
+        Encoding::Identity => Ok(body.to_vec()),
+        Encoding::Gzip => read_within(MultiGzDecoder::new(body), body.len().saturating_mul(4), cap),
+    }
+}
+
+/// Reads to the end, `guess` bytes at first, then doubling, never past `cap`.
+fn read_within(mut from: impl Read, guess: usize, cap: usize) -> Result<Vec<u8>, InflateError> {
+    let damaged = |error: std::io::Error| InflateError::Damaged(error.to_string());
+    let mut out = Vec::new();
+    loop {
+        let room = out.len().max(guess).max(4096).min(cap - out.len());
+        if room == 0 {
+            let more = from.read(&mut [0]).map_err(damaged)?;
+            return if more == 0 { Ok(out) } else { Err(InflateError::TooLarge { cap }) };
+        }
+        out.reserve_exact(room);
+        let read = from.by_ref().take(room as u64).read_to_end(&mut out).map_err(damaged)?;
+        if read < room {
+            return Ok(out);
+        }
+    }
+}
+
+/// The first bytes of a body, at most `cap`, as far as they can be decompressed.
+pub(super) fn head(encoding: Encoding, body: &[u8], cap: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    match encoding {
+        Encoding::Identity => out.extend(body.iter().take(cap)),
+        Encoding::Gzip => {
+            // What came out before an error is still worth judging.
+            let _ = MultiGzDecoder::new(body).take(cap as u64).read_to_end(&mut out);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_bomb_is_refused_without_growing_past_the_cap() {
+        let bomb = gzip(&vec![0; 8 << 20]);
+        assert!(bomb.len() < 128 << 10);
+        let cap = 64 << 10;
+        assert_eq!(inflate(Encoding::Gzip, &bomb, cap), Err(InflateError::TooLarge { cap }));
+    }
+
+    #[test]
+    fn capacity_stays_within_the_cap() {
+        let data = vec![7; 100_000];
+        let out = inflate(Encoding::Gzip, &gzip(&data), 100_000).unwrap();
+        assert_eq!(out, data);
+        assert!(out.capacity() <= 100_000, "{}", out.capacity());
+    }
+
+    #[test]
+    fn nothing_at_all_is_no_gzip() {
+        let result = inflate(Encoding::Gzip, b"", 10);
+        assert!(matches!(result, Err(InflateError::Damaged(_))), "{result:?}");
+        assert_eq!(inflate(Encoding::Identity, b"", 10), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn two_members_are_one_body() {
+        let body = [gzip(b"{\"items\":"), gzip(b"[]}")].concat();
+        assert_eq!(inflate(Encoding::Gzip, &body, 100).unwrap(), b"{\"items\":[]}");
+    }
+
+    #[test]
+    fn knows_the_encodings_it_asked_for() {
+        assert_eq!(Encoding::parse("GZip "), Some(Encoding::Gzip));
+        assert_eq!(Encoding::parse("identity"), Some(Encoding::Identity));
+        assert_eq!(Encoding::parse("br"), None);
+        assert_eq!(Encoding::parse("gzip, gzip"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn gives_back_what_was_compressed(data: Vec<u8>, spare in 0usize..3) {
+            let body = gzip(&data);
+            prop_assert_eq!(inflate(Encoding::Gzip, &body, data.len() + spare), Ok(data.clone()));
+            prop_assert_eq!(inflate(Encoding::Identity, &data, data.len() + spare), Ok(data));
+        }
+
+        #[test]
+        fn one_byte_over_the_cap_is_too_large(data in proptest::collection::vec(any::<u8>(), 1..9000)) {
+            let cap = data.len() - 1;
+            prop_assert_eq!(inflate(Encoding::Gzip, &gzip(&data), cap), Err(InflateError::TooLarge { cap }));
+            prop_assert_eq!(inflate(Encoding::Identity, &data, cap), Err(InflateError::TooLarge { cap }));
+        }
+
+        #[test]
+        fn a_cut_body_is_damaged(data: Vec<u8>, cut in 1usize..10_000) {
+            let body = gzip(&data);
+            let kept = body.len().saturating_sub(cut).max(1);
+            let result = inflate(Encoding::Gzip, &body[..kept], 1 << 20);
+            prop_assert!(matches!(result, Err(InflateError::Damaged(_))), "{:?}", result);
+        }
+
+        #[test]
+        fn anything_behind_the_body_is_damage(data: Vec<u8>, tail in proptest::collection::vec(any::<u8>(), 1..40)) {
+            prop_assume!(!tail.starts_with(&[0x1f]));
+            let body = [gzip(&data), tail].concat();
+            let result = inflate(Encoding::Gzip, &body, 1 << 20);
+            prop_assert!(matches!(result, Err(InflateError::Damaged(_))), "{:?}", result);
+        }
+
+        #[test]
+        fn the_head_is_the_beginning(data: Vec<u8>, cap in 0usize..200) {
+            let expected = &data[..cap.min(data.len())];
+            prop_assert_eq!(head(Encoding::Gzip, &gzip(&data), cap), expected);
+            prop_assert_eq!(head(Encoding::Identity, &data, cap), expected);
+        }
+    }
+}

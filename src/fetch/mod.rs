@@ -1,0 +1,35 @@
+//! One GET: paced, bounded, retried by verdict.
+//!
+//! ```text
+//! page_url ─▶ fetcher ─▶ pace (tempo, bucket) ─▶ client ─▶ answer + reply | fault
+//!                ▲                                              │
+//!                └── retry (budget, delays) ◀── verdict ◀───────┘
+//! ```
+//! All requests of a process go through one [`Fetcher`], and every request, retries included, through its pace.
+
+mod answer;
+mod client;
+mod failure;
+mod fault;
+mod fetcher;
+mod inflate;
+#[cfg(test)]
+mod loopback;
+mod message;
+mod pace;
+mod page_url;
+mod reply;
+mod retry;
+mod secret;
+mod settings;
+mod tempo;
+mod verdict;
+
+pub use answer::{Answer, Fetched};
+pub use failure::{Cause, Excess, Failure, Stop};
+pub use fault::Unreadable;
+pub use fetcher::{Event, Fetcher};
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use page_url::PageUrl;
+pub use secret::{Secret, SecretError};
+pub use settings::{Error, Settings};

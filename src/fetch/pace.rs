@@ -1,0 +1,260 @@
+//! The pace of the whole process: how many requests at a time, and how soon the next may leave.
+
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::settings::{Error, Settings, at_least_one};
+use super::tempo::Tempo;
+
+/// The pause when the server asks to slow down without saying for how long.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The rates that make sense, in requests per second.
+const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
+
+/// The runtime's clock, so that one clock drives the bucket, the pauses and the tests.
+#[derive(Debug, Clone)]
+struct RuntimeClock;
+
+impl Clock for RuntimeClock {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        Instant::now().into_std()
+    }
+}
+
+/// Paces all requests: a bound on those under way, a token bucket as the ceiling nobody exceeds, and in front of it
+/// the adaptive rate. Whoever asks first leaves first.
+#[derive(Debug)]
+pub(super) struct Pace {
+    in_flight: Semaphore,
+    turn: tokio::sync::Mutex<()>,
+    tempo: Mutex<Tempo>,
+    bucket: RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<std::time::Instant>>,
+}
+
+/// The right to have one request under way; it ends when dropped.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    pace: &'a Pace,
+    epoch: u64,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Pace {
+    pub(super) fn new(settings: &Settings) -> Result<Pace, Error> {
+        let rate = settings.requests_per_second;
+        let quota = quota(rate).ok_or_else(|| Error::Range {
+            name: "requests_per_second",
+            value: rate.to_string(),
+            range: "between 0.001 and 1000000",
+        })?;
+        let burst = at_least_one("burst", settings.burst)?;
+        let in_flight = at_least_one("in_flight", settings.in_flight)?.get() as usize;
+        Ok(Pace {
+            in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
+            turn: tokio::sync::Mutex::new(()),
+            tempo: Mutex::new(Tempo::new(rate)),
+            bucket: RateLimiter::direct_with_clock(quota.allow_burst(burst), RuntimeClock),
+        })
+    }
+
+    /// Requests per second allowed now: the rate set, or less after throttling.
+    pub(super) fn now(&self) -> f64 {
+        self.tempo().rate()
+    }
+
+    /// Waits until one more request may leave. May be dropped while waiting; nothing is lost then.
+    pub(super) async fn admit(&self) -> Slot<'_> {
+        // Fails only when closed, which nobody does.
+        let permit = self.in_flight.acquire().await.ok();
+        let _turn = self.turn.lock().await;
+        loop {
+            let now = Instant::now();
+            // Looked at again after every wait: a pause may have begun meanwhile.
+            let due = self.tempo().due();
+            if let Some(due) = due.filter(|due| *due > now) {
+                sleep_until(due).await;
+            } else if let Err(early) = self.bucket.check() {
+                sleep(early.wait_time_from(now.into_std())).await;
+            } else {
+                return Slot { pace: self, epoch: self.tempo().leave(now), _permit: permit };
+            }
+        }
+    }
+
+    fn tempo(&self) -> MutexGuard<'_, Tempo> {
+        self.tempo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bucket's quota for a rate that is within `RATES`.
+fn quota(rate: f64) -> Option<Quota> {
+    let rate = Some(rate).filter(|rate| RATES.contains(rate))?;
+    Quota::with_period(Duration::from_secs_f64(1.0 / rate))
+}
+
+impl Slot<'_> {
+    /// The server served this request.
+    pub(super) fn succeeded(&self) {
+        self.pace.tempo().succeeded(self.epoch);
+    }
+
+    /// The server asked to slow down: everybody pauses for `wait`. Gives the pause if it is news, not one more
+    /// refusal of the same moment.
+    pub(super) fn throttled(&self, wait: Option<Duration>) -> Option<Duration> {
+        let pause = wait.unwrap_or(PAUSE);
+        let until = Instant::now() + pause;
+        let news = self.pace.tempo().throttled(self.epoch, until);
+        news.then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn pace(requests_per_second: f64, burst: u32, in_flight: u32) -> Result<Pace, Error> {
+        Pace::new(&Settings {
+            requests_per_second,
+            burst,
+            in_flight,
+            ..Settings::new(url::Url::parse("http://localhost").unwrap())
+        })
+    }
+
+    /// Admits `count` requests that take no time, one after the other; gives the seconds it took.
+    async fn drain(pace: &Pace, count: usize) -> f64 {
+        let began = Instant::now();
+        for _ in 0..count {
+            pace.admit().await.succeeded();
+        }
+        began.elapsed().as_secs_f64()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bucket_is_a_ceiling_with_a_burst() {
+        let pace = pace(5.0, 3, 8).unwrap();
+        assert_eq!(drain(&pace, 3).await, 0.0);
+        let took = drain(&pace, 10).await;
+        assert!((2.0..2.02).contains(&took), "{took}");
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(drain(&pace, 3).await, 0.0);
+        assert!(drain(&pace, 1).await > 0.1, "no more than the burst is saved up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_pauses_and_slows_everybody() {
+        let pace = pace(10.0, 5, 8).unwrap();
+        let (one, two) = (pace.admit().await, pace.admit().await);
+        let pause = Duration::from_secs(30);
+        assert_eq!(one.throttled(Some(pause)), Some(pause));
+        assert_eq!(two.throttled(Some(pause)), None);
+        drop((one, two));
+        assert_eq!(pace.now(), 5.0);
+        let began = Instant::now();
+        let slot = pace.admit().await;
+        assert_eq!(began.elapsed(), pause);
+        let began = Instant::now();
+        drop((slot, pace.admit().await));
+        assert_eq!(began.elapsed(), Duration::from_millis(200));
+        drain(&pace, 30).await;
+        assert_eq!(pace.now(), 10.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_back_who_already_waits() {
+        let pace = Arc::new(pace(1.0, 1, 8).unwrap());
+        let first = pace.admit().await;
+        let began = Instant::now();
+        let waiting = tokio::spawn({
+            let pace = Arc::clone(&pace);
+            async move { drop(pace.admit().await) }
+        });
+        tokio::task::yield_now().await;
+        first.throttled(Some(Duration::from_secs(10)));
+        waiting.await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_the_bound_are_under_way_and_all_get_their_turn() {
+        let pace = Arc::new(pace(1000.0, 1000, 3).unwrap());
+        let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let (pace, under_way, most) = (pace.clone(), under_way.clone(), most.clone());
+                tokio::spawn(async move {
+                    let slot = pace.admit().await;
+                    let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    sleep(Duration::from_secs(1)).await;
+                    under_way.fetch_sub(1, Ordering::SeqCst);
+                    drop(slot);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_first_leaves_first() {
+        let pace = pace(1.0, 1, 8).unwrap();
+        drop(pace.admit().await);
+        let mut first = pin!(pace.admit());
+        assert!(first.as_mut().now_or_never().is_none());
+        sleep(Duration::from_millis(1500)).await;
+        // There is a token now, but it is not for who comes last.
+        let mut second = pin!(pace.admit());
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(first.now_or_never().is_some());
+        drop(second.await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_wait_takes_nothing() {
+        let pace = pace(1.0, 1, 1).unwrap();
+        let began = Instant::now();
+        drop(pace.admit().await);
+        for _ in 0..5 {
+            assert!(pace.admit().now_or_never().is_none());
+        }
+        drop(pace.admit().await);
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn numbers_out_of_range_make_no_pace() {
+        for (rate, burst, in_flight, name) in [
+            (0.0, 1, 1, "requests_per_second"),
+            (-1.0, 1, 1, "requests_per_second"),
+            (f64::NAN, 1, 1, "requests_per_second"),
+            (f64::INFINITY, 1, 1, "requests_per_second"),
+            (1.0, 0, 1, "burst"),
+            (1.0, 1, 0, "in_flight"),
+        ] {
+            match pace(rate, burst, in_flight) {
+                Err(Error::Range { name: named, .. }) => assert_eq!(named, name),
+                other => panic!("{rate} {burst} {in_flight}: {other:?}"),
+            }
+        }
+    }
+}

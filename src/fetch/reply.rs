@@ -1,0 +1,107 @@
+//! The facts of an answer that decide what to do with it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
+use serde::de::IgnoredAny;
+
+use super::message::printable;
+
+/// The longest `Retry-After` told apart; longer ones mean the same to any run.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The facts of an answer that decide what to do with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// The `Content-Type` header.
+    pub(super) content_type: Option<String>,
+    /// The beginning of the decompressed body.
+    pub(super) head: Vec<u8>,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
+    /// The host a redirect names; nothing more of it is kept.
+    pub(super) redirect_host: Option<String>,
+}
+
+impl Reply {
+    /// Whether the body is what a page is, or at least calls itself that: proxies mislabel both.
+    pub(super) fn looks_like_json(&self) -> bool {
+        let first = self.head.trim_ascii_start().first();
+        matches!(first, Some(b'{' | b'[')) || self.content_type().contains("json")
+    }
+
+    /// Whether the body is one whole JSON value.
+    pub(super) fn is_json(&self) -> bool {
+        serde_json::from_slice::<IgnoredAny>(&self.head).is_ok()
+    }
+
+    /// Whether the body is, or calls itself, HTML.
+    pub(super) fn is_html(&self) -> bool {
+        self.content_type().contains("html") || self.head.trim_ascii_start().starts_with(b"<")
+    }
+
+    /// The content type in lower case, fit to be shown.
+    pub(super) fn content_type(&self) -> String {
+        let named = self.content_type.as_deref();
+        printable(named.unwrap_or("an unnamed type")).to_ascii_lowercase()
+    }
+}
+
+/// How long a `Retry-After` header asks to wait: seconds, or a date, which is measured from the answer's own
+/// `Date` where it has one (the two clocks may differ), else from `now`. None if it is neither.
+pub(super) fn retry_after(value: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let from = date.and_then(http_date).unwrap_or(now);
+        let wait: SignedDuration = http_date(value)?.duration_since(from);
+        Duration::try_from(wait).unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_retry_after() {
+        let now = "2026-08-01T00:00:00Z".parse().unwrap();
+        let date = Some("Sat, 01 Aug 2026 12:00:00 GMT");
+        for (value, date, seconds) in [
+            ("2", None, Some(2)),
+            (" 120 ", date, Some(120)),
+            ("0", None, Some(0)),
+            ("Sat, 01 Aug 2026 12:00:30 GMT", date, Some(30)),
+            ("Sat, 01 Aug 2026 00:00:10 GMT", None, Some(10)),
+            ("Sat, 01 Aug 2026 00:00:10 GMT", Some("yesterday"), Some(10)),
+            ("Sat, 01 Aug 2026 11:59:00 GMT", date, Some(0)),
+            ("99999999999999999999999", None, Some(RETRY_AFTER_MAX.as_secs())),
+            ("Sat, 01 Aug 2099 00:00:00 GMT", None, Some(RETRY_AFTER_MAX.as_secs())),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("soon", date, None),
+            ("", date, None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(retry_after(value, date, now), expected, "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_survived(value: String, date: Option<String>) {
+            let wait = retry_after(&value, date.as_deref(), Timestamp::UNIX_EPOCH);
+            prop_assert!(wait.is_none_or(|wait| wait <= RETRY_AFTER_MAX));
+        }
+    }
+}

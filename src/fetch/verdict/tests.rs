@@ -1,0 +1,166 @@
+//! Verdicts as tables; the error bodies are recorded ones.
+
+use super::*;
+
+const JSON: &str = "application/json; charset=utf-8";
+const HTML: &str = "text/html; charset=UTF-8";
+const CHALLENGE: &str = "<script>cpo.src = '/cdn-cgi/challenge-platform/h/g/orchestrate/managed/v1';</script>";
+
+fn reply(status: u16, content_type: &str, head: &str) -> Reply {
+    Reply { status, content_type: Some(content_type.to_owned()), head: head.into(), ..Reply::default() }
+}
+
+fn first(reply: &Reply) -> Result<(), Verdict> {
+    Judge::default().reply(reply)
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn pages() {
+    for (content_type, head) in [
+        (JSON, r#"{"items":[],"metadata":{}}"#),
+        ("application/json", ""),
+        ("text/plain", " \n{\"items\":"),
+        ("", "[]"),
+    ] {
+        assert_eq!(first(&reply(200, content_type, head)), Ok(()), "{head:?}");
+    }
+}
+
+#[test]
+fn stops() {
+    let too_many = r#"{"error":"You've requested too many pages, please use cursors instead"}"#;
+    let query_page = r#"{"error":"Cannot use page param with query search."}"#;
+    let region = r#"{"error":"Not available in your region","code":"REGION_BLOCKED"}"#;
+    for (status, content_type, head, stop) in [
+        (429, JSON, too_many, "PagingCap"),
+        (400, JSON, query_page, r#"BadRequest { message: "Cannot use page param with query search." }"#),
+        (
+            400,
+            JSON,
+            r#"{"message":"Invalid cursor: expected 2 values"}"#,
+            r#"CursorRefused { message: "Invalid cursor: expected 2 values" }"#,
+        ),
+        (401, JSON, r#"{"error":"Unauthorized"}"#, r#"KeyRefused { status: 401, message: "Unauthorized" }"#),
+        (
+            403,
+            JSON,
+            r#"{"message":"Only for its owner"}"#,
+            r#"KeyRefused { status: 403, message: "Only for its owner" }"#,
+        ),
+        (403, "text/plain", "error code: 1010", r#"Blocked { message: "error code: 1010" }"#),
+        (403, HTML, "<p>error code: 1020", r#"Blocked { message: "<p>error code: 1020" }"#),
+        (404, JSON, r#"{"error":"Missing model file"}"#, r#"NotFound { message: "Missing model file" }"#),
+        (404, HTML, "<p>lost", r#"Unexpected { status: 404, message: "<p>lost" }"#),
+        (
+            405,
+            JSON,
+            r#"{"error":"Method not allowed"}"#,
+            r#"Unexpected { status: 405, message: "Method not allowed" }"#,
+        ),
+        (451, JSON, region, r#"RegionBlocked { message: "Not available in your region" }"#),
+        (204, "", "", r#"Unexpected { status: 204, message: "" }"#),
+        (302, HTML, "", r#"Unexpected { status: 302, message: "" }"#),
+        (501, HTML, "", r#"Unexpected { status: 501, message: "" }"#),
+    ] {
+        match first(&reply(status, content_type, head)) {
+            Err(Verdict::Stop(told)) => assert_eq!(format!("{told:?}"), stop),
+            other => panic!("{status} {head}: {other:?}"),
+        }
+    }
+    let host = text("example.org");
+    let redirect = Reply { redirect_host: Some(host.clone()), ..reply(308, HTML, "") };
+    assert_eq!(first(&redirect), Err(Verdict::Stop(Stop::Redirected { host })));
+}
+
+#[test]
+fn retries() {
+    let busy = r#"{"error":"Server busy, please retry shortly."}"#;
+    let two = Some(Duration::from_secs(2));
+    for (status, content_type, head, retry_after, throttles) in [
+        (200, HTML, "<p>We're adjusting a few things, be back in a few minutes...</p>", None, false),
+        (200, "text/plain", "", None, false),
+        (403, HTML, CHALLENGE, None, true),
+        (408, JSON, "", None, false),
+        (425, JSON, "", None, false),
+        (429, HTML, "<html>error 1015", None, true),
+        (429, JSON, r#"{"error":"Rate limit exceeded, please retry shortly."}"#, two, true),
+        (499, "", "", None, false),
+        (500, "text/plain", "Internal Server Error", None, false),
+        (500, JSON, r#"{"message":"An unexpected error occurred","error":{}}"#, None, false),
+        (500, JSON, r#"{"error":"canceling statement due to statement timeout","code":"57014"}"#, None, false),
+        (502, HTML, "<html>Bad gateway", None, false),
+        (503, JSON, busy, None, false),
+        (503, JSON, busy, two, true),
+        (504, HTML, "", None, false),
+        (520, HTML, "", None, false),
+        (524, HTML, "", None, false),
+        (527, HTML, "", None, false),
+        (530, HTML, "error code: 1033", None, false),
+    ] {
+        let reply = Reply { retry_after, ..reply(status, content_type, head) };
+        match first(&reply) {
+            Err(Verdict::Retry { wait, throttled, .. }) => {
+                assert_eq!((wait, throttled), (retry_after, throttles), "{status} {head}");
+            }
+            other => panic!("{status} {head}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn faults() {
+    let fault = |kind| {
+        let detail = text("why");
+        Judge::default().fault(&Fault { kind, detail })
+    };
+    for kind in [FaultKind::Connect, FaultKind::Tls, FaultKind::Cut, FaultKind::Encoding, FaultKind::Timeout] {
+        let verdict = fault(kind);
+        assert!(
+            matches!(&verdict, Verdict::Retry { wait: None, throttled: false, reason } if reason.contains("(why)")),
+            "{verdict:?}"
+        );
+    }
+    let verdict = fault(FaultKind::TooLarge);
+    assert!(matches!(verdict, Verdict::Smaller(Excess::TooLarge(_))));
+}
+
+#[test]
+fn a_second_timeout_of_any_kind_asks_for_less() {
+    let own = |judge: &mut Judge| judge.fault(&Fault { kind: FaultKind::Timeout, detail: text("idle") });
+    let statement = r#"{"error":"canceling statement due to statement timeout"}"#;
+    for answered in [reply(408, JSON, ""), reply(504, HTML, ""), reply(524, HTML, ""), reply(500, JSON, statement)] {
+        let mut judge = Judge::default();
+        assert!(matches!(own(&mut judge), Verdict::Retry { .. }));
+        for _ in 0..3 {
+            let other = judge.reply(&reply(502, HTML, ""));
+            assert!(matches!(other, Err(Verdict::Retry { .. })), "{other:?}");
+        }
+        let second = judge.reply(&answered);
+        assert!(matches!(second, Err(Verdict::Smaller(Excess::TimedOut(_)))), "{second:?}");
+
+        let mut judge = Judge::default();
+        let first = judge.reply(&answered);
+        assert!(matches!(first, Err(Verdict::Retry { .. })), "{first:?}");
+        let second = own(&mut judge);
+        assert!(matches!(second, Verdict::Smaller(Excess::TimedOut(_))), "{second:?}");
+    }
+}
+
+#[test]
+fn unreadable_is_retried_twice_and_too_large_never() {
+    let mut judge = Judge::default();
+    let damaged = Unreadable::Damaged(text("bad\u{1b} comma"));
+    for _ in 0..2 {
+        let verdict = judge.unreadable(&damaged);
+        assert!(matches!(&verdict, Verdict::Retry { reason, .. } if reason.contains("(bad comma)")), "{verdict:?}");
+    }
+    let excess = Excess::Unreadable(text("bad comma"));
+    assert_eq!(judge.unreadable(&damaged), Verdict::Smaller(excess));
+    let large = Unreadable::TooLarge(text("big"));
+    let excess = Excess::TooLarge(text("big"));
+    assert_eq!(Judge::default().unreadable(&large), Verdict::Smaller(excess));
+}

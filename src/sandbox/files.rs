@@ -1,0 +1,124 @@
+//! Renders the files of a generated version, with their scan results, metadata and hashes.
+
+use std::fmt::Write as _;
+
+use super::catalog::Entry;
+use super::dates;
+use super::generate::Generator;
+use super::item::Oddity;
+use super::json::Writer;
+use super::random::{Random, Stream};
+use super::words::FILE_KINDS;
+
+/// Files of one VAE component that many versions link to, so one file id occurs under several versions.
+const SHARED_FILES: u32 = 5;
+
+/// Appends the elements of a version's `files`.
+pub(super) fn render(generator: &Generator, entry: &Entry, version: u32, oddity: &Oddity, json: &mut Writer) {
+    let mut random = Random::new(generator.seed, Stream::File, u64::from(version) << 4);
+    let own = if random.chance(250) { 2 } else { 1 };
+    for position in 0..own {
+        let id = version * 8 + position;
+        let kind = if position == 0 { "Model" } else { random.pick(FILE_KINDS) };
+        let kind = if oddity.odd && position > 0 { "Hologram" } else { kind };
+        file(generator.seed, entry, version, File { id, kind, primary: position == 0 }, oddity, json);
+    }
+    if entry.kind == 0 && random.chance(80) {
+        let id = 1 + random.below(SHARED_FILES);
+        file(generator.seed, entry, version, File { id, kind: "VAE", primary: false }, oddity, json);
+    }
+}
+
+struct File<'a> {
+    id: u32,
+    kind: &'a str,
+    primary: bool,
+}
+
+fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity, json: &mut Writer) {
+    let mut random = Random::new(seed, Stream::File, (u64::from(file.id) << 4) | 1);
+    let format = random.pick(&["SafeTensor", "SafeTensor", "SafeTensor", "PickleTensor", "GGUF", "Other"]);
+    json.open('{');
+    json.int("id", file.id);
+    json.key("sizeKB");
+    let eighths = random.below(8) * 125;
+    let _ = write!(json.out, "{}.{eighths:03}", 40 + random.skewed(22));
+    json.text("name", &format!("file_{}_{}.safetensors", version, random.below(1000)));
+    json.raw("overrideName", "null");
+    json.text("type", file.kind);
+    scans(&mut random, entry, oddity, json);
+    let (size, fp) = (random.pick(&["full", "pruned"]), random.pick(&["fp16", "fp32", "bf16", "fp8"]));
+    metadata(&mut random, (format, size, fp), oddity, json);
+    hashes(&mut random, json);
+    let base = format!("https://civitai.com/api/download/models/{version}");
+    if file.primary {
+        json.text("downloadUrl", &base);
+        json.flag("primary", true);
+    } else {
+        let kind = file.kind.replace(' ', "%20");
+        json.text("downloadUrl", &format!("{base}?type={kind}&format={format}&size={size}&fp={fp}"));
+    }
+    if oddity.odd {
+        json.raw("futureFileField", "{}");
+    }
+    json.close('}');
+}
+
+fn scans(random: &mut Random, entry: &Entry, oddity: &Oddity, json: &mut Writer) {
+    let pickle = if random.chance(970) { "Success" } else { "Danger" };
+    json.text("pickleScanResult", if oddity.odd { "Quarantined" } else { pickle });
+    json.text("pickleScanMessage", "No Pickle imports");
+    let unscanned = random.chance(15);
+    json.text("virusScanResult", if unscanned { "Pending" } else { "Success" });
+    if !oddity.missing {
+        json.raw("virusScanMessage", "null");
+    }
+    if unscanned {
+        json.raw("scannedAt", "null");
+    } else {
+        json.text("scannedAt", &dates::iso(entry.created_at + i64::from(random.below(86_400_000))));
+    }
+}
+
+fn metadata(random: &mut Random, (format, size, fp): (&str, &str, &str), oddity: &Oddity, json: &mut Writer) {
+    json.open_at("metadata", '{');
+    json.text("format", format);
+    if random.chance(600) {
+        json.text("size", size);
+        json.text("fp", fp);
+    } else if !oddity.missing {
+        json.raw("size", "null");
+        json.raw("fp", "null");
+    }
+    if format == "GGUF" {
+        json.text("quantType", "Q8_0");
+    }
+    if oddity.odd {
+        json.flag("isRequired", true);
+    }
+    json.close('}');
+}
+
+/// Any subset of the six algorithms, mostly all of them.
+pub(super) fn hashes(random: &mut Random, json: &mut Writer) {
+    json.open_at("hashes", '{');
+    for (algorithm, digits) in
+        [("AutoV1", 8), ("AutoV2", 10), ("SHA256", 64), ("CRC32", 8), ("BLAKE3", 64), ("AutoV3", 64)]
+    {
+        let hash = hex(random, digits);
+        if random.chance(900) {
+            json.text(algorithm, &hash);
+        }
+    }
+    json.close('}');
+}
+
+/// Upper-case hexadecimal digits.
+pub(super) fn hex(random: &mut Random, digits: usize) -> String {
+    let mut text = String::with_capacity(digits.next_multiple_of(16));
+    while text.len() < digits {
+        let _ = write!(text, "{:016X}", random.next());
+    }
+    text.truncate(digits);
+    text
+}

@@ -1,0 +1,261 @@
+//! Makes the index of a generated catalog from (seed, size): ids with gaps, skewed counters, very uneven dates.
+
+use super::catalog::{Entry, Mode, Removed};
+use super::item::View;
+use super::json::Writer;
+use super::random::{Random, Stream};
+use super::traps::{Trap, Traps};
+use super::words::{self, KINDS};
+use super::{Config, Era, item, legacy};
+
+/// 2022-11-01T00:00Z.
+const FIRST: i64 = 1_667_260_800_000;
+/// 2026-10-15T00:00Z.
+const LAST: i64 = 1_792_022_400_000;
+const SLOT: i64 = 30 * 86_400_000;
+/// How many models share of the catalog a 30-day slot gets.
+const BUSYNESS: &[i64] = &[3, 9, 1, 14, 5, 2, 11, 7];
+/// Position in [`KINDS`], and its share in a thousand; the rest is spread evenly.
+const KIND_SHARES: &[(u8, u32)] = &[(4, 680), (0, 140), (1, 50), (5, 45), (16, 20)];
+/// Level mask, share in a thousand.
+const LEVELS: &[(u8, u32)] = &[(1, 450), (3, 150), (7, 100), (31, 150), (28, 100), (2, 50)];
+
+/// Renders items of a generated catalog on demand.
+pub(super) struct Generator {
+    pub(super) seed: u64,
+    pub(super) traps: Traps,
+    pub(super) era: Era,
+    /// User names by number.
+    pub(super) users: Vec<String>,
+    /// Tag names by number.
+    pub(super) tags: Vec<String>,
+}
+
+impl Generator {
+    /// The tag numbers of a model, without repeats.
+    pub(super) fn tags_of(&self, entry: &Entry) -> Vec<u32> {
+        let mut random = Random::new(self.seed, Stream::Tags, u64::from(entry.id));
+        let mut tags = Vec::new();
+        for _ in 0..random.below(12) {
+            let tag = random.skewed(11).min(words::tag_count() - 1);
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
+    }
+
+    /// The name of a model.
+    pub(super) fn name(&self, entry: &Entry) -> String {
+        words::model_name(&mut Random::new(self.seed, Stream::Name, u64::from(entry.id)))
+    }
+
+    /// Appends the model's item.
+    pub(super) fn render(&self, entry: &Entry, view: View, json: &mut Writer) {
+        match self.era {
+            Era::Today => item::render(self, entry, view, json),
+            Era::Y2023 => legacy::render(self, entry, view, json),
+        }
+    }
+}
+
+/// The index of a generated catalog, ids ascending, and what renders its items.
+pub(super) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
+    let users = config.models / 6 + 2;
+    let generator = Generator {
+        seed: config.seed,
+        traps: config.traps,
+        era: config.era,
+        users: (0..users).map(|number| words::username(config.seed, number)).collect(),
+        tags: (0..words::tag_count()).map(words::tag).collect(),
+    };
+    let mut id = 0;
+    let mut entries: Vec<Entry> = (0..config.models)
+        .map(|rank| {
+            let mut random = Random::new(config.seed, Stream::Index, u64::from(rank));
+            id += 1 + random.below(5);
+            entry(&mut random, id, users)
+        })
+        .collect();
+    date(&mut entries, config);
+    mark_removed(&mut entries);
+    (entries, generator)
+}
+
+fn entry(random: &mut Random, id: u32, users: u32) -> Entry {
+    let downloads = random.skewed(19);
+    let thumbs_up = downloads / (8 + random.below(40));
+    let level = weighted(random, LEVELS).unwrap_or(1);
+    let kind = weighted(random, KIND_SHARES).unwrap_or_else(|| random.below(KINDS.len() as u32) as u8);
+    let versions = version_count(random);
+    let mode = match random.below(1000) {
+        0..12 => Mode::Archived,
+        12..18 => Mode::TakenDown,
+        _ => Mode::Normal,
+    };
+    let early_access = match random.below(1000) {
+        0..12 => (1u16 << versions) - 1,
+        12..50 => 1,
+        _ => 0,
+    };
+    Entry {
+        id,
+        thumbs_up,
+        thumbs_down: thumbs_up / (20 + random.below(60)),
+        downloads,
+        comments: thumbs_up / (5 + random.below(50)),
+        collected: thumbs_up / (1 + random.below(4)),
+        images: random.skewed(8),
+        tips: random.skewed(12),
+        kind,
+        level,
+        mode,
+        minor: level & 3 != 0 && random.chance(20),
+        supports_generation: random.chance(600),
+        user: random.below(users).min(random.below(users)),
+        versions,
+        early_access,
+        ..Entry::default()
+    }
+}
+
+fn weighted(random: &mut Random, shares: &[(u8, u32)]) -> Option<u8> {
+    let mut left = random.below(1000);
+    for (value, share) in shares {
+        match left.checked_sub(*share) {
+            Some(rest) => left = rest,
+            None => return Some(*value),
+        }
+    }
+    None
+}
+
+/// About 2.2 on average, at most 12.
+fn version_count(random: &mut Random) -> u8 {
+    let mut count = 1;
+    while count < 12 && random.chance(550) {
+        count += 1;
+    }
+    count
+}
+
+/// Gives every model its dates, all different unless ties are asked for.
+fn date(entries: &mut [Entry], config: &Config) {
+    let count = entries.len() as i64;
+    for (rank, entry) in (0i64..).zip(entries.iter_mut()) {
+        let mut random = Random::new(config.seed, Stream::Calendar, u64::from(entry.id));
+        entry.created_at = created_at(&mut random, rank, count);
+        entry.last_version_at = Some(last_version_at(&mut random, entry.created_at));
+    }
+    if config.traps.has(Trap::NullDates) {
+        let step = (entries.len() / 3).clamp(1, 400);
+        entries.iter_mut().skip(step / 2).step_by(step).for_each(|entry| entry.last_version_at = None);
+    }
+    let mut order: Vec<usize> = (0..entries.len()).filter(|i| entries[*i].last_version_at.is_some()).collect();
+    order.sort_by_key(|i| (entries[*i].last_version_at, entries[*i].id));
+    let mut random = Random::new(config.seed, Stream::Calendar, 0);
+    let (mut previous, mut to_tie) = (i64::MIN, 0);
+    for (place, i) in order.iter().enumerate() {
+        let forced = place == order.len() / 3;
+        if to_tie > 0 {
+            to_tie -= 1;
+        } else {
+            let own = entries[*i].last_version_at.unwrap_or(FIRST);
+            previous = own.max(previous.saturating_add(1));
+            if config.traps.has(Trap::TiedDates) && (forced || random.chance(6)) {
+                to_tie = 1 + random.below(39).min(order.len() as u32 / 4);
+            }
+        }
+        entries[*i].last_version_at = Some(previous);
+    }
+}
+
+fn created_at(random: &mut Random, rank: i64, count: i64) -> i64 {
+    let slots = (LAST - FIRST) / SLOT;
+    let busyness = |slot: i64| BUSYNESS[(slot * 5 % 8) as usize];
+    let total: i64 = (0..slots).map(busyness).sum();
+    let mut left = rank * total / count.max(1);
+    let mut slot = 0;
+    while slot < slots - 1 && left >= busyness(slot) {
+        left -= busyness(slot);
+        slot += 1;
+    }
+    let minutes = if random.chance(350) {
+        i64::from(random.below(40)) * 1080 + i64::from(random.below(12))
+    } else {
+        i64::from(random.below(30 * 24 * 60))
+    };
+    FIRST + slot * SLOT + minutes * 60_000 + i64::from(random.below(60_000))
+}
+
+fn last_version_at(random: &mut Random, created: i64) -> i64 {
+    let later = if random.chance(600) {
+        i64::from(random.below(2 * 86_400_000))
+    } else {
+        let part = i64::from(random.below(1000));
+        (LAST - created) / 1_000_000 * part * part + i64::from(random.below(1000))
+    };
+    (created + later).min(LAST)
+}
+
+/// Marks which rows the short-pages and empty-pages traps remove: some scattered, some in runs longer than two pages.
+fn mark_removed(entries: &mut [Entry]) {
+    for entry in entries.iter_mut().filter(|entry| entry.id % 37 == 5) {
+        entry.removed = Removed::Scattered;
+    }
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|i| (entries[*i].last_version_at, entries[*i].id));
+    let length = (entries.len() / 6).min(230);
+    let stride = (order.len() / (entries.len() / 2500).max(1)).max(1);
+    for run in order.chunks(stride) {
+        for i in run.iter().skip(run.len() / 2).take(length) {
+            entries[*i].removed = Removed::InBlock;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn entries(traps: &str) -> Vec<Entry> {
+        let config = Config { models: 3000, traps: traps.parse().unwrap(), ..Config::default() };
+        catalog(&config).0
+    }
+
+    fn groups(entries: &[Entry]) -> Vec<usize> {
+        let mut counts: HashMap<i64, usize> = HashMap::new();
+        entries.iter().filter_map(|e| e.last_version_at).for_each(|at| *counts.entry(at).or_default() += 1);
+        counts.into_values().collect()
+    }
+
+    #[test]
+    fn dates_are_distinct_unless_tied() {
+        assert!(groups(&entries("none")).iter().all(|size| *size == 1));
+        let tied = groups(&entries("tied-dates"));
+        assert!(tied.iter().any(|size| *size > 1) && tied.iter().all(|size| *size < 50));
+    }
+
+    #[test]
+    fn ids_rise_with_gaps_and_dates_lie_in_range() {
+        let entries = entries("none");
+        assert!(entries.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert!(entries.windows(2).any(|pair| pair[0].id + 1 < pair[1].id));
+        assert!(entries.iter().all(|e| { e.last_version_at.is_some_and(|at| (FIRST..=LAST + 5000).contains(&at)) }));
+    }
+
+    #[test]
+    fn versions_average_a_little_over_two() {
+        let entries = entries("none");
+        let total: usize = entries.iter().map(|e| usize::from(e.versions)).sum();
+        assert!((6000..7200).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn a_few_models_lack_a_date_under_the_trap() {
+        let undated = entries("null-dates").iter().filter(|e| e.last_version_at.is_none()).count();
+        assert!((3..30).contains(&undated), "{undated}");
+    }
+}

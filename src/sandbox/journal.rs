@@ -1,0 +1,81 @@
+//! The log of API requests, and the counts made of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::json;
+
+/// One API request. `status` and `items` are of the answer sent; both are null while none was.
+pub(super) struct Record {
+    pub(super) at_s: f64,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) cursor: Option<String>,
+    pub(super) host: String,
+    pub(super) authorization: bool,
+    pub(super) user_agent: Option<String>,
+    pub(super) fault: Option<&'static str>,
+    pub(super) status: Option<u16>,
+    pub(super) items: Option<usize>,
+    /// Body bytes handed to the connection so far.
+    pub(super) bytes: Arc<AtomicU64>,
+}
+
+/// Every request since the start.
+pub(super) struct Journal {
+    pub(super) start: Instant,
+    records: Vec<Record>,
+    served: HashSet<u32>,
+    items: u64,
+}
+
+impl Journal {
+    pub(super) fn new() -> Journal {
+        Journal { start: Instant::now(), records: Vec::new(), served: HashSet::new(), items: 0 }
+    }
+
+    /// Adds a request and tells its number, counted from 0.
+    pub(super) fn add(&mut self, record: Record) -> usize {
+        self.records.push(record);
+        self.records.len() - 1
+    }
+
+    /// The record of a request.
+    pub(super) fn record(&mut self, number: usize) -> Option<&mut Record> {
+        self.records.get_mut(number)
+    }
+
+    /// Counts the models of an answer that reaches the client whole.
+    pub(super) fn serve(&mut self, items: &[u32]) {
+        self.items += items.len() as u64;
+        self.served.extend(items);
+    }
+
+    /// The cursor sent this many requests before a request, or the nearest one before that on the same path.
+    pub(super) fn earlier_cursor(&self, number: usize, back: usize) -> Option<String> {
+        let path = &self.records.get(number)?.path;
+        let older = self.records[..=number].iter().rev().skip(back);
+        older.filter(|record| record.path == *path).find_map(|record| record.cursor.clone())
+    }
+
+    /// The log as JSON lines; `n` counts from 1.
+    pub(super) fn lines(&self) -> String {
+        let line = |(n, record): (usize, &Record)| {
+            let line = json!({
+                "n": n, "at_s": record.at_s, "path": record.path, "query": record.query, "host": record.host,
+                "status": record.status, "items": record.items, "bytes": record.bytes.load(Ordering::Relaxed),
+                "fault": record.fault, "authorization": record.authorization, "user_agent": record.user_agent,
+            });
+            format!("{line}\n")
+        };
+        (1usize..).zip(&self.records).map(line).collect()
+    }
+
+    /// Requests, items served, and how many of those items were served before.
+    pub(super) fn stats(&self) -> String {
+        let repeats = self.items - self.served.len() as u64;
+        json!({ "requests": self.records.len(), "items": self.items, "repeats": repeats }).to_string()
+    }
+}

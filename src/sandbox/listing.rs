@@ -1,0 +1,147 @@
+//! Which models a query lists, on which page, and with which cursor: the rules of visibility and of paging.
+
+use super::catalog::{Catalog, Entry, Mode, Removed};
+use super::cursor;
+use super::item::View;
+use super::query::Query;
+use super::traps::{Trap, Traps};
+
+/// One page: positions of the models shown, and the cursor of the next page.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) rows: Vec<u32>,
+    pub(super) next: Option<String>,
+}
+
+/// A query against a catalog, names already looked up.
+pub(super) struct Selection<'a> {
+    catalog: &'a Catalog,
+    query: &'a Query,
+    traps: Traps,
+    user: Option<u32>,
+    tag: Option<u32>,
+    oldest: Option<i64>,
+    text: Option<String>,
+}
+
+impl<'a> Selection<'a> {
+    /// None when the query names an unknown user; an unknown tag is no filter.
+    pub(super) fn new(catalog: &'a Catalog, query: &'a Query, traps: Traps) -> Option<Selection<'a>> {
+        let user = match &query.username {
+            Some(name) => Some(catalog.user(name)?),
+            None => None,
+        };
+        let tag = query.tag.as_ref().and_then(|name| catalog.tag(name));
+        let newest = catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
+        let oldest = query.period_days.zip(newest).map(|(days, newest)| newest - days * 86_400_000);
+        let text = query.text.as_ref().map(|text| text.to_lowercase());
+        Some(Selection { catalog, query, traps, user, tag, oldest, text })
+    }
+
+    /// How the items of this query are seen.
+    pub(super) fn view(&self) -> View {
+        let exempt = self.query.ids.is_some() || self.query.username.is_some();
+        let all_versions = exempt || !self.traps.has(Trap::HiddenEarlyAccess);
+        View { nsfw: self.query.nsfw, all_versions, detail: false }
+    }
+
+    /// The page the query asks for; the error is the server's message about the cursor.
+    ///
+    /// One row more than the limit is taken, and it becomes the cursor. Only then are rows removed that have nothing to
+    /// show, so a page may be short or empty while there is a cursor.
+    pub(super) fn page(&self) -> Result<Page, String> {
+        if self.text.is_some() {
+            return self.search_page();
+        }
+        let sort = self.query.sort;
+        let limit = self.query.limit as usize;
+        let mut taken: Vec<u32> = self.from_cursor()?.filter(|row| self.matches(*row)).take(limit + 1).collect();
+        let next = (limit > 0 && taken.len() > limit).then(|| taken.pop()).flatten();
+        let next = next.map(|row| cursor::print(sort, self.catalog.entry(row), self.traps));
+        taken.retain(|row| self.shows(self.catalog.entry(*row)));
+        Ok(Page { rows: taken, next })
+    }
+
+    /// Every model a perfect client of this query gets to see, in the order of ids.
+    pub(super) fn everything(&self) -> Result<Vec<u32>, String> {
+        let by_date = self.query.sort.by_date() && self.text.is_none();
+        // An undated model is out of reach of every date cursor; only a first page long enough shows it.
+        let reach = if self.query.limit == 0 { 1 } else { self.query.limit as usize };
+        let rows = self.from_cursor()?.filter(|row| self.matches(*row)).enumerate();
+        let dated = |row: u32| !by_date || self.catalog.entry(row).last_version_at.is_some();
+        let mut rows: Vec<u32> =
+            rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect();
+        rows.retain(|row| self.shows(self.catalog.entry(*row)));
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// All rows of the sort, from the cursor on; a date cursor leaves out the undated tail.
+    fn from_cursor(&self) -> Result<impl Iterator<Item = u32> + '_, String> {
+        let sort = self.query.sort;
+        let order = self.catalog.order(sort);
+        let rows = match self.query.cursor.as_ref().filter(|_| self.text.is_none()) {
+            None => order,
+            Some(text) => {
+                let position = cursor::parse(sort, text, self.traps)?;
+                let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
+                let order = &order[..order.partition_point(dated)];
+                let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), self.traps);
+                &order[order.partition_point(before)..]
+            }
+        };
+        Ok(rows.iter().copied())
+    }
+
+    /// Text search pages by a decimal offset into the hits.
+    fn search_page(&self) -> Result<Page, String> {
+        let text = self.query.cursor.as_deref().unwrap_or("0");
+        let offset: usize =
+            text.parse().map_err(|_| format!("Invalid cursor: unparseable numeric value \"{text}\""))?;
+        let limit = self.query.limit.max(1) as usize;
+        let hits: Vec<u32> =
+            self.from_cursor()?.filter(|row| self.matches(*row)).skip(offset).take(limit + 1).collect();
+        let next = (hits.len() > limit && self.query.limit > 0).then(|| (offset + limit).to_string());
+        let shown = hits.into_iter().take(limit).filter(|row| self.shows(self.catalog.entry(*row)));
+        Ok(Page { rows: shown.collect(), next })
+    }
+
+    /// The filters of the database query.
+    fn matches(&self, row: u32) -> bool {
+        let (entry, query) = (self.catalog.entry(row), self.query);
+        let hidden_minor = query.nsfw && entry.minor && self.traps.has(Trap::HiddenMinors);
+        (query.archived || entry.mode != Mode::Archived)
+            && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
+            && !hidden_minor
+            && (query.kinds.is_empty() || query.kinds.contains(&entry.kind))
+            && (!query.supports_generation || entry.supports_generation)
+            && self.oldest.is_none_or(|oldest| entry.last_version_at.is_some_and(|at| at >= oldest))
+            && query.ids.as_ref().is_none_or(|ids| ids.contains(&entry.id))
+            && self.user.is_none_or(|user| entry.user == user)
+            && self.tag.is_none_or(|tag| self.catalog.has_tag(row, tag))
+            && self.text.as_ref().is_none_or(|text| self.catalog.name(row).to_lowercase().contains(text))
+    }
+
+    /// What is left of the rows once the limit was applied.
+    fn shows(&self, entry: &Entry) -> bool {
+        kept(entry, self.traps) && (self.view().all_versions || !entry.all_early_access())
+    }
+}
+
+/// False for rows that a trap removes from every list.
+fn kept(entry: &Entry, traps: Traps) -> bool {
+    match entry.removed {
+        Removed::Never => true,
+        Removed::Scattered => !traps.has(Trap::ShortPages),
+        Removed::InBlock => !traps.has(Trap::EmptyPages),
+    }
+}
+
+/// Positions of the models that some list query could show.
+pub(super) fn reachable(catalog: &Catalog, traps: Traps) -> Vec<u32> {
+    let shown = |entry: &Entry| {
+        let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
+        kept(entry, traps) && !lost_minor && entry.level != 0
+    };
+    (0u32..).zip(&catalog.entries).filter(|(_, entry)| shown(entry)).map(|(row, _)| row).collect()
+}

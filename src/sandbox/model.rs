@@ -1,0 +1,19 @@
+//! `GET /api/v1/models/:id`: one model at every level, whatever the list hides.
+
+use super::answer::Answer;
+use super::catalog::Catalog;
+use super::item::View;
+use super::json::Writer;
+
+/// Answers a request for one model.
+pub(super) fn answer(catalog: &Catalog, id: &str) -> Answer {
+    let Some(id) = id.parse::<u32>().ok().filter(|id| (1..=2_147_483_647).contains(id)) else {
+        return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
+    };
+    let Some(row) = catalog.find(id) else {
+        return Answer::error(404, &format!("No model with id {id}"));
+    };
+    let mut json = Writer::default();
+    catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
+    Answer { items: vec![id], ..Answer::json(200, json.out) }
+}

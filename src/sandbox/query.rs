@@ -1,0 +1,264 @@
+//! The parameters of the models list, checked and coerced as the server does.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::catalog::Sort;
+use super::words::KINDS;
+
+/// A checked query. Parameters unknown to the server, or without effect, are not in it.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    pub(super) limit: u32,
+    pub(super) cursor: Option<String>,
+    pub(super) sort: Sort,
+    /// Positions in [`KINDS`]; empty for all.
+    pub(super) kinds: Vec<u8>,
+    pub(super) nsfw: bool,
+    pub(super) archived: bool,
+    pub(super) supports_generation: bool,
+    /// Models whose newest version is older are left out.
+    pub(super) period_days: Option<i64>,
+    pub(super) ids: Option<HashSet<u32>>,
+    pub(super) username: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) page: Option<u32>,
+    pub(super) text: Option<String>,
+}
+
+const SCALARS: &[&str] = &[
+    "limit",
+    "cursor",
+    "sort",
+    "nsfw",
+    "archived",
+    "supportsGeneration",
+    "period",
+    "periodMode",
+    "username",
+    "user",
+    "tag",
+    "tagname",
+    "page",
+    "query",
+    "primaryFileOnly",
+];
+/// Parameters whose schema wants a real boolean or number, so that any text is refused.
+const UNTYPABLE: &[&str] = &[
+    "allowNoCredit",
+    "allowDerivatives",
+    "allowDifferentLicense",
+    "browsingLevel",
+    "collectionId",
+    "pending",
+    "isFeatured",
+    "disablePoi",
+    "disableMinor",
+    "poiOnly",
+    "minorOnly",
+];
+const PERIODS: &[(&str, Option<i64>)] =
+    &[("Day", Some(1)), ("Week", Some(7)), ("Month", Some(30)), ("Year", Some(365)), ("AllTime", None)];
+const MODES: &[(&str, bool)] = &[("published", true), ("stats", false)];
+
+/// Checks the parameters in the server's order: sign-in first, then every parameter, then paging.
+pub(super) fn parse(pairs: &[(String, String)]) -> Result<Query, Answer> {
+    if pairs.iter().any(|(key, _)| key == "favorites" || key == "hidden") {
+        return Err(Answer::error(401, "Unauthorized"));
+    }
+    let mut check = Check { pairs, issues: Vec::new() };
+    let query = check.query();
+    if !check.issues.is_empty() {
+        return Err(Answer::issues(check.issues));
+    }
+    if let (Some(page), None) = (query.page, &query.cursor)
+        && u64::from(page) * u64::from(query.limit) > 1000
+    {
+        return Err(Answer::error(429, "You've requested too many pages, please use cursors instead"));
+    }
+    if query.text.is_some() && query.page.is_some() {
+        return Err(Answer::error(400, "Cannot use page param with query search. Use cursor-based pagination."));
+    }
+    Ok(query)
+}
+
+/// Parameters being read, and what was wrong with them so far.
+struct Check<'a> {
+    pairs: &'a [(String, String)],
+    issues: Vec<Value>,
+}
+
+impl Check<'_> {
+    fn query(&mut self) -> Query {
+        self.refuse_shapes();
+        let published = self.choice("periodMode", MODES, true);
+        let period_days = self.choice("period", PERIODS, None).filter(|_| published);
+        self.truth_word("primaryFileOnly");
+        Query {
+            limit: self.number("limit", 0.0, 100.0).unwrap_or(100),
+            cursor: self.filled("cursor"),
+            sort: self.choice("sort", Sort::WORDS, Sort::HighestRated),
+            kinds: self.kinds(),
+            nsfw: self.truth_word("nsfw"),
+            archived: self.filled("archived").is_some(),
+            supports_generation: self.filled("supportsGeneration").is_some(),
+            period_days,
+            ids: self.ids(),
+            username: self.filled("username").or_else(|| self.filled("user")),
+            tag: self.filled("tagname").or_else(|| self.filled("tag")),
+            page: self.number("page", 1.0, f64::from(u32::MAX)),
+            text: self.filled("query"),
+        }
+    }
+
+    fn refuse_shapes(&mut self) {
+        for (key, _) in self.pairs {
+            let untypable = UNTYPABLE.contains(&key.as_str()) || (key.starts_with("excluded") && key.ends_with("Ids"));
+            if untypable {
+                self.issue("invalid_type", key, "Invalid input: expected boolean, received string");
+            }
+        }
+        for key in SCALARS {
+            if self.pairs.iter().filter(|(name, _)| name == key).count() > 1 {
+                self.issue("invalid_type", key, "Invalid input: expected string, received array");
+            }
+        }
+    }
+
+    fn issue(&mut self, code: &str, key: &str, message: &str) {
+        self.issues.push(json!({ "code": code, "path": [key], "message": message }));
+    }
+
+    fn value(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    fn filled(&self, key: &str) -> Option<String> {
+        self.value(key).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// A number as the server coerces it: nothing is 0, fractions are cut.
+    fn number(&mut self, key: &str, least: f64, most: f64) -> Option<u32> {
+        let text = self.value(key)?.trim().to_owned();
+        let number = if text.is_empty() { Ok(0.0) } else { text.parse::<f64>() };
+        match number {
+            Ok(number) if number < least => {
+                self.issue("too_small", key, &format!("Too small: expected number to be >={least}"));
+            }
+            Ok(number) if number > most => {
+                self.issue("too_big", key, &format!("Too big: expected number to be <={most}"));
+            }
+            Ok(number) if number.is_finite() => return Some(number as u32),
+            _ => self.issue("invalid_type", key, "Invalid input: expected number, received NaN"),
+        }
+        None
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> T {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        match choices.iter().find(|(word, _)| *word == value) {
+            Some((_, choice)) => *choice,
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                self.invalid_option(json!([key]), &words);
+                default
+            }
+        }
+    }
+
+    fn invalid_option(&mut self, path: Value, words: &[&str]) {
+        let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        let message = format!("Invalid option: expected one of {}", quoted.join("|"));
+        self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
+    }
+
+    fn truth_word(&mut self, key: &str) -> bool {
+        let word = self.value(key).map(str::to_lowercase);
+        match word.as_deref() {
+            None | Some("false" | "0" | "no" | "off" | "n" | "disabled") => false,
+            Some("true" | "1" | "yes" | "on" | "y" | "enabled") => true,
+            Some(_) => {
+                self.issue("invalid_value", key, "Invalid input: expected a boolean word");
+                false
+            }
+        }
+    }
+
+    fn kinds(&mut self) -> Vec<u8> {
+        let mut kinds = Vec::new();
+        let words: Vec<String> =
+            self.pairs.iter().filter(|(key, _)| key == "types").map(|(_, value)| value.clone()).collect();
+        for (place, word) in words.iter().enumerate() {
+            match KINDS.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
+                Some((_, kind)) => kinds.push(kind),
+                None => self.invalid_option(json!(["types", place]), KINDS),
+            }
+        }
+        kinds
+    }
+
+    fn ids(&mut self) -> Option<HashSet<u32>> {
+        let text = self.filled("ids")?;
+        let ids: Result<HashSet<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+        if ids.is_err() {
+            self.issue("invalid_type", "ids", "Invalid input: expected number, received NaN");
+        }
+        ids.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Query, (u16, String)> {
+        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        parse(&pairs).map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
+    }
+
+    #[test]
+    fn defaults_and_coercions_are_the_servers() {
+        let query = read("unknown=1").unwrap();
+        assert_eq!((query.limit, query.sort, query.nsfw, query.archived), (100, Sort::HighestRated, false, false));
+        assert_eq!(read("limit=").unwrap().limit, 0);
+        assert!(read("archived=false").unwrap().archived);
+        assert!(read("nsfw=Yes").unwrap().nsfw);
+        assert_eq!(read("types=LORA&types=VAE").unwrap().kinds, [4, 10]);
+        assert_eq!(read("ids=3,1,3").unwrap().ids.unwrap().len(), 2);
+        assert_eq!(read("period=Week").unwrap().period_days, Some(7));
+        assert_eq!(read("period=Week&periodMode=stats").unwrap().period_days, None);
+        assert_eq!(read("tag=a&tagname=b").unwrap().tag.as_deref(), Some("b"));
+        assert!(read("page=50&cursor=1|2|3").is_ok());
+    }
+
+    #[test]
+    fn refusals_have_the_servers_status_and_shape() {
+        for (text, status, part) in [
+            ("limit=101", 400, "ZodError"),
+            ("limit=x", 400, "ZodError"),
+            ("types=LORA,VAE", 400, "ZodError"),
+            ("nsfw=maybe", 400, "ZodError"),
+            ("allowNoCredit=true", 400, "ZodError"),
+            ("browsingLevel=1", 400, "ZodError"),
+            ("sort=newest", 400, "Invalid option"),
+            ("period=Hour", 400, "Invalid option"),
+            ("periodMode=x", 400, "Invalid option"),
+            ("page=0", 400, "too_small"),
+            ("limit=1&limit=2", 400, "received array"),
+            ("ids=1,x", 400, "NaN"),
+            ("favorites=false", 401, "{\"error\":\"Unauthorized\"}"),
+            ("hidden=", 401, "Unauthorized"),
+            ("page=11", 429, "You've requested too many pages, please use cursors instead"),
+            ("page=2&query=x", 400, "Cannot use page param with query search."),
+        ] {
+            let (got, body) = read(text).unwrap_err();
+            assert_eq!(got, status, "{text}: {body}");
+            assert!(body.contains(part), "{text}: {body}");
+        }
+        assert!(read("page=10").is_ok());
+    }
+}

@@ -1,0 +1,271 @@
+//! One request to one response: which endpoint answers, which fault strikes, what is written to the log.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::{Method, Request, Response};
+use url::form_urlencoded;
+
+use super::answer::Answer;
+use super::cache::{Cache, Packed};
+use super::catalog::Catalog;
+use super::fault::{Fault, Kind};
+use super::journal::{Journal, Record};
+use super::plan::{Asked, Plan};
+use super::traps::Traps;
+use super::wire::{Script, Step};
+use super::{Config, Error, damage, enums, model, models, truth};
+
+/// What all connections share.
+pub(super) struct State {
+    catalog: Catalog,
+    traps: Traps,
+    latency: Duration,
+    plan: Mutex<Plan>,
+    journal: Mutex<Journal>,
+    cache: Mutex<Cache>,
+}
+
+/// What was asked for, taken apart.
+struct Call {
+    get: bool,
+    path: String,
+    query: String,
+    pairs: Vec<(String, String)>,
+    host: String,
+    gzip: bool,
+    authorization: bool,
+    user_agent: Option<String>,
+}
+
+impl State {
+    pub(super) fn new(config: &Config) -> Result<State, Error> {
+        Ok(State {
+            catalog: Catalog::build(config)?,
+            traps: config.traps,
+            latency: config.latency,
+            plan: Mutex::new(Plan::new(config.seed, &config.faults)),
+            journal: Mutex::new(Journal::new()),
+            cache: Mutex::new(Cache::default()),
+        })
+    }
+
+    fn inspect(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+        match path {
+            "log" => Answer::lines(lock(&self.journal).lines()),
+            "stats" => Answer::json(200, lock(&self.journal).stats()),
+            path => match path.strip_prefix("truth/") {
+                Some(table) => truth::answer(&self.catalog, self.traps, table, pairs),
+                None => Answer::error(404, "known are /sandbox/log, /sandbox/stats and /sandbox/truth/<table>"),
+            },
+        }
+    }
+
+    /// The answer of an endpoint, without any fault.
+    fn answer(&self, call: &Call) -> Answer {
+        let Some(endpoint) = call.path.strip_prefix("/api/v1/") else {
+            return Answer::html(404, "404: This page could not be found");
+        };
+        match endpoint {
+            _ if !call.get => Answer::error(405, "Method not allowed"),
+            "models" => models::answer(&self.catalog, self.traps, &call.pairs, &call.host),
+            "enums" => enums::answer(),
+            endpoint => match endpoint.strip_prefix("models/") {
+                Some(id) => model::answer(&self.catalog, id),
+                None => Answer::html(404, "404: This page could not be found"),
+            },
+        }
+    }
+
+    /// The answer ready to be sent, from the cache where it was made before; true when it was.
+    fn packed(&self, call: &Call) -> io::Result<(Arc<Packed>, bool)> {
+        let key = format!("{} {} {}?{}", call.gzip, call.host, call.path, call.query);
+        if let Some(packed) = lock(&self.cache).get(&key) {
+            return Ok((packed, true));
+        }
+        let packed = Arc::new(pack(self.answer(call), call.gzip)?);
+        if call.get {
+            lock(&self.cache).put(key, Arc::clone(&packed));
+        }
+        Ok((packed, false))
+    }
+}
+
+/// Serves one request; an error closes the connection, with a reset when `torn` was set.
+pub(super) async fn serve(
+    state: Arc<State>,
+    torn: Arc<AtomicBool>,
+    request: Request<Incoming>,
+) -> io::Result<Response<Script>> {
+    let call = Call::of(&request);
+    let sent = Arc::new(AtomicU64::new(0));
+    if let Some(path) = call.path.strip_prefix("/sandbox/") {
+        let packed = pack(state.inspect(path, &call.pairs), call.gzip)?;
+        let steps = damage::steps(&packed.answer.body, None);
+        return respond(&packed, &[], steps, sent, torn);
+    }
+    let number = lock(&state.journal).open(&call, Arc::clone(&sent));
+    let below = call.path.strip_prefix("/api/v1/").unwrap_or(&call.path);
+    let url = format!("{}?{}", call.path, call.query);
+    let fault = lock(&state.plan).strike(&Asked { path: below, url: &url, pairs: &call.pairs });
+    if let (Some(fault), Some(record)) = (&fault, lock(&state.journal).record(number)) {
+        record.fault = Some(fault.kind.word());
+    }
+    if !state.latency.is_zero() {
+        tokio::time::sleep(state.latency).await;
+    }
+    match fault.as_ref().map(|fault| fault.kind) {
+        Some(Kind::Reset) => {
+            torn.store(true, Ordering::Relaxed);
+            return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+        }
+        Some(Kind::Hang) => return std::future::pending().await,
+        _ => {}
+    }
+    let (packed, hit) = prepare(&state, &call, number, fault.as_ref())?;
+    finish(&state, number, &packed.answer, fault.as_ref());
+    let headers = headers(&packed, hit, fault.as_ref());
+    let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
+    respond(&packed, &headers, steps, sent, torn)
+}
+
+/// The answer to be sent, as far as a fault leaves it; true when it came from the cache.
+fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> io::Result<(Arc<Packed>, bool)> {
+    let Some(fault) = fault else {
+        return state.packed(call);
+    };
+    if let Some(answer) = damage::replacement(fault) {
+        return Ok((Arc::new(pack(answer, call.gzip)?), false));
+    }
+    let packed = match fault.kind {
+        Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
+            let earlier = lock(&state.journal).earlier_cursor(number, fault.back);
+            let mut answer = state.answer(call);
+            damage::spoil(&mut answer, fault.kind, earlier.as_deref());
+            pack(answer, call.gzip)?
+        }
+        Kind::BadGzip => {
+            let answer = state.answer(call);
+            let body = damage::bad_gzip(&answer.body)?;
+            Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() }
+        }
+        Kind::Bomb => {
+            let answer = Answer::json(200, damage::bomb(fault.bytes)?);
+            Packed { answer, gzip: true, since: Instant::now() }
+        }
+        _ => return state.packed(call),
+    };
+    Ok((Arc::new(packed), false))
+}
+
+/// Writes to the log what is about to be sent.
+fn finish(state: &State, number: usize, answer: &Answer, fault: Option<&Fault>) {
+    let whole = fault.is_none_or(|fault| matches!(fault.kind, Kind::Slow | Kind::Loop | Kind::ControlBytes));
+    let items: &[u32] = if whole { &answer.items } else { &[] };
+    let mut journal = lock(&state.journal);
+    journal.serve(items);
+    if let Some(record) = journal.record(number) {
+        record.status = Some(answer.status);
+        record.items = Some(items.len());
+    }
+}
+
+fn headers(packed: &Packed, hit: bool, fault: Option<&Fault>) -> Vec<(HeaderName, String)> {
+    let cacheable = packed.answer.status < 500;
+    let cache = if cacheable { "public, s-maxage=300, stale-while-revalidate=150" } else { "no-store" };
+    let mut headers = vec![
+        (header::CACHE_CONTROL, cache.to_owned()),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
+        (HeaderName::from_static("cf-cache-status"), if hit { "HIT" } else { "MISS" }.to_owned()),
+    ];
+    if hit {
+        headers.push((header::AGE, packed.since.elapsed().as_secs().to_string()));
+    }
+    if let Some(fault) = fault {
+        if let Some(seconds) = fault.retry_after {
+            headers.push((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if fault.kind == Kind::Redirect {
+            headers.push((header::LOCATION, fault.to.clone()));
+        }
+    }
+    headers
+}
+
+fn respond(
+    packed: &Packed,
+    headers: &[(HeaderName, String)],
+    steps: Vec<Step>,
+    sent: Arc<AtomicU64>,
+    torn: Arc<AtomicBool>,
+) -> io::Result<Response<Script>> {
+    let mut response = Response::builder()
+        .status(packed.answer.status)
+        .header(header::CONTENT_TYPE, packed.answer.content_type)
+        .header(header::CONTENT_LENGTH, packed.answer.body.len());
+    if packed.gzip {
+        response = response.header(header::CONTENT_ENCODING, "gzip");
+    }
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    response.body(Script::new(steps, sent, torn)).map_err(io::Error::other)
+}
+
+fn pack(answer: Answer, gzip: bool) -> io::Result<Packed> {
+    let gzip = gzip && !answer.body.is_empty();
+    let body = if gzip { damage::gzip(&answer.body)? } else { answer.body.clone() };
+    Ok(Packed { answer: Answer { body, ..answer }, gzip, since: Instant::now() })
+}
+
+impl Call {
+    fn of(request: &Request<Incoming>) -> Call {
+        let headers = request.headers();
+        let query = request.uri().query().unwrap_or_default();
+        Call {
+            get: request.method() == Method::GET,
+            path: request.uri().path().to_owned(),
+            query: query.to_owned(),
+            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
+            gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
+            authorization: headers.contains_key(header::AUTHORIZATION),
+            user_agent: text(headers, header::USER_AGENT),
+        }
+    }
+}
+
+impl Journal {
+    /// Starts the record of a call; a `token` in the query is not kept.
+    fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
+        let secret = |part: &str| part.starts_with("token=");
+        let hide = |part| if secret(part) { "token=***" } else { part };
+        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
+        let record = Record {
+            at_s: self.start.elapsed().as_secs_f64(),
+            path: call.path.clone(),
+            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
+            cursor: cursor.map(|(_, value)| value.clone()),
+            host: call.host.clone(),
+            authorization: call.authorization,
+            user_agent: call.user_agent.clone(),
+            fault: None,
+            status: None,
+            items: None,
+            bytes,
+        };
+        self.add(record)
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

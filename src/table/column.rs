@@ -1,0 +1,197 @@
+//! The kinds of column: what a value is in Rust, how it is gathered, what it is in Parquet.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder,
+    TimestampMillisecondBuilder,
+};
+use arrow::datatypes::{DataType, Field, TimeUnit};
+
+/// A kind of column. Implemented by the marker types below, which table declarations name.
+pub trait Kind {
+    /// What one row gives.
+    type Value<'a>;
+    /// What gathers the values.
+    type Builder: Default + std::fmt::Debug + Send;
+    /// The Arrow type.
+    fn data_type() -> DataType;
+    /// Whether a row may lack it.
+    const NULLABLE: bool = true;
+    /// Whether values repeat often enough for a dictionary to pay.
+    const DICTIONARY: bool = true;
+    /// Appends one value.
+    fn append<'a>(builder: &mut Self::Builder, value: Self::Value<'a>);
+    /// Ends the column and leaves the builder empty.
+    fn finish(builder: &mut Self::Builder) -> ArrayRef;
+    /// Bytes gathered so far.
+    fn bytes(builder: &Self::Builder) -> usize;
+}
+
+macro_rules! primitive {
+    ($(#[$doc:meta])* $name:ident, $value:ty, $builder:ty, $type:expr, $width:expr, $append:ident,
+     nullable $nullable:expr, dictionary $dictionary:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+        impl Kind for $name {
+            type Value<'a> = $value;
+            type Builder = $builder;
+            const NULLABLE: bool = $nullable;
+            const DICTIONARY: bool = $dictionary;
+            fn data_type() -> DataType {
+                $type
+            }
+            fn append(builder: &mut $builder, value: $value) {
+                builder.$append(value);
+            }
+            fn finish(builder: &mut $builder) -> ArrayRef {
+                Arc::new(builder.finish())
+            }
+            fn bytes(builder: &$builder) -> usize {
+                builder.len() * $width
+            }
+        }
+    };
+}
+
+primitive!(
+    /// An identifier or ordinal every row has.
+    Id, i64, Int64Builder, DataType::Int64, 8, append_value, nullable false, dictionary false
+);
+primitive!(
+    /// An identifier a row may lack.
+    Link, Option<i64>, Int64Builder, DataType::Int64, 8, append_option, nullable true, dictionary false
+);
+primitive!(
+    /// A counter, size or other whole number.
+    Int, Option<i64>, Int64Builder, DataType::Int64, 8, append_option, nullable true, dictionary true
+);
+primitive!(
+    /// A number with a fraction.
+    Float, Option<f64>, Float64Builder, DataType::Float64, 8, append_option, nullable true, dictionary false
+);
+primitive!(
+    /// True, false or unknown.
+    Bool, Option<bool>, BooleanBuilder, DataType::Boolean, 1, append_option, nullable true, dictionary false
+);
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $value:ty, $append:ident, nullable $nullable:expr, dictionary $dictionary:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+        impl Kind for $name {
+            type Value<'a> = $value;
+            type Builder = StringBuilder;
+            const NULLABLE: bool = $nullable;
+            const DICTIONARY: bool = $dictionary;
+            fn data_type() -> DataType {
+                DataType::Utf8
+            }
+            fn append<'a>(builder: &mut StringBuilder, value: $value) {
+                builder.$append(value);
+            }
+            fn finish(builder: &mut StringBuilder) -> ArrayRef {
+                Arc::new(builder.finish())
+            }
+            fn bytes(builder: &StringBuilder) -> usize {
+                builder.values_slice().len() + builder.len() * 4
+            }
+        }
+    };
+}
+
+text!(
+    /// A word or short text every row has.
+    Name, &'a str, append_value, nullable false, dictionary true
+);
+text!(
+    /// A word or short text that often repeats: names, enums, states.
+    Text, Option<&'a str>, append_option, nullable true, dictionary true
+);
+text!(
+    /// A text that hardly ever repeats: descriptions, links, hashes, JSON.
+    Long, Option<&'a str>, append_option, nullable true, dictionary false
+);
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug)]
+pub struct Time;
+
+/// The builder of [`Time`]: an Arrow builder that already knows its zone.
+#[derive(Debug)]
+pub struct TimeBuilder(TimestampMillisecondBuilder);
+
+impl Default for TimeBuilder {
+    fn default() -> Self {
+        Self(TimestampMillisecondBuilder::new().with_timezone("UTC"))
+    }
+}
+
+impl Kind for Time {
+    type Value<'a> = Option<i64>;
+    type Builder = TimeBuilder;
+    const DICTIONARY: bool = false;
+    fn data_type() -> DataType {
+        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+    }
+    fn append(builder: &mut TimeBuilder, value: Option<i64>) {
+        builder.0.append_option(value);
+    }
+    fn finish(builder: &mut TimeBuilder) -> ArrayRef {
+        Arc::new(builder.0.finish())
+    }
+    fn bytes(builder: &TimeBuilder) -> usize {
+        builder.0.len() * 8
+    }
+}
+
+/// A list of short texts; null when the server sent none, empty when it sent an empty one.
+#[derive(Debug)]
+pub struct Texts;
+
+impl Kind for Texts {
+    type Value<'a> = Option<&'a [Cow<'a, str>]>;
+    type Builder = ListBuilder<StringBuilder>;
+    fn data_type() -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+    }
+    fn append(builder: &mut Self::Builder, value: Self::Value<'_>) {
+        let present = value.is_some();
+        for text in value.into_iter().flatten() {
+            builder.values().append_value(text);
+        }
+        builder.append(present);
+    }
+    fn finish(builder: &mut Self::Builder) -> ArrayRef {
+        Arc::new(builder.finish())
+    }
+    fn bytes(builder: &Self::Builder) -> usize {
+        let values = builder.values_ref();
+        values.values_slice().len() + (values.len() + builder.len()) * 4
+    }
+}
+
+/// Bytes as received.
+#[derive(Debug)]
+pub struct Bytes;
+
+impl Kind for Bytes {
+    type Value<'a> = Option<&'a [u8]>;
+    type Builder = BinaryBuilder;
+    const DICTIONARY: bool = false;
+    fn data_type() -> DataType {
+        DataType::Binary
+    }
+    fn append(builder: &mut BinaryBuilder, value: Option<&[u8]>) {
+        builder.append_option(value);
+    }
+    fn finish(builder: &mut BinaryBuilder) -> ArrayRef {
+        Arc::new(builder.finish())
+    }
+    fn bytes(builder: &BinaryBuilder) -> usize {
+        builder.values_slice().len() + builder.len() * 4
+    }
+}

@@ -1,0 +1,265 @@
+//! The tables: each is declared once, in its own file, with name, type and meaning of every column.
+//!
+//! From a declaration come its [`Table`] (for schemas, docs and readers), its `Row` (what the decoder fills in) and its
+//! `Builder` (where rows are gathered). Every table ends with the provenance columns, which say which answer a row came from.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+pub mod column;
+
+/// A table's declaration.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name: the folder of its parts, the stem of its snapshot file.
+    pub name: &'static str,
+    /// What one row is.
+    pub doc: &'static str,
+    /// The columns that tell its rows apart within one page.
+    pub key: &'static [&'static str],
+    /// The table whose rows these belong to, and the columns that name its key; `None` for what stands alone.
+    pub parent: Option<(&'static str, &'static [&'static str])>,
+    columns: fn() -> Vec<Column>,
+}
+
+/// One column of a [`Table`].
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds; units where there are any.
+    pub doc: &'static str,
+    /// Its Arrow type.
+    pub data_type: DataType,
+    /// Whether a row may lack it.
+    pub nullable: bool,
+    /// Whether its values repeat often enough for a dictionary to pay.
+    pub dictionary: bool,
+}
+
+/// Which answer a row came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance<'a> {
+    /// The pass, counted from 1.
+    pub pass: i64,
+    /// The walk's name, unique within the pass.
+    pub walk: &'a str,
+    /// The page's number within the walk, counted from 1.
+    pub page: i64,
+    /// When the answer arrived, in milliseconds since 1970-01-01T00:00:00Z.
+    pub fetched_at: i64,
+}
+
+impl Table {
+    /// Every column, provenance last, in the order of the files.
+    pub fn columns(&self) -> Vec<Column> {
+        (self.columns)()
+    }
+
+    /// The Arrow schema of the table's files.
+    pub fn schema(&self) -> SchemaRef {
+        let field = |c: Column| Field::new(c.name, c.data_type, c.nullable);
+        Arc::new(Schema::new(self.columns().into_iter().map(field).collect::<Vec<_>>()))
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Declares the provenance columns and, from them, every other table's tail.
+macro_rules! table {
+    (
+        $(#[doc = $doc:literal])*
+        $name:literal, key [$($key:literal),*] $(, of $parent:literal by [$($link:literal),*])?;
+        $($column:ident: $kind:ident, $about:literal;)*
+    ) => {
+        /// The declaration.
+        pub static TABLE: $crate::table::Table = $crate::table::Table {
+            name: $name,
+            doc: concat!($($doc),*).trim_ascii(),
+            key: &[$($key),*],
+            parent: $crate::table::parent!($($parent, [$($link),*])?),
+            columns: || vec![
+                $($crate::table::describe::<$crate::table::column::$kind>(stringify!($column), $about),)*
+                $crate::table::describe::<$crate::table::column::Id>(
+                    "pass", "The traversal this row was seen in, counted from 1."),
+                $crate::table::describe::<$crate::table::column::Name>(
+                    "walk", "The walk that met it, unique within the pass."),
+                $crate::table::describe::<$crate::table::column::Id>(
+                    "page", "The page of that walk, counted from 1."),
+                $crate::table::describe::<$crate::table::column::Time>(
+                    "fetched_at", "When that page arrived."),
+            ],
+        };
+
+        $(#[doc = $doc])*
+        pub struct Row<'a> {
+            $(#[doc = $about] pub $column: <$crate::table::column::$kind as $crate::table::column::Kind>::Value<'a>,)*
+            /// Keeps the lifetime in use where no column borrows.
+            pub at: &'a $crate::table::Provenance<'a>,
+        }
+
+        /// Where rows of this table are gathered.
+        #[derive(Debug, Default)]
+        pub struct Builder {
+            rows: usize,
+            $($column: <$crate::table::column::$kind as $crate::table::column::Kind>::Builder,)*
+            provenance: $crate::table::ProvenanceBuilder,
+        }
+
+        impl Builder {
+            /// Appends one row.
+            pub fn push(&mut self, row: Row<'_>) {
+                use $crate::table::column::Kind as _;
+                $($crate::table::column::$kind::append(&mut self.$column, row.$column);)*
+                self.provenance.push(row.at);
+                self.rows += 1;
+            }
+        }
+
+        impl $crate::table::Gather for Builder {
+            fn table(&self) -> &'static $crate::table::Table {
+                &TABLE
+            }
+            fn rows(&self) -> usize {
+                self.rows
+            }
+            fn bytes(&self) -> usize {
+                use $crate::table::column::Kind as _;
+                self.provenance.bytes() $(+ $crate::table::column::$kind::bytes(&self.$column))*
+            }
+            fn finish(&mut self) -> Result<arrow::array::RecordBatch, arrow::error::ArrowError> {
+                use $crate::table::column::Kind as _;
+                self.rows = 0;
+                let mut columns = vec![$($crate::table::column::$kind::finish(&mut self.$column),)*];
+                columns.extend(self.provenance.finish());
+                arrow::array::RecordBatch::try_new(TABLE.schema(), columns)
+            }
+        }
+    };
+}
+
+/// The `parent` of a declaration.
+macro_rules! parent {
+    () => {
+        None
+    };
+    ($parent:literal, [$($link:literal),*]) => {
+        Some(($parent, &[$($link),*]))
+    };
+}
+use parent;
+
+/// Declares [`Tables`] and [`ALL`] from the list of tables: a new table is one file and one word here.
+macro_rules! tables {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// Every table, in the order of the schema's documentation.
+        pub static ALL: &[&Table] = &[$(&$name::TABLE),*];
+
+        /// The rows gathered since the last commit, all tables.
+        #[derive(Debug, Default)]
+        pub struct Tables {
+            $(#[doc = concat!("Rows of `", stringify!($name), "`.")] pub $name: $name::Builder,)*
+        }
+
+        impl Tables {
+            /// Every table's builder.
+            pub fn builders(&self) -> [&dyn Gather; ALL.len()] {
+                [$(&self.$name),*]
+            }
+
+            /// Every table's builder, to be ended.
+            pub fn builders_mut(&mut self) -> [&mut dyn Gather; ALL.len()] {
+                [$(&mut self.$name),*]
+            }
+        }
+    };
+}
+
+tables![models, model_tags, model_versions, version_files, file_hashes, version_images, pages, rejects,];
+
+impl Tables {
+    /// Rows gathered, all tables.
+    pub fn rows(&self) -> usize {
+        self.builders().iter().map(|b| b.rows()).sum()
+    }
+
+    /// Bytes gathered, all tables.
+    pub fn bytes(&self) -> usize {
+        self.builders().iter().map(|b| b.bytes()).sum()
+    }
+}
+
+/// What every table's builder can do.
+pub trait Gather {
+    /// Whose rows these are.
+    fn table(&self) -> &'static Table;
+    /// Rows gathered.
+    fn rows(&self) -> usize;
+    /// Bytes gathered.
+    fn bytes(&self) -> usize;
+    /// Ends the gathering: the rows in the order they came, and an empty builder.
+    ///
+    /// # Errors
+    /// When the columns do not fit the declared schema, which would be a fault of the declaration.
+    fn finish(&mut self) -> Result<RecordBatch, arrow::error::ArrowError>;
+}
+
+/// The table of this name.
+pub fn named(name: &str) -> Option<&'static Table> {
+    ALL.iter().copied().find(|table| table.name == name)
+}
+
+fn describe<K: column::Kind>(name: &'static str, doc: &'static str) -> Column {
+    Column {
+        name: name.strip_prefix("r#").unwrap_or(name),
+        doc,
+        data_type: K::data_type(),
+        nullable: K::NULLABLE,
+        dictionary: K::DICTIONARY,
+    }
+}
+
+/// Gathers the provenance columns of one table.
+#[derive(Debug, Default)]
+struct ProvenanceBuilder {
+    pass: <column::Id as column::Kind>::Builder,
+    walk: <column::Name as column::Kind>::Builder,
+    page: <column::Id as column::Kind>::Builder,
+    fetched_at: <column::Time as column::Kind>::Builder,
+}
+
+impl ProvenanceBuilder {
+    fn push(&mut self, at: &Provenance<'_>) {
+        use column::Kind as _;
+        column::Id::append(&mut self.pass, at.pass);
+        column::Name::append(&mut self.walk, at.walk);
+        column::Id::append(&mut self.page, at.page);
+        column::Time::append(&mut self.fetched_at, Some(at.fetched_at));
+    }
+
+    fn bytes(&self) -> usize {
+        use column::Kind as _;
+        column::Id::bytes(&self.pass)
+            + column::Name::bytes(&self.walk)
+            + column::Id::bytes(&self.page)
+            + column::Time::bytes(&self.fetched_at)
+    }
+
+    fn finish(&mut self) -> [arrow::array::ArrayRef; 4] {
+        use column::Kind as _;
+        [
+            column::Id::finish(&mut self.pass),
+            column::Name::finish(&mut self.walk),
+            column::Id::finish(&mut self.page),
+            column::Time::finish(&mut self.fetched_at),
+        ]
+    }
+}

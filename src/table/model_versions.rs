@@ -1,0 +1,32 @@
+//! `model_versions`: one row per version of a model and page that showed it.
+
+table! {
+    /// One row per version of a model and page that showed it.
+    "model_versions", key ["id"], of "models" by ["model_id"];
+    id: Id, "The version's id.";
+    model_id: Id, "The model it belongs to.";
+    position: Id, "Place in the model's list, counted from 0 (newest first, as shown).";
+    name: Text, "Its name.";
+    description: Long, "HTML, as the creator wrote it.";
+    base_model: Text, "SD 1.5, SDXL 1.0, Pony, Illustrious, Flux.1 D, ... (an open list).";
+    base_model_type: Text, "Standard, Inpainting, Refiner or Pix2Pix.";
+    status: Text, "Published, when the endpoint says so.";
+    availability: Text, "Public, Unsearchable, Private or EarlyAccess.";
+    nsfw_level: Int, "Bit mask of the levels its images show.";
+    created_at: Time, "When it was created (not in today's lists).";
+    updated_at: Time, "When it last changed (only from the version's own endpoint, and before 2024).";
+    published_at: Time, "When it was published.";
+    trained_words: Texts, "Words that trigger what it was trained on.";
+    download_url: Long, "Where its primary file is downloaded; absent for archived models.";
+    download_count: Int, "Downloads; null when the creator hides them.";
+    thumbs_up_count: Int, "Likes.";
+    thumbs_down_count: Int, "Dislikes.";
+    rating_count: Int, "Ratings (2023 and before).";
+    rating: Float, "Mean rating, 0 to 5 (2023 and before).";
+    supports_generation: Bool, "Can be used with the site's generator.";
+    early_access_deadline: Time, "When paid access ends.";
+    air: Text, "Its AIR resource name.";
+    usage_control: Text, "Download, Generation, InternalGeneration or ExternalGeneration.";
+    upload_type: Text, "Created or Trained.";
+    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+}

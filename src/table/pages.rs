@@ -1,0 +1,21 @@
+//! `pages`: one row per page fetched: what was asked and what came back.
+
+table! {
+    /// One row per page fetched: what was asked and what came back.
+    "pages", key ["pass", "walk", "page"];
+    run: Name, "The run that fetched it.";
+    endpoint: Name, "The endpoint asked.";
+    url: Name, "What was asked; never holds a secret.";
+    cursor: Long, "The cursor sent; null for the first page.";
+    next_cursor: Long, "The cursor answered, as the server wrote it; null on the last page.";
+    status: Int, "HTTP status.";
+    attempts: Int, "Requests this page took.";
+    items: Int, "Items on the page, rejects included.";
+    bytes: Int, "Bytes of the body after decompression.";
+    latency_ms: Int, "From sending the last request to the body's end, in milliseconds.";
+    cache_status: Text, "The edge cache's answer (HIT, MISS, ...).";
+    age_s: Int, "Age of the answer in the edge cache, in seconds.";
+    repairs: Int, "Raw control bytes and broken escapes repaired before reading.";
+    body: Bytes, "The answer as received, still compressed, when the crawl keeps bodies.";
+    body_encoding: Text, "How `body` is compressed: gzip, or identity.";
+}

@@ -1,0 +1,9 @@
+//! `rejects`: one row per item that no table could take; its text is kept.
+
+table! {
+    /// One row per item that no table could take; its text is kept.
+    "rejects", key ["pass", "walk", "page", "position"];
+    position: Id, "Place on the page, counted from 0; -1 for a page that could not be read as a whole.";
+    reason: Name, "Why no table took it.";
+    item: Long, "Its text as received.";
+}
