@@ -3,6 +3,10 @@
 //! The server prints the fraction without trailing zeros and reads it back as a count of milliseconds (`.5` as 5 ms), so a
 //! resume point moves up to 0.9 s away; and for `Newest` it starts strictly behind the row that it named, which is lost.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 /// The cursor with its fraction padded to three digits, and its id raised by `id_step`. `None` when it is not of that form,
 /// or its date is empty (rows without a date cannot be resumed from).
 pub(super) fn repaired_date_cursor(cursor: &str, id_step: i64) -> Option<String> {
@@ -14,9 +18,33 @@ pub(super) fn repaired_date_cursor(cursor: &str, id_step: i64) -> Option<String>
     (shaped && digits).then(|| format!("{seconds}.{fraction:0<3}|{id}"))
 }
 
+/// The cursor at which a list sorted by `Oldest` begins with the first row of this instant or later (milliseconds since
+/// 1970, UTC).
+pub(super) fn date_cursor(at: i64) -> String {
+    let instant = Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
+    format!("{}|0", instant.strftime("%Y-%m-%d %H:%M:%S.%3f"))
+}
+
+/// The instant a date cursor stands at (milliseconds since 1970, UTC).
+pub(super) fn cursor_instant(cursor: &str) -> Option<i64> {
+    let (date, _) = cursor.split_once('|')?;
+    let local: DateTime = date.parse().ok()?;
+    Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forged_cursor_stands_at_its_instant() {
+        for at in [0, 1_667_260_800_000, 1_704_164_645_678, 1_704_164_645_500] {
+            assert_eq!(cursor_instant(&date_cursor(at)), Some(at));
+        }
+        assert_eq!(date_cursor(1_704_164_645_500), "2024-01-02 03:04:05.500|0");
+        assert_eq!(cursor_instant("|4711"), None);
+        assert_eq!(cursor_instant("12|34|56"), None);
+    }
 
     #[test]
     fn pads_the_fraction_and_steps_the_id() {

@@ -8,18 +8,77 @@ use crate::table::{Provenance, Tables};
 pub struct Endpoint {
     /// The word used in crawl files, for example `models`.
     pub name: &'static str,
-    /// The path below the server's base URL, without a leading slash.
+    /// The path below the server's base URL, without a leading slash; `{}` in it stands for the id or hash looked up.
     pub path: &'static str,
     /// Every query parameter the server knows, and those it pretends to know.
     pub params: &'static [Param],
-    /// The most items one page may be asked for; also what is asked for when a crawl file says nothing.
+    /// The most items one page may be asked for; also what is asked for when a crawl file says nothing. 0 for lookups.
     pub limit_max: u32,
     /// Roughly how many rows the public catalog held when this was written: an upper bound for plans, not a fact.
     pub catalog_rows: u64,
+    /// How one page follows another.
+    pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns what the walk needs. All or nothing on `Err`.
-    pub read: fn(body: &str, at: &Provenance<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
-    /// What to ask after a page of a walk with these parameters that ended with the given `nextCursor`.
-    pub next: fn(params: &[(String, String)], next_cursor: &str) -> Next,
+    pub read: fn(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
+}
+
+/// What a page was asked for with: what its rows are stamped with, and what its items can be checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Which answer the rows come from.
+    pub at: Provenance<'a>,
+    /// The query parameters sent, without `limit` and cursor.
+    pub params: &'a [(String, String)],
+    /// The cursor sent; `None` for a first page.
+    pub cursor: Option<&'a str>,
+    /// The id or hash looked up.
+    pub key: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// The value of a query parameter.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// How one page follows another.
+#[derive(Debug, Clone, Copy)]
+pub enum Paging {
+    /// Each page names the cursor of the next.
+    Cursor {
+        /// What to ask after a page of a walk with these parameters that ended with the given `nextCursor`.
+        next: fn(params: &[(String, String)], next_cursor: &str) -> Next,
+        /// How a walk may be split by time, where the server lets cursors be forged.
+        windows: Option<Windows>,
+    },
+    /// Pages are asked for by number, from 1.
+    Number {
+        /// What says that there is no further page.
+        last: LastPage,
+    },
+    /// One answer, looked up by an id or hash in the path; 404 is an answer too.
+    Lookup,
+}
+
+/// What says that a numbered page is the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastPage {
+    /// Only a page without items (totals are dummies).
+    Empty,
+    /// The number of pages that each page tells.
+    Told,
+}
+
+/// Forged cursors: a walk that begins at any instant.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    /// Whether a walk with these parameters can be split so.
+    pub fits: fn(params: &[(String, String)]) -> bool,
+    /// The cursor that begins at this instant (milliseconds since 1970).
+    pub forge: fn(at: i64) -> String,
+    /// The instant a cursor stands at.
+    pub at: fn(cursor: &str) -> Option<i64>,
 }
 
 /// Where a cursor walk goes after a page.

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde::de::{MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
+use super::endpoint::Asked;
 use super::repair::repair;
 use super::value::{Accept, Slot, Text, object};
-use crate::table::{Provenance, Tables, rejects};
+use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +21,10 @@ pub struct Page {
     pub ids: Vec<i64>,
     /// The cursor of the next page as the server wrote it; `None` when it named none.
     pub next_cursor: Option<String>,
+    /// How many pages there are, where the endpoint tells it truly.
+    pub pages_told: Option<u64>,
+    /// Whether it looks like a false end: to be asked for once more before it is believed.
+    pub doubtful: bool,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
@@ -101,9 +106,9 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, St
 /// Takes a list page: each item becomes rows by `rows`, which returns its id, or a reject. On `Err`, which is the reason, nothing was appended.
 pub(super) fn take_list<'a, T: Accept<'a>>(
     body: &'a str,
-    at: &Provenance<'_>,
+    asked: &Asked<'_>,
     into: &mut Tables,
-    rows: fn(T, &Provenance<'_>, &mut Tables) -> Result<i64, &'static str>,
+    rows: fn(T, &Asked<'_>, &mut Tables) -> Result<i64, &'static str>,
 ) -> Result<Page, String> {
     let envelope = match serde_json::from_str(body) {
         Ok(Slot::Value(envelope)) => envelope,
@@ -116,7 +121,7 @@ pub(super) fn take_list<'a, T: Accept<'a>>(
     let mut page = Page { items: items.len() as u64, next_cursor, ..Page::default() };
     for (position, item) in items.into_iter().enumerate() {
         let reason = match item {
-            Slot::Value(item) => match rows(item, at, into) {
+            Slot::Value(item) => match rows(item, asked, into) {
                 Ok(id) => {
                     page.ids.push(id);
                     continue;
@@ -126,7 +131,7 @@ pub(super) fn take_list<'a, T: Accept<'a>>(
             Slot::Null | Slot::Odd(_) => "it is no JSON object",
         };
         let item = item_text(body, position);
-        into.rejects.push(rejects::Row { position: position as i64, reason, item: item.as_deref(), at });
+        into.rejects.push(rejects::Row { position: position as i64, reason, item: item.as_deref(), at: &asked.at });
         page.rejects += 1;
     }
     Ok(page)

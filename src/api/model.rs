@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::de::{MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
+use super::endpoint::Asked;
 use super::value::{Accept, Extra, Instant, Objects, Slot, Text, TextList, Word, object};
 use crate::table::{
     Provenance, Tables, file_hashes, model_tags, model_versions, models, version_files, version_images,
@@ -239,7 +240,8 @@ impl<'de> Accept<'de> for Hashes<'de> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(model: Model<'_>, at: &Provenance<'_>, into: &mut Tables) -> Result<i64, &'static str> {
+pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<i64, &'static str> {
+    let at = &asked.at;
     let id = check(&model)?;
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();

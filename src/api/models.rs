@@ -4,12 +4,12 @@
 //! `Oldest` and `Newest` cursors are repaired before they are sent back (see [`super::cursor`]); the cursors of the metric
 //! sorts are exact.
 
-use super::cursor::repaired_date_cursor;
-use super::endpoint::{Endpoint, Next};
+use super::cursor::{cursor_instant, date_cursor, repaired_date_cursor};
+use super::endpoint::{Asked, Endpoint, Next, Paging, Windows};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::model;
 use super::models_params::{LIMIT_MAX, PARAMS};
-use crate::table::{Provenance, Tables};
+use crate::table::Tables;
 
 /// The endpoint.
 pub static MODELS: Endpoint = Endpoint {
@@ -19,19 +19,25 @@ pub static MODELS: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     // Model rows of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
+    paging: Paging::Cursor { next, windows: Some(WINDOWS) },
     read,
-    next,
 };
 
-fn read(body: &str, at: &Provenance<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, at, into, model::push_rows))
+/// Only `Oldest` begins at a forged cursor without losing its first row.
+const WINDOWS: Windows = Windows {
+    fits: |params| param(params, "sort") == Some("Oldest") && param(params, "query").is_none(),
+    forge: date_cursor,
+    at: cursor_instant,
+};
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_list(text, asked, into, model::push_rows))
 }
 
 fn next(params: &[(String, String)], next_cursor: &str) -> Next {
-    let param = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let id_step = match param("sort") {
+    let id_step = match param(params, "sort") {
         // A search pages by offset, whatever its sort.
-        _ if param("query").is_some() => return Next::Cursor(next_cursor.to_owned()),
+        _ if param(params, "query").is_some() => return Next::Cursor(next_cursor.to_owned()),
         Some("Oldest") => 0,
         Some("Newest") => 1,
         _ => return Next::Cursor(next_cursor.to_owned()),
@@ -41,6 +47,10 @@ fn next(params: &[(String, String)], next_cursor: &str) -> Next {
     }
     let repaired = repaired_date_cursor(next_cursor, id_step);
     Next::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
+}
+
+fn param<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]

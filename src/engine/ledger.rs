@@ -16,7 +16,7 @@ use super::committer::Committer;
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::report::Tally;
-use crate::api::endpoint::{Endpoint, Next};
+use crate::api::endpoint::{self, Endpoint, Next, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Walk as State, Why, cursor_fingerprint};
@@ -186,9 +186,10 @@ impl Book {
 
     fn take(&mut self, asked: &Asked, answer: &Answer) -> Result<Step, Unreadable> {
         let body = text_of(answer)?;
-        let (endpoint, _) = self.endpoints[&asked.walk];
+        let (endpoint, params) = &self.endpoints[&asked.walk];
         let at = provenance(self.pass, asked);
-        let page = (endpoint.read)(&body, &at, &mut self.tables).map_err(|e| Unreadable::Damaged(e.reason))?;
+        let question = endpoint::Asked { at, params, cursor: asked.cursor.as_deref(), key: None };
+        let page = (endpoint.read)(&body, &question, &mut self.tables).map_err(|e| Unreadable::Damaged(e.reason))?;
         self.push_page(asked, &at, answer, body.len(), &page);
         self.monitor.event(&Event::Page {
             walk: &asked.walk,
@@ -213,7 +214,10 @@ impl Book {
     fn step(&mut self, walk: &str, next_cursor: Option<String>) -> Step {
         let Some(named) = next_cursor else { return self.end(walk, End { why: Why::Complete, detail: None }) };
         let (endpoint, params) = &self.endpoints[walk];
-        let cursor = match (endpoint.next)(params, &named) {
+        let Paging::Cursor { next, .. } = endpoint.paging else {
+            return self.end(walk, End { why: Why::Complete, detail: None });
+        };
+        let cursor = match next(params, &named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {
                 return self.end(walk, End { why: Why::Unlistable, detail: Some(reason.to_owned()) });

@@ -95,7 +95,11 @@ pub fn assert_exit(output: &Output, code: i32) {
 
 /// What a program printed, for messages.
 pub fn told(output: &Output) -> String {
-    format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "stdout:\n{}\nstderr:\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Runs `tests/readers/<script>` with the Python that has DuckDB, pyarrow and polars, and fails when it does.
@@ -106,7 +110,8 @@ pub fn read(script: &str, arguments: &[&str]) -> String {
     let python = std::env::var_os("CIVITRAWL_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
     let mut command = Command::new(&python);
     command.arg(root.join("tests/readers").join(script)).args(arguments);
-    let output = command.output().unwrap_or_else(|e| panic!("{} cannot run ({e}); run scripts/test once", python.display()));
+    let output =
+        command.output().unwrap_or_else(|e| panic!("{} cannot run ({e}); run scripts/test once", python.display()));
     assert!(output.status.success(), "{script} {arguments:?}\n{}", told(&output));
     String::from_utf8(output.stdout).expect("a reader prints text")
 }
