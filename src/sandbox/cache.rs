@@ -35,11 +35,11 @@ impl Cache {
     }
 
     /// Keeps an answer, at the cost of those unused for longest.
-    pub(super) fn put(&mut self, key: String, packed: Arc<Packed>) {
+    pub(super) fn put(&mut self, key: &str, packed: Arc<Packed>) {
         self.clock += 1;
-        self.bytes += weight(&key, &packed);
-        if let Some((_, old)) = self.kept.insert(key.clone(), (self.clock, packed)) {
-            self.bytes -= weight(&key, &old);
+        self.bytes += weight(key, &packed);
+        if let Some((_, old)) = self.kept.insert(key.to_owned(), (self.clock, packed)) {
+            self.bytes -= weight(key, &old);
         }
         while self.bytes > BUDGET {
             let oldest = self.kept.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
@@ -65,12 +65,12 @@ mod tests {
             Arc::new(Packed { answer: Answer::json(200, vec![b' '; size]), gzip: false, since: Instant::now() })
         };
         let mut cache = Cache::default();
-        cache.put("a".to_owned(), packed(BUDGET / 3));
-        cache.put("b".to_owned(), packed(BUDGET / 3));
+        cache.put("a", packed(BUDGET / 3));
+        cache.put("b", packed(BUDGET / 3));
         assert!(cache.get("a").is_some());
-        cache.put("c".to_owned(), packed(BUDGET / 2));
+        cache.put("c", packed(BUDGET / 2));
         assert!(cache.get("b").is_none() && cache.get("a").is_some() && cache.get("c").is_some());
-        cache.put("d".to_owned(), packed(BUDGET * 2));
+        cache.put("d", packed(BUDGET * 2));
         assert!(cache.get("d").is_none() && cache.bytes == 0);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::enums::KINDS;
 use super::generate::Generator;
 use super::item::View;
 use super::json::Writer;
 use super::recorded::Recording;
-use super::words::KINDS;
 use super::{Config, Error, generate, recorded};
 
 /// What is known of a model without rendering it; times in ms since 1970.
@@ -193,11 +193,6 @@ impl Catalog {
             Source::Generated(generator) => generator.name(self.entry(position)),
             Source::Recorded(recording) => recording.items[position as usize].name.clone(),
         }
-    }
-
-    /// True for recorded items, which are served as they are.
-    pub(super) fn is_recorded(&self) -> bool {
-        matches!(self.source, Source::Recorded(_))
     }
 
     /// Appends the model's item as a request with this view gets it.

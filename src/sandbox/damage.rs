@@ -46,10 +46,7 @@ fn status(code: u16) -> Answer {
 pub(super) fn spoil(answer: &mut Answer, kind: Kind, earlier: Option<&str>) {
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let spoiled = match (kind, earlier, answer.next_cursor.as_deref()) {
-        (Kind::InvalidJson, ..) => {
-            let middle = text.floor_char_boundary(text.len() * 2 / 3);
-            text[..middle].to_owned()
-        }
+        (Kind::InvalidJson, ..) => text.chars().take(text.chars().count() * 2 / 3).collect(),
         (Kind::ControlBytes, ..) => text.replacen("{\"items\":[{", "{\"items\":[{\"pasted\":\"a\r\nb\u{1}\tc\",", 1),
         (Kind::Loop, Some(earlier), Some(next)) => turn_back(&text, next, earlier),
         _ => return,

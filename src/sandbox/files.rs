@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::catalog::Entry;
 use super::dates;
+use super::enums::FILE_KINDS;
 use super::generate::Generator;
 use super::item::Oddity;
 use super::json::Writer;
 use super::random::{Random, Stream};
-use super::words::FILE_KINDS;
 
 /// Files of one VAE component that many versions link to, so one file id occurs under several versions.
 const SHARED_FILES: u32 = 5;
@@ -29,6 +29,7 @@ pub(super) fn render(generator: &Generator, entry: &Entry, version: u32, oddity:
     }
 }
 
+#[derive(Clone, Copy)]
 struct File<'a> {
     id: u32,
     kind: &'a str,

@@ -1,11 +1,12 @@
 //! Makes the index of a generated catalog from (seed, size): ids with gaps, skewed counters, very uneven dates.
 
 use super::catalog::{Entry, Mode, Removed};
+use super::enums::KINDS;
 use super::item::View;
 use super::json::Writer;
 use super::random::{Random, Stream};
 use super::traps::{Trap, Traps};
-use super::words::{self, KINDS};
+use super::words;
 use super::{Config, Era, item, legacy};
 
 /// 2022-11-01T00:00Z.

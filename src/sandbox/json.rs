@@ -65,14 +65,6 @@ impl Writer {
         self.quote(value);
     }
 
-    /// A string, or null when there is none, under a key.
-    pub(super) fn optional(&mut self, key: &str, value: Option<&str>) {
-        match value {
-            Some(text) => self.text(key, text),
-            None => self.raw(key, "null"),
-        }
-    }
-
     /// A string as the next value of an array.
     pub(super) fn item(&mut self, value: &str) {
         self.separate();
@@ -113,7 +105,7 @@ mod tests {
         json.close(']');
         json.close(']');
         json.flag("c", false);
-        json.optional("d", None);
+        json.raw("d", "null");
         json.close('}');
         assert_eq!(json.out, "{\"a\":1,\"b\":[\"x\\\"\\\\\\n\\u0001\",{},[]],\"c\":false,\"d\":null}");
     }

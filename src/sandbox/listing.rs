@@ -32,6 +32,7 @@ impl<'a> Selection<'a> {
             None => None,
         };
         let tag = query.tag.as_ref().and_then(|name| catalog.tag(name));
+        // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
         let oldest = query.period_days.zip(newest).map(|(days, newest)| newest - days * 86_400_000);
         let text = query.text.as_ref().map(|text| text.to_lowercase());
@@ -55,7 +56,7 @@ impl<'a> Selection<'a> {
         }
         let sort = self.query.sort;
         let limit = self.query.limit as usize;
-        let mut taken: Vec<u32> = self.from_cursor()?.filter(|row| self.matches(*row)).take(limit + 1).collect();
+        let mut taken: Vec<u32> = self.rows_from_cursor()?.filter(|row| self.matches(*row)).take(limit + 1).collect();
         let next = (limit > 0 && taken.len() > limit).then(|| taken.pop()).flatten();
         let next = next.map(|row| cursor::print(sort, self.catalog.entry(row), self.traps));
         taken.retain(|row| self.shows(self.catalog.entry(*row)));
@@ -67,7 +68,7 @@ impl<'a> Selection<'a> {
         let by_date = self.query.sort.by_date() && self.text.is_none();
         // An undated model is out of reach of every date cursor; only a first page long enough shows it.
         let reach = if self.query.limit == 0 { 1 } else { self.query.limit as usize };
-        let rows = self.from_cursor()?.filter(|row| self.matches(*row)).enumerate();
+        let rows = self.rows_from_cursor()?.filter(|row| self.matches(*row)).enumerate();
         let dated = |row: u32| !by_date || self.catalog.entry(row).last_version_at.is_some();
         let mut rows: Vec<u32> =
             rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect();
@@ -77,7 +78,7 @@ impl<'a> Selection<'a> {
     }
 
     /// All rows of the sort, from the cursor on; a date cursor leaves out the undated tail.
-    fn from_cursor(&self) -> Result<impl Iterator<Item = u32> + '_, String> {
+    fn rows_from_cursor(&self) -> Result<impl Iterator<Item = u32> + '_, String> {
         let sort = self.query.sort;
         let order = self.catalog.order(sort);
         let rows = match self.query.cursor.as_ref().filter(|_| self.text.is_none()) {
@@ -100,7 +101,7 @@ impl<'a> Selection<'a> {
             text.parse().map_err(|_| format!("Invalid cursor: unparseable numeric value \"{text}\""))?;
         let limit = self.query.limit.max(1) as usize;
         let hits: Vec<u32> =
-            self.from_cursor()?.filter(|row| self.matches(*row)).skip(offset).take(limit + 1).collect();
+            self.rows_from_cursor()?.filter(|row| self.matches(*row)).skip(offset).take(limit + 1).collect();
         let next = (hits.len() > limit && self.query.limit > 0).then(|| (offset + limit).to_string());
         let shown = hits.into_iter().take(limit).filter(|row| self.shows(self.catalog.entry(*row)));
         Ok(Page { rows: shown.collect(), next })

@@ -1,7 +1,7 @@
 //! A Civitai that fits in the binary: a seeded or recorded catalog behind real HTTP, with the real server's paging,
 //! its traps as switches and its failures as data. It shares no code with the crawler it is there to test.
 //!
-//! One file per endpoint: [`models`], [`model`], [`enums`]; `truth` tells what a perfect client of a query must get.
+//! One file per endpoint: `models`, `model`, `enums`; `truth` tells what a perfect client of a query must get.
 
 mod answer;
 mod cache;
@@ -94,7 +94,7 @@ pub enum Era {
 /// Why a sandbox cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The port is taken or the machine refuses sockets.
+    /// The port is taken or the system refuses sockets.
     #[error("cannot listen on 127.0.0.1:`{port}`; choose another port, or 0 for any free one")]
     Listen {
         /// The port asked for.

@@ -30,8 +30,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Plan {
-    pub(super) fn new(seed: u64, faults: &[Fault]) -> Plan {
-        let faults = faults.iter().map(|fault| (fault.clone(), Progress::default())).collect();
+    pub(super) fn new(seed: u64, faults: Vec<Fault>) -> Plan {
+        let faults = faults.into_iter().map(|fault| (fault, Progress::default())).collect();
         Plan { seed, faults, walks: HashMap::new() }
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
     /// Which of the URLs, asked in turn, meet the fault.
     fn struck(fault: &str, urls: &[&str]) -> Vec<bool> {
-        let mut plan = Plan::new(7, &[fault.parse().unwrap()]);
+        let mut plan = Plan::new(7, vec![fault.parse().unwrap()]);
         let strikes = urls.iter().map(|url| {
             let (path, query) = url.split_once('?').unwrap_or((url, ""));
             let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::catalog::Sort;
-use super::words::KINDS;
+use super::enums::KINDS;
 
 /// A checked query. Parameters unknown to the server, or without effect, are not in it.
 #[derive(Clone, Debug)]
@@ -164,13 +164,13 @@ impl Check<'_> {
             Some((_, choice)) => *choice,
             None => {
                 let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-                self.invalid_option(json!([key]), &words);
+                self.invalid_option(&json!([key]), &words);
                 default
             }
         }
     }
 
-    fn invalid_option(&mut self, path: Value, words: &[&str]) {
+    fn invalid_option(&mut self, path: &Value, words: &[&str]) {
         let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
         let message = format!("Invalid option: expected one of {}", quoted.join("|"));
         self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
@@ -195,7 +195,7 @@ impl Check<'_> {
         for (place, word) in words.iter().enumerate() {
             match KINDS.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
                 Some((_, kind)) => kinds.push(kind),
-                None => self.invalid_option(json!(["types", place]), KINDS),
+                None => self.invalid_option(&json!(["types", place]), KINDS),
             }
         }
         kinds

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Error;
 use super::catalog::{Entry, Mode};
 use super::dates::{self, Fraction};
-use super::words::KINDS;
+use super::enums::KINDS;
 
 /// Recorded items in the order of their ids.
 pub(super) struct Recording {

@@ -43,12 +43,12 @@ struct Call {
 }
 
 impl State {
-    pub(super) fn new(config: &Config) -> Result<State, Error> {
+    pub(super) fn new(config: Config) -> Result<State, Error> {
         Ok(State {
-            catalog: Catalog::build(config)?,
+            catalog: Catalog::build(&config)?,
             traps: config.traps,
             latency: config.latency,
-            plan: Mutex::new(Plan::new(config.seed, &config.faults)),
+            plan: Mutex::new(Plan::new(config.seed, config.faults)),
             journal: Mutex::new(Journal::new()),
             cache: Mutex::new(Cache::default()),
         })
@@ -89,7 +89,7 @@ impl State {
         }
         let packed = Arc::new(pack(self.answer(call), call.gzip)?);
         if call.get {
-            lock(&self.cache).put(key, Arc::clone(&packed));
+            lock(&self.cache).put(&key, Arc::clone(&packed));
         }
         Ok((packed, false))
     }

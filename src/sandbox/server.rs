@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -20,6 +19,7 @@ use super::{Config, Error};
 const MOST_MODELS: u32 = 1_500_000;
 
 /// A running server; dropping it stops it and closes its connections.
+#[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -35,11 +35,12 @@ impl Sandbox {
         if config.models > MOST_MODELS {
             return Err(Error::TooMany(config.models));
         }
-        let unavailable = |source| Error::Listen { port: config.port, source };
+        let port = config.port;
+        let unavailable = |source| Error::Listen { port, source };
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(unavailable)?;
         listener.set_nonblocking(true).map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
-        let state = Arc::new(State::new(&config)?);
+        let state = Arc::new(State::new(config)?);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
@@ -99,11 +100,9 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
     let flag = Arc::clone(&torn);
     let service = service_fn(move |request| Box::pin(route::serve(Arc::clone(&state), Arc::clone(&flag), request)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let result = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
-    let mut stream = connection.into_parts().io.into_inner();
+    // Errors have no one to go to: the client sees them, or is gone.
+    let _ = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
     if torn.load(Ordering::Relaxed) {
-        let _ = stream.set_zero_linger();
-    } else if result.is_ok() {
-        let _ = stream.shutdown().await;
+        let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }

@@ -2,13 +2,14 @@
 
 use super::catalog::{Entry, Mode};
 use super::dates;
+use super::enums::BASE_MODELS;
 use super::files;
 use super::generate::Generator;
 use super::images;
 use super::item::{Oddity, View};
 use super::json::Writer;
 use super::random::{Random, Stream};
-use super::words::{self, BASE_MODELS};
+use super::words;
 
 /// The id of a version by its position; ids of different models never meet.
 pub(super) fn version_id(entry: &Entry, position: u8) -> u32 {
@@ -113,10 +114,10 @@ impl Version<'_> {
 
     fn access(&self, published: i64, json: &mut Writer) {
         if self.public {
-            return if self.view.detail {
-            } else {
-                json.raw("paidAccess", "null")
-            };
+            if !self.view.detail {
+                json.raw("paidAccess", "null");
+            }
+            return;
         }
         let ends = dates::iso(published + 14 * 86_400_000);
         json.text("earlyAccessDeadline", &ends);

@@ -1,78 +1,6 @@
-//! The vocabulary of the generated catalog: enumerations as the server spells them, names, tags and prose.
+//! The vocabulary of the generated catalog: licences, names, tags and prose.
 
 use super::random::{Random, Stream};
-
-/// Model types as `/enums` lists them.
-pub(super) const KINDS: &[&str] = &[
-    "Checkpoint",
-    "TextualInversion",
-    "Hypernetwork",
-    "AestheticGradient",
-    "LORA",
-    "LoCon",
-    "DoRA",
-    "Controlnet",
-    "Upscaler",
-    "MotionModule",
-    "VAE",
-    "TextEncoder",
-    "UNet",
-    "CLIPVision",
-    "Poses",
-    "Wildcards",
-    "Workflows",
-    "ComfyWorkflows",
-    "Detection",
-    "VisionLanguage",
-    "CLIP",
-    "LLM",
-    "Other",
-];
-
-/// Base models in use.
-pub(super) const BASE_MODELS: &[&str] = &[
-    "SD 1.5",
-    "SDXL 1.0",
-    "Pony",
-    "Illustrious",
-    "Flux.1 D",
-    "NoobAI",
-    "SD 1.4",
-    "SD 2.1 768",
-    "SDXL Turbo",
-    "Flux.1 Kontext",
-    "Wan Video 14B t2v",
-    "Qwen",
-    "ZImageTurbo",
-    "Chroma",
-    "HiDream",
-    "Hunyuan Video",
-    "SD 3.5 Large",
-    "LTXV",
-    "Anima",
-    "Other",
-];
-
-/// File types as `/enums` lists them.
-pub(super) const FILE_KINDS: &[&str] = &[
-    "Model",
-    "Text Encoder",
-    "Vision Encoder",
-    "Pruned Model",
-    "Negative",
-    "Training Data",
-    "VAE",
-    "Config",
-    "Archive",
-    "UNet",
-    "Diffusion Model",
-    "CLIPVision",
-    "ControlNet",
-    "Workflow",
-    "Upscaler",
-    "Enhancement LoRA",
-    "Other",
-];
 
 /// What a creator may allow.
 pub(super) const LICENCES: &[&str] = &["Image", "RentCivit", "Rent", "Sell"];
@@ -186,7 +114,7 @@ const NOUNS: &[&str] = &[
     "landscape",
     "lighting",
     "logo",
-    "machine",
+    "market",
     "mask",
     "mecha",
     "mountain",
@@ -207,7 +135,7 @@ const NOUNS: &[&str] = &[
     "style",
     "sword",
     "texture",
-    "tool",
+    "tower",
     "train",
     "tree",
     "vehicle",
