@@ -4,6 +4,7 @@
 
 pub mod cursor;
 pub mod endpoint;
+pub mod enums;
 pub mod envelope;
 mod model;
 pub mod models;
@@ -15,3 +16,13 @@ use endpoint::Endpoint;
 
 /// Every endpoint, by its word in crawl files: a new endpoint is one file and one word here.
 pub static ENDPOINTS: &[&Endpoint] = &[&models::MODELS];
+
+/// Roughly how many values a fan-out over this column had in mid-2026, for plans; `None` where nobody said.
+pub fn values_in_catalog(table: &str, column: &str) -> Option<u64> {
+    Some(match (table, column) {
+        ("models", "id") => 900_000,
+        ("model_versions", "id") => 1_170_000,
+        ("creators", "username") | ("models", "creator_username") => 90_000,
+        _ => return None,
+    })
+}

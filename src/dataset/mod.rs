@@ -17,6 +17,7 @@ pub mod layout;
 pub mod part;
 pub mod storage;
 pub mod store;
+pub mod values;
 pub mod verify;
 
 /// What can go wrong with a dataset.

@@ -31,9 +31,12 @@ pub struct Store {
 pub struct Standing {
     /// The last record; `None` in a new dataset.
     pub last: Option<Record>,
-    /// Fingerprints of the cursors met in the last record's pass, by walk.
-    pub met: BTreeMap<String, HashSet<String>>,
+    /// Fingerprints of the cursors met in the last record's pass, by walk and strand.
+    pub met: Met,
 }
+
+/// Fingerprints of cursors, by walk and strand.
+pub type Met = BTreeMap<(String, String), HashSet<String>>;
 
 /// What a commit makes durable together.
 #[derive(Debug)]
@@ -284,12 +287,16 @@ pub fn list_parts(layout: &Layout, storage: &dyn Storage) -> Result<BTreeMap<&'s
 
 fn stand(mut records: Vec<Record>) -> Standing {
     let Some(last) = records.pop() else { return Standing::default() };
-    let mut met: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    let mut met = Met::new();
     for record in records.iter().chain([&last]).filter(|record| record.pass == last.pass) {
         for (name, walk) in &record.walks {
-            met.entry(name.clone()).or_default().extend(walk.met.iter().cloned());
+            for (key, strand) in walk.strands.iter().filter(|(_, strand)| !strand.met.is_empty()) {
+                met.entry((name.clone(), key.clone())).or_default().extend(strand.met.iter().cloned());
+            }
         }
     }
+    // Strands that are over meet no more cursors.
+    met.retain(|(walk, key), _| last.walks.get(walk).is_some_and(|walk| walk.strands.contains_key(key)));
     Standing { last: Some(last), met }
 }
 
@@ -303,7 +310,7 @@ fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
     storage.sync_dir(parent).during("sync", parent)
 }
 
-fn as_io(error: parquet::errors::ParquetError) -> io::Error {
+pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {
     match error {
         parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
             Ok(error) => *error,

@@ -67,7 +67,7 @@ pub struct Rate {
 /// A walk's part of the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct WalkReport {
-    /// Where it stands, as the last commit recorded it (fingerprints left out).
+    /// Where it stands, as the last commit recorded it (open strands left out).
     #[serde(flatten)]
     pub state: Walk,
     /// Why it did not go on in this run, when it is not over.
@@ -136,7 +136,7 @@ impl Tally {
 
 impl WalkReport {
     fn of(walk: &Walk) -> Self {
-        let state = Walk { met: Vec::new(), tail: Vec::new(), ..walk.clone() };
+        let state = Walk { strands: BTreeMap::new(), ahead: Vec::new(), ..walk.clone() };
         Self { state, unfinished: None }
     }
 }
