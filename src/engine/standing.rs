@@ -8,6 +8,9 @@ use crate::api::envelope::Page;
 use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, cursor_fingerprint};
 use crate::dataset::store::Met;
 
+/// What a window hands over when the list ended within it.
+pub(super) const NOTHING_BEHIND: &str = "";
+
 /// A walk in motion.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
@@ -75,7 +78,10 @@ impl Standing {
     pub(super) fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Result<Step, End> {
         let complete = || End { why: Why::Complete, detail: None };
         let Paging::Cursor { next, windows } = asked.endpoint.paging else { return Err(complete()) };
-        let named = next_cursor.ok_or_else(complete)?;
+        let Some(named) = next_cursor else {
+            self.hand_over(&asked.strand, NOTHING_BEHIND);
+            return Err(complete());
+        };
         let mut cursor = match next(&asked.params, &named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {
@@ -121,7 +127,8 @@ impl Standing {
         }
     }
 
-    /// The cursor that the window before this one ended at; the strand begins there instead of at its forged one.
+    /// The cursor that the window before this one ended at, or [`NOTHING_BEHIND`]; the strand begins there instead of at
+    /// its forged one.
     pub(super) fn handover(&mut self, key: &str) -> Option<String> {
         let strand = self.walk.strands.get_mut(key)?;
         let cursor = strand.handover.take()?;

@@ -82,8 +82,7 @@ pub(super) async fn run(
         match step {
             Step::Next(next) => {
                 on_page(&next);
-                (cursor, page, limit) =
-                    (Some(next), page + 1, limit.saturating_mul(2).clamp(limit_max.min(limit), limit_max.max(limit)));
+                (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(limit_max));
             }
             Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, definition.endpoint.limit_max),
             Step::Again => {}

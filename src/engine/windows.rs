@@ -10,10 +10,11 @@ use futures_util::future::try_join_all;
 use tokio::sync::Notify;
 
 use super::Error;
+use super::standing::NOTHING_BEHIND;
 use super::strand::{self, Left, Shared};
 use super::walk::{thread, worst};
 use crate::api::endpoint::{Paging, Windows};
-use crate::dataset::commit::Walk as State;
+use crate::dataset::commit::{End, Walk as State, Why};
 use crate::definition::Walk;
 
 /// A window is only split while it seems to hold at least this many pages more.
@@ -126,14 +127,21 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
     let mut thread = thread(frame.walk, &frame.name, &key, state);
     let mut left = strand::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
     if matches!(left, Left::ForgedRefused) {
+        tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
         frame.forging.set(false);
         frame.panes.borrow_mut().remove(&key);
         frame.moved.notify_waiters();
-        tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
-        (thread.cursor, thread.forged) = (Some(await_handover(frame, &key).await), false);
-        left = match thread.cursor.as_deref() {
-            Some("") | None => Left::Unfinished(frame.shared.stop.reason().unwrap_or_default()),
-            Some(_) => strand::run(frame.walk, thread, frame.shared, on_page).await?,
+        left = match await_handover(frame, &key).await {
+            None => Left::Unfinished(String::from("the window before it is unfinished")),
+            Some(cursor) if cursor == NOTHING_BEHIND => {
+                let asked = strand::ask(frame.walk, &thread, 1, None, frame.walk.limit, false, frame.shared)?;
+                frame.shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
+                Left::Over
+            }
+            Some(cursor) => {
+                (thread.cursor, thread.forged) = (Some(cursor), false);
+                strand::run(frame.walk, thread, frame.shared, on_page).await?
+            }
         };
     }
     frame.panes.borrow_mut().remove(&key);
@@ -141,15 +149,13 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
     Ok(left)
 }
 
-/// The server's own cursor at which the window before this one ends; empty when that window leaves the run first.
-async fn await_handover(frame: &Frame<'_>, key: &Arc<str>) -> String {
+/// What the window before this one hands over when it ends; `None` when it leaves the run first.
+async fn await_handover(frame: &Frame<'_>, key: &Arc<str>) -> Option<String> {
     loop {
         let moved = frame.moved.notified();
-        if let Some(cursor) = frame.shared.ledger.handover(&frame.name, key).await {
+        let cursor = frame.shared.ledger.handover(&frame.name, key).await;
+        if cursor.is_some() || frame.panes.borrow().is_empty() {
             return cursor;
-        }
-        if frame.panes.borrow().is_empty() {
-            return String::new();
         }
         moved.await;
     }
