@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn cursors_are_read_and_refused_as_the_server_does() {
         let trimmed = traps("trimmed-fractions");
-        let date = |ms| Ok(Position::Date(1_709_164_800_000 + ms, 7));
+        let date = |ms: i64| Ok(Position::Date(1_709_164_800_000 + ms, 7));
         assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", trimmed), date(5));
         assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.500|7", trimmed), date(500));
         assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", Traps::none()), date(500));
