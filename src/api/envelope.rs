@@ -1,4 +1,4 @@
-//! What every list answer has in common: items, and metadata with the cursor of the next page.
+//! What answers have in common: lists of items with metadata that names the next page, and single items looked up.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
 use super::repair::repair;
-use super::value::{Accept, Slot, Text, object};
+use super::value::{Accept, Slot, Text, object, text};
 use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.
@@ -17,11 +17,11 @@ pub struct Page {
     pub items: u64,
     /// Items that no table could take; their text is in `rejects`.
     pub rejects: u64,
-    /// The ids of the items taken.
+    /// The ids of the items taken; none where items have no id.
     pub ids: Vec<i64>,
     /// The cursor of the next page as the server wrote it; `None` when it named none.
     pub next_cursor: Option<String>,
-    /// How many pages there are, where the endpoint tells it truly.
+    /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
     pub pages_told: Option<u64>,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
@@ -37,20 +37,37 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+/// Why no table can take an item.
+pub(super) type Reason = Cow<'static, str>;
+
+/// How an item becomes rows: returns its id where it has one, or the reason why no table takes it, and then appended nothing.
+pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Option<i64>, Reason>;
+
 /// The part of a list answer that is read.
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
     next_cursor: Option<String>,
+    pages_told: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Items<T>(Vec<Slot<T>>);
 
+impl Metadata<'_> {
+    /// The number of pages: an integer today, text in older answers. With `hasMore` it is only a lower bound.
+    fn pages_told(&self) -> Option<u64> {
+        let told = text(&self.total_pages)?.parse().ok();
+        told.filter(|_| self.has_more != Some(true))
+    }
+}
+
 object! {
-    /// `metadata` of a list answer; page numbers, totals and links say nothing a cursor walk may rely on.
+    /// `metadata` of a list answer; links say nothing a walk may rely on (their host is the server's word).
     Metadata {
         next_cursor: Text<'a> = "nextCursor",
+        total_pages: Text<'a> = "totalPages",
+        has_more: bool = "hasMore",
     }
 }
 
@@ -59,7 +76,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
         Err(v)
     }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, next_cursor: None };
+        let mut envelope = Self { items: None, next_cursor: None, pages_told: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
                 "items" => {
@@ -69,6 +86,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
                 }
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
+                        envelope.pages_told = metadata.pages_told();
                         envelope.next_cursor = metadata.next_cursor.map(|text| text.0.into_owned());
                     }
                 }
@@ -92,49 +110,88 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
     }
 }
 
-/// Reads a body with `read`, and once more after repairing it when it could not be read as it is.
+/// Reads a body with `read`, repairing it when it cannot be read as it is, or beforehand when it may hold half a surrogate
+/// pair: what is kept as JSON text is not looked into by reading, and must be sound too.
 ///
 /// # Errors
 /// When the body cannot be read even after repair.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
-    read(body).or_else(|reason| match repair(body) {
-        (_, 0) => Err(Unreadable { reason }),
-        (text, repairs) => read(&text).map(|page| Page { repairs, ..page }).map_err(|reason| Unreadable { reason }),
-    })
+    // Servers write whole characters as they are, so these escapes are rare and nearly always halves.
+    let halves = body.contains("\\ud") || body.contains("\\uD");
+    let read_as_sent = if halves { Err(String::new()) } else { read(body) };
+    let page = read_as_sent.or_else(|reason| match repair(body) {
+        (_, 0) if !halves => Err(reason),
+        (text, repairs) => read(&text).map(|page| Page { repairs, ..page }),
+    });
+    page.map_err(|reason| Unreadable { reason })
 }
 
-/// Takes a list page: each item becomes rows by `rows`, which returns its id, or a reject. On `Err`, which is the reason, nothing was appended.
+/// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended.
 pub(super) fn take_list<'a, T: Accept<'a>>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
-    rows: fn(T, &Asked<'_>, &mut Tables) -> Result<i64, &'static str>,
+    rows: Rows<T>,
 ) -> Result<Page, String> {
-    let envelope = match serde_json::from_str(body) {
-        Ok(Slot::Value(envelope)) => envelope,
-        Ok(_) => return Err(String::from("the answer is no JSON object")),
-        Err(error) => return Err(error.to_string()),
-    };
-    let Envelope { items: Some(items), next_cursor } = envelope else {
+    Ok(Page { pages_told: None, ..take_numbered(body, asked, into, rows)? })
+}
+
+/// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
+pub(super) fn take_numbered<'a, T: Accept<'a>>(
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    rows: Rows<T>,
+) -> Result<Page, String> {
+    let Envelope { items: Some(items), next_cursor, pages_told } = parse(body)? else {
         return Err(String::from("the answer has no list of `items`"));
     };
-    let mut page = Page { items: items.len() as u64, next_cursor, ..Page::default() };
+    let mut page = Page { items: items.len() as u64, next_cursor, pages_told, ..Page::default() };
     for (position, item) in items.into_iter().enumerate() {
-        let reason = match item {
-            Slot::Value(item) => match rows(item, asked, into) {
-                Ok(id) => {
-                    page.ids.push(id);
-                    continue;
-                }
-                Err(reason) => reason,
-            },
-            Slot::Null | Slot::Odd(_) => "it is no JSON object",
+        let taken = match item {
+            Slot::Value(item) => rows(item, asked, into),
+            Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
         };
-        let item = item_text(body, position);
-        into.rejects.push(rejects::Row { position: position as i64, reason, item: item.as_deref(), at: &asked.at });
-        page.rejects += 1;
+        match taken {
+            Ok(id) => page.ids.extend(id),
+            Err(reason) => {
+                let item = item_text(body, position);
+                reject(position as i64, &reason, item.as_deref(), asked, into);
+                page.rejects += 1;
+            }
+        }
     }
     Ok(page)
+}
+
+/// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
+pub(super) fn take_one<'a, T: Accept<'a>>(
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    rows: Rows<T>,
+) -> Result<Page, String> {
+    let mut page = Page { items: 1, ..Page::default() };
+    match rows(parse(body)?, asked, into) {
+        Ok(id) => page.ids.extend(id),
+        Err(reason) => {
+            reject(0, &reason, Some(body), asked, into);
+            page.rejects = 1;
+        }
+    }
+    Ok(page)
+}
+
+fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
+    match serde_json::from_str(body) {
+        Ok(Slot::Value(value)) => Ok(value),
+        Ok(_) => Err(String::from("the answer is no JSON object")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn reject(position: i64, reason: &str, item: Option<&str>, asked: &Asked<'_>, into: &mut Tables) {
+    into.rejects.push(rejects::Row { position, reason, item, at: &asked.at });
 }
 
 /// The text of one item as received. Reads the page a second time, which only a reject is worth.

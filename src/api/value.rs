@@ -193,6 +193,11 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
+/// The text of a field, for its column.
+pub(super) fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
+    text.as_ref().map(|text| &*text.0)
+}
+
 /// A text, or true/false in its place (image levels were booleans once).
 #[derive(Debug, PartialEq)]
 pub(super) struct Word<'a>(pub(super) Cow<'a, str>);
@@ -309,7 +314,8 @@ impl Extra {
         (!self.0.is_empty()).then(|| self.into_object())
     }
 
-    fn into_object(self) -> String {
+    /// The JSON object, `{}` when nothing was added.
+    pub(super) fn into_object(self) -> String {
         format!("{{{}}}", self.0)
     }
 }

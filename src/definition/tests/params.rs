@@ -154,7 +154,7 @@ fn notable_parameters_raise_warnings() {
         ("sort = \"Oldest\", baseModels = \"Pony\"", vec![(7, narrow.to_owned())]),
         (
             "sort = \"Oldest\", baseModels = \"Pony,SDXL\"",
-            vec![(7, narrow.to_owned()), (7, "`baseModels`: a text with a comma is one value, not a list.".to_owned())],
+            vec![(7, "`baseModels`: a text with a comma is one value, not a list.".to_owned()), (7, narrow.to_owned())],
         ),
         (
             "query = \"x\"",
