@@ -4,7 +4,7 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Unreadable, repaired, take_numbered};
+use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_numbered};
 use super::value::{Text, object, text};
 use crate::table::{Tables, creators};
 
@@ -43,7 +43,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
     repaired(body, |text| take_numbered(text, asked, into, push_rows))
 }
 
-fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.creators.push(creators::Row {
         username: text(&creator.username).ok_or("the creator has no `username`")?,
         model_count: creator.model_count,
@@ -52,5 +52,5 @@ fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Resu
         extra: creator.extra.into_column().as_deref(),
         at: &asked.at,
     });
-    Ok(None)
+    Ok(Taken::default())
 }

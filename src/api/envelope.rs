@@ -23,10 +23,24 @@ pub struct Page {
     pub next_cursor: Option<String>,
     /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
     pub pages_told: Option<u64>,
+    /// How many items there are on all pages, where the endpoint tells it truly.
+    pub items_told: Option<u64>,
+    /// Items that show anything above PG13.
+    pub mature: u64,
+    /// Models that came without any version, which a look-up may still have.
+    pub hollow: Vec<i64>,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
+}
+
+impl Page {
+    fn note(&mut self, taken: Taken) {
+        self.ids.extend(taken.id);
+        self.mature += u64::from(taken.mature);
+        self.hollow.extend(taken.id.filter(|_| taken.hollow));
+    }
 }
 
 /// A page that could not be read as a whole.
@@ -40,8 +54,24 @@ pub struct Unreadable {
 /// Why no table can take an item.
 pub(super) type Reason = Cow<'static, str>;
 
-/// How an item becomes rows: returns its id where it has one, or the reason why no table takes it, and then appended nothing.
-pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Option<i64>, Reason>;
+/// What is told of an item that became rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Taken {
+    /// Its id, where it has one.
+    pub(super) id: Option<i64>,
+    /// Whether it shows anything above PG13.
+    pub(super) mature: bool,
+    /// Whether it is a model without any version.
+    pub(super) hollow: bool,
+}
+
+/// Whether a level mask holds more than PG (1) and PG13 (2).
+pub(super) fn is_mature(levels: Option<i64>) -> bool {
+    levels.is_some_and(|levels| levels & !3 != 0)
+}
+
+/// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
+pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason>;
 
 /// The part of a list answer that is read.
 #[derive(Debug)]
@@ -49,15 +79,16 @@ struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
     next_cursor: Option<String>,
     pages_told: Option<u64>,
+    items_told: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Items<T>(Vec<Slot<T>>);
 
 impl Metadata<'_> {
-    /// The number of pages: an integer today, text in older answers. With `hasMore` it is only a lower bound.
-    fn pages_told(&self) -> Option<u64> {
-        let told = text(&self.total_pages)?.parse().ok();
+    /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
+    fn told(&self, total: &Option<Text<'_>>) -> Option<u64> {
+        let told = text(total)?.parse().ok();
         told.filter(|_| self.has_more != Some(true))
     }
 }
@@ -67,6 +98,7 @@ object! {
     Metadata {
         next_cursor: Text<'a> = "nextCursor",
         total_pages: Text<'a> = "totalPages",
+        total_items: Text<'a> = "totalItems",
         has_more: bool = "hasMore",
     }
 }
@@ -76,7 +108,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
         Err(v)
     }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, next_cursor: None, pages_told: None };
+        let mut envelope = Self { items: None, next_cursor: None, pages_told: None, items_told: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
                 "items" => {
@@ -86,7 +118,8 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
                 }
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
-                        envelope.pages_told = metadata.pages_told();
+                        envelope.pages_told = metadata.told(&metadata.total_pages);
+                        envelope.items_told = metadata.told(&metadata.total_items);
                         envelope.next_cursor = metadata.next_cursor.map(|text| text.0.into_owned());
                     }
                 }
@@ -133,7 +166,7 @@ pub(super) fn take_list<'a, T: Accept<'a>>(
     into: &mut Tables,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    Ok(Page { pages_told: None, ..take_numbered(body, asked, into, rows)? })
+    Ok(Page { pages_told: None, items_told: None, ..take_numbered(body, asked, into, rows)? })
 }
 
 /// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
@@ -143,17 +176,17 @@ pub(super) fn take_numbered<'a, T: Accept<'a>>(
     into: &mut Tables,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    let Envelope { items: Some(items), next_cursor, pages_told } = parse(body)? else {
+    let Envelope { items: Some(items), next_cursor, pages_told, items_told } = parse(body)? else {
         return Err(String::from("the answer has no list of `items`"));
     };
-    let mut page = Page { items: items.len() as u64, next_cursor, pages_told, ..Page::default() };
+    let mut page = Page { items: items.len() as u64, next_cursor, pages_told, items_told, ..Page::default() };
     for (position, item) in items.into_iter().enumerate() {
         let taken = match item {
             Slot::Value(item) => rows(item, asked, into),
             Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
         };
         match taken {
-            Ok(id) => page.ids.extend(id),
+            Ok(taken) => page.note(taken),
             Err(reason) => {
                 let item = item_text(body, position);
                 reject(position as i64, &reason, item.as_deref(), asked, into);
@@ -173,7 +206,7 @@ pub(super) fn take_one<'a, T: Accept<'a>>(
 ) -> Result<Page, String> {
     let mut page = Page { items: 1, ..Page::default() };
     match rows(parse(body)?, asked, into) {
-        Ok(id) => page.ids.extend(id),
+        Ok(taken) => page.note(taken),
         Err(reason) => {
             reject(0, &reason, Some(body), asked, into);
             page.rejects = 1;
@@ -205,15 +238,13 @@ fn item_text(body: &str, position: usize) -> Option<String> {
     texts.items.get(position).map(|item| item.get().to_owned())
 }
 
-/// The metadata of a page that is broken somewhere before it: its `nextCursor`, when the tail alone can be read.
-///
-/// Lets a walk go on behind a page whose items are lost. `None` when the tail is broken too; `Some(None)` when it is sound
-/// and names no cursor.
-pub fn salvage_cursor(body: &str) -> Option<Option<String>> {
+/// The cursor of the next page, from a page that is broken somewhere before its metadata: lets a walk go on behind a page
+/// whose items are lost. `None` when the tail cannot be read, or names no cursor (a file's `metadata` does not either).
+pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;
     match serde_json::from_str(object) {
-        Ok(Slot::Value(Metadata { next_cursor, .. })) => Some(next_cursor.map(|text| text.0.into_owned())),
+        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor.map(|text| text.0.into_owned()),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::de::SeqAccess;
 
 use super::endpoint::Asked;
-use super::envelope::Reason;
+use super::envelope::{Reason, Taken, is_mature};
 use super::image_meta::Meta;
 use super::value::{Accept, Extra, Instant, Slot, Text, json_text, object, text};
 use crate::table::{Tables, image_model_versions, image_tags, images};
@@ -123,7 +123,7 @@ impl<'a> Tags<'a> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = image.id.ok_or("the image has no `id`")?;
     if let Some(reason) = stray(id, &image, asked) {
@@ -170,7 +170,7 @@ pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Some(id))
+    Ok(Taken { id: Some(id), mature: is_mature(image.browsing_level), hollow: false })
 }
 
 fn add_left(key: &str, left: &[String], extra: &mut Extra) {

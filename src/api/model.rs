@@ -7,7 +7,7 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::envelope::Reason;
+use super::envelope::{Reason, Taken, is_mature};
 use super::value::{Accept, Objects, Slot, Text, TextList, object, text};
 use super::version::{self, Version};
 use crate::table::{Tables, model_tags, models};
@@ -132,12 +132,13 @@ fn tag_name(json: &str) -> Option<Cow<'_, str>> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = check(&model)?;
     if let Some(reason) = stray(&model, asked) {
         return Err(reason.into());
     }
+    let hollow = model.versions.as_ref().is_none_or(|versions| versions.items.is_empty());
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();
     let stats = stats.unwrap_or_default();
@@ -181,7 +182,7 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Some(id))
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), hollow })
 }
 
 /// The model's id, when every part of it has the key that its table needs.

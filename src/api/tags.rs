@@ -4,7 +4,7 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Unreadable, repaired, take_list};
+use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_list};
 use super::value::{Text, object, text};
 use crate::table::{Tables, tags};
 
@@ -50,7 +50,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
     repaired(body, |text| take_list(text, asked, into, push_rows))
 }
 
-fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.tags.push(tags::Row {
         name: text(&tag.name).ok_or("the tag has no `name`")?,
         model_count: tag.model_count,
@@ -58,5 +58,5 @@ fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Optio
         extra: tag.extra.into_column().as_deref(),
         at: &asked.at,
     });
-    Ok(None)
+    Ok(Taken::default())
 }

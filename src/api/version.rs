@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::endpoint::Asked;
-use super::envelope::Reason;
+use super::envelope::{Reason, Taken};
 use super::value::{Accept, Extra, Instant, Objects, Slot, Text, TextList, Word, object, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
@@ -138,11 +138,11 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, &'static str> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let id = check(&version)?;
     let model_id = version.model_id.ok_or("the version has no `modelId`")?;
     push(version, model_id, None, &asked.at, into);
-    Ok(Some(id))
+    Ok(Taken { id: Some(id), ..Taken::default() })
 }
 
 /// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.

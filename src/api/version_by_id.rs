@@ -4,7 +4,7 @@
 //! It does not say which place the version has among those of its model.
 
 use super::endpoint::{Asked, Endpoint, Paging};
-use super::envelope::{Page, Reason, Unreadable, repaired, take_one};
+use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_one};
 use super::version::{self, Version};
 use crate::table::Tables;
 
@@ -26,7 +26,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
     repaired(body, |text| take_one(text, asked, into, push_rows))
 }
 
-fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Option<i64>, Reason> {
+fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     match (version.id, asked.key) {
         (Some(id), Some(key)) if key.parse() != Ok(id) => {
             Err(format!("it is version {id}, not {key}, which was asked for").into())

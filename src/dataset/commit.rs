@@ -54,6 +54,15 @@ pub struct Walk {
     pub rejects: u64,
     /// Items that the page before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
+    /// Items that show anything above PG13.
+    #[serde(default)]
+    pub mature: u64,
+    /// How many items the server says there are, where it tells it truly.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub told: Option<u64>,
+    /// Ids of models that came without versions and are still to be looked up.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub hollow: BTreeSet<i64>,
     /// The strands that were begun and are not over, by key; the only strand of an undivided walk has an empty key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub strands: BTreeMap<String, Strand>,

@@ -104,6 +104,7 @@ impl Book {
                 drop(reply.send(self.walk(&walk).split(&strand, at, cursor)));
             }
             Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
+            Job::Hollow { walk, reply } => drop(reply.send(self.walk(&walk).hollow())),
             Job::Close { walk } => self.close(&walk),
             Job::Flush(reply) => {
                 if self.changed.is_some() {
@@ -153,7 +154,9 @@ impl Book {
     }
 
     fn end(&mut self, asked: &Asked, end: End) -> Step {
-        self.walk(&asked.walk).end(&asked.strand, &end);
+        let walk = self.walk(&asked.walk);
+        walk.forget_hollow(asked.key.as_deref());
+        walk.end(&asked.strand, &end);
         Step::Over
     }
 
@@ -182,7 +185,7 @@ impl Book {
             reason: reason.to_owned(),
         });
         match (asked.endpoint.paging, salvage_cursor(&body)) {
-            (Paging::Cursor { .. }, Some(next_cursor)) => self.step(asked, next_cursor),
+            (Paging::Cursor { .. }, Some(next_cursor)) => self.step(asked, Some(next_cursor)),
             (Paging::Number { .. }, _) => Step::Taken { empty: false, pages_told: None },
             _ => {
                 let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
+use super::doubts::doubts;
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::report::{Report, Tally};
@@ -60,8 +61,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let left = walk_all(crawl, &states, &dataset, shared).await;
 
     let mut store = ledger.close()?;
-    let outcome = judge(left?, &tally.snapshot());
-    tally.close(outcome.state(), outcome.reason());
+    let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
+    let outcome = judge(left?, &walks);
+    tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks));
     store.write_report(&run, &tally.report())?;
     Ok((tally.snapshot(), outcome))
 }
@@ -126,7 +128,7 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
 }
 
 /// What a run came to, from how its walks left it and what the last commit recorded of them.
-fn judge(left: Vec<Left>, report: &Report) -> Outcome {
+fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>) -> Outcome {
     let mut unfinished = None;
     for left in left {
         match left {
@@ -138,5 +140,5 @@ fn judge(left: Vec<Left>, report: &Report) -> Outcome {
     if let Some(reason) = unfinished {
         return Outcome::Stopped(reason);
     }
-    if report.walks.values().any(|walk| walk.state.is_doubtful()) { Outcome::Doubtful } else { Outcome::Complete }
+    if walks.values().any(Walk::is_doubtful) { Outcome::Doubtful } else { Outcome::Complete }
 }

@@ -90,6 +90,8 @@ pub(super) enum Job {
     Split { walk: Arc<str>, strand: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which the window before this one ended, once it has.
     Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
+    /// The models of a walk that came without versions.
+    Hollow { walk: Arc<str>, reply: oneshot::Sender<Vec<i64>> },
     /// Every strand of a walk is over.
     Close { walk: Arc<str> },
     /// Everything taken so far shall be durable.
@@ -148,6 +150,11 @@ impl Ledger {
     pub(super) async fn handover(&self, walk: &Arc<str>, strand: &Arc<str>) -> Option<String> {
         let (walk, strand) = (Arc::clone(walk), Arc::clone(strand));
         self.ask(|reply| Job::Handover { walk, strand, reply }).await.flatten()
+    }
+
+    /// Ids of the models that came without versions and were not looked up yet.
+    pub(super) async fn hollow(&self, walk: &Arc<str>) -> Vec<i64> {
+        self.ask(|reply| Job::Hollow { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
     }
 
     /// Closes a walk all of whose strands are over.

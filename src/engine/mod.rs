@@ -3,9 +3,11 @@
 use crate::dataset;
 use crate::fetch;
 
+mod again;
 mod book;
 mod committer;
 pub mod crawl;
+pub mod doubts;
 mod each;
 mod ledger;
 pub mod monitor;

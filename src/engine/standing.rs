@@ -72,6 +72,11 @@ impl Standing {
         self.walk.items += page.items;
         self.walk.rejects += page.rejects;
         self.walk.repeats += repeats;
+        self.walk.mature += page.mature;
+        self.walk.told = page.items_told.or(self.walk.told);
+        if asked.key.is_none() {
+            self.walk.hollow.extend(&page.hollow);
+        }
     }
 
     /// Moves a strand to the cursor the server named; `Err` is why it is over.
@@ -169,6 +174,18 @@ impl Standing {
         if self.walk.troubles.len() < TROUBLES_MAX {
             self.walk.troubles.push(Trouble { strand: strand.to_owned(), why, detail });
         }
+    }
+
+    /// A model without versions was looked up: whatever came of it is all there is.
+    pub(super) fn forget_hollow(&mut self, key: Option<&str>) {
+        if let Some(Ok(id)) = key.map(str::parse) {
+            self.walk.hollow.remove(&id);
+        }
+    }
+
+    /// Models that came without versions and were not looked up yet.
+    pub(super) fn hollow(&self) -> Vec<i64> {
+        self.walk.hollow.iter().copied().collect()
     }
 
     /// Notes a page that could not be had.

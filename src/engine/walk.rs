@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Error;
 use super::monitor::Event;
 use super::strand::{self, Left, Shared, Thread};
-use super::{each, numbers, windows};
+use super::{again, each, numbers, windows};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
@@ -36,6 +36,10 @@ pub(super) async fn run(
             shared.ledger.begin(&name, &thread.strand, false);
             strand::run(walk, thread, shared, |_| {}).await?
         }
+    };
+    let left = match left {
+        Left::Over => again::run(walk, &name, workers, shared).await?,
+        left => left,
     };
     if matches!(left, Left::Over) {
         shared.ledger.close_walk(&name);
