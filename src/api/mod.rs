@@ -18,6 +18,10 @@ pub mod models;
 mod models_params;
 mod repair;
 pub mod tags;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 mod version;
 pub mod version_by_hash;
