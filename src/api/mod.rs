@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod endpoint;
 pub mod envelope;
 mod exact;
+mod extra;
 mod image;
 mod image_meta;
 mod image_resource;
@@ -16,6 +17,7 @@ mod model;
 pub mod model_by_id;
 pub mod models;
 mod models_params;
+mod object;
 mod repair;
 pub mod tags;
 #[cfg(test)]
