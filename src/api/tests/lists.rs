@@ -85,6 +85,8 @@ fn halves_of_characters_are_repaired_wherever_they_stand() {
     assert_eq!(taken.page.repairs, 1);
     assert_eq!(taken.rows("models")[0]["extra"], r#"{"odd":"x\ufffd"}"#);
     assert_eq!(taken.rows("models")[1]["extra"], r#"{"odd":"\ud83d\ude00"}"#);
+    let upper = read(&MODELS, r#"{"items":[{"id":1,"odd":"\uDC00"}]}"#, "", None).unwrap();
+    assert_eq!((upper.page.repairs, &upper.row("models")["extra"]), (1, &json!(r#"{"odd":"\ufffd"}"#)));
     let sound = r#"{"items":[{"id":1,"odd":"\ud83d\ude00, c:\\udir"}]}"#;
     assert_eq!(read(&MODELS, sound, "", None).unwrap().page.repairs, 0);
     assert!(read(&MODELS, r#"{"items":[{"id":1,"odd":"\ud83d"}"#, "", None).is_err());
