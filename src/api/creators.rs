@@ -5,7 +5,8 @@
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
 use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_numbered};
-use super::value::{Text, object, text};
+use super::object::object;
+use super::value::{Text, text};
 use crate::table::{Tables, creators};
 
 const LIMIT_MAX: u32 = 200;

@@ -6,8 +6,9 @@ use serde::de::{MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
+use super::object::object;
 use super::repair::repair;
-use super::value::{Accept, Slot, Text, object, text};
+use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.

@@ -7,8 +7,10 @@ use serde::de::SeqAccess;
 
 use super::endpoint::Asked;
 use super::envelope::{Reason, Taken, is_mature};
+use super::extra::Extra;
 use super::image_meta::Meta;
-use super::value::{Accept, Extra, Instant, Slot, Text, json_text, object, text};
+use super::object::object;
+use super::value::{Accept, Instant, Slot, Text, json_text, text};
 use crate::table::{Tables, image_model_versions, image_tags, images};
 
 object! {

@@ -10,8 +10,9 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::exact::{Fields, fields, fill, float, integer, text};
+use super::extra::Extra;
 use super::image_resource::{Resource, SOURCES};
-use super::value::{Accept, Extra, Slot};
+use super::value::{Accept, Slot};
 use crate::table::{Provenance, Tables, image_meta, image_resources};
 
 /// The generation data of an image.

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod enums;
 pub mod envelope;
 mod exact;
+mod extra;
 mod image;
 mod image_meta;
 mod image_resource;
@@ -17,8 +18,13 @@ mod model;
 pub mod model_by_id;
 pub mod models;
 mod models_params;
+mod object;
 mod repair;
 pub mod tags;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 mod version;
 pub mod version_by_hash;

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
 use super::envelope::{Reason, Taken, is_mature};
-use super::value::{Accept, Objects, Slot, Text, TextList, object, text};
+use super::object::object;
+use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
 use crate::table::{Tables, model_tags, models};
 

@@ -7,7 +7,9 @@ use serde::de::MapAccess;
 
 use super::endpoint::Asked;
 use super::envelope::{Reason, Taken};
-use super::value::{Accept, Extra, Instant, Objects, Slot, Text, TextList, Word, object, text};
+use super::extra::Extra;
+use super::object::object;
+use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
 object! {
