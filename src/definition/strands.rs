@@ -32,8 +32,8 @@ impl Written {
     pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> Written {
         let (has_split, has_each) = (section.has("split"), section.has("for_each"));
         let at = section.at_key(if has_each { "for_each" } else { "split" });
-        let split = has_split.then(|| read_split(&mut section.section("split", found), found));
-        let each = has_each.then(|| read_each(&mut section.section("for_each", found), found));
+        let split = has_split.then(|| read_whole(section.section("split", found), read_split, found));
+        let each = has_each.then(|| read_whole(section.section("for_each", found), read_each, found));
         if !has_split {
             section.table("split", found);
         }
@@ -79,6 +79,17 @@ impl Written {
             (None, None) => Some(Strands::One),
         }
     }
+}
+
+/// Reads a table with `read`, and notes the keys it did not ask for.
+fn read_whole<'a, T>(
+    mut section: Section<'a>,
+    read: fn(&mut Section<'a>, &mut Findings<'_>) -> Option<T>,
+    found: &mut Findings<'_>,
+) -> Option<T> {
+    let value = read(&mut section, found);
+    section.finish(found);
+    value
 }
 
 fn read_split(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Split> {

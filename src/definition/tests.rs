@@ -1,6 +1,7 @@
 //! Whole crawl files through [`parse`]: the exact text of every mistake, defaults, and no text that panics.
 
 mod params;
+mod strands;
 
 use std::time::Duration;
 
@@ -154,7 +155,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[walk]]\nname = \"a\"\nendpoint = \"users\"", "x.toml:6: there is no endpoint `users`. Known are ENDPOINTS."),
     (
         "[[walk]]\nname = \"a\"\nendpoint = \"models\"\nlimit = 5",
-        "x.toml:7: there is no key `limit` in a `[[walk]]`. Known are `name`, `endpoint`, `params`, `unchecked`.",
+        "x.toml:7: there is no key `limit` in a `[[walk]]`. Known are `name`, `endpoint`, `params`, `unchecked`, \
+          `split`, `for_each`.",
     ),
     ("[[walk]]\nname = \"a\"\nendpoint = \"models\"\nparams = 5", "x.toml:7: `params` is `5`; it takes a table."),
 ];
