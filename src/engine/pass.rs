@@ -79,3 +79,6 @@ fn resume(last: Record, met: BTreeMap<String, HashSet<String>>, definition: Valu
     let walks = last.walks.into_iter().map(|(name, walk)| (name, unburden(walk))).collect();
     Pass { number: last.pass, resumed: true, walks, met, definition }
 }
+
+#[cfg(test)]
+mod tests;
