@@ -5,5 +5,6 @@
 mod damage;
 mod log;
 mod proxy;
+mod refusals;
 mod resume;
 mod support;
