@@ -4,7 +4,9 @@
 
 mod damage;
 mod log;
+mod pace;
 mod proxy;
 mod refusals;
 mod resume;
+mod secrets;
 mod support;

@@ -126,7 +126,8 @@ fn a_definition_changed_in_the_middle_of_a_pass_is_refused_until_told() {
     fs::write(room.file(), text.replace("limit = 10", "limit = 20")).unwrap();
     assert_exit(&room.run(&["--restart"]), 0);
     room.assert_sound();
-    let passes = rows(&room, "SELECT pass, count(*), min(page), max(page) = count(*) FROM pages GROUP BY pass ORDER BY 1");
+    let passes =
+        rows(&room, "SELECT pass, count(*), min(page), max(page) = count(*) FROM pages GROUP BY pass ORDER BY 1");
     assert!(passes.starts_with("[1, 3, 1, true]\n[2, "), "{passes}");
 }
 
