@@ -48,7 +48,7 @@ fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_all(&path, &target) } else { drop(fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() { copy_all(&path, &target) } else { copy(&path, &target) }
     }
 }
 
@@ -87,6 +87,10 @@ fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
 /// Where a part is before it is published.
 fn staged(part: &Path) -> PathBuf {
     part.with_file_name(format!(".{}.staged", part.file_name().unwrap().to_str().unwrap()))
+}
+
+fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    fs::copy(from, to).unwrap();
 }
 
 fn truncate(path: &Path) {
@@ -170,13 +174,13 @@ fn a_damaged_record_is_refused() {
         ("last deleted", Box::new(|d| fs::remove_file(record(d, 3)).unwrap()), "belongs to no commit"),
         (
             "duplicated",
-            Box::new(|d| drop(fs::copy(record(d, 3), record(d, 4)).unwrap())),
+            Box::new(|d| copy(record(d, 3), record(d, 4))),
             "commit 4 is damaged: it is the record of commit 3",
         ),
         ("swapped", Box::new(|d| swap(&record(d, 2), &record(d, 3))), "it is the record of commit 3"),
         (
             "replaced by an older one",
-            Box::new(|d| drop(fs::copy(record(d, 1), record(d, 3)).unwrap())),
+            Box::new(|d| copy(record(d, 1), record(d, 3))),
             "commit 3 is damaged: it is the record of commit 1",
         ),
     ];
@@ -203,15 +207,11 @@ fn a_part_of_another_size_or_name_is_refused() {
         ("the last deleted", Box::new(move |d| fs::remove_file(models(d, 3)).unwrap()), "of commit 3 is missing"),
         (
             "duplicated",
-            Box::new(move |d| drop(fs::copy(models(d, 1), models(d, 1).with_file_name("copy.parquet")).unwrap())),
+            Box::new(move |d| copy(models(d, 1), models(d, 1).with_file_name("copy.parquet"))),
             "`models/copy.parquet` belongs to no commit",
         ),
         ("swapped", Box::new(move |d| swap(&models(d, 1), &models(d, 2))), "were committed"),
-        (
-            "replaced by an older one",
-            Box::new(move |d| drop(fs::copy(models(d, 1), models(d, 3)).unwrap())),
-            "were committed",
-        ),
+        ("replaced by an older one", Box::new(move |d| copy(models(d, 1), models(d, 3))), "were committed"),
     ];
     for (what, damage, named) in &cases {
         assert_refused(&sample, what, damage, named);
@@ -253,11 +253,7 @@ fn a_staged_file_that_a_record_needs_is_guarded_like_its_part() {
     let refused: [(&str, Damage, &str); 3] = [
         ("cut", Box::new(|d| truncate(&unpublish(d))), "were committed"),
         ("deleted", Box::new(|d| fs::remove_file(unpublish(d)).unwrap()), "of commit 3 is missing"),
-        (
-            "replaced by an older one",
-            Box::new(|d| drop(fs::copy(part(d, "models", 1), unpublish(d)).unwrap())),
-            "were committed",
-        ),
+        ("replaced by an older one", Box::new(|d| copy(part(d, "models", 1), unpublish(d))), "were committed"),
     ];
     for (what, damage, named) in &refused {
         assert_refused(&sample, what, damage, named);
@@ -275,10 +271,7 @@ fn what_a_crash_may_leave_is_sound() {
     let cases: [(&str, Damage); 8] = [
         ("untouched", Box::new(|_| ())),
         ("not published", Box::new(|d| drop(unpublish(d)))),
-        (
-            "published and still staged",
-            Box::new(|d| drop(fs::copy(part(d, "models", 3), staged(&part(d, "models", 3))).unwrap())),
-        ),
+        ("published and still staged", Box::new(|d| copy(part(d, "models", 3), staged(&part(d, "models", 3))))),
         ("staged and cut, published whole", Box::new(|d| fs::write(staged(&part(d, "models", 3)), "PAR1").unwrap())),
         (
             "staged and never committed",
@@ -303,7 +296,7 @@ fn the_lock_file_holds_nothing_worth_damaging() {
     let cases: [(&str, Damage); 3] = [
         ("deleted", Box::new(move |d| fs::remove_file(lock(d)).unwrap())),
         ("full of zeros", Box::new(move |d| fs::write(lock(d), vec![0; 4096]).unwrap())),
-        ("duplicated", Box::new(move |d| drop(fs::copy(lock(d), d.join(".lock~")).unwrap()))),
+        ("duplicated", Box::new(move |d| copy(lock(d), d.join(".lock~")))),
     ];
     for (what, change) in &cases {
         assert_sound(&sample, what, change);

@@ -70,7 +70,7 @@ fn every_damage_to_a_chain_is_named() {
         ("cut short", Box::new(|f| f[2].1.truncate(200)), &["commit 3 is damaged: it is cut short", "commit 4"]),
         (
             "cut in its last byte",
-            Box::new(|f| f[3].1.truncate(f[3].1.len() - 1)),
+            Box::new(|f| f[3].1.truncate(chain(4)[3].1.len() - 1)),
             &["commit 4 is damaged: its checksum"],
         ),
         ("emptied", Box::new(|f| f[3].1.clear()), &["commit 4 is damaged: it is cut short"]),
