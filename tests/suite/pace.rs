@@ -107,6 +107,6 @@ fn without_in_flight_to_spare_latency_bounds_it() {
 #[test]
 fn memory_is_bounded_whatever_the_catalog() {
     // Unoptimized, larger catalogs take a minute.
-    let [few, many] = if cfg!(debug_assertions) { ["500", "2500"] } else { ["2000", "10000"] };
+    let [few, many] = if cfg!(debug_assertions) { ["500", "1500"] } else { ["2000", "10000"] };
     read("../../scripts/memory", &[few, many, "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
 }

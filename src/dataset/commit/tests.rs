@@ -36,8 +36,8 @@ fn encoded(record: &Record) -> Vec<u8> {
 }
 
 /// The files of a sound chain of this many records.
-fn chain(length: u64) -> Vec<(u64, Vec<u8>)> {
-    let mut files: Vec<(u64, Vec<u8>)> = Vec::new();
+fn chain(length: u64) -> Files {
+    let mut files = Files::new();
     for commit in 1..=length {
         let previous = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
         files.push((commit, encoded(&record(commit, &previous))));
@@ -54,8 +54,10 @@ fn a_sound_chain_is_read_back() {
     assert_eq!(check_chain(&[]), (Vec::new(), Vec::new()));
 }
 
-/// Four records' files, to be damaged.
+/// Records' files.
 type Files = Vec<(u64, Vec<u8>)>;
+/// What happens to what is there.
+type Change<T> = Box<dyn Fn(&mut T)>;
 
 #[test]
 fn every_damage_to_a_chain_is_named() {
@@ -64,7 +66,7 @@ fn every_damage_to_a_chain_is_named() {
         change(&mut changed);
         encoded(&changed)
     };
-    let cases: [(&str, Box<dyn Fn(&mut Files)>, &[&str]); 13] = [
+    let cases: [(&str, Change<Files>, &[&str]); 13] = [
         ("a missing record", Box::new(|f| drop(f.remove(1))), &["commits 2 to 2 are missing"]),
         ("several missing", Box::new(|f| drop(f.drain(0..3))), &["commits 1 to 3 are missing"]),
         ("cut short", Box::new(|f| f[2].1.truncate(200)), &["commit 3 is damaged: it is cut short", "commit 4"]),
@@ -205,7 +207,7 @@ fn what_was_staged_and_not_committed_is_swept() {
 fn what_no_crash_can_cause_is_damage() {
     let records = check_chain(&chain(2)).0;
     let name = |commit| part("models", commit).name.to_string();
-    let cases: [(&str, Box<dyn Fn(&mut Disk)>, &str); 6] = [
+    let cases: [(&str, Change<Disk>, &str); 6] = [
         (
             "an old part is gone",
             Box::new(move |d| {
