@@ -1,4 +1,4 @@
-"""Fails unless the parts of two datasets hold the same rows: same.py A B.
+"""Fails unless the parts of datasets hold the same rows: same.py A B [C ...] compares each with the first.
 
 Rows are compared as multisets over every column, except those that tell of the fetching rather than of the
 catalog. The server's address is put aside too, so that crawls of two sandboxes can be compared.
@@ -29,13 +29,11 @@ def rows(dataset, table):
     return f"SELECT {', '.join(kept)} FROM '{glob}'"
 
 
-def main(a, b):
+def differences(a, b):
     faults = []
     if tables(a) != tables(b):
         faults.append(f"tables differ: {sorted(tables(a) ^ tables(b))}")
-    total = 0
     for table in sorted(tables(a) & tables(b)):
-        total += duckdb.sql(f"SELECT count(*) FROM ({rows(a, table)})").fetchall()[0][0]
         for here, there in ((a, b), (b, a)):
             alone = f"({rows(here, table)}) EXCEPT ALL ({rows(there, table)})"
             # As text: times with a zone need a module more to become objects.
@@ -43,7 +41,16 @@ def main(a, b):
             if found:
                 faults.append(f"{table}: {len(found)} rows only in {here}:")
                 faults.extend(f"  {row[0][:300]}" for row in found[:SHOWN])
-    print("\n".join(faults) if faults else f"same: {total} rows")
+    return faults
+
+
+def count(dataset):
+    return sum(duckdb.sql(f"SELECT count(*) FROM ({rows(dataset, table)})").fetchall()[0][0] for table in tables(dataset))
+
+
+def main(first, *others):
+    faults = [fault for other in others for fault in differences(first, other)]
+    print("\n".join(faults) if faults else f"same: {count(first)} rows")
     sys.exit(1 if faults else 0)
 
 
