@@ -403,3 +403,6 @@ fn index<'a>(files: &BTreeMap<&'a str, Vec<Entry>>) -> BTreeMap<(&'a str, String
 pub fn cursor_fingerprint(cursor: &str) -> String {
     blake3::hash(cursor.as_bytes()).to_hex()[..16].to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,6 @@ fn resume(last: Record, met: Met, definition: Value) -> Pass {
     }
     Pass { number: last.pass, resumed: true, walks, met, definition }
 }
+
+#[cfg(test)]
+mod tests;

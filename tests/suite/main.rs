@@ -2,4 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crash;
+mod damage;
+mod log;
+mod pace;
+mod proxy;
+mod refusals;
+mod resume;
+mod secrets;
 mod support;
