@@ -27,6 +27,7 @@ fn answer(mut stream: TcpStream, body: &str) {
             Ok(read) => request.extend_from_slice(&block[..read]),
         }
     }
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length:";
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length:";
     let _ = write!(stream, "{head} {}\r\n\r\n{body}", body.len());
 }

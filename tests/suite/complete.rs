@@ -3,6 +3,7 @@
 
 use civitrawl::sandbox::Traps;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{Room, Sandbox, assert_exit, program, read, told};
 
@@ -54,6 +55,14 @@ fn complete(sandbox: &[&str], walks: &[Walk<'_>]) -> Room {
     assert_true(&room, &server, walks);
     room.assert_sound();
     room
+}
+
+/// A catalog file of these items, JSON lines; it goes with the directory.
+fn catalog(items: String) -> (TempDir, String) {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("catalog.jsonl");
+    std::fs::write(&file, items).unwrap();
+    (directory, file.display().to_string())
 }
 
 /// The run's report, and there must be one.
@@ -142,15 +151,26 @@ fn a_tie_longer_than_a_page_ends_the_walk_loudly_and_the_other_walk_goes_on() {
 }
 
 #[test]
+fn models_ten_milliseconds_apart_survive_the_misread_fractions() {
+    let item = |n: u32| {
+        let created = format!("2023-05-06T07:08:{:02}.{:03}Z", n / 100, n % 100 * 10);
+        format!("{{\"id\":{},\"modelVersions\":[{{\"id\":{n},\"createdAt\":\"{created}\"}}]}}\n", n + 1)
+    };
+    let (_directory, catalog) = catalog((0..300).map(item).collect());
+    for sort in ["Oldest", "Newest"] {
+        let params = [("sort", sort), ("limit", "7")];
+        complete(&["--catalog", &catalog, "--traps", "all"], &[("dense", &params)]);
+    }
+}
+
+#[test]
 fn rows_without_a_date_behind_the_first_page_end_a_date_walk_by_name() {
     // Two dated models and one without: a page of two ends at the undated one, whose cursor the server refuses.
     let dated = |id: u32| {
         format!("{{\"id\":{id},\"modelVersions\":[{{\"id\":{id},\"createdAt\":\"2023-01-0{id}T00:00:00.000Z\"}}]}}\n")
     };
-    let directory = tempfile::tempdir().unwrap();
-    let catalog = directory.path().join("catalog.jsonl");
-    std::fs::write(&catalog, format!("{}{}{{\"id\":3}}\n", dated(1), dated(2))).unwrap();
-    let server = Sandbox::start(&["--catalog", &catalog.display().to_string()]);
+    let (_directory, catalog) = catalog(format!("{}{}{{\"id\":3}}\n", dated(1), dated(2)));
+    let server = Sandbox::start(&["--catalog", &catalog]);
     let walk: Walk<'_> = ("dated", &[("sort", "Oldest"), ("limit", "2")]);
     let room = Room::new(&crawl_file(&[walk]), &server.base);
     assert_exit(&room.run(&[]), 4);
