@@ -155,3 +155,6 @@ pub fn salvage_cursor(body: &str) -> Option<Option<String>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -417,3 +417,6 @@ fn id_in_file_name(url: &str) -> Option<i64> {
 fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
     text.as_ref().map(|text| &*text.0)
 }
+
+#[cfg(test)]
+mod tests;

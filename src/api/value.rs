@@ -360,3 +360,6 @@ macro_rules! object {
     };
 }
 pub(super) use object;
+
+#[cfg(test)]
+mod tests;
