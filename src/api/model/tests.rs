@@ -132,32 +132,34 @@ fn models_of_every_year_become_the_same_cells() {
     }
 }
 
+/// A model with this version.
+fn version(version: Value) -> Value {
+    json!({ "id": 1, "modelVersions": [version] })
+}
+
 #[test]
-fn versions_files_hashes_and_images_of_every_year_become_the_same_cells() {
-    let version = |version: Value| json!({ "id": 1, "modelVersions": [version] });
-    let file = |file: Value| version(json!({ "id": 2, "files": [file] }));
-    let image = |image: Value| version(json!({ "id": 2, "images": [image] }));
+fn versions_of_every_year_become_the_same_cells() {
     let cases = [
-        (
-            version(json!({ "id": 2, "modelId": 1 })),
-            "model_versions",
-            json!({ "id": 2, "model_id": 1, "position": 0, "extra": null }),
-        ),
-        (
-            version(json!({ "id": 2, "modelId": 9 })),
-            "model_versions",
-            json!({ "model_id": 1, "extra": { "modelId": 9 } }),
-        ),
+        (version(json!({ "id": 2, "modelId": 1 })), json!({ "id": 2, "model_id": 1, "position": 0, "extra": null })),
+        (version(json!({ "id": 2, "modelId": 9 })), json!({ "model_id": 1, "extra": { "modelId": 9 } })),
         (
             version(json!({ "id": 2, "publishedAt": "2024-01-02T03:04:05.006Z", "createdAt": "soon" })),
-            "model_versions",
             json!({ "published_at": "2024-01-02T03:04:05.006Z", "created_at": null, "extra": { "createdAt": "soon" } }),
         ),
         (
             version(json!({ "id": 2, "paidAccess": null, "vaeId": 3, "files": "none" })),
-            "model_versions",
             json!({ "extra": { "paidAccess": null, "vaeId": 3, "files": "none" } }),
         ),
+    ];
+    for (item, expected) in cases {
+        assert_cells(&item, "model_versions", &expected);
+    }
+}
+
+#[test]
+fn files_and_hashes_of_every_year_become_the_same_cells() {
+    let file = |file: Value| version(json!({ "id": 2, "files": [file] }));
+    let cases = [
         (
             file(json!({ "id": 3, "sizeKB": 2130982.859375 })),
             "version_files",
@@ -193,31 +195,35 @@ fn versions_files_hashes_and_images_of_every_year_become_the_same_cells() {
             "version_files",
             json!({ "extra": { "hashes": { "AutoV3": null, "CRC32": [1] } } }),
         ),
-        (
-            image(json!({ "url": "https://i.invalid/x/width=450/77.jpeg" })),
-            "version_images",
-            json!({ "image_id": 77, "position": 0, "nsfw": null }),
-        ),
-        (image(json!({ "id": 5, "url": "https://i.invalid/x/77.jpeg" })), "version_images", json!({ "image_id": 5 })),
-        (
-            image(json!({ "url": "https://i.invalid/x/abc" })),
-            "version_images",
-            json!({ "image_id": null, "extra": null }),
-        ),
-        (
-            image(json!({ "id": "new", "nsfw": "Soft" })),
-            "version_images",
-            json!({ "nsfw": "Soft", "image_id": null, "extra": { "id": "new" } }),
-        ),
-        (image(json!({ "nsfw": true, "nsfwLevel": 4 })), "version_images", json!({ "nsfw": "true", "nsfw_level": 4 })),
-        (image(json!({ "nsfw": false })), "version_images", json!({ "nsfw": "false" })),
-        (image(json!({ "nsfw": 7 })), "version_images", json!({ "nsfw": null, "extra": { "nsfw": 7 } })),
-        (image(json!({ "meta": null })), "version_images", json!({ "meta": null, "extra": null })),
-        (image(json!({ "meta": { "seed": 1 } })), "version_images", json!({ "meta": "{\"seed\":1}" })),
-        (image(json!({ "meta": "text" })), "version_images", json!({ "meta": "\"text\"" })),
     ];
     for (item, table, expected) in cases {
         assert_cells(&item, table, &expected);
+    }
+}
+
+#[test]
+fn images_of_every_year_become_the_same_cells() {
+    let image = |image: Value| version(json!({ "id": 2, "images": [image] }));
+    let cases = [
+        (
+            image(json!({ "url": "https://i.invalid/x/width=450/77.jpeg" })),
+            json!({ "image_id": 77, "position": 0, "nsfw": null }),
+        ),
+        (image(json!({ "id": 5, "url": "https://i.invalid/x/77.jpeg" })), json!({ "image_id": 5 })),
+        (image(json!({ "url": "https://i.invalid/x/abc" })), json!({ "image_id": null, "extra": null })),
+        (
+            image(json!({ "id": "new", "nsfw": "Soft" })),
+            json!({ "nsfw": "Soft", "image_id": null, "extra": { "id": "new" } }),
+        ),
+        (image(json!({ "nsfw": true, "nsfwLevel": 4 })), json!({ "nsfw": "true", "nsfw_level": 4 })),
+        (image(json!({ "nsfw": false })), json!({ "nsfw": "false" })),
+        (image(json!({ "nsfw": 7 })), json!({ "nsfw": null, "extra": { "nsfw": 7 } })),
+        (image(json!({ "meta": null })), json!({ "meta": null, "extra": null })),
+        (image(json!({ "meta": { "seed": 1 } })), json!({ "meta": "{\"seed\":1}" })),
+        (image(json!({ "meta": "text" })), json!({ "meta": "\"text\"" })),
+    ];
+    for (item, expected) in cases {
+        assert_cells(&item, "version_images", &expected);
     }
 }
 
