@@ -249,3 +249,6 @@ pub fn salvage_cursor(body: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
     let strays = types.all(|asked| asked != kind);
     strays.then(|| format!("it is of type `{kind}`, which was not asked for"))
 }
+
+#[cfg(test)]
+mod tests;

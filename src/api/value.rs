@@ -283,3 +283,6 @@ impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
         Ok(Slot::Value(objects))
     }
 }
+
+#[cfg(test)]
+mod tests;

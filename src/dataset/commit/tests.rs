@@ -15,7 +15,9 @@ fn part(table: &str, commit: u64) -> Part {
 }
 
 fn record(commit: u64, previous: &str) -> Record {
-    let walk = Walk { cursor: Some(format!("2024-01-01|{commit}")), pages: commit, ..Walk::default() };
+    let strand = Strand { cursor: Some(format!("2024-01-01|{commit}")), pages: commit, ..Strand::default() };
+    let strands = BTreeMap::from([(String::new(), strand)]);
+    let walk = Walk { strands, pages: commit, ..Walk::default() };
     Record {
         format: FORMAT,
         commit,
@@ -283,7 +285,7 @@ proptest! {
     fn any_text_of_a_server_is_read_back(cursor in "\\PC*|[,\"{}:\\\\]{0,9},\"checksum\":\"", detail: Option<String>) {
         let mut sent = record(1, "");
         let walk = sent.walks.get_mut("models").unwrap();
-        walk.cursor = Some(cursor);
+        walk.strands.insert(cursor.clone(), Strand { cursor: Some(cursor), ..Strand::default() });
         walk.end = Some(End { why: Why::Refused, detail });
         prop_assert_eq!(Record::decode(1, &encoded(&sent)), Ok(sent));
     }

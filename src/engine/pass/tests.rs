@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::api::ENDPOINTS;
-use crate::dataset::commit::{End, FORMAT, Why};
+use std::collections::HashSet;
+
+use crate::dataset::commit::{End, FORMAT, Strand, Why};
 use crate::dataset::layout::RunId;
 use crate::definition;
 
@@ -16,7 +18,9 @@ fn crawl(name: &str, walks: &[&str], limit: u32, rate: f64) -> Crawl {
 
 fn walk(end: Option<Why>) -> Walk {
     let end = end.map(|why| End { why, detail: None });
-    Walk { cursor: Some("c".to_owned()), pages: 3, met: vec!["f00d".to_owned()], end, ..Walk::default() }
+    let strand = Strand { cursor: Some("c".to_owned()), pages: 3, met: vec!["f00d".to_owned()], ..Strand::default() };
+    let strands = if end.is_none() { BTreeMap::from([(String::new(), strand)]) } else { BTreeMap::new() };
+    Walk { strands, pages: 3, end, ..Walk::default() }
 }
 
 /// A dataset whose pass 4 of `crawl` has walks that ended like this.
@@ -34,7 +38,7 @@ fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Standing {
         walks: ends.iter().map(|(name, end)| ((*name).to_owned(), walk(*end))).collect(),
         parts: Vec::new(),
     };
-    let met = BTreeMap::from([("a".to_owned(), HashSet::from(["f00d".to_owned(), "beef".to_owned()]))]);
+    let met = Met::from([(("a".to_owned(), String::new()), HashSet::from(["f00d".to_owned(), "beef".to_owned()]))]);
     Standing { last: Some(last), met }
 }
 
@@ -50,12 +54,12 @@ fn an_unfinished_pass_is_resumed_where_it_stood() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
     let pass = choose(&crawl, standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false).unwrap();
     assert_eq!((pass.number, pass.resumed), (4, true));
-    assert_eq!(pass.walks["a"].cursor.as_deref(), Some("c"));
+    assert_eq!(pass.walks["a"].strands[""].cursor.as_deref(), Some("c"));
     assert_eq!(pass.walks["a"].pages, 3);
     assert!(pass.walks["b"].end.is_some());
     // What the last commit added is not added by the next one again, and yet every cursor of the pass is remembered.
-    assert!(pass.walks.values().all(|walk| walk.met.is_empty()));
-    assert_eq!(pass.met["a"].len(), 2);
+    assert!(pass.walks.values().flat_map(|walk| walk.strands.values()).all(|strand| strand.met.is_empty()));
+    assert_eq!(pass.met[&("a".to_owned(), String::new())].len(), 2);
 }
 
 #[test]
