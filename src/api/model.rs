@@ -88,9 +88,12 @@ impl<'de> Accept<'de> for Licence<'de> {
     }
 }
 
-/// `tags`: a list of names, or of objects with nothing but a name (2023, by id).
-#[derive(Debug)]
-pub(super) struct TagList<'a>(Vec<Cow<'a, str>>);
+/// `tags`: a list of names, or of objects with a name. When they hold more than that, the whole list is kept besides.
+#[derive(Debug, Default)]
+pub(super) struct TagList<'a> {
+    names: Vec<Cow<'a, str>>,
+    whole: Option<String>,
+}
 
 object! {
     /// A tag as an object.
@@ -107,24 +110,28 @@ impl<'de> Accept<'de> for TagList<'de> {
         let (mut names, mut texts, mut plain) = (Vec::new(), Vec::new(), true);
         while let Some(element) = list.next_element::<&'de RawValue>()? {
             texts.push(element.get());
-            match tag_name(element.get()) {
-                Some(name) => names.push(name),
-                None => plain = false,
-            }
+            let name = tag_name(element.get());
+            plain &= name.as_ref().is_some_and(|(_, more)| !more);
+            names.extend(name.map(|(name, _)| name));
         }
-        Ok(if plain { Slot::Value(Self(names)) } else { Slot::Odd(format!("[{}]", texts.join(","))) })
+        let whole = format!("[{}]", texts.join(","));
+        Ok(match names.len() == texts.len() {
+            true => Slot::Value(Self { names, whole: (!plain).then_some(whole) }),
+            false => Slot::Odd(whole),
+        })
     }
 }
 
-fn tag_name(json: &str) -> Option<Cow<'_, str>> {
+/// The name of a tag, and whether it holds more than that.
+fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     if json.starts_with('{') {
         return match serde_json::from_str(json) {
-            Ok(Slot::Value(Tag { name: Some(Text(name)), extra, .. })) if extra.is_empty() => Some(name),
+            Ok(Slot::Value(Tag { name: Some(Text(name)), extra, .. })) => Some((name, !extra.is_empty())),
             _ => None,
         };
     }
     match serde_json::from_str(json) {
-        Ok(Slot::Value(Text(name))) => Some(name),
+        Ok(Slot::Value(Text(name))) => Some((name, false)),
         _ => None,
     }
 }
@@ -145,8 +152,12 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
     let stats = stats.unwrap_or_default();
     extra.nest("creator", creator.extra);
     extra.nest("stats", stats.extra);
-    for (position, tag) in tags.into_iter().flat_map(|tags| tags.0).enumerate() {
-        into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(&tag), at });
+    let tags = tags.unwrap_or_default();
+    if let Some(whole) = tags.whole {
+        extra.add("tags", &whole);
+    }
+    for (position, tag) in tags.names.iter().enumerate() {
+        into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
     }
     for (position, version) in versions.into_iter().flat_map(|versions| versions.items).enumerate() {
         version::push(version, id, Some(position as i64), at, into);
