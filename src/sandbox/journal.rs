@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::call::Call;
+
 /// One API request. `status` and `items` are of the answer sent; both are null while none was.
 pub(super) struct Record {
     pub(super) at_s: f64,
@@ -36,8 +38,24 @@ impl Journal {
         Journal { start: Instant::now(), records: Vec::new(), served: HashSet::new(), items: 0 }
     }
 
-    /// Adds a request and tells its number, counted from 0.
-    pub(super) fn add(&mut self, record: Record) -> usize {
+    /// Starts the record of a call and tells its number, counted from 0; a `token` in the query is not kept.
+    pub(super) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
+        let secret = |part: &str| part.starts_with("token=");
+        let hide = |part| if secret(part) { "token=***" } else { part };
+        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
+        let record = Record {
+            at_s: self.start.elapsed().as_secs_f64(),
+            path: call.path.clone(),
+            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
+            cursor: cursor.map(|(_, value)| value.clone()),
+            host: call.host.clone(),
+            authorization: call.authorization,
+            user_agent: call.user_agent.clone(),
+            fault: None,
+            status: None,
+            items: None,
+            bytes,
+        };
         self.records.push(record);
         self.records.len() - 1
     }

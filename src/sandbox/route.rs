@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{Method, Request, Response};
-use url::form_urlencoded;
+use hyper::header::{self, HeaderName};
+use hyper::{Request, Response};
 
 use super::answer::Answer;
 use super::cache::{Cache, Packed};
+use super::call::Call;
 use super::catalog::Catalog;
 use super::fault::{Fault, Kind};
-use super::journal::{Journal, Record};
+use super::journal::Journal;
 use super::plan::{Asked, Plan};
 use super::traps::Traps;
 use super::wire::{Script, Step};
@@ -28,18 +28,6 @@ pub(super) struct State {
     plan: Mutex<Plan>,
     journal: Mutex<Journal>,
     cache: Mutex<Cache>,
-}
-
-/// What was asked for, taken apart.
-struct Call {
-    get: bool,
-    path: String,
-    query: String,
-    pairs: Vec<(String, String)>,
-    host: String,
-    gzip: bool,
-    authorization: bool,
-    user_agent: Option<String>,
 }
 
 impl State {
@@ -220,50 +208,6 @@ fn pack(answer: Answer, gzip: bool) -> io::Result<Packed> {
     let gzip = gzip && !answer.body.is_empty();
     let body = if gzip { damage::gzip(&answer.body)? } else { answer.body.clone() };
     Ok(Packed { answer: Answer { body, ..answer }, gzip, since: Instant::now() })
-}
-
-impl Call {
-    fn of(request: &Request<Incoming>) -> Call {
-        let headers = request.headers();
-        let query = request.uri().query().unwrap_or_default();
-        Call {
-            get: request.method() == Method::GET,
-            path: request.uri().path().to_owned(),
-            query: query.to_owned(),
-            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
-            gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
-            authorization: headers.contains_key(header::AUTHORIZATION),
-            user_agent: text(headers, header::USER_AGENT),
-        }
-    }
-}
-
-impl Journal {
-    /// Starts the record of a call; a `token` in the query is not kept.
-    fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
-        let secret = |part: &str| part.starts_with("token=");
-        let hide = |part| if secret(part) { "token=***" } else { part };
-        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
-        let record = Record {
-            at_s: self.start.elapsed().as_secs_f64(),
-            path: call.path.clone(),
-            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
-            cursor: cursor.map(|(_, value)| value.clone()),
-            host: call.host.clone(),
-            authorization: call.authorization,
-            user_agent: call.user_agent.clone(),
-            fault: None,
-            status: None,
-            items: None,
-            bytes,
-        };
-        self.add(record)
-    }
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

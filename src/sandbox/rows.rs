@@ -1,11 +1,8 @@
 //! The rows of each table that one item determines: the sandbox's own reading of the schema, shared with nobody.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::dates::{self, Fraction};
+use super::object::Object;
 
 /// The tables a models list fills.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,67 +33,6 @@ impl Table {
     /// Every name.
     pub(super) fn names() -> String {
         Table::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// An object's members, values still as text.
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'a> Object<'a> {
-    fn read(text: &'a str) -> serde_json::Result<Object<'a>> {
-        serde_json::from_str(text).map(Object)
-    }
-
-    fn value(&self, key: &str) -> Value {
-        self.0.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
-    }
-
-    fn object(&self, key: &str) -> Object<'a> {
-        let read = self.0.get(key).and_then(|raw| Object::read(raw.get()).ok());
-        read.unwrap_or(Object(BTreeMap::new()))
-    }
-
-    fn objects(&self, key: &str) -> Vec<Object<'a>> {
-        self.elements(key).into_iter().filter_map(|raw| Object::read(raw.get()).ok()).collect()
-    }
-
-    fn elements(&self, key: &str) -> Vec<&'a RawValue> {
-        self.0.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-    }
-
-    fn int(&self, key: &str) -> Value {
-        self.value(key).as_i64().map_or(Value::Null, Value::from)
-    }
-
-    fn float(&self, key: &str) -> Value {
-        self.value(key).as_f64().map_or(Value::Null, Value::from)
-    }
-
-    fn flag(&self, key: &str) -> Value {
-        self.value(key).as_bool().map_or(Value::Null, Value::from)
-    }
-
-    /// A text; a number stands for its digits.
-    fn text(&self, key: &str) -> Value {
-        match self.value(key) {
-            text @ Value::String(_) => text,
-            number @ Value::Number(_) => Value::from(number.to_string()),
-            _ => Value::Null,
-        }
-    }
-
-    fn date(&self, key: &str) -> Value {
-        let value = self.value(key);
-        let ms = value.as_str().and_then(|text| dates::parse(text, Fraction::Decimal));
-        ms.map_or(Value::Null, |ms| Value::from(dates::iso(ms)))
-    }
-
-    /// A list of texts; null when there is no list.
-    fn texts(&self, key: &str) -> Value {
-        match self.value(key) {
-            list @ Value::Array(_) => list,
-            _ => Value::Null,
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use super::dates;
 use super::enums::BASE_MODELS;
 use super::files;
 use super::generate::Generator;
-use super::images;
 use super::item::{Oddity, View};
 use super::json::Writer;
 use super::random::{Random, Stream};
+use super::showcase;
 use super::words;
 
 /// The id of a version by its position; ids of different models never meet.
@@ -149,7 +149,7 @@ impl Version<'_> {
         json.close(']');
         json.open_at("images", '[');
         if self.entry.mode != Mode::TakenDown {
-            images::render(self.generator.seed, self.entry, id, self.view, self.oddity, json);
+            showcase::render(self.generator.seed, self.entry, id, self.view, self.oddity, json);
         }
         json.close(']');
         if !archived {
