@@ -18,6 +18,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// The path below `/api/v1/`, or all of it.
+    pub(super) fn below(&self) -> &str {
+        self.path.strip_prefix("/api/v1/").unwrap_or(&self.path)
+    }
+
     /// Takes a request apart.
     pub(super) fn of(request: &Request<Incoming>) -> Call {
         let headers = request.headers();

@@ -135,22 +135,21 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Generates the catalog, or reads the recorded one.
     pub(super) fn build(config: &Config) -> Result<Catalog, Error> {
-        let (entries, source, names, tags) = match &config.catalog {
+        let (entries, source) = match &config.catalog {
             Some(text) => {
                 let (entries, recording) = recorded::read(text)?;
-                let (names, tags) = (recording.users.clone(), recording.tags.clone());
-                (entries, Source::Recorded(recording), names, tags)
+                (entries, Source::Recorded(recording))
             }
             None => {
                 let (entries, generator) = generate::catalog(config);
-                let (names, tags) = (generator.users.clone(), generator.tags.clone());
-                (entries, Source::Generated(generator), names, tags)
+                (entries, Source::Generated(generator))
             }
         };
         let orders = Sort::ALL.map(|sort| ordered(&entries, sort)).to_vec();
-        let users = names.iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
-        let tags = tags.into_iter().zip(0u32..).collect();
-        Ok(Catalog { entries, orders, users, tags, source })
+        let mut catalog = Catalog { entries, orders, users: HashMap::new(), tags: HashMap::new(), source };
+        catalog.users = catalog.users().iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
+        catalog.tags = catalog.tags().iter().cloned().zip(0u32..).collect();
+        Ok(catalog)
     }
 
     /// The positions of all entries in the order of a sort.
@@ -167,6 +166,22 @@ impl Catalog {
     pub(super) fn find(&self, id: u32) -> Option<u32> {
         let position = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
         u32::try_from(position).ok()
+    }
+
+    /// User names by number.
+    pub(super) fn users(&self) -> &[String] {
+        match &self.source {
+            Source::Generated(generator) => &generator.users,
+            Source::Recorded(recording) => &recording.users,
+        }
+    }
+
+    /// Tag names by number.
+    pub(super) fn tags(&self) -> &[String] {
+        match &self.source {
+            Source::Generated(generator) => &generator.tags,
+            Source::Recorded(recording) => &recording.tags,
+        }
     }
 
     /// The number of a user by name; names are compared as the server does, slugified.

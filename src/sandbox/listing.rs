@@ -65,16 +65,20 @@ impl<'a> Selection<'a> {
 
     /// Every model a perfect client of this query gets to see, in the order of ids.
     pub(super) fn everything(&self) -> Result<Vec<u32>, String> {
+        let mut rows = self.hits()?;
+        rows.retain(|row| self.shows(self.catalog.entry(*row)));
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// Every model on the pages of this query, in their order, those included whose rows are taken out of them.
+    pub(super) fn hits(&self) -> Result<Vec<u32>, String> {
         let by_date = self.query.sort.by_date() && self.text.is_none();
         // An undated model is out of reach of every date cursor; only a first page long enough shows it.
         let reach = if self.query.limit == 0 { 1 } else { self.query.limit as usize };
         let rows = self.rows_from_cursor()?.filter(|row| self.matches(*row)).enumerate();
         let dated = |row: u32| !by_date || self.catalog.entry(row).last_version_at.is_some();
-        let mut rows: Vec<u32> =
-            rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect();
-        rows.retain(|row| self.shows(self.catalog.entry(*row)));
-        rows.sort_unstable();
-        Ok(rows)
+        Ok(rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect())
     }
 
     /// All rows of the sort, from the cursor on; a date cursor leaves out the undated tail.

@@ -12,19 +12,22 @@ use hyper::{Request, Response};
 use super::answer::Answer;
 use super::cache::{Cache, Packed};
 use super::call::Call;
-use super::catalog::Catalog;
 use super::fault::{Fault, Kind};
 use super::journal::Journal;
 use super::plan::{Asked, Plan};
-use super::traps::Traps;
+use super::tricks::{Trick, Tricks};
 use super::wire::{Script, Step};
-use super::{Config, Error, damage, enums, model, models, truth};
+use super::world::World;
+use super::{Config, Error, damage, least, truth};
+
+/// How long the database works on a query before it calls its result empty.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all connections share.
 pub(super) struct State {
-    catalog: Catalog,
-    traps: Traps,
+    world: World,
     latency: Duration,
+    tricks: Mutex<Tricks>,
     plan: Mutex<Plan>,
     journal: Mutex<Journal>,
     cache: Mutex<Cache>,
@@ -33,50 +36,42 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(config: Config) -> Result<State, Error> {
         Ok(State {
-            catalog: Catalog::build(&config)?,
-            traps: config.traps,
+            world: World::build(&config)?,
             latency: config.latency,
+            tricks: Mutex::new(Tricks::new(config.seed, config.traps)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
             journal: Mutex::new(Journal::new()),
             cache: Mutex::new(Cache::default()),
         })
     }
 
-    fn inspect(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+    fn inspect(&self, path: &str, call: &Call) -> Answer {
         match path {
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
-            path => match path.strip_prefix("truth/") {
-                Some(table) => truth::answer(&self.catalog, self.traps, table, pairs),
-                None => Answer::error(404, "known are /sandbox/log, /sandbox/stats and /sandbox/truth/<table>"),
+            path => match (path.strip_prefix("truth/"), path.strip_prefix("least/")) {
+                (Some(table), _) => truth::answer(&self.world, &call.host, table, &call.pairs),
+                (_, Some(endpoint)) => least::answer(&self.world, endpoint, &call.pairs),
+                _ => Answer::error(404, "known are /sandbox/log, stats, truth/<table> and least/<endpoint>"),
             },
         }
     }
 
-    /// The answer of an endpoint, without any fault.
-    fn answer(&self, call: &Call) -> Answer {
-        let Some(endpoint) = call.path.strip_prefix("/api/v1/") else {
-            return Answer::html(404, "404: This page could not be found");
-        };
-        match endpoint {
-            _ if !call.get => Answer::error(405, "Method not allowed"),
-            "models" => models::answer(&self.catalog, self.traps, &call.pairs, &call.host),
-            "enums" => enums::answer(),
-            endpoint => match endpoint.strip_prefix("models/") {
-                Some(id) => model::answer(&self.catalog, id),
-                None => Answer::html(404, "404: This page could not be found"),
-            },
-        }
+    /// A false answer ready to be sent; true when it claims to come from a cache.
+    fn tricked(&self, call: &Call, number: usize, trick: Trick) -> io::Result<(Arc<Packed>, bool)> {
+        let packed = pack(self.world.falsely(call, number as u64, trick), call.gzip)?;
+        let hit = trick == Trick::Denied && packed.answer.status == 404;
+        Ok((Arc::new(packed), hit))
     }
 
     /// The answer ready to be sent, from the cache where it was made before; true when it was.
-    fn packed(&self, call: &Call) -> io::Result<(Arc<Packed>, bool)> {
+    fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
         let key = format!("{} {} {}?{}", call.gzip, call.host, call.path, call.query);
         if let Some(packed) = lock(&self.cache).get(&key) {
             return Ok((packed, true));
         }
-        let packed = Arc::new(pack(self.answer(call), call.gzip)?);
-        if call.get {
+        let packed = Arc::new(pack(self.world.answer(call, number as u64), call.gzip)?);
+        if call.get && !self.world.restless(call.below()) {
             lock(&self.cache).put(&key, Arc::clone(&packed));
         }
         Ok((packed, false))
@@ -92,14 +87,13 @@ pub(super) async fn serve(
     let call = Call::of(&request);
     let sent = Arc::new(AtomicU64::new(0));
     if let Some(path) = call.path.strip_prefix("/sandbox/") {
-        let packed = pack(state.inspect(path, &call.pairs), call.gzip)?;
+        let packed = pack(state.inspect(path, &call), call.gzip)?;
         let steps = damage::steps(&packed.answer.body, None);
         return respond(&packed, &[], steps, sent, torn);
     }
     let number = lock(&state.journal).open(&call, Arc::clone(&sent));
-    let below = call.path.strip_prefix("/api/v1/").unwrap_or(&call.path);
     let url = format!("{}?{}", call.path, call.query);
-    let fault = lock(&state.plan).strike(&Asked { path: below, url: &url, pairs: &call.pairs });
+    let fault = lock(&state.plan).strike(&Asked { path: call.below(), url: &url, pairs: &call.pairs });
     if let (Some(fault), Some(record)) = (&fault, lock(&state.journal).record(number)) {
         record.fault = Some(fault.kind.word());
     }
@@ -114,8 +108,15 @@ pub(super) async fn serve(
         Some(Kind::Hang) => return std::future::pending().await,
         _ => {}
     }
-    let (packed, hit) = prepare(&state, &call, number, fault.as_ref())?;
-    finish(&state, number, &packed.answer, fault.as_ref());
+    let trick = fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs)).flatten();
+    if trick == Some(Trick::FalseEnd(true)) && !state.latency.is_zero() {
+        tokio::time::sleep(PATIENCE).await;
+    }
+    let (packed, hit) = match trick {
+        Some(trick) => state.tricked(&call, number, trick)?,
+        None => prepare(&state, &call, number, fault.as_ref())?,
+    };
+    finish(&state, &call, number, &packed.answer, fault.as_ref());
     let headers = headers(&packed, hit, fault.as_ref());
     let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
     respond(&packed, &headers, steps, sent, torn)
@@ -124,7 +125,7 @@ pub(super) async fn serve(
 /// The answer to be sent, as far as a fault leaves it; true when it came from the cache.
 fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> io::Result<(Arc<Packed>, bool)> {
     let Some(fault) = fault else {
-        return state.packed(call);
+        return state.packed(call, number);
     };
     if let Some(answer) = damage::replacement(fault) {
         return Ok((Arc::new(pack(answer, call.gzip)?), false));
@@ -132,12 +133,12 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
     let packed = match fault.kind {
         Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
             let earlier = lock(&state.journal).earlier_cursor(number, fault.back);
-            let mut answer = state.answer(call);
+            let mut answer = state.world.answer(call, number as u64);
             damage::spoil(&mut answer, fault.kind, earlier.as_deref());
             pack(answer, call.gzip)?
         }
         Kind::BadGzip => {
-            let answer = state.answer(call);
+            let answer = state.world.answer(call, number as u64);
             let body = damage::bad_gzip(&answer.body)?;
             Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() }
         }
@@ -145,17 +146,17 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
             let answer = Answer::json(200, damage::bomb(fault.bytes)?);
             Packed { answer, gzip: true, since: Instant::now() }
         }
-        _ => return state.packed(call),
+        _ => return state.packed(call, number),
     };
     Ok((Arc::new(packed), false))
 }
 
 /// Writes to the log what is about to be sent.
-fn finish(state: &State, number: usize, answer: &Answer, fault: Option<&Fault>) {
+fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Option<&Fault>) {
     let whole = fault.is_none_or(|fault| matches!(fault.kind, Kind::Slow | Kind::Loop | Kind::ControlBytes));
     let items: &[u32] = if whole { &answer.items } else { &[] };
     let mut journal = lock(&state.journal);
-    journal.serve(items);
+    journal.serve(call.below().split('/').next().unwrap_or_default(), items);
     if let Some(record) = journal.record(number) {
         record.status = Some(answer.status);
         record.items = Some(items.len());

@@ -52,6 +52,21 @@ pub(super) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_jso
     Ok(())
 }
 
+/// Appends the row of one item of creators or of tags; a creator without a name has no row.
+pub(super) fn of_numbered(table: &str, item: &str, lines: &mut String) -> serde_json::Result<()> {
+    let item = Object::read(item)?;
+    let (count, link) = (item.int("modelCount"), item.text("link"));
+    let row = match table {
+        "creators" if item.text("username").is_null() => return Ok(()),
+        "creators" => json!({
+            "username": item.text("username"), "model_count": count, "link": link, "image": item.text("image"),
+        }),
+        _ => json!({ "name": item.text("name"), "model_count": count, "link": link }),
+    };
+    lines.push_str(&format!("{row}\n"));
+    Ok(())
+}
+
 fn of_version(table: Table, model: &Object<'_>, position: usize, version: &Object<'_>, push: &mut impl FnMut(Value)) {
     match table {
         Table::ModelVersions => push(version_row(model, position, version)),

@@ -1,6 +1,8 @@
 //! Tests over real sockets, with a client of a few lines that shares nothing with the crawler.
 
 mod faults;
+mod images;
+mod names;
 mod paging;
 mod service;
 
