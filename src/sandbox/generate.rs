@@ -16,6 +16,8 @@ pub(super) const LAST: i64 = 1_792_022_400_000;
 const SLOT: i64 = 30 * 86_400_000;
 /// How many models share of the catalog a 30-day slot gets.
 const BUSYNESS: &[i64] = &[3, 9, 1, 14, 5, 2, 11, 7];
+/// How many models share one date under the trap of big ties: more than any page holds.
+const BIG_TIE: usize = 130;
 /// Position in [`KINDS`], and its share in a thousand; the rest is spread evenly.
 const KIND_SHARES: &[(u8, u32)] = &[(4, 680), (0, 140), (1, 50), (5, 45), (16, 20)];
 /// Level mask, share in a thousand.
@@ -48,7 +50,8 @@ impl Generator {
 
     /// The name of a model.
     pub(super) fn name(&self, entry: &Entry) -> String {
-        words::model_name(&mut Random::new(self.seed, Stream::Name, u64::from(entry.id)))
+        let name = words::model_name(&mut Random::new(self.seed, Stream::Name, u64::from(entry.id)));
+        if entry.edited { format!("{name} (edited)") } else { name }
     }
 
     /// Appends the model's item.
@@ -159,6 +162,11 @@ fn date(entries: &mut [Entry], config: &Config) {
         }
         entries[*i].last_version_at = Some(previous);
     }
+    if config.traps.has(Trap::BigTies) {
+        let tied = order.len() / 2..(order.len() / 2 + BIG_TIE).min(order.len());
+        let shared = tied.clone().next().and_then(|place| entries[order[place]].last_version_at);
+        tied.for_each(|place| entries[order[place]].last_version_at = shared);
+    }
 }
 
 fn created_at(random: &mut Random, rank: i64, count: i64) -> i64 {
@@ -227,6 +235,7 @@ mod tests {
         assert!(groups(&entries("none")).iter().all(|size| *size == 1));
         let tied = groups(&entries("tied-dates"));
         assert!(tied.iter().any(|size| *size > 1) && tied.iter().all(|size| *size < 50));
+        assert!(groups(&entries("big-ties")).contains(&BIG_TIE));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which models a query lists, on which page, and with which cursor: the rules of visibility and of paging.
 
 use super::catalog::{Catalog, Entry, Mode, Removed};
-use super::cursor;
+use super::cursor::{self, Position};
 use super::item::View;
 use super::query::Query;
 use super::traps::{Trap, Traps};
@@ -89,6 +89,9 @@ impl<'a> Selection<'a> {
             None => order,
             Some(text) => {
                 let position = cursor::parse(sort, text, self.traps)?;
+                if self.traps.has(Trap::ForgedCursorsRefused) && !self.names_a_row(text) {
+                    return Err(format!("Invalid cursor: \"{text}\" names no row"));
+                }
                 let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
                 let order = &order[..order.partition_point(dated)];
                 let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), self.traps);
@@ -96,6 +99,23 @@ impl<'a> Selection<'a> {
             }
         };
         Ok(rows.iter().copied())
+    }
+
+    /// True for the cursor of some row, and for its repaired forms: all digits of the fraction, the next id.
+    fn names_a_row(&self, text: &str) -> bool {
+        let sort = self.query.sort;
+        let Ok(position) = cursor::parse(sort, text, Traps::none()) else {
+            return false;
+        };
+        let (Position::Counters(.., id) | Position::Date(_, id)) = position;
+        let row = |id: i64| u32::try_from(id).ok().and_then(|id| self.catalog.find(id));
+        [id, id - 1].into_iter().filter_map(row).any(|row| {
+            let entry = self.catalog.entry(row);
+            match position {
+                Position::Counters(first, second, _) => sort.counters(entry) == (first, second),
+                Position::Date(instant, _) => entry.last_version_at == Some(instant),
+            }
+        })
     }
 
     /// Text search pages by a decimal offset into the hits.
@@ -115,7 +135,9 @@ impl<'a> Selection<'a> {
     fn matches(&self, row: u32) -> bool {
         let (entry, query) = (self.catalog.entry(row), self.query);
         let hidden_minor = query.nsfw && entry.minor && self.traps.has(Trap::HiddenMinors);
-        (query.archived || entry.mode != Mode::Archived)
+        !entry.hidden
+            && in_region(entry, self.traps)
+            && (query.archived || entry.mode != Mode::Archived)
             && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
             && !hidden_minor
             && (query.kinds.is_empty() || query.kinds.contains(&entry.kind))
@@ -142,11 +164,16 @@ fn kept(entry: &Entry, traps: Traps) -> bool {
     }
 }
 
+/// False for what a restricted region never gets to see.
+fn in_region(entry: &Entry, traps: Traps) -> bool {
+    entry.level & 3 != 0 || !traps.has(Trap::RegionClamp)
+}
+
 /// Positions of the models that some list query could show.
 pub(super) fn reachable(catalog: &Catalog, traps: Traps) -> Vec<u32> {
     let shown = |entry: &Entry| {
         let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
-        kept(entry, traps) && !lost_minor && entry.level != 0
+        kept(entry, traps) && !lost_minor && entry.level != 0 && !entry.hidden && in_region(entry, traps)
     };
     (0u32..).zip(&catalog.entries).filter(|(_, entry)| shown(entry)).map(|(row, _)| row).collect()
 }

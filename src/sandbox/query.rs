@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::catalog::Sort;
 use super::check::{self, Check};
 use super::enums::KINDS;
+use super::sort::Sort;
 
 /// A checked query. Parameters unknown to the server, or without effect, are not in it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all connections share.
 pub(super) struct State {
-    world: World,
+    world: RwLock<World>,
     latency: Duration,
     tricks: Mutex<Tricks>,
     plan: Mutex<Plan>,
@@ -36,7 +36,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(config: Config) -> Result<State, Error> {
         Ok(State {
-            world: World::build(&config)?,
+            world: RwLock::new(World::build(&config)?),
             latency: config.latency,
             tricks: Mutex::new(Tricks::new(config.seed, config.traps)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
@@ -45,13 +45,17 @@ impl State {
         })
     }
 
+    fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn inspect(&self, path: &str, call: &Call) -> Answer {
         match path {
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
             path => match (path.strip_prefix("truth/"), path.strip_prefix("least/")) {
-                (Some(table), _) => truth::answer(&self.world, &call.host, table, &call.pairs),
-                (_, Some(endpoint)) => least::answer(&self.world, endpoint, &call.pairs),
+                (Some(table), _) => truth::answer(&self.world(), &call.host, table, &call.pairs),
+                (_, Some(endpoint)) => least::answer(&self.world(), endpoint, &call.pairs),
                 _ => Answer::error(404, "known are /sandbox/log, stats, truth/<table> and least/<endpoint>"),
             },
         }
@@ -59,19 +63,20 @@ impl State {
 
     /// A false answer ready to be sent; true when it claims to come from a cache.
     fn tricked(&self, call: &Call, number: usize, trick: Trick) -> io::Result<(Arc<Packed>, bool)> {
-        let packed = pack(self.world.falsely(call, number as u64, trick), call.gzip)?;
+        let packed = pack(self.world().falsely(call, number as u64, trick), call.gzip)?;
         let hit = trick == Trick::Denied && packed.answer.status == 404;
         Ok((Arc::new(packed), hit))
     }
 
     /// The answer ready to be sent, from the cache where it was made before; true when it was.
     fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
-        let key = format!("{} {} {}?{}", call.gzip, call.host, call.path, call.query);
+        let age = self.world.write().unwrap_or_else(PoisonError::into_inner).advance(number as u64);
+        let key = format!("{age} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
         if let Some(packed) = lock(&self.cache).get(&key) {
             return Ok((packed, true));
         }
-        let packed = Arc::new(pack(self.world.answer(call, number as u64), call.gzip)?);
-        if call.get && !self.world.restless(call.below()) {
+        let packed = Arc::new(pack(self.world().answer(call, number as u64), call.gzip)?);
+        if call.get && !self.world().restless(call.below()) {
             lock(&self.cache).put(&key, Arc::clone(&packed));
         }
         Ok((packed, false))
@@ -133,12 +138,12 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
     let packed = match fault.kind {
         Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
             let earlier = lock(&state.journal).earlier_cursor(number, fault.back);
-            let mut answer = state.world.answer(call, number as u64);
+            let mut answer = state.world().answer(call, number as u64);
             damage::spoil(&mut answer, fault.kind, earlier.as_deref());
             pack(answer, call.gzip)?
         }
         Kind::BadGzip => {
-            let answer = state.world.answer(call, number as u64);
+            let answer = state.world().answer(call, number as u64);
             let body = damage::bad_gzip(&answer.body)?;
             Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() }
         }

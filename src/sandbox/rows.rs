@@ -45,9 +45,19 @@ pub(super) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_jso
         Table::ModelTags => tags(&model).into_iter().for_each(push),
         _ => {
             for (position, version) in (0usize..).zip(model.objects("modelVersions")) {
-                of_version(table, &model, position, &version, &mut push);
+                of_version(table, &model.int("id"), &position.into(), &version, &mut push);
             }
         }
+    }
+    Ok(())
+}
+
+/// Appends the rows of a table that the answer of one version holds; its place among its model's is not told.
+pub(super) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_json::Result<()> {
+    let version = Object::read(body)?;
+    let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
+    if !matches!(table, Table::Models | Table::ModelTags) {
+        of_version(table, &version.int("modelId"), &Value::Null, &version, &mut push);
     }
     Ok(())
 }
@@ -67,7 +77,7 @@ pub(super) fn of_numbered(table: &str, item: &str, lines: &mut String) -> serde_
     Ok(())
 }
 
-fn of_version(table: Table, model: &Object<'_>, position: usize, version: &Object<'_>, push: &mut impl FnMut(Value)) {
+fn of_version(table: Table, model: &Value, position: &Value, version: &Object<'_>, push: &mut impl FnMut(Value)) {
     match table {
         Table::ModelVersions => push(version_row(model, position, version)),
         Table::VersionFiles => version.objects("files").iter().for_each(|file| push(file_row(model, version, file))),
@@ -129,10 +139,10 @@ fn tags(model: &Object<'_>) -> Vec<Value> {
     (0usize..).zip(tags).map(row).collect()
 }
 
-fn version_row(model: &Object<'_>, position: usize, version: &Object<'_>) -> Value {
+fn version_row(model: &Value, position: &Value, version: &Object<'_>) -> Value {
     let stats = version.object("stats");
     json!({
-        "id": version.int("id"), "model_id": model.int("id"), "position": position, "name": version.text("name"),
+        "id": version.int("id"), "model_id": model, "position": position, "name": version.text("name"),
         "description": version.text("description"), "base_model": version.text("baseModel"),
         "base_model_type": version.text("baseModelType"), "status": version.text("status"),
         "availability": version.text("availability"), "nsfw_level": version.int("nsfwLevel"),
@@ -147,10 +157,10 @@ fn version_row(model: &Object<'_>, position: usize, version: &Object<'_>) -> Val
     })
 }
 
-fn file_row(model: &Object<'_>, version: &Object<'_>, file: &Object<'_>) -> Value {
+fn file_row(model: &Value, version: &Object<'_>, file: &Object<'_>) -> Value {
     let metadata = file.object("metadata");
     json!({
-        "version_id": version.int("id"), "id": file.int("id"), "model_id": model.int("id"), "name": file.text("name"),
+        "version_id": version.int("id"), "id": file.int("id"), "model_id": model, "name": file.text("name"),
         "type": file.text("type"), "is_primary": file.value("primary") == true, "size_kb": file.float("sizeKB"),
         "format": metadata.text("format"), "size": metadata.text("size"), "fp": metadata.text("fp"),
         "quant_type": metadata.text("quantType"), "pickle_scan_result": file.text("pickleScanResult"),
@@ -160,10 +170,10 @@ fn file_row(model: &Object<'_>, version: &Object<'_>, file: &Object<'_>) -> Valu
     })
 }
 
-fn image_row(model: &Object<'_>, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
+fn image_row(model: &Value, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
     let meta = image.0.get("meta").map(|raw| raw.get()).filter(|text| *text != "null");
     json!({
-        "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model.int("id"),
+        "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model,
         "url": image.text("url"), "type": image.text("type"), "nsfw": image.text("nsfw"),
         "nsfw_level": image.int("nsfwLevel"), "width": image.int("width"), "height": image.int("height"),
         "hash": image.text("hash"), "has_meta": image.flag("hasMeta"), "meta": meta,

@@ -8,12 +8,19 @@ use super::item::View;
 use super::json::Writer;
 use super::links::Links;
 use super::listing::{self, Selection};
+use super::model_versions;
 use super::number_query;
 use super::picture::{self, Look};
 use super::query;
 use super::rows::{self, Table};
 use super::tags;
 use super::world::World;
+
+/// Keys that ask for the rows of lookups rather than of a list.
+const LOOKUPS: &[&str] = &["id", "hash", "model_id"];
+
+/// The key that asks for rows present since the server started, those that changed meanwhile marked `"changed":true`.
+const THROUGHOUT: &str = "throughout";
 
 /// Answers with JSON lines, by a query as the table's endpoint takes it; without one, of every row some query could show.
 pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
@@ -35,13 +42,48 @@ fn unknown(table: &str) -> String {
     format!("no table `{table}`; known are {}, {}, creators, tags", Table::names(), images.join(", "))
 }
 
+/// What lookups of these keys determine: versions by `id` or `hash`, models by `model_id`, each a comma list.
+fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<String, Answer> {
+    let catalog = &world.catalog;
+    let mut lines = String::new();
+    for value in values.split(',') {
+        let number = value.parse::<u32>().ok();
+        if key == "model_id" {
+            if let Some(row) = number.and_then(|id| catalog.find(id)) {
+                let mut json = Writer::default();
+                catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
+                rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+            }
+            continue;
+        }
+        let version = if key == "hash" { world.version_of(value) } else { number };
+        if let Some(Ok(body)) = version.map(|id| model_versions::render(catalog, id)) {
+            rows::of_lookup(table, &mended(&body), &mut lines).map_err(|error| broken(&error))?;
+        }
+    }
+    Ok(lines)
+}
+
 fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<String, Answer> {
-    let (models, view) = models(world, pairs)?;
+    if let Some((key, values)) = pairs.iter().find(|(key, _)| LOOKUPS.contains(&key.as_str())) {
+        return of_lookups(world, table, key, values);
+    }
+    let throughout = pairs.iter().any(|(key, _)| key == THROUGHOUT);
+    let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
+    let (models, view) = models(world, &pairs)?;
     let mut lines = String::new();
     for row in models {
-        let mut json = Writer::default();
+        let entry = world.catalog.entry(row);
+        if throughout && entry.late {
+            continue;
+        }
+        let (mut json, mut own) = (Writer::default(), String::new());
         world.catalog.render(row, view, &mut json);
-        rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+        rows::of_item(table, &mended(&json.out), &mut own).map_err(|error| broken(&error))?;
+        match throughout && entry.changed {
+            true => own.lines().for_each(|line| lines.push_str(&format!("{{\"changed\":true,{}\n", &line[1..]))),
+            false => lines.push_str(&own),
+        }
     }
     Ok(lines)
 }

@@ -6,36 +6,60 @@ use super::answer::Answer;
 use super::call::Call;
 use super::catalog::Catalog;
 use super::creators::{Creators, Directory};
+use super::fate::{Change, Fate};
 use super::gallery::Gallery;
+use super::generate::LAST;
 use super::image_list::Rules;
 use super::links::Links;
+use super::model_versions::Hashes;
 use super::traps::{Trap, Traps};
 use super::tricks::Trick;
-use super::{Config, Error, creators, enums, images, model, models, tags};
+use super::{Config, Error, creators, enums, fate, images, model, model_versions, models, tags};
 
 /// The catalog and what is made of it once somebody asks for it.
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) traps: Traps,
     pub(super) catalog: Catalog,
+    /// What happens to models, and how much of it has.
+    fates: Vec<Fate>,
+    happened: usize,
     depth_cap: usize,
     images: u32,
     gallery: OnceLock<Gallery>,
     directory: OnceLock<Directory>,
+    hashes: OnceLock<Hashes>,
 }
 
 impl World {
     pub(super) fn build(config: &Config) -> Result<World, Error> {
         let generated = config.images.unwrap_or_else(|| config.models.saturating_mul(10));
+        let mut catalog = Catalog::build(config)?;
+        let mutable = config.traps.has(Trap::Mutation) && config.catalog.is_none();
+        let fates = if mutable { fate::schedule(config.seed, &catalog.entries) } else { Vec::new() };
+        let unborn = fates.iter().filter(|fate| fate.change == Change::Publish);
+        unborn.for_each(|fate| catalog.entries[fate.row as usize].hidden = true);
         Ok(World {
             seed: config.seed,
             traps: config.traps,
-            catalog: Catalog::build(config)?,
+            catalog,
+            fates,
+            happened: 0,
             depth_cap: config.depth_cap as usize,
             images: if config.catalog.is_some() { 0 } else { generated },
             gallery: OnceLock::new(),
             directory: OnceLock::new(),
+            hashes: OnceLock::new(),
         })
+    }
+
+    /// Lets happen what has happened after so many requests; tells how much that is in all.
+    pub(super) fn advance(&mut self, requests: u64) -> usize {
+        while let Some(fate) = self.fates.get(self.happened).filter(|fate| fate.after <= requests) {
+            self.happened += 1;
+            self.catalog.change(fate.row, fate.change, LAST + 3_600_000 + 1000 * self.happened as i64);
+        }
+        self.happened
     }
 
     /// The answer to a request that so many came before.
@@ -74,11 +98,26 @@ impl World {
             "creators" => self.creators().answer(&links, requests),
             "tags" => tags::answer(&self.catalog, &links),
             "enums" => enums::answer(),
-            path => match path.strip_prefix("models/") {
-                Some(id) => model::answer(&self.catalog, id),
-                None => Answer::html(404, "404: This page could not be found"),
-            },
+            path => self.look_up(path),
         }
+    }
+
+    fn look_up(&self, path: &str) -> Answer {
+        let below = |start: &str| path.strip_prefix(start);
+        if let Some(id) = below("models/") {
+            model::answer(&self.catalog, id)
+        } else if let Some(hash) = below("model-versions/by-hash/") {
+            model_versions::found(&self.catalog, self.version_of(hash))
+        } else if let Some(id) = below("model-versions/") {
+            model_versions::answer(&self.catalog, id)
+        } else {
+            Answer::html(404, "404: This page could not be found")
+        }
+    }
+
+    /// The version a file's hash belongs to.
+    pub(super) fn version_of(&self, hash: &str) -> Option<u32> {
+        self.hashes.get_or_init(|| Hashes::build(&self.catalog)).find(hash)
     }
 
     /// True when the same request may be answered differently later.

@@ -2,6 +2,8 @@
 
 mod faults;
 mod images;
+mod lookups;
+mod mutation;
 mod names;
 mod paging;
 mod service;
