@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         traps: arguments.traps.clone(),
         faults: arguments.faults.clone(),
         latency: Duration::from_millis(arguments.latency),
+        ..Config::default()
     };
     match Sandbox::start(config) {
         Ok(sandbox) => {
