@@ -135,21 +135,21 @@ fn models_of_every_year_become_the_same_cells() {
 }
 
 /// A model with this version.
-fn version(version: Value) -> Value {
+fn version(version: &Value) -> Value {
     json!({ "id": 1, "modelVersions": [version] })
 }
 
 #[test]
 fn versions_of_every_year_become_the_same_cells() {
     let cases = [
-        (version(json!({ "id": 2, "modelId": 1 })), json!({ "id": 2, "model_id": 1, "position": 0, "extra": null })),
-        (version(json!({ "id": 2, "modelId": 9 })), json!({ "model_id": 1, "extra": { "modelId": 9 } })),
+        (version(&json!({ "id": 2, "modelId": 1 })), json!({ "id": 2, "model_id": 1, "position": 0, "extra": null })),
+        (version(&json!({ "id": 2, "modelId": 9 })), json!({ "model_id": 1, "extra": { "modelId": 9 } })),
         (
-            version(json!({ "id": 2, "publishedAt": "2024-01-02T03:04:05.006Z", "createdAt": "soon" })),
+            version(&json!({ "id": 2, "publishedAt": "2024-01-02T03:04:05.006Z", "createdAt": "soon" })),
             json!({ "published_at": "2024-01-02T03:04:05.006Z", "created_at": null, "extra": { "createdAt": "soon" } }),
         ),
         (
-            version(json!({ "id": 2, "paidAccess": null, "vaeId": 3, "files": "none" })),
+            version(&json!({ "id": 2, "paidAccess": null, "vaeId": 3, "files": "none" })),
             json!({ "extra": { "paidAccess": null, "vaeId": 3, "files": "none" } }),
         ),
     ];
@@ -160,7 +160,7 @@ fn versions_of_every_year_become_the_same_cells() {
 
 #[test]
 fn files_and_hashes_of_every_year_become_the_same_cells() {
-    let file = |file: Value| version(json!({ "id": 2, "files": [file] }));
+    let file = |file: Value| version(&json!({ "id": 2, "files": [file] }));
     let cases = [
         (
             file(json!({ "id": 3, "sizeKB": 2130982.859375 })),
@@ -205,7 +205,7 @@ fn files_and_hashes_of_every_year_become_the_same_cells() {
 
 #[test]
 fn images_of_every_year_become_the_same_cells() {
-    let image = |image: Value| version(json!({ "id": 2, "images": [image] }));
+    let image = |image: Value| version(&json!({ "id": 2, "images": [image] }));
     let cases = [
         (
             image(json!({ "url": "https://i.invalid/x/width=450/77.jpeg" })),
