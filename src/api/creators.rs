@@ -4,7 +4,7 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_numbered};
+use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_numbered};
 use super::object::object;
 use super::value::{Text, text};
 use crate::table::{Tables, creators};
@@ -41,7 +41,7 @@ object! {
 }
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_numbered(text, asked, into, push_rows))
+    repaired(body, |text| take_numbered(text, asked, into, never_stray, push_rows))
 }
 
 fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {

@@ -33,6 +33,8 @@ pub struct Asked<'a> {
     pub cursor: Option<&'a str>,
     /// The id or hash looked up.
     pub key: Option<&'a str>,
+    /// Whether it is asked once more because the first answer was doubtful: this one is believed.
+    pub again: bool,
 }
 
 impl<'a> Asked<'a> {

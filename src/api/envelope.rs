@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
@@ -74,30 +74,81 @@ pub(super) fn is_mature(levels: Option<i64>) -> bool {
 /// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
 pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason>;
 
+/// Why an item is not among what was asked for, where it tells.
+pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<String>;
+
+/// For items that do not tell.
+pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<String> {
+    None
+}
+
 /// The part of a list answer that is read.
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
+    told: Option<Told>,
+}
+
+/// What the metadata tells.
+#[derive(Debug)]
+struct Told {
     next_cursor: Option<String>,
-    pages_told: Option<u64>,
-    items_told: Option<u64>,
+    pages: Option<u64>,
+    items: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Items<T>(Vec<Slot<T>>);
 
 impl Metadata<'_> {
+    /// What it tells; `None` when its cursor is of no known form: then the walk must not end as if it were over.
+    fn told(self) -> Option<Told> {
+        let (pages, items) = (self.total(&self.total_pages), self.total(&self.total_items));
+        let next_cursor = match self.next_cursor {
+            None => None,
+            Some(Token(token)) => Some(token?),
+        };
+        Some(Told { next_cursor, pages, items })
+    }
+
     /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
-    fn told(&self, total: &Option<Text<'_>>) -> Option<u64> {
+    fn total(&self, total: &Option<Text<'_>>) -> Option<u64> {
         let told = text(total)?.parse().ok();
         told.filter(|_| self.has_more != Some(true))
+    }
+}
+
+/// A cursor, text or whole number; nothing inside when it is anything else, or empty.
+#[derive(Debug)]
+pub(super) struct Token(Option<String>);
+
+impl<'de> Accept<'de> for Token {
+    fn integer(v: i64) -> Option<Self> {
+        Some(Self(Some(v.to_string())))
+    }
+    fn float(_: f64) -> Option<Self> {
+        Some(Self(None))
+    }
+    fn boolean(_: bool) -> Option<Self> {
+        Some(Self(None))
+    }
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Ok(Self((!v.is_empty()).then(|| v.into_owned())))
+    }
+    fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Slot::Value(Self(None)))
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Slot::Value(Self(None)))
     }
 }
 
 object! {
     /// `metadata` of a list answer; links say nothing a walk may rely on (their host is the server's word).
     Metadata {
-        next_cursor: Text<'a> = "nextCursor",
+        next_cursor: Token = "nextCursor",
         total_pages: Text<'a> = "totalPages",
         total_items: Text<'a> = "totalItems",
         has_more: bool = "hasMore",
@@ -109,7 +160,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
         Err(v)
     }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, next_cursor: None, pages_told: None, items_told: None };
+        let mut envelope = Self { items: None, told: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
                 "items" => {
@@ -119,12 +170,10 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
                 }
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
-                        envelope.pages_told = metadata.told(&metadata.total_pages);
-                        envelope.items_told = metadata.told(&metadata.total_items);
-                        envelope.next_cursor = metadata.next_cursor.map(|text| text.0.into_owned());
+                        envelope.told = metadata.told();
                     }
                 }
-                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(Slot::Value(envelope))
@@ -160,14 +209,16 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, St
     page.map_err(|reason| Unreadable { reason })
 }
 
-/// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended.
+/// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended; nor was
+/// it when the page is doubtful, because items on it were not asked for.
 pub(super) fn take_list<'a, T: Accept<'a>>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
+    stray: Stray<T>,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    Ok(Page { pages_told: None, items_told: None, ..take_numbered(body, asked, into, rows)? })
+    Ok(Page { pages_told: None, items_told: None, ..take_numbered(body, asked, into, stray, rows)? })
 }
 
 /// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
@@ -175,27 +226,15 @@ pub(super) fn take_numbered<'a, T: Accept<'a>>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
+    stray: Stray<T>,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    let Envelope { items: Some(items), next_cursor, pages_told, items_told } = parse(body)? else {
-        return Err(String::from("the answer has no list of `items`"));
-    };
-    let mut page = Page { items: items.len() as u64, next_cursor, pages_told, items_told, ..Page::default() };
-    for (position, item) in items.into_iter().enumerate() {
-        let taken = match item {
-            Slot::Value(item) => rows(item, asked, into),
-            Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
-        };
-        match taken {
-            Ok(taken) => page.note(taken),
-            Err(reason) => {
-                let item = item_text(body, position);
-                reject(position as i64, &reason, item.as_deref(), asked, into);
-                page.rejects += 1;
-            }
-        }
-    }
-    Ok(page)
+    let envelope: Envelope<T> = parse(body)?;
+    let items = envelope.items.ok_or("the answer has no list of `items`")?;
+    let Told { next_cursor, pages, items: items_told } = envelope.told.ok_or("the answer has no `metadata`")?;
+    let count = items.len() as u64;
+    let page = Page { items: count, next_cursor, pages_told: pages, items_told, ..Page::default() };
+    Ok(take(items, page, body, asked, into, stray, rows))
 }
 
 /// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
@@ -203,17 +242,46 @@ pub(super) fn take_one<'a, T: Accept<'a>>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
+    stray: Stray<T>,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    let mut page = Page { items: 1, ..Page::default() };
-    match rows(parse(body)?, asked, into) {
-        Ok(taken) => page.note(taken),
-        Err(reason) => {
-            reject(0, &reason, Some(body), asked, into);
-            page.rejects = 1;
+    let item = parse(body)?;
+    let page = Page { items: 1, ..Page::default() };
+    Ok(take(vec![Slot::Value(item)], page, body, asked, into, stray, rows))
+}
+
+fn take<'a, T: Accept<'a>>(
+    items: Vec<Slot<T>>,
+    mut page: Page,
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    stray: Stray<T>,
+    rows: Rows<T>,
+) -> Page {
+    let is_stray = |item: &Slot<T>| matches!(item, Slot::Value(item) if stray(item, asked).is_some());
+    if !asked.again && items.iter().any(is_stray) {
+        return Page { doubtful: true, ..page };
+    }
+    for (position, item) in items.into_iter().enumerate() {
+        let taken = match item {
+            Slot::Value(item) => match stray(&item, asked) {
+                None => rows(item, asked, into),
+                Some(reason) => Err(reason.into()),
+            },
+            Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
+        };
+        match taken {
+            Ok(taken) => page.note(taken),
+            Err(reason) => {
+                let item = item_text(body, position);
+                let (position, item) = (position as i64, item.as_deref());
+                into.rejects.push(rejects::Row { position, reason: &reason, item, at: &asked.at });
+                page.rejects += 1;
+            }
         }
     }
-    Ok(page)
+    page
 }
 
 fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
@@ -224,19 +292,18 @@ fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
     }
 }
 
-fn reject(position: i64, reason: &str, item: Option<&str>, asked: &Asked<'_>, into: &mut Tables) {
-    into.rejects.push(rejects::Row { position, reason, item, at: &asked.at });
-}
-
-/// The text of one item as received. Reads the page a second time, which only a reject is worth.
+/// The text of one item as received: the whole body, where that is the item. Reads the page a second time, which only a
+/// reject is worth.
 fn item_text(body: &str, position: usize) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Texts<'a> {
         #[serde(borrow)]
         items: Vec<&'a RawValue>,
     }
-    let texts: Texts<'_> = serde_json::from_str(body).ok()?;
-    texts.items.get(position).map(|item| item.get().to_owned())
+    match serde_json::from_str::<Texts<'_>>(body) {
+        Ok(texts) => texts.items.get(position).map(|item| item.get().to_owned()),
+        Err(_) => Some(body.to_owned()),
+    }
 }
 
 /// The cursor of the next page, from a page that is broken somewhere before its metadata: lets a walk go on behind a page
@@ -245,7 +312,7 @@ pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;
     match serde_json::from_str(object) {
-        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor.map(|text| text.0.into_owned()),
+        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor?.0,
         _ => None,
     }
 }

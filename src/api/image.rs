@@ -128,9 +128,6 @@ impl<'a> Tags<'a> {
 pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = image.id.ok_or("the image has no `id`")?;
-    if let Some(reason) = stray(id, &image, asked) {
-        return Err(reason.into());
-    }
     let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
     let stats = stats.unwrap_or_default();
     extra.nest("stats", stats.extra);
@@ -183,7 +180,8 @@ fn add_left(key: &str, left: &[String], extra: &mut Extra) {
 
 /// Why it is not among what was asked for, where the image tells. The server has answered filters with its whole feed
 /// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
-fn stray(id: i64, image: &Image<'_>, asked: &Asked<'_>) -> Option<String> {
+pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<String> {
+    let id = image.id?;
     let asked_id = |name: &str| asked.param(name)?.parse::<i64>().ok();
     if let Some(wanted) = asked_id("imageId").filter(|wanted| *wanted != id) {
         return Some(format!("it is image {id}, not {wanted}, which was asked for"));

@@ -23,10 +23,10 @@ pub static IMAGES: Endpoint = Endpoint {
 };
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    let page = repaired(body, |text| take_list(text, asked, into, image::push_rows))?;
+    let page = repaired(body, |text| take_list(text, asked, into, image::stray, image::push_rows))?;
     // The older path gives up after 20 s with a page that looks like the last; the feed ends so when its index is away.
     let suspect = asked.cursor.is_some() || older_path(asked.params);
-    let doubtful = page.items == 0 && page.next_cursor.is_none() && suspect;
+    let doubtful = page.doubtful || (page.items == 0 && page.next_cursor.is_none() && suspect);
     Ok(Page { doubtful, ..page })
 }
 

@@ -143,9 +143,6 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
 pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = check(&model)?;
-    if let Some(reason) = stray(&model, asked) {
-        return Err(reason.into());
-    }
     let hollow = model.versions.as_ref().is_none_or(|versions| versions.items.is_empty());
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();
@@ -209,7 +206,7 @@ fn check(model: &Model<'_>) -> Result<i64, &'static str> {
 }
 
 /// Why it is not among what was asked for. The server answers a filter it does not understand with the whole catalog.
-fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
+pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
     let id = model.id?;
     if let Some(key) = asked.key.filter(|key| key.parse() != Ok(id)) {
         return Some(format!("it is model {id}, not {key}, which was asked for"));

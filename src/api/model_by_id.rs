@@ -21,5 +21,5 @@ pub static MODEL: Endpoint = Endpoint {
 };
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, asked, into, model::push_rows))
+    repaired(body, |text| take_one(text, asked, into, model::stray, model::push_rows))
 }

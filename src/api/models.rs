@@ -31,7 +31,7 @@ const WINDOWS: Windows = Windows {
 };
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, asked, into, model::push_rows))
+    repaired(body, |text| take_list(text, asked, into, model::stray, model::push_rows))
 }
 
 fn next(params: &[(String, String)], next_cursor: &str) -> Next {

@@ -4,7 +4,7 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_list};
+use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_list};
 use super::object::object;
 use super::value::{Text, text};
 use crate::table::{Tables, tags};
@@ -48,7 +48,7 @@ object! {
 }
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, asked, into, push_rows))
+    repaired(body, |text| take_list(text, asked, into, never_stray, push_rows))
 }
 
 fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {

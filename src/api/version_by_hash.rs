@@ -4,7 +4,7 @@
 //! checked against the files shown: those that are not public have hashes too.
 
 use super::endpoint::{Asked, Endpoint, Paging};
-use super::envelope::{Page, Unreadable, repaired, take_one};
+use super::envelope::{Page, Unreadable, never_stray, repaired, take_one};
 use super::version;
 use super::version_by_id::CATALOG_ROWS;
 use crate::table::Tables;
@@ -21,5 +21,5 @@ pub static VERSION_BY_HASH: Endpoint = Endpoint {
 };
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, asked, into, version::push_rows))
+    repaired(body, |text| take_one(text, asked, into, never_stray, version::push_rows))
 }

@@ -4,7 +4,7 @@
 //! It does not say which place the version has among those of its model.
 
 use super::endpoint::{Asked, Endpoint, Paging};
-use super::envelope::{Page, Reason, Taken, Unreadable, repaired, take_one};
+use super::envelope::{Page, Unreadable, repaired, take_one};
 use super::version::{self, Version};
 use crate::table::Tables;
 
@@ -23,14 +23,11 @@ pub static VERSION: Endpoint = Endpoint {
 pub(super) const CATALOG_ROWS: u64 = 1_170_000;
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, asked, into, push_rows))
+    repaired(body, |text| take_one(text, asked, into, stray, version::push_rows))
 }
 
-fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
-    match (version.id, asked.key) {
-        (Some(id), Some(key)) if key.parse() != Ok(id) => {
-            Err(format!("it is version {id}, not {key}, which was asked for").into())
-        }
-        _ => version::push_rows(version, asked, into),
-    }
+/// Another version than the one asked for.
+fn stray(version: &Version<'_>, asked: &Asked<'_>) -> Option<String> {
+    let (id, key) = (version.id?, asked.key?);
+    (key.parse() != Ok(id)).then(|| format!("it is version {id}, not {key}, which was asked for"))
 }

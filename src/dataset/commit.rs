@@ -260,6 +260,14 @@ pub enum Damage {
         /// Bytes committed.
         expected: u64,
     },
+    /// A part that waits to be published is not what was committed.
+    #[error("part `{table}/{name}` is not what was committed: its hash is another")]
+    PartHash {
+        /// Its table.
+        table: String,
+        /// Its name.
+        name: String,
+    },
     /// A part that no record names.
     #[error("part `{table}/{name}` belongs to no commit; its record may have been deleted")]
     StrayPart {
@@ -345,8 +353,8 @@ pub fn check_chain(files: &[(u64, Vec<u8>)]) -> (Vec<Record>, Vec<Damage>) {
 /// What must be done on disk before a dataset may be written to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
-    /// Parts of the last commit that still have to be published: table and name.
-    pub publish: Vec<(String, PartName)>,
+    /// Parts of the last commit that still have to be published.
+    pub publish: Vec<Part>,
     /// Staged files that no commit will publish: table and file name.
     pub sweep: Vec<(String, String)>,
 }
@@ -378,7 +386,7 @@ pub fn plan_recovery(records: &[Record], files: &BTreeMap<&str, Vec<Entry>>) -> 
                     found,
                     expected: part.bytes,
                 }),
-                Some(_) if staged.is_some() => recovery.publish.push((part.table.clone(), part.name.clone())),
+                Some(_) if staged.is_some() => recovery.publish.push(part.clone()),
                 Some(_) => {}
             }
         }

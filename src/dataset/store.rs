@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::commit::{Part, Record, Recovery, Walk, chain_hash, check_chain, plan_recovery};
+use super::commit::{Damage, Part, Record, Recovery, Walk, chain_hash, check_chain, plan_recovery};
 use super::layout::{Layout, PartName, RunId, is_draft, record_number};
 use super::part::{Maker, rows_in_footer, write_part};
 use super::storage::{Entry, Storage};
@@ -66,23 +66,20 @@ impl Store {
     /// # Errors
     /// [`Error::Held`], [`Error::Damaged`] (and then nothing was written) or [`Error::Disk`].
     pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<(Self, Standing), Error> {
-        ensure_dir(&*storage, layout.root())?;
         let path = layout.lock();
+        let locked_before = storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
+        if !locked_before {
+            // Nobody else is in it, and a damaged dataset must not even get a lock file.
+            inspect(&layout, &*storage)?;
+        }
+        ensure_dir(&*storage, layout.root())?;
         let lock = storage.lock(&path).during("lock", &path)?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
+        let Inspected { records, last_hash, recovery } = inspect(&layout, &*storage)?;
+        // This makes durable, too, a record that was linked by a run that died before it synced the directory.
         let commits = layout.commits();
         ensure_dir(&*storage, &commits)?;
-        // The last record may have been linked by a run that died before it synced the directory.
         storage.sync_dir(&commits).during("sync", &commits)?;
-
-        let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
-        let files = read_records(&layout, &*storage)?;
-        let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
-        let (records, damages) = check_chain(&files);
-        if !damages.is_empty() {
-            return Err(damaged(damages));
-        }
-        let recovery = plan_recovery(&records, &list_parts(&layout, &*storage)?).map_err(damaged)?;
         let last = records.len() as u64;
         let store = Self { layout, storage, last, last_hash, ensured: HashSet::new(), _lock: lock };
         store.recover(&recovery)?;
@@ -255,6 +252,36 @@ impl Store {
         self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
         self.storage.rename(&draft, &path).during("replace", &path)
     }
+}
+
+/// A sound dataset, and what an interrupted run left to do in it.
+struct Inspected {
+    records: Vec<Record>,
+    last_hash: String,
+    recovery: Recovery,
+}
+
+/// Looks at everything that a writer relies on, and touches nothing.
+fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
+    let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
+    let files = read_records(layout, storage)?;
+    let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
+    let (records, damages) = check_chain(&files);
+    if !damages.is_empty() {
+        return Err(damaged(damages));
+    }
+    let recovery = plan_recovery(&records, &list_parts(layout, storage)?).map_err(damaged)?;
+    for part in &recovery.publish {
+        // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
+        let Some(table) = table::named(&part.table) else { continue };
+        let path = layout.staged(table, &part.name);
+        let content = storage.read(&path).during("read", &path)?;
+        if blake3::hash(&content).to_string() != part.hash {
+            let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
+            return Err(damaged(vec![damage]));
+        }
+    }
+    Ok(Inspected { records, last_hash, recovery })
 }
 
 /// Reads a dataset without touching it; it may be written to meanwhile.

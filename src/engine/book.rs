@@ -15,6 +15,7 @@ use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::report::Tally;
 use super::standing::Standing;
+use super::stop::Stop;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::dataset;
@@ -38,6 +39,7 @@ pub(super) struct Book {
     urgent: bool,
     committer: Committer,
     monitor: Arc<dyn Monitor>,
+    stop: Stop,
 }
 
 impl Book {
@@ -48,6 +50,7 @@ impl Book {
         crawl: &Crawl,
         tally: Arc<Tally>,
         monitor: Arc<dyn Monitor>,
+        stop: Stop,
     ) -> Self {
         Self {
             run: writer.run.to_string(),
@@ -60,11 +63,17 @@ impl Book {
             urgent: false,
             committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
             monitor,
+            stop,
         }
     }
 
-    /// Works until the last walk is gone, then commits the rest.
+    /// Works until the last walk is gone, then commits the rest. When nothing more can be written, the walks are told.
     pub(super) fn keep(mut self, inbox: &Receiver<Job>) -> Result<Store, dataset::Error> {
+        self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
+        self.committer.close()
+    }
+
+    fn work_off(&mut self, inbox: &Receiver<Job>) -> Result<(), dataset::Error> {
         loop {
             match inbox.recv_timeout(self.patience()) {
                 Ok(job) => self.work(job)?,
@@ -76,7 +85,7 @@ impl Book {
         if self.changed.is_some() {
             self.commit()?;
         }
-        self.committer.close()
+        self.committer.settle()
     }
 
     /// How long to wait for a job before looking at the clock, and at the commit being written, again.
@@ -121,11 +130,16 @@ impl Book {
         let body = text_of(answer)?;
         let name = asked.name();
         let at = provenance(self.pass, &name, asked.page);
-        let question =
-            endpoint::Asked { at, params: &asked.params, cursor: asked.cursor.as_deref(), key: asked.key.as_deref() };
+        let question = endpoint::Asked {
+            at,
+            params: &asked.params,
+            cursor: asked.cursor.as_deref(),
+            key: asked.key.as_deref(),
+            again: asked.again,
+        };
         let page = (asked.endpoint.read)(&body, &question, &mut self.tables)
             .map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;
-        if page.doubtful && page.items == 0 && !asked.again {
+        if page.doubtful && !asked.again {
             return Ok(Step::Again);
         }
         self.push_page(asked, answer, body.len(), &page);
@@ -227,8 +241,8 @@ impl Book {
     fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
         let busy = self.committer.is_busy()?;
         let Some(since) = self.changed else { return Ok(()) };
-        // Half of the bytes gather while the other half is being written.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 2;
+        // A third gathers, a third is being written, and a third is what sorting, encoding and answers under way take.
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 3;
         if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
             self.commit()?;
         }

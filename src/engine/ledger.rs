@@ -10,6 +10,7 @@ use super::book::Book;
 use super::monitor::Monitor;
 use super::pass::Pass;
 use super::report::Tally;
+use super::stop::Stop;
 use crate::api::endpoint::Endpoint;
 use crate::dataset;
 use crate::dataset::commit::End;
@@ -113,9 +114,10 @@ impl Ledger {
         crawl: &Crawl,
         tally: Arc<Tally>,
         monitor: Arc<dyn Monitor>,
+        stop: Stop,
     ) -> Self {
         let (jobs, inbox) = channel();
-        let book = Book::new(store, writer, pass, crawl, tally, monitor);
+        let book = Book::new(store, writer, pass, crawl, tally, monitor, stop);
         Self { jobs, thread: thread::spawn(move || book.keep(&inbox)) }
     }
 

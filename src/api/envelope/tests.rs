@@ -6,8 +6,13 @@ use super::*;
 use crate::api::models::MODELS;
 use crate::table::Provenance;
 
-const ASKED: Asked<'_> =
-    Asked { at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 }, params: &[], cursor: None, key: None };
+const ASKED: Asked<'_> = Asked {
+    at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
+    params: &[],
+    cursor: None,
+    key: None,
+    again: false,
+};
 
 fn read(body: &str) -> (Result<Page, Unreadable>, Tables) {
     let mut tables = Tables::default();

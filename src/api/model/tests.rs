@@ -12,8 +12,13 @@ use crate::table::{Provenance, Tables, rejects};
 
 mod lossless;
 
-const ASKED: Asked<'_> =
-    Asked { at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 }, params: &[], cursor: None, key: None };
+const ASKED: Asked<'_> = Asked {
+    at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
+    params: &[],
+    cursor: None,
+    key: None,
+    again: false,
+};
 
 /// The rows of each table that a page with this one item becomes, provenance left out.
 fn rows(item: &Value) -> Map<String, Value> {

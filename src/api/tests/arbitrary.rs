@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn generation_data_can_be_rebuilt_from_its_rows(meta in meta()) {
-        let body = json!({ "items": [{ "id": 1, "meta": meta }] }).to_string();
+        let body = json!({ "items": [{ "id": 1, "meta": meta }], "metadata": {} }).to_string();
         let taken = read(&IMAGES, &body, "", None).unwrap();
         prop_assert_eq!(plain(&rebuilt(&taken)), plain(&meta), "{:#?}", taken);
     }
@@ -172,7 +172,7 @@ proptest! {
         mark(&mut items, &mut 1_000_000, &mut marks);
         let endpoints: [&Endpoint; 5] = [&MODELS, &IMAGES, &CREATORS, &TAGS, &VERSION];
         let lookup = which == 4;
-        let body = if lookup { json!({ "id": 7, "modelId": 8, "files": items }) } else { json!({ "items": items }) };
+        let body = if lookup { json!({ "id": 7, "modelId": 8, "files": items }) } else { json!({ "items": items, "metadata": {} }) };
         let taken = read(endpoints[which], &body.to_string(), "", lookup.then_some("7")).unwrap();
         let dump = taken.dump();
         for mark in marks {
@@ -184,6 +184,6 @@ proptest! {
     fn no_text_panics(text in "(?s)[\\[\\]{}\":,0-9a-z\\\\ ]{0,80}", which in 0..5usize) {
         let endpoints: [&Endpoint; 5] = [&MODELS, &IMAGES, &CREATORS, &TAGS, &VERSION];
         let _ = read(endpoints[which], &text, "", None);
-        let _ = read(endpoints[which], &format!("{{\"items\":[{text}]}}"), "types=LORA&username=a", None);
+        let _ = read(endpoints[which], &format!("{{\"items\":[{text}],\"metadata\":{{}}}}"), "types=LORA&username=a", None);
     }
 }

@@ -31,6 +31,22 @@ fn creators_of_both_eras_are_rows_and_their_pages_are_counted() {
 }
 
 #[test]
+fn a_page_that_does_not_tell_what_follows_is_not_taken_for_the_last() {
+    let metadata = [r#""nextCursor":{"a":1}"#, r#""nextCursor":"""#, r#""nextCursor":[]"#, r#""nextCursor":true"#];
+    for metadata in metadata {
+        let body = format!(r#"{{"items":[{{"id":1}}],"metadata":{{{metadata}}}}}"#);
+        assert!(read(&MODELS, &body, "", None).is_err(), "{metadata}");
+    }
+    for body in [r#"{"items":[{"id":1}]}"#, r#"{"items":[{"id":1}],"metadata":null}"#] {
+        assert!(read(&MODELS, body, "", None).is_err(), "{body}");
+    }
+    for metadata in [r#""nextCursor":null"#, r#""nextPage":"x""#, ""] {
+        let body = format!(r#"{{"items":[{{"id":1}}],"metadata":{{{metadata}}}}}"#);
+        assert_eq!(read(&MODELS, &body, "", None).unwrap().page.next_cursor, None, "{metadata}");
+    }
+}
+
+#[test]
 fn the_number_of_pages_is_believed_where_it_is_true() {
     let cases = [
         (r#"{"totalPages":16}"#, Some(16)),
@@ -40,7 +56,6 @@ fn the_number_of_pages_is_believed_where_it_is_true() {
         (r#"{"totalPages":16,"hasMore":true}"#, None),
         (r#"{"totalPages":16,"hasMore":false}"#, Some(16)),
         ("{}", None),
-        ("null", None),
     ];
     for (metadata, told) in cases {
         let body = format!(r#"{{"items":[],"metadata":{metadata}}}"#);
@@ -54,7 +69,7 @@ fn the_number_of_pages_is_believed_where_it_is_true() {
 #[test]
 fn tags_of_both_eras_are_rows() {
     let body = r#"{"metadata":{"totalItems":0,"currentPage":1,"pageSize":1,"totalPages":1},
-        "items":[{"name":"character","link":"l"},{"name":"Pepe Larraz","modelCount":1,"link":"m"},{"name":"","id":4},5]}"#;
+        "items":[{"name":"character","link":"l"},{"name":"Pepe Larraz","modelCount":1,"link":"m"},{"name":"","id":4},5],"metadata":{}}"#;
     let taken = read(&TAGS, body, "", None).unwrap();
     assert_eq!(
         taken.rows("tags"),
@@ -69,7 +84,8 @@ fn tags_of_both_eras_are_rows() {
 
 #[test]
 fn models_of_types_not_asked_for_are_rejects() {
-    let body = r#"{"items":[{"id":1,"type":"LORA"},{"id":2,"type":"VAE"},{"id":3},{"id":4,"type":"Hologram"}]}"#;
+    let body =
+        r#"{"items":[{"id":1,"type":"LORA"},{"id":2,"type":"VAE"},{"id":3},{"id":4,"type":"Hologram"}],"metadata":{}}"#;
     let ids = |query| read(&MODELS, body, query, None).unwrap().page.ids;
     assert_eq!(ids("sort=Oldest"), [1, 2, 3, 4]);
     assert_eq!(ids("types=LORA"), [1, 3]);
@@ -80,15 +96,18 @@ fn models_of_types_not_asked_for_are_rejects() {
 
 #[test]
 fn halves_of_characters_are_repaired_wherever_they_stand() {
-    let body = r#"{"items":[{"id":1,"name":"a","odd":"x\ud83d"},{"id":2,"odd":"\ud83d\ude00"}]}"#;
+    let body = r#"{"items":[{"id":1,"name":"a","odd":"x\ud83d"},{"id":2,"odd":"\ud83d\ude00"}],"metadata":{}}"#;
     let taken = read(&MODELS, body, "", None).unwrap();
     assert_eq!(taken.page.repairs, 1);
     assert_eq!(taken.rows("models")[0]["extra"], r#"{"odd":"x\ufffd"}"#);
     assert_eq!(taken.rows("models")[1]["extra"], r#"{"odd":"\ud83d\ude00"}"#);
-    let upper = read(&MODELS, r#"{"items":[{"id":1,"odd":"\uDC00"}]}"#, "", None).unwrap();
+    let upper = read(&MODELS, r#"{"items":[{"id":1,"odd":"\uDC00"}],"metadata":{}}"#, "", None).unwrap();
     assert_eq!((upper.page.repairs, &upper.row("models")["extra"]), (1, &json!(r#"{"odd":"\ufffd"}"#)));
-    let sound = r#"{"items":[{"id":1,"odd":"\ud83d\ude00, c:\\udir"}]}"#;
+    let sound = r#"{"items":[{"id":1,"odd":"\ud83d\ude00, c:\\udir"}],"metadata":{}}"#;
     assert_eq!(read(&MODELS, sound, "", None).unwrap().page.repairs, 0);
     assert!(read(&MODELS, r#"{"items":[{"id":1,"odd":"\ud83d"}"#, "", None).is_err());
-    assert!(read(&MODELS, "{\"items\":[{\"id\":1,\"odd\":\"a\u{1}\"}]}", "", None).unwrap().page.repairs == 1);
+    assert!(
+        read(&MODELS, "{\"items\":[{\"id\":1,\"odd\":\"a\u{1}\"}],\"metadata\":{}}", "", None).unwrap().page.repairs
+            == 1
+    );
 }

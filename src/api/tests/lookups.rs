@@ -34,7 +34,7 @@ fn rows(taken: &Taken, table: &str, columns: &[&str]) -> Vec<Value> {
 #[test]
 fn a_model_looked_up_gives_the_rows_of_a_list_item() {
     let by_id = read(&MODEL, BY_ID, "", Some("215485")).unwrap();
-    let listed = read(&MODELS, &format!(r#"{{"items":[{BY_ID}]}}"#), "", None).unwrap();
+    let listed = read(&MODELS, &format!(r#"{{"items":[{BY_ID}],"metadata":{{}}}}"#), "", None).unwrap();
     assert_eq!(by_id.dump(), listed.dump());
     assert_eq!((by_id.page.items, by_id.page.ids.as_slice()), (1, &[215_485][..]));
     assert_eq!(by_id.row("models")["creator_username"], "4711");
