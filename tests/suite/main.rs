@@ -9,5 +9,6 @@ mod pace;
 mod proxy;
 mod refusals;
 mod resume;
+mod sample;
 mod secrets;
 mod support;
