@@ -1,119 +1,11 @@
 //! Datasets damaged in every way: `verify` names the damage, `crawl` refuses and touches nothing; a sound one raises no alarm.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::{Room, Sandbox, assert_exit, program, told};
-
-const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
-
-[[walk]]
-name = "models"
-endpoint = "models"
-params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
-"#;
-
-/// A dataset of three commits in the middle of a pass, kept to be copied and damaged.
-struct Sample {
-    sandbox: Sandbox,
-    room: Room,
-}
-
-impl Sample {
-    fn make() -> Self {
-        let sandbox = Sandbox::start(&["--models", "60"]);
-        let room = Room::new(CRAWL, &sandbox.base);
-        for _ in 0..3 {
-            assert_exit(&room.run(&["--max-pages", "1"]), 3);
-        }
-        Self { sandbox, room }
-    }
-
-    /// A copy of it, damaged.
-    fn damaged(&self, damage: impl Fn(&Path)) -> Room {
-        let copy = Room::new(CRAWL, &self.sandbox.base);
-        copy_all(&self.room.dataset(), &copy.dataset());
-        damage(&copy.dataset());
-        copy
-    }
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_all(&path, &target) } else { copy(&path, &target) }
-    }
-}
-
-/// Everything in a directory: content and time of change by path.
-fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(root).unwrap() {
-        let path = entry.unwrap().path();
-        let changed = path.metadata().unwrap().modified().unwrap();
-        if path.is_dir() {
-            found.extend(contents(&path));
-            found.insert(path, (Vec::new(), changed));
-        } else {
-            found.insert(path.clone(), (fs::read(&path).unwrap(), changed));
-        }
-    }
-    found
-}
-
-/// The files in a directory of the dataset, sorted.
-fn files(dataset: &Path, directory: &str) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(dataset.join(directory)).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
-fn record(dataset: &Path, n: usize) -> PathBuf {
-    dataset.join(format!("commits/{n:08}.json"))
-}
-
-/// The part of a table that commit `n` added.
-fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
-    files(dataset, &format!("parts/{table}")).swap_remove(n - 1)
-}
-
-/// Where a part is before it is published.
-fn staged(part: &Path) -> PathBuf {
-    part.with_file_name(format!(".{}.staged", part.file_name().unwrap().to_str().unwrap()))
-}
-
-fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
-    fs::copy(from, to).unwrap();
-}
-
-fn truncate(path: &Path) {
-    let content = fs::read(path).unwrap();
-    fs::write(path, &content[..content.len() / 2]).unwrap();
-}
-
-fn zero(path: &Path) {
-    fs::write(path, vec![0; fs::read(path).unwrap().len()]).unwrap();
-}
-
-fn flip(path: &Path) {
-    let mut content = fs::read(path).unwrap();
-    let middle = content.len() / 2;
-    content[middle] ^= 0x10;
-    fs::write(path, content).unwrap();
-}
-
-fn swap(a: &Path, b: &Path) {
-    let (first, second) = (fs::read(a).unwrap(), fs::read(b).unwrap());
-    fs::write(a, second).unwrap();
-    fs::write(b, first).unwrap();
-}
+use crate::sample::{Sample, contents, copy, files, flip, part, record, staged, swap, truncate, zero};
+use crate::support::{Room, program, told};
 
 fn verify(dataset: &Path) -> Output {
     program().arg("verify").arg(dataset).output().unwrap()
@@ -159,6 +51,16 @@ fn assert_sound(sample: &Sample, what: &str, change: &Damage) {
     let output = room.run(&[]);
     assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", told(&output));
     room.assert_sound();
+    assert_tidy(&room, what);
+}
+
+/// Nothing that a dead run left is there any more.
+fn assert_tidy(room: &Room, what: &str) {
+    let left = contents(&room.dataset()).into_keys().filter(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.ends_with(".staged") || name.ends_with(".tmp")
+    });
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "{what}: leftovers");
 }
 
 #[test]

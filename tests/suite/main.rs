@@ -12,5 +12,6 @@ mod proxy;
 mod readers;
 mod refusals;
 mod resume;
+mod sample;
 mod secrets;
 mod support;

@@ -7,19 +7,20 @@ use crate::support::{Room, Sandbox, assert_exit, read};
 /// How much earlier than it left a request may seem to have left: arrival at the server jitters.
 const JITTER: f64 = 0.05;
 
-const RATE: f64 = 30.0;
-const BURST: f64 = 10.0;
+// Slow enough that a busy machine can follow: what bounds the crawl is to be the bucket, not the processor.
+const RATE: f64 = 10.0;
+const BURST: f64 = 5.0;
 
-/// Eight walks in small pages: more than enough to have a request ready for every token.
+/// Six walks in the smallest pages: more than enough to have a request ready for every token.
 fn crawl() -> String {
     let mut text = format!(
         "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\n\
-         pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 16 }}\n"
+         pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 8 }}\n"
     );
-    for walk in 0..8 {
+    for walk in 0..6 {
         text.push_str(&format!(
             "[[walk]]\nname = \"walk_{walk}\"\nendpoint = \"models\"\n\
-             params = {{ sort = \"Oldest\", nsfw = true, limit = 4 }}\n"
+             params = {{ sort = \"Oldest\", nsfw = true, limit = 1 }}\n"
         ));
     }
     text
@@ -42,7 +43,7 @@ fn assert_bounded(times: &[f64]) {
 
 #[test]
 fn it_asks_as_fast_as_told_and_never_faster() {
-    let sandbox = Sandbox::start(&["--models", "600", "--latency", "150"]);
+    let sandbox = Sandbox::start(&["--models", "200", "--latency", "150"]);
     let room = Room::new(&crawl(), &sandbox.base);
     assert_exit(&room.run(&["--deadline", "14s"]), 3);
     let times = times(&requests(&sandbox));
@@ -59,10 +60,10 @@ fn it_asks_as_fast_as_told_and_never_faster() {
 
 /// After a refusal with `Retry-After: 2` nobody asks for two seconds, then everybody more slowly, then at the rate set.
 fn assert_heeded(code: &str) {
-    let fault = format!("kind=status,code={code},retry_after=2,nth=60");
-    let sandbox = Sandbox::start(&["--models", "600", "--latency", "20", "--fault", &fault]);
+    let fault = format!("kind=status,code={code},retry_after=2,nth=25");
+    let sandbox = Sandbox::start(&["--models", "200", "--latency", "20", "--fault", &fault]);
     let room = Room::new(&crawl(), &sandbox.base);
-    assert_exit(&room.run(&["--deadline", "11s"]), 3);
+    assert_exit(&room.run(&["--deadline", "12s"]), 3);
     let log = requests(&sandbox);
     let times = times(&log);
     assert_bounded(&times);
@@ -78,8 +79,8 @@ fn assert_heeded(code: &str) {
     let resumed = after[0];
     assert!(within(resumed, resumed + 0.5) <= 0.8 * RATE, "{code}: it went on as if nothing had been said");
     let end = after[after.len() - 1];
-    let recovered = within(end - 2.0, end);
-    assert!(recovered >= 0.9 * RATE, "{code}: the rate did not recover, it is {recovered} a second");
+    let recovered = within(end - 3.0, end);
+    assert!(recovered >= 0.85 * RATE, "{code}: the rate did not recover, it is {recovered} a second");
 }
 
 #[test]
@@ -94,8 +95,8 @@ fn it_pauses_when_told_unavailable() {
 
 #[test]
 fn without_in_flight_to_spare_latency_bounds_it() {
-    let sandbox = Sandbox::start(&["--models", "600", "--latency", "100"]);
-    let room = Room::new(&crawl().replace("in_flight = 16", "in_flight = 1"), &sandbox.base);
+    let sandbox = Sandbox::start(&["--models", "200", "--latency", "100"]);
+    let room = Room::new(&crawl().replace("in_flight = 8", "in_flight = 1"), &sandbox.base);
     assert_exit(&room.run(&["--deadline", "2s"]), 3);
     let log = requests(&sandbox);
     for pair in times(&log).windows(2) {

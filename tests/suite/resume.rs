@@ -136,6 +136,22 @@ fn ten_deadlines_finish_one_crawl() {
 }
 
 #[test]
+fn who_looks_meanwhile_sees_a_sound_dataset() {
+    let sandbox = Sandbox::start(&["--models", "300", "--latency", "30"]);
+    let room = Room::new(SMALL, &sandbox.base);
+    let mut child = begin(&room, &sandbox, 8);
+    let mut looked = 0;
+    while child.try_wait().expect("it can be asked").is_none() {
+        room.assert_sound();
+        let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
+        assert_exit(&status, 0);
+        looked += 1;
+    }
+    assert!(looked > 2, "it was over too soon");
+    assert_eq!(end(child).0, Some(0));
+}
+
+#[test]
 fn a_page_budget_is_kept_and_spent() {
     let sandbox = Sandbox::start(&["--models", "100"]);
     let room = Room::new(SMALL, &sandbox.base);
