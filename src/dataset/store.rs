@@ -67,7 +67,8 @@ impl Store {
     /// [`Error::Held`], [`Error::Damaged`] (and then nothing was written) or [`Error::Disk`].
     pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<(Self, Standing), Error> {
         let path = layout.lock();
-        let locked_before = storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
+        let locked_before =
+            storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
         if !locked_before {
             // Nobody else is in it, and a damaged dataset must not even get a lock file.
             inspect(&layout, &*storage)?;
@@ -92,9 +93,8 @@ impl Store {
     }
 
     fn recover(&self, recovery: &Recovery) -> Result<(), Error> {
-        let tables = |name: &str| table::named(name);
         let publish: Vec<_> =
-            recovery.publish.iter().filter_map(|(t, name)| Some((tables(t)?, name.clone()))).collect();
+            recovery.publish.iter().filter_map(|part| Some((table::named(&part.table)?, part.name.clone()))).collect();
         self.publish(&publish)?;
         for (table, name) in &recovery.sweep {
             if let Some(table) = table::named(table) {

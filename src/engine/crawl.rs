@@ -55,7 +55,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let states = pass.walks.clone();
-    let ledger = Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
+    let ledger =
+        Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared =
         Shared { base: &options.base, fetcher: &fetcher, ledger: &ledger, stop: &options.stop, monitor: &*monitor };
     let left = walk_all(crawl, &states, &dataset, shared).await;

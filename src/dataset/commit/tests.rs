@@ -152,7 +152,7 @@ fn staged(commit: u64) -> [(&'static str, String); 2] {
 
 /// Does what a plan says.
 fn carry_out(plan: &Recovery, disk: &mut Disk) {
-    for (table, name) in &plan.publish {
+    for Part { table, name, .. } in &plan.publish {
         let table = if table == "models" { "models" } else { "pages" };
         let bytes = disk.remove(&(table, name.staged())).unwrap();
         disk.entry((table, name.to_string())).or_insert(bytes);
