@@ -45,8 +45,8 @@ impl<'a> ImageList<'a> {
         let by_id = query.user.map(|id| id.checked_sub(1000));
         let users = [named, by_id].into_iter().flatten().map(|user| user.unwrap_or(u32::MAX)).collect();
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
-        let newest = rules.gallery.pictures.iter().map(|picture| picture.sorted_at).max();
-        let oldest = query.period_days.zip(newest).map(|(days, newest)| newest - days * 86_400_000);
+        let newest = || rules.gallery.pictures.iter().map(|picture| picture.sorted_at).max();
+        let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
         Ok(ImageList { rules, query, users, oldest })
     }
 

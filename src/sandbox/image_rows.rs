@@ -33,7 +33,8 @@ pub(super) fn of_item(table: ImageTable, item: &str, lines: &mut String) -> serd
         ImageTable::Images => vec![image_row(&image)],
         ImageTable::Meta => meta(&image).iter().map(|meta| meta_row(&image, meta)).collect(),
         ImageTable::MetaObjects => {
-            meta_text(&image).map(|text| json!({ "image_id": image.int("id"), "meta": text })).into_iter().collect()
+            let sent = image.raw("meta").map(|raw| raw.get()).filter(|text| text.starts_with('{'));
+            sent.map(|text| json!({ "image_id": image.int("id"), "meta": text })).into_iter().collect()
         }
         ImageTable::Resources => meta(&image).map(|meta| resources(&image, &meta)).unwrap_or_default(),
         ImageTable::ModelVersions => {
@@ -64,26 +65,21 @@ fn image_row(image: &Object<'_>) -> Value {
     })
 }
 
-/// The text of the generation data, out of its wrapper; none where it is no object.
-fn meta_text<'a>(image: &Object<'a>) -> Option<&'a str> {
-    let text = image.0.get("meta")?.get();
-    let outer = Object::read(text).ok()?;
-    let wrapper = outer.0.len() == 2 && outer.0.contains_key("id");
-    match outer.0.get("meta").filter(|_| wrapper) {
-        Some(inner) => Object::read(inner.get()).ok().map(|_| inner.get()),
-        None => Some(text),
-    }
-}
-
+/// The generation data out of its wrapper, where it is an object at all; wrapped nothing is an object without a key.
 fn meta<'a>(image: &Object<'a>) -> Option<Object<'a>> {
-    meta_text(image).and_then(|text| Object::read(text).ok())
+    let outer = Object::read(image.raw("meta")?.get()).ok()?;
+    let wrapper = outer.0.len() == 2 && outer.raw("id").is_some();
+    match outer.raw("meta").filter(|_| wrapper) {
+        Some(inner) => Some(Object::read(inner.get()).unwrap_or_default()),
+        None => Some(outer),
+    }
 }
 
 fn meta_row(image: &Object<'_>, meta: &Object<'_>) -> Value {
     json!({
         "image_id": image.int("id"), "prompt": string(meta, "prompt"),
         "negative_prompt": string(meta, "negativePrompt"), "seed": meta.int("seed"), "steps": meta.int("steps"),
-        "sampler": string(meta, "sampler"), "cfg_scale": meta.float("cfgScale"), "clip_skip": meta.int("clipSkip"),
+        "sampler": string(meta, "sampler"), "cfg_scale": exact(meta, "cfgScale"), "clip_skip": meta.int("clipSkip"),
         "size": string(meta, "Size"), "model": string(meta, "Model"), "model_hash": string(meta, "Model hash"),
     })
 }
@@ -96,6 +92,15 @@ fn string(object: &Object<'_>, key: &str) -> Value {
     }
 }
 
+/// A number that a double holds with all its digits.
+fn exact(object: &Object<'_>, key: &str) -> Value {
+    let value = object.float(key);
+    let printed = value.as_f64().map(|number| number.to_string());
+    let sent = object.raw(key).map_or("", |raw| raw.get());
+    let sent = if sent.contains('.') { sent.trim_end_matches('0').trim_end_matches('.') } else { sent };
+    if printed.as_deref() == Some(sent) { value } else { Value::Null }
+}
+
 /// What the four lists name, counted through in this order.
 fn resources(image: &Object<'_>, meta: &Object<'_>) -> Vec<Value> {
     let mut rows = Vec::new();
@@ -103,7 +108,9 @@ fn resources(image: &Object<'_>, meta: &Object<'_>) -> Vec<Value> {
         rows.extend(meta.objects(source).iter().map(|resource| resource_row(source, resource)));
     }
     let hashes = meta.object("hashes");
-    rows.extend(hashes.0.keys().map(|label| hash_row(&Value::from(label.as_str()), &string(&hashes, label))));
+    let labelled = hashes.0.iter().map(|(label, _)| (label, string(&hashes, label)));
+    let labelled = labelled.filter(|(_, hash)| hash.is_string());
+    rows.extend(labelled.map(|(label, hash)| hash_row(&Value::from(label.as_str()), &hash)));
     rows.extend(meta.elements("hashes").iter().filter_map(|hash| {
         let hash: Value = serde_json::from_str(hash.get()).ok()?;
         hash.is_string().then(|| hash_row(&Value::Null, &hash))
@@ -122,7 +129,7 @@ fn resource_row(source: &str, resource: &Object<'_>) -> Value {
     json!({
         "source": source, "type": string(resource, "type"),
         "name": first(["name", "modelVersionName"], &|key| string(resource, key)),
-        "hash": string(resource, "hash"), "weight": first(["weight", "strength"], &|key| resource.float(key)),
+        "hash": string(resource, "hash"), "weight": first(["weight", "strength"], &|key| exact(resource, key)),
         "model_version_id": resource.int("modelVersionId"),
     })
 }
@@ -150,7 +157,7 @@ mod tests {
             ("{\"id\":1,\"meta\":{\"seed\":6}}", Some(json!(6))),
             ("{\"seed\":18446744073709551615}", Some(Value::Null)),
             ("{\"seed\":\"7\"}", Some(Value::Null)),
-            ("{\"id\":1,\"meta\":null}", None),
+            ("{\"id\":1,\"meta\":null}", Some(Value::Null)),
             ("null", None),
         ] {
             let item = format!("{{\"id\":1,\"meta\":{meta}}}");
@@ -159,16 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn a_number_too_long_for_a_double_is_no_number() {
+        for (sent, read) in
+            [("7", json!(7.0)), ("7.50", json!(7.5)), ("12345678901234567890123", Value::Null), ("\"7\"", Value::Null)]
+        {
+            let item = format!("{{\"id\":1,\"meta\":{{\"cfgScale\":{sent}}}}}");
+            assert_eq!(rows(ImageTable::Meta, &item)[0]["cfg_scale"], read, "{sent}");
+        }
+    }
+
+    #[test]
     fn resources_are_counted_through_all_their_lists() {
-        let item = r#"{"id":1,"meta":{"hashes":{"model":"aa"},"civitaiResources":[{"type":"lora","modelVersionId":9}],
+        let item = r#"{"id":1,"meta":{"hashes":{"vae":"bb","model":"aa"},"civitaiResources":[{"type":"lora","modelVersionId":9}],
             "resources":[{"name":"n","type":"model","hash":"h"}],"additionalResources":[{"name":"a","strength":0.5}]}}"#;
         let rows = rows(ImageTable::Resources, item);
         let told: Vec<_> = rows.iter().map(|row| (row["position"].as_u64(), row["source"].as_str())).collect();
-        let order = ["resources", "civitaiResources", "additionalResources", "hashes"];
+        let order = ["resources", "civitaiResources", "additionalResources", "hashes", "hashes"];
         assert_eq!(told, (0u64..).map(Some).zip(order.map(Some)).collect::<Vec<_>>());
         assert_eq!(
             (&rows[1]["model_version_id"], &rows[2]["weight"], &rows[3]["name"]),
-            (&json!(9), &json!(0.5), &json!("model"))
+            (&json!(9), &json!(0.5), &json!("vae"))
         );
     }
 }

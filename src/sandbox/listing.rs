@@ -33,8 +33,8 @@ impl<'a> Selection<'a> {
         };
         let tag = query.tag.as_ref().and_then(|name| catalog.tag(name));
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
-        let newest = catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
-        let oldest = query.period_days.zip(newest).map(|(days, newest)| newest - days * 86_400_000);
+        let newest = || catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
+        let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
         let text = query.text.as_ref().map(|text| text.to_lowercase());
         Some(Selection { catalog, query, traps, user, tag, oldest, text })
     }

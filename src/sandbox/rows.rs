@@ -84,7 +84,7 @@ fn of_version(table: Table, model: &Value, position: &Value, version: &Object<'_
         Table::FileHashes => {
             for file in version.objects("files") {
                 let hashes = file.object("hashes");
-                for algorithm in hashes.0.keys() {
+                for (algorithm, _) in &hashes.0 {
                     push(json!({
                         "version_id": version.int("id"), "file_id": file.int("id"), "algorithm": algorithm,
                         "hash": hashes.text(algorithm),
@@ -171,7 +171,7 @@ fn file_row(model: &Value, version: &Object<'_>, file: &Object<'_>) -> Value {
 }
 
 fn image_row(model: &Value, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
-    let meta = image.0.get("meta").map(|raw| raw.get()).filter(|text| *text != "null");
+    let meta = image.raw("meta").map(|raw| raw.get()).filter(|text| *text != "null");
     json!({
         "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model,
         "url": image.text("url"), "type": image.text("type"), "nsfw": image.text("nsfw"),

@@ -176,7 +176,7 @@ fn escape(text: &str, out: &mut String) -> usize {
     };
     let (kept, width) = match (unit(0), unit(6)) {
         (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&text[..12], 12),
-        (Some(0xd800..=0xdfff), _) => ("\u{fffd}", 6),
+        (Some(0xd800..=0xdfff), _) => ("\\ufffd", 6),
         (Some(_), _) => (&text[..6], 6),
         (None, _) => {
             let width = 1 + text.chars().nth(1).map_or(0, char::len_utf8);
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn texts_are_mended_only_inside_strings() {
         for (sent, understood) in [
-            ("{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\u{fffd}\"}"),
-            ("[\"\\ud83d\\ude00\\udc00\"]", "[\"\\ud83d\\ude00\u{fffd}\"]"),
+            ("{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\\ufffd\"}"),
+            ("[\"\\ud83d\\ude00\\udc00\"]", "[\"\\ud83d\\ude00\\ufffd\"]"),
             ("[\n\"a\rb\\\"c\",\n1]", "[\n\"a\\u000db\\\"c\",\n1]"),
             ("[\"\\\\\",\"\\u00e9\"]", "[\"\\\\\",\"\\u00e9\"]"),
         ] {
