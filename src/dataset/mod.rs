@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub mod commit;
 pub mod layout;
 pub mod part;
+pub mod progress;
 pub mod storage;
 pub mod store;
 pub mod values;

@@ -270,8 +270,13 @@ fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
     if !damages.is_empty() {
         return Err(damaged(damages));
     }
-    let recovery = plan_recovery(&records, &list_parts(layout, storage)?).map_err(damaged)?;
-    for part in &recovery.publish {
+    let files = list_parts(layout, storage)?;
+    let recovery = plan_recovery(&records, &files).map_err(damaged)?;
+    let has_name = |part: &Part| {
+        let name = part.name.to_string();
+        files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
+    };
+    for part in recovery.publish.iter().filter(|part| !has_name(part)) {
         // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
         let Some(table) = table::named(&part.table) else { continue };
         let path = layout.staged(table, &part.name);

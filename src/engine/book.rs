@@ -97,7 +97,8 @@ impl Book {
     fn work(&mut self, job: Job) -> Result<(), dataset::Error> {
         // A walk that was dropped meanwhile hears no answer; what was taken stays taken.
         match job {
-            Job::Begin { walk, strand, over } => self.walk(&walk).begin(&strand, over),
+            // Nothing to make durable yet: a strand without pages is begun again as well.
+            Job::Begin { walk, strand, over } => self.look_at(&walk).begin(&strand, over),
             Job::Take(asked, answer, reply) => drop(reply.send(self.take(&asked, &answer))),
             Job::GiveUp(asked, answer, reason, reply) => {
                 drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason)));
@@ -107,13 +108,13 @@ impl Book {
                     self.push_page(&asked, &answer, 0, &Page::default());
                     self.walk(&asked.walk).count(&asked, &Page::default());
                 }
-                drop(reply.send(self.end(&asked, end)));
+                drop(reply.send(self.end(&asked, &end)));
             }
             Job::Split { walk, strand, at, cursor, reply } => {
                 drop(reply.send(self.walk(&walk).split(&strand, at, cursor)));
             }
             Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
-            Job::Hollow { walk, reply } => drop(reply.send(self.walk(&walk).hollow())),
+            Job::Hollow { walk, reply } => drop(reply.send(self.look_at(&walk).hollow())),
             Job::Close { walk } => self.close(&walk),
             Job::Flush(reply) => {
                 if self.changed.is_some() {
@@ -155,7 +156,7 @@ impl Book {
         Ok(match asked.endpoint.paging {
             Paging::Cursor { .. } => self.step(asked, page.next_cursor),
             Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
-            Paging::Lookup => self.end(asked, End { why: Why::Complete, detail: None }),
+            Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
         })
     }
 
@@ -163,14 +164,14 @@ impl Book {
     fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Step {
         match self.walk(&asked.walk).step(asked, next_cursor) {
             Ok(step) => step,
-            Err(end) => self.end(asked, end),
+            Err(end) => self.end(asked, &end),
         }
     }
 
-    fn end(&mut self, asked: &Asked, end: End) -> Step {
+    fn end(&mut self, asked: &Asked, end: &End) -> Step {
         let walk = self.walk(&asked.walk);
         walk.forget_hollow(asked.key.as_deref());
-        walk.end(&asked.strand, &end);
+        walk.end(&asked.strand, end);
         Step::Over
     }
 
@@ -203,7 +204,7 @@ impl Book {
             (Paging::Number { .. }, _) => Step::Taken { empty: false, pages_told: None },
             _ => {
                 let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));
-                self.end(asked, End { why: Why::Unreadable, detail })
+                self.end(asked, &End { why: Why::Unreadable, detail })
             }
         }
     }
@@ -233,6 +234,10 @@ impl Book {
     /// A walk's standing, about to be changed.
     fn walk(&mut self, walk: &str) -> &mut Standing {
         self.changed.get_or_insert_with(Instant::now);
+        self.look_at(walk)
+    }
+
+    fn look_at(&mut self, walk: &str) -> &mut Standing {
         self.walks.entry(walk.to_owned()).or_default()
     }
 

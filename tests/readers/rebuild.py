@@ -260,8 +260,8 @@ def from_server(dataset, pages, rejects):
     for listed in sorted(rows(dataset, "pages"), key=lambda row: (row["walk"], row["page"])):
         where = (listed["walk"], listed["page"])
         with urllib.request.urlopen(listed["url"]) as answer:
-            items = read_json(answer.read().decode())["items"]
-        for position, item in enumerate(items):
+            page = read_json(answer.read().decode())
+        for position, item in enumerate(page.get("items", [page])):
             if (*where, position) not in rejects:
                 yield f"walk {where[0]}, page {where[1]}", item, pages.get(where)
 

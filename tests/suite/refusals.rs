@@ -233,7 +233,7 @@ fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
     let sandbox = Sandbox::start(&["--models", "80"]);
     let steady = Room::new(CRAWL, &sandbox.base);
     assert_exit(&steady.run(&[]), 0);
-    let sizes = ["4k", "32k", "64k", "100k", "160k", "240k"];
+    let sizes = ["4k", "32k", "64k", "100k", "130k"];
     for size in sizes {
         let room = Room::new(CRAWL, &sandbox.base);
         let kept = room.file().with_file_name("kept");
