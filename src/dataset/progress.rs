@@ -14,7 +14,7 @@ pub struct Walk {
     pub items: u64,
     /// Items no table could take.
     pub rejects: u64,
-    /// Items that the page before had shown already (the server's pages overlap); kept, once per page that showed them.
+    /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
     /// Items that show anything above PG13.
     #[serde(default)]
@@ -72,7 +72,7 @@ pub struct Strand {
     /// Of a window that has no page yet: the cursor at which the window before it ended, should the forged one be refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub handover: Option<String>,
-    /// Ids of the last page's items, by which repeats are told.
+    /// Ids of the last items, by which repeats are told.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub tail: Vec<i64>,
     /// Fingerprints of the cursors this commit added to those already met.

@@ -8,6 +8,9 @@ use crate::api::envelope::Page;
 use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, cursor_fingerprint};
 use crate::dataset::store::Met;
 
+/// How many of the last ids are remembered: two of the largest pages.
+const TAIL_MAX: usize = 400;
+
 /// What a window hands over when the list ended within it.
 pub(super) const NOTHING_BEHIND: &str = "";
 
@@ -64,9 +67,8 @@ impl Standing {
             strand.pages += 1;
         }
         let repeats = page.ids.iter().filter(|id| strand.tail.contains(id)).count() as u64;
-        if !page.ids.is_empty() {
-            strand.tail.clone_from(&page.ids);
-        }
+        strand.tail.extend(&page.ids);
+        strand.tail.drain(..strand.tail.len().saturating_sub(TAIL_MAX));
         strand.handover = None;
         self.walk.pages += 1;
         self.walk.items += page.items;

@@ -259,6 +259,8 @@ def from_server(dataset, pages, rejects):
     """(what it is, item, page) for every item of every page, fetched again."""
     for listed in sorted(rows(dataset, "pages"), key=lambda row: (row["walk"], row["page"])):
         where = (listed["walk"], listed["page"])
+        if listed["status"] != 200:
+            continue
         with urllib.request.urlopen(listed["url"]) as answer:
             page = read_json(answer.read().decode())
         for position, item in enumerate(page.get("items", [page])):

@@ -1,4 +1,5 @@
-//! A server of one page: answers every request with the same text, for items that no catalog would hold.
+//! A server of one page: answers every list request with the same text, for items that no catalog would hold. Nothing can
+//! be looked up there.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -27,7 +28,8 @@ fn answer(mut stream: TcpStream, body: &str) {
             Ok(read) => request.extend_from_slice(&block[..read]),
         }
     }
-    let head =
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length:";
-    let _ = write!(stream, "{head} {}\r\n\r\n{body}", body.len());
+    let is_list = request.starts_with(b"GET /api/v1/models?");
+    let (status, body) = if is_list { ("200 OK", body) } else { ("404 Not Found", r#"{"error":"No such model"}"#) };
+    let head = "content-type: application/json; charset=utf-8\r\nconnection: close\r\ncontent-length:";
+    let _ = write!(stream, "HTTP/1.1 {status}\r\n{head} {}\r\n\r\n{body}", body.len());
 }

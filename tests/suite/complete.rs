@@ -119,7 +119,7 @@ fn every_sort_is_complete_on_a_still_catalog() {
 
 #[test]
 fn each_trap_alone_costs_nothing() {
-    for (trap, _) in Traps::NAMES {
+    for (trap, _) in Traps::NAMES.iter().filter(|(_, about)| !about.contains("not part of all")) {
         complete(&["--models", "300", "--seed", "4", "--traps", trap], &[OLDEST, NEWEST_PG]);
     }
 }
