@@ -33,13 +33,20 @@ pub struct Asked<'a> {
     pub cursor: Option<&'a str>,
     /// The id or hash looked up.
     pub key: Option<&'a str>,
+    /// Whether it is asked once more because the first answer was doubtful: this one is believed.
+    pub again: bool,
 }
 
 impl<'a> Asked<'a> {
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<&'a str> {
-        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        value_of(self.params, name)
     }
+}
+
+/// The value of a query parameter; of a repeated one the first.
+pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 /// How one page follows another.
@@ -98,7 +105,16 @@ pub struct Param {
     /// Which values it takes.
     pub kind: Kind,
     /// What a user of it should know although it is accepted; `None` when there is nothing to warn of.
-    pub warning: Option<&'static str>,
+    pub warning: Option<Warning>,
+}
+
+/// What a user of an accepted parameter should know.
+#[derive(Debug, Clone, Copy)]
+pub struct Warning {
+    /// The values it is about, as they are sent.
+    pub about: fn(value: &str) -> bool,
+    /// The end of a sentence that begins with the parameter's name.
+    pub text: &'static str,
 }
 
 /// Which values a parameter takes, as the server really treats it (not as it is documented).
@@ -141,5 +157,10 @@ pub(super) const fn param(name: &'static str, kind: Kind) -> Param {
 
 /// Shorthand for a parameter that is accepted with a warning.
 pub(super) const fn warned(name: &'static str, kind: Kind, warning: &'static str) -> Param {
-    Param { name, kind, warning: Some(warning) }
+    warned_if(name, kind, |_| true, warning)
+}
+
+/// Shorthand for a parameter that is accepted with a warning about some of its values.
+pub(super) const fn warned_if(name: &'static str, kind: Kind, about: fn(&str) -> bool, warning: &'static str) -> Param {
+    Param { name, kind, warning: Some(Warning { about, text: warning }) }
 }

@@ -1,13 +1,14 @@
-//! What every list answer has in common: items, and metadata with the cursor of the next page.
+//! What answers have in common: lists of items with metadata that names the next page, and single items looked up.
 
 use std::borrow::Cow;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
+use super::object::object;
 use super::repair::repair;
-use super::value::{Accept, Slot, Text, object};
+use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.
@@ -17,16 +18,30 @@ pub struct Page {
     pub items: u64,
     /// Items that no table could take; their text is in `rejects`.
     pub rejects: u64,
-    /// The ids of the items taken.
+    /// The ids of the items taken; none where items have no id.
     pub ids: Vec<i64>,
     /// The cursor of the next page as the server wrote it; `None` when it named none.
     pub next_cursor: Option<String>,
-    /// How many pages there are, where the endpoint tells it truly.
+    /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
     pub pages_told: Option<u64>,
+    /// How many items there are on all pages, where the endpoint tells it truly.
+    pub items_told: Option<u64>,
+    /// Items that show anything above PG13.
+    pub mature: u64,
+    /// Models that came without any version, which a look-up may still have.
+    pub hollow: Vec<i64>,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
+}
+
+impl Page {
+    fn note(&mut self, taken: Taken) {
+        self.ids.extend(taken.id);
+        self.mature += u64::from(taken.mature);
+        self.hollow.extend(taken.id.filter(|_| taken.hollow));
+    }
 }
 
 /// A page that could not be read as a whole.
@@ -37,20 +52,106 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+/// Why no table can take an item.
+pub(super) type Reason = Cow<'static, str>;
+
+/// What is told of an item that became rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Taken {
+    /// Its id, where it has one.
+    pub(super) id: Option<i64>,
+    /// Whether it shows anything above PG13.
+    pub(super) mature: bool,
+    /// Whether it is a model without any version.
+    pub(super) hollow: bool,
+}
+
+/// Whether a level mask holds more than PG (1) and PG13 (2).
+pub(super) fn is_mature(levels: Option<i64>) -> bool {
+    levels.is_some_and(|levels| levels & !3 != 0)
+}
+
+/// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
+pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason>;
+
+/// Why an item is not among what was asked for, where it tells.
+pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<String>;
+
+/// For items that do not tell.
+pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<String> {
+    None
+}
+
 /// The part of a list answer that is read.
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
+    told: Option<Told>,
+}
+
+/// What the metadata tells.
+#[derive(Debug)]
+struct Told {
     next_cursor: Option<String>,
+    pages: Option<u64>,
+    items: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Items<T>(Vec<Slot<T>>);
 
+impl Metadata<'_> {
+    /// What it tells; `None` when its cursor is of no known form: then the walk must not end as if it were over.
+    fn told(self) -> Option<Told> {
+        let (pages, items) = (self.total(&self.total_pages), self.total(&self.total_items));
+        let next_cursor = match self.next_cursor {
+            None => None,
+            Some(Token(token)) => Some(token?),
+        };
+        Some(Told { next_cursor, pages, items })
+    }
+
+    /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
+    fn total(&self, total: &Option<Text<'_>>) -> Option<u64> {
+        let told = text(total)?.parse().ok();
+        told.filter(|_| self.has_more != Some(true))
+    }
+}
+
+/// A cursor, text or whole number; nothing inside when it is anything else, or empty.
+#[derive(Debug)]
+pub(super) struct Token(Option<String>);
+
+impl<'de> Accept<'de> for Token {
+    fn integer(v: i64) -> Option<Self> {
+        Some(Self(Some(v.to_string())))
+    }
+    fn float(_: f64) -> Option<Self> {
+        Some(Self(None))
+    }
+    fn boolean(_: bool) -> Option<Self> {
+        Some(Self(None))
+    }
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Ok(Self((!v.is_empty()).then(|| v.into_owned())))
+    }
+    fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Slot::Value(Self(None)))
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Slot::Value(Self(None)))
+    }
+}
+
 object! {
-    /// `metadata` of a list answer; page numbers, totals and links say nothing a cursor walk may rely on.
+    /// `metadata` of a list answer; links say nothing a walk may rely on (their host is the server's word).
     Metadata {
-        next_cursor: Text<'a> = "nextCursor",
+        next_cursor: Token = "nextCursor",
+        total_pages: Text<'a> = "totalPages",
+        total_items: Text<'a> = "totalItems",
+        has_more: bool = "hasMore",
     }
 }
 
@@ -59,7 +160,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
         Err(v)
     }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, next_cursor: None };
+        let mut envelope = Self { items: None, told: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
                 "items" => {
@@ -69,10 +170,10 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
                 }
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
-                        envelope.next_cursor = metadata.next_cursor.map(|text| text.0.into_owned());
+                        envelope.told = metadata.told();
                     }
                 }
-                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(Slot::Value(envelope))
@@ -92,71 +193,129 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
     }
 }
 
-/// Reads a body with `read`, and once more after repairing it when it could not be read as it is.
+/// Reads a body with `read`, repairing it when it cannot be read as it is, or beforehand when it may hold half a surrogate
+/// pair: what is kept as JSON text is not looked into by reading, and must be sound too.
 ///
 /// # Errors
 /// When the body cannot be read even after repair.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
-    read(body).or_else(|reason| match repair(body) {
-        (_, 0) => Err(Unreadable { reason }),
-        (text, repairs) => read(&text).map(|page| Page { repairs, ..page }).map_err(|reason| Unreadable { reason }),
-    })
+    // Servers write whole characters as they are, so these escapes are rare and nearly always halves.
+    let halves = body.contains("\\ud") || body.contains("\\uD");
+    let read_as_sent = if halves { Err(String::new()) } else { read(body) };
+    let page = read_as_sent.or_else(|reason| match repair(body) {
+        (_, 0) if !halves => Err(reason),
+        (text, repairs) => read(&text).map(|page| Page { repairs, ..page }),
+    });
+    page.map_err(|reason| Unreadable { reason })
 }
 
-/// Takes a list page: each item becomes rows by `rows`, which returns its id, or a reject. On `Err`, which is the reason, nothing was appended.
+/// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended; nor was
+/// it when the page is doubtful, because items on it were not asked for.
 pub(super) fn take_list<'a, T: Accept<'a>>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
-    rows: fn(T, &Asked<'_>, &mut Tables) -> Result<i64, &'static str>,
+    stray: Stray<T>,
+    rows: Rows<T>,
 ) -> Result<Page, String> {
-    let envelope = match serde_json::from_str(body) {
-        Ok(Slot::Value(envelope)) => envelope,
-        Ok(_) => return Err(String::from("the answer is no JSON object")),
-        Err(error) => return Err(error.to_string()),
-    };
-    let Envelope { items: Some(items), next_cursor } = envelope else {
-        return Err(String::from("the answer has no list of `items`"));
-    };
-    let mut page = Page { items: items.len() as u64, next_cursor, ..Page::default() };
-    for (position, item) in items.into_iter().enumerate() {
-        let reason = match item {
-            Slot::Value(item) => match rows(item, asked, into) {
-                Ok(id) => {
-                    page.ids.push(id);
-                    continue;
-                }
-                Err(reason) => reason,
-            },
-            Slot::Null | Slot::Odd(_) => "it is no JSON object",
-        };
-        let item = item_text(body, position);
-        into.rejects.push(rejects::Row { position: position as i64, reason, item: item.as_deref(), at: &asked.at });
-        page.rejects += 1;
-    }
-    Ok(page)
+    Ok(Page { pages_told: None, items_told: None, ..take_numbered(body, asked, into, stray, rows)? })
 }
 
-/// The text of one item as received. Reads the page a second time, which only a reject is worth.
+/// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
+pub(super) fn take_numbered<'a, T: Accept<'a>>(
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    stray: Stray<T>,
+    rows: Rows<T>,
+) -> Result<Page, String> {
+    let envelope: Envelope<T> = parse(body)?;
+    let items = envelope.items.ok_or("the answer has no list of `items`")?;
+    let Told { next_cursor, pages, items: items_told } = envelope.told.ok_or("the answer has no `metadata`")?;
+    let count = items.len() as u64;
+    let page = Page { items: count, next_cursor, pages_told: pages, items_told, ..Page::default() };
+    Ok(take(items, page, body, asked, into, stray, rows))
+}
+
+/// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
+pub(super) fn take_one<'a, T: Accept<'a>>(
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    stray: Stray<T>,
+    rows: Rows<T>,
+) -> Result<Page, String> {
+    let item = parse(body)?;
+    let page = Page { items: 1, ..Page::default() };
+    Ok(take(vec![Slot::Value(item)], page, body, asked, into, stray, rows))
+}
+
+fn take<'a, T: Accept<'a>>(
+    items: Vec<Slot<T>>,
+    mut page: Page,
+    body: &'a str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    stray: Stray<T>,
+    rows: Rows<T>,
+) -> Page {
+    let is_stray = |item: &Slot<T>| matches!(item, Slot::Value(item) if stray(item, asked).is_some());
+    if !asked.again && items.iter().any(is_stray) {
+        return Page { doubtful: true, ..page };
+    }
+    for (position, item) in items.into_iter().enumerate() {
+        let taken = match item {
+            Slot::Value(item) => match stray(&item, asked) {
+                None => rows(item, asked, into),
+                Some(reason) => Err(reason.into()),
+            },
+            Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
+        };
+        match taken {
+            Ok(taken) => page.note(taken),
+            Err(reason) => {
+                let item = item_text(body, position);
+                let (position, item) = (position as i64, item.as_deref());
+                into.rejects.push(rejects::Row { position, reason: &reason, item, at: &asked.at });
+                page.rejects += 1;
+            }
+        }
+    }
+    page
+}
+
+fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
+    match serde_json::from_str(body) {
+        Ok(Slot::Value(value)) => Ok(value),
+        Ok(_) => Err(String::from("the answer is no JSON object")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The text of one item as received: the whole body, where that is the item. Reads the page a second time, which only a
+/// reject is worth.
 fn item_text(body: &str, position: usize) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Texts<'a> {
         #[serde(borrow)]
         items: Vec<&'a RawValue>,
     }
-    let texts: Texts<'_> = serde_json::from_str(body).ok()?;
-    texts.items.get(position).map(|item| item.get().to_owned())
+    match serde_json::from_str::<Texts<'_>>(body) {
+        Ok(texts) => texts.items.get(position).map(|item| item.get().to_owned()),
+        Err(_) => Some(body.to_owned()),
+    }
 }
 
-/// The metadata of a page that is broken somewhere before it: its `nextCursor`, when the tail alone can be read.
-///
-/// Lets a walk go on behind a page whose items are lost. `None` when the tail is broken too; `Some(None)` when it is sound
-/// and names no cursor.
-pub fn salvage_cursor(body: &str) -> Option<Option<String>> {
+/// The cursor of the next page, from a page that is broken somewhere before its metadata: lets a walk go on behind a page
+/// whose items are lost. `None` when the tail cannot be read, or names no cursor (a file's `metadata` does not either).
+pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;
     match serde_json::from_str(object) {
-        Ok(Slot::Value(Metadata { next_cursor, .. })) => Some(next_cursor.map(|text| text.0.into_owned())),
+        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor?.0,
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

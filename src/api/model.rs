@@ -1,15 +1,17 @@
-//! A model as the server sends it — in lists and by id, in the form of any year — and its rows in six tables.
+//! A model as the server sends it — in lists and by id, in the form of any year — and its rows in `models`, `model_tags`
+//! and the tables of its versions.
 
 use std::borrow::Cow;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::value::{Accept, Extra, Instant, Objects, Slot, Text, TextList, Word, object};
-use crate::table::{
-    Provenance, Tables, file_hashes, model_tags, model_versions, models, version_files, version_images,
-};
+use super::envelope::{Reason, Taken, is_mature};
+use super::object::object;
+use super::value::{Accept, Objects, Slot, Text, TextList, text};
+use super::version::{self, Version};
+use crate::table::{Tables, model_tags, models};
 
 object! {
     /// An item of the list.
@@ -61,91 +63,6 @@ object! {
     }
 }
 
-object! {
-    /// `stats` of a version.
-    VersionStats {
-        download_count: i64 = "downloadCount",
-        thumbs_up_count: i64 = "thumbsUpCount",
-        thumbs_down_count: i64 = "thumbsDownCount",
-        rating_count: i64 = "ratingCount",
-        rating: f64 = "rating",
-    }
-}
-
-object! {
-    /// An element of `modelVersions`.
-    Version {
-        id: i64 = "id",
-        model_id: i64 = "modelId",
-        name: Text<'a> = "name",
-        description: Text<'a> = "description",
-        base_model: Text<'a> = "baseModel",
-        base_model_type: Text<'a> = "baseModelType",
-        status: Text<'a> = "status",
-        availability: Text<'a> = "availability",
-        nsfw_level: i64 = "nsfwLevel",
-        created_at: Instant = "createdAt",
-        updated_at: Instant = "updatedAt",
-        published_at: Instant = "publishedAt",
-        trained_words: TextList<'a> = "trainedWords",
-        download_url: Text<'a> = "downloadUrl",
-        stats: VersionStats<'a> = "stats",
-        supports_generation: bool = "supportsGeneration",
-        early_access_deadline: Instant = "earlyAccessDeadline",
-        air: Text<'a> = "air",
-        usage_control: Text<'a> = "usageControl",
-        upload_type: Text<'a> = "uploadType",
-        files: Objects<File<'a>> = "files",
-        images: Objects<Image<'a>> = "images",
-    }
-}
-
-object! {
-    /// An element of a version's `files`.
-    File {
-        id: i64 = "id",
-        name: Text<'a> = "name",
-        kind: Text<'a> = "type",
-        primary: bool = "primary",
-        size_kb: f64 = "sizeKB" | "sizeKb",
-        metadata: FileMetadata<'a> = "metadata",
-        pickle_scan_result: Text<'a> = "pickleScanResult",
-        pickle_scan_message: Text<'a> = "pickleScanMessage",
-        virus_scan_result: Text<'a> = "virusScanResult",
-        virus_scan_message: Text<'a> = "virusScanMessage",
-        scanned_at: Instant = "scannedAt",
-        hashes: Hashes<'a> = "hashes",
-        download_url: Text<'a> = "downloadUrl",
-    }
-}
-
-object! {
-    /// `metadata` of a file.
-    FileMetadata {
-        format: Text<'a> = "format",
-        size: Text<'a> = "size",
-        fp: Text<'a> = "fp",
-        quant_type: Text<'a> = "quantType",
-    }
-}
-
-object! {
-    /// An element of a version's `images`.
-    Image {
-        id: i64 = "id",
-        url: Text<'a> = "url",
-        kind: Text<'a> = "type",
-        nsfw: Word<'a> = "nsfw",
-        nsfw_level: i64 = "nsfwLevel",
-        width: i64 = "width",
-        height: i64 = "height",
-        hash: Text<'a> = "hash",
-        has_meta: bool = "hasMeta",
-    } exactly {
-        meta = "meta",
-    }
-}
-
 /// `allowCommercialUse`: a list, the text of a Postgres array (`{Image,Rent}`), or one word, depending on the year.
 #[derive(Debug)]
 pub(super) struct Licence<'a>(Vec<Cow<'a, str>>);
@@ -171,9 +88,12 @@ impl<'de> Accept<'de> for Licence<'de> {
     }
 }
 
-/// `tags`: a list of names, or of objects with nothing but a name (2023, by id).
-#[derive(Debug)]
-pub(super) struct TagList<'a>(Vec<Cow<'a, str>>);
+/// `tags`: a list of names, or of objects with a name. When they hold more than that, the whole list is kept besides.
+#[derive(Debug, Default)]
+pub(super) struct TagList<'a> {
+    names: Vec<Cow<'a, str>>,
+    whole: Option<String>,
+}
 
 object! {
     /// A tag as an object.
@@ -190,49 +110,29 @@ impl<'de> Accept<'de> for TagList<'de> {
         let (mut names, mut texts, mut plain) = (Vec::new(), Vec::new(), true);
         while let Some(element) = list.next_element::<&'de RawValue>()? {
             texts.push(element.get());
-            match tag_name(element.get()) {
-                Some(name) => names.push(name),
-                None => plain = false,
-            }
+            let name = tag_name(element.get());
+            plain &= name.as_ref().is_some_and(|(_, more)| !more);
+            names.extend(name.map(|(name, _)| name));
         }
-        Ok(if plain { Slot::Value(Self(names)) } else { Slot::Odd(format!("[{}]", texts.join(","))) })
+        let whole = format!("[{}]", texts.join(","));
+        Ok(match names.len() == texts.len() {
+            true => Slot::Value(Self { names, whole: (!plain).then_some(whole) }),
+            false => Slot::Odd(whole),
+        })
     }
 }
 
-fn tag_name(json: &str) -> Option<Cow<'_, str>> {
+/// The name of a tag, and whether it holds more than that.
+fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     if json.starts_with('{') {
         return match serde_json::from_str(json) {
-            Ok(Slot::Value(Tag { name: Some(Text(name)), extra, .. })) if extra.is_empty() => Some(name),
+            Ok(Slot::Value(Tag { name: Some(Text(name)), extra, .. })) => Some((name, !extra.is_empty())),
             _ => None,
         };
     }
     match serde_json::from_str(json) {
-        Ok(Slot::Value(Text(name))) => Some(name),
+        Ok(Slot::Value(Text(name))) => Some((name, false)),
         _ => None,
-    }
-}
-
-/// `hashes`: algorithm → hash, with whatever is no text kept apart.
-#[derive(Debug, Default)]
-pub(super) struct Hashes<'a> {
-    texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    extra: Extra,
-}
-
-impl<'de> Accept<'de> for Hashes<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
-    fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut hashes = Self::default();
-        while let Some((Text(algorithm), hash)) = map.next_entry::<Text<'de>, Slot<Text<'de>>>()? {
-            match hash {
-                Slot::Value(Text(hash)) => hashes.texts.push((algorithm, hash)),
-                Slot::Null => hashes.extra.add(&algorithm, "null"),
-                Slot::Odd(text) => hashes.extra.add(&algorithm, &text),
-            }
-        }
-        Ok(Slot::Value(hashes))
     }
 }
 
@@ -240,19 +140,24 @@ impl<'de> Accept<'de> for Hashes<'de> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<i64, &'static str> {
+pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = check(&model)?;
+    let hollow = model.versions.as_ref().is_none_or(|versions| versions.items.is_empty());
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();
     let stats = stats.unwrap_or_default();
     extra.nest("creator", creator.extra);
     extra.nest("stats", stats.extra);
-    for (position, tag) in tags.into_iter().flat_map(|tags| tags.0).enumerate() {
-        into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(&tag), at });
+    let tags = tags.unwrap_or_default();
+    if let Some(whole) = tags.whole {
+        extra.add("tags", &whole);
+    }
+    for (position, tag) in tags.names.iter().enumerate() {
+        into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
     }
     for (position, version) in versions.into_iter().flat_map(|versions| versions.items).enumerate() {
-        push_version(version, id, position as i64, at, into);
+        version::push(version, id, Some(position as i64), at, into);
     }
     into.models.push(models::Row {
         id,
@@ -286,7 +191,7 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(id)
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), hollow })
 }
 
 /// The model's id, when every part of it has the key that its table needs.
@@ -296,126 +201,22 @@ fn check(model: &Model<'_>) -> Result<i64, &'static str> {
     if versions.strays > 0 {
         return Err("an element of `modelVersions` is no object");
     }
-    for version in &versions.items {
-        version.id.ok_or("a version has no `id`")?;
-        let files = version.files.as_ref();
-        let images = version.images.as_ref();
-        if files.is_some_and(|files| files.strays > 0) || images.is_some_and(|images| images.strays > 0) {
-            return Err("an element of `files` or `images` is no object");
-        }
-        if files.is_some_and(|files| files.items.iter().any(|file| file.id.is_none())) {
-            return Err("a file has no `id`");
-        }
-    }
+    versions.items.iter().try_for_each(|version| version::check(version).map(drop))?;
     Ok(id)
 }
 
-fn push_version(version: Version<'_>, model_id: i64, position: i64, at: &Provenance<'_>, into: &mut Tables) {
-    // `check` has seen the id of every version and file.
-    let Some(id) = version.id else { return };
-    let Version { stats, files, images, mut extra, .. } = version;
-    let stats = stats.unwrap_or_default();
-    if let Some(other) = version.model_id.filter(|other| *other != model_id) {
-        extra.add("modelId", &other.to_string());
+/// Why it is not among what was asked for. The server answers a filter it does not understand with the whole catalog.
+pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
+    let id = model.id?;
+    if let Some(key) = asked.key.filter(|key| key.parse() != Ok(id)) {
+        return Some(format!("it is model {id}, not {key}, which was asked for"));
     }
-    extra.nest("stats", stats.extra);
-    for file in files.into_iter().flat_map(|files| files.items) {
-        push_file(file, id, model_id, at, into);
-    }
-    for (position, image) in images.into_iter().flat_map(|images| images.items).enumerate() {
-        push_image(image, id, model_id, position as i64, at, into);
-    }
-    into.model_versions.push(model_versions::Row {
-        id,
-        model_id,
-        position,
-        name: text(&version.name),
-        description: text(&version.description),
-        base_model: text(&version.base_model),
-        base_model_type: text(&version.base_model_type),
-        status: text(&version.status),
-        availability: text(&version.availability),
-        nsfw_level: version.nsfw_level,
-        created_at: version.created_at.map(|at| at.0),
-        updated_at: version.updated_at.map(|at| at.0),
-        published_at: version.published_at.map(|at| at.0),
-        trained_words: version.trained_words.as_ref().map(|words| &*words.0),
-        download_url: text(&version.download_url),
-        download_count: stats.download_count,
-        thumbs_up_count: stats.thumbs_up_count,
-        thumbs_down_count: stats.thumbs_down_count,
-        rating_count: stats.rating_count,
-        rating: stats.rating,
-        supports_generation: version.supports_generation,
-        early_access_deadline: version.early_access_deadline.map(|at| at.0),
-        air: text(&version.air),
-        usage_control: text(&version.usage_control),
-        upload_type: text(&version.upload_type),
-        extra: extra.into_column().as_deref(),
-        at,
-    });
+    let kind = text(&model.kind)?;
+    let mut types = asked.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str()).peekable();
+    types.peek()?;
+    let strays = types.all(|asked| asked != kind);
+    strays.then(|| format!("it is of type `{kind}`, which was not asked for"))
 }
 
-fn push_file(file: File<'_>, version_id: i64, model_id: i64, at: &Provenance<'_>, into: &mut Tables) {
-    let Some(id) = file.id else { return };
-    let File { metadata, hashes, mut extra, .. } = file;
-    let metadata = metadata.unwrap_or_default();
-    let hashes = hashes.unwrap_or_default();
-    for (algorithm, hash) in &hashes.texts {
-        into.file_hashes.push(file_hashes::Row { version_id, file_id: id, algorithm, hash: Some(hash), at });
-    }
-    extra.nest("hashes", hashes.extra);
-    extra.nest("metadata", metadata.extra);
-    into.version_files.push(version_files::Row {
-        version_id,
-        id,
-        model_id,
-        name: text(&file.name),
-        r#type: text(&file.kind),
-        is_primary: Some(file.primary.unwrap_or(false)),
-        size_kb: file.size_kb,
-        format: text(&metadata.format),
-        size: text(&metadata.size),
-        fp: text(&metadata.fp),
-        quant_type: text(&metadata.quant_type),
-        pickle_scan_result: text(&file.pickle_scan_result),
-        pickle_scan_message: text(&file.pickle_scan_message),
-        virus_scan_result: text(&file.virus_scan_result),
-        virus_scan_message: text(&file.virus_scan_message),
-        scanned_at: file.scanned_at.map(|at| at.0),
-        download_url: text(&file.download_url),
-        extra: extra.into_column().as_deref(),
-        at,
-    });
-}
-
-fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, at: &Provenance<'_>, into: &mut Tables) {
-    let url = text(&image.url);
-    into.version_images.push(version_images::Row {
-        version_id,
-        position,
-        image_id: image.id.or_else(|| url.and_then(id_in_file_name)),
-        model_id,
-        url,
-        r#type: text(&image.kind),
-        nsfw: image.nsfw.as_ref().map(|word| &*word.0),
-        nsfw_level: image.nsfw_level,
-        width: image.width,
-        height: image.height,
-        hash: text(&image.hash),
-        has_meta: image.has_meta,
-        meta: image.meta,
-        extra: image.extra.into_column().as_deref(),
-        at,
-    });
-}
-
-/// The number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
-fn id_in_file_name(url: &str) -> Option<i64> {
-    let file = url.rsplit('/').next()?;
-    file.split_once('.').map_or(file, |(stem, _)| stem).parse().ok()
-}
-
-fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
-    text.as_ref().map(|text| &*text.0)
-}
+#[cfg(test)]
+mod tests;

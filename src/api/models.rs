@@ -5,7 +5,7 @@
 //! sorts are exact.
 
 use super::cursor::{cursor_instant, date_cursor, repaired_date_cursor};
-use super::endpoint::{Asked, Endpoint, Next, Paging, Windows};
+use super::endpoint::{Asked, Endpoint, Next, Paging, Windows, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::model;
 use super::models_params::{LIMIT_MAX, PARAMS};
@@ -25,19 +25,19 @@ pub static MODELS: Endpoint = Endpoint {
 
 /// Only `Oldest` begins at a forged cursor without losing its first row.
 const WINDOWS: Windows = Windows {
-    fits: |params| param(params, "sort") == Some("Oldest") && param(params, "query").is_none(),
+    fits: |params| value_of(params, "sort") == Some("Oldest") && value_of(params, "query").is_none(),
     forge: date_cursor,
     at: cursor_instant,
 };
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, asked, into, model::push_rows))
+    repaired(body, |text| take_list(text, asked, into, model::stray, model::push_rows))
 }
 
 fn next(params: &[(String, String)], next_cursor: &str) -> Next {
-    let id_step = match param(params, "sort") {
+    let id_step = match value_of(params, "sort") {
         // A search pages by offset, whatever its sort.
-        _ if param(params, "query").is_some() => return Next::Cursor(next_cursor.to_owned()),
+        _ if value_of(params, "query").is_some() => return Next::Cursor(next_cursor.to_owned()),
         Some("Oldest") => 0,
         Some("Newest") => 1,
         _ => return Next::Cursor(next_cursor.to_owned()),
@@ -47,10 +47,6 @@ fn next(params: &[(String, String)], next_cursor: &str) -> Next {
     }
     let repaired = repaired_date_cursor(next_cursor, id_step);
     Next::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
-}
-
-fn param<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]

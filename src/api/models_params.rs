@@ -7,7 +7,8 @@ use super::endpoint::{Kind, Param, param, warned};
 pub(super) const LIMIT_MAX: u32 = 100;
 
 /// The kinds of models.
-const TYPES: &[&str] = &[
+/// The model types known when this was written; the server may know more.
+pub(super) const TYPES: &[&str] = &[
     "Checkpoint",
     "TextualInversion",
     "Hypernetwork",

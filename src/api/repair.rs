@@ -88,7 +88,7 @@ mod tests {
         }
 
         #[test]
-        fn strings_with_control_bytes_become_valid_and_keep_their_content(text in any::<String>()) {
+        fn strings_with_control_bytes_become_valid_and_keep_their_content(text in "(?s)[^\\\\]{0,40}|[a\n\x01]{0,9}") {
             let valid = serde_json::to_string(&text).unwrap();
             let broken = valid.replace("\\n", "\n").replace("\\u0001", "\u{1}");
             let (repaired, _) = repair(&broken);

@@ -13,6 +13,8 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::extra::Extra;
+
 /// What stood where a `T` was expected.
 #[derive(Debug, PartialEq)]
 pub(super) enum Slot<T> {
@@ -193,6 +195,11 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
+/// The text of a field, for its column.
+pub(super) fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
+    text.as_ref().map(|text| &*text.0)
+}
+
 /// A text, or true/false in its place (image levels were booleans once).
 #[derive(Debug, PartialEq)]
 pub(super) struct Word<'a>(pub(super) Cow<'a, str>);
@@ -277,86 +284,5 @@ impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
     }
 }
 
-/// The fields no column takes, as the inside of a JSON object.
-#[derive(Debug, Default)]
-pub(super) struct Extra(String);
-
-impl Extra {
-    /// Adds one field; `json` is the JSON text of its value.
-    pub(super) fn add(&mut self, key: &str, json: &str) {
-        if !self.0.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push_str(&json_text(key));
-        self.0.push(':');
-        self.0.push_str(json);
-    }
-
-    /// Adds what a nested object could not place, under the key of that object.
-    pub(super) fn nest(&mut self, key: &str, inner: Extra) {
-        if !inner.0.is_empty() {
-            self.add(key, &inner.into_object());
-        }
-    }
-
-    /// Whether nothing was added.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The JSON object, or `None` when nothing was added.
-    pub(super) fn into_column(self) -> Option<String> {
-        (!self.0.is_empty()).then(|| self.into_object())
-    }
-
-    fn into_object(self) -> String {
-        format!("{{{}}}", self.0)
-    }
-}
-
-/// Declares an object of the server: field, type, the key or keys it is read from. Unknown keys and values that the type
-/// declines are kept in `extra`. Fields under `exactly` are kept as the JSON text that was sent.
-macro_rules! object {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $($key:literal)|+,)* }
-     $(exactly { $($raw:ident = $raw_key:literal,)* })?) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub(super) struct $name<'a> {
-            $(pub(super) $field: Option<$type>,)*
-            $($(pub(super) $raw: Option<&'a str>,)*)?
-            pub(super) extra: $crate::api::value::Extra,
-            lifetime: std::marker::PhantomData<&'a ()>,
-        }
-
-        impl<'a> $crate::api::value::Accept<'a> for $name<'a> {
-            fn text(v: std::borrow::Cow<'a, str>) -> Result<Self, std::borrow::Cow<'a, str>> {
-                Err(v)
-            }
-            fn map<A: serde::de::MapAccess<'a>>(
-                mut map: A,
-            ) -> Result<$crate::api::value::Slot<Self>, A::Error> {
-                use $crate::api::value::Slot;
-                let mut object = Self::default();
-                while let Some(key) = map.next_key::<$crate::api::value::Text<'a>>()? {
-                    match &*key.0 {
-                        $($($key)|+ => match map.next_value::<Slot<$type>>()? {
-                            Slot::Value(value) => object.$field = Some(value),
-                            Slot::Null => object.$field = None,
-                            Slot::Odd(text) => object.extra.add(&key.0, &text),
-                        },)*
-                        $($($raw_key => {
-                            let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
-                            object.$raw = (text != "null").then_some(text);
-                        })*)?
-                        _ => {
-                            let value = map.next_value::<&'a serde_json::value::RawValue>()?;
-                            object.extra.add(&key.0, value.get());
-                        }
-                    }
-                }
-                Ok(Slot::Value(object))
-            }
-        }
-    };
-}
-pub(super) use object;
+#[cfg(test)]
+mod tests;

@@ -246,8 +246,8 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         .filter_map(|table| Some(vec![table.name.to_owned(), count(*report.rows.get(table.name)?)]))
         .collect();
     text.push_str(&grid(&["table", "new rows"], &rows));
-    if *outcome == Outcome::Doubtful {
-        text.push_str(&format!("\nwhat is missing, and why: civitrawl status {dataset}\n"));
+    for doubt in &report.doubts {
+        text.push_str(&format!("\n{doubt}\n"));
     }
     if report.rows.contains_key(table::models::TABLE.name) {
         let models = Layout::new(&crawl.dataset).parts_glob(&table::models::TABLE);

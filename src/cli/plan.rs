@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::grid::{count, grid, span};
 use super::{file, print};
-use crate::definition::{Crawl, Server};
+use crate::api::values_in_catalog;
+use crate::definition::{Crawl, Each, Server, Source, Strands, Walk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,26 +25,68 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn plan(crawl: &Crawl) -> String {
-    let (server, catalog) = match &crawl.server {
-        Server::Url(url) => (url.to_string(), None),
-        Server::Sandbox => (String::from("the embedded sandbox"), Some(u64::from(crawl.sandbox.models))),
+    let server = match &crawl.server {
+        Server::Url(url) => url.to_string(),
+        Server::Sandbox => String::from("the embedded sandbox"),
     };
     let rate = crawl.pace.requests_per_second;
-    let mut total = 0;
-    let rows: Vec<Vec<String>> = crawl
-        .walks
-        .iter()
-        .map(|walk| {
-            let requests = catalog.unwrap_or(walk.endpoint.catalog_rows).div_ceil(u64::from(walk.limit)).max(1);
-            total += requests;
-            let params: Vec<String> = walk.params.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let asks = format!("{}?{}", walk.endpoint.path, params.join("&"));
-            vec![walk.name.clone(), count(requests), span(requests as f64 / rate), asks]
-        })
-        .collect();
-    let mut text =
-        format!("`{}` asks {server} at {rate} requests per second, into {}\n\n", crawl.name, crawl.dataset.display());
-    text.push_str(&grid(&["walk", "requests", "time", "asks"], &rows));
-    text.push_str(&format!("\nat most {} requests in {}, retries aside\n", count(total), span(total as f64 / rate)));
-    text
+    let requests: Vec<Option<u64>> = crawl.walks.iter().map(|walk| requests(crawl, walk)).collect();
+    let rows: Vec<Vec<String>> =
+        crawl.walks.iter().zip(&requests).map(|(walk, requests)| row(walk, *requests, rate)).collect();
+    let total: u64 = requests.iter().flatten().sum();
+    let unknown = if requests.contains(&None) { "; what is unknown comes on top" } else { "" };
+    format!(
+        "`{}` asks {server} at {rate} requests per second, into {}\n\n{}\nabout {} requests in {}, retries aside{unknown}\n",
+        crawl.name,
+        crawl.dataset.display(),
+        grid(&["walk", "requests", "time", "asks"], &rows),
+        count(total),
+        span(total as f64 / rate)
+    )
+}
+
+fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
+    let params: Vec<String> = walk.params.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let mut asks = walk.endpoint.path.to_owned();
+    if !params.is_empty() {
+        asks.push_str(&format!("?{}", params.join("&")));
+    }
+    match &walk.strands {
+        Strands::One => {}
+        Strands::Windows { count, .. } => asks.push_str(&format!(" in {count} time windows")),
+        Strands::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
+    }
+    let told = |requests: Option<String>| requests.unwrap_or_else(|| String::from("unknown"));
+    let time = requests.map(|requests| span(requests as f64 / rate));
+    vec![walk.name.clone(), told(requests.map(count)), told(time), asks]
+}
+
+fn source(each: &Each) -> String {
+    match &each.source {
+        Source::Column { table, column } => format!("{table}.{column}"),
+        Source::List(values) => format!("of {} values", values.len()),
+        Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
+        Source::Types => String::from("model type"),
+    }
+}
+
+/// Requests a walk takes at the catalog's published size, or at the sandbox's; `None` where nobody said how many.
+fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
+    let catalog = match &crawl.server {
+        Server::Sandbox if walk.endpoint.name == "models" => u64::from(crawl.sandbox.models),
+        _ => walk.endpoint.catalog_rows,
+    };
+    let pages = |rows: u64| rows.div_ceil(u64::from(walk.limit.max(1))).max(1);
+    match &walk.strands {
+        Strands::One | Strands::Windows { .. } => Some(pages(catalog)),
+        Strands::Each(each) => {
+            let values = match &each.source {
+                Source::Column { table, column } => values_in_catalog(table, column)?,
+                Source::List(values) => values.len() as u64,
+                Source::Range { first, last } => last.abs_diff(*first) + 1,
+                Source::Types => return Some(pages(catalog)),
+            };
+            Some(values.div_ceil(u64::from(each.batch.max(1))))
+        }
+    }
 }

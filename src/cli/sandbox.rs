@@ -16,6 +16,15 @@ pub(super) struct Arguments {
     /// Models in the catalog
     #[arg(long, default_value_t = 2000)]
     models: u32,
+    /// Images posted with the models' versions [default: ten a model]
+    #[arg(long)]
+    images: Option<u32>,
+    /// Tags [default: two for three models]
+    #[arg(long)]
+    tags: Option<u32>,
+    /// Creators [default: one for six models]
+    #[arg(long)]
+    creators: Option<u32>,
     /// Seed of the catalog
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -48,12 +57,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let config = Config {
         port: arguments.port,
         models: arguments.models,
+        images: arguments.images,
+        tags: arguments.tags,
+        creators: arguments.creators,
         seed: arguments.seed,
         catalog,
         era: arguments.era,
-        traps: arguments.traps.clone(),
+        traps: arguments.traps,
         faults: arguments.faults.clone(),
         latency: Duration::from_millis(arguments.latency),
+        ..Config::default()
     };
     match Sandbox::start(config) {
         Ok(sandbox) => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::grid::{count, grid, span};
 use super::{complain, print};
-use crate::dataset::commit::{Record, Walk, check_chain};
+use crate::dataset::commit::{Record, Strand, Walk, check_chain};
 use crate::dataset::layout::Layout;
 use crate::dataset::storage::{Disk, Storage as _};
 use crate::dataset::store::read_records;
@@ -80,18 +80,24 @@ fn walks(last: &Record) -> String {
                 lost.page, lost.reason
             ));
         }
-        if let Some(detail) = walk.end.as_ref().and_then(|end| end.detail.as_deref()) {
-            text.push_str(&format!("walk `{name}` ended early: {detail}\n"));
+        for trouble in &walk.troubles {
+            let strand = if trouble.strand.is_empty() { String::new() } else { format!("/{}", trouble.strand) };
+            text.push_str(&format!("walk `{name}{strand}`: {}: {}\n", trouble.why.as_str(), trouble.detail));
         }
     }
     text
 }
 
 fn standing(walk: &Walk) -> String {
-    match (&walk.end, &walk.cursor) {
-        (Some(end), _) => end.why.as_str().to_owned(),
-        (None, Some(cursor)) => format!("at {cursor}"),
-        (None, None) => String::from("not begun"),
+    if let Some(end) = &walk.end {
+        return end.why.as_str().to_owned();
+    }
+    match (walk.strands.get(""), &walk.through, walk.strands.len()) {
+        (Some(Strand { cursor: Some(cursor), .. }), ..) => format!("at {cursor}"),
+        (Some(strand), ..) if strand.pages > 0 => format!("at page {}", strand.pages),
+        (None, Some(through), _) => format!("through {through}"),
+        (None, None, open) if open > 0 => format!("in {open} windows"),
+        _ => String::from("not begun"),
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::layout::{PartName, RunId};
+pub use super::progress::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why};
 use super::storage::Entry;
 
 /// The form of record this program writes, and the only one it reads.
@@ -40,94 +41,6 @@ pub struct Record {
     pub walks: BTreeMap<String, Walk>,
     /// The parts it added.
     pub parts: Vec<Part>,
-}
-
-/// Where a walk stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Walk {
-    /// The cursor to send next; `None` before the first page.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cursor: Option<String>,
-    /// Pages taken.
-    pub pages: u64,
-    /// Items on them, rejects included.
-    pub items: u64,
-    /// Items no table could take.
-    pub rejects: u64,
-    /// Items that the page before had shown already (the server's pages overlap); kept, once per page that showed them.
-    pub repeats: u64,
-    /// Pages whose rows could not be had; the walk went on behind them or ended there.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub given_up: Vec<GivenUp>,
-    /// Why the walk is over; `None` while it is not.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub end: Option<End>,
-    /// Ids of the last page's items, by which repeats are told.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub tail: Vec<i64>,
-    /// Fingerprints of the cursors this commit added to those already met in the pass.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub met: Vec<String>,
-}
-
-/// A page that was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GivenUp {
-    /// Its number in the walk.
-    pub page: u64,
-    /// The cursor that asks for it; `None` for the first page.
-    pub cursor: Option<String>,
-    /// Why.
-    pub reason: String,
-}
-
-/// Why a walk is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
-    /// The reason's name.
-    pub why: Why,
-    /// What the server said, or what is known besides.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub detail: Option<String>,
-}
-
-/// The reasons a walk may be over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// The server named no next page.
-    Complete,
-    /// The rest has no cursor the server takes.
-    Unlistable,
-    /// A cursor came round again.
-    CursorLoop,
-    /// The server's paging cap, which is permanent.
-    PagingCap,
-    /// The server refused the cursor.
-    CursorRefused,
-    /// The server refused the request.
-    Refused,
-    /// The server knows no such thing.
-    NotFound,
-    /// A page could not be read, and nothing behind it could be reached.
-    Unreadable,
-}
-
-impl Why {
-    /// The reason's name, as records and reports have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Unlistable => "unlistable",
-            Self::CursorLoop => "cursor_loop",
-            Self::PagingCap => "paging_cap",
-            Self::CursorRefused => "cursor_refused",
-            Self::Refused => "refused",
-            Self::NotFound => "not_found",
-            Self::Unreadable => "unreadable",
-        }
-    }
 }
 
 /// A part that a commit added.
@@ -186,6 +99,14 @@ pub enum Damage {
         found: u64,
         /// Bytes committed.
         expected: u64,
+    },
+    /// A part that waits to be published is not what was committed.
+    #[error("part `{table}/{name}` is not what was committed: its hash is another")]
+    PartHash {
+        /// Its table.
+        table: String,
+        /// Its name.
+        name: String,
     },
     /// A part that no record names.
     #[error("part `{table}/{name}` belongs to no commit; its record may have been deleted")]
@@ -272,8 +193,8 @@ pub fn check_chain(files: &[(u64, Vec<u8>)]) -> (Vec<Record>, Vec<Damage>) {
 /// What must be done on disk before a dataset may be written to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
-    /// Parts of the last commit that still have to be published: table and name.
-    pub publish: Vec<(String, PartName)>,
+    /// Parts of the last commit that still have to be published.
+    pub publish: Vec<Part>,
     /// Staged files that no commit will publish: table and file name.
     pub sweep: Vec<(String, String)>,
 }
@@ -305,7 +226,7 @@ pub fn plan_recovery(records: &[Record], files: &BTreeMap<&str, Vec<Entry>>) -> 
                     found,
                     expected: part.bytes,
                 }),
-                Some(_) if staged.is_some() => recovery.publish.push((part.table.clone(), part.name.clone())),
+                Some(_) if staged.is_some() => recovery.publish.push(part.clone()),
                 Some(_) => {}
             }
         }
@@ -330,3 +251,6 @@ fn index<'a>(files: &BTreeMap<&'a str, Vec<Entry>>) -> BTreeMap<(&'a str, String
 pub fn cursor_fingerprint(cursor: &str) -> String {
     blake3::hash(cursor.as_bytes()).to_hex()[..16].to_owned()
 }
+
+#[cfg(test)]
+mod tests;

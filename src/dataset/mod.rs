@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub mod commit;
 pub mod layout;
 pub mod part;
+pub mod progress;
 pub mod storage;
 pub mod store;
+pub mod values;
 pub mod verify;
 
 /// What can go wrong with a dataset.

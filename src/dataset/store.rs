@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::commit::{Part, Record, Recovery, Walk, chain_hash, check_chain, plan_recovery};
+use super::commit::{Damage, Part, Record, Recovery, Walk, chain_hash, check_chain, plan_recovery};
 use super::layout::{Layout, PartName, RunId, is_draft, record_number};
 use super::part::{Maker, rows_in_footer, write_part};
 use super::storage::{Entry, Storage};
@@ -31,9 +31,12 @@ pub struct Store {
 pub struct Standing {
     /// The last record; `None` in a new dataset.
     pub last: Option<Record>,
-    /// Fingerprints of the cursors met in the last record's pass, by walk.
-    pub met: BTreeMap<String, HashSet<String>>,
+    /// Fingerprints of the cursors met in the last record's pass, by walk and strand.
+    pub met: Met,
 }
+
+/// Fingerprints of cursors, by walk and strand.
+pub type Met = BTreeMap<(String, String), HashSet<String>>;
 
 /// What a commit makes durable together.
 #[derive(Debug)]
@@ -63,23 +66,21 @@ impl Store {
     /// # Errors
     /// [`Error::Held`], [`Error::Damaged`] (and then nothing was written) or [`Error::Disk`].
     pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<(Self, Standing), Error> {
-        ensure_dir(&*storage, layout.root())?;
         let path = layout.lock();
+        let locked_before =
+            storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
+        if !locked_before {
+            // Nobody else is in it, and a damaged dataset must not even get a lock file.
+            inspect(&layout, &*storage)?;
+        }
+        ensure_dir(&*storage, layout.root())?;
         let lock = storage.lock(&path).during("lock", &path)?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
+        let Inspected { records, last_hash, recovery } = inspect(&layout, &*storage)?;
+        // This makes durable, too, a record that was linked by a run that died before it synced the directory.
         let commits = layout.commits();
         ensure_dir(&*storage, &commits)?;
-        // The last record may have been linked by a run that died before it synced the directory.
         storage.sync_dir(&commits).during("sync", &commits)?;
-
-        let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
-        let files = read_records(&layout, &*storage)?;
-        let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
-        let (records, damages) = check_chain(&files);
-        if !damages.is_empty() {
-            return Err(damaged(damages));
-        }
-        let recovery = plan_recovery(&records, &list_parts(&layout, &*storage)?).map_err(damaged)?;
         let last = records.len() as u64;
         let store = Self { layout, storage, last, last_hash, ensured: HashSet::new(), _lock: lock };
         store.recover(&recovery)?;
@@ -92,9 +93,8 @@ impl Store {
     }
 
     fn recover(&self, recovery: &Recovery) -> Result<(), Error> {
-        let tables = |name: &str| table::named(name);
         let publish: Vec<_> =
-            recovery.publish.iter().filter_map(|(t, name)| Some((tables(t)?, name.clone()))).collect();
+            recovery.publish.iter().filter_map(|part| Some((table::named(&part.table)?, part.name.clone()))).collect();
         self.publish(&publish)?;
         for (table, name) in &recovery.sweep {
             if let Some(table) = table::named(table) {
@@ -254,6 +254,41 @@ impl Store {
     }
 }
 
+/// A sound dataset, and what an interrupted run left to do in it.
+struct Inspected {
+    records: Vec<Record>,
+    last_hash: String,
+    recovery: Recovery,
+}
+
+/// Looks at everything that a writer relies on, and touches nothing.
+fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
+    let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
+    let files = read_records(layout, storage)?;
+    let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
+    let (records, damages) = check_chain(&files);
+    if !damages.is_empty() {
+        return Err(damaged(damages));
+    }
+    let files = list_parts(layout, storage)?;
+    let recovery = plan_recovery(&records, &files).map_err(damaged)?;
+    let has_name = |part: &Part| {
+        let name = part.name.to_string();
+        files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
+    };
+    for part in recovery.publish.iter().filter(|part| !has_name(part)) {
+        // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
+        let Some(table) = table::named(&part.table) else { continue };
+        let path = layout.staged(table, &part.name);
+        let content = storage.read(&path).during("read", &path)?;
+        if blake3::hash(&content).to_string() != part.hash {
+            let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
+            return Err(damaged(vec![damage]));
+        }
+    }
+    Ok(Inspected { records, last_hash, recovery })
+}
+
 /// Reads a dataset without touching it; it may be written to meanwhile.
 ///
 /// # Errors
@@ -284,12 +319,16 @@ pub fn list_parts(layout: &Layout, storage: &dyn Storage) -> Result<BTreeMap<&'s
 
 fn stand(mut records: Vec<Record>) -> Standing {
     let Some(last) = records.pop() else { return Standing::default() };
-    let mut met: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    let mut met = Met::new();
     for record in records.iter().chain([&last]).filter(|record| record.pass == last.pass) {
         for (name, walk) in &record.walks {
-            met.entry(name.clone()).or_default().extend(walk.met.iter().cloned());
+            for (key, strand) in walk.strands.iter().filter(|(_, strand)| !strand.met.is_empty()) {
+                met.entry((name.clone(), key.clone())).or_default().extend(strand.met.iter().cloned());
+            }
         }
     }
+    // Strands that are over meet no more cursors.
+    met.retain(|(walk, key), _| last.walks.get(walk).is_some_and(|walk| walk.strands.contains_key(key)));
     Standing { last: Some(last), met }
 }
 
@@ -303,7 +342,7 @@ fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
     storage.sync_dir(parent).during("sync", parent)
 }
 
-fn as_io(error: parquet::errors::ParquetError) -> io::Error {
+pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {
     match error {
         parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
             Ok(error) => *error,

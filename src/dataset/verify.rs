@@ -210,30 +210,39 @@ impl Pages {
         }
     }
 
-    /// Each walk has exactly the pages that the last record of its pass counts.
+    /// Each walk has exactly the pages that the last record of its pass counts, and no strand of it has a gap.
     fn check(&self, records: &[Record], faults: &mut Vec<String>) {
         let last_of_pass: BTreeMap<u64, &Record> = records.iter().map(|record| (record.pass, record)).collect();
-        let none = BTreeSet::new();
         for (pass, record) in last_of_pass {
             for (name, walk) in &record.walks {
-                let found = self.0.get(&(pass, name.clone())).unwrap_or(&none);
-                let given_up = |page: &u64| walk.given_up.iter().any(|lost| lost.page == *page);
-                let missing: Vec<u64> =
-                    (1..=walk.pages).filter(|page| !found.contains(page) && !given_up(page)).collect();
-                if let Some(first) = missing.first() {
-                    let count = missing.len();
-                    faults.push(format!(
-                        "pass {pass}, walk `{name}`: {count} of its {} pages are missing, the first is page {first}",
-                        walk.pages
-                    ));
+                let strands = self.0.iter().filter(|((of, strand), _)| *of == pass && is_strand(strand, name));
+                let mut found = walk.given_up.len() as u64;
+                for ((_, strand), pages) in strands {
+                    let lost = walk.given_up.iter().filter(|lost| is_named(strand, name, &lost.strand));
+                    let lost: BTreeSet<u64> = lost.map(|lost| lost.page).collect();
+                    found += pages.difference(&lost).count() as u64;
+                    let ahead = walk.strands.values().any(|strand| !strand.ahead.is_empty());
+                    let last = pages.last().copied().unwrap_or(0);
+                    let gap = (1..=last).find(|page| !pages.contains(page) && !lost.contains(page));
+                    if let Some(gap) = gap.filter(|_| !ahead) {
+                        faults.push(format!("pass {pass}, walk `{strand}`: page {gap} of {last} is missing"));
+                    }
                 }
-                if let Some(page) = found.iter().find(|page| **page > walk.pages) {
-                    faults.push(format!(
-                        "pass {pass}, walk `{name}`: page {page} is there, but its record counts {} pages",
-                        walk.pages
-                    ));
+                if found != walk.pages {
+                    let counted = walk.pages;
+                    faults.push(format!("pass {pass}, walk `{name}`: {found} pages are there; {counted} were counted"));
                 }
             }
         }
     }
+}
+
+/// Whether rows of this name are a walk's: its own, or those of one of its strands.
+fn is_strand(name: &str, walk: &str) -> bool {
+    name.strip_prefix(walk).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether this is the name of the walk's strand with this key.
+fn is_named(name: &str, walk: &str, strand: &str) -> bool {
+    name.strip_prefix(walk).is_some_and(|rest| rest.strip_prefix('/').unwrap_or(rest) == strand)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Crawl, Server, Walk};
+use super::{Crawl, Each, Server, Source, Strands, Walk};
 
 /// The canonical JSON of what decides the rows of a pass: the server (with the sandbox's catalog, if that is it),
 /// `keep_bodies` and the walks. Pace, timeouts, retries and commit bounds may change freely and are not in it; neither
@@ -29,7 +29,25 @@ fn walk(walk: &Walk) -> Value {
         params.entry(name).or_default().push(value);
     }
     params.values_mut().for_each(|values| values.sort_unstable());
-    json!({ "name": walk.name, "endpoint": walk.endpoint.name, "params": params, "limit": walk.limit })
+    let mut canonical =
+        json!({ "name": walk.name, "endpoint": walk.endpoint.name, "params": params, "limit": walk.limit });
+    match &walk.strands {
+        Strands::One => {}
+        // How many windows are walked side by side decides no row.
+        Strands::Windows { .. } => canonical["split"] = json!("windows"),
+        Strands::Each(each) => canonical["for_each"] = for_each(each),
+    }
+    canonical
+}
+
+fn for_each(each: &Each) -> Value {
+    let source = match &each.source {
+        Source::Column { table, column } => json!({ "table": table, "column": column }),
+        Source::List(values) => json!({ "list": values }),
+        Source::Range { first, last } => json!({ "range": [first, last] }),
+        Source::Types => json!("types"),
+    };
+    json!({ "source": source, "param": each.param, "batch": each.batch })
 }
 
 /// How a definition changed, one line per change; empty only when nothing did.

@@ -7,6 +7,7 @@ mod params;
 mod parse;
 mod quantity;
 mod server;
+mod strands;
 mod suggestion;
 mod value;
 mod walk;
@@ -125,8 +126,60 @@ pub struct Walk {
     pub endpoint: &'static Endpoint,
     /// Query parameters in the order of the file, lists already spread over repeated keys; without `limit` and `cursor`.
     pub params: Vec<(String, String)>,
-    /// Items asked for per page.
+    /// Items asked for per page; 0 where the endpoint has no pages.
     pub limit: u32,
+    /// Whether it is one sequence of pages, or many.
+    pub strands: Strands,
+}
+
+/// How a walk is divided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strands {
+    /// One sequence of pages.
+    One,
+    /// `split = { windows = 4, from = "2022-11-01" }`: time windows, split further while they are walked.
+    Windows {
+        /// Windows walked side by side.
+        count: u32,
+        /// About when the catalog begins, in milliseconds since 1970; what is older is in the first window.
+        from: i64,
+    },
+    /// `for_each` or `split = { by = "types" }`: one sequence for each value.
+    Each(Each),
+}
+
+/// `for_each`: the values a walk fans out over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Each {
+    /// Where they come from.
+    pub source: Source,
+    /// The query parameter they are sent as; `None` where they are part of the path.
+    pub param: Option<String>,
+    /// How many are sent at once, with commas.
+    pub batch: u32,
+}
+
+/// Where the values of a fan-out come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The distinct values of a column, in rows committed by the walks before it or by earlier passes.
+    Column {
+        /// The table's name.
+        table: &'static str,
+        /// The column's name.
+        column: &'static str,
+    },
+    /// These.
+    List(Vec<String>),
+    /// The whole numbers from the first to the last.
+    Range {
+        /// The first.
+        first: i64,
+        /// The last.
+        last: i64,
+    },
+    /// The model types that the server knows.
+    Types,
 }
 
 #[cfg(test)]

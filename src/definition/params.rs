@@ -59,10 +59,10 @@ fn read_checked(endpoint: &Endpoint, key: &Key<'_>, value: &Value<'_>, query: &m
     let Some(param) = endpoint.params.iter().find(|param| param.name == name) else {
         return found.mistake(at, unknown(endpoint, name));
     };
-    if let Some(warning) = param.warning {
-        found.warn(at, format!("`{name}`: {warning}."));
-    }
     let values = encode(param, value, found);
+    if let Some(warning) = param.warning.filter(|warning| values.iter().any(|value| (warning.about)(value))) {
+        found.warn(at, format!("`{name}`: {}.", warning.text));
+    }
     match values.first().map(|first| first.parse()) {
         Some(Ok(limit)) if name == "limit" => query.limit = limit,
         _ => query.pairs.extend(values.into_iter().map(|value| (name.to_owned(), value))),
@@ -142,7 +142,18 @@ fn encode_one(param: &Param, value: &DeValue<'_>, written: &str) -> Result<Strin
 
 /// One of the words, or what is wrong with it; `None` when it is not even text.
 fn encode_word(param: &Param, words: &[&str], value: &DeValue<'_>) -> Result<String, Option<String>> {
-    let (name, word) = (param.name, value.as_str().ok_or(None)?);
+    let name = param.name;
+    let word = match value {
+        // A level that is also understood as a flag.
+        DeValue::Boolean(flag) if words.contains(&"true") => {
+            if *flag {
+                "true"
+            } else {
+                "false"
+            }
+        }
+        _ => value.as_str().ok_or(None)?,
+    };
     if words.contains(&word) {
         return Ok(word.to_owned());
     }

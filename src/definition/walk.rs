@@ -2,7 +2,7 @@
 
 use super::mistake::{Findings, clip};
 use super::value::Section;
-use super::{Walk, params, suggestion};
+use super::{Walk, params, strands, suggestion};
 use crate::api::endpoint::Endpoint;
 
 /// The longest name of a walk.
@@ -46,9 +46,11 @@ fn read(
     let endpoint = read_endpoint(section, endpoints, found);
     let checked = section.table("params", found);
     let unchecked = section.table("unchecked", found);
+    let divided = strands::Written::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
-    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit })
+    let strands = divided.check(endpoint, &query.pairs, section.at(), found);
+    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands: strands? })
 }
 
 /// A walk's name: well-formed, and not the name of a walk before it.

@@ -78,7 +78,11 @@ impl Committer {
         Ok(self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
-    fn settle(&mut self) -> Result<(), Error> {
+    /// Waits for the commit being written, if there is one.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         if self.busy {
             self.busy = false;
             self.outcomes.recv().unwrap_or(Ok(()))?;

@@ -1,21 +1,25 @@
 //! A run, on one screen: open the dataset, choose the pass, walk, commit, report.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use tokio::sync::watch;
 use url::Url;
 
+use super::doubts::doubts;
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::report::{Report, Tally};
 use super::stop::Stop;
-use super::walk::{self, Left, Shared};
+use super::strand::{Left, Shared};
+use super::walk;
 use super::{Error, Outcome, pass};
-use crate::dataset::commit::{Walk, Why};
+use crate::dataset::commit::Walk;
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
-use crate::definition::Crawl;
+use crate::definition::{self, Crawl, Each, Source, Strands};
 use crate::fetch::{Fetcher, Secret, Settings};
 
 /// What a run is told beside the crawl file.
@@ -39,6 +43,7 @@ pub struct Options {
 /// When the run could not begin, or the dataset could not be written: see [`Error`].
 pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
+    let dataset = options.dataset.clone();
     let (store, standing) = Store::open(options.dataset, Arc::new(Disk))?;
     let pass = pass::choose(crawl, standing, options.restart)?;
 
@@ -50,16 +55,16 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let states = pass.walks.clone();
-    let ledger = Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor));
+    let ledger =
+        Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared =
         Shared { base: &options.base, fetcher: &fetcher, ledger: &ledger, stop: &options.stop, monitor: &*monitor };
-    let start = Walk::default();
-    let state = |name: &str| states.get(name).unwrap_or(&start);
-    let left = try_join_all(crawl.walks.iter().map(|walk| walk::run(walk, state(&walk.name), &shared))).await;
+    let left = walk_all(crawl, &states, &dataset, shared).await;
 
     let mut store = ledger.close()?;
-    let outcome = judge(left?, &tally.snapshot());
-    tally.close(outcome.state(), outcome.reason());
+    let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
+    let outcome = judge(left?, &walks);
+    tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks));
     store.write_report(&run, &tally.report())?;
     Ok((tally.snapshot(), outcome))
 }
@@ -86,22 +91,55 @@ fn name_run() -> RunId {
     RunId::new(&now, u16::from_le_bytes([digits.as_bytes()[0], digits.as_bytes()[1]]))
 }
 
+/// Walks all walks side by side; one that fans out over committed rows begins when those before it are over.
+async fn walk_all(
+    crawl: &Crawl,
+    states: &BTreeMap<String, Walk>,
+    dataset: &Layout,
+    shared: Shared<'_>,
+) -> Result<Vec<Left>, Error> {
+    let fresh = Walk::default();
+    let over: Vec<watch::Sender<Option<bool>>> = crawl.walks.iter().map(|_| watch::Sender::new(None)).collect();
+    let one = |index: usize| {
+        let (walk, over) = (&crawl.walks[index], &over);
+        let state = states.get(&walk.name).unwrap_or(&fresh);
+        async move {
+            let left = match all_over(walk, &over[..index]).await {
+                true => walk::run(walk, state, dataset, crawl.pace.in_flight, shared).await?,
+                false => Left::Unfinished(String::from("the walks before it are unfinished")),
+            };
+            over[index].send_replace(Some(matches!(left, Left::Over)));
+            Ok(left)
+        }
+    };
+    try_join_all((0..crawl.walks.len()).map(one)).await
+}
+
+/// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
+async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
+    let needs = matches!(&walk.strands, Strands::Each(Each { source: Source::Column { .. }, .. }));
+    for earlier in before.iter().filter(|_| needs) {
+        let mut over = earlier.subscribe();
+        let over = over.wait_for(Option::is_some).await.map(|over| *over);
+        if !matches!(over, Ok(Some(true))) {
+            return false;
+        }
+    }
+    true
+}
+
 /// What a run came to, from how its walks left it and what the last commit recorded of them.
-fn judge(left: Vec<Left>, report: &Report) -> Outcome {
+fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>) -> Outcome {
     let mut unfinished = None;
     for left in left {
         match left {
             Left::KeyRefused(reason) => return Outcome::KeyRefused(reason),
             Left::Unfinished(reason) => drop(unfinished.get_or_insert(reason)),
-            Left::Over | Left::Halted => {}
+            Left::Over | Left::ForgedRefused | Left::Halted => {}
         }
     }
     if let Some(reason) = unfinished {
         return Outcome::Stopped(reason);
     }
-    let doubtful = |walk: &Walk| {
-        let complete = walk.end.as_ref().is_some_and(|end| end.why == Why::Complete);
-        !complete || walk.rejects > 0 || !walk.given_up.is_empty()
-    };
-    if report.walks.values().any(|walk| doubtful(&walk.state)) { Outcome::Doubtful } else { Outcome::Complete }
+    if walks.values().any(Walk::is_doubtful) { Outcome::Doubtful } else { Outcome::Complete }
 }

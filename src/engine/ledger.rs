@@ -1,64 +1,108 @@
-//! Where whole pages become rows and cursors move with them: one thread, off the network, that reads answers, gathers their
-//! rows and makes both durable together.
-//!
-//! Rows are gathered while the previous commit is still being written; both together stay within the bytes the crawl file
-//! allows, so memory is bounded whatever the catalog's size.
+//! The walks' side of the ledger: whole pages go in, next steps come out. The [`Book`] keeps it, on a thread of its own.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::committer::Committer;
-use super::monitor::{Event, Monitor};
+use super::book::Book;
+use super::monitor::Monitor;
 use super::pass::Pass;
 use super::report::Tally;
-use crate::api::endpoint::{self, Endpoint, Next, Paging};
-use crate::api::envelope::{Page, salvage_cursor};
+use super::stop::Stop;
+use crate::api::endpoint::Endpoint;
 use crate::dataset;
-use crate::dataset::commit::{End, GivenUp, Walk as State, Why, cursor_fingerprint};
-use crate::dataset::store::{Batch, Store, Writer};
-use crate::definition::{Commit, Crawl};
-use crate::fetch::{Answer, INFLATED_CAP, PageUrl, Unreadable, inflate};
-use crate::table::{Provenance, Tables, pages, rejects};
+use crate::dataset::commit::End;
+use crate::dataset::store::{Store, Writer};
+use crate::definition::Crawl;
+use crate::fetch::{Answer, PageUrl, Unreadable};
 
 /// A page that was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     /// Its walk.
-    pub(super) walk: String,
-    /// Its number in the walk.
+    pub(super) walk: Arc<str>,
+    /// Its strand's key; empty for the only one.
+    pub(super) strand: Arc<str>,
+    /// What is asked.
+    pub(super) endpoint: &'static Endpoint,
+    /// The query parameters, without `limit` and cursor.
+    pub(super) params: Arc<[(String, String)]>,
+    /// The id or hash looked up.
+    pub(super) key: Option<Arc<str>>,
+    /// Its number in the strand.
     pub(super) page: u64,
     /// The cursor sent.
     pub(super) cursor: Option<String>,
+    /// Items asked for.
+    pub(super) limit: u32,
+    /// Whether it is asked for once more because the first answer was doubtful.
+    pub(super) again: bool,
     /// Its address.
     pub(super) url: PageUrl,
 }
 
-/// Where a walk goes after a page.
+impl Asked {
+    /// The name that rows carry: the walk's, and behind a slash the strand's.
+    pub(super) fn name(&self) -> String {
+        strand_name(&self.walk, &self.strand)
+    }
+}
+
+/// The name of a strand, unique within the pass.
+pub(super) fn strand_name(walk: &str, strand: &str) -> String {
+    if strand.is_empty() { walk.to_owned() } else { format!("{walk}/{strand}") }
+}
+
+/// Where a strand goes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// To the page at this cursor.
     Next(String),
+    /// To the page at this cursor, with as many items as the server gives: more rows share its instant than were asked for.
+    Larger(String),
+    /// To the same page once more: the answer looks like a false end, and nothing was taken.
+    Again,
+    /// Of numbered pages: the page was taken.
+    Taken {
+        /// Whether it had items.
+        empty: bool,
+        /// How many pages there are, where the endpoint tells it.
+        pages_told: Option<u64>,
+    },
     /// Nowhere: it is over.
     Over,
     /// Nowhere: nothing more can be written.
     Halted,
 }
 
-/// The walks' side of the ledger.
+/// What the walks ask of the book.
+pub(super) enum Job {
+    /// A strand begins, or goes on; of a fan-out it may be over already, by an earlier run.
+    Begin { walk: Arc<str>, strand: Arc<str>, over: bool },
+    /// A page's answer.
+    Take(Asked, Answer, oneshot::Sender<Result<Step, Unreadable>>),
+    /// A page that cannot be had.
+    GiveUp(Asked, Option<Answer>, String, oneshot::Sender<Step>),
+    /// A strand is over; with the answer that says so, where it is one worth keeping.
+    End(Asked, Option<Answer>, End, oneshot::Sender<Step>),
+    /// The later part of a window becomes a window of its own, unless the strand has passed it: its key.
+    Split { walk: Arc<str>, strand: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
+    /// The cursor at which the window before this one ended, once it has.
+    Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
+    /// The models of a walk that came without versions.
+    Hollow { walk: Arc<str>, reply: oneshot::Sender<Vec<i64>> },
+    /// Every strand of a walk is over.
+    Close { walk: Arc<str> },
+    /// Everything taken so far shall be durable.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The hold on the ledger.
 pub(super) struct Ledger {
     jobs: Sender<Job>,
     thread: JoinHandle<Result<Store, dataset::Error>>,
-}
-
-enum Job {
-    Take(Asked, Answer, oneshot::Sender<Result<Step, Unreadable>>),
-    GiveUp(Asked, Option<Answer>, String, oneshot::Sender<Step>),
-    End(Asked, End, oneshot::Sender<Step>),
 }
 
 impl Ledger {
@@ -70,34 +114,62 @@ impl Ledger {
         crawl: &Crawl,
         tally: Arc<Tally>,
         monitor: Arc<dyn Monitor>,
+        stop: Stop,
     ) -> Self {
         let (jobs, inbox) = channel();
-        let book = Book::new(store, writer, pass, crawl, tally, monitor);
+        let book = Book::new(store, writer, pass, crawl, tally, monitor, stop);
         Self { jobs, thread: thread::spawn(move || book.keep(&inbox)) }
     }
 
-    /// Takes a page's rows and moves its walk's cursor, or says why the answer cannot be read (and nothing changed).
+    /// Announces a strand. Those of a fan-out are announced in the order of their values.
+    pub(super) fn begin(&self, walk: &Arc<str>, strand: &Arc<str>, over: bool) {
+        self.send(Job::Begin { walk: Arc::clone(walk), strand: Arc::clone(strand), over });
+    }
+
+    /// Takes a page's rows and moves its strand on, or says why the answer cannot be read (and nothing changed).
     pub(super) async fn take(&self, asked: &Asked, answer: Answer) -> Result<Step, Unreadable> {
-        let (reply, step) = oneshot::channel();
-        let _ = self.jobs.send(Job::Take(asked.clone(), answer, reply));
-        step.await.unwrap_or(Ok(Step::Halted))
+        self.ask(|reply| Job::Take(asked.clone(), answer, reply)).await.unwrap_or(Ok(Step::Halted))
     }
 
     /// Records a page that cannot be had, keeping its text, and goes on behind it where its cursor can be told.
     pub(super) async fn give_up(&self, asked: &Asked, answer: Option<Answer>, reason: String) -> Step {
-        let (reply, step) = oneshot::channel();
-        let _ = self.jobs.send(Job::GiveUp(asked.clone(), answer, reason, reply));
-        step.await.unwrap_or(Step::Halted)
+        self.ask(|reply| Job::GiveUp(asked.clone(), answer, reason, reply)).await.unwrap_or(Step::Halted)
     }
 
-    /// Records why a walk is over.
-    pub(super) async fn end(&self, asked: &Asked, end: End) -> Step {
-        let (reply, step) = oneshot::channel();
-        let _ = self.jobs.send(Job::End(asked.clone(), end, reply));
-        step.await.unwrap_or(Step::Halted)
+    /// Records why a strand is over.
+    pub(super) async fn end(&self, asked: &Asked, answer: Option<Answer>, end: End) -> Step {
+        self.ask(|reply| Job::End(asked.clone(), answer, end, reply)).await.unwrap_or(Step::Halted)
     }
 
-    /// Commits what is left and closes.
+    /// Makes the part of a window from `at` on, which begins at `cursor`, a window of its own and returns its key;
+    /// `None` when it is too late for that.
+    pub(super) async fn split(&self, walk: &Arc<str>, strand: &Arc<str>, at: i64, cursor: String) -> Option<String> {
+        let (walk, strand) = (Arc::clone(walk), Arc::clone(strand));
+        self.ask(|reply| Job::Split { walk, strand, at, cursor, reply }).await.flatten()
+    }
+
+    /// The server's own cursor for the beginning of a window, once the window before it has ended there.
+    pub(super) async fn handover(&self, walk: &Arc<str>, strand: &Arc<str>) -> Option<String> {
+        let (walk, strand) = (Arc::clone(walk), Arc::clone(strand));
+        self.ask(|reply| Job::Handover { walk, strand, reply }).await.flatten()
+    }
+
+    /// Ids of the models that came without versions and were not looked up yet.
+    pub(super) async fn hollow(&self, walk: &Arc<str>) -> Vec<i64> {
+        self.ask(|reply| Job::Hollow { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
+    }
+
+    /// Closes a walk all of whose strands are over.
+    pub(super) fn close_walk(&self, walk: &Arc<str>) {
+        self.send(Job::Close { walk: Arc::clone(walk) });
+    }
+
+    /// Returns when everything taken so far is durable and published; false when nothing more can be written.
+    pub(super) async fn flush(&self) -> bool {
+        self.ask(Job::Flush).await.is_some()
+    }
+
+    /// Commits what is left and gives the store back.
     ///
     /// # Errors
     /// The first error that a commit met.
@@ -105,238 +177,15 @@ impl Ledger {
         drop(self.jobs);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
-}
 
-/// The ledger's own side: everything that moves.
-struct Book {
-    run: String,
-    bounds: Commit,
-    keep_bodies: bool,
-    endpoints: HashMap<String, (&'static Endpoint, Vec<(String, String)>)>,
-    pass: u64,
-    walks: BTreeMap<String, State>,
-    met: BTreeMap<String, HashSet<String>>,
-    tables: Tables,
-    /// When the oldest uncommitted change was made; `None` while there is none.
-    changed: Option<Instant>,
-    /// Whether a walk ended since the last commit.
-    ended: bool,
-    committer: Committer,
-    monitor: Arc<dyn Monitor>,
-}
-
-impl Book {
-    fn new(
-        store: Store,
-        writer: Writer,
-        pass: Pass,
-        crawl: &Crawl,
-        tally: Arc<Tally>,
-        monitor: Arc<dyn Monitor>,
-    ) -> Self {
-        let endpoints = crawl.walks.iter().map(|walk| (walk.name.clone(), (walk.endpoint, walk.params.clone())));
-        Self {
-            run: writer.run.to_string(),
-            bounds: crawl.commit,
-            keep_bodies: crawl.keep_bodies,
-            endpoints: endpoints.collect(),
-            pass: pass.number,
-            walks: pass.walks,
-            met: pass.met,
-            tables: Tables::default(),
-            changed: None,
-            ended: false,
-            committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
-            monitor,
-        }
+    /// Sends a job; a book that is gone has an error that [`Ledger::close`] tells.
+    fn send(&self, job: Job) {
+        let _ = self.jobs.send(job);
     }
 
-    /// Works until the last walk is gone, then commits the rest.
-    fn keep(mut self, inbox: &Receiver<Job>) -> Result<Store, dataset::Error> {
-        loop {
-            match inbox.recv_timeout(self.patience()) {
-                Ok(job) => self.work(job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.commit_if_due()?;
-        }
-        if self.changed.is_some() {
-            self.commit()?;
-        }
-        self.committer.close()
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(job(reply));
+        answer.await.ok()
     }
-
-    /// How long to wait for a job before looking at the clock, and at the commit being written, again.
-    fn patience(&self) -> Duration {
-        const LOOK_UP: Duration = Duration::from_millis(50);
-        self.changed.map_or(self.bounds.every, |since| self.bounds.every.saturating_sub(since.elapsed())).max(LOOK_UP)
-    }
-
-    fn work(&mut self, job: Job) {
-        // A walk that was dropped meanwhile hears no answer; what was taken stays taken.
-        match job {
-            Job::Take(asked, answer, reply) => drop(reply.send(self.take(&asked, &answer))),
-            Job::GiveUp(asked, answer, reason, reply) => {
-                drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason)));
-            }
-            Job::End(asked, end, reply) => drop(reply.send(self.end(&asked.walk, end))),
-        }
-    }
-
-    fn take(&mut self, asked: &Asked, answer: &Answer) -> Result<Step, Unreadable> {
-        let body = text_of(answer)?;
-        let (endpoint, params) = &self.endpoints[&asked.walk];
-        let at = provenance(self.pass, asked);
-        let question = endpoint::Asked { at, params, cursor: asked.cursor.as_deref(), key: None };
-        let page = (endpoint.read)(&body, &question, &mut self.tables).map_err(|e| Unreadable::Damaged(e.reason))?;
-        self.push_page(asked, &at, answer, body.len(), &page);
-        self.monitor.event(&Event::Page {
-            walk: &asked.walk,
-            page: asked.page,
-            items: page.items,
-            rejects: page.rejects,
-            repairs: page.repairs,
-            bytes: body.len() as u64,
-        });
-        let state = self.state(&asked.walk);
-        state.pages = asked.page;
-        state.items += page.items;
-        state.rejects += page.rejects;
-        state.repeats += page.ids.iter().filter(|id| state.tail.contains(id)).count() as u64;
-        if !page.ids.is_empty() {
-            state.tail = page.ids;
-        }
-        Ok(self.step(&asked.walk, page.next_cursor))
-    }
-
-    /// Moves a walk's cursor to the one the server named, or ends the walk.
-    fn step(&mut self, walk: &str, next_cursor: Option<String>) -> Step {
-        let Some(named) = next_cursor else { return self.end(walk, End { why: Why::Complete, detail: None }) };
-        let (endpoint, params) = &self.endpoints[walk];
-        let Paging::Cursor { next, .. } = endpoint.paging else {
-            return self.end(walk, End { why: Why::Complete, detail: None });
-        };
-        let cursor = match next(params, &named) {
-            Next::Cursor(cursor) => cursor,
-            Next::Unlistable(reason) => {
-                return self.end(walk, End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
-            }
-        };
-        let fingerprint = cursor_fingerprint(&cursor);
-        if !self.met.entry(walk.to_owned()).or_default().insert(fingerprint.clone()) {
-            let detail = Some(format!("the cursor `{cursor}` came round again"));
-            return self.end(walk, End { why: Why::CursorLoop, detail });
-        }
-        let state = self.state(walk);
-        state.met.push(fingerprint);
-        state.cursor = Some(cursor.clone());
-        Step::Next(cursor)
-    }
-
-    fn end(&mut self, walk: &str, end: End) -> Step {
-        self.monitor.event(&Event::WalkEnded { walk, end: &end });
-        let state = self.state(walk);
-        state.end = Some(end);
-        state.tail.clear();
-        self.ended = true;
-        Step::Over
-    }
-
-    fn give_up(&mut self, asked: &Asked, answer: Option<&Answer>, reason: &str) -> Step {
-        let cursor = asked.cursor.as_deref();
-        self.monitor.event(&Event::GivenUp { walk: &asked.walk, page: asked.page, cursor, reason });
-        let at = provenance(self.pass, asked);
-        let body = answer.map(lossy_text_of).unwrap_or_default();
-        self.tables.rejects.push(rejects::Row { position: -1, reason, item: Some(&body), at: &at });
-        if let Some(answer) = answer {
-            self.push_page(asked, &at, answer, body.len(), &Page { rejects: 1, ..Page::default() });
-        }
-        let state = self.state(&asked.walk);
-        state.pages = asked.page;
-        state.rejects += 1;
-        let given_up = GivenUp { page: asked.page, cursor: asked.cursor.clone(), reason: reason.to_owned() };
-        state.given_up.push(given_up);
-        match salvage_cursor(&body) {
-            Some(next_cursor) => self.step(&asked.walk, next_cursor),
-            None => {
-                let detail = Some(format!("page {} could not be read, nor the cursor behind it", asked.page));
-                self.end(&asked.walk, End { why: Why::Unreadable, detail })
-            }
-        }
-    }
-
-    fn push_page(&mut self, asked: &Asked, at: &Provenance<'_>, answer: &Answer, bytes: usize, page: &Page) {
-        self.tables.pages.push(pages::Row {
-            run: &self.run,
-            endpoint: self.endpoints[&asked.walk].0.name,
-            url: asked.url.as_str(),
-            cursor: asked.cursor.as_deref(),
-            next_cursor: page.next_cursor.as_deref(),
-            status: Some(answer.status.into()),
-            attempts: Some(answer.attempts.into()),
-            items: i64::try_from(page.items).ok(),
-            bytes: i64::try_from(bytes).ok(),
-            latency_ms: i64::try_from(answer.latency.as_millis()).ok(),
-            cache_status: answer.cache_status.as_deref(),
-            age_s: answer.age_s,
-            repairs: Some(page.repairs.into()),
-            body: self.keep_bodies.then_some(&answer.body[..]),
-            body_encoding: self.keep_bodies.then_some(answer.encoding.name()),
-            at,
-        });
-    }
-
-    /// A walk's state, about to be changed.
-    fn state(&mut self, walk: &str) -> &mut State {
-        self.changed.get_or_insert_with(Instant::now);
-        self.walks.entry(walk.to_owned()).or_default()
-    }
-
-    /// Commits when the rows are many or old, or a walk ended; never while the previous commit is being written, unless
-    /// memory would run over.
-    fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
-        let busy = self.committer.is_busy()?;
-        let Some(since) = self.changed else { return Ok(()) };
-        // Half of the bytes gather while the other half is being written.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 2;
-        if full || (!busy && (self.ended || since.elapsed() >= self.bounds.every)) {
-            self.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Hands everything gathered, and where the walks stand with it, to the committer.
-    fn commit(&mut self) -> Result<(), dataset::Error> {
-        let mut tables = Vec::new();
-        for builder in self.tables.builders_mut().into_iter().filter(|builder| builder.rows() > 0) {
-            let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
-            tables.push((builder.table(), rows));
-        }
-        let walks = self.walks.clone();
-        for walk in self.walks.values_mut() {
-            walk.met.clear();
-        }
-        (self.changed, self.ended) = (None, false);
-        self.committer.commit(Batch { tables, pass: self.pass, walks })
-    }
-}
-
-fn provenance(pass: u64, asked: &Asked) -> Provenance<'_> {
-    Provenance {
-        pass: i64::try_from(pass).unwrap_or(i64::MAX),
-        walk: &asked.walk,
-        page: i64::try_from(asked.page).unwrap_or(i64::MAX),
-        fetched_at: jiff::Timestamp::now().as_millisecond(),
-    }
-}
-
-fn text_of(answer: &Answer) -> Result<String, Unreadable> {
-    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP)?;
-    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
-}
-
-fn lossy_text_of(answer: &Answer) -> String {
-    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP);
-    String::from_utf8_lossy(&body.unwrap_or_default()).into_owned()
 }

@@ -3,14 +3,22 @@
 use crate::dataset;
 use crate::fetch;
 
+mod again;
+mod book;
 mod committer;
 pub mod crawl;
+pub mod doubts;
+mod each;
 mod ledger;
 pub mod monitor;
+mod numbers;
 pub mod pass;
 pub mod report;
+mod standing;
 pub mod stop;
+mod strand;
 mod walk;
+mod windows;
 
 /// Why a run could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,11 @@
 //! Which pass a run works on: the unfinished one, or the next. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::dataset::commit::{Record, Walk};
-use crate::dataset::store::Standing;
+use crate::dataset::store::{Met, Standing};
 use crate::definition::{Crawl, difference, fingerprint};
 
 /// The pass a run works on.
@@ -17,8 +17,8 @@ pub struct Pass {
     pub resumed: bool,
     /// Where each walk stands, by name.
     pub walks: BTreeMap<String, Walk>,
-    /// Fingerprints of the cursors met so far, by walk.
-    pub met: BTreeMap<String, HashSet<String>>,
+    /// Fingerprints of the cursors met so far.
+    pub met: Met,
     /// What decides which rows the pass gets.
     pub definition: Value,
 }
@@ -57,7 +57,7 @@ pub fn choose(crawl: &Crawl, standing: Standing, restart: bool) -> Result<Pass, 
         number,
         resumed: false,
         walks: crawl.walks.iter().map(|walk| (walk.name.clone(), Walk::default())).collect(),
-        met: BTreeMap::new(),
+        met: Met::new(),
         definition: definition.clone(),
     };
     let Some(last) = standing.last else { return Ok(fresh(1)) };
@@ -74,8 +74,13 @@ pub fn choose(crawl: &Crawl, standing: Standing, restart: bool) -> Result<Pass, 
     Ok(resume(last, standing.met, definition))
 }
 
-fn resume(last: Record, met: BTreeMap<String, HashSet<String>>, definition: Value) -> Pass {
-    let unburden = |walk: Walk| Walk { met: Vec::new(), ..walk };
-    let walks = last.walks.into_iter().map(|(name, walk)| (name, unburden(walk))).collect();
+fn resume(last: Record, met: Met, definition: Value) -> Pass {
+    let mut walks = last.walks;
+    for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
+        strand.met.clear();
+    }
     Pass { number: last.pass, resumed: true, walks, met, definition }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The run's report: counted from events while it runs, written beside the dataset at every commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -51,6 +51,8 @@ pub struct Report {
     pub rows: BTreeMap<String, u64>,
     /// Requests per second.
     pub rate: Rate,
+    /// What may be missing, a sentence each; filled in at the end.
+    pub doubts: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
     pub walks: BTreeMap<String, WalkReport>,
 }
@@ -67,7 +69,7 @@ pub struct Rate {
 /// A walk's part of the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct WalkReport {
-    /// Where it stands, as the last commit recorded it (fingerprints left out).
+    /// Where it stands, as the last commit recorded it (open strands left out).
     #[serde(flatten)]
     pub state: Walk,
     /// Why it did not go on in this run, when it is not over.
@@ -104,6 +106,7 @@ impl Tally {
             commits: 0,
             rows: BTreeMap::new(),
             rate: Rate { asked, achieved: 0.0 },
+            doubts: Vec::new(),
             walks: walks.collect(),
         }))
     }
@@ -124,9 +127,9 @@ impl Tally {
     }
 
     /// Closes the report.
-    pub fn close(&self, state: &'static str, reason: Option<String>) {
+    pub fn close(&self, state: &'static str, reason: Option<String>, doubts: Vec<String>) {
         let mut report = self.lock();
-        (report.state, report.reason) = (state, reason);
+        (report.state, report.reason, report.doubts) = (state, reason, doubts);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
@@ -136,7 +139,7 @@ impl Tally {
 
 impl WalkReport {
     fn of(walk: &Walk) -> Self {
-        let state = Walk { met: Vec::new(), tail: Vec::new(), ..walk.clone() };
+        let state = Walk { strands: BTreeMap::new(), ahead: Vec::new(), hollow: BTreeSet::new(), ..walk.clone() };
         Self { state, unfinished: None }
     }
 }

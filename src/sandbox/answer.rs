@@ -9,7 +9,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) body: Bytes,
-    /// Ids of the models the body holds.
+    /// Ids, or numbers, of the items the body holds.
     pub(super) items: Vec<u32>,
     /// The cursor the body names, for faults that replace it.
     pub(super) next_cursor: Option<String>,

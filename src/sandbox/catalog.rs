@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::enums::KINDS;
+use super::fate::Change;
 use super::generate::Generator;
 use super::item::View;
 use super::json::Writer;
 use super::recorded::Recording;
+use super::sort::{Sort, date_key, ordered};
 use super::{Config, Error, generate, recorded};
 
 /// What is known of a model without rendering it; times in ms since 1970.
@@ -34,6 +36,13 @@ pub(super) struct Entry {
     pub(super) versions: u8,
     /// Bit k is set when version k is not Public.
     pub(super) early_access: u16,
+    /// It is not, or no longer, published.
+    pub(super) hidden: bool,
+    /// It was published after the server started.
+    pub(super) late: bool,
+    /// It changed after the server started, and its name with it when it was edited.
+    pub(super) changed: bool,
+    pub(super) edited: bool,
 }
 
 impl Entry {
@@ -66,57 +75,6 @@ pub(super) enum Removed {
     InBlock,
 }
 
-/// The eight sort words of the models list, as seven orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
-    HighestRated,
-    MostDownloaded,
-    MostDiscussed,
-    MostCollected,
-    MostImages,
-    Newest,
-    Oldest,
-}
-
-impl Sort {
-    pub(super) const WORDS: &[(&str, Sort)] = &[
-        ("Highest Rated", Sort::HighestRated),
-        ("Most Downloaded", Sort::MostDownloaded),
-        ("Most Liked", Sort::HighestRated),
-        ("Most Discussed", Sort::MostDiscussed),
-        ("Most Collected", Sort::MostCollected),
-        ("Most Images", Sort::MostImages),
-        ("Newest", Sort::Newest),
-        ("Oldest", Sort::Oldest),
-    ];
-    const ALL: [Sort; 7] = [
-        Sort::HighestRated,
-        Sort::MostDownloaded,
-        Sort::MostDiscussed,
-        Sort::MostCollected,
-        Sort::MostImages,
-        Sort::Newest,
-        Sort::Oldest,
-    ];
-
-    /// True for the sorts whose cursor is a date.
-    pub(super) fn by_date(self) -> bool {
-        matches!(self, Sort::Newest | Sort::Oldest)
-    }
-
-    /// The two counters a metric sort orders by, descending.
-    pub(super) fn counters(self, entry: &Entry) -> (i64, i64) {
-        let (first, second) = match self {
-            Sort::HighestRated => (entry.thumbs_up, entry.downloads),
-            Sort::MostDownloaded => (entry.downloads, entry.thumbs_up),
-            Sort::MostDiscussed => (entry.comments, entry.thumbs_up),
-            Sort::MostCollected => (entry.collected, entry.thumbs_up),
-            Sort::MostImages | Sort::Newest | Sort::Oldest => (entry.images, entry.thumbs_up),
-        };
-        (i64::from(first), i64::from(second))
-    }
-}
-
 /// Where items come from.
 enum Source {
     Generated(Generator),
@@ -135,22 +93,21 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Generates the catalog, or reads the recorded one.
     pub(super) fn build(config: &Config) -> Result<Catalog, Error> {
-        let (entries, source, names, tags) = match &config.catalog {
+        let (entries, source) = match &config.catalog {
             Some(text) => {
                 let (entries, recording) = recorded::read(text)?;
-                let (names, tags) = (recording.users.clone(), recording.tags.clone());
-                (entries, Source::Recorded(recording), names, tags)
+                (entries, Source::Recorded(recording))
             }
             None => {
                 let (entries, generator) = generate::catalog(config);
-                let (names, tags) = (generator.users.clone(), generator.tags.clone());
-                (entries, Source::Generated(generator), names, tags)
+                (entries, Source::Generated(generator))
             }
         };
         let orders = Sort::ALL.map(|sort| ordered(&entries, sort)).to_vec();
-        let users = names.iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
-        let tags = tags.into_iter().zip(0u32..).collect();
-        Ok(Catalog { entries, orders, users, tags, source })
+        let mut catalog = Catalog { entries, orders, users: HashMap::new(), tags: HashMap::new(), source };
+        catalog.users = catalog.users().iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
+        catalog.tags = catalog.tags().iter().cloned().zip(0u32..).collect();
+        Ok(catalog)
     }
 
     /// The positions of all entries in the order of a sort.
@@ -163,10 +120,53 @@ impl Catalog {
         &self.entries[position as usize]
     }
 
-    /// The position of a model id.
+    /// The position of a published model's id.
     pub(super) fn find(&self, id: u32) -> Option<u32> {
         let position = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
-        u32::try_from(position).ok()
+        u32::try_from(position).ok().filter(|row| !self.entry(*row).hidden)
+    }
+
+    /// Lets a change happen to a model; what is published stands at this instant from then on.
+    pub(super) fn change(&mut self, row: u32, change: Change, now: i64) {
+        let entry = &mut self.entries[row as usize];
+        entry.late |= change == Change::Publish;
+        entry.hidden = change == Change::Unpublish;
+        entry.changed |= matches!(change, Change::Edit | Change::PublishAgain);
+        entry.edited |= change == Change::Edit;
+        if matches!(change, Change::Publish | Change::PublishAgain) {
+            entry.last_version_at = Some(now);
+            for sort in [Sort::Newest, Sort::Oldest] {
+                let order = &mut self.orders[sort as usize];
+                order.retain(|other| *other != row);
+                let key = |row: u32| date_key(sort, &self.entries[row as usize]);
+                let place = order.partition_point(|other| key(*other) < key(row));
+                order.insert(place, row);
+            }
+        }
+    }
+
+    /// What renders the items, unless they are recorded.
+    pub(super) fn generator(&self) -> Option<&Generator> {
+        match &self.source {
+            Source::Generated(generator) => Some(generator),
+            Source::Recorded(_) => None,
+        }
+    }
+
+    /// User names by number.
+    pub(super) fn users(&self) -> &[String] {
+        match &self.source {
+            Source::Generated(generator) => &generator.users,
+            Source::Recorded(recording) => &recording.users,
+        }
+    }
+
+    /// Tag names by number.
+    pub(super) fn tags(&self) -> &[String] {
+        match &self.source {
+            Source::Generated(generator) => &generator.tags,
+            Source::Recorded(recording) => &recording.tags,
+        }
     }
 
     /// The number of a user by name; names are compared as the server does, slugified.
@@ -212,26 +212,6 @@ fn slug(name: &str) -> String {
     kept.map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn ordered(entries: &[Entry], sort: Sort) -> Vec<u32> {
-    let mut order: Vec<u32> = (0u32..).take(entries.len()).collect();
-    let entry = |position: &u32| &entries[*position as usize];
-    match sort {
-        Sort::Newest => order.sort_by_key(|p| {
-            let entry = entry(p);
-            (entry.last_version_at.is_none(), entry.last_version_at.map(|ms| -ms), -i64::from(entry.id))
-        }),
-        Sort::Oldest => order.sort_by_key(|p| {
-            let entry = entry(p);
-            (entry.last_version_at.is_none(), entry.last_version_at, entry.id)
-        }),
-        _ => order.sort_by_key(|p| {
-            let (first, second) = sort.counters(entry(p));
-            (-first, -second, entry(p).id)
-        }),
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,13 +220,5 @@ mod tests {
     fn names_are_slugified_as_the_server_does() {
         assert_eq!(slug("Some One Else!"), "some_oneelse");
         assert_eq!(slug("A-b_C9"), "ab_c9");
-    }
-
-    #[test]
-    fn orders_put_the_undated_last() {
-        let entry = |id, at| Entry { id, last_version_at: at, ..Entry::default() };
-        let entries = [entry(1, Some(5)), entry(2, None), entry(3, Some(9)), entry(4, Some(5))];
-        assert_eq!(ordered(&entries, Sort::Newest), [2, 3, 0, 1]);
-        assert_eq!(ordered(&entries, Sort::Oldest), [0, 3, 2, 1]);
     }
 }

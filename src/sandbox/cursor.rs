@@ -1,7 +1,8 @@
 //! The cursor of the models list: printed from the row a page ends before, read back the way the server reads it.
 
-use super::catalog::{Entry, Sort};
+use super::catalog::Entry;
 use super::dates::{self, Fraction};
+use super::sort::Sort;
 use super::traps::{Trap, Traps};
 
 /// Where a page begins, as the tokens of a cursor say it.

@@ -13,19 +13,35 @@ use super::random::{Random, Stream};
 /// Files of one VAE component that many versions link to, so one file id occurs under several versions.
 const SHARED_FILES: u32 = 5;
 
+/// Who asks for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The list, or one model.
+    Item,
+    /// The endpoint of one version: `primary` always there, `scannedAt` without a zone, less metadata.
+    Lookup,
+}
+
 /// Appends the elements of a version's `files`.
-pub(super) fn render(generator: &Generator, entry: &Entry, version: u32, oddity: &Oddity, json: &mut Writer) {
+pub(super) fn render(
+    generator: &Generator,
+    entry: &Entry,
+    version: u32,
+    shape: Shape,
+    oddity: &Oddity,
+    json: &mut Writer,
+) {
     let mut random = Random::new(generator.seed, Stream::File, u64::from(version) << 4);
     let own = if random.chance(250) { 2 } else { 1 };
     for position in 0..own {
         let id = version * 8 + position;
         let kind = if position == 0 { "Model" } else { random.pick(FILE_KINDS) };
         let kind = if oddity.odd && position > 0 { "Hologram" } else { kind };
-        file(generator.seed, entry, version, File { id, kind, primary: position == 0 }, oddity, json);
+        file(generator.seed, entry, version, File { id, kind, primary: position == 0, shape }, oddity, json);
     }
     if entry.kind == 0 && random.chance(80) {
         let id = 1 + random.below(SHARED_FILES);
-        file(generator.seed, entry, version, File { id, kind: "VAE", primary: false }, oddity, json);
+        file(generator.seed, entry, version, File { id, kind: "VAE", primary: false, shape }, oddity, json);
     }
 }
 
@@ -34,6 +50,7 @@ struct File<'a> {
     id: u32,
     kind: &'a str,
     primary: bool,
+    shape: Shape,
 }
 
 fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity, json: &mut Writer) {
@@ -47,17 +64,19 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
     json.text("name", &format!("file_{}_{}.safetensors", version, random.below(1000)));
     json.raw("overrideName", "null");
     json.text("type", file.kind);
-    scans(&mut random, entry, oddity, json);
+    scans(&mut random, entry, file.shape, oddity, json);
     let (size, fp) = (random.pick(&["full", "pruned"]), random.pick(&["fp16", "fp32", "bf16", "fp8"]));
-    metadata(&mut random, (format, size, fp), oddity, json);
+    metadata(&mut random, (format, size, fp), file.shape, oddity, json);
     hashes(&mut random, json);
     let base = format!("https://civitai.com/api/download/models/{version}");
     if file.primary {
         json.text("downloadUrl", &base);
-        json.flag("primary", true);
     } else {
         let kind = file.kind.replace(' ', "%20");
         json.text("downloadUrl", &format!("{base}?type={kind}&format={format}&size={size}&fp={fp}"));
+    }
+    if file.primary || file.shape == Shape::Lookup {
+        json.flag("primary", file.primary);
     }
     if oddity.odd {
         json.raw("futureFileField", "{}");
@@ -65,7 +84,7 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
     json.close('}');
 }
 
-fn scans(random: &mut Random, entry: &Entry, oddity: &Oddity, json: &mut Writer) {
+fn scans(random: &mut Random, entry: &Entry, shape: Shape, oddity: &Oddity, json: &mut Writer) {
     let pickle = if random.chance(970) { "Success" } else { "Danger" };
     json.text("pickleScanResult", if oddity.odd { "Quarantined" } else { pickle });
     json.text("pickleScanMessage", "No Pickle imports");
@@ -77,11 +96,18 @@ fn scans(random: &mut Random, entry: &Entry, oddity: &Oddity, json: &mut Writer)
     if unscanned {
         json.raw("scannedAt", "null");
     } else {
-        json.text("scannedAt", &dates::iso(entry.created_at + i64::from(random.below(86_400_000))));
+        let scanned = dates::iso(entry.created_at + i64::from(random.below(86_400_000)));
+        json.text("scannedAt", if shape == Shape::Lookup { scanned.trim_end_matches('Z') } else { &scanned });
     }
 }
 
-fn metadata(random: &mut Random, (format, size, fp): (&str, &str, &str), oddity: &Oddity, json: &mut Writer) {
+fn metadata(
+    random: &mut Random,
+    (format, size, fp): (&str, &str, &str),
+    shape: Shape,
+    oddity: &Oddity,
+    json: &mut Writer,
+) {
     json.open_at("metadata", '{');
     json.text("format", format);
     if random.chance(600) {
@@ -91,10 +117,10 @@ fn metadata(random: &mut Random, (format, size, fp): (&str, &str, &str), oddity:
         json.raw("size", "null");
         json.raw("fp", "null");
     }
-    if format == "GGUF" {
+    if format == "GGUF" && shape == Shape::Item {
         json.text("quantType", "Q8_0");
     }
-    if oddity.odd {
+    if oddity.odd && shape == Shape::Item {
         json.flag("isRequired", true);
     }
     json.close('}');

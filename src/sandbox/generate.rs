@@ -10,12 +10,14 @@ use super::words;
 use super::{Config, Era, item, legacy};
 
 /// 2022-11-01T00:00Z.
-const FIRST: i64 = 1_667_260_800_000;
+pub(super) const FIRST: i64 = 1_667_260_800_000;
 /// 2026-10-15T00:00Z.
-const LAST: i64 = 1_792_022_400_000;
+pub(super) const LAST: i64 = 1_792_022_400_000;
 const SLOT: i64 = 30 * 86_400_000;
 /// How many models share of the catalog a 30-day slot gets.
 const BUSYNESS: &[i64] = &[3, 9, 1, 14, 5, 2, 11, 7];
+/// How many models share one date under the trap of big ties: more than any page holds.
+const BIG_TIE: usize = 130;
 /// Position in [`KINDS`], and its share in a thousand; the rest is spread evenly.
 const KIND_SHARES: &[(u8, u32)] = &[(4, 680), (0, 140), (1, 50), (5, 45), (16, 20)];
 /// Level mask, share in a thousand.
@@ -38,8 +40,8 @@ impl Generator {
         let mut random = Random::new(self.seed, Stream::Tags, u64::from(entry.id));
         let mut tags = Vec::new();
         for _ in 0..random.below(12) {
-            let tag = random.skewed(11).min(words::tag_count() - 1);
-            if !tags.contains(&tag) {
+            let tag = random.skewed(11);
+            if (tag as usize) < self.tags.len() && !tags.contains(&tag) {
                 tags.push(tag);
             }
         }
@@ -48,7 +50,8 @@ impl Generator {
 
     /// The name of a model.
     pub(super) fn name(&self, entry: &Entry) -> String {
-        words::model_name(&mut Random::new(self.seed, Stream::Name, u64::from(entry.id)))
+        let name = words::model_name(&mut Random::new(self.seed, Stream::Name, u64::from(entry.id)));
+        if entry.edited { format!("{name} (edited)") } else { name }
     }
 
     /// Appends the model's item.
@@ -62,13 +65,14 @@ impl Generator {
 
 /// The index of a generated catalog, ids ascending, and what renders its items.
 pub(super) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
-    let users = config.models / 6 + 2;
+    let users = config.creators.map_or(config.models / 6 + 2, |creators| creators.max(1));
+    let tags = config.tags.unwrap_or_else(|| words::tag_count().max(config.models / 3 * 2));
     let generator = Generator {
         seed: config.seed,
         traps: config.traps,
         era: config.era,
         users: (0..users).map(|number| words::username(config.seed, number)).collect(),
-        tags: (0..words::tag_count()).map(words::tag).collect(),
+        tags: (0..tags).map(words::tag).collect(),
     };
     let mut id = 0;
     let mut entries: Vec<Entry> = (0..config.models)
@@ -86,8 +90,8 @@ pub(super) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
 fn entry(random: &mut Random, id: u32, users: u32) -> Entry {
     let downloads = random.skewed(19);
     let thumbs_up = downloads / (8 + random.below(40));
-    let level = weighted(random, LEVELS).unwrap_or(1);
-    let kind = weighted(random, KIND_SHARES).unwrap_or_else(|| random.below(KINDS.len() as u32) as u8);
+    let level = random.weighted(LEVELS).unwrap_or(1);
+    let kind = random.weighted(KIND_SHARES).unwrap_or_else(|| random.below(KINDS.len() as u32) as u8);
     let versions = version_count(random);
     let mode = match random.below(1000) {
         0..12 => Mode::Archived,
@@ -118,17 +122,6 @@ fn entry(random: &mut Random, id: u32, users: u32) -> Entry {
         early_access,
         ..Entry::default()
     }
-}
-
-fn weighted(random: &mut Random, shares: &[(u8, u32)]) -> Option<u8> {
-    let mut left = random.below(1000);
-    for (value, share) in shares {
-        match left.checked_sub(*share) {
-            Some(rest) => left = rest,
-            None => return Some(*value),
-        }
-    }
-    None
 }
 
 /// About 2.2 on average, at most 12.
@@ -168,6 +161,11 @@ fn date(entries: &mut [Entry], config: &Config) {
             }
         }
         entries[*i].last_version_at = Some(previous);
+    }
+    if config.traps.has(Trap::BigTies) {
+        let tied = order.len() / 2..(order.len() / 2 + BIG_TIE).min(order.len());
+        let shared = tied.clone().next().and_then(|place| entries[order[place]].last_version_at);
+        tied.for_each(|place| entries[order[place]].last_version_at = shared);
     }
 }
 
@@ -237,6 +235,7 @@ mod tests {
         assert!(groups(&entries("none")).iter().all(|size| *size == 1));
         let tied = groups(&entries("tied-dates"));
         assert!(tied.iter().any(|size| *size > 1) && tied.iter().all(|size| *size < 50));
+        assert!(groups(&entries("big-ties")).contains(&BIG_TIE));
     }
 
     #[test]

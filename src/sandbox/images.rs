@@ -1,102 +1,56 @@
-//! Renders the showcase images of a generated version as today's server sends them.
+//! `GET /api/v1/images`: the list, from the feed's index or from the database.
 
-use super::catalog::Entry;
-use super::item::{Oddity, View};
+use super::answer::Answer;
+use super::image_list::{ImageList, ImagePage, Rules};
+use super::image_query::{self, ImageQuery};
 use super::json::Writer;
-use super::random::{Random, Stream};
+use super::links::Links;
+use super::picture;
 
-const BASE_83: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~";
-const SIZES: &[(u32, u32)] = &[(512, 512), (832, 1216), (1024, 1024), (1216, 832), (1536, 2304), (768, 1152)];
-
-/// Appends the elements of a version's `images`; without nsfw only the PG ones.
-pub(super) fn render(seed: u64, entry: &Entry, version: u32, view: View, oddity: &Oddity, json: &mut Writer) {
-    for position in 0..count(seed, version) {
-        let id = version * 32 + position;
-        let mut random = Random::new(seed, Stream::Image, u64::from(id));
-        let level = level(&mut random, entry.level);
-        if view.nsfw || level == 1 {
-            image(&mut random, id, level, view.detail, oddity, json);
-        }
+/// Answers a list request.
+pub(super) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
+    let page = image_query::parse(pairs).and_then(|query| {
+        let page = ImageList::new(rules, &query)?.page()?;
+        Ok((query, page))
+    });
+    match page {
+        Ok((query, page)) => body(rules, &query, page, links),
+        Err(refusal) => refusal,
     }
 }
 
-/// How many images a version has: 0 to 20, about 7.
-pub(super) fn count(seed: u64, version: u32) -> u32 {
-    let mut random = Random::new(seed, Stream::Image, u64::from(version) << 32);
-    if random.chance(30) { 0 } else { 1 + random.below(13).min(19) + random.skewed(2) }
+/// What a database query says that took too long, and a feed whose index was emptied: the end, which it is not.
+pub(super) fn false_end() -> Answer {
+    Answer::json(200, "{\"items\":[],\"metadata\":{}}")
 }
 
-/// One of the levels of the model's mask.
-fn level(random: &mut Random, mask: u8) -> u8 {
-    let bits: Vec<u8> = (0..5).map(|bit| 1 << bit).filter(|bit| mask & bit != 0).collect();
-    if bits.is_empty() { 1 } else { random.pick(&bits) }
-}
-
-fn image(random: &mut Random, id: u32, level: u8, detail: bool, oddity: &Oddity, json: &mut Writer) {
-    let video = random.chance(40);
-    let (width, height) = random.pick(SIZES);
+fn body(rules: Rules<'_>, query: &ImageQuery, page: ImagePage, links: &Links<'_>) -> Answer {
+    let mut json = Writer::default();
     json.open('{');
-    if !detail {
-        json.int("id", id);
+    json.open_at("items", '[');
+    for rank in &page.ranks {
+        json.separate();
+        picture::render(rules, rules.gallery.picture(*rank), query.look(), &mut json);
     }
-    json.text("url", &url(random, "original=true", id, if video { "mp4" } else { "jpeg" }));
-    json.int("nsfwLevel", level);
-    json.int("width", width);
-    json.int("height", height);
-    if random.chance(10) {
-        json.raw("hash", "null");
-    } else {
-        json.text("hash", &blurhash(random));
-    }
-    json.text(
-        "type",
-        if oddity.odd {
-            "hologram"
-        } else if video {
-            "video"
+    json.close(']');
+    json.open_at("metadata", '{');
+    if let Some(cursor) = &page.next {
+        // An id is a number, an offset with its date a text.
+        if query.legacy() {
+            json.raw("nextCursor", cursor);
         } else {
-            "image"
-        },
-    );
-    json.flag("minor", false);
-    json.flag("poi", false);
-    if !oddity.missing {
-        json.flag("hasMeta", random.chance(800));
+            json.text("nextCursor", cursor);
+        }
+        let numbered = query.page.filter(|_| query.cursor.is_none());
+        let next = numbered.map(|page| links.to("page", &(u64::from(page) + 1).to_string()));
+        json.text("nextPage", &next.unwrap_or_else(|| links.to("cursor", cursor)));
     }
-    json.flag("hasPositivePrompt", random.chance(700));
-    json.flag("onSite", random.chance(200));
-    json.raw("remixOfId", "null");
-    if oddity.odd {
-        json.raw("futureImageField", "0.5");
+    if let (Some(page), None) = (query.page, &query.cursor) {
+        json.int("currentPage", page);
+        json.int("pageSize", query.limit);
     }
     json.close('}');
-}
-
-/// An image's URL, ending in its id.
-pub(super) fn url(random: &mut Random, transform: &str, id: u32, extension: &str) -> String {
-    let (a, b) = (random.next(), random.next());
-    let uuid = format!(
-        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-        a >> 32,
-        a >> 16 & 0xffff,
-        a & 0xfff,
-        b >> 52,
-        b & 0xffff_ffff_ffff
-    );
-    format!("https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/{uuid}/{transform}/{id}.{extension}")
-}
-
-/// A text that looks like a blurhash.
-pub(super) fn blurhash(random: &mut Random) -> String {
-    let mut text = String::with_capacity(36);
-    text.push('U');
-    while text.len() < 36 {
-        let mut bits = random.next();
-        for _ in 0..7 {
-            text.push(char::from(BASE_83[(bits % 83) as usize]));
-            bits /= 83;
-        }
-    }
-    text.truncate(36);
-    text
+    json.close('}');
+    let items = page.ranks.iter().map(|rank| rules.gallery.picture(*rank).id).collect();
+    Answer { items, next_cursor: page.next, ..Answer::json(200, json.out) }
 }

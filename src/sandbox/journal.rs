@@ -1,11 +1,13 @@
 //! The log of API requests, and the counts made of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
+
+use super::call::Call;
 
 /// One API request. `status` and `items` are of the answer sent; both are null while none was.
 pub(super) struct Record {
@@ -27,17 +29,34 @@ pub(super) struct Record {
 pub(super) struct Journal {
     pub(super) start: Instant,
     records: Vec<Record>,
-    served: HashSet<u32>,
+    /// Per endpoint, the items of its answers.
+    served: HashMap<String, HashSet<u32>>,
     items: u64,
 }
 
 impl Journal {
     pub(super) fn new() -> Journal {
-        Journal { start: Instant::now(), records: Vec::new(), served: HashSet::new(), items: 0 }
+        Journal { start: Instant::now(), records: Vec::new(), served: HashMap::new(), items: 0 }
     }
 
-    /// Adds a request and tells its number, counted from 0.
-    pub(super) fn add(&mut self, record: Record) -> usize {
+    /// Starts the record of a call and tells its number, counted from 0; a `token` in the query is not kept.
+    pub(super) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
+        let secret = |part: &str| part.starts_with("token=");
+        let hide = |part| if secret(part) { "token=***" } else { part };
+        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
+        let record = Record {
+            at_s: self.start.elapsed().as_secs_f64(),
+            path: call.path.clone(),
+            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
+            cursor: cursor.map(|(_, value)| value.clone()),
+            host: call.host.clone(),
+            authorization: call.authorization,
+            user_agent: call.user_agent.clone(),
+            fault: None,
+            status: None,
+            items: None,
+            bytes,
+        };
         self.records.push(record);
         self.records.len() - 1
     }
@@ -47,10 +66,10 @@ impl Journal {
         self.records.get_mut(number)
     }
 
-    /// Counts the models of an answer that reaches the client whole.
-    pub(super) fn serve(&mut self, items: &[u32]) {
+    /// Counts the items of an endpoint's answer that reaches the client whole.
+    pub(super) fn serve(&mut self, endpoint: &str, items: &[u32]) {
         self.items += items.len() as u64;
-        self.served.extend(items);
+        self.served.entry(endpoint.to_owned()).or_default().extend(items);
     }
 
     /// The cursor sent this many requests before a request, or the nearest one before that on the same path.
@@ -75,7 +94,7 @@ impl Journal {
 
     /// Requests, items served, and how many of those items were served before.
     pub(super) fn stats(&self) -> String {
-        let repeats = self.items - self.served.len() as u64;
+        let repeats = self.items - self.served.values().map(|served| served.len() as u64).sum::<u64>();
         json!({ "requests": self.records.len(), "items": self.items, "repeats": repeats }).to_string()
     }
 }

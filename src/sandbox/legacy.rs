@@ -6,7 +6,7 @@ use super::item::{self, Oddity, View};
 use super::json::Writer;
 use super::random::{Random, Stream};
 use super::words;
-use super::{dates, files, images, version};
+use super::{dates, files, showcase, version};
 
 const SAMPLERS: &[&str] = &["Euler a", "DPM++ 2M Karras", "DPM++ SDE Karras", "DDIM", "UniPC"];
 
@@ -81,7 +81,7 @@ fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut
     json.close(']');
     json.open_at("images", '[');
     if entry.mode != Mode::TakenDown {
-        (0..images::count(generator.seed, id)).for_each(|n| render_image(generator.seed, entry, id * 32 + n, json));
+        (0..showcase::count(generator.seed, id)).for_each(|n| render_image(generator.seed, entry, id * 32 + n, json));
     }
     json.close(']');
     if entry.mode != Mode::Archived {
@@ -119,11 +119,11 @@ fn render_image(seed: u64, entry: &Entry, id: u32, json: &mut Writer) {
     let mut random = Random::new(seed, Stream::Image, u64::from(id));
     json.open('{');
     json.int("id", id);
-    json.text("url", &images::url(&mut random, "width=450", id, "jpeg"));
+    json.text("url", &showcase::url(&mut random, "width=450", id, "jpeg"));
     json.text("nsfw", if entry.level & 1 != 0 { "None" } else { random.pick(&["Soft", "Mature", "X"]) });
     json.int("width", 512);
     json.int("height", 768);
-    json.text("hash", &images::blurhash(&mut random));
+    json.text("hash", &showcase::blurhash(&mut random));
     match random.below(200) {
         0 => json.raw("meta", "{}"),
         1..20 => json.raw("meta", "null"),

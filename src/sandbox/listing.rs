@@ -1,7 +1,7 @@
 //! Which models a query lists, on which page, and with which cursor: the rules of visibility and of paging.
 
 use super::catalog::{Catalog, Entry, Mode, Removed};
-use super::cursor;
+use super::cursor::{self, Position};
 use super::item::View;
 use super::query::Query;
 use super::traps::{Trap, Traps};
@@ -33,8 +33,8 @@ impl<'a> Selection<'a> {
         };
         let tag = query.tag.as_ref().and_then(|name| catalog.tag(name));
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
-        let newest = catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
-        let oldest = query.period_days.zip(newest).map(|(days, newest)| newest - days * 86_400_000);
+        let newest = || catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
+        let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
         let text = query.text.as_ref().map(|text| text.to_lowercase());
         Some(Selection { catalog, query, traps, user, tag, oldest, text })
     }
@@ -65,16 +65,20 @@ impl<'a> Selection<'a> {
 
     /// Every model a perfect client of this query gets to see, in the order of ids.
     pub(super) fn everything(&self) -> Result<Vec<u32>, String> {
+        let mut rows = self.hits()?;
+        rows.retain(|row| self.shows(self.catalog.entry(*row)));
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// Every model on the pages of this query, in their order, those included whose rows are taken out of them.
+    pub(super) fn hits(&self) -> Result<Vec<u32>, String> {
         let by_date = self.query.sort.by_date() && self.text.is_none();
         // An undated model is out of reach of every date cursor; only a first page long enough shows it.
         let reach = if self.query.limit == 0 { 1 } else { self.query.limit as usize };
         let rows = self.rows_from_cursor()?.filter(|row| self.matches(*row)).enumerate();
         let dated = |row: u32| !by_date || self.catalog.entry(row).last_version_at.is_some();
-        let mut rows: Vec<u32> =
-            rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect();
-        rows.retain(|row| self.shows(self.catalog.entry(*row)));
-        rows.sort_unstable();
-        Ok(rows)
+        Ok(rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect())
     }
 
     /// All rows of the sort, from the cursor on; a date cursor leaves out the undated tail.
@@ -85,6 +89,9 @@ impl<'a> Selection<'a> {
             None => order,
             Some(text) => {
                 let position = cursor::parse(sort, text, self.traps)?;
+                if self.traps.has(Trap::ForgedCursorsRefused) && !self.names_a_row(text) {
+                    return Err(format!("Invalid cursor: \"{text}\" names no row"));
+                }
                 let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
                 let order = &order[..order.partition_point(dated)];
                 let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), self.traps);
@@ -92,6 +99,23 @@ impl<'a> Selection<'a> {
             }
         };
         Ok(rows.iter().copied())
+    }
+
+    /// True for the cursor of some row, and for its repaired forms: all digits of the fraction, the next id.
+    fn names_a_row(&self, text: &str) -> bool {
+        let sort = self.query.sort;
+        let Ok(position) = cursor::parse(sort, text, Traps::none()) else {
+            return false;
+        };
+        let (Position::Counters(.., id) | Position::Date(_, id)) = position;
+        let row = |id: i64| u32::try_from(id).ok().and_then(|id| self.catalog.find(id));
+        [id, id - 1].into_iter().filter_map(row).any(|row| {
+            let entry = self.catalog.entry(row);
+            match position {
+                Position::Counters(first, second, _) => sort.counters(entry) == (first, second),
+                Position::Date(instant, _) => entry.last_version_at == Some(instant),
+            }
+        })
     }
 
     /// Text search pages by a decimal offset into the hits.
@@ -111,7 +135,9 @@ impl<'a> Selection<'a> {
     fn matches(&self, row: u32) -> bool {
         let (entry, query) = (self.catalog.entry(row), self.query);
         let hidden_minor = query.nsfw && entry.minor && self.traps.has(Trap::HiddenMinors);
-        (query.archived || entry.mode != Mode::Archived)
+        !entry.hidden
+            && in_region(entry, self.traps)
+            && (query.archived || entry.mode != Mode::Archived)
             && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
             && !hidden_minor
             && (query.kinds.is_empty() || query.kinds.contains(&entry.kind))
@@ -138,11 +164,16 @@ fn kept(entry: &Entry, traps: Traps) -> bool {
     }
 }
 
+/// False for what a restricted region never gets to see.
+fn in_region(entry: &Entry, traps: Traps) -> bool {
+    entry.level & 3 != 0 || !traps.has(Trap::RegionClamp)
+}
+
 /// Positions of the models that some list query could show.
 pub(super) fn reachable(catalog: &Catalog, traps: Traps) -> Vec<u32> {
     let shown = |entry: &Entry| {
         let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
-        kept(entry, traps) && !lost_minor && entry.level != 0
+        kept(entry, traps) && !lost_minor && entry.level != 0 && !entry.hidden && in_region(entry, traps)
     };
     (0u32..).zip(&catalog.entries).filter(|(_, entry)| shown(entry)).map(|(row, _)| row).collect()
 }

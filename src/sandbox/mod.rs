@@ -1,26 +1,42 @@
 //! A Civitai that fits in the binary: a seeded or recorded catalog behind real HTTP, with the real server's paging,
 //! its traps as switches and its failures as data. It shares no code with the crawler it is there to test.
 //!
-//! One file per endpoint: `models`, `model`, `enums`; `truth` tells what a perfect client of a query must get.
+//! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`; `truth` tells what a
+//! perfect client of a query must get, `world` which endpoint answers what.
 
 mod answer;
 mod cache;
+mod call;
 mod catalog;
+mod check;
+mod creators;
 mod cursor;
 mod damage;
 mod dates;
 mod enums;
+mod fate;
 mod fault;
 mod files;
+mod gallery;
 mod generate;
+mod image_list;
+mod image_query;
+mod image_rows;
 mod images;
 mod item;
 mod journal;
 mod json;
+mod least;
 mod legacy;
+mod links;
 mod listing;
+mod meta;
 mod model;
+mod model_versions;
 mod models;
+mod number_query;
+mod object;
+mod picture;
 mod plan;
 mod query;
 mod random;
@@ -28,11 +44,17 @@ mod recorded;
 mod route;
 mod rows;
 mod server;
+mod showcase;
+mod sort;
+mod tags;
 mod traps;
+mod tricks;
 mod truth;
 mod version;
+mod version_detail;
 mod wire;
 mod words;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -51,8 +73,16 @@ pub struct Config {
     pub port: u16,
     /// How many models are generated; at most 1,500,000.
     pub models: u32,
-    /// The catalog is a function of this and `models`.
+    /// The catalog is a function of this and the numbers beside it.
     pub seed: u64,
+    /// How many images are generated; none for ten a model.
+    pub images: Option<u32>,
+    /// How many tags there are; none for as many as the vocabulary has, or two for three models where that is more.
+    pub tags: Option<u32>,
+    /// How many creators there are; none for one in six models.
+    pub creators: Option<u32>,
+    /// The most hits a walk over the images feed gets to under the trap `depth-cap`.
+    pub depth_cap: u32,
     /// Text of recorded items, one JSON object a line, served verbatim instead of generated ones.
     pub catalog: Option<String>,
     /// Whose shape generated items have.
@@ -66,12 +96,16 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Any port, 2000 models of seed 1 in today's shape, no traps, no faults, no latency.
+    /// Any port, 2000 models of seed 1 and what belongs to them in today's shape, no traps, no faults, no latency.
     fn default() -> Config {
         Config {
             port: 0,
             models: 2000,
             seed: 1,
+            images: None,
+            tags: None,
+            creators: None,
+            depth_cap: 1000,
             catalog: None,
             era: Era::Today,
             traps: Traps::none(),

@@ -11,9 +11,14 @@ pub(super) fn answer(catalog: &Catalog, id: &str) -> Answer {
         return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
     };
     let Some(row) = catalog.find(id) else {
-        return Answer::error(404, &format!("No model with id {id}"));
+        return missing(&id.to_string());
     };
     let mut json = Writer::default();
     catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
     Answer { items: vec![id], ..Answer::json(200, json.out) }
+}
+
+/// The answer when there is no such model.
+pub(super) fn missing(id: &str) -> Answer {
+    Answer::error(404, &format!("No model with id {id}"))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::Answer;
-use super::catalog::Sort;
+use super::check::{self, Check};
 use super::enums::KINDS;
+use super::sort::Sort;
 
 /// A checked query. Parameters unknown to the server, or without effect, are not in it.
 #[derive(Clone, Debug)]
@@ -59,8 +60,6 @@ const UNTYPABLE: &[&str] = &[
     "poiOnly",
     "minorOnly",
 ];
-const PERIODS: &[(&str, Option<i64>)] =
-    &[("Day", Some(1)), ("Week", Some(7)), ("Month", Some(30)), ("Year", Some(365)), ("AllTime", None)];
 const MODES: &[(&str, bool)] = &[("published", true), ("stats", false)];
 
 /// Checks the parameters in the server's order: sign-in first, then every parameter, then paging.
@@ -68,8 +67,8 @@ pub(super) fn parse(pairs: &[(String, String)]) -> Result<Query, Answer> {
     if pairs.iter().any(|(key, _)| key == "favorites" || key == "hidden") {
         return Err(Answer::error(401, "Unauthorized"));
     }
-    let mut check = Check { pairs, issues: Vec::new() };
-    let query = check.query();
+    let mut check = Check::new(pairs);
+    let query = query(&mut check);
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
@@ -84,131 +83,58 @@ pub(super) fn parse(pairs: &[(String, String)]) -> Result<Query, Answer> {
     Ok(query)
 }
 
-/// Parameters being read, and what was wrong with them so far.
-struct Check<'a> {
-    pairs: &'a [(String, String)],
-    issues: Vec<Value>,
+fn query(check: &mut Check<'_>) -> Query {
+    refuse_shapes(check);
+    let published = check.choice("periodMode", MODES, true);
+    let period_days = check.choice("period", check::PERIODS, None).filter(|_| published);
+    check.truth_word("primaryFileOnly");
+    Query {
+        limit: check.number("limit", 0.0, 100.0).unwrap_or(100),
+        cursor: check.filled("cursor"),
+        sort: check.choice("sort", Sort::WORDS, Sort::HighestRated),
+        kinds: kinds(check),
+        nsfw: check.truth_word("nsfw"),
+        archived: check.filled("archived").is_some(),
+        supports_generation: check.filled("supportsGeneration").is_some(),
+        period_days,
+        ids: ids(check),
+        username: check.filled("username").or_else(|| check.filled("user")),
+        tag: check.filled("tagname").or_else(|| check.filled("tag")),
+        page: check.number("page", 1.0, f64::from(u32::MAX)),
+        text: check.filled("query"),
+    }
 }
 
-impl Check<'_> {
-    fn query(&mut self) -> Query {
-        self.refuse_shapes();
-        let published = self.choice("periodMode", MODES, true);
-        let period_days = self.choice("period", PERIODS, None).filter(|_| published);
-        self.truth_word("primaryFileOnly");
-        Query {
-            limit: self.number("limit", 0.0, 100.0).unwrap_or(100),
-            cursor: self.filled("cursor"),
-            sort: self.choice("sort", Sort::WORDS, Sort::HighestRated),
-            kinds: self.kinds(),
-            nsfw: self.truth_word("nsfw"),
-            archived: self.filled("archived").is_some(),
-            supports_generation: self.filled("supportsGeneration").is_some(),
-            period_days,
-            ids: self.ids(),
-            username: self.filled("username").or_else(|| self.filled("user")),
-            tag: self.filled("tagname").or_else(|| self.filled("tag")),
-            page: self.number("page", 1.0, f64::from(u32::MAX)),
-            text: self.filled("query"),
+fn refuse_shapes(check: &mut Check<'_>) {
+    for (key, _) in check.pairs {
+        let untypable = UNTYPABLE.contains(&key.as_str()) || (key.starts_with("excluded") && key.ends_with("Ids"));
+        if untypable {
+            check.issue("invalid_type", key, "Invalid input: expected boolean, received string");
         }
     }
+    check.single(SCALARS);
+}
 
-    fn refuse_shapes(&mut self) {
-        for (key, _) in self.pairs {
-            let untypable = UNTYPABLE.contains(&key.as_str()) || (key.starts_with("excluded") && key.ends_with("Ids"));
-            if untypable {
-                self.issue("invalid_type", key, "Invalid input: expected boolean, received string");
-            }
-        }
-        for key in SCALARS {
-            if self.pairs.iter().filter(|(name, _)| name == key).count() > 1 {
-                self.issue("invalid_type", key, "Invalid input: expected string, received array");
-            }
-        }
-    }
-
-    fn issue(&mut self, code: &str, key: &str, message: &str) {
-        self.issues.push(json!({ "code": code, "path": [key], "message": message }));
-    }
-
-    fn value(&self, key: &str) -> Option<&str> {
-        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-
-    fn filled(&self, key: &str) -> Option<String> {
-        self.value(key).filter(|value| !value.is_empty()).map(str::to_owned)
-    }
-
-    /// A number as the server coerces it: nothing is 0, fractions are cut.
-    fn number(&mut self, key: &str, least: f64, most: f64) -> Option<u32> {
-        let text = self.value(key)?.trim().to_owned();
-        let number = if text.is_empty() { Ok(0.0) } else { text.parse::<f64>() };
-        match number {
-            Ok(number) if number < least => {
-                self.issue("too_small", key, &format!("Too small: expected number to be >={least}"));
-            }
-            Ok(number) if number > most => {
-                self.issue("too_big", key, &format!("Too big: expected number to be <={most}"));
-            }
-            Ok(number) if number.is_finite() => return Some(number as u32),
-            _ => self.issue("invalid_type", key, "Invalid input: expected number, received NaN"),
-        }
-        None
-    }
-
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> T {
-        let Some(value) = self.value(key) else {
-            return default;
-        };
-        match choices.iter().find(|(word, _)| *word == value) {
-            Some((_, choice)) => *choice,
-            None => {
-                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-                self.invalid_option(&json!([key]), &words);
-                default
-            }
+fn kinds(check: &mut Check<'_>) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    let words: Vec<String> =
+        check.pairs.iter().filter(|(key, _)| key == "types").map(|(_, value)| value.clone()).collect();
+    for (place, word) in words.iter().enumerate() {
+        match KINDS.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
+            Some((_, kind)) => kinds.push(kind),
+            None => check.invalid_option(&json!(["types", place]), KINDS),
         }
     }
+    kinds
+}
 
-    fn invalid_option(&mut self, path: &Value, words: &[&str]) {
-        let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        let message = format!("Invalid option: expected one of {}", quoted.join("|"));
-        self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
+fn ids(check: &mut Check<'_>) -> Option<HashSet<u32>> {
+    let text = check.filled("ids")?;
+    let ids: Result<HashSet<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+    if ids.is_err() {
+        check.issue("invalid_type", "ids", "Invalid input: expected number, received NaN");
     }
-
-    fn truth_word(&mut self, key: &str) -> bool {
-        let word = self.value(key).map(str::to_lowercase);
-        match word.as_deref() {
-            None | Some("false" | "0" | "no" | "off" | "n" | "disabled") => false,
-            Some("true" | "1" | "yes" | "on" | "y" | "enabled") => true,
-            Some(_) => {
-                self.issue("invalid_value", key, "Invalid input: expected a boolean word");
-                false
-            }
-        }
-    }
-
-    fn kinds(&mut self) -> Vec<u8> {
-        let mut kinds = Vec::new();
-        let words: Vec<String> =
-            self.pairs.iter().filter(|(key, _)| key == "types").map(|(_, value)| value.clone()).collect();
-        for (place, word) in words.iter().enumerate() {
-            match KINDS.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
-                Some((_, kind)) => kinds.push(kind),
-                None => self.invalid_option(&json!(["types", place]), KINDS),
-            }
-        }
-        kinds
-    }
-
-    fn ids(&mut self) -> Option<HashSet<u32>> {
-        let text = self.filled("ids")?;
-        let ids: Result<HashSet<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
-        if ids.is_err() {
-            self.issue("invalid_type", "ids", "Invalid input: expected number, received NaN");
-        }
-        ids.ok()
-    }
+    ids.ok()
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ pub(super) enum Stream {
     Image,
     Oddity,
     Share,
+    Picture,
+    Post,
+    Meta,
+    Listed,
+    Fate,
+    Trick,
 }
 
 /// A deterministic sequence of numbers.
@@ -46,6 +52,18 @@ impl Random {
     pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         let index = self.below(u32::try_from(choices.len()).unwrap_or(u32::MAX));
         choices[index as usize]
+    }
+
+    /// A value by its share in a thousand; none when the shares leave the draw over.
+    pub(super) fn weighted(&mut self, shares: &[(u8, u32)]) -> Option<u8> {
+        let mut left = self.below(1000);
+        for (value, share) in shares {
+            match left.checked_sub(*share) {
+                Some(rest) => left = rest,
+                None => return Some(*value),
+            }
+        }
+        None
     }
 
     /// A counter as popularity makes them: mostly small, rarely near `2^bits`.

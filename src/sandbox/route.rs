@@ -2,93 +2,81 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{Method, Request, Response};
-use url::form_urlencoded;
+use hyper::header::{self, HeaderName};
+use hyper::{Request, Response};
 
 use super::answer::Answer;
 use super::cache::{Cache, Packed};
-use super::catalog::Catalog;
+use super::call::Call;
 use super::fault::{Fault, Kind};
-use super::journal::{Journal, Record};
+use super::journal::Journal;
 use super::plan::{Asked, Plan};
-use super::traps::Traps;
+use super::tricks::{Trick, Tricks};
 use super::wire::{Script, Step};
-use super::{Config, Error, damage, enums, model, models, truth};
+use super::world::World;
+use super::{Config, Error, damage, least, truth};
+
+/// How long the database works on a query before it calls its result empty.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all connections share.
 pub(super) struct State {
-    catalog: Catalog,
-    traps: Traps,
+    world: RwLock<World>,
     latency: Duration,
+    tricks: Mutex<Tricks>,
     plan: Mutex<Plan>,
     journal: Mutex<Journal>,
     cache: Mutex<Cache>,
 }
 
-/// What was asked for, taken apart.
-struct Call {
-    get: bool,
-    path: String,
-    query: String,
-    pairs: Vec<(String, String)>,
-    host: String,
-    gzip: bool,
-    authorization: bool,
-    user_agent: Option<String>,
-}
-
 impl State {
     pub(super) fn new(config: Config) -> Result<State, Error> {
         Ok(State {
-            catalog: Catalog::build(&config)?,
-            traps: config.traps,
+            world: RwLock::new(World::build(&config)?),
             latency: config.latency,
+            tricks: Mutex::new(Tricks::new(config.seed, config.traps)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
             journal: Mutex::new(Journal::new()),
             cache: Mutex::new(Cache::default()),
         })
     }
 
-    fn inspect(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+    fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inspect(&self, path: &str, call: &Call) -> Answer {
         match path {
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
-            path => match path.strip_prefix("truth/") {
-                Some(table) => truth::answer(&self.catalog, self.traps, table, pairs),
-                None => Answer::error(404, "known are /sandbox/log, /sandbox/stats and /sandbox/truth/<table>"),
+            path => match (path.strip_prefix("truth/"), path.strip_prefix("least/")) {
+                (Some(table), _) => truth::answer(&self.world(), &call.host, table, &call.pairs),
+                (_, Some(endpoint)) => least::answer(&self.world(), endpoint, &call.pairs),
+                _ => Answer::error(404, "known are /sandbox/log, stats, truth/<table> and least/<endpoint>"),
             },
         }
     }
 
-    /// The answer of an endpoint, without any fault.
-    fn answer(&self, call: &Call) -> Answer {
-        let Some(endpoint) = call.path.strip_prefix("/api/v1/") else {
-            return Answer::html(404, "404: This page could not be found");
-        };
-        match endpoint {
-            _ if !call.get => Answer::error(405, "Method not allowed"),
-            "models" => models::answer(&self.catalog, self.traps, &call.pairs, &call.host),
-            "enums" => enums::answer(),
-            endpoint => match endpoint.strip_prefix("models/") {
-                Some(id) => model::answer(&self.catalog, id),
-                None => Answer::html(404, "404: This page could not be found"),
-            },
-        }
+    /// A false answer ready to be sent; true when it claims to come from a cache.
+    fn tricked(&self, call: &Call, number: usize, trick: Trick) -> io::Result<(Arc<Packed>, bool)> {
+        let packed = pack(self.world().falsely(call, number as u64, trick), call.gzip)?;
+        let hit = trick == Trick::Denied && packed.answer.status == 404;
+        Ok((Arc::new(packed), hit))
     }
 
     /// The answer ready to be sent, from the cache where it was made before; true when it was.
-    fn packed(&self, call: &Call) -> io::Result<(Arc<Packed>, bool)> {
-        let key = format!("{} {} {}?{}", call.gzip, call.host, call.path, call.query);
+    fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
+        let age = self.world.write().unwrap_or_else(PoisonError::into_inner).advance(number as u64);
+        let key = format!("{age} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
         if let Some(packed) = lock(&self.cache).get(&key) {
             return Ok((packed, true));
         }
-        let packed = Arc::new(pack(self.answer(call), call.gzip)?);
-        if call.get {
+        let packed = Arc::new(pack(self.world().answer(call, number as u64), call.gzip)?);
+        if call.get && !self.world().restless(call.below()) {
             lock(&self.cache).put(&key, Arc::clone(&packed));
         }
         Ok((packed, false))
@@ -104,14 +92,13 @@ pub(super) async fn serve(
     let call = Call::of(&request);
     let sent = Arc::new(AtomicU64::new(0));
     if let Some(path) = call.path.strip_prefix("/sandbox/") {
-        let packed = pack(state.inspect(path, &call.pairs), call.gzip)?;
+        let packed = pack(state.inspect(path, &call), call.gzip)?;
         let steps = damage::steps(&packed.answer.body, None);
         return respond(&packed, &[], steps, sent, torn);
     }
     let number = lock(&state.journal).open(&call, Arc::clone(&sent));
-    let below = call.path.strip_prefix("/api/v1/").unwrap_or(&call.path);
     let url = format!("{}?{}", call.path, call.query);
-    let fault = lock(&state.plan).strike(&Asked { path: below, url: &url, pairs: &call.pairs });
+    let fault = lock(&state.plan).strike(&Asked { path: call.below(), url: &url, pairs: &call.pairs });
     if let (Some(fault), Some(record)) = (&fault, lock(&state.journal).record(number)) {
         record.fault = Some(fault.kind.word());
     }
@@ -126,8 +113,15 @@ pub(super) async fn serve(
         Some(Kind::Hang) => return std::future::pending().await,
         _ => {}
     }
-    let (packed, hit) = prepare(&state, &call, number, fault.as_ref())?;
-    finish(&state, number, &packed.answer, fault.as_ref());
+    let trick = fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs)).flatten();
+    if trick == Some(Trick::FalseEnd(true)) && !state.latency.is_zero() {
+        tokio::time::sleep(PATIENCE).await;
+    }
+    let (packed, hit) = match trick {
+        Some(trick) => state.tricked(&call, number, trick)?,
+        None => prepare(&state, &call, number, fault.as_ref())?,
+    };
+    finish(&state, &call, number, &packed.answer, fault.as_ref());
     let headers = headers(&packed, hit, fault.as_ref());
     let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
     respond(&packed, &headers, steps, sent, torn)
@@ -136,7 +130,7 @@ pub(super) async fn serve(
 /// The answer to be sent, as far as a fault leaves it; true when it came from the cache.
 fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> io::Result<(Arc<Packed>, bool)> {
     let Some(fault) = fault else {
-        return state.packed(call);
+        return state.packed(call, number);
     };
     if let Some(answer) = damage::replacement(fault) {
         return Ok((Arc::new(pack(answer, call.gzip)?), false));
@@ -144,12 +138,12 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
     let packed = match fault.kind {
         Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
             let earlier = lock(&state.journal).earlier_cursor(number, fault.back);
-            let mut answer = state.answer(call);
+            let mut answer = state.world().answer(call, number as u64);
             damage::spoil(&mut answer, fault.kind, earlier.as_deref());
             pack(answer, call.gzip)?
         }
         Kind::BadGzip => {
-            let answer = state.answer(call);
+            let answer = state.world().answer(call, number as u64);
             let body = damage::bad_gzip(&answer.body)?;
             Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() }
         }
@@ -157,17 +151,17 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
             let answer = Answer::json(200, damage::bomb(fault.bytes)?);
             Packed { answer, gzip: true, since: Instant::now() }
         }
-        _ => return state.packed(call),
+        _ => return state.packed(call, number),
     };
     Ok((Arc::new(packed), false))
 }
 
 /// Writes to the log what is about to be sent.
-fn finish(state: &State, number: usize, answer: &Answer, fault: Option<&Fault>) {
+fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Option<&Fault>) {
     let whole = fault.is_none_or(|fault| matches!(fault.kind, Kind::Slow | Kind::Loop | Kind::ControlBytes));
     let items: &[u32] = if whole { &answer.items } else { &[] };
     let mut journal = lock(&state.journal);
-    journal.serve(items);
+    journal.serve(call.below().split('/').next().unwrap_or_default(), items);
     if let Some(record) = journal.record(number) {
         record.status = Some(answer.status);
         record.items = Some(items.len());
@@ -220,50 +214,6 @@ fn pack(answer: Answer, gzip: bool) -> io::Result<Packed> {
     let gzip = gzip && !answer.body.is_empty();
     let body = if gzip { damage::gzip(&answer.body)? } else { answer.body.clone() };
     Ok(Packed { answer: Answer { body, ..answer }, gzip, since: Instant::now() })
-}
-
-impl Call {
-    fn of(request: &Request<Incoming>) -> Call {
-        let headers = request.headers();
-        let query = request.uri().query().unwrap_or_default();
-        Call {
-            get: request.method() == Method::GET,
-            path: request.uri().path().to_owned(),
-            query: query.to_owned(),
-            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
-            gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
-            authorization: headers.contains_key(header::AUTHORIZATION),
-            user_agent: text(headers, header::USER_AGENT),
-        }
-    }
-}
-
-impl Journal {
-    /// Starts the record of a call; a `token` in the query is not kept.
-    fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
-        let secret = |part: &str| part.starts_with("token=");
-        let hide = |part| if secret(part) { "token=***" } else { part };
-        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
-        let record = Record {
-            at_s: self.start.elapsed().as_secs_f64(),
-            path: call.path.clone(),
-            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
-            cursor: cursor.map(|(_, value)| value.clone()),
-            host: call.host.clone(),
-            authorization: call.authorization,
-            user_agent: call.user_agent.clone(),
-            fault: None,
-            status: None,
-            items: None,
-            bytes,
-        };
-        self.add(record)
-    }
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

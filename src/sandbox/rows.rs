@@ -1,11 +1,8 @@
 //! The rows of each table that one item determines: the sandbox's own reading of the schema, shared with nobody.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::dates::{self, Fraction};
+use super::object::Object;
 
 /// The tables a models list fills.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,67 +36,6 @@ impl Table {
     }
 }
 
-/// An object's members, values still as text.
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'a> Object<'a> {
-    fn read(text: &'a str) -> serde_json::Result<Object<'a>> {
-        serde_json::from_str(text).map(Object)
-    }
-
-    fn value(&self, key: &str) -> Value {
-        self.0.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
-    }
-
-    fn object(&self, key: &str) -> Object<'a> {
-        let read = self.0.get(key).and_then(|raw| Object::read(raw.get()).ok());
-        read.unwrap_or(Object(BTreeMap::new()))
-    }
-
-    fn objects(&self, key: &str) -> Vec<Object<'a>> {
-        self.elements(key).into_iter().filter_map(|raw| Object::read(raw.get()).ok()).collect()
-    }
-
-    fn elements(&self, key: &str) -> Vec<&'a RawValue> {
-        self.0.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-    }
-
-    fn int(&self, key: &str) -> Value {
-        self.value(key).as_i64().map_or(Value::Null, Value::from)
-    }
-
-    fn float(&self, key: &str) -> Value {
-        self.value(key).as_f64().map_or(Value::Null, Value::from)
-    }
-
-    fn flag(&self, key: &str) -> Value {
-        self.value(key).as_bool().map_or(Value::Null, Value::from)
-    }
-
-    /// A text; a number stands for its digits.
-    fn text(&self, key: &str) -> Value {
-        match self.value(key) {
-            text @ Value::String(_) => text,
-            number @ Value::Number(_) => Value::from(number.to_string()),
-            _ => Value::Null,
-        }
-    }
-
-    fn date(&self, key: &str) -> Value {
-        let value = self.value(key);
-        let ms = value.as_str().and_then(|text| dates::parse(text, Fraction::Decimal));
-        ms.map_or(Value::Null, |ms| Value::from(dates::iso(ms)))
-    }
-
-    /// A list of texts; null when there is no list.
-    fn texts(&self, key: &str) -> Value {
-        match self.value(key) {
-            list @ Value::Array(_) => list,
-            _ => Value::Null,
-        }
-    }
-}
-
 /// Appends the rows of a table that the item holds, as JSON lines.
 pub(super) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let model = Object::read(item)?;
@@ -109,21 +45,46 @@ pub(super) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_jso
         Table::ModelTags => tags(&model).into_iter().for_each(push),
         _ => {
             for (position, version) in (0usize..).zip(model.objects("modelVersions")) {
-                of_version(table, &model, position, &version, &mut push);
+                of_version(table, &model.int("id"), &position.into(), &version, &mut push);
             }
         }
     }
     Ok(())
 }
 
-fn of_version(table: Table, model: &Object<'_>, position: usize, version: &Object<'_>, push: &mut impl FnMut(Value)) {
+/// Appends the rows of a table that the answer of one version holds; its place among its model's is not told.
+pub(super) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_json::Result<()> {
+    let version = Object::read(body)?;
+    let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
+    if !matches!(table, Table::Models | Table::ModelTags) {
+        of_version(table, &version.int("modelId"), &Value::Null, &version, &mut push);
+    }
+    Ok(())
+}
+
+/// Appends the row of one item of creators or of tags; a creator without a name has no row.
+pub(super) fn of_numbered(table: &str, item: &str, lines: &mut String) -> serde_json::Result<()> {
+    let item = Object::read(item)?;
+    let (count, link) = (item.int("modelCount"), item.text("link"));
+    let row = match table {
+        "creators" if item.text("username").is_null() => return Ok(()),
+        "creators" => json!({
+            "username": item.text("username"), "model_count": count, "link": link, "image": item.text("image"),
+        }),
+        _ => json!({ "name": item.text("name"), "model_count": count, "link": link }),
+    };
+    lines.push_str(&format!("{row}\n"));
+    Ok(())
+}
+
+fn of_version(table: Table, model: &Value, position: &Value, version: &Object<'_>, push: &mut impl FnMut(Value)) {
     match table {
         Table::ModelVersions => push(version_row(model, position, version)),
         Table::VersionFiles => version.objects("files").iter().for_each(|file| push(file_row(model, version, file))),
         Table::FileHashes => {
             for file in version.objects("files") {
                 let hashes = file.object("hashes");
-                for algorithm in hashes.0.keys() {
+                for (algorithm, _) in &hashes.0 {
                     push(json!({
                         "version_id": version.int("id"), "file_id": file.int("id"), "algorithm": algorithm,
                         "hash": hashes.text(algorithm),
@@ -178,10 +139,10 @@ fn tags(model: &Object<'_>) -> Vec<Value> {
     (0usize..).zip(tags).map(row).collect()
 }
 
-fn version_row(model: &Object<'_>, position: usize, version: &Object<'_>) -> Value {
+fn version_row(model: &Value, position: &Value, version: &Object<'_>) -> Value {
     let stats = version.object("stats");
     json!({
-        "id": version.int("id"), "model_id": model.int("id"), "position": position, "name": version.text("name"),
+        "id": version.int("id"), "model_id": model, "position": position, "name": version.text("name"),
         "description": version.text("description"), "base_model": version.text("baseModel"),
         "base_model_type": version.text("baseModelType"), "status": version.text("status"),
         "availability": version.text("availability"), "nsfw_level": version.int("nsfwLevel"),
@@ -196,10 +157,10 @@ fn version_row(model: &Object<'_>, position: usize, version: &Object<'_>) -> Val
     })
 }
 
-fn file_row(model: &Object<'_>, version: &Object<'_>, file: &Object<'_>) -> Value {
+fn file_row(model: &Value, version: &Object<'_>, file: &Object<'_>) -> Value {
     let metadata = file.object("metadata");
     json!({
-        "version_id": version.int("id"), "id": file.int("id"), "model_id": model.int("id"), "name": file.text("name"),
+        "version_id": version.int("id"), "id": file.int("id"), "model_id": model, "name": file.text("name"),
         "type": file.text("type"), "is_primary": file.value("primary") == true, "size_kb": file.float("sizeKB"),
         "format": metadata.text("format"), "size": metadata.text("size"), "fp": metadata.text("fp"),
         "quant_type": metadata.text("quantType"), "pickle_scan_result": file.text("pickleScanResult"),
@@ -209,10 +170,10 @@ fn file_row(model: &Object<'_>, version: &Object<'_>, file: &Object<'_>) -> Valu
     })
 }
 
-fn image_row(model: &Object<'_>, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
-    let meta = image.0.get("meta").map(|raw| raw.get()).filter(|text| *text != "null");
+fn image_row(model: &Value, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
+    let meta = image.raw("meta").map(|raw| raw.get()).filter(|text| *text != "null");
     json!({
-        "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model.int("id"),
+        "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model,
         "url": image.text("url"), "type": image.text("type"), "nsfw": image.text("nsfw"),
         "nsfw_level": image.int("nsfwLevel"), "width": image.int("width"), "height": image.int("height"),
         "hash": image.text("hash"), "has_meta": image.flag("hasMeta"), "meta": meta,

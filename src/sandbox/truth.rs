@@ -1,43 +1,147 @@
-//! `GET /sandbox/truth/<table>`: the rows a perfect client of a models list must end up with.
+//! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
 
 use super::answer::Answer;
-use super::catalog::Catalog;
+use super::image_list::{self, ImageList};
+use super::image_query;
+use super::image_rows::{self, ImageTable};
 use super::item::View;
 use super::json::Writer;
+use super::links::Links;
 use super::listing::{self, Selection};
+use super::model_versions;
+use super::number_query;
+use super::picture::{self, Look};
 use super::query;
-use super::rows;
-use super::traps::Traps;
+use super::rows::{self, Table};
+use super::tags;
+use super::world::World;
 
-/// Answers with JSON lines; without a query, of every model that some list query could show.
-pub(super) fn answer(catalog: &Catalog, traps: Traps, table: &str, pairs: &[(String, String)]) -> Answer {
-    let Some(table) = rows::Table::named(table) else {
-        return Answer::error(404, &format!("no table `{table}`; known are {}", rows::Table::names()));
+/// Keys that ask for the rows of lookups rather than of a list.
+const LOOKUPS: &[&str] = &["id", "hash", "model_id"];
+
+/// The key that asks for rows present since the server started, those that changed meanwhile marked `"changed":true`.
+const THROUGHOUT: &str = "throughout";
+
+/// Answers with JSON lines, by a query as the table's endpoint takes it; without one, of every row some query could show.
+pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
+    let lines = match (Table::named(table), named(table)) {
+        (Some(table), _) => of_models(world, table, pairs),
+        (_, Some(table)) => of_images(world, host, table, pairs),
+        _ if table == "creators" || table == "tags" => numbered(world, host, table, pairs),
+        _ => Err(Answer::error(404, &unknown(table))),
     };
-    let (models, view) = match models(catalog, traps, pairs) {
-        Ok(found) => found,
-        Err(refusal) => return refusal,
-    };
-    let mut lines = String::new();
-    for row in models {
-        let mut json = Writer::default();
-        catalog.render(row, view, &mut json);
-        if let Err(error) = rows::of_item(table, &mended(&json.out), &mut lines) {
-            return Answer::error(500, &format!("model {} is no JSON object: {error}", catalog.entry(row).id));
-        }
-    }
-    Answer::lines(lines)
+    lines.map_or_else(|refusal| refusal, Answer::lines)
 }
 
-fn models(catalog: &Catalog, traps: Traps, pairs: &[(String, String)]) -> Result<(Vec<u32>, View), Answer> {
+fn named(table: &str) -> Option<ImageTable> {
+    ImageTable::NAMES.iter().find(|(known, _)| *known == table).map(|(_, table)| *table)
+}
+
+fn unknown(table: &str) -> String {
+    let images: Vec<&str> = ImageTable::NAMES.iter().map(|(name, _)| *name).collect();
+    format!("no table `{table}`; known are {}, {}, creators, tags", Table::names(), images.join(", "))
+}
+
+/// What lookups of these keys determine: versions by `id` or `hash`, models by `model_id`, each a comma list.
+fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<String, Answer> {
+    let catalog = &world.catalog;
+    let mut lines = String::new();
+    for value in values.split(',') {
+        let number = value.parse::<u32>().ok();
+        if key == "model_id" {
+            if let Some(row) = number.and_then(|id| catalog.find(id)) {
+                let mut json = Writer::default();
+                catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
+                rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+            }
+            continue;
+        }
+        let version = if key == "hash" { world.version_of(value) } else { number };
+        if let Some(Ok(body)) = version.map(|id| model_versions::render(catalog, id)) {
+            rows::of_lookup(table, &mended(&body), &mut lines).map_err(|error| broken(&error))?;
+        }
+    }
+    Ok(lines)
+}
+
+fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<String, Answer> {
+    if let Some((key, values)) = pairs.iter().find(|(key, _)| LOOKUPS.contains(&key.as_str())) {
+        return of_lookups(world, table, key, values);
+    }
+    let throughout = pairs.iter().any(|(key, _)| key == THROUGHOUT);
+    let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
+    let (models, view) = models(world, &pairs)?;
+    let mut lines = String::new();
+    for row in models {
+        let entry = world.catalog.entry(row);
+        if throughout && entry.late {
+            continue;
+        }
+        let (mut json, mut own) = (Writer::default(), String::new());
+        world.catalog.render(row, view, &mut json);
+        rows::of_item(table, &mended(&json.out), &mut own).map_err(|error| broken(&error))?;
+        match throughout && entry.changed {
+            true => own.lines().for_each(|line| lines.push_str(&format!("{{\"changed\":true,{}\n", &line[1..]))),
+            false => lines.push_str(&own),
+        }
+    }
+    Ok(lines)
+}
+
+fn models(world: &World, pairs: &[(String, String)]) -> Result<(Vec<u32>, View), Answer> {
     if pairs.is_empty() {
         let view = View { nsfw: true, all_versions: true, detail: false };
-        return Ok((listing::reachable(catalog, traps), view));
+        return Ok((listing::reachable(&world.catalog, world.traps), view));
     }
     let query = query::parse(pairs)?;
-    let selection = Selection::new(catalog, &query, traps).ok_or_else(|| Answer::message(404, "User not found"))?;
+    let selection = Selection::new(&world.catalog, &query, world.traps);
+    let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
     let rows = selection.everything().map_err(|message| Answer::message(400, &message))?;
     Ok((rows, selection.view()))
+}
+
+fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let rules = world.rules(host);
+    let (ranks, look) = if pairs.is_empty() {
+        let look = Look { with_meta: true, with_tags: true, flat: true, legacy: false };
+        (image_list::reachable(rules.traps, rules.gallery), look)
+    } else {
+        let query = image_query::parse(pairs)?;
+        (ImageList::new(rules, &query)?.everything(), query.look())
+    };
+    let mut lines = String::new();
+    for rank in ranks {
+        let mut json = Writer::default();
+        picture::render(rules, rules.gallery.picture(rank), look, &mut json);
+        image_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+/// Creators or tags; links carry the host this request was sent to.
+fn numbered(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let query = number_query::parse(pairs)?;
+    let links = Links { traps: world.traps, host, path: table, pairs };
+    let all: Vec<u32> = (0u32..).take(world.catalog.tags().len()).collect();
+    let numbers = match table {
+        "creators" => world.creators().users(&query, 0),
+        _ if pairs.is_empty() => all,
+        _ => tags::listed(&world.catalog, &query),
+    };
+    let mut lines = String::new();
+    for number in numbers {
+        let mut json = Writer::default();
+        match table {
+            "creators" => world.creators().render(number, &links, &mut json),
+            _ => tags::render(&world.catalog, number, &links, &mut json),
+        }
+        rows::of_numbered(table, &json.out, &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+fn broken(error: &serde_json::Error) -> Answer {
+    Answer::error(500, &format!("an item of this sandbox is no JSON object: {error}"))
 }
 
 /// The text as a careful client understands it: raw control bytes inside strings stand for themselves, half of a
@@ -72,7 +176,7 @@ fn escape(text: &str, out: &mut String) -> usize {
     };
     let (kept, width) = match (unit(0), unit(6)) {
         (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&text[..12], 12),
-        (Some(0xd800..=0xdfff), _) => ("\u{fffd}", 6),
+        (Some(0xd800..=0xdfff), _) => ("\\ufffd", 6),
         (Some(_), _) => (&text[..6], 6),
         (None, _) => {
             let width = 1 + text.chars().nth(1).map_or(0, char::len_utf8);
@@ -90,8 +194,8 @@ mod tests {
     #[test]
     fn texts_are_mended_only_inside_strings() {
         for (sent, understood) in [
-            ("{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\u{fffd}\"}"),
-            ("[\"\\ud83d\\ude00\\udc00\"]", "[\"\\ud83d\\ude00\u{fffd}\"]"),
+            ("{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\\ufffd\"}"),
+            ("[\"\\ud83d\\ude00\\udc00\"]", "[\"\\ud83d\\ude00\\ufffd\"]"),
             ("[\n\"a\rb\\\"c\",\n1]", "[\n\"a\\u000db\\\"c\",\n1]"),
             ("[\"\\\\\",\"\\u00e9\"]", "[\"\\\\\",\"\\u00e9\"]"),
         ] {

@@ -5,11 +5,14 @@ use super::dates;
 use super::enums::BASE_MODELS;
 use super::files;
 use super::generate::Generator;
-use super::images;
 use super::item::{Oddity, View};
 use super::json::Writer;
 use super::random::{Random, Stream};
+use super::showcase;
 use super::words;
+
+/// How long a version is held back from the public.
+const EARLY: i64 = 14 * 86_400_000;
 
 /// The id of a version by its position; ids of different models never meet.
 pub(super) fn version_id(entry: &Entry, position: u8) -> u32 {
@@ -36,49 +39,74 @@ pub(super) fn render_all(generator: &Generator, entry: &Entry, view: View, oddit
     for position in 0..listed {
         let public = entry.early_access & (1 << position) == 0;
         if public || view.all_versions {
-            Version { generator, entry, position, public, view, oddity }.render(json);
+            Version { generator, entry, position, public, view, created: view.detail, oddity }.render(json);
         }
     }
     json.close(']');
 }
 
 /// One version and what its rendering depends on.
-struct Version<'a> {
-    generator: &'a Generator,
-    entry: &'a Entry,
-    position: u8,
-    public: bool,
-    view: View,
-    oddity: &'a Oddity,
+pub(super) struct Version<'a> {
+    pub(super) generator: &'a Generator,
+    pub(super) entry: &'a Entry,
+    pub(super) position: u8,
+    pub(super) public: bool,
+    pub(super) view: View,
+    /// Tells when it was created too.
+    pub(super) created: bool,
+    pub(super) oddity: &'a Oddity,
+}
+
+/// A version's counters; no downloads where the creator hid them.
+pub(super) struct Counts {
+    pub(super) downloads: Option<u32>,
+    pub(super) thumbs_up: u32,
+    thumbs_down: u32,
 }
 
 impl Version<'_> {
     fn render(&self, json: &mut Writer) {
         let id = version_id(self.entry, self.position);
-        let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
-        let published = published_at(self.entry, self.position, &mut random);
         json.open('{');
         json.int("id", id);
         json.int("index", self.position);
-        json.text("name", &format!("v{}.{}", self.entry.versions - self.position, random.below(4)));
-        self.bases(&mut random, json);
         if self.view.detail {
-            json.text("createdAt", &dates::iso(published - i64::from(random.below(86_400_000))));
             json.text("status", "Published");
         }
-        json.text("publishedAt", &dates::iso(published));
-        json.int("flags", random.below(2) * 64);
         json.text("availability", if self.public { "Public" } else { "EarlyAccess" });
         json.int("nsfwLevel", self.entry.level);
-        self.prose(&mut random, json);
-        self.access(published, json);
-        self.stats(&mut random, json);
+        let published = self.common(json);
+        if !self.view.detail && !self.oddity.missing {
+            json.raw("vaeId", "null");
+        }
+        if !self.public {
+            json.text("earlyAccessDeadline", &dates::iso(published + EARLY));
+        }
+        self.stats(json);
         json.flag(if self.view.detail { "covered" } else { "supportsGeneration" }, self.entry.supports_generation);
         if self.oddity.odd {
             json.raw("futureVersionField", "[true]");
         }
         self.media(id, json);
         json.close('}');
+    }
+
+    /// Appends what every endpoint tells of a version in the same words; returns when it was published.
+    pub(super) fn common(&self, json: &mut Writer) -> i64 {
+        let id = version_id(self.entry, self.position);
+        let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
+        let published = published_at(self.entry, self.position, &mut random);
+        json.text("name", &format!("v{}.{}", self.entry.versions - self.position, random.below(4)));
+        let created = published - i64::from(random.below(86_400_000));
+        if self.created {
+            json.text("createdAt", &dates::iso(created));
+        }
+        json.text("publishedAt", &dates::iso(published));
+        self.bases(&mut random, json);
+        json.int("flags", random.below(2) * 64);
+        self.prose(&mut random, json);
+        self.access(published, json);
+        published
     }
 
     fn bases(&self, random: &mut Random, json: &mut Writer) {
@@ -107,9 +135,6 @@ impl Version<'_> {
             (0..trained).for_each(|_| json.item(&words::phrase(random)));
             json.close(']');
         }
-        if !self.view.detail && !self.oddity.missing {
-            json.raw("vaeId", "null");
-        }
     }
 
     fn access(&self, published: i64, json: &mut Writer) {
@@ -119,24 +144,31 @@ impl Version<'_> {
             }
             return;
         }
-        let ends = dates::iso(published + 14 * 86_400_000);
-        json.text("earlyAccessDeadline", &ends);
         json.open_at("paidAccess", '{');
         json.flag("permanent", false);
-        json.text("endsAt", &ends);
+        json.text("endsAt", &dates::iso(published + EARLY));
         json.close('}');
     }
 
-    fn stats(&self, random: &mut Random, json: &mut Writer) {
-        let share = |count: u32, random: &mut Random| count / (1 + random.below(u32::from(self.entry.versions) * 2));
+    /// The counters, shares of the model's own.
+    pub(super) fn counts(&self) -> Counts {
+        let id = version_id(self.entry, self.position);
+        let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | (1 << 41));
+        let mut share = |count: u32| count / (1 + random.below(u32::from(self.entry.versions) * 2));
+        let (downloads, thumbs_up) = (share(self.entry.downloads), share(self.entry.thumbs_up));
+        let downloads = (!self.oddity.null_counters).then_some(downloads);
+        Counts { downloads, thumbs_up, thumbs_down: share(self.entry.thumbs_down) }
+    }
+
+    fn stats(&self, json: &mut Writer) {
+        let counts = self.counts();
         json.open_at("stats", '{');
-        if self.oddity.null_counters {
-            json.raw("downloadCount", "null");
-        } else {
-            json.int("downloadCount", share(self.entry.downloads, random));
+        match counts.downloads {
+            Some(downloads) => json.int("downloadCount", downloads),
+            None => json.raw("downloadCount", "null"),
         }
-        json.int("thumbsUpCount", share(self.entry.thumbs_up, random));
-        json.int("thumbsDownCount", share(self.entry.thumbs_down, random));
+        json.int("thumbsUpCount", counts.thumbs_up);
+        json.int("thumbsDownCount", counts.thumbs_down);
         json.close('}');
     }
 
@@ -144,12 +176,12 @@ impl Version<'_> {
         let archived = self.entry.mode == Mode::Archived;
         json.open_at("files", '[');
         if !archived {
-            files::render(self.generator, self.entry, id, self.oddity, json);
+            files::render(self.generator, self.entry, id, files::Shape::Item, self.oddity, json);
         }
         json.close(']');
         json.open_at("images", '[');
         if self.entry.mode != Mode::TakenDown {
-            images::render(self.generator.seed, self.entry, id, self.view, self.oddity, json);
+            showcase::render(self.generator, self.entry, id, self.view, self.oddity, json);
         }
         json.close(']');
         if !archived {

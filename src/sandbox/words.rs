@@ -171,14 +171,15 @@ const SENTENCES: &[&str] = &[
     "Made for landscapes, but portraits turn out well when the prompt is short.",
 ];
 
-/// A tag by its number; there are [`tag_count`] of them.
+/// A tag by its number, all different; past [`tag_count`] the words repeat with a number behind them.
 pub(super) fn tag(number: u32) -> String {
     let (adjectives, nouns) = (ADJECTIVES.len() as u32, NOUNS.len() as u32);
     let noun = NOUNS[(number % nouns) as usize];
-    match (number / nouns) % (adjectives + 1) {
+    let word = match (number / nouns) % (adjectives + 1) {
         0 => noun.to_owned(),
         row => format!("{} {noun}", ADJECTIVES[(row - 1) as usize]),
-    }
+    };
+    if number < tag_count() { word } else { format!("{word} {}", number / tag_count() + 1) }
 }
 
 /// How many tags the vocabulary has.
@@ -255,8 +256,8 @@ mod tests {
 
     #[test]
     fn tags_and_users_are_many_and_distinct() {
-        let tags: HashSet<String> = (0..tag_count()).map(tag).collect();
-        assert!(tags.len() > 3000 && tags.len() == tag_count() as usize);
+        let tags: HashSet<String> = (0..3 * tag_count()).map(tag).collect();
+        assert!(tags.len() > 9000 && tags.len() == 3 * tag_count() as usize);
         let users: HashSet<String> = (0..5000).map(|n| username(1, n).to_lowercase()).collect();
         assert_eq!(users.len(), 5000);
         assert!(users.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).count() > 50);

@@ -183,7 +183,23 @@ macro_rules! tables {
     };
 }
 
-tables![models, model_tags, model_versions, version_files, file_hashes, version_images, pages, rejects,];
+tables![
+    models,
+    model_tags,
+    model_versions,
+    version_files,
+    file_hashes,
+    version_images,
+    images,
+    image_meta,
+    image_resources,
+    image_model_versions,
+    image_tags,
+    creators,
+    tags,
+    pages,
+    rejects,
+];
 
 impl Tables {
     /// Rows gathered, all tables.

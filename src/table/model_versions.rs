@@ -5,7 +5,7 @@ table! {
     "model_versions", key ["id"], of "models" by ["model_id"];
     id: Id, "The version's id.";
     model_id: Id, "The model it belongs to.";
-    position: Id, "Place in the model's list, counted from 0 (newest first, as shown).";
+    position: Int, "Place in the model's list, counted from 0 (newest first, as shown); null when looked up alone.";
     name: Text, "Its name.";
     description: Long, "HTML, as the creator wrote it.";
     base_model: Text, "SD 1.5, SDXL 1.0, Pony, Illustrious, Flux.1 D, ... (an open list).";

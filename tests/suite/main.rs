@@ -1,5 +1,17 @@
 //! Drives the real binary against a real server over HTTP, and reads the real Parquet with real readers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod canned;
+mod complete;
+mod crash;
+mod damage;
+mod log;
+mod pace;
+mod proxy;
+mod readers;
+mod refusals;
+mod resume;
+mod sample;
+mod secrets;
 mod support;

@@ -154,7 +154,7 @@ fn notable_parameters_raise_warnings() {
         ("sort = \"Oldest\", baseModels = \"Pony\"", vec![(7, narrow.to_owned())]),
         (
             "sort = \"Oldest\", baseModels = \"Pony,SDXL\"",
-            vec![(7, narrow.to_owned()), (7, "`baseModels`: a text with a comma is one value, not a list.".to_owned())],
+            vec![(7, "`baseModels`: a text with a comma is one value, not a list.".to_owned()), (7, narrow.to_owned())],
         ),
         (
             "query = \"x\"",
@@ -170,5 +170,68 @@ fn notable_parameters_raise_warnings() {
         let warnings = read(&file(params)).map(|(_, warnings)| warnings).unwrap_or_default();
         let warnings: Vec<(usize, String)> = warnings.into_iter().map(|warning| (warning.line, warning.text)).collect();
         assert_eq!(warnings, expected, "{params}");
+    }
+}
+
+#[test]
+fn warnings_about_some_values_are_raised_by_those() {
+    let above = "`nsfw`: `true` lists images of level R and above only, PG and PG13 are left out; ask for `browsingLevel` 3 \
+        and 28 in two walks.";
+    let mixed = "`browsingLevel`: together with R, X or XXX the server hides some images of level PG and PG13; ask for 3 \
+        and 28 in two walks.";
+    let cases = [
+        ("nsfw = true", "nsfw=true", Some(above)),
+        ("nsfw = \"true\"", "nsfw=true", Some(above)),
+        ("nsfw = false", "nsfw=false", None),
+        ("nsfw = \"Soft\"", "nsfw=Soft", None),
+        ("browsingLevel = 31", "browsingLevel=31", Some(mixed)),
+        ("browsingLevel = 3", "browsingLevel=3", None),
+        ("browsingLevel = 28", "browsingLevel=28", None),
+        ("tags = [4, 5]", "tags=4,5", None),
+        ("username = \"a_9\"", "username=a_9", None),
+        (
+            "username = \"a-9\"",
+            "username=a-9",
+            Some("`username`: the server answers 400 to names of other characters than letters, digits and `_`."),
+        ),
+    ];
+    for (params, sent, expected) in cases {
+        let file = file(&format!("sort = \"Newest\", {params}")).replace("\"models\"", "\"images\"");
+        let (crawl, warnings) = read(&file).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+        let (name, value) = &crawl.walks[0].params[1];
+        assert_eq!(format!("{name}={value}"), sent);
+        assert_eq!(warnings.iter().map(|warning| &*warning.text).collect::<Vec<_>>(), expected.as_slice(), "{params}");
+    }
+}
+
+#[test]
+fn each_endpoint_refuses_what_it_would_ignore() {
+    let cases = [
+        (
+            "images",
+            "page = 2",
+            "the server repeats the first page whatever the number, and answers 429 for high ones; civitrawl walks by cursor.",
+        ),
+        ("images", "query = \"x\"", "the server ignores it and lists its whole feed; filter the rows afterwards."),
+        ("images", "tags = \"cat\"", "it takes whole numbers from 1, such as `[1, 2, 3]`."),
+        ("images", "limit = 0", "it takes a whole number from 1 to 200; there is no value for all."),
+        ("images", "sort = \"Random\"", "If the server knows it by now, pass it in `unchecked`."),
+        ("creators", "limit = 0", "it takes a whole number from 1 to 200; there is no value for all."),
+        ("tags", "limit = 0", "it takes a whole number from 1 to 200; there is no value for all."),
+        ("tags", "page = 1", "`page` cannot be asked for: civitrawl sets it while it walks."),
+        (
+            "tags",
+            "sort = \"Newest\"",
+            "it is for the site's own use, and the server answers 400 to most values in a query.",
+        ),
+        ("model", "nsfw = true", "If the server knows it by now, pass it in `unchecked`."),
+    ];
+    for (endpoint, params, expected) in cases {
+        let mut file = file(params).replace("\"models\"", &format!("\"{endpoint}\""));
+        if endpoint == "model" {
+            file.push_str("\nfor_each = { list = [\"1\"] }\n");
+        }
+        let said = mistakes(&file);
+        assert!(said.ends_with(expected) && said.lines().count() == 1, "{endpoint} {params}: {said}");
     }
 }

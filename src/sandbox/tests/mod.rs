@@ -1,6 +1,10 @@
 //! Tests over real sockets, with a client of a few lines that shares nothing with the crawler.
 
 mod faults;
+mod images;
+mod lookups;
+mod mutation;
+mod names;
 mod paging;
 mod service;
 

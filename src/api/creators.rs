@@ -1,0 +1,57 @@
+//! `GET /creators`: everyone who owns a model — how the list is paged, and how a page becomes rows.
+//!
+//! Pages are asked for by number up to the last page that the metadata tells. The server sorts them by nothing, so pages
+//! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
+
+use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
+use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::object::object;
+use super::value::{Text, text};
+use crate::table::{Tables, creators};
+
+const LIMIT_MAX: u32 = 200;
+
+/// The endpoint.
+pub static CREATORS: Endpoint = Endpoint {
+    name: "creators",
+    path: "creators",
+    params: PARAMS,
+    limit_max: LIMIT_MAX,
+    catalog_rows: 86_500,
+    paging: Paging::Number { last: LastPage::Told },
+    read,
+};
+
+/// Every query parameter.
+const PARAMS: &[Param] = &[
+    param("limit", Kind::Int { min: 1, max: LIMIT_MAX as i64 }),
+    param("page", Kind::Managed("civitrawl sets it while it walks")),
+    param("query", Kind::Text),
+    param("cursor", Kind::Refused("the server ignores it; civitrawl walks by page number")),
+];
+
+object! {
+    /// An item; its name may arrive as a number, and a count of 0 is left out.
+    Creator {
+        username: Text<'a> = "username",
+        model_count: i64 = "modelCount",
+        link: Text<'a> = "link",
+        image: Text<'a> = "image",
+    }
+}
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_numbered(text, asked, into, never_stray, push_rows))
+}
+
+fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+    into.creators.push(creators::Row {
+        username: text(&creator.username).ok_or("the creator has no `username`")?,
+        model_count: creator.model_count,
+        link: text(&creator.link),
+        image: text(&creator.image),
+        extra: creator.extra.into_column().as_deref(),
+        at: &asked.at,
+    });
+    Ok(Taken::default())
+}

@@ -1,0 +1,41 @@
+//! What no column takes: fields kept as JSON text, for the `extra` column.
+
+use super::value::json_text;
+
+/// The fields no column takes, as the inside of a JSON object.
+#[derive(Debug, Default)]
+pub(super) struct Extra(String);
+
+impl Extra {
+    /// Adds one field; `json` is the JSON text of its value.
+    pub(super) fn add(&mut self, key: &str, json: &str) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        self.0.push_str(&json_text(key));
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    /// Adds what a nested object could not place, under the key of that object.
+    pub(super) fn nest(&mut self, key: &str, inner: Extra) {
+        if !inner.0.is_empty() {
+            self.add(key, &inner.into_object());
+        }
+    }
+
+    /// Whether nothing was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The JSON object, or `None` when nothing was added.
+    pub(super) fn into_column(self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.into_object())
+    }
+
+    /// The JSON object, `{}` when nothing was added.
+    pub(super) fn into_object(self) -> String {
+        format!("{{{}}}", self.0)
+    }
+}

@@ -1,0 +1,214 @@
+//! An image as the image feed sends it, in the form of any year, and its rows in `images` and the tables below it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde::de::SeqAccess;
+
+use super::endpoint::Asked;
+use super::envelope::{Reason, Taken, is_mature};
+use super::extra::Extra;
+use super::image_meta::Meta;
+use super::object::object;
+use super::value::{Accept, Instant, Slot, Text, json_text, text};
+use crate::table::{Tables, image_model_versions, image_tags, images};
+
+object! {
+    /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level itself.
+    Image {
+        id: i64 = "id",
+        url: Text<'a> = "url",
+        kind: Text<'a> = "type",
+        width: i64 = "width",
+        height: i64 = "height",
+        hash: Text<'a> = "hash",
+        nsfw: bool = "nsfw",
+        nsfw_level: Text<'a> = "nsfwLevel",
+        browsing_level: i64 = "browsingLevel",
+        created_at: Instant = "createdAt",
+        post_id: i64 = "postId",
+        username: Text<'a> = "username",
+        base_model: Text<'a> = "baseModel",
+        version_ids: Ids = "modelVersionIds",
+        stats: Stats<'a> = "stats",
+        meta: Meta<'a> = "meta",
+        tags: Tags<'a> = "tags",
+    }
+}
+
+object! {
+    /// `stats` of an image.
+    Stats {
+        cry_count: i64 = "cryCount",
+        laugh_count: i64 = "laughCount",
+        like_count: i64 = "likeCount",
+        dislike_count: i64 = "dislikeCount",
+        heart_count: i64 = "heartCount",
+        comment_count: i64 = "commentCount",
+    }
+}
+
+object! {
+    /// An element of `tags`.
+    Tag {
+        id: i64 = "id",
+        name: Text<'a> = "name",
+    }
+}
+
+/// `modelVersionIds`: each once. Elements that are no ids are left, as JSON text.
+#[derive(Debug)]
+pub(super) struct Ids {
+    ids: BTreeSet<i64>,
+    left: Vec<String>,
+}
+
+impl<'de> Accept<'de> for Ids {
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Err(v)
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
+        let mut taken = Self { ids: BTreeSet::new(), left: Vec::new() };
+        while let Some(element) = list.next_element()? {
+            match element {
+                Slot::Value(id) => drop(taken.ids.insert(id)),
+                Slot::Null => taken.left.push(String::from("null")),
+                Slot::Odd(text) => taken.left.push(text),
+            }
+        }
+        Ok(Slot::Value(taken))
+    }
+}
+
+/// `tags`: ids and names. What a row does not take of an element is left, as a JSON object with the tag's id.
+#[derive(Debug)]
+pub(super) struct Tags<'a> {
+    tags: Vec<(i64, Option<Text<'a>>)>,
+    left: Vec<String>,
+}
+
+impl<'de> Accept<'de> for Tags<'de> {
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Err(v)
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
+        let mut taken = Self { tags: Vec::new(), left: Vec::new() };
+        while let Some(element) = list.next_element::<Slot<Tag<'de>>>()? {
+            match element {
+                Slot::Value(tag) => taken.take(tag),
+                Slot::Null => taken.left.push(String::from("null")),
+                Slot::Odd(text) => taken.left.push(text),
+            }
+        }
+        Ok(Slot::Value(taken))
+    }
+}
+
+impl<'a> Tags<'a> {
+    fn take(&mut self, tag: Tag<'a>) {
+        let Tag { id, name, mut extra, .. } = tag;
+        let Some(id) = id else {
+            if let Some(Text(name)) = &name {
+                extra.add("name", &json_text(name));
+            }
+            return self.left.push(extra.into_object());
+        };
+        if !extra.is_empty() {
+            extra.add("id", &id.to_string());
+            self.left.push(extra.into_object());
+        }
+        self.tags.push((id, name));
+    }
+}
+
+/// Appends the rows of an image, and returns its id.
+///
+/// # Errors
+/// The reason why no table can take it; then nothing was appended.
+pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+    let at = &asked.at;
+    let id = image.id.ok_or("the image has no `id`")?;
+    let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
+    let stats = stats.unwrap_or_default();
+    extra.nest("stats", stats.extra);
+    if let Some(Ids { ids, left }) = version_ids {
+        add_left("modelVersionIds", &left, &mut extra);
+        for model_version_id in ids {
+            into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
+        }
+    }
+    if let Some(Tags { tags, left }) = tags {
+        add_left("tags", &left, &mut extra);
+        for (tag_id, tag) in &tags {
+            into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
+        }
+    }
+    if let Some(meta) = meta {
+        meta.push(id, at, into);
+    }
+    into.images.push(images::Row {
+        id,
+        url: text(&image.url),
+        r#type: text(&image.kind),
+        width: image.width,
+        height: image.height,
+        hash: text(&image.hash),
+        nsfw: image.nsfw,
+        nsfw_level: text(&image.nsfw_level),
+        browsing_level: image.browsing_level,
+        created_at: image.created_at.map(|at| at.0),
+        post_id: image.post_id,
+        username: text(&image.username),
+        base_model: text(&image.base_model),
+        cry_count: stats.cry_count,
+        laugh_count: stats.laugh_count,
+        like_count: stats.like_count,
+        dislike_count: stats.dislike_count,
+        heart_count: stats.heart_count,
+        comment_count: stats.comment_count,
+        extra: extra.into_column().as_deref(),
+        at,
+    });
+    Ok(Taken { id: Some(id), mature: is_mature(image.browsing_level), hollow: false })
+}
+
+fn add_left(key: &str, left: &[String], extra: &mut Extra) {
+    if !left.is_empty() {
+        extra.add(key, &format!("[{}]", left.join(",")));
+    }
+}
+
+/// Why it is not among what was asked for, where the image tells. The server has answered filters with its whole feed
+/// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
+pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<String> {
+    let id = image.id?;
+    let asked_id = |name: &str| asked.param(name)?.parse::<i64>().ok();
+    if let Some(wanted) = asked_id("imageId").filter(|wanted| *wanted != id) {
+        return Some(format!("it is image {id}, not {wanted}, which was asked for"));
+    }
+    let versions = image.version_ids.as_ref().map(|versions| &versions.ids).filter(|ids| !ids.is_empty());
+    if let (Some(wanted), Some(ids)) = (asked_id("modelVersionId"), versions)
+        && !ids.contains(&wanted)
+    {
+        let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+        return Some(format!("it belongs to versions {ids}, not to {wanted}, which was asked for"));
+    }
+    if let (Some(wanted), Some(post)) = (asked_id("postId"), image.post_id)
+        && post != wanted
+    {
+        return Some(format!("it belongs to post {post}, not to {wanted}, which was asked for"));
+    }
+    let (wanted, user) = (asked.param("username")?, text(&image.username)?);
+    // What the feed calls an image whose user it cannot name.
+    let told = user != "unknown";
+    (told && !same_user(wanted, user)).then(|| format!("it is by `{user}`, not by `{wanted}`, which was asked for"))
+}
+
+/// Names are compared without case, as the server does; those of digits only have lost leading zeros on the way.
+fn same_user(a: &str, b: &str) -> bool {
+    let digits = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(a) && digits(b) {
+        return a.trim_start_matches('0') == b.trim_start_matches('0');
+    }
+    a.eq_ignore_ascii_case(b)
+}

@@ -1,0 +1,153 @@
+//! The resources that generation data names: four lists with keys of their own, all read into rows of one form.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::exact::{fields, fill, float, integer, text};
+
+/// A list of resources, and the keys its columns are read from. One key a column, so that the list can be rebuilt.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Its key in the generation data, and what rows call it.
+    pub(super) key: &'static str,
+    name: &'static str,
+    weight: &'static str,
+}
+
+/// Every list, in the order of the rows.
+pub(super) static SOURCES: [Source; 4] = [
+    Source { key: "resources", name: "name", weight: "weight" },
+    Source { key: "civitaiResources", name: "modelVersionName", weight: "weight" },
+    Source { key: "additionalResources", name: "name", weight: "strength" },
+    Source { key: "hashes", name: "name", weight: "weight" },
+];
+
+/// One resource, as far as columns take it.
+#[derive(Debug, Default)]
+pub(super) struct Resource<'a> {
+    pub(super) source: &'static str,
+    pub(super) kind: Option<Cow<'a, str>>,
+    pub(super) name: Option<Cow<'a, str>>,
+    pub(super) hash: Option<Cow<'a, str>>,
+    pub(super) weight: Option<f64>,
+    pub(super) model_version_id: Option<i64>,
+}
+
+impl Source {
+    /// Appends the list's resources. Returns whether they hold it exactly, so that it can be rebuilt from them alone: it is
+    /// not empty, and a list of objects — `hashes` one object, label to hash — with nothing but what the columns take.
+    pub(super) fn read<'a>(&self, json: &'a str, into: &mut Vec<Resource<'a>>) -> bool {
+        let before = into.len();
+        let exact = match (self.key, fields(json)) {
+            ("hashes", Some(labels)) => read_labels(labels, into),
+            _ => self.read_list(json, into) && self.key != "hashes",
+        };
+        exact && into.len() > before
+    }
+
+    fn read_list<'a>(&self, json: &'a str, into: &mut Vec<Resource<'a>>) -> bool {
+        let Ok(elements) = serde_json::from_str::<Vec<&'a RawValue>>(json) else { return false };
+        let mut exact = true;
+        for element in elements {
+            let mut resource = Resource { source: self.key, ..Resource::default() };
+            if let Some(fields) = fields(element.get()) {
+                for (key, value) in fields {
+                    exact &= self.fill(&mut resource, &key, value);
+                }
+            } else {
+                exact = false;
+                // A hash may stand for itself; other bare values say too little for a row.
+                if self.key != "hashes" || !fill(&mut resource.hash, text(element.get())) {
+                    continue;
+                }
+            }
+            into.push(resource);
+        }
+        exact
+    }
+
+    /// Whether a column took the field.
+    fn fill<'a>(&self, resource: &mut Resource<'a>, key: &str, value: &'a str) -> bool {
+        match key {
+            "type" => fill(&mut resource.kind, text(value)),
+            "hash" => fill(&mut resource.hash, text(value)),
+            "modelVersionId" => fill(&mut resource.model_version_id, integer(value)),
+            _ if key == self.name => fill(&mut resource.name, text(value)),
+            _ if key == self.weight => fill(&mut resource.weight, float(value)),
+            _ => false,
+        }
+    }
+}
+
+/// Appends hashes by label; returns whether all of them are text.
+fn read_labels<'a>(labels: Vec<(Cow<'a, str>, &'a str)>, into: &mut Vec<Resource<'a>>) -> bool {
+    let mut exact = true;
+    for (label, hash) in labels {
+        match text(hash) {
+            hash @ Some(_) => {
+                into.push(Resource { source: "hashes", name: Some(label), hash, ..Resource::default() });
+            }
+            None => exact = false,
+        }
+    }
+    exact
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Type, name, hash, weight and version of each row, and whether the rows are exact.
+    fn read(key: &str, json: &'static str) -> (Vec<String>, bool) {
+        let mut resources = Vec::new();
+        let source = SOURCES.iter().find(|source| source.key == key).unwrap();
+        let exact = source.read(json, &mut resources);
+        let row = |r: &Resource<'_>| {
+            let texts = [&r.kind, &r.name, &r.hash].map(|text| text.as_deref().unwrap_or("-").to_owned());
+            let numbers = [r.weight.map(|w| w.to_string()), r.model_version_id.map(|id| id.to_string())];
+            let numbers = numbers.map(|number| number.unwrap_or_else(|| String::from("-")));
+            [&texts[..], &numbers[..]].concat().join(" ")
+        };
+        (resources.iter().map(row).collect(), exact)
+    }
+
+    #[test]
+    fn each_list_is_read_by_its_own_keys() {
+        let cases: [(&str, &str, &[&str], bool); 15] = [
+            (
+                "resources",
+                r#"[{"hash":"31e3","name":"xl","type":"model"},{"name":"a","type":"lora","weight":1}]"#,
+                &["model xl 31e3 - -", "lora a - 1 -"],
+                true,
+            ),
+            ("resources", r#"[{"name":"a","weight":"0.5","note":1}]"#, &["- a - - -"], false),
+            ("resources", r#"[{"name":"a","hash":null}]"#, &["- a - - -"], false),
+            ("resources", r#"[{"name":"a"},"b",7,null]"#, &["- a - - -"], false),
+            ("resources", "[{}]", &["- - - - -"], true),
+            ("resources", "[]", &[], false),
+            ("resources", r#""none""#, &[], false),
+            ("resources", r#"{"a":"b"}"#, &[], false),
+            (
+                "civitaiResources",
+                r#"[{"type":"checkpoint","modelVersionId":345685},{"type":"lora","weight":0.65,"modelVersionId":249861,"modelVersionName":"v1"}]"#,
+                &["checkpoint - - - 345685", "lora v1 - 0.65 249861"],
+                true,
+            ),
+            ("civitaiResources", r#"[{"name":"a","modelVersionId":"7"}]"#, &["- - - - -"], false),
+            (
+                "additionalResources",
+                r#"[{"name":"urn:air:sdxl","type":"lora","strength":0.8}]"#,
+                &["lora urn:air:sdxl - 0.8 -"],
+                true,
+            ),
+            ("hashes", r#"{"model":"2509","lora:x":"0x95"}"#, &["- model 2509 - -", "- lora:x 0x95 - -"], true),
+            ("hashes", r#"{"model":"2509","vae":null}"#, &["- model 2509 - -"], false),
+            ("hashes", "{}", &[], false),
+            ("hashes", r#"["2509",{"name":"vae","hash":"735e"},7]"#, &["- - 2509 - -", "- vae 735e - -"], false),
+        ];
+        for (key, json, rows, exact) in cases {
+            assert_eq!(read(key, json), (rows.iter().map(|row| (*row).to_owned()).collect(), exact), "{key} {json}");
+        }
+    }
+}

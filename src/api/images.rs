@@ -1,0 +1,48 @@
+//! `GET /images`: the image feed — how it is paged, and how a page becomes rows.
+//!
+//! Only cursors page it. Those of the feed itself are offsets: there is nothing in them to repair, and nothing to forge.
+//! Asked for one image, or for a model without a version, the server takes an older path whose cursor is an image id.
+//! Short and empty pages with a cursor are normal on every path.
+
+use super::endpoint::{Asked, Endpoint, Next, Paging, value_of};
+use super::envelope::{Page, Unreadable, repaired, take_list};
+use super::image;
+use super::images_params::{LIMIT_MAX, PARAMS};
+use crate::table::Tables;
+
+/// The endpoint.
+pub static IMAGES: Endpoint = Endpoint {
+    name: "images",
+    path: "images",
+    params: PARAMS,
+    limit_max: LIMIT_MAX,
+    // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.
+    catalog_rows: 120_000_000,
+    paging: Paging::Cursor { next, windows: None },
+    read,
+};
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    let page = repaired(body, |text| take_list(text, asked, into, image::stray, image::push_rows))?;
+    // The older path gives up after 20 s with a page that looks like the last; the feed ends so when its index is away.
+    let suspect = asked.cursor.is_some() || older_path(asked.params);
+    let doubtful = page.doubtful || (page.items == 0 && page.next_cursor.is_none() && suspect);
+    Ok(Page { doubtful, ..page })
+}
+
+/// On the older path every sort but `Oldest` runs from the newest id down, and a page begins strictly below its cursor,
+/// although that names the first row not yet shown: asked as it is, one image a page is lost.
+fn next(params: &[(String, String)], next_cursor: &str) -> Next {
+    let descending = value_of(params, "sort") != Some("Oldest");
+    let above = next_cursor.parse::<i64>().ok().and_then(|id| id.checked_add(1));
+    match above.filter(|_| descending && older_path(params)) {
+        Some(above) => Next::Cursor(above.to_string()),
+        None => Next::Cursor(next_cursor.to_owned()),
+    }
+}
+
+/// Whether the server answers such parameters on its older path.
+fn older_path(params: &[(String, String)]) -> bool {
+    let given = |name| value_of(params, name).is_some();
+    given("imageId") || (given("modelId") && !given("modelVersionId"))
+}

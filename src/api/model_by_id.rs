@@ -1,0 +1,25 @@
+//! `GET /models/:id`: one model, in the shape of the list.
+//!
+//! Shows models of every level, archived and minor-flagged ones, and versions that are not public: more than the list. A
+//! model that cannot be seen, whatever the reason, is a 404.
+
+use super::endpoint::{Asked, Endpoint, Paging};
+use super::envelope::{Page, Unreadable, repaired, take_one};
+use super::model;
+use crate::table::Tables;
+
+/// The endpoint.
+pub static MODEL: Endpoint = Endpoint {
+    name: "model",
+    path: "models/{}",
+    params: &[],
+    limit_max: 0,
+    // Model rows of any status in mid-2026; fewer are published.
+    catalog_rows: 900_000,
+    paging: Paging::Lookup,
+    read,
+};
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_one(text, asked, into, model::stray, model::push_rows))
+}

@@ -1,0 +1,48 @@
+//! The declaration of an object of the server, from which its reader comes.
+
+/// Declares an object of the server: field, type, the key or keys it is read from. Unknown keys and values that the type
+/// declines are kept in `extra`. Fields under `exactly` are kept as the JSON text that was sent.
+macro_rules! object {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $($key:literal)|+,)* }
+     $(exactly { $($raw:ident = $raw_key:literal,)* })?) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> {
+            $(pub(super) $field: Option<$type>,)*
+            $($(pub(super) $raw: Option<&'a str>,)*)?
+            pub(super) extra: $crate::api::extra::Extra,
+            lifetime: std::marker::PhantomData<&'a ()>,
+        }
+
+        impl<'a> $crate::api::value::Accept<'a> for $name<'a> {
+            fn text(v: std::borrow::Cow<'a, str>) -> Result<Self, std::borrow::Cow<'a, str>> {
+                Err(v)
+            }
+            fn map<A: serde::de::MapAccess<'a>>(
+                mut map: A,
+            ) -> Result<$crate::api::value::Slot<Self>, A::Error> {
+                use $crate::api::value::Slot;
+                let mut object = Self::default();
+                while let Some(key) = map.next_key::<$crate::api::value::Text<'a>>()? {
+                    match &*key.0 {
+                        $($($key)|+ => match map.next_value::<Slot<$type>>()? {
+                            Slot::Value(value) => object.$field = Some(value),
+                            Slot::Null => object.$field = None,
+                            Slot::Odd(text) => object.extra.add(&key.0, &text),
+                        },)*
+                        $($($raw_key => {
+                            let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
+                            object.$raw = (text != "null").then_some(text);
+                        })*)?
+                        _ => {
+                            let value = map.next_value::<&'a serde_json::value::RawValue>()?;
+                            object.extra.add(&key.0, value.get());
+                        }
+                    }
+                }
+                Ok(Slot::Value(object))
+            }
+        }
+    };
+}
+pub(super) use object;

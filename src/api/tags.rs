@@ -1,0 +1,63 @@
+//! `GET /tags`: the tags of models — how the list is paged, and how a page becomes rows.
+//!
+//! Pages are asked for by number until one is empty: the totals are dummies (`totalPages` is 1 on every page) and no page
+//! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
+
+use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
+use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_list};
+use super::object::object;
+use super::value::{Text, text};
+use crate::table::{Tables, tags};
+
+const LIMIT_MAX: u32 = 200;
+
+/// The endpoint.
+pub static TAGS: Endpoint = Endpoint {
+    name: "tags",
+    path: "tags",
+    params: PARAMS,
+    limit_max: LIMIT_MAX,
+    // Tags of the server's image index in mid-2026; it publishes no count of those of models.
+    catalog_rows: 31_000,
+    paging: Paging::Number { last: LastPage::Empty },
+    read,
+};
+
+const INTERNAL: Kind =
+    Kind::Refused("it is for the site's own use, and the server answers 400 to most values in a query");
+
+/// Every query parameter.
+const PARAMS: &[Param] = &[
+    param("limit", Kind::Int { min: 1, max: LIMIT_MAX as i64 }),
+    param("page", Kind::Managed("civitrawl sets it while it walks")),
+    param("query", Kind::Text),
+    param("cursor", Kind::Refused("the server ignores it; civitrawl walks by page number")),
+    param("types", INTERNAL),
+    param("sort", INTERNAL),
+    param("nsfwLevel", INTERNAL),
+    param("categories", INTERNAL),
+];
+
+object! {
+    /// An item.
+    Tag {
+        name: Text<'a> = "name",
+        model_count: i64 = "modelCount",
+        link: Text<'a> = "link",
+    }
+}
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_list(text, asked, into, never_stray, push_rows))
+}
+
+fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+    into.tags.push(tags::Row {
+        name: text(&tag.name).ok_or("the tag has no `name`")?,
+        model_count: tag.model_count,
+        link: text(&tag.link),
+        extra: tag.extra.into_column().as_deref(),
+        at: &asked.at,
+    });
+    Ok(Taken::default())
+}

@@ -1,0 +1,317 @@
+//! `images`: items and generation data of every shape, paging, and the checks against what was asked.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::endpoint::{Next, Paging};
+use crate::api::images::IMAGES;
+use crate::api::testing::{Taken, params, read, read_after};
+
+/// The recorded item of the developer documentation.
+const ITEM: &str = r#"{"id":9173928,"url":"https://x/cc.jpeg","hash":"UA8N5}","width":832,"height":1216,"type":"image",
+    "nsfw":true,"nsfwLevel":"Soft","browsingLevel":2,"createdAt":"2025-04-17T21:28:57.225Z","postId":1981754,
+    "username":"Ajuro","baseModel":"SDXL 1.0","modelVersionIds":[9208,249861,9208],"stats":{"cryCount":1770,"laughCount":2771,
+    "likeCount":21692,"dislikeCount":0,"heartCount":8044,"commentCount":58},"tags":[{"id":5,"name":"cat"},{"id":6,"name":"b"}],
+    "meta":{"Size":"832x1216","seed":1938345220,"steps":45,"sampler":"DPM++ 2M","cfgScale":5,"clipSkip":2,"prompt":"p",
+    "negativePrompt":"n","resources":[],"civitaiResources":[{"type":"checkpoint","modelVersionId":345685},
+    {"type":"lora","weight":0.65,"modelVersionId":249861}]}}"#;
+
+fn take(item: &str, query: &str) -> Taken {
+    read(&IMAGES, &format!(r#"{{"items":[{item}],"metadata":{{"nextCursor":7}}}}"#), query, None).unwrap()
+}
+
+/// An image with this generation data.
+fn with_meta(meta: &str) -> Taken {
+    take(&format!(r#"{{"id":1,"meta":{meta}}}"#), "")
+}
+
+/// The generation data that the rows of one image were made from.
+pub(super) fn rebuilt(taken: &Taken) -> Value {
+    const KEYS: [(&str, &str); 10] = [
+        ("prompt", "prompt"),
+        ("negative_prompt", "negativePrompt"),
+        ("seed", "seed"),
+        ("steps", "steps"),
+        ("sampler", "sampler"),
+        ("cfg_scale", "cfgScale"),
+        ("clip_skip", "clipSkip"),
+        ("size", "Size"),
+        ("model", "Model"),
+        ("model_hash", "Model hash"),
+    ];
+    let row = taken.row("image_meta");
+    let extra = row["extra"].as_str().unwrap_or("{}");
+    let mut object: Map<String, Value> = serde_json::from_str(extra).unwrap();
+    let mut id = None;
+    if object.len() == 2
+        && object.contains_key("id")
+        && object.get("meta").is_some_and(|m| m.is_object() || m.is_null())
+    {
+        id = object.remove("id");
+        match object.remove("meta") {
+            Some(Value::Object(inner)) => object = inner,
+            meta => return json!({ "id": id, "meta": meta }),
+        }
+    }
+    let present = |value: &Value| !value.is_null();
+    for (column, key) in KEYS.into_iter().filter(|(column, _)| present(&row[column])) {
+        object.entry(key).or_insert(row[column].clone());
+    }
+    for (source, name, weight) in [
+        ("resources", "name", "weight"),
+        ("civitaiResources", "modelVersionName", "weight"),
+        ("additionalResources", "name", "strength"),
+    ] {
+        let columns = [
+            ("type", "type"),
+            ("name", name),
+            ("hash", "hash"),
+            ("weight", weight),
+            ("model_version_id", "modelVersionId"),
+        ];
+        let element = |row: &Value| {
+            let field = |(column, key): (&str, &str)| (key.to_owned(), row[column].clone());
+            columns.into_iter().filter(|(column, _)| present(&row[column])).map(field).collect::<Map<_, _>>()
+        };
+        let of_source = |row: &&Value| row["source"] == source;
+        let list: Vec<Value> =
+            taken.rows("image_resources").iter().filter(of_source).map(|row| element(row).into()).collect();
+        if !list.is_empty() {
+            object.entry(source).or_insert(list.into());
+        }
+    }
+    let labelled =
+        taken.rows("image_resources").iter().filter(|row| row["source"] == "hashes" && present(&row["name"]));
+    let hashes: Map<_, _> =
+        labelled.map(|row| (row["name"].as_str().unwrap().to_owned(), row["hash"].clone())).collect();
+    if !hashes.is_empty() {
+        object.entry("hashes").or_insert(hashes.into());
+    }
+    match id {
+        Some(id) => json!({ "id": id, "meta": object }),
+        None => object.into(),
+    }
+}
+
+/// The same JSON with whole numbers written as integers.
+pub(super) fn plain(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => json!(float as i64),
+            _ => value.clone(),
+        },
+        Value::Array(list) => list.iter().map(plain).collect(),
+        Value::Object(object) => {
+            object.iter().map(|(key, value)| (key.clone(), plain(value))).collect::<Map<_, _>>().into()
+        }
+        _ => value.clone(),
+    }
+}
+
+#[test]
+fn an_image_fills_its_tables() {
+    let taken = take(ITEM, "");
+    assert_eq!(
+        *taken.row("images"),
+        json!({ "id": 9_173_928, "url": "https://x/cc.jpeg", "type": "image", "width": 832, "height": 1216,
+            "hash": "UA8N5}", "nsfw": true, "nsfw_level": "Soft", "browsing_level": 2,
+            "created_at": 1_744_925_337_225_i64, "post_id": 1_981_754, "username": "Ajuro", "base_model": "SDXL 1.0",
+            "cry_count": 1770, "laugh_count": 2771, "like_count": 21692, "dislike_count": 0, "heart_count": 8044,
+            "comment_count": 58, "extra": null })
+    );
+    assert_eq!(
+        *taken.row("image_meta"),
+        json!({ "image_id": 9_173_928, "prompt": "p", "negative_prompt": "n", "seed": 1_938_345_220, "steps": 45,
+            "sampler": "DPM++ 2M", "cfg_scale": 5.0, "clip_skip": 2, "size": "832x1216", "model": null,
+            "model_hash": null, "extra": "{\"resources\":[]}" })
+    );
+    let resource = |position, kind, weight, version| {
+        json!({ "image_id": 9_173_928, "position": position, "source": "civitaiResources", "type": kind, "name": null,
+            "hash": null, "weight": weight, "model_version_id": version })
+    };
+    assert_eq!(
+        taken.rows("image_resources"),
+        [resource(0, "checkpoint", None, 345_685), resource(1, "lora", Some(0.65), 249_861)]
+    );
+    let version = |id| json!({ "image_id": 9_173_928, "model_version_id": id });
+    assert_eq!(taken.rows("image_model_versions"), [version(9208), version(249_861)]);
+    let tag = |id, name| json!({ "image_id": 9_173_928, "tag_id": id, "tag": name });
+    assert_eq!(taken.rows("image_tags"), [tag(5, "cat"), tag(6, "b")]);
+    assert_eq!((taken.page.ids.as_slice(), taken.page.next_cursor.as_deref()), (&[9_173_928][..], Some("7")));
+}
+
+#[test]
+fn odd_fields_are_kept_where_no_column_takes_them() {
+    let cases = [
+        (r#""username":1234567890123"#, "username", json!("1234567890123"), Value::Null),
+        (r#""username":null"#, "username", Value::Null, Value::Null),
+        (r#""baseModel":"""#, "base_model", json!(""), Value::Null),
+        (r#""nsfwLevel":4"#, "nsfw_level", json!("4"), Value::Null),
+        (r#""nsfw":"Soft""#, "nsfw", Value::Null, json!(r#"{"nsfw":"Soft"}"#)),
+        (r#""meta":"none""#, "id", json!(1), json!(r#"{"meta":"none"}"#)),
+        (r#""meta":[1]"#, "id", json!(1), json!(r#"{"meta":[1]}"#)),
+        (r#""meta":null"#, "id", json!(1), Value::Null),
+        (r#""stats":{"likeCount":2,"viewCount":9}"#, "like_count", json!(2), json!(r#"{"stats":{"viewCount":9}}"#)),
+        (r#""modelVersionIds":[3,"x",null]"#, "id", json!(1), json!(r#"{"modelVersionIds":["x",null]}"#)),
+        (r#""modelVersionIds":3"#, "id", json!(1), json!(r#"{"modelVersionIds":3}"#)),
+        (
+            r#""tags":[{"id":5,"name":"a","x":1},{"name":"b"},{"id":"6"},"c",null]"#,
+            "id",
+            json!(1),
+            json!(r#"{"tags":[{"x":1,"id":5},{"name":"b"},{"id":"6"},"c",null]}"#),
+        ),
+    ];
+    for (field, column, value, extra) in cases {
+        let taken = take(&format!(r#"{{"id":1,{field}}}"#), "");
+        let row = taken.row("images");
+        assert_eq!((&row[column], &row["extra"]), (&value, &extra), "{field}");
+        assert_eq!(taken.rows("image_meta").len(), 0, "{field}");
+    }
+    assert_eq!(take(r#"{"url":"x"}"#, "").reasons(), ["the image has no `id`"]);
+}
+
+/// Generation data, and what its `extra` is.
+const METAS: &[(&str, Option<&str>)] = &[
+    ("{}", None),
+    (r#"{"prompt":"a\n\"b\"","seed":-1}"#, None),
+    (r#"{"seed":9223372036854775807}"#, None),
+    (r#"{"seed":9223372036854775808}"#, Some(r#"{"seed":9223372036854775808}"#)),
+    (r#"{"seed":123456789012345678901234567890}"#, Some(r#"{"seed":123456789012345678901234567890}"#)),
+    (r#"{"seed":"42"}"#, Some(r#"{"seed":"42"}"#)),
+    (r#"{"seed":1,"seed":2}"#, Some(r#"{"seed":2}"#)),
+    (r#"{"seed":1.5,"steps":20.0}"#, Some(r#"{"seed":1.5,"steps":20.0}"#)),
+    (r#"{"cfgScale":7}"#, None),
+    (r#"{"cfgScale":7.50}"#, None),
+    (r#"{"cfgScale":"7"}"#, Some(r#"{"cfgScale":"7"}"#)),
+    (r#"{"cfgScale":1e999}"#, Some(r#"{"cfgScale":1e999}"#)),
+    (r#"{"clipSkip":2,"Clip skip":"2"}"#, Some(r#"{"Clip skip":"2"}"#)),
+    (r#"{"Clip skip":"2"}"#, Some(r#"{"Clip skip":"2"}"#)),
+    (r#"{"Model":{"meina_belly_7":"3mix"}}"#, Some(r#"{"Model":{"meina_belly_7":"3mix"}}"#)),
+    (r#"{"Model":7,"Model hash":"2509","Size":"1x2","sampler":""}"#, Some(r#"{"Model":7}"#)),
+    (r#"{"negativePrompt":null}"#, Some(r#"{"negativePrompt":null}"#)),
+    (r#"{"comfy":"{\"prompt\": {}}"}"#, Some(r#"{"comfy":"{\"prompt\": {}}"}"#)),
+    (r#"{"comfy":{"prompt": [1 ,2]}}"#, Some(r#"{"comfy":{"prompt": [1 ,2]}}"#)),
+    (r#"{"hashes":{"vae":"735e","model":"2509"}}"#, None),
+    (r#"{"hashes":["735e"]}"#, Some(r#"{"hashes":["735e"]}"#)),
+    (r#"{"hashes":{"vae":1,"model":"2509"}}"#, Some(r#"{"hashes":{"vae":1,"model":"2509"}}"#)),
+    (
+        r#"{"resources":[{"name":"a","type":"lora","weight":"1"}]}"#,
+        Some(r#"{"resources":[{"name":"a","type":"lora","weight":"1"}]}"#),
+    ),
+    (r#"{"additionalResources":[{"name":"a","type":"lora","strength":0.5}],"resources":[{"name":"b"}]}"#, None),
+    (r#"{"id":5,"meta":{"prompt":"p","hashes":{"a":"b"}}}"#, Some(r#"{"id":5,"meta":{}}"#)),
+    (r#"{"meta":{"prompt":"p","RNG":"CPU"},"id":5}"#, Some(r#"{"id":5,"meta":{"RNG":"CPU"}}"#)),
+    (r#"{"id":5,"meta":null}"#, Some(r#"{"id":5,"meta":null}"#)),
+    (r#"{"id":5,"meta":{"id":6,"meta":{"prompt":"p"}}}"#, Some(r#"{"id":5,"meta":{"id":6,"meta":{"prompt":"p"}}}"#)),
+    (r#"{"id":5,"meta":"text"}"#, Some(r#"{"id":5,"meta":"text"}"#)),
+    (r#"{"id":5}"#, Some(r#"{"id":5}"#)),
+    // Three keys are no wrapper, and must not look like one afterwards.
+    (r#"{"id":5,"meta":{"steps":1},"prompt":"p"}"#, Some(r#"{"id":5,"meta":{"steps":1},"prompt":"p"}"#)),
+    (r#"{"id":5,"meta":{},"hashes":{"a":"b"}}"#, Some(r#"{"id":5,"meta":{},"hashes":{"a":"b"}}"#)),
+];
+
+#[test]
+fn generation_data_of_every_shape_is_taken_and_can_be_rebuilt() {
+    for (meta, extra) in METAS {
+        let taken = with_meta(meta);
+        assert_eq!(taken.row("image_meta")["extra"], json!(extra), "{meta}");
+        if !meta.contains("1e999") {
+            let sent: Value = serde_json::from_str(meta).unwrap();
+            assert_eq!(plain(&rebuilt(&taken)), plain(&sent), "{meta}");
+        }
+    }
+    assert_eq!(with_meta(r#"{"id":5,"meta":{"prompt":"p"}}"#).row("image_meta")["prompt"], "p");
+    assert_eq!(with_meta(r#"{"id":5,"meta":{},"prompt":"p"}"#).row("image_meta")["prompt"], "p");
+}
+
+#[test]
+fn resources_of_all_lists_are_counted_through_in_one_order() {
+    let taken = with_meta(
+        r#"{"hashes":{"model":"h"},"additionalResources":[{"name":"c"}],"civitaiResources":[{"modelVersionId":3}],
+            "resources":[{"name":"a"},{"name":"b","weight":2,"odd":1}]}"#,
+    );
+    let row = |row: &Value| json!([row["position"], row["source"], row["name"]]);
+    assert_eq!(
+        taken.rows("image_resources").iter().map(row).collect::<Vec<_>>(),
+        [
+            json!([0, "resources", "a"]),
+            json!([1, "resources", "b"]),
+            json!([2, "civitaiResources", null]),
+            json!([3, "additionalResources", "c"]),
+            json!([4, "hashes", "model"]),
+        ]
+    );
+    // One list is not held exactly: it alone is kept as sent besides its rows.
+    assert_eq!(taken.row("image_meta")["extra"], r#"{"resources":[{"name":"a"},{"name":"b","weight":2,"odd":1}]}"#);
+}
+
+#[test]
+fn thousands_of_odd_keys_and_large_workflows_pass() {
+    let mut keys: Map<String, Value> =
+        (0..4000).map(|n| (format!("lora:{n} \u{e9}"), json!(format!("{n}>")))).collect();
+    keys.insert("comfy".to_owned(), json!({ "nodes": vec![json!({ "inputs": "x".repeat(100) }); 4000] }));
+    keys.insert("prompt".to_owned(), json!("p".repeat(100_000)));
+    let sent = Value::Object(keys);
+    assert_eq!(rebuilt(&with_meta(&sent.to_string())), sent);
+}
+
+#[test]
+fn images_that_were_not_asked_for_are_rejects() {
+    let tells = r#"{"id":1,"modelVersionIds":[7,5],"postId":3,"username":"Ann"}"#;
+    let cases = [
+        (tells, "modelVersionId=5&postId=3&username=ann&imageId=1", None),
+        (tells, "modelVersionId=6", Some("it belongs to versions 5, 7, not to 6, which was asked for")),
+        (r#"{"id":1,"modelVersionIds":[]}"#, "modelVersionId=6", None),
+        (r#"{"id":1}"#, "modelVersionId=6&postId=4&username=bob", None),
+        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was asked for")),
+        (tells, "imageId=2", Some("it is image 1, not 2, which was asked for")),
+        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was asked for")),
+        (r#"{"id":1,"username":7}"#, "username=007", None),
+        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was asked for")),
+        (r#"{"id":1,"username":"unknown"}"#, "username=bob", None),
+        (tells, "modelId=9", None),
+    ];
+    for (item, query, reason) in cases {
+        let taken = take(item, query);
+        assert_eq!(taken.reasons(), reason.as_slice(), "{query}");
+        let rows = usize::from(reason.is_none());
+        assert_eq!((taken.rows("images").len(), taken.page.ids.len()), (rows, rows), "{query}");
+        assert!(rows == 1 || taken.rows("image_model_versions").is_empty(), "{query}");
+    }
+}
+
+#[test]
+fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
+    let Paging::Cursor { next, windows: None } = IMAGES.paging else { unreachable!("images are walked by cursor") };
+    let cases = [
+        ("modelId=1", "900", "901"),
+        ("modelId=1&sort=Newest", "900", "901"),
+        ("imageId=1&sort=Most Reactions", "900", "901"),
+        ("modelId=1&sort=Oldest", "900", "900"),
+        ("modelId=1&modelVersionId=2", "900", "900"),
+        ("modelVersionId=2", "12|1712265847499", "12|1712265847499"),
+        ("modelId=1", "12|1712265847499", "12|1712265847499"),
+        ("modelId=1", "9223372036854775807", "9223372036854775807"),
+        ("", "900", "900"),
+    ];
+    for (query, named, sent) in cases {
+        assert_eq!(next(&params(query), named), Next::Cursor(sent.to_owned()), "{query} {named}");
+    }
+}
+
+#[test]
+fn an_end_that_may_be_false_is_doubted() {
+    let empty = r#"{"items":[],"metadata":{}}"#;
+    let cases = [
+        (empty, "modelVersionId=1", None, false),
+        (empty, "modelVersionId=1", Some("100|1"), true),
+        (empty, "modelId=1", None, true),
+        (empty, "imageId=1", None, true),
+        (empty, "modelId=1&modelVersionId=2", None, false),
+        (r#"{"items":[],"metadata":{"nextCursor":"100|1"}}"#, "modelId=1", Some("50|1"), false),
+        (r#"{"items":[{"id":1}],"metadata":{}}"#, "modelId=1", Some("50|1"), false),
+    ];
+    for (body, query, cursor, doubtful) in cases {
+        let taken = read_after(&IMAGES, body, query, None, cursor).unwrap();
+        assert_eq!(taken.page.doubtful, doubtful, "{query} {cursor:?} {body}");
+    }
+}

@@ -1,0 +1,255 @@
+//! A version as the server sends it — inside its model, by id and by hash, in the form of any year — and its rows in
+//! `model_versions`, `version_files`, `file_hashes` and `version_images`.
+
+use std::borrow::Cow;
+
+use serde::de::MapAccess;
+
+use super::endpoint::Asked;
+use super::envelope::{Reason, Taken};
+use super::extra::Extra;
+use super::object::object;
+use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
+use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
+
+object! {
+    /// `stats` of a version.
+    VersionStats {
+        download_count: i64 = "downloadCount",
+        thumbs_up_count: i64 = "thumbsUpCount",
+        thumbs_down_count: i64 = "thumbsDownCount",
+        rating_count: i64 = "ratingCount",
+        rating: f64 = "rating",
+    }
+}
+
+object! {
+    /// An element of `modelVersions`, or the answer to a look-up.
+    Version {
+        id: i64 = "id",
+        model_id: i64 = "modelId",
+        name: Text<'a> = "name",
+        description: Text<'a> = "description",
+        base_model: Text<'a> = "baseModel",
+        base_model_type: Text<'a> = "baseModelType",
+        status: Text<'a> = "status",
+        availability: Text<'a> = "availability",
+        nsfw_level: i64 = "nsfwLevel",
+        created_at: Instant = "createdAt",
+        updated_at: Instant = "updatedAt",
+        published_at: Instant = "publishedAt",
+        trained_words: TextList<'a> = "trainedWords",
+        download_url: Text<'a> = "downloadUrl",
+        stats: VersionStats<'a> = "stats",
+        supports_generation: bool = "supportsGeneration",
+        early_access_deadline: Instant = "earlyAccessDeadline",
+        air: Text<'a> = "air",
+        usage_control: Text<'a> = "usageControl",
+        upload_type: Text<'a> = "uploadType",
+        files: Objects<File<'a>> = "files",
+        images: Objects<Image<'a>> = "images",
+    }
+}
+
+object! {
+    /// An element of a version's `files`.
+    File {
+        id: i64 = "id",
+        name: Text<'a> = "name",
+        kind: Text<'a> = "type",
+        primary: bool = "primary",
+        size_kb: f64 = "sizeKB" | "sizeKb",
+        metadata: FileMetadata<'a> = "metadata",
+        pickle_scan_result: Text<'a> = "pickleScanResult",
+        pickle_scan_message: Text<'a> = "pickleScanMessage",
+        virus_scan_result: Text<'a> = "virusScanResult",
+        virus_scan_message: Text<'a> = "virusScanMessage",
+        scanned_at: Instant = "scannedAt",
+        hashes: Hashes<'a> = "hashes",
+        download_url: Text<'a> = "downloadUrl",
+    }
+}
+
+object! {
+    /// `metadata` of a file.
+    FileMetadata {
+        format: Text<'a> = "format",
+        size: Text<'a> = "size",
+        fp: Text<'a> = "fp",
+        quant_type: Text<'a> = "quantType",
+    }
+}
+
+object! {
+    /// An element of a version's `images`.
+    Image {
+        id: i64 = "id",
+        url: Text<'a> = "url",
+        kind: Text<'a> = "type",
+        nsfw: Word<'a> = "nsfw",
+        nsfw_level: i64 = "nsfwLevel",
+        width: i64 = "width",
+        height: i64 = "height",
+        hash: Text<'a> = "hash",
+        has_meta: bool = "hasMeta",
+    } exactly {
+        meta = "meta",
+    }
+}
+
+/// `hashes`: algorithm → hash, with whatever is no text kept apart.
+#[derive(Debug, Default)]
+pub(super) struct Hashes<'a> {
+    texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    extra: Extra,
+}
+
+impl<'de> Accept<'de> for Hashes<'de> {
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Err(v)
+    }
+    fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
+        let mut hashes = Self::default();
+        while let Some((Text(algorithm), hash)) = map.next_entry::<Text<'de>, Slot<Text<'de>>>()? {
+            match hash {
+                Slot::Value(Text(hash)) => hashes.texts.push((algorithm, hash)),
+                Slot::Null => hashes.extra.add(&algorithm, "null"),
+                Slot::Odd(text) => hashes.extra.add(&algorithm, &text),
+            }
+        }
+        Ok(Slot::Value(hashes))
+    }
+}
+
+/// The version's id, when every part of it has the key that its table needs.
+pub(super) fn check(version: &Version<'_>) -> Result<i64, &'static str> {
+    let id = version.id.ok_or("a version has no `id`")?;
+    let files = version.files.as_ref();
+    let images = version.images.as_ref();
+    if files.is_some_and(|files| files.strays > 0) || images.is_some_and(|images| images.strays > 0) {
+        return Err("an element of `files` or `images` is no object");
+    }
+    if files.is_some_and(|files| files.items.iter().any(|file| file.id.is_none())) {
+        return Err("a file has no `id`");
+    }
+    Ok(id)
+}
+
+/// Appends the rows of a version that was looked up by itself, and returns its id. What it says of its model is no model:
+/// it stays with the version, in `extra`.
+///
+/// # Errors
+/// The reason why no table can take it; then nothing was appended.
+pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+    let id = check(&version)?;
+    let model_id = version.model_id.ok_or("the version has no `modelId`")?;
+    push(version, model_id, None, &asked.at, into);
+    Ok(Taken { id: Some(id), ..Taken::default() })
+}
+
+/// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.
+pub(super) fn push(version: Version<'_>, model_id: i64, position: Option<i64>, at: &Provenance<'_>, into: &mut Tables) {
+    // `check` has seen the id of every version and file.
+    let Some(id) = version.id else { return };
+    let Version { stats, files, images, mut extra, .. } = version;
+    let stats = stats.unwrap_or_default();
+    if let Some(other) = version.model_id.filter(|other| *other != model_id) {
+        extra.add("modelId", &other.to_string());
+    }
+    extra.nest("stats", stats.extra);
+    for file in files.into_iter().flat_map(|files| files.items) {
+        push_file(file, id, model_id, at, into);
+    }
+    for (position, image) in images.into_iter().flat_map(|images| images.items).enumerate() {
+        push_image(image, id, model_id, position as i64, at, into);
+    }
+    into.model_versions.push(model_versions::Row {
+        id,
+        model_id,
+        position,
+        name: text(&version.name),
+        description: text(&version.description),
+        base_model: text(&version.base_model),
+        base_model_type: text(&version.base_model_type),
+        status: text(&version.status),
+        availability: text(&version.availability),
+        nsfw_level: version.nsfw_level,
+        created_at: version.created_at.map(|at| at.0),
+        updated_at: version.updated_at.map(|at| at.0),
+        published_at: version.published_at.map(|at| at.0),
+        trained_words: version.trained_words.as_ref().map(|words| &*words.0),
+        download_url: text(&version.download_url),
+        download_count: stats.download_count,
+        thumbs_up_count: stats.thumbs_up_count,
+        thumbs_down_count: stats.thumbs_down_count,
+        rating_count: stats.rating_count,
+        rating: stats.rating,
+        supports_generation: version.supports_generation,
+        early_access_deadline: version.early_access_deadline.map(|at| at.0),
+        air: text(&version.air),
+        usage_control: text(&version.usage_control),
+        upload_type: text(&version.upload_type),
+        extra: extra.into_column().as_deref(),
+        at,
+    });
+}
+
+fn push_file(file: File<'_>, version_id: i64, model_id: i64, at: &Provenance<'_>, into: &mut Tables) {
+    let Some(id) = file.id else { return };
+    let File { metadata, hashes, mut extra, .. } = file;
+    let metadata = metadata.unwrap_or_default();
+    let hashes = hashes.unwrap_or_default();
+    for (algorithm, hash) in &hashes.texts {
+        into.file_hashes.push(file_hashes::Row { version_id, file_id: id, algorithm, hash: Some(hash), at });
+    }
+    extra.nest("hashes", hashes.extra);
+    extra.nest("metadata", metadata.extra);
+    into.version_files.push(version_files::Row {
+        version_id,
+        id,
+        model_id,
+        name: text(&file.name),
+        r#type: text(&file.kind),
+        is_primary: Some(file.primary.unwrap_or(false)),
+        size_kb: file.size_kb,
+        format: text(&metadata.format),
+        size: text(&metadata.size),
+        fp: text(&metadata.fp),
+        quant_type: text(&metadata.quant_type),
+        pickle_scan_result: text(&file.pickle_scan_result),
+        pickle_scan_message: text(&file.pickle_scan_message),
+        virus_scan_result: text(&file.virus_scan_result),
+        virus_scan_message: text(&file.virus_scan_message),
+        scanned_at: file.scanned_at.map(|at| at.0),
+        download_url: text(&file.download_url),
+        extra: extra.into_column().as_deref(),
+        at,
+    });
+}
+
+fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, at: &Provenance<'_>, into: &mut Tables) {
+    let url = text(&image.url);
+    into.version_images.push(version_images::Row {
+        version_id,
+        position,
+        image_id: image.id.or_else(|| url.and_then(id_in_file_name)),
+        model_id,
+        url,
+        r#type: text(&image.kind),
+        nsfw: image.nsfw.as_ref().map(|word| &*word.0),
+        nsfw_level: image.nsfw_level,
+        width: image.width,
+        height: image.height,
+        hash: text(&image.hash),
+        has_meta: image.has_meta,
+        meta: image.meta,
+        extra: image.extra.into_column().as_deref(),
+        at,
+    });
+}
+
+/// The number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
+fn id_in_file_name(url: &str) -> Option<i64> {
+    let file = url.rsplit('/').next()?;
+    file.split_once('.').map_or(file, |(stem, _)| stem).parse().ok()
+}

@@ -1,0 +1,25 @@
+//! `GET /model-versions/by-hash/:hash`: the version that a file belongs to, by any of the file's hashes.
+//!
+//! Of several versions with the same file the server shows the oldest one published. Which hash was looked up is not
+//! checked against the files shown: those that are not public have hashes too.
+
+use super::endpoint::{Asked, Endpoint, Paging};
+use super::envelope::{Page, Unreadable, never_stray, repaired, take_one};
+use super::version;
+use super::version_by_id::CATALOG_ROWS;
+use crate::table::Tables;
+
+/// The endpoint.
+pub static VERSION_BY_HASH: Endpoint = Endpoint {
+    name: "model_version_by_hash",
+    path: "model-versions/by-hash/{}",
+    params: &[],
+    limit_max: 0,
+    catalog_rows: CATALOG_ROWS,
+    paging: Paging::Lookup,
+    read,
+};
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_one(text, asked, into, never_stray, version::push_rows))
+}

@@ -1,0 +1,33 @@
+//! `GET /model-versions/:id`: one version by itself.
+//!
+//! The only place that tells when a version last changed, what it may be used for and whether it was trained on the site.
+//! It does not say which place the version has among those of its model.
+
+use super::endpoint::{Asked, Endpoint, Paging};
+use super::envelope::{Page, Unreadable, repaired, take_one};
+use super::version::{self, Version};
+use crate::table::Tables;
+
+/// The endpoint.
+pub static VERSION: Endpoint = Endpoint {
+    name: "model_version",
+    path: "model-versions/{}",
+    params: &[],
+    limit_max: 0,
+    catalog_rows: CATALOG_ROWS,
+    paging: Paging::Lookup,
+    read,
+};
+
+/// Version rows of any status in mid-2026; fewer are published.
+pub(super) const CATALOG_ROWS: u64 = 1_170_000;
+
+fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_one(text, asked, into, stray, version::push_rows))
+}
+
+/// Another version than the one asked for.
+fn stray(version: &Version<'_>, asked: &Asked<'_>) -> Option<String> {
+    let (id, key) = (version.id?, asked.key?);
+    (key.parse() != Ok(id)).then(|| format!("it is version {id}, not {key}, which was asked for"))
+}

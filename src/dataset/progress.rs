@@ -1,0 +1,166 @@
+//! Where the walks of a pass stand, as a commit record tells it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Where a walk stands. A walk is one strand of pages, or many: time windows, or one for each value it fans out over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Walk {
+    /// Pages taken, all strands.
+    pub pages: u64,
+    /// Items on them, rejects included.
+    pub items: u64,
+    /// Items no table could take.
+    pub rejects: u64,
+    /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
+    pub repeats: u64,
+    /// Items that show anything above PG13.
+    #[serde(default)]
+    pub mature: u64,
+    /// How many items the server says there are, where it tells it truly.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub told: Option<u64>,
+    /// Ids of models that came without versions and are still to be looked up.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub hollow: BTreeSet<i64>,
+    /// The strands that were begun and are not over, by key; the only strand of an undivided walk has an empty key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub strands: BTreeMap<String, Strand>,
+    /// Of a walk over values: the value up to which all strands are over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub through: Option<String>,
+    /// Of a walk over values: strands behind `through` that are over already.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ahead: Vec<String>,
+    /// How many strands ended for which reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub ends: BTreeMap<Why, u64>,
+    /// What went wrong: the first [`TROUBLES_MAX`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub troubles: Vec<Trouble>,
+    /// Pages whose rows could not be had; the walk went on behind them or ended there.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub given_up: Vec<GivenUp>,
+    /// Why the walk is over; `None` while it is not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub end: Option<End>,
+}
+
+/// Troubles told in full; the others are only counted.
+pub const TROUBLES_MAX: usize = 100;
+
+/// One sequence of pages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strand {
+    /// The cursor to send next; `None` before the first page.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
+    /// Pages taken without a gap.
+    pub pages: u64,
+    /// Of numbered pages: those taken behind a gap.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub ahead: BTreeSet<u64>,
+    /// Of a window: the instant it begins at (milliseconds since 1970); `None` for the earliest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<i64>,
+    /// Of a window: the instant at which the next one takes over; `None` for the latest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<i64>,
+    /// Of a window that has no page yet: the cursor at which the window before it ended, should the forged one be refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub handover: Option<String>,
+    /// Ids of the last items, by which repeats are told.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tail: Vec<i64>,
+    /// Fingerprints of the cursors this commit added to those already met.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub met: Vec<String>,
+}
+
+/// A page that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenUp {
+    /// Its strand's key.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub strand: String,
+    /// Its number in the strand.
+    pub page: u64,
+    /// The cursor that asks for it; `None` for the first page.
+    pub cursor: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that went wrong with a strand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trouble {
+    /// Its key.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub strand: String,
+    /// The reason's name.
+    pub why: Why,
+    /// What is known of it.
+    pub detail: String,
+}
+
+/// Why a walk or strand is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// The reason's name.
+    pub why: Why,
+    /// What the server said, or what is known besides.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+}
+
+/// The reasons a walk or strand may be over, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The server named no next page.
+    Complete,
+    /// The server knows no such thing.
+    NotFound,
+    /// The rest has no cursor the server takes.
+    Unlistable,
+    /// A cursor came round again.
+    CursorLoop,
+    /// The server's paging cap, which is permanent.
+    PagingCap,
+    /// The server refused the cursor.
+    CursorRefused,
+    /// The server refused the request.
+    Refused,
+    /// A page could not be read, and nothing behind it could be reached.
+    Unreadable,
+}
+
+impl Walk {
+    /// Whether rows are missing, or may be.
+    pub fn is_doubtful(&self) -> bool {
+        let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
+        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty()
+    }
+}
+
+impl Why {
+    /// The reason's name, as records and reports have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Unlistable => "unlistable",
+            Self::CursorLoop => "cursor_loop",
+            Self::PagingCap => "paging_cap",
+            Self::CursorRefused => "cursor_refused",
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `split` and `for_each`: how a walk is divided, checked against what its endpoint can do.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::mistake::Findings;
+use super::value::{Section, whole};
+use super::{Each, Source, Strands, suggestion};
+use crate::api::endpoint::{Endpoint, Paging};
+use crate::table;
+
+/// The most windows or values of one request that make sense.
+const WINDOWS_MAX: u32 = 256;
+const BATCH_MAX: u32 = 1000;
+
+/// What a walk says of its division, types checked.
+pub(super) struct Written {
+    at: usize,
+    split: Option<Split>,
+    each: Option<Each>,
+    /// Whether something was written that could not be read; a mistake is noted.
+    broken: bool,
+}
+
+enum Split {
+    Windows { count: u32, from: i64 },
+    Types,
+}
+
+impl Written {
+    /// Reads both keys, so that neither is unknown.
+    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> Written {
+        let (has_split, has_each) = (section.has("split"), section.has("for_each"));
+        let at = section.at_key(if has_each { "for_each" } else { "split" });
+        let split = has_split.then(|| read_whole(section.section("split", found), read_split, found));
+        let each = has_each.then(|| read_whole(section.section("for_each", found), read_each, found));
+        if !has_split {
+            section.table("split", found);
+        }
+        if !has_each {
+            section.table("for_each", found);
+        }
+        if has_split && has_each {
+            found.mistake(at, "a walk has either `split` or `for_each`, not both; write two walks.");
+        }
+        let broken = matches!(split, Some(None)) || matches!(each, Some(None)) || (has_split && has_each);
+        Written { at, split: split.flatten(), each: each.flatten(), broken }
+    }
+
+    /// How the walk is divided, when its endpoint can be walked so.
+    pub(super) fn check(
+        self,
+        endpoint: &Endpoint,
+        params: &[(String, String)],
+        walk_at: usize,
+        found: &mut Findings<'_>,
+    ) -> Option<Strands> {
+        if self.broken {
+            return None;
+        }
+        let at = self.at;
+        match (self.split, self.each) {
+            (Some(Split::Windows { count, from }), _) => {
+                check_windows(endpoint, params, at, found).then_some(Strands::Windows { count, from })
+            }
+            (Some(Split::Types), _) => {
+                let param = Some("types");
+                let each = Each { source: Source::Types, param: param.map(str::to_owned), batch: 1 };
+                check_param(endpoint, params, param, at, found).then_some(Strands::Each(each))
+            }
+            (None, Some(each)) => {
+                check_param(endpoint, params, each.param.as_deref(), at, found).then_some(Strands::Each(each))
+            }
+            (None, None) if matches!(endpoint.paging, Paging::Lookup) => {
+                let text = format!("`{}` looks up one thing at a time; say which with `for_each`.", endpoint.name);
+                found.mistake(walk_at, text);
+                None
+            }
+            (None, None) => Some(Strands::One),
+        }
+    }
+}
+
+/// Reads a table with `read`, and notes the keys it did not ask for.
+fn read_whole<'a, T>(
+    mut section: Section<'a>,
+    read: fn(&mut Section<'a>, &mut Findings<'_>) -> Option<T>,
+    found: &mut Findings<'_>,
+) -> Option<T> {
+    let value = read(&mut section, found);
+    section.finish(found);
+    value
+}
+
+fn read_split(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Split> {
+    let at = section.at();
+    let by = section.text("by", found);
+    let windows = section.int("windows", 1..=WINDOWS_MAX, found);
+    let (from_at, from) = (section.at_key("from"), section.text("from", found));
+    match (by, windows, from) {
+        (Some("types"), None, None) => Some(Split::Types),
+        (Some(other), None, None) => {
+            found.mistake(at, format!("`split.by` is `{other}`; it takes `types`."));
+            None
+        }
+        (None, Some(count), Some(from)) => match instant(from) {
+            Some(from) => Some(Split::Windows { count, from }),
+            None => {
+                found.mistake(from_at, format!("`split.from` is `{from}`; it takes a date such as `2022-11-01`."));
+                None
+            }
+        },
+        _ => {
+            found.mistake(at, "`split` takes `{ by = \"types\" }`, or `{ windows = 4, from = \"2022-11-01\" }`.");
+            None
+        }
+    }
+}
+
+fn instant(date: &str) -> Option<i64> {
+    let date: Date = date.parse().ok()?;
+    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+}
+
+fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each> {
+    let at = section.at();
+    let param = section.text("param", found).map(str::to_owned);
+    let batch = section.int("batch", 1..=BATCH_MAX, found).unwrap_or(1);
+    let table = section.text("table", found);
+    let column = section.text("column", found);
+    let list = section.texts("list", found);
+    let range_at = section.at_key("range");
+    let range = section.take("range");
+    let source = match (table, column, list, range) {
+        (Some(table), Some(column), None, None) => column_source(table, column, at, found)?,
+        (None, None, Some(list), None) => Source::List(list),
+        (None, None, None, Some(value)) => {
+            let bounds: Option<Vec<i64>> = value.get_ref().as_array().and_then(|items| {
+                items.iter().map(|item| whole(item.get_ref()).and_then(|number| i64::try_from(number).ok())).collect()
+            });
+            match bounds.as_deref() {
+                Some(&[first, last]) if first <= last => Source::Range { first, last },
+                _ => {
+                    let written = found.written(value);
+                    found.mistake(range_at, format!("`for_each.range` is `{written}`; it takes `[first, last]`."));
+                    return None;
+                }
+            }
+        }
+        _ => {
+            let text = "`for_each` takes its values from `table` and `column`, from a `list`, or from a `range`.";
+            found.mistake(at, text);
+            return None;
+        }
+    };
+    Some(Each { source, param, batch })
+}
+
+fn column_source(table: &str, column: &str, at: usize, found: &mut Findings<'_>) -> Option<Source> {
+    let tables = || table::ALL.iter().map(|table| table.name);
+    let Some(known) = table::named(table) else {
+        let ending = suggestion::did_you_mean(table, tables(), &format!("Known are {}.", suggestion::list(tables())));
+        found.mistake(at, format!("there is no table `{table}`.{ending}"));
+        return None;
+    };
+    let columns = known.columns();
+    let names = || columns.iter().map(|column| column.name);
+    match columns.iter().find(|known| known.name == column) {
+        Some(column) => Some(Source::Column { table: known.name, column: column.name }),
+        None => {
+            let ending =
+                suggestion::did_you_mean(column, names(), &format!("Known are {}.", suggestion::list(names())));
+            found.mistake(at, format!("table `{table}` has no column `{column}`.{ending}"));
+            None
+        }
+    }
+}
+
+fn check_windows(endpoint: &Endpoint, params: &[(String, String)], at: usize, found: &mut Findings<'_>) -> bool {
+    let fits = matches!(endpoint.paging, Paging::Cursor { windows: Some(windows), .. } if (windows.fits)(params));
+    if !fits {
+        let text = "time windows need a cursor that can be set to any instant: `models` with `sort = \"Oldest\"`.";
+        found.mistake(at, text);
+    }
+    fits
+}
+
+/// The values go where the endpoint takes them: into the path of a lookup, else into a parameter that is not set otherwise.
+fn check_param(
+    endpoint: &Endpoint,
+    params: &[(String, String)],
+    param: Option<&str>,
+    at: usize,
+    found: &mut Findings<'_>,
+) -> bool {
+    let names = || endpoint.params.iter().map(|param| param.name);
+    let text = match (endpoint.paging, param) {
+        (Paging::Lookup, None) => return true,
+        (Paging::Lookup, Some(_)) => format!("`{}` takes its values in the path; leave `param` out.", endpoint.name),
+        (_, None) => String::from("`for_each` needs `param`: the parameter that carries its values."),
+        (_, Some(param)) if !names().any(|known| known == param) => {
+            let ending = suggestion::did_you_mean(param, names(), "");
+            format!("`{}` has no parameter `{param}`.{ending}", endpoint.name)
+        }
+        (_, Some(param)) if params.iter().any(|(name, _)| name == param) => {
+            format!("`{param}` is set in `params` too; let `for_each` set it alone.")
+        }
+        _ => return true,
+    };
+    found.mistake(at, text);
+    false
+}

@@ -1,0 +1,151 @@
+//! How walks are divided: what `split` and `for_each` take, and what is said of what they do not.
+
+use super::super::{Each, Source, Strands};
+use super::{HEAD, mistakes, read};
+
+fn walk(endpoint: &str, more: &str) -> String {
+    format!("{HEAD}[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\n{more}\n")
+}
+
+fn each(source: Source, param: Option<&str>, batch: u32) -> Strands {
+    Strands::Each(Each { source, param: param.map(str::to_owned), batch })
+}
+
+#[test]
+fn walks_divide_as_they_are_written() {
+    let oldest = "params = { sort = \"Oldest\" }";
+    let newest = "params = { sort = \"Newest\" }";
+    let column = Source::Column { table: "model_versions", column: "id" };
+    let list = Source::List(vec!["b".to_owned(), "a".to_owned()]);
+    let cases = [
+        (
+            "models",
+            format!("{oldest}\nsplit = {{ windows = 4, from = \"2022-11-01\" }}"),
+            Strands::Windows { count: 4, from: 1_667_260_800_000 },
+        ),
+        ("models", format!("{oldest}\nsplit = {{ by = \"types\" }}"), each(Source::Types, Some("types"), 1)),
+        (
+            "images",
+            format!(
+                "{newest}\nfor_each = {{ table = \"model_versions\", column = \"id\", param = \"modelVersionId\" }}"
+            ),
+            each(column.clone(), Some("modelVersionId"), 1),
+        ),
+        (
+            "model_version",
+            "for_each = { table = \"model_versions\", column = \"id\" }".to_owned(),
+            each(column, None, 1),
+        ),
+        (
+            "images",
+            format!("{newest}\nfor_each = {{ list = [\"b\", \"a\"], param = \"username\" }}"),
+            each(list, Some("username"), 1),
+        ),
+        (
+            "models",
+            format!("{oldest}\nfor_each = {{ range = [1, 3000], param = \"ids\", batch = 250 }}"),
+            each(Source::Range { first: 1, last: 3000 }, Some("ids"), 250),
+        ),
+        ("tags", String::new(), Strands::One),
+    ];
+    for (endpoint, more, expected) in cases {
+        let (crawl, _) = read(&walk(endpoint, &more)).unwrap_or_else(|mistakes| unreachable!("{more}: {mistakes}"));
+        assert_eq!(crawl.walks[0].strands, expected, "{more}");
+    }
+}
+
+const OLDEST: &str = "params = { sort = \"Oldest\" }\n";
+const NEWEST: &str = "params = { sort = \"Newest\" }\n";
+
+/// An endpoint, its parameters, how the walk is divided, and what is said of that.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "models",
+        NEWEST,
+        "split = { windows = 4, from = \"2022-11-01\" }",
+        "time windows need a cursor that can be set to any instant: `models` with `sort = \"Oldest\"`.",
+    ),
+    ("images", NEWEST, "split = { by = \"types\" }", "`images` has no parameter `types`. Did you mean `type`?"),
+    ("models", OLDEST, "split = { by = \"months\" }", "`split.by` is `months`; it takes `types`."),
+    (
+        "models",
+        OLDEST,
+        "split = { windows = 4 }",
+        "`split` takes `{ by = \"types\" }`, or `{ windows = 4, from = \"2022-11-01\" }`.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "split = { windows = 4, from = \"soon\" }",
+        "`split.from` is `soon`; it takes a date such as `2022-11-01`.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "split = { windows = 4, form = \"2022-11-01\", from = \"2022-11-01\" }",
+        "there is no key `form` in `[split]`. Did you mean `from`?",
+    ),
+    ("model", "", "", "`model` looks up one thing at a time; say which with `for_each`."),
+    (
+        "model",
+        "",
+        "for_each = { range = [1, 9], param = \"id\" }",
+        "`model` takes its values in the path; leave `param` out.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "for_each = { range = [1, 9] }",
+        "`for_each` needs `param`: the parameter that carries its values.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "for_each = { range = [1, 9], param = \"idz\" }",
+        "`models` has no parameter `idz`. Did you mean `ids`?",
+    ),
+    (
+        "models",
+        OLDEST,
+        "for_each = { range = [9, 1], param = \"ids\" }",
+        "`for_each.range` is `[9, 1]`; it takes `[first, last]`.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "for_each = { param = \"ids\" }",
+        "`for_each` takes its values from `table` and `column`, from a `list`, or from a `range`.",
+    ),
+    (
+        "models",
+        OLDEST,
+        "for_each = { list = [\"Oldest\"], param = \"sort\" }",
+        "`sort` is set in `params` too; let `for_each` set it alone.",
+    ),
+    (
+        "images",
+        NEWEST,
+        "for_each = { table = \"model_version\", column = \"id\", param = \"modelVersionId\" }",
+        "there is no table `model_version`. Did you mean `model_versions`?",
+    ),
+    (
+        "images",
+        NEWEST,
+        "for_each = { table = \"model_versions\", column = \"ids\", param = \"modelVersionId\" }",
+        "table `model_versions` has no column `ids`. Did you mean `id`?",
+    ),
+    (
+        "models",
+        OLDEST,
+        "split = { by = \"types\" }\nfor_each = { range = [1, 9], param = \"ids\" }",
+        "a walk has either `split` or `for_each`, not both; write two walks.",
+    ),
+];
+
+#[test]
+fn what_cannot_be_walked_so_is_refused() {
+    for (endpoint, params, more, expected) in REFUSED {
+        let said = mistakes(&walk(endpoint, &format!("{params}{more}")));
+        assert!(said.ends_with(expected) && said.lines().count() == 1, "{more}:\n{said}");
+    }
+}

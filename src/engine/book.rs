@@ -1,0 +1,287 @@
+//! Where whole pages become rows and cursors move with them: one thread, off the network, that reads answers, gathers their
+//! rows and makes both durable together.
+//!
+//! Rows are gathered while the previous commit is still being written; both together stay within the bytes the crawl file
+//! allows, so memory is bounded whatever the catalog's size.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::committer::Committer;
+use super::ledger::{Asked, Job, Step};
+use super::monitor::{Event, Monitor};
+use super::pass::Pass;
+use super::report::Tally;
+use super::standing::Standing;
+use super::stop::Stop;
+use crate::api::endpoint::{self, Paging};
+use crate::api::envelope::{Page, salvage_cursor};
+use crate::dataset;
+use crate::dataset::commit::{End, GivenUp, Why};
+use crate::dataset::store::{Batch, Store, Writer};
+use crate::definition::{Commit, Crawl};
+use crate::fetch::{Answer, INFLATED_CAP, Unreadable, inflate};
+use crate::table::{Provenance, Tables, pages, rejects};
+
+/// Everything that moves while a pass is walked.
+pub(super) struct Book {
+    run: String,
+    bounds: Commit,
+    keep_bodies: bool,
+    pass: u64,
+    walks: BTreeMap<String, Standing>,
+    tables: Tables,
+    /// When the oldest uncommitted change was made; `None` while there is none.
+    changed: Option<Instant>,
+    /// Whether a commit is due at once: a walk is over.
+    urgent: bool,
+    committer: Committer,
+    monitor: Arc<dyn Monitor>,
+    stop: Stop,
+}
+
+impl Book {
+    pub(super) fn new(
+        store: Store,
+        writer: Writer,
+        pass: Pass,
+        crawl: &Crawl,
+        tally: Arc<Tally>,
+        monitor: Arc<dyn Monitor>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            run: writer.run.to_string(),
+            bounds: crawl.commit,
+            keep_bodies: crawl.keep_bodies,
+            pass: pass.number,
+            walks: Standing::all(pass.walks, pass.met),
+            tables: Tables::default(),
+            changed: None,
+            urgent: false,
+            committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
+            monitor,
+            stop,
+        }
+    }
+
+    /// Works until the last walk is gone, then commits the rest. When nothing more can be written, the walks are told.
+    pub(super) fn keep(mut self, inbox: &Receiver<Job>) -> Result<Store, dataset::Error> {
+        self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
+        self.committer.close()
+    }
+
+    fn work_off(&mut self, inbox: &Receiver<Job>) -> Result<(), dataset::Error> {
+        loop {
+            match inbox.recv_timeout(self.patience()) {
+                Ok(job) => self.work(job)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.commit_if_due()?;
+        }
+        if self.changed.is_some() {
+            self.commit()?;
+        }
+        self.committer.settle()
+    }
+
+    /// How long to wait for a job before looking at the clock, and at the commit being written, again.
+    fn patience(&self) -> Duration {
+        const LOOK_UP: Duration = Duration::from_millis(50);
+        self.changed.map_or(self.bounds.every, |since| self.bounds.every.saturating_sub(since.elapsed())).max(LOOK_UP)
+    }
+
+    fn work(&mut self, job: Job) -> Result<(), dataset::Error> {
+        // A walk that was dropped meanwhile hears no answer; what was taken stays taken.
+        match job {
+            // Nothing to make durable yet: a strand without pages is begun again as well.
+            Job::Begin { walk, strand, over } => self.look_at(&walk).begin(&strand, over),
+            Job::Take(asked, answer, reply) => drop(reply.send(self.take(&asked, &answer))),
+            Job::GiveUp(asked, answer, reason, reply) => {
+                drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason)));
+            }
+            Job::End(asked, answer, end, reply) => {
+                if let Some(answer) = answer {
+                    self.push_page(&asked, &answer, 0, &Page::default());
+                    self.walk(&asked.walk).count(&asked, &Page::default());
+                }
+                drop(reply.send(self.end(&asked, &end)));
+            }
+            Job::Split { walk, strand, at, cursor, reply } => {
+                drop(reply.send(self.walk(&walk).split(&strand, at, cursor)));
+            }
+            Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
+            Job::Hollow { walk, reply } => drop(reply.send(self.look_at(&walk).hollow())),
+            Job::Close { walk } => self.close(&walk),
+            Job::Flush(reply) => {
+                if self.changed.is_some() {
+                    self.commit()?;
+                }
+                self.committer.settle()?;
+                let _ = reply.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, asked: &Asked, answer: &Answer) -> Result<Step, Unreadable> {
+        let body = text_of(answer)?;
+        let name = asked.name();
+        let at = provenance(self.pass, &name, asked.page);
+        let question = endpoint::Asked {
+            at,
+            params: &asked.params,
+            cursor: asked.cursor.as_deref(),
+            key: asked.key.as_deref(),
+            again: asked.again,
+        };
+        let page = (asked.endpoint.read)(&body, &question, &mut self.tables)
+            .map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;
+        if page.doubtful && !asked.again {
+            return Ok(Step::Again);
+        }
+        self.push_page(asked, answer, body.len(), &page);
+        self.monitor.event(&Event::Page {
+            walk: &asked.walk,
+            page: asked.page,
+            items: page.items,
+            rejects: page.rejects,
+            repairs: page.repairs,
+            bytes: body.len() as u64,
+        });
+        self.walk(&asked.walk).count(asked, &page);
+        Ok(match asked.endpoint.paging {
+            Paging::Cursor { .. } => self.step(asked, page.next_cursor),
+            Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
+            Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
+        })
+    }
+
+    /// Moves a strand to the cursor the server named, or ends it.
+    fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Step {
+        match self.walk(&asked.walk).step(asked, next_cursor) {
+            Ok(step) => step,
+            Err(end) => self.end(asked, &end),
+        }
+    }
+
+    fn end(&mut self, asked: &Asked, end: &End) -> Step {
+        let walk = self.walk(&asked.walk);
+        walk.forget_hollow(asked.key.as_deref());
+        walk.end(&asked.strand, end);
+        Step::Over
+    }
+
+    fn close(&mut self, walk: &str) {
+        let end = self.walk(walk).close();
+        self.monitor.event(&Event::WalkEnded { walk, end: &end });
+        self.urgent = true;
+    }
+
+    fn give_up(&mut self, asked: &Asked, answer: Option<&Answer>, reason: &str) -> Step {
+        let (cursor, name) = (asked.cursor.as_deref(), asked.name());
+        self.monitor.event(&Event::GivenUp { walk: &name, page: asked.page, cursor, reason });
+        let at = provenance(self.pass, &name, asked.page);
+        let body = answer.map(lossy_text_of).unwrap_or_default();
+        self.tables.rejects.push(rejects::Row { position: -1, reason, item: Some(&body), at: &at });
+        let page = Page { rejects: 1, ..Page::default() };
+        if let Some(answer) = answer {
+            self.push_page(asked, answer, body.len(), &page);
+        }
+        let walk = self.walk(&asked.walk);
+        walk.count(asked, &page);
+        walk.give_up(GivenUp {
+            strand: asked.strand.to_string(),
+            page: asked.page,
+            cursor: asked.cursor.clone(),
+            reason: reason.to_owned(),
+        });
+        match (asked.endpoint.paging, salvage_cursor(&body)) {
+            (Paging::Cursor { .. }, Some(next_cursor)) => self.step(asked, Some(next_cursor)),
+            (Paging::Number { .. }, _) => Step::Taken { empty: false, pages_told: None },
+            _ => {
+                let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));
+                self.end(asked, &End { why: Why::Unreadable, detail })
+            }
+        }
+    }
+
+    fn push_page(&mut self, asked: &Asked, answer: &Answer, bytes: usize, page: &Page) {
+        let name = asked.name();
+        self.tables.pages.push(pages::Row {
+            run: &self.run,
+            endpoint: asked.endpoint.name,
+            url: asked.url.as_str(),
+            cursor: asked.cursor.as_deref(),
+            next_cursor: page.next_cursor.as_deref(),
+            status: Some(answer.status.into()),
+            attempts: Some(answer.attempts.into()),
+            items: i64::try_from(page.items).ok(),
+            bytes: i64::try_from(bytes).ok(),
+            latency_ms: i64::try_from(answer.latency.as_millis()).ok(),
+            cache_status: answer.cache_status.as_deref(),
+            age_s: answer.age_s,
+            repairs: Some(page.repairs.into()),
+            body: self.keep_bodies.then_some(&answer.body[..]),
+            body_encoding: self.keep_bodies.then_some(answer.encoding.name()),
+            at: &provenance(self.pass, &name, asked.page),
+        });
+    }
+
+    /// A walk's standing, about to be changed.
+    fn walk(&mut self, walk: &str) -> &mut Standing {
+        self.changed.get_or_insert_with(Instant::now);
+        self.look_at(walk)
+    }
+
+    fn look_at(&mut self, walk: &str) -> &mut Standing {
+        self.walks.entry(walk.to_owned()).or_default()
+    }
+
+    /// Commits when the rows are many or old, or a walk ended; never while the previous commit is being written, unless
+    /// memory would run over.
+    fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
+        let busy = self.committer.is_busy()?;
+        let Some(since) = self.changed else { return Ok(()) };
+        // A third gathers, a third is being written, and a third is what sorting, encoding and answers under way take.
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 3;
+        if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Hands everything gathered, and where the walks stand with it, to the committer.
+    fn commit(&mut self) -> Result<(), dataset::Error> {
+        let mut tables = Vec::new();
+        for builder in self.tables.builders_mut().into_iter().filter(|builder| builder.rows() > 0) {
+            let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
+            tables.push((builder.table(), rows));
+        }
+        let walks = self.walks.iter_mut().map(|(name, standing)| (name.clone(), standing.record())).collect();
+        (self.changed, self.urgent) = (None, false);
+        self.committer.commit(Batch { tables, pass: self.pass, walks })
+    }
+}
+
+fn provenance(pass: u64, walk: &str, page: u64) -> Provenance<'_> {
+    Provenance {
+        pass: i64::try_from(pass).unwrap_or(i64::MAX),
+        walk,
+        page: i64::try_from(page).unwrap_or(i64::MAX),
+        fetched_at: jiff::Timestamp::now().as_millisecond(),
+    }
+}
+
+fn text_of(answer: &Answer) -> Result<String, Unreadable> {
+    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP)?;
+    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+}
+
+fn lossy_text_of(answer: &Answer) -> String {
+    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP);
+    String::from_utf8_lossy(&body.unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,74 @@
+//! Whether a pass has everything, in plain words: what is missing, and what only looks as if something were. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::dataset::commit::{Walk, Why};
+use crate::definition::{self, Crawl};
+
+/// Items of a walk that asks for all levels, of which none is above PG13, before that looks like a clamp.
+const CLAMP_ITEMS: u64 = 500;
+
+/// A sentence for each doubt about the completeness of the walks; none when there is no doubt.
+pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let mut all = Vec::new();
+    for definition in &crawl.walks {
+        let Some(walk) = walks.get(&definition.name) else { continue };
+        let mut doubt = |text: String| all.push(format!("walk `{}`: {text}", definition.name));
+        missing(walk, &mut doubt);
+        suspicious(definition, walk, &mut doubt);
+    }
+    all
+}
+
+/// What is known to be missing.
+fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
+    if walk.rejects > 0 {
+        doubt(format!("{} items are in no table but `rejects`", walk.rejects));
+    }
+    for lost in &walk.given_up {
+        let cursor = lost.cursor.as_deref().unwrap_or("none");
+        doubt(format!(
+            "page {}{} (cursor `{cursor}`) was given up: {}",
+            lost.page,
+            of_strand(&lost.strand),
+            lost.reason
+        ));
+    }
+    for trouble in &walk.troubles {
+        doubt(format!("{}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
+    }
+    let told: u64 = walk.troubles.len() as u64;
+    let bad: u64 =
+        walk.ends.iter().filter(|(why, _)| !matches!(why, Why::Complete | Why::NotFound)).map(|(_, n)| n).sum();
+    if bad > told {
+        doubt(format!("{} more strands ended badly", bad - told));
+    }
+}
+
+fn of_strand(strand: &str) -> String {
+    if strand.is_empty() { String::new() } else { format!(" of `{strand}`") }
+}
+
+/// What only looks wrong.
+fn suspicious(definition: &definition::Walk, walk: &Walk, doubt: &mut dyn FnMut(String)) {
+    let seen = walk.items - walk.repeats;
+    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && seen < *told) {
+        doubt(format!(
+            "the server says there are {told}, and {seen} were seen; walk it again, its pages are not stable"
+        ));
+    }
+    if asks_all_levels(definition) && walk.items >= CLAMP_ITEMS && walk.mature == 0 {
+        doubt(format!(
+            "none of {} items is above PG13, although all levels were asked for; the server may hide them from this region",
+            walk.items
+        ));
+    }
+}
+
+fn asks_all_levels(definition: &definition::Walk) -> bool {
+    definition.params.iter().any(|(name, value)| match (definition.endpoint.name, name.as_str()) {
+        ("models", "nsfw") => value == "true",
+        ("images", "browsingLevel") => value.parse::<u32>().is_ok_and(|levels| levels & !3 != 0),
+        _ => false,
+    })
+}

@@ -1,0 +1,98 @@
+//! Numbered pages: several at once, until the endpoint's own sign of the end.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+use super::Error;
+use super::ledger::Step;
+use super::strand::{Left, Met, Shared, ask, fetch, meet};
+use super::walk::{thread, worst};
+use crate::api::endpoint::LastPage;
+use crate::dataset::commit::{End, Strand, Walk as State, Why};
+use crate::definition::Walk;
+
+/// What the workers of one walk share.
+struct Pages {
+    next: Cell<u64>,
+    /// The last page there is, once that is known.
+    last: Cell<Option<u64>>,
+}
+
+/// Walks all pages, `workers` at once.
+pub(super) async fn run(
+    walk: &Walk,
+    state: &State,
+    last: LastPage,
+    workers: u32,
+    shared: Shared<'_>,
+) -> Result<Left, Error> {
+    let name: Arc<str> = walk.name.as_str().into();
+    let begun = state.strands.get("").cloned().unwrap_or_default();
+    let thread = thread(walk, &name, "", state);
+    shared.ledger.begin(&name, &thread.strand, false);
+    let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None) };
+    let worker = || async {
+        while let Some(page) = next(&pages, &begun) {
+            if !shared.stop.may_begin_page() {
+                return Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()));
+            }
+            let mut again = false;
+            loop {
+                let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
+                let step = match fetch(&asked, shared).await {
+                    None => return Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default())),
+                    Some(Ok(step)) => step,
+                    Some(Err(failure)) => match meet(&asked, failure, false, shared).await {
+                        Met::Step(step) => step,
+                        // Half a page by number would be another page: it is left for a later run.
+                        Met::Smaller => return Ok(Left::Unfinished(format!("page {page} of `{name}` cannot be had"))),
+                        Met::Left(left) => return Ok(left),
+                    },
+                };
+                match step {
+                    Step::Again => again = true,
+                    Step::Taken { empty, pages_told } => {
+                        learn(&pages, last, page, empty, pages_told);
+                        break;
+                    }
+                    Step::Halted => return Ok(Left::Halted),
+                    Step::Over | Step::Next(_) | Step::Larger(_) => return Ok(Left::Over),
+                }
+            }
+        }
+        Ok::<_, Error>(Left::Over)
+    };
+    let left = worst(try_join_all((0..workers).map(|_| worker())).await?);
+    if matches!(left, Left::Over) && pages.last.get().is_some() {
+        let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
+        shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
+    }
+    Ok(left)
+}
+
+/// The next page nobody asked for yet; `None` behind the last.
+fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
+    loop {
+        let page = pages.next.get();
+        if pages.last.get().is_some_and(|last| page > last) {
+            return None;
+        }
+        pages.next.set(page + 1);
+        if !begun.ahead.contains(&page) {
+            return Some(page);
+        }
+    }
+}
+
+/// Takes what a page says of the end.
+fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, told: Option<u64>) {
+    let last = match sign {
+        LastPage::Told => told.or(empty.then_some(page)),
+        LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
+    };
+    // A page with items behind the supposed end: the end was a false one.
+    let refuted = !empty && last.is_some_and(|last| page > last);
+    pages.last.set(if refuted { None } else { last });
+}

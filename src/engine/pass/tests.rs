@@ -1,0 +1,106 @@
+//! Which pass a run works on, for every standing a dataset may have.
+
+use super::*;
+use crate::api::ENDPOINTS;
+use std::collections::HashSet;
+
+use crate::dataset::commit::{End, FORMAT, Strand, Why};
+use crate::dataset::layout::RunId;
+use crate::definition;
+
+fn crawl(name: &str, walks: &[&str], limit: u32, rate: f64) -> Crawl {
+    let mut text = format!("server = 'sandbox'\ndataset = 'd'\npace.requests_per_second = {rate:?}\n");
+    for walk in walks {
+        text.push_str(&format!("[[walk]]\nname = '{walk}'\nendpoint = 'models'\nparams = {{ limit = {limit} }}\n"));
+    }
+    definition::parse(name, &text, ENDPOINTS).unwrap().0
+}
+
+fn walk(end: Option<Why>) -> Walk {
+    let end = end.map(|why| End { why, detail: None });
+    let strand = Strand { cursor: Some("c".to_owned()), pages: 3, met: vec!["f00d".to_owned()], ..Strand::default() };
+    let strands = if end.is_none() { BTreeMap::from([(String::new(), strand)]) } else { BTreeMap::new() };
+    Walk { strands, pages: 3, end, ..Walk::default() }
+}
+
+/// A dataset whose pass 4 of `crawl` has walks that ended like this.
+fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Standing {
+    let last = Record {
+        format: FORMAT,
+        commit: 9,
+        previous: String::new(),
+        at: "2026-11-23T08:00:00Z".parse().unwrap(),
+        version: "0.1.0".to_owned(),
+        run: RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap(),
+        crawl: crawl.name.clone(),
+        definition: fingerprint(crawl),
+        pass: 4,
+        walks: ends.iter().map(|(name, end)| ((*name).to_owned(), walk(*end))).collect(),
+        parts: Vec::new(),
+    };
+    let met = Met::from([(("a".to_owned(), String::new()), HashSet::from(["f00d".to_owned(), "beef".to_owned()]))]);
+    Standing { last: Some(last), met }
+}
+
+#[test]
+fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
+    let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), Standing::default(), false).unwrap();
+    assert_eq!((pass.number, pass.resumed), (1, false));
+    assert_eq!(pass.walks, BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), Walk::default()))));
+}
+
+#[test]
+fn an_unfinished_pass_is_resumed_where_it_stood() {
+    let crawl = crawl("x", &["a", "b"], 100, 1.0);
+    let pass = choose(&crawl, standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false).unwrap();
+    assert_eq!((pass.number, pass.resumed), (4, true));
+    assert_eq!(pass.walks["a"].strands[""].cursor.as_deref(), Some("c"));
+    assert_eq!(pass.walks["a"].pages, 3);
+    assert!(pass.walks["b"].end.is_some());
+    // What the last commit added is not added by the next one again, and yet every cursor of the pass is remembered.
+    assert!(pass.walks.values().flat_map(|walk| walk.strands.values()).all(|strand| strand.met.is_empty()));
+    assert_eq!(pass.met[&("a".to_owned(), String::new())].len(), 2);
+}
+
+#[test]
+fn a_pass_that_is_over_is_followed_by_the_next() {
+    let crawl = crawl("x", &["a", "b"], 100, 1.0);
+    for why in [Why::Complete, Why::CursorLoop, Why::Unreadable, Why::NotFound] {
+        let pass = choose(&crawl, standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false).unwrap();
+        assert_eq!((pass.number, pass.resumed), (5, false), "{why:?}");
+        assert!(pass.walks.values().all(|walk| *walk == Walk::default()) && pass.met.is_empty());
+    }
+}
+
+#[test]
+fn what_a_change_of_the_crawl_file_leads_to() {
+    let before = crawl("x", &["a", "b"], 100, 1.0);
+    let unfinished = || standing(&before, &[("a", None), ("b", None)]);
+    let over = || standing(&before, &[("a", Some(Why::Complete)), ("b", Some(Why::Complete))]);
+    let faster = crawl("x", &["a", "b"], 100, 9.0);
+    let smaller = crawl("x", &["a", "b"], 50, 1.0);
+    let fewer = crawl("x", &["a"], 100, 1.0);
+
+    assert_eq!(choose(&faster, unfinished(), false).unwrap().number, 4, "pace may change");
+    for changed in [&smaller, &fewer] {
+        assert!(matches!(choose(changed, unfinished(), false), Err(Refusal::Changed { pass: 4, .. })));
+        let pass = choose(changed, unfinished(), true).unwrap();
+        assert_eq!((pass.number, pass.resumed), (5, false), "`--restart` begins the next");
+        assert_eq!(pass.definition, fingerprint(changed));
+        assert_eq!(choose(changed, over(), false).unwrap().number, 5, "between passes anything may change");
+    }
+    let text = choose(&smaller, unfinished(), false).unwrap_err().to_string();
+    for part in ["pass 4", "`limit` was `100`, is `50`", "`--restart`", "`--dataset`"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_dataset_of_another_crawl_is_refused_even_with_restart() {
+    let theirs = crawl("x", &["a"], 100, 1.0);
+    let ours = crawl("y", &["a"], 100, 1.0);
+    for restart in [false, true] {
+        let refusal = choose(&ours, standing(&theirs, &[("a", None)]), restart).unwrap_err();
+        assert_eq!(refusal, Refusal::OtherCrawl { theirs: "x".to_owned(), ours: "y".to_owned() });
+    }
+}

@@ -1,0 +1,215 @@
+//! Where a walk stands in memory: what a record will say of it, and what is needed to move it on. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use super::ledger::{Asked, Step};
+use crate::api::endpoint::{Next, Paging};
+use crate::api::envelope::Page;
+use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, cursor_fingerprint};
+use crate::dataset::store::Met;
+
+/// How many of the last ids are remembered: two of the largest pages.
+const TAIL_MAX: usize = 400;
+
+/// What a window hands over when the list ended within it.
+pub(super) const NOTHING_BEHIND: &str = "";
+
+/// A walk in motion.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    walk: Walk,
+    /// Cursors met, by strand.
+    met: HashMap<String, HashSet<String>>,
+    /// Of a fan-out: strands begun and not yet behind `through`, in the order of their values, and whether they are over.
+    begun: VecDeque<(String, bool)>,
+}
+
+impl Standing {
+    /// The walks of a pass as its last record left them.
+    pub(super) fn all(walks: BTreeMap<String, Walk>, met: Met) -> BTreeMap<String, Self> {
+        let standing = |walk| Self { walk, ..Self::default() };
+        let mut all: BTreeMap<String, Self> = walks.into_iter().map(|(name, walk)| (name, standing(walk))).collect();
+        for ((walk, strand), fingerprints) in met {
+            all.entry(walk).or_default().met.insert(strand, fingerprints);
+        }
+        all
+    }
+
+    /// What a record says of the walk; what was new is new no longer.
+    pub(super) fn record(&mut self) -> Walk {
+        self.walk.ahead = self.begun.iter().filter(|(_, over)| *over).map(|(key, _)| key.clone()).collect();
+        let walk = self.walk.clone();
+        for strand in self.walk.strands.values_mut() {
+            strand.met.clear();
+        }
+        walk
+    }
+
+    /// A strand begins, goes on, or is over already.
+    pub(super) fn begin(&mut self, key: &str, over: bool) {
+        if !key.is_empty() {
+            self.begun.push_back((key.to_owned(), over));
+        }
+        if !over {
+            self.walk.strands.entry(key.to_owned()).or_default();
+        }
+    }
+
+    fn strand(&mut self, key: &str) -> &mut Strand {
+        self.walk.strands.entry(key.to_owned()).or_default()
+    }
+
+    /// Counts a page that was taken.
+    pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
+        let strand = self.strand(&asked.strand);
+        strand.ahead.insert(asked.page);
+        while strand.ahead.remove(&(strand.pages + 1)) {
+            strand.pages += 1;
+        }
+        let repeats = page.ids.iter().filter(|id| strand.tail.contains(id)).count() as u64;
+        strand.tail.extend(&page.ids);
+        strand.tail.drain(..strand.tail.len().saturating_sub(TAIL_MAX));
+        strand.handover = None;
+        self.walk.pages += 1;
+        self.walk.items += page.items;
+        self.walk.rejects += page.rejects;
+        self.walk.repeats += repeats;
+        self.walk.mature += page.mature;
+        self.walk.told = page.items_told.or(self.walk.told);
+        if asked.key.is_none() {
+            self.walk.hollow.extend(&page.hollow);
+        }
+    }
+
+    /// Moves a strand to the cursor the server named; `Err` is why it is over.
+    pub(super) fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Result<Step, End> {
+        let complete = || End { why: Why::Complete, detail: None };
+        let Paging::Cursor { next, windows } = asked.endpoint.paging else { return Err(complete()) };
+        let Some(named) = next_cursor else {
+            self.hand_over(&asked.strand, NOTHING_BEHIND);
+            return Err(complete());
+        };
+        let mut cursor = match next(&asked.params, &named) {
+            Next::Cursor(cursor) => cursor,
+            Next::Unlistable(reason) => {
+                return Err(End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
+            }
+        };
+        let instant = windows.filter(|windows| (windows.fits)(&asked.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
+        if let Some((windows, at)) = instant {
+            if asked.cursor.as_deref() == Some(cursor.as_str()) {
+                // A page full of rows of one instant: the server would name this cursor for ever.
+                if asked.limit < asked.endpoint.limit_max {
+                    return Ok(Step::Larger(cursor));
+                }
+                let detail = format!(
+                    "more than {} rows share the instant of cursor `{cursor}`; the others cannot be listed by date",
+                    asked.limit
+                );
+                self.trouble(&asked.strand, Why::Unlistable, detail);
+                cursor = (windows.forge)(at + 1);
+            }
+            if self.strand(&asked.strand).until.is_some_and(|until| at >= until) {
+                self.hand_over(&asked.strand, &cursor);
+                return Err(complete());
+            }
+        }
+        let fingerprint = cursor_fingerprint(&cursor);
+        let met = self.met.get(&*asked.strand).is_some_and(|met| met.contains(&fingerprint));
+        if met && asked.limit < asked.endpoint.limit_max {
+            // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
+            return Ok(Step::Larger(cursor));
+        }
+        if !self.met.entry(asked.strand.to_string()).or_default().insert(fingerprint.clone()) {
+            let detail = Some(format!("the cursor `{cursor}` came round again"));
+            return Err(End { why: Why::CursorLoop, detail });
+        }
+        let strand = self.strand(&asked.strand);
+        strand.met.push(fingerprint);
+        strand.cursor = Some(cursor.clone());
+        Ok(Step::Next(cursor))
+    }
+
+    /// Tells the window behind this one the cursor at which it begins, should it not have begun.
+    fn hand_over(&mut self, key: &str, cursor: &str) {
+        let until = self.walk.strands.get(key).and_then(|strand| strand.until);
+        let next = self.walk.strands.values_mut().find(|strand| strand.from.is_some() && strand.from == until);
+        if let Some(next) = next.filter(|next| next.pages == 0) {
+            next.handover = Some(cursor.to_owned());
+        }
+    }
+
+    /// The cursor that the window before this one ended at, or [`NOTHING_BEHIND`]; the strand begins there instead of at
+    /// its forged one.
+    pub(super) fn handover(&mut self, key: &str) -> Option<String> {
+        let strand = self.walk.strands.get_mut(key)?;
+        let cursor = strand.handover.take()?;
+        strand.cursor = Some(cursor.clone());
+        Some(cursor)
+    }
+
+    /// Makes the later part of a window a window of its own; `None` when the strand is over or has passed that instant.
+    pub(super) fn split(&mut self, key: &str, at: i64, cursor: String) -> Option<String> {
+        let new_key = (self.walk.ends.values().sum::<u64>() + self.walk.strands.len() as u64 + 1).to_string();
+        let strand = self.walk.strands.get_mut(key)?;
+        if strand.until.is_some_and(|until| at >= until) || strand.from.is_some_and(|from| at <= from) {
+            return None;
+        }
+        let until = strand.until.replace(at);
+        let window = Strand { cursor: Some(cursor), from: Some(at), until, ..Strand::default() };
+        self.walk.strands.insert(new_key.clone(), window);
+        Some(new_key)
+    }
+
+    /// A strand is over.
+    pub(super) fn end(&mut self, key: &str, end: &End) {
+        self.walk.strands.remove(key);
+        self.met.remove(key);
+        *self.walk.ends.entry(end.why).or_default() += 1;
+        if !matches!(end.why, Why::Complete | Why::NotFound) || (key.is_empty() && end.why != Why::Complete) {
+            self.trouble(key, end.why, end.detail.clone().unwrap_or_default());
+        }
+        if let Some((_, over)) = self.begun.iter_mut().find(|(begun, _)| begun == key) {
+            *over = true;
+        }
+        while self.begun.front().is_some_and(|(_, over)| *over) {
+            self.walk.through = self.begun.pop_front().map(|(key, _)| key);
+        }
+    }
+
+    fn trouble(&mut self, strand: &str, why: Why, detail: String) {
+        if self.walk.troubles.len() < TROUBLES_MAX {
+            self.walk.troubles.push(Trouble { strand: strand.to_owned(), why, detail });
+        }
+    }
+
+    /// A model without versions was looked up: whatever came of it is all there is.
+    pub(super) fn forget_hollow(&mut self, key: Option<&str>) {
+        if let Some(Ok(id)) = key.map(str::parse) {
+            self.walk.hollow.remove(&id);
+        }
+    }
+
+    /// Models that came without versions and were not looked up yet.
+    pub(super) fn hollow(&self) -> Vec<i64> {
+        self.walk.hollow.iter().copied().collect()
+    }
+
+    /// Notes a page that could not be had.
+    pub(super) fn give_up(&mut self, page: GivenUp) {
+        self.walk.given_up.push(page);
+    }
+
+    /// All strands are over: so is the walk, for the worst of their reasons.
+    pub(super) fn close(&mut self) -> End {
+        let worst = self.walk.troubles.iter().max_by_key(|trouble| trouble.why);
+        let end = worst.map_or(End { why: Why::Complete, detail: None }, |trouble| End {
+            why: trouble.why,
+            detail: Some(trouble.detail.clone()),
+        });
+        self.walk.end = Some(end.clone());
+        self.begun.clear();
+        (self.walk.through, self.walk.strands) = (None, BTreeMap::new());
+        end
+    }
+}

@@ -1,0 +1,233 @@
+//! A strand's life: page after page along the server's cursors, until the end, an obstacle, or a stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use url::Url;
+
+use super::Error;
+use super::ledger::{Asked, Ledger, Step, strand_name};
+use super::monitor::{Event, Monitor};
+use super::stop::Stop;
+use crate::api::endpoint::Paging;
+use crate::dataset::commit::{End, Why};
+use crate::definition::Walk;
+use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetcher, PageUrl};
+
+/// What every walk of a run shares.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) base: &'a Url,
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) ledger: &'a Ledger,
+    pub(super) stop: &'a Stop,
+    pub(super) monitor: &'a dyn Monitor,
+}
+
+/// How a strand, or a walk, left a run.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// It is over; the ledger has the reason.
+    Over,
+    /// The server refused the cursor this program made for the beginning of the window.
+    ForgedRefused,
+    /// It goes on in a later run, for this reason.
+    Unfinished(String),
+    /// The server wants another key.
+    KeyRefused(String),
+    /// The ledger cannot write any more; it has the reason.
+    Halted,
+}
+
+/// One sequence of pages to be walked.
+#[derive(Debug, Clone)]
+pub(super) struct Thread {
+    pub(super) walk: Arc<str>,
+    pub(super) strand: Arc<str>,
+    pub(super) params: Arc<[(String, String)]>,
+    /// The id or hash looked up.
+    pub(super) key: Option<Arc<str>>,
+    /// Pages it has.
+    pub(super) pages: u64,
+    /// The cursor to send next.
+    pub(super) cursor: Option<String>,
+    /// Whether that cursor was made here.
+    pub(super) forged: bool,
+}
+
+/// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
+pub(super) async fn run(
+    definition: &Walk,
+    thread: Thread,
+    shared: Shared<'_>,
+    mut on_page: impl FnMut(&str),
+) -> Result<Left, Error> {
+    let limit_max = definition.limit;
+    let (mut cursor, mut page, mut limit, mut again) = (thread.cursor.clone(), thread.pages + 1, limit_max, false);
+    while shared.stop.may_begin_page() {
+        let asked = ask(definition, &thread, page, cursor.clone(), limit, again, shared)?;
+        let step = match fetch(&asked, shared).await {
+            None => break,
+            Some(Ok(step)) => step,
+            Some(Err(failure)) => match meet(&asked, failure, thread.forged && page == 1, shared).await {
+                Met::Step(step) => step,
+                Met::Smaller => {
+                    limit = limit.div_ceil(2);
+                    continue;
+                }
+                Met::Left(left) => return Ok(left),
+            },
+        };
+        again = step == Step::Again;
+        match step {
+            Step::Next(next) => {
+                on_page(&next);
+                (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(limit_max));
+            }
+            Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, definition.endpoint.limit_max),
+            Step::Again => {}
+            Step::Taken { .. } | Step::Over => return Ok(Left::Over),
+            Step::Halted => return Ok(Left::Halted),
+        }
+    }
+    Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+}
+
+/// The address of a page, and what the ledger must know of it.
+pub(super) fn ask(
+    definition: &Walk,
+    thread: &Thread,
+    page: u64,
+    cursor: Option<String>,
+    limit: u32,
+    again: bool,
+    shared: Shared<'_>,
+) -> Result<Asked, Error> {
+    let endpoint = definition.endpoint;
+    let (limit_text, page_text, fresh) = (limit.to_string(), page.to_string(), fresh_key());
+    let mut query: Vec<(&str, &str)> = thread.params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    if limit > 0 {
+        query.push(("limit", &limit_text));
+    }
+    if matches!(endpoint.paging, Paging::Number { .. }) {
+        query.push(("page", &page_text));
+    }
+    query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+    if again {
+        // The server ignores a key it does not know; the cache in front of it does not.
+        query.push(("_", &fresh));
+    }
+    let key = thread.key.as_deref().unwrap_or_default();
+    let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
+    let url = PageUrl::new(shared.base, &path, query)?;
+    Ok(Asked {
+        walk: Arc::clone(&thread.walk),
+        strand: Arc::clone(&thread.strand),
+        endpoint,
+        params: Arc::clone(&thread.params),
+        key: thread.key.clone(),
+        page,
+        cursor,
+        limit,
+        again,
+        url,
+    })
+}
+
+/// A query value that no cache has seen.
+fn fresh_key() -> String {
+    jiff::Timestamp::now().as_nanosecond().to_string()
+}
+
+/// Fetches one page into the ledger; `None` when a stop came first.
+pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
+    let under_way = AtomicBool::new(false);
+    let walk = &*asked.walk;
+    let notify = |event: fetch::Event| {
+        let event = match &event {
+            fetch::Event::Sent { attempt } => {
+                under_way.store(true, Ordering::Relaxed);
+                Event::Sent { walk, attempt: *attempt }
+            }
+            fetch::Event::Answered { status, bytes, latency } => {
+                Event::Answered { walk, status: *status, bytes: *bytes, latency: *latency }
+            }
+            fetch::Event::Retrying { attempt, wait, reason } => {
+                under_way.store(false, Ordering::Relaxed);
+                Event::Retrying { walk, attempt: *attempt, wait: *wait, reason }
+            }
+            fetch::Event::Throttled { pause, rate } => Event::Throttled { pause: *pause, rate: *rate },
+        };
+        shared.monitor.event(&event);
+    };
+    let page = shared.fetcher.page(&asked.url, &notify, async |answer| shared.ledger.take(asked, answer).await);
+    tokio::select! {
+        biased;
+        result = page => Some(result.map(|fetched| fetched.value)),
+        () = shared.stop.must_drop(&under_way) => None,
+    }
+}
+
+/// What a failure comes to.
+pub(super) enum Met {
+    /// A step after all.
+    Step(Step),
+    /// The same page, with half its items.
+    Smaller,
+    /// The strand leaves the run.
+    Left(Left),
+}
+
+/// What becomes of a page that could not be had.
+pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, shared: Shared<'_>) -> Met {
+    let reason = failure.to_string();
+    let answer = failure.answer.map(|answer| *answer);
+    let why = match failure.cause {
+        Cause::Smaller(_) if asked.limit > 1 => {
+            let limit = asked.limit.div_ceil(2);
+            shared.monitor.event(&Event::Smaller { walk: &asked.walk, limit, reason: &reason });
+            return Met::Smaller;
+        }
+        Cause::Smaller(Excess::Unreadable(_) | Excess::TooLarge(_)) => {
+            return Met::Step(shared.ledger.give_up(asked, answer, reason).await);
+        }
+        Cause::Smaller(Excess::TimedOut(_)) | Cause::GaveUp { .. } => {
+            return Met::Left(unfinished(asked, reason, shared));
+        }
+        Cause::Stop(stop) => match stop {
+            fetch::Stop::CursorRefused { .. } if forged => return Met::Left(Left::ForgedRefused),
+            fetch::Stop::NotFound { .. } if !asked.again && answer.as_ref().is_some_and(is_cached) => {
+                return Met::Step(Step::Again);
+            }
+            fetch::Stop::NotFound { .. } => Why::NotFound,
+            fetch::Stop::PagingCap => Why::PagingCap,
+            fetch::Stop::CursorRefused { .. } => Why::CursorRefused,
+            fetch::Stop::BadRequest { .. } => Why::Refused,
+            fetch::Stop::KeyRefused { .. } => {
+                shared.stop.ask("the server refused the API key");
+                return Met::Left(Left::KeyRefused(reason));
+            }
+            fetch::Stop::Blocked { .. }
+            | fetch::Stop::RegionBlocked { .. }
+            | fetch::Stop::Redirected { .. }
+            | fetch::Stop::Unexpected { .. } => return Met::Left(unfinished(asked, reason, shared)),
+        },
+    };
+    // A 404 is an answer: its page is kept like any other.
+    let answer = answer.filter(|_| why == Why::NotFound);
+    Met::Step(shared.ledger.end(asked, answer, End { why, detail: Some(reason) }).await)
+}
+
+/// Whether a cache in front of the server gave the answer: it may be minutes old.
+fn is_cached(answer: &Answer) -> bool {
+    answer
+        .cache_status
+        .as_deref()
+        .is_some_and(|status| !status.eq_ignore_ascii_case("MISS") && !status.eq_ignore_ascii_case("DYNAMIC"))
+}
+
+fn unfinished(asked: &Asked, reason: String, shared: Shared<'_>) -> Left {
+    let walk = strand_name(&asked.walk, &asked.strand);
+    shared.monitor.event(&Event::WalkStopped { walk: &walk, reason: &reason });
+    Left::Unfinished(reason)
+}

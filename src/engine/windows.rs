@@ -1,0 +1,188 @@
+//! Time windows: one walk along the dates becomes several side by side, each split further while it is walked, so that no
+//! worker is idle before the end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use tokio::sync::Notify;
+
+use super::Error;
+use super::standing::NOTHING_BEHIND;
+use super::strand::{self, Left, Shared};
+use super::walk::{thread, worst};
+use crate::api::endpoint::{Paging, Windows};
+use crate::dataset::commit::{End, Walk as State, Why};
+use crate::definition::Walk;
+
+/// A window is only split while it seems to hold at least this many pages more.
+const PAGES_WORTH_A_SPLIT: f64 = 4.0;
+
+/// A window being walked.
+#[derive(Debug)]
+struct Pane {
+    strand: Arc<str>,
+    /// Where it began, where it stands and where it ends, in milliseconds since 1970.
+    from: i64,
+    at: Cell<i64>,
+    until: Cell<i64>,
+    /// Pages taken in this run.
+    pages: Cell<u32>,
+}
+
+impl Pane {
+    /// Pages that seem to be left, by the density met so far.
+    fn pages_left(&self) -> f64 {
+        let walked = (self.at.get() - self.from) as f64;
+        let left = (self.until.get() - self.at.get()) as f64;
+        if walked <= 0.0 { 0.0 } else { f64::from(self.pages.get()) * left / walked }
+    }
+}
+
+/// What the workers of one walk share.
+struct Frame<'a> {
+    walk: &'a Walk,
+    name: Arc<str>,
+    windows: Windows,
+    shared: Shared<'a>,
+    /// Windows of an earlier run that nobody walks yet.
+    waiting: RefCell<Vec<(Arc<str>, State)>>,
+    panes: RefCell<BTreeMap<Arc<str>, Rc<Pane>>>,
+    /// Whether the server takes cursors made here; no more of them are made once it has refused one.
+    forging: Cell<bool>,
+    moved: Notify,
+    begins: i64,
+    ends: i64,
+}
+
+/// Walks the windows, `count` at once.
+pub(super) async fn run(walk: &Walk, state: &State, count: u32, from: i64, shared: Shared<'_>) -> Result<Left, Error> {
+    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Ok(Left::Over) };
+    let name: Arc<str> = walk.name.as_str().into();
+    let mut keys: Vec<Arc<str>> = state.strands.keys().map(|key| key.as_str().into()).collect();
+    if keys.is_empty() {
+        let first: Arc<str> = "1".into();
+        shared.ledger.begin(&name, &first, false);
+        keys.push(first);
+    }
+    let frame = Frame {
+        walk,
+        name,
+        windows,
+        shared,
+        waiting: RefCell::new(keys.into_iter().map(|key| (key, state.clone())).collect()),
+        panes: RefCell::default(),
+        forging: Cell::new(true),
+        moved: Notify::new(),
+        begins: from,
+        ends: jiff::Timestamp::now().as_millisecond(),
+    };
+    let all = try_join_all((0..count).map(|_| work(&frame))).await?;
+    Ok(worst(all))
+}
+
+/// One worker: a window that waits, else half of the largest that is being walked, until there is none.
+async fn work(frame: &Frame<'_>) -> Result<Left, Error> {
+    loop {
+        let waiting = frame.waiting.borrow_mut().pop();
+        let next = match waiting {
+            Some(window) => Some(window),
+            None => steal(frame).await,
+        };
+        let left = match next {
+            Some((key, state)) => walk_window(frame, key, &state).await?,
+            None if frame.panes.borrow().is_empty() || frame.shared.stop.reason().is_some() => return Ok(Left::Over),
+            None => {
+                frame.moved.notified().await;
+                continue;
+            }
+        };
+        if !matches!(left, Left::Over) {
+            frame.moved.notify_waiters();
+            return Ok(left);
+        }
+    }
+}
+
+/// Walks one window to its end.
+async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<Left, Error> {
+    let strand = state.strands.get(&*key).cloned().unwrap_or_default();
+    let from = strand.from.unwrap_or(frame.begins);
+    let at = strand.cursor.as_deref().and_then(frame.windows.at).unwrap_or(from);
+    let pane = Rc::new(Pane {
+        strand: Arc::clone(&key),
+        from: at.min(from.max(frame.begins)),
+        at: Cell::new(at),
+        until: Cell::new(strand.until.unwrap_or(frame.ends)),
+        pages: Cell::new(0),
+    });
+    frame.panes.borrow_mut().insert(Arc::clone(&key), Rc::clone(&pane));
+    let on_page = |cursor: &str| {
+        pane.pages.set(pane.pages.get() + 1);
+        pane.at.set((frame.windows.at)(cursor).unwrap_or(pane.at.get()));
+        frame.moved.notify_waiters();
+    };
+    let mut thread = thread(frame.walk, &frame.name, &key, state);
+    let mut left = strand::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
+    if matches!(left, Left::ForgedRefused) {
+        tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
+        frame.forging.set(false);
+        frame.panes.borrow_mut().remove(&key);
+        frame.moved.notify_waiters();
+        left = match await_handover(frame, &key).await {
+            None => Left::Unfinished(String::from("the window before it is unfinished")),
+            Some(cursor) if cursor == NOTHING_BEHIND => {
+                let asked = strand::ask(frame.walk, &thread, 1, None, frame.walk.limit, false, frame.shared)?;
+                frame.shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
+                Left::Over
+            }
+            Some(cursor) => {
+                (thread.cursor, thread.forged) = (Some(cursor), false);
+                strand::run(frame.walk, thread, frame.shared, on_page).await?
+            }
+        };
+    }
+    frame.panes.borrow_mut().remove(&key);
+    frame.moved.notify_waiters();
+    Ok(left)
+}
+
+/// What the window before this one hands over when it ends; `None` when it leaves the run first.
+async fn await_handover(frame: &Frame<'_>, key: &Arc<str>) -> Option<String> {
+    loop {
+        let moved = frame.moved.notified();
+        let cursor = frame.shared.ledger.handover(&frame.name, key).await;
+        if cursor.is_some() || frame.panes.borrow().is_empty() {
+            return cursor;
+        }
+        moved.await;
+    }
+}
+
+/// Half of the largest window that is left, when it is worth the requests.
+async fn steal(frame: &Frame<'_>) -> Option<(Arc<str>, State)> {
+    if !frame.forging.get() {
+        return None;
+    }
+    let victim = {
+        let panes = frame.panes.borrow();
+        let worth = panes.values().filter(|pane| pane.pages_left() >= PAGES_WORTH_A_SPLIT);
+        worth.max_by(|a, b| a.pages_left().total_cmp(&b.pages_left())).map(Rc::clone)?
+    };
+    let (at, until) = (victim.at.get(), victim.until.get());
+    let middle = at + (until - at) / 2;
+    // Others must not split the same window meanwhile.
+    victim.until.set(middle);
+    let cursor = (frame.windows.forge)(middle);
+    let key = frame.shared.ledger.split(&frame.name, &victim.strand, middle, cursor.clone()).await?;
+    let window = crate::dataset::commit::Strand {
+        cursor: Some(cursor),
+        from: Some(middle),
+        until: Some(until).filter(|until| *until < frame.ends),
+        ..Default::default()
+    };
+    let state = State { strands: [(key.clone(), window)].into(), ..State::default() };
+    Some((key.as_str().into(), state))
+}

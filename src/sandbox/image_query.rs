@@ -1,0 +1,210 @@
+//! The parameters of the images list, checked and coerced as the server does.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::check::{self, Check};
+use super::enums::BASE_MODELS;
+use super::gallery::{ImageSort, Media};
+use super::picture::Look;
+
+/// A checked query. Parameters unknown to the server, or without effect, are not in it.
+#[derive(Clone, Debug)]
+pub(super) struct ImageQuery {
+    pub(super) limit: u32,
+    pub(super) cursor: Option<String>,
+    pub(super) page: Option<u32>,
+    pub(super) sort: ImageSort,
+    /// Images whose date is older are left out.
+    pub(super) period_days: Option<i64>,
+    /// Bits of the levels wanted.
+    pub(super) levels: u32,
+    pub(super) image: Option<u32>,
+    pub(super) post: Option<u32>,
+    pub(super) model: Option<u32>,
+    pub(super) version: Option<u32>,
+    pub(super) user: Option<u32>,
+    pub(super) username: Option<String>,
+    pub(super) media: Option<Media>,
+    pub(super) base_models: Vec<String>,
+    pub(super) tags: Vec<u32>,
+    pub(super) requiring_meta: bool,
+    with_meta: bool,
+    with_tags: bool,
+    flat_meta: Option<bool>,
+}
+
+/// The words of `nsfw` and the levels each means.
+const NSFW: &[(&str, u32)] = &[("None", 1), ("Soft", 3), ("Mature", 7), ("X", 31), ("Blocked", 32)];
+const SCALARS: &[&str] = &[
+    "limit",
+    "cursor",
+    "page",
+    "sort",
+    "period",
+    "nsfw",
+    "browsingLevel",
+    "imageId",
+    "postId",
+    "modelId",
+    "modelVersionId",
+    "userId",
+    "username",
+    "type",
+    "withMeta",
+    "flatMeta",
+    "withTags",
+    "requiringMeta",
+];
+
+impl ImageQuery {
+    /// True when the database answers rather than the feed's index.
+    pub(super) fn legacy(&self) -> bool {
+        self.image.is_some() || (self.model.is_some() && self.version.is_none())
+    }
+
+    /// How the items of this query are seen.
+    pub(super) fn look(&self) -> Look {
+        let legacy = self.legacy();
+        let flat = self.flat_meta.unwrap_or(false) || !legacy;
+        Look { with_meta: self.with_meta, with_tags: self.with_tags, flat, legacy }
+    }
+}
+
+/// Checks every parameter, then paging.
+pub(super) fn parse(pairs: &[(String, String)]) -> Result<ImageQuery, Answer> {
+    let mut check = Check::new(pairs);
+    check.single(SCALARS);
+    let query = query(&mut check);
+    if !check.issues.is_empty() {
+        return Err(Answer::issues(check.issues));
+    }
+    if let (Some(page), None) = (query.page, &query.cursor)
+        && u64::from(page) * u64::from(query.limit) > 1000
+    {
+        return Err(Answer::error(429, "You've requested too many pages, please use cursors instead"));
+    }
+    Ok(query)
+}
+
+fn query(check: &mut Check<'_>) -> ImageQuery {
+    let most = f64::from(u32::MAX);
+    let nsfw = nsfw(check);
+    let media: Vec<(&str, Option<Media>)> = Media::WORDS.iter().map(|(word, media)| (*word, Some(*media))).collect();
+    ImageQuery {
+        limit: check.number("limit", 0.0, 200.0).unwrap_or(100),
+        cursor: check.filled("cursor"),
+        page: check.number("page", 1.0, most),
+        sort: check.choice("sort", ImageSort::WORDS, ImageSort::Reactions),
+        period_days: check.choice("period", check::PERIODS, None),
+        levels: check.number("browsingLevel", 0.0, most).unwrap_or(nsfw),
+        image: check.number("imageId", 0.0, most),
+        post: check.number("postId", 0.0, most),
+        model: check.number("modelId", 0.0, most),
+        version: check.number("modelVersionId", 0.0, most),
+        user: check.number("userId", 0.0, most),
+        username: username(check),
+        media: check.choice("type", &media, None),
+        base_models: base_models(check),
+        tags: tags(check),
+        requiring_meta: check.truth_word("requiringMeta"),
+        with_meta: check.truth_word("withMeta"),
+        with_tags: check.truth_word("withTags"),
+        flat_meta: check.filled("flatMeta").map(|_| check.truth_word("flatMeta")),
+    }
+}
+
+/// A word means its levels; true means R and above, so that PG and PG13 vanish.
+fn nsfw(check: &mut Check<'_>) -> u32 {
+    let word = check.filled("nsfw");
+    match NSFW.iter().find(|(known, _)| word.as_deref() == Some(*known)) {
+        Some((_, levels)) => *levels,
+        None if check.truth_word("nsfw") => 60,
+        None => 1,
+    }
+}
+
+fn username(check: &mut Check<'_>) -> Option<String> {
+    let name = check.filled("username")?;
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        check.issue("invalid_format", "username", "Invalid string: must match pattern /^[A-Za-z0-9_]*$/");
+    }
+    Some(name)
+}
+
+fn base_models(check: &mut Check<'_>) -> Vec<String> {
+    let names: Vec<String> =
+        check.filled("baseModels").iter().flat_map(|text| text.split(',')).map(str::to_owned).collect();
+    for (place, name) in names.iter().enumerate() {
+        if !BASE_MODELS.contains(&name.as_str()) {
+            check.invalid_option(&json!(["baseModels", place]), BASE_MODELS);
+        }
+    }
+    names
+}
+
+fn tags(check: &mut Check<'_>) -> Vec<u32> {
+    let text = check.filled("tags").unwrap_or_default();
+    let ids: Result<Vec<u32>, _> = text.split(',').filter(|id| !id.is_empty()).map(|id| id.trim().parse()).collect();
+    ids.unwrap_or_else(|_| {
+        check.issue("invalid_type", "tags", "Invalid input: expected number, received NaN");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ImageQuery, u16> {
+        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        parse(&pairs).map_err(|answer| answer.status)
+    }
+
+    #[test]
+    fn levels_are_what_the_words_mean() {
+        for (text, levels) in [
+            ("", 1),
+            ("nsfw=false", 1),
+            ("nsfw=Soft", 3),
+            ("nsfw=Mature", 7),
+            ("nsfw=X", 31),
+            ("nsfw=true", 60),
+            ("nsfw=true&browsingLevel=3", 3),
+        ] {
+            assert_eq!(read(text).unwrap().levels, levels, "{text}");
+        }
+    }
+
+    #[test]
+    fn backends_and_meta_follow_from_the_parameters() {
+        let look = |text: &str| {
+            let query = read(text).unwrap();
+            (query.legacy(), query.look().flat, query.look().with_meta)
+        };
+        assert_eq!(look("modelVersionId=3&withMeta=true"), (false, true, true));
+        assert_eq!(look("modelId=3&modelVersionId=3"), (false, true, false));
+        assert_eq!(look("modelId=3&withMeta=1"), (true, false, true));
+        assert_eq!(look("imageId=3&flatMeta=true"), (true, true, false));
+    }
+
+    #[test]
+    fn refusals_have_the_servers_status() {
+        for (text, status) in [
+            ("limit=201", 400),
+            ("username=a b", 400),
+            ("tags=cat", 400),
+            ("baseModels=nothing", 400),
+            ("type=model", 400),
+            ("sort=newest", 400),
+            ("nsfw=perhaps", 400),
+            ("withMeta=perhaps", 400),
+            ("page=6&limit=200", 429),
+        ] {
+            assert_eq!(read(text).unwrap_err(), status, "{text}");
+        }
+        for text in ["page=6&limit=200&cursor=1|2", "query=x&tag=y", "tags=1,2", "page=5&limit=200"] {
+            assert!(read(text).is_ok(), "{text}");
+        }
+    }
+}

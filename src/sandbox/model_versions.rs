@@ -1,0 +1,92 @@
+//! `GET /api/v1/model-versions/:id` and `/model-versions/by-hash/:hash`: one version, whatever the list hides.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::catalog::{Catalog, Mode};
+use super::generate::Generator;
+use super::json::Writer;
+use super::{files, item, version, version_detail};
+
+/// Which version each hash belongs to: of several the one published first.
+pub(super) struct Hashes(HashMap<u64, (i64, u32)>);
+
+impl Hashes {
+    /// Reads the hashes of every file of every version.
+    pub(super) fn build(catalog: &Catalog) -> Hashes {
+        let mut owners = HashMap::new();
+        let Some(generator) = catalog.generator() else {
+            return Hashes(owners);
+        };
+        for entry in catalog.entries.iter().filter(|entry| entry.mode != Mode::Archived) {
+            for position in 0..entry.versions {
+                let id = version::version_id(entry, position);
+                let owner = (version_detail::published_at(generator, entry, position), id);
+                for hash in hashes_of(generator, entry, id) {
+                    let first = owners.entry(key(&hash)).or_insert(owner);
+                    *first = owner.min(*first);
+                }
+            }
+        }
+        Hashes(owners)
+    }
+
+    /// The version of a hash in any case.
+    pub(super) fn find(&self, hash: &str) -> Option<u32> {
+        self.0.get(&key(hash)).map(|(_, id)| *id)
+    }
+}
+
+fn key(hash: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hash.to_uppercase().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Read from the rendered files, so that they cannot differ from what is served.
+fn hashes_of(generator: &Generator, entry: &super::catalog::Entry, version: u32) -> Vec<String> {
+    let oddity = item::Oddity::of(generator.seed, entry.id, generator.traps);
+    let mut json = Writer::default();
+    json.open('[');
+    files::render(generator, entry, version, files::Shape::Lookup, &oddity, &mut json);
+    json.close(']');
+    let files: Vec<Value> = serde_json::from_str(&json.out).unwrap_or_default();
+    let hashes = files.iter().filter_map(|file| file["hashes"].as_object());
+    hashes.flat_map(|hashes| hashes.values().filter_map(|hash| hash.as_str().map(str::to_owned))).collect()
+}
+
+/// Answers a request for one version.
+pub(super) fn answer(catalog: &Catalog, id: &str) -> Answer {
+    match id.parse::<u32>().ok().filter(|id| *id > 0) {
+        Some(id) => found(catalog, Some(id)),
+        None => Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id"),
+    }
+}
+
+/// Answers with a version, if there is one.
+pub(super) fn found(catalog: &Catalog, id: Option<u32>) -> Answer {
+    match id.map(|id| (id, render(catalog, id))) {
+        Some((id, Ok(body))) => Answer { items: vec![id], ..Answer::json(200, body) },
+        Some((_, Err(reason))) => Answer::error(404, reason),
+        None => Answer::error(404, NOT_FOUND),
+    }
+}
+
+const NOT_FOUND: &str = "Model not found";
+
+/// The body of a version's answer, or why there is none.
+pub(super) fn render(catalog: &Catalog, id: u32) -> Result<String, &'static str> {
+    let row = catalog.find(id / 16).ok_or(NOT_FOUND)?;
+    let entry = catalog.entry(row);
+    let generator = catalog.generator().ok_or(NOT_FOUND)?;
+    let position = u8::try_from(id % 16).ok().filter(|position| *position < entry.versions).ok_or(NOT_FOUND)?;
+    if entry.mode == Mode::Archived {
+        return Err("Missing model file");
+    }
+    let mut json = Writer::default();
+    version_detail::render(generator, entry, position, &mut json);
+    Ok(json.out)
+}

@@ -1,0 +1,107 @@
+//! Which requests meet a false answer: each chosen by what it asks for, most of them only the first time.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::random::{Random, Stream};
+use super::traps::{Trap, Traps};
+
+/// A false answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trick {
+    /// Empty and without a cursor; true when it took the database 20 seconds.
+    FalseEnd(bool),
+    /// As if this parameter had not been sent.
+    Unfiltered(&'static str),
+    /// A cached 404, whatever exists by now.
+    Denied,
+}
+
+/// What decides that two requests are for the same rows, however else they differ.
+const SAME: &[&str] = &["cursor", "modelVersionId", "modelId", "types", "browsingLevel", "nsfw", "sort"];
+const LOOKUPS: &[&str] = &["models/", "model-versions/"];
+
+/// The tricks of a run and what they were played on.
+pub(super) struct Tricks {
+    seed: u64,
+    traps: Traps,
+    played: HashSet<u64>,
+}
+
+impl Tricks {
+    pub(super) fn new(seed: u64, traps: Traps) -> Tricks {
+        Tricks { seed, traps, played: HashSet::new() }
+    }
+
+    /// The trick played on a request for a path below `/api/v1/`.
+    pub(super) fn strike(&mut self, path: &str, pairs: &[(String, String)]) -> Option<Trick> {
+        let sent = |key: &str| pairs.iter().any(|(name, value)| name == key && !value.is_empty());
+        let key = key(path, pairs);
+        let mut random = Random::new(self.seed, Stream::Trick, key);
+        let mut draw = |trap, per_mille| random.chance(per_mille) && self.traps.has(trap);
+        if LOOKUPS.iter().any(|start| path.starts_with(start)) {
+            return (draw(Trap::CachedNegatives, 100) && pairs.is_empty()).then_some(Trick::Denied);
+        }
+        let database = sent("modelId") && !sent("modelVersionId");
+        let ended = draw(Trap::FalseEnds, if database { 125 } else { 40 });
+        let unfiltered = draw(Trap::ForeignFilter, 25);
+        let trick = match path {
+            "images" if ended && sent("cursor") => Trick::FalseEnd(database),
+            "images" if unfiltered && sent("modelVersionId") => Trick::Unfiltered("modelVersionId"),
+            "models" if unfiltered && sent("types") => Trick::Unfiltered("types"),
+            _ => return None,
+        };
+        self.played.insert(key).then_some(trick)
+    }
+}
+
+fn key(path: &str, pairs: &[(String, String)]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    for same in SAME {
+        let values = pairs.iter().filter(|(name, _)| name == same).map(|(_, value)| value);
+        values.for_each(|value| (same, value).hash(&mut hasher));
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strike(tricks: &mut Tricks, url: &str) -> Option<Trick> {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        tricks.strike(path, &pairs)
+    }
+
+    /// How many of the URLs, asked in turn, meet this trick.
+    fn count(traps: &str, trick: Trick, url: impl Fn(u32) -> String) -> usize {
+        let mut tricks = Tricks::new(1, traps.parse().unwrap());
+        (0..1000).filter(|n| strike(&mut tricks, &url(*n)) == Some(trick)).count()
+    }
+
+    #[test]
+    fn tricks_strike_their_share_and_only_where_they_belong() {
+        let deep = |n| format!("images?modelId=3&cursor={n}");
+        assert!((90..160).contains(&count("false-ends", Trick::FalseEnd(true), deep)));
+        assert_eq!(count("foreign-filter", Trick::FalseEnd(true), deep), 0);
+        assert_eq!(count("false-ends", Trick::FalseEnd(false), |n| format!("images?modelVersionId={n}")), 0);
+        let filter = |n| format!("images?modelVersionId={n}");
+        assert!((10..45).contains(&count("foreign-filter", Trick::Unfiltered("modelVersionId"), filter)));
+        assert!((70..130).contains(&count("cached-negatives", Trick::Denied, |n| format!("models/{n}"))));
+        assert_eq!(count("cached-negatives", Trick::Denied, |n| format!("models/{n}?again=1")), 0);
+    }
+
+    #[test]
+    fn asked_again_the_answer_is_true_unless_it_is_cached() {
+        let mut tricks = Tricks::new(1, Traps::all());
+        let urls: Vec<String> = (0..400).map(|n| format!("images?modelId=3&cursor={n}")).collect();
+        assert!(urls.iter().filter(|url| strike(&mut tricks, url).is_some()).count() > 10);
+        assert!(urls.iter().all(|url| strike(&mut tricks, &format!("{url}&limit=50&again=1")).is_none()));
+        let lookups: Vec<String> = (0..400).map(|n| format!("model-versions/{n}")).collect();
+        let first: Vec<_> = lookups.iter().map(|url| strike(&mut tricks, url)).collect();
+        assert!(first.contains(&Some(Trick::Denied)));
+        assert_eq!(first, lookups.iter().map(|url| strike(&mut tricks, url)).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,148 @@
+//! Everything the server knows, and which endpoint answers what.
+
+use std::sync::OnceLock;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::catalog::Catalog;
+use super::creators::{Creators, Directory};
+use super::fate::{Change, Fate};
+use super::gallery::Gallery;
+use super::generate::LAST;
+use super::image_list::Rules;
+use super::links::Links;
+use super::model_versions::Hashes;
+use super::traps::{Trap, Traps};
+use super::tricks::Trick;
+use super::{Config, Error, creators, enums, fate, images, model, model_versions, models, tags};
+
+/// The catalog and what is made of it once somebody asks for it.
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) traps: Traps,
+    pub(super) catalog: Catalog,
+    /// What happens to models, and how much of it has.
+    fates: Vec<Fate>,
+    happened: usize,
+    depth_cap: usize,
+    images: u32,
+    gallery: OnceLock<Gallery>,
+    directory: OnceLock<Directory>,
+    hashes: OnceLock<Hashes>,
+}
+
+impl World {
+    pub(super) fn build(config: &Config) -> Result<World, Error> {
+        let generated = config.images.unwrap_or_else(|| config.models.saturating_mul(10));
+        let mut catalog = Catalog::build(config)?;
+        let mutable = config.traps.has(Trap::Mutation) && config.catalog.is_none();
+        let fates = if mutable { fate::schedule(config.seed, &catalog.entries) } else { Vec::new() };
+        let unborn = fates.iter().filter(|fate| fate.change == Change::Publish);
+        unborn.for_each(|fate| catalog.entries[fate.row as usize].hidden = true);
+        Ok(World {
+            seed: config.seed,
+            traps: config.traps,
+            catalog,
+            fates,
+            happened: 0,
+            depth_cap: config.depth_cap as usize,
+            images: if config.catalog.is_some() { 0 } else { generated },
+            gallery: OnceLock::new(),
+            directory: OnceLock::new(),
+            hashes: OnceLock::new(),
+        })
+    }
+
+    /// Lets happen what has happened after so many requests; tells how much that is in all.
+    pub(super) fn advance(&mut self, requests: u64) -> usize {
+        while let Some(fate) = self.fates.get(self.happened).filter(|fate| fate.after <= requests) {
+            self.happened += 1;
+            self.catalog.change(fate.row, fate.change, LAST + 3_600_000 + 1000 * self.happened as i64);
+        }
+        self.happened
+    }
+
+    /// The answer to a request that so many came before.
+    pub(super) fn answer(&self, call: &Call, requests: u64) -> Answer {
+        self.filtered(call, &call.pairs, requests)
+    }
+
+    /// A false answer.
+    pub(super) fn falsely(&self, call: &Call, requests: u64, trick: Trick) -> Answer {
+        match trick {
+            Trick::FalseEnd(_) => images::false_end(),
+            Trick::Unfiltered(parameter) => {
+                let kept = call.pairs.iter().filter(|(key, _)| key != parameter).cloned().collect::<Vec<_>>();
+                self.filtered(call, &kept, requests)
+            }
+            Trick::Denied => match (self.answer(call, requests), call.below().strip_prefix("models/")) {
+                (truth, _) if truth.status != 200 => truth,
+                (_, Some(id)) => model::missing(id),
+                (_, None) => Answer::error(404, "Model not found"),
+            },
+        }
+    }
+
+    /// The answer as if these parameters had been sent; links are made from those that were.
+    fn filtered(&self, call: &Call, pairs: &[(String, String)], requests: u64) -> Answer {
+        let Some(path) = call.path.strip_prefix("/api/v1/") else {
+            return Answer::html(404, "404: This page could not be found");
+        };
+        if !call.get {
+            return Answer::error(405, "Method not allowed");
+        }
+        let links = Links { traps: self.traps, host: &call.host, path, pairs: &call.pairs };
+        match path {
+            "models" => models::answer(&self.catalog, pairs, &links),
+            "images" => images::answer(self.rules(&call.host), pairs, &links),
+            "creators" => self.creators().answer(&links, requests),
+            "tags" => tags::answer(&self.catalog, &links),
+            "enums" => enums::answer(),
+            path => self.look_up(path),
+        }
+    }
+
+    fn look_up(&self, path: &str) -> Answer {
+        let below = |start: &str| path.strip_prefix(start);
+        if let Some(id) = below("models/") {
+            model::answer(&self.catalog, id)
+        } else if let Some(hash) = below("model-versions/by-hash/") {
+            model_versions::found(&self.catalog, self.version_of(hash))
+        } else if let Some(id) = below("model-versions/") {
+            model_versions::answer(&self.catalog, id)
+        } else {
+            Answer::html(404, "404: This page could not be found")
+        }
+    }
+
+    /// The version a file's hash belongs to.
+    pub(super) fn version_of(&self, hash: &str) -> Option<u32> {
+        self.hashes.get_or_init(|| Hashes::build(&self.catalog)).find(hash)
+    }
+
+    /// True when the same request may be answered differently later.
+    pub(super) fn restless(&self, path: &str) -> bool {
+        path == "creators" && self.traps.has(Trap::UnorderedCreators)
+    }
+
+    /// What decides which images a host lists.
+    pub(super) fn rules(&self, host: &str) -> Rules<'_> {
+        let users = u32::try_from(self.catalog.users().len()).unwrap_or(u32::MAX);
+        let gallery = || Gallery::build(self.seed, &self.catalog, self.images, users);
+        let second = host.split(':').next() == Some("localhost");
+        Rules {
+            seed: self.seed,
+            traps: self.traps,
+            catalog: &self.catalog,
+            gallery: self.gallery.get_or_init(gallery),
+            depth_cap: self.depth_cap,
+            both_levels: second && self.traps.has(Trap::HostDifference),
+        }
+    }
+
+    /// The list of creators.
+    pub(super) fn creators(&self) -> Creators<'_> {
+        let directory = self.directory.get_or_init(|| creators::Directory::build(&self.catalog));
+        Creators { seed: self.seed, traps: self.traps, catalog: &self.catalog, directory }
+    }
+}

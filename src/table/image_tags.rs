@@ -1,0 +1,9 @@
+//! `image_tags`: one row per tag of an image.
+
+table! {
+    /// One row per tag of an image (shown only when asked for).
+    "image_tags", key ["image_id", "tag_id"], of "images" by ["image_id"];
+    image_id: Id, "The image.";
+    tag_id: Id, "The tag's id.";
+    tag: Text, "The tag's name.";
+}

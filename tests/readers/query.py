@@ -1,0 +1,18 @@
+"""Answers one SQL query about a dataset, whose tables are named as they are: query.py DATASET SQL. Prints JSON rows."""
+
+import json
+import sys
+from pathlib import Path
+
+import duckdb
+
+
+def main(dataset, sql):
+    for directory in Path(dataset, "parts").iterdir():
+        if any(directory.glob("*.parquet")):
+            duckdb.sql(f"CREATE VIEW {directory.name} AS SELECT * FROM '{directory}/*.parquet'")
+    for row in duckdb.sql(sql).fetchall():
+        print(json.dumps(row, default=str))
+
+
+main(*sys.argv[1:])

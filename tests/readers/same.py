@@ -1,0 +1,57 @@
+"""Fails unless the parts of datasets hold the same rows: same.py A B [C ...] compares each with the first.
+
+Rows are compared as multisets over every column, except those that tell of the fetching rather than of the
+catalog. The server's address is put aside too, so that crawls of two sandboxes can be compared.
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+FETCHING = {"fetched_at", "run", "latency_ms", "attempts", "cache_status", "age_s"}
+SHOWN = 5
+
+
+def tables(dataset):
+    return {d.name for d in Path(dataset, "parts").iterdir() if any(d.glob("*.parquet"))}
+
+
+def rows(dataset, table):
+    glob = f"{dataset}/parts/{table}/*.parquet"
+    columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
+    address = r"http://127\.0\.0\.1:[0-9]+"
+    kept = [
+        f"regexp_replace(\"{name}\", '{address}', '', 'g') AS \"{name}\"" if kind == "VARCHAR" else f'"{name}"'
+        for name, kind, *_ in columns
+        if name not in FETCHING
+    ]
+    return f"SELECT {', '.join(kept)} FROM '{glob}'"
+
+
+def differences(a, b):
+    faults = []
+    if tables(a) != tables(b):
+        faults.append(f"tables differ: {sorted(tables(a) ^ tables(b))}")
+    for table in sorted(tables(a) & tables(b)):
+        for here, there in ((a, b), (b, a)):
+            alone = f"({rows(here, table)}) EXCEPT ALL ({rows(there, table)})"
+            # As text: times with a zone need a module more to become objects.
+            found = duckdb.sql(f"SELECT CAST(alone AS VARCHAR) FROM ({alone}) alone").fetchall()
+            if found:
+                faults.append(f"{table}: {len(found)} rows only in {here}:")
+                faults.extend(f"  {row[0][:300]}" for row in found[:SHOWN])
+    return faults
+
+
+def count(dataset):
+    return sum(duckdb.sql(f"SELECT count(*) FROM ({rows(dataset, table)})").fetchall()[0][0] for table in tables(dataset))
+
+
+def main(first, *others):
+    faults = [fault for other in others for fault in differences(first, other)]
+    print("\n".join(faults) if faults else f"same: {count(first)} rows")
+    sys.exit(1 if faults else 0)
+
+
+main(*sys.argv[1:])

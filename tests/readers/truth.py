@@ -1,0 +1,124 @@
+"""Is a dataset complete and true?
+
+    truth.py DATASET SIDE WALK=QUERY...
+
+SIDE is the sandbox's `http://host:port/sandbox`; QUERY is what the walk asks, as in `sort=Oldest&nsfw=true`. The rows of
+each walk are compared with the rows that `SIDE/truth/<table>?QUERY` says a perfect client ends up with: keys both ways,
+and the value of every column (times as instants, lists as lists, floats exactly). Rows met on several pages must agree
+with each other, be there once per page, and be counted in the last commit record; as many items must have been kept as
+the server's log says it served. Prints what differs; exit code 1 when anything does.
+"""
+
+import json
+import sys
+import tempfile
+import urllib.request
+
+import duckdb
+
+from dataset import KEYS, end, last_record, parts
+
+SHOWN = 5
+
+
+def fetch(url, file):
+    with urllib.request.urlopen(url) as answer:
+        while block := answer.read(1 << 20):
+            file.write(block)
+    file.flush()
+    return file.name
+
+
+def first(db, sql):
+    return db.execute(sql).fetchall()[0]
+
+
+def quoted(names):
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def examples(db, sql):
+    """How many rows the query has, and the first few."""
+    count = first(db, f"SELECT count(*) FROM ({sql})")[0]
+    return count, db.execute(f"SELECT * FROM ({sql}) LIMIT {SHOWN}").fetchall() if count else []
+
+
+def load(db, dataset, table, walk, truth):
+    """Makes the views `seen` (every row of the walk) and `truth`; returns the columns to compare, and faults."""
+    described = db.execute(f"DESCRIBE FROM read_parquet({parts(dataset, table)})").fetchall()
+    columns = {name: kind for name, kind, *_ in described}
+    with open(truth) as lines:
+        known = list(json.loads(next(lines, "{}")))
+    faults = [f"{table}: the truth has a column `{name}`, the dataset has not" for name in known if name not in columns]
+    types = {name: columns[name] for name in (known or KEYS[table]) if name in columns}
+    rows = f"FROM read_parquet({parts(dataset, table)}) WHERE (walk = '{walk}' OR walk LIKE '{walk}/%')"
+    # Models that a list showed without versions are looked up again: answers of another kind, with a truth of their own.
+    db.execute(f"CREATE OR REPLACE TEMP TABLE seen AS {rows} AND walk NOT LIKE '{walk}/again/%'")
+    db.execute(f"CREATE OR REPLACE TEMP TABLE again AS {rows} AND walk LIKE '{walk}/again/%'")
+    db.execute(
+        f"CREATE OR REPLACE TEMP TABLE truth AS FROM read_json('{truth}', format = 'newline_delimited', "
+        f"columns = {types}, maximum_object_size = 1 << 28)"
+    )
+    return list(types), faults
+
+
+def compare(db, table, columns):
+    """Compares `seen` with `truth`: the differences, as (what, how many, examples)."""
+    key, on = quoted(KEYS[table]), f"USING ({quoted(KEYS[table])})"
+    db.execute(f"CREATE OR REPLACE TEMP TABLE distinct_rows AS SELECT DISTINCT {quoted(columns)} FROM seen")
+    yield "missing", *examples(db, f"SELECT {key} FROM truth ANTI JOIN seen {on}")
+    yield "extra", *examples(db, f"SELECT DISTINCT {key} FROM seen ANTI JOIN truth {on}")
+    yield "doubled in the truth", *examples(db, f"SELECT {key} FROM truth GROUP BY ALL HAVING count(*) > 1")
+    yield "doubled on a page", *examples(db, f"SELECT pass, walk, page, {key} FROM seen GROUP BY ALL HAVING count(*) > 1")
+    yield "unequal on two pages", *examples(db, f"SELECT {key} FROM distinct_rows GROUP BY ALL HAVING count(*) > 1")
+    for column in (name for name in columns if name not in KEYS[table]):
+        differ = f'd."{column}" IS DISTINCT FROM t."{column}"'
+        values = f'd."{column}" AS dataset, t."{column}" AS truth'
+        sql = f"SELECT {key}, {values} FROM distinct_rows d JOIN truth t {on} WHERE {differ}"
+        yield f"unequal in `{column}`", *examples(db, sql)
+
+
+def repeats(db, record, walk):
+    """The record's count of repeats and items against the rows (`seen` holds the walk's models)."""
+    rows, ids = first(db, "SELECT count(*), count(DISTINCT id) FROM seen")
+    state = record["walks"][walk]
+    if state["repeats"] != rows - ids:
+        yield f"walk {walk}: the record counts {state['repeats']} repeats, the rows hold {rows - ids}"
+    again = first(db, "SELECT count(*) FROM again")[0]
+    if state["items"] - state["rejects"] != rows + again:
+        yield f"walk {walk}: the record counts {state['items']} items, the rows are {rows} and {again} looked up"
+
+
+def served(side):
+    """Items of whole answers, by the server's log."""
+    with urllib.request.urlopen(f"{side}/log") as answer:
+        return sum(json.loads(line)["items"] or 0 for line in answer)
+
+
+def main(dataset, side, *walks):
+    db = duckdb.connect()
+    db.execute("SET TimeZone = 'UTC'")
+    record, faults, counts, items = last_record(dataset), [], {}, 0
+    for table in KEYS:
+        for walk, query in (walk.split("=", 1) for walk in walks):
+            with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+                truth = fetch(f"{side}/truth/{table}?{query}", file)
+                if not parts(dataset, table):
+                    faults += [f"{table} has no rows, the truth has"] if file.tell() else []
+                    continue
+                columns, wrong = load(db, dataset, table, walk, truth)
+            faults += wrong
+            for what, count, rows in compare(db, table, columns):
+                if count:
+                    faults.append(f"{table} of walk {walk}: {count} {what}, such as {rows}")
+            if table == "models":
+                faults += repeats(db, record, walk)
+                items += first(db, "SELECT (SELECT count(*) FROM seen) + (SELECT count(*) FROM again)")[0]
+            counts[table] = counts.get(table, 0) + first(db, "SELECT count(*) FROM truth")[0]
+    if items != served(side):
+        faults.append(f"the dataset holds {items} models in all pages, the server served {served(side)}")
+    end(faults, json.dumps(counts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

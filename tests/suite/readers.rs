@@ -1,0 +1,90 @@
+//! What readers see: types as declared in DuckDB, pyarrow, pandas and polars, and no field of any item lost.
+
+use serde_json::{Value, json};
+
+use crate::canned;
+use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, read, told};
+
+/// Crawls a sandbox started with these arguments into a room; both live as long as they are held.
+fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
+    let server = Sandbox::start(sandbox);
+    let room = Room::new(TWO_WALKS, &server.base);
+    assert_exit(&room.run(&[]), 0);
+    (server, room)
+}
+
+/// What a reader that ends with a line of JSON counted.
+fn counts(output: &str) -> Value {
+    serde_json::from_str(output.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
+}
+
+#[test]
+fn every_reader_sees_the_declared_types_and_the_same_rows() {
+    let (_server, room) = crawled(&["--models", "1000", "--traps", "all"]);
+    let sums = read("schema.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl")]);
+    assert!(counts(&sums)["file_hashes"].as_u64() > Some(1000), "{sums}");
+}
+
+#[test]
+fn the_types_of_2023_rows_are_the_same() {
+    let (_server, room) = crawled(&["--models", "300", "--traps", "all", "--era", "2023"]);
+    read("schema.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl")]);
+}
+
+#[test]
+fn no_field_of_todays_items_is_lost() {
+    let (_server, room) = crawled(&["--models", "1000", "--traps", "all"]);
+    let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+    assert!(counted["with_extra"].as_u64() > Some(0), "{counted}");
+}
+
+#[test]
+fn no_field_of_the_items_of_2023_is_lost() {
+    let (_server, room) = crawled(&["--models", "1000", "--traps", "all", "--era", "2023"]);
+    let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+    assert!(counted["items"].as_u64() > Some(1000), "{counted}");
+}
+
+/// Items that break something each, with the place among them where a reject is due.
+fn odd_page() -> (Vec<Value>, Vec<usize>) {
+    let image = |nsfw: Value| json!({ "url": "https://image.invalid/x/width=450/77.jpeg", "nsfw": nsfw });
+    let version = |id: u32, images: Vec<Value>| json!({ "id": id, "modelId": 4, "files": [], "images": images });
+    let items = vec![
+        json!({ "name": "without an id" }),
+        json!("a string"),
+        json!({ "id": 3, "modelVersions": [{ "name": "a version without an id" }] }),
+        json!({ "id": 4, "type": "Hologram", "mode": "Sleeping", "availability": "Sometimes",
+                "creator": { "username": 1234, "image": null, "verified": true }, "allowCommercialUse": "{Image,Sell}",
+                "modelVersions": [version(40, vec![image(json!(true)), image(json!("Soft")), image(json!(7))])] }),
+        json!({ "id": 5, "allowCommercialUse": ["Rent"], "nsfw": "maybe", "stats": { "downloadCount": "many" } }),
+        json!({ "id": 6, "allowCommercialUse": "None", "stats": null, "tags": [{ "name": "a" }, "b"] }),
+        json!({ "id": 7, "allowCommercialUse": { "new": ["form"] }, "stats": 8, "modelVersions": "none", "tags": [1.5] }),
+        json!({ "id": 8, "nsfwLevel": 2.5, "modelVersions": [{ "id": 80, "publishedAt": "soon", "baseModel": "SD 9",
+                "files": [{ "id": 800, "sizeKb": 0.1, "primary": true, "metadata": { "fp": 8.5, "isRequired": true },
+                            "hashes": { "SHA256": "AB", "MD6": null, "CRC32": [1] } }] }] }),
+        json!({ "id": 9, "modelVersions": [{ "id": 90, "files": [{ "name": "a file without an id" }] }] }),
+        json!({ "id": 10, "modelVersions": [7] }),
+        json!(null),
+    ];
+    (items, vec![0, 1, 2, 8, 9, 10])
+}
+
+#[test]
+fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
+    let (items, rejected) = odd_page();
+    let base = canned::serve(json!({ "items": items, "metadata": {} }).to_string());
+    let walk = TWO_WALKS.split("\n[[walk]]").take(2).collect::<Vec<_>>().join("\n[[walk]]");
+    let room = Room::new(&walk, &base);
+    let run = room.run(&[]);
+    assert_exit(&run, 4);
+    room.assert_sound();
+    let dataset = room.dataset().display().to_string();
+    let counted = counts(&read("rebuild.py", &[&dataset]));
+    assert_eq!((&counted["models"], &counted["rejects"]), (&json!(5), &json!(rejected.len())), "{counted}");
+    assert_eq!(counted["file_hashes"], 1, "{counted}");
+    let kept: Vec<(usize, Value)> = serde_json::from_str(&read("rejects.py", &[&dataset])).unwrap();
+    let expected: Vec<(usize, Value)> = rejected.iter().map(|place| (*place, items[*place].clone())).collect();
+    assert_eq!(kept, expected);
+    let status = program().arg("status").arg(room.dataset()).output().unwrap();
+    assert!(told(&status).contains("rejects"), "{}", told(&status));
+}

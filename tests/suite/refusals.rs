@@ -1,0 +1,272 @@
+//! What is refused: each mistake with its message and exit code, and nothing lost.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000 }
+commit = { every = "100ms" }
+retry = { attempts = 2, elapsed = "2s" }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+"#;
+
+/// Fails unless it ended with this code and said all of this.
+fn assert_refused(output: &Output, code: i32, words: &[&str]) {
+    assert_exit(output, code);
+    for word in words {
+        assert!(told(output).contains(word), "it does not say `{word}`: {}", told(output));
+    }
+}
+
+fn rows(room: &Room, sql: &str) -> String {
+    read("query.py", &[&room.dataset().display().to_string(), sql])
+}
+
+#[test]
+fn every_mistake_of_a_crawl_file_is_told_at_once_with_its_line() {
+    let text = r#"
+server = "{base}"
+dataset = "{dataset}"
+colour = "blue"
+
+[pace]
+requests_per_second = "fast"
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", nfsw = true }
+
+[[walk]]
+name = "models"
+endpoint = "modles"
+"#;
+    let room = Room::new(text, "http://127.0.0.1:9/api/v1");
+    let expected = [
+        "crawl.toml:4: ",
+        "`colour`",
+        "crawl.toml:7: ",
+        "requests_per_second",
+        "crawl.toml:12: ",
+        "`nfsw`",
+        "`nsfw`",
+        "crawl.toml:15: ",
+        "the walk of line 10",
+        "`modles`",
+        "`models`",
+    ];
+    assert_refused(&room.run(&[]), 2, &expected);
+    assert!(!room.dataset().exists(), "nothing is made for a crawl file with mistakes");
+}
+
+#[test]
+fn a_missing_crawl_file_is_named() {
+    let output = program().args(["crawl", "crawls/nowhere.toml"]).output().unwrap();
+    assert_refused(&output, 2, &["`crawls/nowhere.toml`", "No such file"]);
+}
+
+#[test]
+fn an_unreachable_server_leaves_the_crawl_resumable() {
+    // A port that is free, and will be the sandbox's when it comes.
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let room = Room::new(CRAWL, &format!("http://127.0.0.1:{port}/api/v1"));
+    let refused = room.run(&[]);
+    assert_refused(&refused, 3, &["could not be reached", "after `2` requests", "run again later"]);
+    let sandbox = Sandbox::start(&["--models", "30", "--port", &port.to_string()]);
+    assert_exit(&room.run(&["--max-pages", "2"]), 3);
+    drop(sandbox);
+    assert_exit(&room.run(&[]), 3);
+    room.assert_sound();
+    let _sandbox = Sandbox::start(&["--models", "30", "--port", &port.to_string()]);
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(rows(&room, "SELECT count(*) = max(page) FROM pages"), "[true]\n");
+}
+
+#[test]
+fn a_dataset_of_another_crawl_is_refused() {
+    let sandbox = Sandbox::start(&["--models", "30"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    let before = rows(&room, "SELECT count(*) FROM pages");
+    let other = room.file().with_file_name("other.toml");
+    fs::copy(room.file(), &other).unwrap();
+    for arguments in [&[][..], &["--restart"]] {
+        let refused = program().arg("crawl").arg(&other).args(arguments).output().unwrap();
+        assert_refused(&refused, 2, &["belongs to the crawl `crawl`", "`other`", "`--dataset`"]);
+    }
+    assert_eq!(rows(&room, "SELECT count(*) FROM pages"), before);
+}
+
+#[test]
+fn a_definition_changed_in_the_middle_of_a_pass_is_refused_until_told() {
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&room.run(&["--max-pages", "2"]), 3);
+    let text = fs::read_to_string(room.file()).unwrap();
+    fs::write(room.file(), text.replace("limit = 10", "limit = 20")).unwrap();
+    assert_refused(&room.run(&[]), 2, &["pass 1", "`limit` was `10`, is `20`", "`--restart`"]);
+
+    // How fast and how often may change at any time; so may the file be changed back.
+    let faster = text.replace("requests_per_second = 1000.0", "requests_per_second = 900.0");
+    fs::write(room.file(), faster).unwrap();
+    assert_exit(&room.run(&["--max-pages", "1"]), 3);
+    assert_eq!(rows(&room, "SELECT DISTINCT pass FROM pages"), "[1]\n");
+
+    fs::write(room.file(), text.replace("limit = 10", "limit = 20")).unwrap();
+    assert_exit(&room.run(&["--restart"]), 0);
+    room.assert_sound();
+    let passes =
+        rows(&room, "SELECT pass, count(*), min(page), max(page) = count(*) FROM pages GROUP BY pass ORDER BY 1");
+    assert!(passes.starts_with("[1, 3, 1, true]\n[2, "), "{passes}");
+}
+
+/// A crawl in the background that begins where the last one was killed.
+fn contender(room: &Room) -> Child {
+    room.crawl().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn of_four_processes_exactly_one_writes() {
+    let sandbox = Sandbox::start(&["--models", "400", "--latency", "200"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    for race in 1..=20 {
+        let mut contenders: Vec<Child> = (0..4).map(|_| contender(&room)).collect();
+        let mut refused = 0;
+        // The winner's crawl takes long, so whoever ends meanwhile has lost.
+        while refused < 3 {
+            sleep(Duration::from_millis(10));
+            contenders.retain_mut(|child| match child.try_wait().unwrap() {
+                None => true,
+                Some(status) => {
+                    assert_eq!(status.code(), Some(75), "race {race}: a second writer, or none");
+                    refused += 1;
+                    false
+                }
+            });
+        }
+        let [mut winner] = <[Child; 1]>::try_from(contenders).unwrap();
+        assert!(winner.try_wait().unwrap().is_none(), "race {race}: nobody won");
+        winner.kill().unwrap();
+        winner.wait().unwrap();
+    }
+    assert_exit(&room.run(&["--max-pages", "3"]), 3);
+    room.assert_sound();
+}
+
+#[test]
+fn a_second_process_is_told_who_is_first() {
+    let sandbox = Sandbox::start(&["--models", "60", "--latency", "500"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    let mut first = contender(&room);
+    while !room.dataset().join("commits").exists() {
+        sleep(Duration::from_millis(10));
+    }
+    assert_refused(&room.run(&[]), 75, &["another crawl holds the dataset", "`--dataset`"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_exit(&room.run(&["--max-pages", "1"]), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new(CRAWL, "http://127.0.0.1:9/api/v1");
+    let key = room.file().with_file_name("key");
+    fs::write(&key, "canary-in-a-file\n").unwrap();
+    let text = fs::read_to_string(room.file()).unwrap();
+    fs::write(room.file(), format!("key_file = {:?}\n{text}", key.display().to_string())).unwrap();
+    for mode in [0o644, 0o640, 0o604, 0o660] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let refused = room.run(&[]);
+        assert_refused(&refused, 2, &["`key_file`", &format!("mode {mode:o}"), "chmod 600"]);
+        assert!(!told(&refused).contains("canary"), "{}", told(&refused));
+    }
+    fs::remove_file(&key).unwrap();
+    assert_refused(&room.run(&[]), 2, &["`key_file`"]);
+    assert!(!room.dataset().exists());
+}
+
+#[test]
+fn a_dataset_that_is_no_directory_is_refused() {
+    let sandbox = Sandbox::start(&["--models", "10"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    fs::write(room.dataset(), "notes").unwrap();
+    let refused = room.run(&[]);
+    assert_refused(&refused, 74, &[&format!("`{}`", room.dataset().display())]);
+    assert_eq!(fs::read_to_string(room.dataset()).unwrap(), "notes");
+}
+
+/// Runs a shell script in name spaces of its own, where it may mount; `$1` is the program, `$2` the crawl file, `$3` the
+/// dataset's directory. Systems that allow no such name spaces skip the test, and say so.
+#[cfg(target_os = "linux")]
+fn with_mounts(room: &Room, script: &str) -> Option<Output> {
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_civitrawl")]);
+        command.arg(room.file()).arg(room.dataset());
+        command.output().ok()
+    };
+    fs::create_dir_all(room.dataset()).unwrap();
+    let allowed = unshare("mount -t tmpfs none \"$3\"").is_some_and(|output| output.status.success());
+    if !allowed {
+        eprintln!("skipped: this system does not let its users mount");
+        return None;
+    }
+    unshare(script)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
+    let sandbox = Sandbox::start(&["--models", "80"]);
+    let steady = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&steady.run(&[]), 0);
+    let sizes = ["4k", "32k", "64k", "100k", "130k"];
+    for size in sizes {
+        let room = Room::new(CRAWL, &sandbox.base);
+        let kept = room.file().with_file_name("kept");
+        let script = format!(
+            "mount -t tmpfs -o size={size} none \"$3\" || exit 99
+            \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 98
+            [ -z \"$(ls $3/commits)\" ] || \"$1\" verify \"$3\" >&2 || exit 97
+            mount -o remount,size=64m \"$3\" || exit 96
+            \"$1\" crawl \"$2\" >&2 || exit 95
+            \"$1\" verify \"$3\" >&2 || exit 94
+            cp -a \"$3\" {}",
+            kept.display()
+        );
+        let Some(output) = with_mounts(&room, &script) else { return };
+        assert_refused(&output, 0, &["No space left", "nothing committed was lost", "next run goes on"]);
+        read("same.py", &[&steady.dataset().display().to_string(), &kept.display().to_string()]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_disk_is_told() {
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    let script = "mount -t tmpfs none \"$3\" || exit 99
+        \"$1\" crawl \"$2\" --max-pages 2 >&2; [ $? = 3 ] || exit 98
+        mount -o remount,ro \"$3\" || exit 97
+        \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 96
+        \"$1\" verify \"$3\" >&2 || exit 95
+        \"$1\" status \"$3\" >&2 || exit 94
+        mount -o remount,rw \"$3\" || exit 93
+        \"$1\" crawl \"$2\" >&2 || exit 92
+        \"$1\" verify \"$3\" >&2 || exit 91";
+    let Some(output) = with_mounts(&room, script) else { return };
+    assert_refused(&output, 0, &["Read-only file system", ".lock"]);
+}

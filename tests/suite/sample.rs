@@ -1,0 +1,122 @@
+//! A small dataset in the middle of a pass, to be copied and damaged, and the ways to damage its files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Room, Sandbox, assert_exit};
+
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000 }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+"#;
+
+/// A dataset of three commits in the middle of a pass, kept to be copied and damaged.
+pub(crate) struct Sample {
+    sandbox: Sandbox,
+    room: Room,
+}
+
+impl Sample {
+    /// Makes one.
+    pub(crate) fn make() -> Self {
+        let sandbox = Sandbox::start(&["--models", "60"]);
+        let room = Room::new(CRAWL, &sandbox.base);
+        for _ in 0..3 {
+            assert_exit(&room.run(&["--max-pages", "1"]), 3);
+        }
+        Self { sandbox, room }
+    }
+
+    /// A copy of it, damaged.
+    pub(crate) fn damaged(&self, damage: impl Fn(&Path)) -> Room {
+        let copy = Room::new(CRAWL, &self.sandbox.base);
+        copy_all(&self.room.dataset(), &copy.dataset());
+        damage(&copy.dataset());
+        copy
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy_all(&path, &target) } else { copy(&path, &target) }
+    }
+}
+
+/// Everything in a directory: content and time of change by path.
+pub(crate) fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let changed = path.metadata().unwrap().modified().unwrap();
+        if path.is_dir() {
+            found.extend(contents(&path));
+            found.insert(path, (Vec::new(), changed));
+        } else {
+            found.insert(path.clone(), (fs::read(&path).unwrap(), changed));
+        }
+    }
+    found
+}
+
+/// The files in a directory of the dataset, sorted.
+pub(crate) fn files(dataset: &Path, directory: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(dataset.join(directory)).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The record of commit `n`.
+pub(crate) fn record(dataset: &Path, n: usize) -> PathBuf {
+    dataset.join(format!("commits/{n:08}.json"))
+}
+
+/// The part of a table that commit `n` added.
+pub(crate) fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
+    files(dataset, &format!("parts/{table}")).swap_remove(n - 1)
+}
+
+/// Where a part is before it is published.
+pub(crate) fn staged(part: &Path) -> PathBuf {
+    part.with_file_name(format!(".{}.staged", part.file_name().unwrap().to_str().unwrap()))
+}
+
+/// Puts a copy of one file in the place of another.
+pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    fs::copy(from, to).unwrap();
+}
+
+/// Leaves the first half.
+pub(crate) fn truncate(path: &Path) {
+    let content = fs::read(path).unwrap();
+    fs::write(path, &content[..content.len() / 2]).unwrap();
+}
+
+/// Leaves nothing but its size.
+pub(crate) fn zero(path: &Path) {
+    fs::write(path, vec![0; fs::read(path).unwrap().len()]).unwrap();
+}
+
+/// Flips one bit in its middle.
+pub(crate) fn flip(path: &Path) {
+    let mut content = fs::read(path).unwrap();
+    let middle = content.len() / 2;
+    content[middle] ^= 0x10;
+    fs::write(path, content).unwrap();
+}
+
+/// Exchanges two files.
+pub(crate) fn swap(a: &Path, b: &Path) {
+    let (first, second) = (fs::read(a).unwrap(), fs::read(b).unwrap());
+    fs::write(a, second).unwrap();
+    fs::write(b, first).unwrap();
+}
