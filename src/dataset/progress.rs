@@ -16,7 +16,7 @@ pub struct Walk {
     pub rejects: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
-    /// Items that show anything above PG13.
+    /// Items that show anything above PG13, or do not tell.
     #[serde(default)]
     pub mature: u64,
     /// How many items the server says there are, where it tells it truly.

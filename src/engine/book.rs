@@ -246,8 +246,8 @@ impl Book {
     fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
         let busy = self.committer.is_busy()?;
         let Some(since) = self.changed else { return Ok(()) };
-        // A third gathers, a third is being written, and a third is what sorting, encoding and answers under way take.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 3;
+        // A quarter gathers and a quarter is being written; the rest is what sorting, encoding and the allocator keep.
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 4;
         if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
             self.commit()?;
         }
