@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::exit::Exit;
@@ -48,7 +49,7 @@ fn status(layout: &Layout) -> Result<String, dataset::Error> {
 
 fn headline(layout: &Layout, last: &Record) -> String {
     let state = if last.is_pass_over() { "over" } else { "unfinished" };
-    let ago = span(jiff::Timestamp::now().duration_since(last.at).as_secs_f64().max(0.0));
+    let ago = span(Timestamp::now().duration_since(last.at).as_secs_f64().max(0.0));
     format!(
         "`{}` in {}: pass {} is {state}; commit {} of {} ({ago} ago)\n",
         last.crawl,
@@ -120,16 +121,20 @@ fn tables(records: &[Record]) -> String {
 fn last_run(layout: &Layout, last: &Record) -> String {
     let content = Disk.read(&layout.report(&last.run)).unwrap_or_default();
     let Ok(report) = serde_json::from_slice::<Value>(&content) else { return String::new() };
-    let (asked, achieved) = (report["rate"]["asked"].as_f64(), report["rate"]["achieved"].as_f64());
-    let (Some(requests), Some(asked), Some(achieved)) = (report["requests"].as_u64(), asked, achieved) else {
+    let (requests, asked) = (report["requests"].as_u64(), report["rate"]["asked"].as_f64());
+    let instant = |key: &str| report[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let (Some(requests), Some(asked), Some(began), Some(written)) =
+        (requests, asked, instant("began_at"), instant("written_at"))
+    else {
         return String::new();
     };
     let state = report["state"].as_str().unwrap_or("running").replace('_', " ");
     let reason = report["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!(
-        "run {}: {state}{reason}; {} requests at {achieved:.2} per second, {asked} allowed; {} retries\n",
+        "run {}: {state}{reason}; {} requests in {}, {asked} per second allowed; {} retries\n",
         last.run,
         count(requests),
+        span(written.duration_since(began).as_secs_f64()),
         count(report["retries"].as_u64().unwrap_or(0))
     )
 }

@@ -10,6 +10,7 @@ mod log;
 mod pace;
 mod proxy;
 mod readers;
+mod readme;
 mod refusals;
 mod resume;
 mod sample;
