@@ -71,8 +71,8 @@ impl Monitor for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::WalkStarted { walk, pages, items } => self.begin(walk, *pages, *items),
-            Event::Page { walk, page, items, .. } => self.change(walk, |line| {
-                line.pages = *page;
+            Event::Page { walk, items, .. } => self.change(walk, |line| {
+                line.pages += 1;
                 line.items += items;
                 line.show("");
             }),
