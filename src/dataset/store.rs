@@ -1,7 +1,7 @@
 //! Opening a dataset for writing, committing to it, publishing what was committed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,6 +77,9 @@ impl Store {
         let lock = storage.lock(&path).during("lock", &path)?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
         let Inspected { records, last_hash, recovery } = inspect(&layout, &*storage)?;
+        if records.is_empty() {
+            sync_above(&*storage, layout.root())?;
+        }
         // This makes durable, too, a record that was linked by a run that died before it synced the directory.
         let commits = layout.commits();
         ensure_dir(&*storage, &commits)?;
@@ -207,7 +210,7 @@ impl Store {
         for (table, name) in parts {
             let (staged, path) = (self.layout.staged(table, name), self.layout.part(table, name));
             match self.storage.link(&staged, &path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 other => other.during("create", &path)?,
             }
         }
@@ -335,11 +338,26 @@ fn stand(mut records: Vec<Record>) -> Standing {
 /// Makes a directory, and its name durable in the one above.
 fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
     storage.make_dir(directory).during("create", directory)?;
-    let parent = match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = named(directory.parent().unwrap_or(directory));
     storage.sync_dir(parent).during("sync", parent)
+}
+
+/// Makes the names of all directories above the dataset durable: this run may have made some of them, or one that died.
+fn sync_above(storage: &dyn Storage, root: &Path) -> Result<(), Error> {
+    for directory in root.ancestors().skip(1).map(named) {
+        match storage.sync_dir(directory).map_err(|error| (error.kind(), error)) {
+            // Nobody has made a name where names may not be made, or on a file system that syncs no directories.
+            Err((ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem, _)) => {}
+            Err((ErrorKind::InvalidInput | ErrorKind::Unsupported, _)) => {}
+            other => other.map_err(|(_, error)| error).during("sync", directory)?,
+        }
+    }
+    Ok(())
+}
+
+/// The directory that a path names; the current one has no name.
+fn named(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
 }
 
 pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {

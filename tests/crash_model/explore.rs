@@ -1,0 +1,74 @@
+//! Every moment of a run, every state a crash may leave there, every moment of the recovery from it, and so on twice.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use crate::check::{Violation, goes_on, recovers};
+use crate::machine::Moment;
+use crate::mutant::Mutation;
+use crate::power::{Random, losses};
+
+/// Losses looked at for each moment: of the crawl, of its recovery, and of the recovery from a crash of that.
+const LOSSES: [usize; 3] = [16, 3, 2];
+
+/// One of so many crashes of the crawl is crawled on from, to the end: writing Parquet takes longer than all the rest.
+const GOES_ON: usize = 6;
+
+/// Walks through crashes and counts them.
+pub(crate) struct Explorer {
+    mutation: Option<Mutation>,
+    recoveries: usize,
+    random: Random,
+    breadth: usize,
+    met: HashSet<u64>,
+    gone_on: usize,
+    /// States looked at.
+    pub(crate) states: usize,
+}
+
+impl Explorer {
+    /// Recoveries are crashed as well, `recoveries` times at most; `breadth` multiplies the losses looked at.
+    pub(crate) fn new(mutation: Option<Mutation>, recoveries: usize, seed: u64, breadth: usize) -> Self {
+        Self { mutation, recoveries, random: Random(seed), breadth, met: HashSet::new(), gone_on: 0, states: 0 }
+    }
+
+    /// Checks every state that a crash in one of these moments may leave, and that crashes of its recovery may.
+    pub(crate) fn explore(&mut self, moments: &[Moment], depth: usize) -> Result<(), Violation> {
+        for moment in moments {
+            let cut = losses(&moment.state, LOSSES[depth] * self.breadth, &mut self.random);
+            // The program may also have been killed while the system went on.
+            for state in cut.into_iter().chain([moment.state.clone()]) {
+                self.meet(&Moment { state, promised: moment.promised }, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn meet(&mut self, crashed: &Moment, depth: usize) -> Result<(), Violation> {
+        self.states += 1;
+        // What is the same to the last bit, durable and not, goes on the same way.
+        if !self.met.insert(fingerprint(crashed)) {
+            return Ok(());
+        }
+        let recovery = recovers(crashed, self.mutation)?;
+        if depth == 0 && self.random.below(GOES_ON) == 0 {
+            self.gone_on += 1;
+            goes_on(crashed, self.mutation)?;
+        }
+        if depth < self.recoveries { self.explore(&recovery, depth + 1) } else { Ok(()) }
+    }
+
+    /// What was looked at.
+    pub(crate) fn told(&self) -> String {
+        format!("{} states, {} of them different, {} crawled on from", self.states, self.met.len(), self.gone_on)
+    }
+}
+
+/// Tells disks apart: by everything on them, and by what of it is durable.
+fn fingerprint(moment: &Moment) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    moment.promised.hash(&mut hasher);
+    moment.state.hash(&mut hasher);
+    hasher.finish()
+}

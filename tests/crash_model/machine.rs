@@ -1,0 +1,185 @@
+//! The disk as the store gets it: every step is remembered, and any of them may fail.
+
+use std::io::{Error, Result};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use civitrawl::dataset::storage::{Content, Entry, Storage};
+
+use crate::disk::State;
+
+/// The disk after a step, and how many commits had been promised to last by then.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    pub(crate) state: State,
+    pub(crate) promised: u64,
+}
+
+/// How a step fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failing {
+    /// Which step, from 0.
+    pub(crate) at: usize,
+    /// Whether all later ones fail as well.
+    pub(crate) from_then_on: bool,
+    /// The system's number for the error.
+    pub(crate) code: i32,
+    /// Whether the step is done all the same.
+    pub(crate) done: bool,
+}
+
+/// A running system with one disk.
+pub(crate) struct Machine {
+    inner: Mutex<Inner>,
+    held: Arc<AtomicBool>,
+}
+
+struct Inner {
+    state: State,
+    history: Vec<Moment>,
+    promised: u64,
+    steps: usize,
+    failing: Option<Failing>,
+}
+
+/// The one writer's hold; ends with the value.
+struct Hold(Arc<AtomicBool>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Machine {
+    /// A system started on this disk; the commits promised so far are these.
+    pub(crate) fn start(state: State, promised: u64, failing: Option<Failing>) -> Arc<Self> {
+        let history = vec![Moment { state: state.clone(), promised }];
+        let inner = Inner { state, history, promised, steps: 0, failing };
+        Arc::new(Self { inner: Mutex::new(inner), held: Arc::default() })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics while holding it")
+    }
+
+    /// From now on these commits must survive everything.
+    pub(crate) fn promise(&self, commits: u64) {
+        let mut inner = self.inner();
+        inner.promised = commits;
+        let moment = Moment { state: inner.state.clone(), promised: commits };
+        inner.history.push(moment);
+    }
+
+    /// The disk as it is seen now.
+    pub(crate) fn state(&self) -> State {
+        self.inner().state.clone()
+    }
+
+    /// Steps made so far.
+    pub(crate) fn steps(&self) -> usize {
+        self.inner().steps
+    }
+
+    /// The disk at the beginning and after every step that changed it.
+    pub(crate) fn history(&self) -> Vec<Moment> {
+        self.inner().history.clone()
+    }
+
+    /// Makes a step that only looks.
+    fn look<T>(&self, act: impl FnOnce(&State) -> Result<T>) -> Result<T> {
+        let mut inner = self.inner();
+        match inner.failure() {
+            Some(failing) => Err(Error::from_raw_os_error(failing.code)),
+            None => act(&inner.state),
+        }
+    }
+
+    /// Makes a step that changes the disk, or fails; `failed` is what a failure does.
+    fn step<T>(&self, act: impl FnOnce(&mut State) -> Result<T>, failed: impl FnOnce(&mut State)) -> Result<T> {
+        let mut inner = self.inner();
+        let result = match inner.failure() {
+            None => act(&mut inner.state),
+            Some(failing) => {
+                if failing.done {
+                    // It reports an error and has done it all the same.
+                    let _ = act(&mut inner.state);
+                } else {
+                    failed(&mut inner.state);
+                }
+                Err(Error::from_raw_os_error(failing.code))
+            }
+        };
+        let moment = Moment { state: inner.state.clone(), promised: inner.promised };
+        inner.history.push(moment);
+        result
+    }
+
+    /// [`Storage::write`], with or without its sync.
+    pub(crate) fn write_file(&self, path: &Path, content: &mut Content<'_>, sync: bool) -> Result<()> {
+        let mut bytes = Vec::new();
+        content(&mut bytes)?;
+        let file = self.step(|state| state.create(path), |_| ())?;
+        // Two pieces, so that a failure of the second one leaves a short file.
+        for piece in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
+            self.step(|state| state.append(file, piece), |_| ())?;
+        }
+        if !sync {
+            return Ok(());
+        }
+        self.step(|state| state.sync_file(file), |state| state.fail_sync(file))
+    }
+}
+
+impl Inner {
+    fn failure(&mut self) -> Option<Failing> {
+        let step = self.steps;
+        self.steps += 1;
+        self.failing.filter(|failing| failing.at == step || (failing.from_then_on && failing.at < step))
+    }
+}
+
+impl Storage for Machine {
+    fn make_dir(&self, dir: &Path) -> Result<()> {
+        let missing = self.look(|state| Ok(state.missing(dir)))?;
+        missing.iter().try_for_each(|dir| self.step(|state| state.make_dir(dir), |_| ()))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.look(|state| Ok(state.list(dir)))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        self.look(|state| state.read(path))
+    }
+
+    fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
+        self.write_file(path, content, true)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.step(|state| state.link(from, to), |_| ())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.step(|state| state.rename(from, to), |_| ())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        match self.step(|state| state.remove(path), |_| ()) {
+            Err(error) if State::is_missing(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.step(|state| state.sync_dir(dir), |_| ())
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn Send>>> {
+        self.step(|state| if state.file(path).is_ok() { Ok(0) } else { state.create(path) }, |_| ())?;
+        let free = !self.held.swap(true, Ordering::SeqCst);
+        Ok(free.then(|| Box::new(Hold(Arc::clone(&self.held))) as Box<dyn Send>))
+    }
+}

@@ -1,0 +1,196 @@
+//! Storages that break the protocol on purpose, one rule each: the model must catch every one.
+
+use std::ffi::OsStr;
+use std::io::Result;
+use std::path::Path;
+use std::sync::Arc;
+
+use civitrawl::dataset::storage::{Content, Entry, Storage};
+
+use crate::machine::Machine;
+
+/// What a broken storage does, or does not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// No directory is synced.
+    NoDirectorySynced,
+    /// The directory of the records is not synced.
+    CommitsNotSynced,
+    /// The directories of the parts are not synced.
+    PartsNotSynced,
+    /// Directories are synced that hold nothing but directories, and no others.
+    OnlyParentsSynced,
+    /// The directories above the files are not synced.
+    ParentsNotSynced,
+    /// Instead of a directory the one above it is synced.
+    WrongDirectorySynced,
+    /// No file is synced.
+    NoFileSynced,
+    /// Staged parts are not synced.
+    StagedNotSynced,
+    /// Drafts of records are not synced.
+    DraftNotSynced,
+    /// A link takes the old name away: a rename, which is not atomic.
+    LinkRenames,
+    /// A link is a copy made under the final name.
+    LinkCopies,
+    /// The staged name is removed before the final one is made.
+    StagedRemovedFirst,
+    /// A part gets its final name as soon as it is written.
+    PublishedAtOnce,
+    /// A record is written under its number from the start.
+    RecordWrittenInPlace,
+    /// Nothing staged is ever removed.
+    StagedKept,
+    /// Staged files are not listed.
+    StagedHidden,
+    /// Whoever asks for the lock gets it.
+    LockLost,
+}
+
+/// Every mutation.
+pub(crate) const ALL: [Mutation; 17] = [
+    Mutation::NoDirectorySynced,
+    Mutation::CommitsNotSynced,
+    Mutation::PartsNotSynced,
+    Mutation::OnlyParentsSynced,
+    Mutation::ParentsNotSynced,
+    Mutation::WrongDirectorySynced,
+    Mutation::NoFileSynced,
+    Mutation::StagedNotSynced,
+    Mutation::DraftNotSynced,
+    Mutation::LinkRenames,
+    Mutation::LinkCopies,
+    Mutation::StagedRemovedFirst,
+    Mutation::PublishedAtOnce,
+    Mutation::RecordWrittenInPlace,
+    Mutation::StagedKept,
+    Mutation::StagedHidden,
+    Mutation::LockLost,
+];
+
+/// The machine's storage, broken or not.
+pub(crate) fn wrap(machine: &Arc<Machine>, mutation: Option<Mutation>) -> Arc<dyn Storage> {
+    match mutation {
+        None => Arc::clone(machine) as Arc<dyn Storage>,
+        Some(mutation) => Arc::new(Mutant { machine: Arc::clone(machine), mutation }),
+    }
+}
+
+struct Mutant {
+    machine: Arc<Machine>,
+    mutation: Mutation,
+}
+
+fn is_staged(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("staged"))
+}
+
+fn is_draft(path: &Path) -> bool {
+    is_in(path, "commits") && path.extension() == Some(OsStr::new("tmp"))
+}
+
+fn is_in(path: &Path, directory: &str) -> bool {
+    path.parent().is_some_and(|parent| parent.ends_with(directory))
+}
+
+/// The name a staged part or a draft is to get.
+fn final_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name.trim_start_matches('.');
+    match name.strip_suffix(".tmp") {
+        Some(number) => format!("{:08}.json", number.parse::<u64>().expect("drafts are numbered")),
+        None => name.trim_end_matches(".staged").to_owned(),
+    }
+}
+
+impl Mutant {
+    fn syncs(&self, directory: &Path) -> bool {
+        let (commits, parts) = (directory.ends_with("commits"), is_in(directory, "parts"));
+        match self.mutation {
+            Mutation::NoDirectorySynced => false,
+            Mutation::CommitsNotSynced => !commits,
+            Mutation::PartsNotSynced => !parts,
+            Mutation::OnlyParentsSynced => !commits && !parts,
+            Mutation::ParentsNotSynced => commits || parts,
+            _ => true,
+        }
+    }
+
+    /// Writes a file that already has its final name.
+    fn write_in_place(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
+        let place = path.with_file_name(final_name(path));
+        self.machine.write(&place, content)?;
+        self.machine.link(&place, path)
+    }
+}
+
+impl Storage for Mutant {
+    fn make_dir(&self, dir: &Path) -> Result<()> {
+        self.machine.make_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let mut entries = self.machine.list(dir)?;
+        entries.retain(|entry| self.mutation != Mutation::StagedHidden || !entry.name.ends_with(".staged"));
+        Ok(entries)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        self.machine.read(path)
+    }
+
+    fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
+        match self.mutation {
+            Mutation::NoFileSynced => self.machine.write_file(path, content, false),
+            Mutation::StagedNotSynced => self.machine.write_file(path, content, !is_staged(path)),
+            Mutation::DraftNotSynced => self.machine.write_file(path, content, !is_draft(path)),
+            Mutation::PublishedAtOnce if is_staged(path) => self.write_in_place(path, content),
+            Mutation::RecordWrittenInPlace if is_draft(path) => self.write_in_place(path, content),
+            _ => self.machine.write(path, content),
+        }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        match self.mutation {
+            Mutation::LinkRenames => self.machine.rename(from, to),
+            Mutation::LinkCopies => {
+                let content = self.machine.read(from)?;
+                self.machine.write(to, &mut |file| file.write_all(&content))
+            }
+            Mutation::StagedRemovedFirst if is_staged(from) => {
+                let kept = from.with_extension("kept");
+                self.machine.rename(from, &kept)?;
+                self.machine.rename(&kept, to)
+            }
+            Mutation::RecordWrittenInPlace if is_draft(from) => Ok(()),
+            _ => self.machine.link(from, to),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.machine.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        if self.mutation == Mutation::StagedKept && is_staged(path) {
+            return Ok(());
+        }
+        self.machine.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        if !self.syncs(dir) {
+            return Ok(());
+        }
+        match dir.parent() {
+            Some(parent) if self.mutation == Mutation::WrongDirectorySynced => self.machine.sync_dir(parent),
+            _ => self.machine.sync_dir(dir),
+        }
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn Send>>> {
+        let hold = self.machine.lock(path)?;
+        Ok(if self.mutation == Mutation::LockLost { Some(Box::new(())) } else { hold })
+    }
+}
