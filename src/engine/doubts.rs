@@ -12,11 +12,23 @@ const CLAMP_ITEMS: u64 = 500;
 /// endpoint's things are in the tables, for those endpoints that tell how many there are.
 pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
+    let of_endpoint = |name: &str| {
+        let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
+        let same = same.filter_map(|walk| walks.get(&walk.name));
+        same.fold((0, 0), |(items, mature), walk| (items + walk.items, mature + walk.mature))
+    };
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
         let mut doubt = |text: String| all.push(format!("walk `{}`: {text}", definition.name));
         missing(walk, &mut doubt);
-        suspicious(definition, walk, known.get(definition.endpoint.name).copied(), &mut doubt);
+        suspicious(walk, known.get(definition.endpoint.name).copied(), &mut doubt);
+        // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
+        let (items, mature) = of_endpoint(definition.endpoint.name);
+        if asks_all_levels(definition) && walk.end.is_some() && items >= CLAMP_ITEMS && mature == 0 {
+            doubt(format!(
+                "none of {items} items is above PG13, although all levels were asked for; the server may hide them from this region"
+            ));
+        }
     }
     all
 }
@@ -51,18 +63,12 @@ fn of_strand(strand: &str) -> String {
 }
 
 /// What only looks wrong.
-fn suspicious(definition: &definition::Walk, walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
+fn suspicious(walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
     // A page shows as many items whether they are new or not: only what came of all of them tells.
     let known = known.unwrap_or(walk.items) + walk.rejects;
     if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known < *told) {
         doubt(format!(
             "the server says there are {told}, and {known} are in the tables; walk it again, its pages are not stable"
-        ));
-    }
-    if asks_all_levels(definition) && walk.items >= CLAMP_ITEMS && walk.mature == 0 {
-        doubt(format!(
-            "none of {} items is above PG13, although all levels were asked for; the server may hide them from this region",
-            walk.items
         ));
     }
 }
