@@ -15,12 +15,16 @@ use super::stop::Stop;
 use super::strand::{Left, Shared};
 use super::walk;
 use super::{Error, Outcome, pass};
+use crate::api::endpoint::{LastPage, Paging};
+use crate::dataset;
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
+use crate::dataset::values::distinct;
 use crate::definition::{self, Crawl, Each, Source, Strands};
 use crate::fetch::{Fetcher, Secret, Settings};
+use crate::table::{self, Table};
 
 /// What a run is told beside the crawl file.
 #[derive(Debug)]
@@ -64,7 +68,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
     let outcome = judge(left?, &walks);
-    tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks));
+    tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks, &known(crawl, &dataset)?));
     store.write_report(&run, &tally.report())?;
     Ok((tally.snapshot(), outcome))
 }
@@ -126,6 +130,14 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
         }
     }
     true
+}
+
+/// How many things the tables hold of each endpoint that tells how many there are.
+fn known(crawl: &Crawl, dataset: &Layout) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
+    let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Told });
+    let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
+    let count = |table: &'static Table| Ok((table.name, distinct(dataset, &Disk, table, table.key[0])?.len() as u64));
+    tables.map(count).collect()
 }
 
 /// What a run came to, from how its walks left it and what the last commit recorded of them.

@@ -8,14 +8,27 @@ use crate::definition::{self, Crawl};
 /// Items of a walk that asks for all levels, of which none is above PG13, before that looks like a clamp.
 const CLAMP_ITEMS: u64 = 500;
 
-/// A sentence for each doubt about the completeness of the walks; none when there is no doubt.
-pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String> {
+/// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
+/// endpoint's things are in the tables, for those endpoints that tell how many there are.
+pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
+    let of_endpoint = |name: &str| {
+        let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
+        let same = same.filter_map(|walk| walks.get(&walk.name));
+        same.fold((0, 0), |(items, mature), walk| (items + walk.items, mature + walk.mature))
+    };
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
         let mut doubt = |text: String| all.push(format!("walk `{}`: {text}", definition.name));
         missing(walk, &mut doubt);
-        suspicious(definition, walk, &mut doubt);
+        suspicious(walk, known.get(definition.endpoint.name).copied(), &mut doubt);
+        // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
+        let (items, mature) = of_endpoint(definition.endpoint.name);
+        if asks_all_levels(definition) && walk.end.is_some() && items >= CLAMP_ITEMS && mature == 0 {
+            doubt(format!(
+                "none of {items} items is above PG13, although all levels were asked for; the server may hide them from this region"
+            ));
+        }
     }
     all
 }
@@ -50,17 +63,12 @@ fn of_strand(strand: &str) -> String {
 }
 
 /// What only looks wrong.
-fn suspicious(definition: &definition::Walk, walk: &Walk, doubt: &mut dyn FnMut(String)) {
-    let seen = walk.items - walk.repeats;
-    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && seen < *told) {
+fn suspicious(walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
+    // A page shows as many items whether they are new or not: only what came of all of them tells.
+    let known = known.unwrap_or(walk.items) + walk.rejects;
+    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known < *told) {
         doubt(format!(
-            "the server says there are {told}, and {seen} were seen; walk it again, its pages are not stable"
-        ));
-    }
-    if asks_all_levels(definition) && walk.items >= CLAMP_ITEMS && walk.mature == 0 {
-        doubt(format!(
-            "none of {} items is above PG13, although all levels were asked for; the server may hide them from this region",
-            walk.items
+            "the server says there are {told}, and {known} are in the tables; walk it again, its pages are not stable"
         ));
     }
 }
@@ -71,4 +79,28 @@ fn asks_all_levels(definition: &definition::Walk) -> bool {
         ("images", "browsingLevel") => value.parse::<u32>().is_ok_and(|levels| levels & !3 != 0),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ENDPOINTS;
+    use crate::dataset::commit::End;
+
+    #[test]
+    fn creators_missing_from_the_tables_are_a_doubt() {
+        let text = "server = \"sandbox\"\ndataset = \"d\"\npace = { requests_per_second = 1.0 }\n\
+                    [[walk]]\nname = \"all\"\nendpoint = \"creators\"\n";
+        let (crawl, _) = definition::parse("c", text, ENDPOINTS).unwrap();
+        let end = Some(End { why: Why::Complete, detail: None });
+        let walk = Walk { items: 10, rejects: 1, told: Some(10), end, ..Walk::default() };
+        let unstable = |known| {
+            let walks = BTreeMap::from([(String::from("all"), walk.clone())]);
+            doubts(&crawl, &walks, &BTreeMap::from([("creators", known)]))
+                .iter()
+                .any(|doubt| doubt.contains("not stable"))
+        };
+        assert!(unstable(8));
+        assert!(!unstable(9));
+    }
 }

@@ -92,6 +92,7 @@ impl Standing {
         let mut cursor = match next(&asked.params, &named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {
+                self.hand_over(&asked.strand, NOTHING_BEHIND);
                 return Err(End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
             }
         };

@@ -53,6 +53,10 @@ struct Frame<'a> {
     /// Whether the server takes cursors made here; no more of them are made once it has refused one.
     forging: Cell<bool>,
     moved: Notify,
+    /// Windows whose forged cursor was refused and that the window before them has not reached yet; and how many of them
+    /// have looked in vain since anything moved.
+    held: Cell<usize>,
+    idle: Cell<usize>,
     begins: i64,
     ends: i64,
 }
@@ -76,6 +80,8 @@ pub(super) async fn run(walk: &Walk, state: &State, count: u32, from: i64, share
         panes: RefCell::default(),
         forging: Cell::new(true),
         moved: Notify::new(),
+        held: Cell::new(0),
+        idle: Cell::new(0),
         begins: from,
         ends: jiff::Timestamp::now().as_millisecond(),
     };
@@ -131,7 +137,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         frame.forging.set(false);
         frame.panes.borrow_mut().remove(&key);
         frame.moved.notify_waiters();
-        left = match await_handover(frame, &key).await {
+        left = match await_handover(frame, &pane).await {
             None => Left::Unfinished(String::from("the window before it is unfinished")),
             Some(cursor) if cursor == NOTHING_BEHIND => {
                 let asked = strand::ask(frame.walk, &thread, 1, None, frame.walk.limit, false, frame.shared)?;
@@ -149,16 +155,29 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
     Ok(left)
 }
 
-/// What the window before this one hands over when it ends; `None` when it leaves the run first.
-async fn await_handover(frame: &Frame<'_>, key: &Arc<str>) -> Option<String> {
-    loop {
+/// What the window before this one hands over when it ends, and the window is walked again; `None` when nobody is left who
+/// could hand over anything.
+async fn await_handover(frame: &Frame<'_>, pane: &Rc<Pane>) -> Option<String> {
+    frame.held.set(frame.held.get() + 1);
+    let cursor = loop {
         let moved = frame.moved.notified();
-        let cursor = frame.shared.ledger.handover(&frame.name, key).await;
-        if cursor.is_some() || frame.panes.borrow().is_empty() {
-            return cursor;
+        let cursor = frame.shared.ledger.handover(&frame.name, &pane.strand).await;
+        if cursor.is_some() {
+            frame.panes.borrow_mut().insert(Arc::clone(&pane.strand), Rc::clone(pane));
+            break cursor;
+        }
+        frame.idle.set(frame.idle.get() + 1);
+        // Another that is held may have been handed something just now: only when all have looked, none has.
+        if frame.panes.borrow().is_empty() && frame.idle.get() == frame.held.get() {
+            frame.idle.set(frame.idle.get() - 1);
+            break None;
         }
         moved.await;
-    }
+        frame.idle.set(frame.idle.get() - 1);
+    };
+    frame.held.set(frame.held.get() - 1);
+    frame.moved.notify_waiters();
+    cursor
 }
 
 /// Half of the largest window that is left, when it is worth the requests.

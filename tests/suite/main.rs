@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod canned;
+mod catalog;
 mod complete;
 mod crash;
 mod damage;
 mod log;
+mod naive;
 mod pace;
 mod proxy;
 mod readers;
@@ -16,3 +18,4 @@ mod resume;
 mod sample;
 mod secrets;
 mod support;
+mod traps;

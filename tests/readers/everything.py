@@ -1,0 +1,193 @@
+"""Is a dataset of `crawls/everything.toml` complete, true, and had for no more requests than it takes?
+
+    everything.py DATASET SIDE [throughout] [killed]
+
+SIDE is the sandbox's `http://host:port/sandbox`. What the walks took of each table is compared with what the sandbox says
+a perfect client of the same queries ends up with: keys both ways, and the value of every column. Models that came without
+versions must have been looked up, and the images must be those of every version in the tables. With `throughout` the
+catalog changed meanwhile: all that was there from beginning to end must be in the tables, with the values that did not
+change. With `killed` the requests are not counted.
+
+Requests are counted from the server's log. Those that a fault spoilt (each is sent again), those asked once more because
+the answer was doubtful (they carry a key `_`), and look-ups of single models are set apart; the others must be at most
+1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` tells.
+
+Prints what differs, and figures as a line of JSON; exit code 1 when anything differs.
+"""
+
+import http.client
+import json
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+
+from dataset import KEYS as OF_MODELS
+from dataset import end, parts
+
+SHOWN, SPARE = 5, 1.02
+DATED = "sort=Oldest&period=AllTime&archived=true&limit=100"
+MODELS = {"models": DATED + "&nsfw=true", "models_pg": DATED}
+OF_IMAGES = {
+    "images": ["id"],
+    "image_meta": ["image_id"],
+    "image_resources": ["image_id", "position"],
+    "image_model_versions": ["image_id", "model_version_id"],
+    "image_tags": ["image_id", "tag_id"],
+}
+IMAGES = ["browsingLevel=3", "browsingLevel=28"]
+PICTURES = "withMeta=true&flatMeta=true&withTags=true&sort=Newest&period=AllTime&limit=200"
+NUMBERED = {"creators": ["limit=200"] * 2, "tags": ["query=%25&limit=200", "limit=200"]}
+KEYS = {**OF_MODELS, **OF_IMAGES, "creators": ["username"], "tags": ["name"]}
+
+
+class Side:
+    """The sandbox beside its API, over one connection."""
+
+    def __init__(self, url):
+        parts = urlsplit(url)
+        self.connection, self.path = http.client.HTTPConnection(parts.netloc), parts.path
+
+    def get(self, what):
+        self.connection.request("GET", f"{self.path}/{what}")
+        answer = self.connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, (what, answer.status, body[:300])
+        return body
+
+    def least(self, what):
+        return json.loads(self.get(f"least/{what}"))["requests"]
+
+
+def quoted(names):
+    return ", ".join(f'"{name}"' for name in names)
+
+
+class Check:
+    """Views of one dataset, and what is wrong with it."""
+
+    def __init__(self, dataset, side, throughout):
+        self.db, self.side, self.throughout = duckdb.connect(), side, throughout
+        self.db.execute("SET TimeZone = 'UTC'")
+        self.faults, self.counts = [], {}
+        for table in [*KEYS, "pages"]:
+            files = parts(dataset, table)
+            if not files:
+                self.faults.append(f"{table} has no rows")
+                continue
+            self.db.execute(f"CREATE VIEW all_{table} AS FROM read_parquet({files})")
+
+    def one(self, sql):
+        return self.db.execute(sql).fetchall()[0][0]
+
+    def fault(self, what, sql):
+        """Notes it when the query has rows."""
+        count = self.one(f"SELECT count(*) FROM ({sql})")
+        if count:
+            self.faults.append(f"{what}: {count}, such as {self.db.execute(f'{sql} LIMIT {SHOWN}').fetchall()}")
+
+    def truth(self, table, query):
+        """Makes the view `truth`; tells its columns."""
+        types = {name: kind for name, kind, *_ in self.db.execute(f"DESCRIBE all_{table}").fetchall()}
+        lines = self.side.get(f"truth/{table}?{query}")
+        known = list(json.loads(lines[: lines.find(b"\n")] or "{}"))
+        known = [name for name in known if name != "changed"] or KEYS[table]
+        with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+            file.write(lines)
+            file.flush()
+            columns = {**{name: types[name] for name in known}, "changed": "BOOLEAN"}
+            self.db.execute(
+                f"CREATE OR REPLACE TEMP TABLE truth AS FROM read_json('{file.name}', format = 'newline_delimited', "
+                f"columns = {columns}, maximum_object_size = 1 << 28)"
+            )
+        return known
+
+    def compare(self, table, rows, query, wanted="true"):
+        """Compares the rows of a table that the condition `rows` picks with the truth of a query."""
+        columns, key = self.truth(table, query), quoted(KEYS[table])
+        what, on = f"{table} ({query})", f"USING ({key})"
+        self.db.execute(f"CREATE OR REPLACE TEMP VIEW seen AS FROM all_{table} WHERE {rows}")
+        self.db.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT {quoted(columns)} FROM seen")
+        self.fault(f"{what}: missing", f"SELECT {key} FROM truth ANTI JOIN known {on} WHERE {wanted}")
+        if not self.throughout:
+            self.fault(f"{what}: not in the truth", f"SELECT {key} FROM known ANTI JOIN truth {on}")
+        for column in columns:
+            differ = f'k."{column}" IS DISTINCT FROM t."{column}" AND t.changed IS NOT true'
+            values = f'SELECT {key}, k."{column}", t."{column}" FROM known k JOIN truth t {on} WHERE {differ}'
+            self.fault(f"{what}: unequal in `{column}`", values)
+        self.counts[table] = self.counts.get(table, 0) + self.one(f"SELECT count(*) FROM truth WHERE {wanted}")
+
+    def models(self):
+        again = "walk LIKE '%/again/%'"
+        ids = [row[0] for row in self.db.execute(f"SELECT DISTINCT id FROM all_models WHERE {again}").fetchall()]
+        for table in OF_MODELS:
+            for walk, query in MODELS.items():
+                query += "&throughout=1" if self.throughout else ""
+                self.compare(table, f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again})", query)
+            if ids and not self.throughout:
+                self.compare(table, again, f"model_id={','.join(map(str, ids))}")
+        hollow = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
+        self.fault("models without versions not looked up", hollow.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
+        self.counts["looked_up"] = len(ids)
+
+    def images(self):
+        """Those of a version that the crawl knows: no others can be asked for by version."""
+        self.truth("image_model_versions", "")
+        reach = "SELECT DISTINCT image_id FROM truth WHERE model_version_id IN (SELECT id FROM all_model_versions)"
+        self.db.execute(f"CREATE TEMP TABLE reach AS {reach}")
+        unlisted = "SELECT count(DISTINCT image_id) FROM truth ANTI JOIN reach USING (image_id)"
+        self.counts["images_of_unlisted_versions"] = self.one(unlisted)
+        for table in OF_IMAGES:
+            of = KEYS[table][0]
+            self.compare(table, "true", "", wanted=f"truth.{of} IN (SELECT image_id FROM reach)")
+
+    def keys(self):
+        for table, key in {**KEYS, "pages": []}.items():
+            key = quoted(["pass", "walk", "page", *key])
+            sql = f"SELECT {key} FROM all_{table} GROUP BY ALL HAVING count(*) > 1"
+            self.fault(f"{table}: doubled on a page", sql)
+
+    def creators(self, doubts):
+        """The list has no order: whoever is missing must at least be told."""
+        self.truth("creators", "limit=200")
+        missing = self.one("SELECT count(*) FROM truth ANTI JOIN all_creators USING (username)")
+        self.counts["creators_missing"] = missing
+        if missing and not any("creators" in doubt and "not stable" in doubt for doubt in doubts):
+            self.faults.append(f"creators: {missing} are missing and nothing says so: {doubts}")
+        self.fault("creators: not in the truth", "SELECT username FROM all_creators ANTI JOIN truth USING (username)")
+
+    def requests(self):
+        """How many were spent, and the fewest."""
+        log = [json.loads(line) for line in self.side.get("log").splitlines()]
+        spoilt = sum(request["fault"] is not None for request in log)
+        again = sum("_=" in request["query"] and not request["fault"] for request in log)
+        looked_up = sum("/models/" in request["path"] and "_=" not in request["query"] for request in log)
+        spent = len(log) - spoilt - again - looked_up
+        least = sum(self.side.least(f"models?{query}") for query in MODELS.values())
+        least += sum(self.side.least(f"{endpoint}?{query}") for endpoint in NUMBERED for query in NUMBERED[endpoint])
+        versions = [row[0] for row in self.db.execute("SELECT DISTINCT id FROM all_model_versions").fetchall()]
+        for levels in IMAGES:
+            least += sum(self.side.least(f"images?modelVersionId={id}&{levels}&{PICTURES}") for id in versions)
+        if spent > SPARE * least:
+            self.faults.append(f"{spent} requests were spent, {least} are the fewest")
+        told = {"all": len(log), "spoilt": spoilt, "again": again, "looked_up": looked_up, "spent": spent}
+        self.counts["requests"] = {**told, "least": least, "ratio": round(spent / least, 4)}
+
+
+def main(dataset, side, *words):
+    report = json.loads(max(Path(dataset, "runs").glob("*.json")).read_text())
+    check = Check(dataset, Side(side), "throughout" in words)
+    check.models()
+    check.images()
+    check.compare("tags", "true", "")
+    check.creators(report["doubts"])
+    check.keys()
+    if "killed" not in words:
+        check.requests()
+    end(check.faults, json.dumps(check.counts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,211 @@
+//! The whole catalog in one crawl of the shipped file: every row of every table, for hardly more requests than it takes,
+//! whatever changes, ends or is killed meanwhile.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::log::requests;
+use crate::support::{Room, Sandbox, assert_exit, read, told};
+
+/// Models, images, tags and creators of the catalog: few in every test run, as many as `scripts/everything` says there.
+fn sizes() -> Vec<String> {
+    let sizes = std::env::var("CIVITRAWL_EVERYTHING").unwrap_or_else(|_| String::from("800 8000 600 150"));
+    let words = ["--models", "--images", "--tags", "--creators"].into_iter().map(str::to_owned);
+    words.zip(sizes.split(' ').map(str::to_owned)).flat_map(<[String; 2]>::from).collect()
+}
+
+/// A sandbox of these sizes with these traps and more arguments.
+fn sandbox(sizes: &[String], traps: &str, more: &[&str]) -> Sandbox {
+    let mut arguments: Vec<&str> = sizes.iter().map(String::as_str).collect();
+    arguments.extend(["--traps", traps]);
+    arguments.extend(more);
+    Sandbox::start(&arguments)
+}
+
+/// The shipped crawl of everything, as fast as a sandbox answers, and committed often.
+fn everything() -> String {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("crawls/everything.toml");
+    let shipped = std::fs::read_to_string(shipped).expect("the crawl file is shipped");
+    let changed = shipped.lines().map(|line| match line.split(" = ").next() {
+        Some("server") => "server = \"{base}\"",
+        Some("dataset") => "dataset = \"{dataset}\"\ncommit = { every = \"200ms\" }",
+        Some("requests_per_second") => "requests_per_second = 1000.0",
+        Some("burst") => "burst = 1000",
+        Some("in_flight") => "in_flight = 8",
+        _ => line,
+    });
+    changed.collect::<Vec<_>>().join("\n")
+}
+
+/// Holds a dataset of everything against the truth, and shows the figures.
+fn assert_everything(room: &Room, sandbox: &Sandbox, words: &[&str]) {
+    let dataset = room.dataset().display().to_string();
+    let side = sandbox.side("").trim_end_matches('/').to_owned();
+    let arguments: Vec<&str> = [dataset.as_str(), &side].iter().chain(words).copied().collect();
+    println!("{}", read("everything.py", &arguments));
+    room.assert_sound();
+}
+
+fn rows(room: &Room, sql: &str) -> Vec<Value> {
+    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
+    lines.lines().map(|line| serde_json::from_str(line).expect("rows are JSON")).collect()
+}
+
+fn one(room: &Room, sql: &str) -> Value {
+    rows(room, sql)[0][0].clone()
+}
+
+#[test]
+fn everything_is_there_and_costs_what_it_must() {
+    let sandbox = sandbox(&sizes(), "all", &["--fault", "kind=status,code=503,share=0.01"]);
+    let room = Room::new(&everything(), &sandbox.base);
+    let began = Instant::now();
+    // Creators without a name fit no table: they are rejects, and the exit code tells.
+    assert_exit(&room.run(&[]), 4);
+    println!("crawled in {:.1} s", began.elapsed().as_secs_f64());
+    assert_everything(&room, &sandbox, &[]);
+}
+
+#[test]
+fn everything_that_stays_is_there_while_the_rest_changes() {
+    let sandbox = sandbox(&sizes(), "all,mutation", &[]);
+    let room = Room::new(&everything(), &sandbox.base);
+    assert_exit(&room.run(&[]), 4);
+    assert_everything(&room, &sandbox, &["throughout"]);
+}
+
+/// Starts a crawl and kills it once its server was asked this many times more.
+fn kill_after(room: &Room, sandbox: &Sandbox, asked: usize) {
+    let before = requests(sandbox).len();
+    let mut child: Child =
+        room.crawl().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let began = Instant::now();
+    while requests(sandbox).len() < before + asked {
+        assert!(began.elapsed() < Duration::from_secs(60), "the crawl does not get on");
+        assert!(child.try_wait().expect("it can be asked").is_none(), "it was over before it could be killed");
+        sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn kills_in_windows_fan_outs_and_numbered_pages_lose_nothing() {
+    let sizes = ["--models", "300", "--images", "1500", "--tags", "400", "--creators", "60"].map(str::to_owned);
+    let sandbox = sandbox(&sizes, "all", &["--latency", "10"]);
+    // Small pages, so that windows are split and numbered pages many.
+    let text = everything().replace("limit = 100 ", "limit = 5 ").replace("{ limit = 200 }", "{ limit = 10 }");
+    let room = Room::new(&text.replace("\"%\", limit = 200", "\"%\", limit = 10"), &sandbox.base);
+    for asked in [12, 60, 60, 60, 150, 200] {
+        kill_after(&room, &sandbox, asked);
+        room.assert_sound();
+    }
+    assert_exit(&room.run(&[]), 4);
+    assert_everything(&room, &sandbox, &["killed"]);
+    // The page number within a walk has no gap.
+    let gaps = "SELECT walk FROM pages GROUP BY walk HAVING count(*) <> max(page) OR min(page) <> 1";
+    assert_eq!(rows(&room, gaps), Vec::<Value>::new());
+}
+
+/// One walk in windows, in small pages.
+const WINDOWS: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 16 }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", nsfw = true, archived = true, limit = 10 }
+split = { windows = 8, from = "2022-11-01" }
+"#;
+
+/// Fails unless the walk has every model that the sandbox lists for its query.
+fn assert_all_models(room: &Room, sandbox: &Sandbox) {
+    let truth = crate::log::get(&sandbox.side("truth/models?sort=Oldest&nsfw=true&archived=true&limit=10"));
+    let mut expected: Vec<i64> = truth.lines().map(|line| ids(line)["id"].as_i64().expect("models have ids")).collect();
+    expected.sort_unstable();
+    let seen = rows(room, "SELECT DISTINCT id FROM models ORDER BY id");
+    let seen: Vec<i64> = seen.iter().filter_map(|row| row[0].as_i64()).collect();
+    assert_eq!(seen, expected);
+    room.assert_sound();
+}
+
+fn ids(line: &str) -> Value {
+    serde_json::from_str(line).expect("the truth is JSON lines")
+}
+
+#[test]
+fn eight_windows_keep_seven_requests_in_flight_to_the_end() {
+    let sandbox = Sandbox::start(&["--models", "6000", "--latency", "100", "--traps", "all,-null-dates"]);
+    let room = Room::new(&WINDOWS.replace("limit = 10", "limit = 6"), &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    assert_all_models(&room, &sandbox);
+    // As many on average as their latencies, one behind the other, fill the walk's time.
+    let mean = "SELECT sum(latency_ms) / (epoch_ms(max(fetched_at)) - min(epoch_ms(fetched_at) - latency_ms)) FROM pages \
+                WHERE walk NOT LIKE '%/again/%'";
+    let mean = one(&room, mean).as_f64().expect("it is a number");
+    println!("{mean:.2} requests were in flight on average");
+    assert!(mean >= 7.0, "{mean:.2} requests were in flight on average");
+    // Splits cost a page or two each, not more.
+    let least = ids(&crate::log::get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
+    let (spent, least) = (requests(&sandbox).len() as u64, least["requests"].as_u64().expect("it is a number"));
+    println!("{spent} requests, {least} at least");
+    assert!(spent * 100 <= least * 115, "{spent} requests, {least} at least");
+}
+
+#[test]
+fn a_server_that_refuses_forged_cursors_is_walked_unsplit_and_complete() {
+    let sandbox = Sandbox::start(&["--models", "900", "--traps", "all,forged-cursors-refused"]);
+    let room = Room::new(WINDOWS, &sandbox.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 0);
+    assert!(told(&output).contains("refuses cursors that it did not name"), "{}", told(&output));
+    assert_all_models(&room, &sandbox);
+}
+
+/// A walk over twenty thousand ids, one a request.
+fn many() -> String {
+    let ids: Vec<String> = (1..=20_000).map(|id| format!("\"{id}\"")).collect();
+    let head = WINDOWS.split("\n[[walk]]").next().expect("there is a head");
+    let list = ids.join(", ");
+    format!(
+        "{head}commit = {{ every = \"100ms\" }}\n\n[[walk]]\nname = \"many\"\nendpoint = \"models\"\n\
+         params = {{ sort = \"Oldest\", nsfw = true }}\nfor_each = {{ list = [{list}], param = \"ids\" }}\n"
+    )
+}
+
+#[test]
+fn a_fan_out_over_many_values_resumes_where_it_stopped_with_small_records() {
+    let sandbox = Sandbox::start(&["--models", "100", "--latency", "5"]);
+    let room = Room::new(&many(), &sandbox.base);
+    assert_exit(&room.run(&["--max-pages", "300"]), 3);
+    assert_exit(&room.run(&["--max-pages", "100"]), 3);
+    let asked = |log: &[crate::log::Request]| {
+        let mut queries: Vec<String> = log.iter().map(|request| request.query.clone()).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        queries.len()
+    };
+    let log = requests(&sandbox);
+    assert_eq!((log.len(), asked(&log)), (400, 400), "a page was asked for twice");
+
+    // Killed, only what was not committed is asked for again: less than a fifth of a second of 20 requests under way.
+    kill_after(&room, &sandbox, 300);
+    let before = requests(&sandbox).len();
+    assert_exit(&room.run(&["--max-pages", "200"]), 3);
+    let log = requests(&sandbox);
+    let again = log.len() - asked(&log);
+    assert!(again < before - 400, "{again} requests were repeated: none of those before the kill was committed");
+    let through = one(&room, "SELECT count(DISTINCT walk) = count(*) AND max(page) = 1 FROM pages");
+    assert_eq!(through, Value::Bool(true), "a value was walked twice");
+    room.assert_sound();
+
+    let records = std::fs::read_dir(room.dataset().join("commits")).expect("there are records");
+    let largest = records.map(|entry| entry.expect("it can be listed").metadata().expect("it has a size").len()).max();
+    assert!(largest < Some(1 << 20), "a record has {largest:?} bytes");
+}

@@ -1,0 +1,149 @@
+//! Traps of the images list.
+
+use super::{PICTURES, column, crawl, doubts, log, one, plan, rows, truth, walk};
+use crate::naive::{ask, distinct, follow};
+use crate::support::Sandbox;
+
+/// Fans out over the models of a catalog of this many: asked for by model, the database answers.
+fn by_model(params: &str, models: u32) -> String {
+    let each = format!("for_each = {{ range = [1, {models}], param = \"modelId\" }}");
+    walk("images", "images", params, &each)
+}
+
+/// The two walks over all levels.
+fn both_levels() -> [String; 2] {
+    let one = |name: &str, levels: u32| {
+        walk(name, "images", &format!("browsingLevel = {levels}, {PICTURES}, limit = 50"), "")
+    };
+    [one("images", 3), one("mature", 28)]
+}
+
+#[test]
+fn trap_04_an_empty_page_of_images_is_not_the_end() {
+    let sandbox = Sandbox::start(&["--models", "200", "--images", "3000", "--traps", "empty-pages,false-ends"]);
+    let address = format!("{}/images?browsingLevel=3&sort=Newest&limit=10", sandbox.base);
+    let all = distinct(&truth(&sandbox, "images?browsingLevel=3&sort=Newest"), "id");
+    let naive = distinct(&follow(&address), "id");
+    assert!(naive.len() < all.len(), "{} of {}", naive.len(), all.len());
+
+    let walk = walk("images", "images", &format!("browsingLevel = 3, {PICTURES}, limit = 10"), "");
+    let (room, _) = crawl(&sandbox, &[walk], 0);
+    assert_eq!(column(&room, "images", "id"), all);
+    // Ends that were false were asked for again, with a key that no cache knows.
+    assert!(log(&sandbox).iter().any(|request| request["query"].to_string().contains("&_=")));
+}
+
+#[test]
+fn trap_04_a_page_of_images_by_model_without_a_cursor_is_not_the_end() {
+    let sandbox = Sandbox::start(&["--models", "60", "--images", "3000", "--traps", "false-ends,newest-lost-row"]);
+    let models = distinct(&follow(&format!("{}/models?nsfw=true&archived=true&sort=Oldest", sandbox.base)), "id");
+    let query = "browsingLevel=3&sort=Newest&limit=5";
+    let naive: Vec<_> =
+        models.iter().flat_map(|id| follow(&format!("{}/images?modelId={id}&{query}", sandbox.base))).collect();
+    let all: Vec<_> = models.iter().flat_map(|id| truth(&sandbox, &format!("images?modelId={id}&{query}"))).collect();
+    let (naive, all) = (distinct(&naive, "id"), distinct(&all, "id"));
+    assert!(naive.len() < all.len(), "{} of {}", naive.len(), all.len());
+
+    let walk = by_model(&format!("browsingLevel = 3, {PICTURES}, limit = 5"), 400);
+    let (room, _) = crawl(&sandbox, &[walk], 0);
+    let asked: Vec<u64> = models.iter().map(|id| id.parse().expect("ids are numbers")).collect();
+    assert!(asked.iter().all(|id| *id <= 400), "the range reaches them all: {:?}", asked.iter().max());
+    let seen = column(&room, "images", "id");
+    assert_eq!(all.iter().filter(|id| seen.binary_search(id).is_err()).count(), 0);
+}
+
+#[test]
+fn trap_07_a_page_that_ignores_its_filter_is_asked_for_again() {
+    let sandbox = Sandbox::start(&["--models", "200", "--images", "2000", "--traps", "foreign-filter"]);
+    let versions = distinct(&truth(&sandbox, "model_versions?sort=Oldest&nsfw=true&archived=true"), "id");
+    let address = |id: &String| format!("{}/images?modelVersionId={id}&browsingLevel=3", sandbox.base);
+    let foreign = |id: &String| {
+        let page = ask(&address(id)).json();
+        let shown = page["items"].as_array().cloned().unwrap_or_default();
+        shown.iter().any(|image| !image["modelVersionIds"].to_string().contains(id.as_str()))
+    };
+    assert!(versions.iter().any(foreign), "no page ignored its filter");
+
+    // Another sandbox plays the same tricks again.
+    let sandbox = Sandbox::start(&["--models", "200", "--images", "2000", "--traps", "foreign-filter"]);
+    let models = walk("models", "models", super::ALL_PARAMS, "");
+    let each = "for_each = { table = \"model_versions\", column = \"id\", param = \"modelVersionId\" }";
+    let images = walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), each);
+    let types = walk("types", "models", super::ALL_PARAMS, "split = { by = \"types\" }");
+    let (room, _) = crawl(&sandbox, &[models, images, types], 0);
+    let strays = "SELECT count(*) FROM images i WHERE NOT EXISTS (SELECT 1 FROM image_model_versions v \
+                  WHERE v.image_id = i.id AND v.walk = i.walk AND i.walk = 'images/' || v.model_version_id)";
+    assert_eq!(one(&room, strays), 0);
+    let strays = "SELECT count(*) FROM models WHERE walk LIKE 'types/%' AND walk <> 'types/' || type";
+    assert_eq!(one(&room, strays), 0);
+    let by_type = "SELECT count(DISTINCT id) FROM models WHERE walk LIKE 'types/%'";
+    assert_eq!(one(&room, by_type), one(&room, "SELECT count(DISTINCT id) FROM models WHERE walk = 'models'"));
+}
+
+#[test]
+fn trap_09_levels_are_asked_for_apart() {
+    let sandbox = Sandbox::start(&["--models", "200", "--images", "3000", "--traps", "hidden-minors"]);
+    let all = distinct(&truth(&sandbox, "images"), "id");
+    for query in ["nsfw=true", "nsfw=false", "limit=200", "browsingLevel=31"] {
+        let naive = distinct(&follow(&format!("{}/images?{query}&sort=Newest", sandbox.base)), "id");
+        assert!(naive.len() < all.len(), "{query}: {} of {}", naive.len(), all.len());
+    }
+    let (room, _) = crawl(&sandbox, &both_levels(), 0);
+    assert_eq!(column(&room, "images", "id"), all);
+
+    let said = plan(walk("images", "images", "nsfw = true, sort = \"Newest\"", ""), true);
+    assert!(said.contains("PG and PG13 are left out"), "{said}");
+    let said = plan(walk("images", "images", "browsingLevel = 31, sort = \"Newest\"", ""), true);
+    assert!(said.contains("hides some images of level PG and PG13"), "{said}");
+}
+
+#[test]
+fn trap_10_generation_data_is_asked_for_and_read_in_every_shape() {
+    let sandbox = Sandbox::start(&["--models", "100", "--images", "800", "--traps", "odd-fields"]);
+    let naive = follow(&format!("{}/images?browsingLevel=3&sort=Newest", sandbox.base));
+    assert!(!naive.is_empty() && naive.iter().all(|image| image["meta"].is_null()));
+
+    let (room, _) = crawl(&sandbox, &both_levels(), 0);
+    let expected: Vec<_> = truth(&sandbox, "image_meta");
+    assert_eq!(column(&room, "image_meta", "image_id"), distinct(&expected, "image_id"));
+
+    // Asked by model without `flatMeta`, it comes in a wrapper.
+    let models = distinct(&follow(&format!("{}/models?nsfw=true&archived=true&sort=Oldest", sandbox.base)), "id");
+    let model = models.iter().max_by_key(|id| truth(&sandbox, &format!("image_meta?modelId={id}&withMeta=true")).len());
+    let query = format!("modelId={}&browsingLevel=3&withMeta=true", model.expect("there are models"));
+    let wrapped = follow(&format!("{}/images?{query}", sandbox.base));
+    assert!(wrapped.iter().any(|image| image["meta"]["meta"].is_object()), "{wrapped:?}");
+    let params = query.replace('=', " = ").replace('&', ", ");
+    let (room, _) = crawl(&sandbox, &[walk("images", "images", &params, "")], 0);
+    let truth = truth(&sandbox, &format!("image_meta?{query}"));
+    assert_eq!(column(&room, "image_meta", "prompt"), distinct(&truth, "prompt"));
+
+    let said = plan(walk("images", "images", "tags = [\"cat\"]", ""), false);
+    assert!(said.contains("whole numbers from 1"), "{said}");
+    let said = plan(walk("images", "images", "query = \"cat\"", ""), false);
+    assert!(said.contains("ignores it and lists its whole feed"), "{said}");
+}
+
+#[test]
+fn trap_17_a_region_that_hides_levels_is_told() {
+    let sandbox = Sandbox::start(&["--models", "900", "--images", "3000", "--traps", "region-clamp"]);
+    let (room, said) = crawl(&sandbox, &both_levels(), 0);
+    assert!(doubts(&room).contains("hide them from this region"), "{}", doubts(&room));
+    assert!(said.contains("hide them from this region"), "{said}");
+}
+
+#[test]
+fn a_feed_that_ends_early_is_sliced() {
+    let sandbox = Sandbox::start(&["--models", "300", "--images", "4000", "--traps", "depth-cap"]);
+    let query = "browsingLevel=3&sort=Newest";
+    let all = distinct(&truth(&sandbox, "images"), "id");
+    let naive = distinct(&follow(&format!("{}/images?{query}&limit=200", sandbox.base)), "id");
+    assert_eq!(naive.len(), 1000, "of {}", all.len());
+    let models = walk("models", "models", super::ALL_PARAMS, "");
+    let each = "for_each = { table = \"model_versions\", column = \"id\", param = \"modelVersionId\" }";
+    let images = walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), each);
+    let (room, _) = crawl(&sandbox, &[models, images], 0);
+    let deepest = rows(&room, "SELECT count(*) FROM images GROUP BY walk ORDER BY 1 DESC LIMIT 1");
+    assert!(deepest[0][0].as_u64() < Some(1000), "a slice is as deep as the feed: {deepest:?}");
+    assert!(column(&room, "images", "id").len() > naive.len());
+}

@@ -1,0 +1,188 @@
+//! Traps of the models list.
+
+use super::{ALL, ALL_PARAMS, assert_values, column, crawl, doubts, file, log, one, plan, rows, truth, walk};
+use crate::naive::{ask, distinct, follow, numbered};
+use crate::support::{Room, Sandbox, assert_exit};
+
+#[test]
+fn trap_01_page_does_nothing_on_models() {
+    let sandbox = Sandbox::start(&["--models", "700"]);
+    let naive = numbered(&format!("{}/models?{ALL}&limit=100", sandbox.base));
+    let all = truth(&sandbox, &format!("models?{ALL}"));
+    assert_eq!((naive.len(), distinct(&naive, "id").len()), (1000, 100), "of {} models", all.len());
+    assert_eq!(ask(&format!("{}/models?{ALL}&page=11", sandbox.base)).status, 429);
+
+    let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, page = 2"), ""), false);
+    assert!(said.contains("returns the first page whatever the number"), "{said}");
+    let before = log(&sandbox).len();
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
+    assert_eq!(column(&room, "models", "id"), distinct(&all, "id"));
+    assert!(log(&sandbox)[before..].iter().all(|request| !request["query"].to_string().contains("page=")));
+}
+
+#[test]
+fn trap_02_newest_loses_one_model_a_page() {
+    let sandbox = Sandbox::start(&["--models", "600", "--traps", "newest-lost-row"]);
+    let query = "sort=Newest&nsfw=true&limit=20";
+    let naive = distinct(&follow(&format!("{}/models?{query}", sandbox.base)), "id");
+    let all = distinct(&truth(&sandbox, &format!("models?{query}")), "id");
+    assert!(naive.len() + 20 < all.len(), "{} of {}", naive.len(), all.len());
+
+    let walk = walk("newest", "models", "sort = \"Newest\", nsfw = true, limit = 20", "");
+    let (room, _) = crawl(&sandbox, &[walk], 0);
+    assert_eq!(column(&room, "models", "id"), all);
+}
+
+/// Models ten milliseconds apart: nearly every boundary has a fraction that ends in zeros.
+fn dense() -> (tempfile::TempDir, String) {
+    let item = |n: u32| {
+        let created = format!("2023-05-06T07:08:{:02}.{:03}Z", n / 100, n % 100 * 10);
+        format!("{{\"id\":{},\"modelVersions\":[{{\"id\":{n},\"createdAt\":\"{created}\"}}]}}\n", n + 1)
+    };
+    let directory = tempfile::TempDir::new().expect("there is room");
+    let catalog = directory.path().join("catalog.jsonl");
+    std::fs::write(&catalog, (0..300).map(item).collect::<String>()).expect("it can be written");
+    let catalog = catalog.display().to_string();
+    (directory, catalog)
+}
+
+#[test]
+fn trap_03_a_trimmed_fraction_is_misread() {
+    let (_directory, catalog) = dense();
+    let sandbox = Sandbox::start(&["--catalog", &catalog, "--traps", "trimmed-fractions"]);
+    let naive = follow(&format!("{}/models?sort=Newest&limit=7", sandbox.base));
+    assert!(distinct(&naive, "id").len() < 200, "{}", distinct(&naive, "id").len());
+    let oldest = follow(&format!("{}/models?sort=Oldest&limit=7", sandbox.base));
+    assert!(oldest.len() > 2 * distinct(&oldest, "id").len(), "it goes round in circles");
+
+    for sort in ["Newest", "Oldest"] {
+        let walk = walk("dense", "models", &format!("sort = \"{sort}\", limit = 7"), "");
+        let (room, _) = crawl(&sandbox, &[walk], 0);
+        let counts = rows(&room, "SELECT count(*), count(DISTINCT id) FROM models");
+        assert_eq!(counts, [serde_json::json!([300, 300])], "{sort}: none missed, none repeated");
+    }
+}
+
+#[test]
+fn trap_04_an_empty_page_of_models_is_not_the_end() {
+    let sandbox = Sandbox::start(&["--models", "900", "--traps", "empty-pages,short-pages"]);
+    let query = format!("{ALL}&limit=10");
+    let naive = distinct(&follow(&format!("{}/models?{query}", sandbox.base)), "id");
+    let all = distinct(&truth(&sandbox, &format!("models?{query}")), "id");
+    assert!(naive.len() < all.len(), "{} of {}", naive.len(), all.len());
+
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", &format!("{ALL_PARAMS}, limit = 10"), "")], 0);
+    assert_eq!(column(&room, "models", "id"), all);
+    assert!(one(&room, "SELECT count(*) FROM pages WHERE items = 0 AND next_cursor IS NOT NULL").as_u64() > Some(0));
+}
+
+#[test]
+fn trap_11_odd_shapes_of_licences_counters_and_names_are_read() {
+    let traps = "text-licences,null-counters,numeric-usernames,absent-creators,odd-fields";
+    let sandbox = Sandbox::start(&["--models", "800", "--traps", traps]);
+    let naive = follow(&format!("{}/models?{ALL}", sandbox.base));
+    let some = |odd: &dyn Fn(&serde_json::Value) -> bool| naive.iter().any(odd);
+    assert!(
+        some(&|model| model["allowCommercialUse"].is_string()) && some(&|model| model["allowCommercialUse"].is_array())
+    );
+    assert!(some(&|model| model["stats"]["downloadCount"].is_null()));
+    assert!(some(&|model| model["creator"]["username"].is_number()));
+    assert!(some(&|model| model.get("creator").is_none()));
+
+    let sandbox = Sandbox::start(&["--models", "800", "--traps", traps]);
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
+    assert_values(&room, &sandbox, "models", ALL);
+    let numeric = "SELECT count(*) FROM models WHERE regexp_full_match(creator_username, '[0-9]+')";
+    assert!(one(&room, numeric).as_u64() > Some(0));
+}
+
+#[test]
+fn trap_12_sizes_hashes_and_levels_are_spelt_otherwise_than_documented() {
+    let sandbox = Sandbox::start(&["--models", "400", "--images", "800"]);
+    let naive = follow(&format!("{}/models?{ALL}", sandbox.base));
+    let files = || naive.iter().flat_map(|model| model["modelVersions"].as_array().into_iter().flatten());
+    let files = || files().flat_map(|version| version["files"].as_array().into_iter().flatten());
+    assert!(files().count() > 0 && files().all(|file| file["sizeKb"].is_null()));
+
+    let pictures = walk("images", "images", "browsingLevel = 3, sort = \"Newest\"", "");
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, ""), pictures], 0);
+    assert_eq!(one(&room, "SELECT count(*) FROM version_files WHERE size_kb IS NULL"), 0);
+    for algorithm in ["BLAKE3", "AutoV3", "SHA256"] {
+        let sql = format!("SELECT count(*) FROM file_hashes WHERE algorithm = '{algorithm}'");
+        assert!(one(&room, &sql).as_u64() > Some(0), "{algorithm}");
+    }
+    assert_eq!(one(&room, "SELECT typeof(nsfw_level) FROM version_images WHERE nsfw_level > 1"), "BIGINT");
+    assert_eq!(column(&room, "images", "nsfw_level"), ["\"None\"", "\"Soft\""]);
+}
+
+#[test]
+fn trap_13_base_models_narrow_the_versions() {
+    let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, baseModels = [\"Pony\"]"), ""), true);
+    assert!(said.contains("their version lists are incomplete"), "{said}");
+    let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, modelVersionIds = [1]"), ""), true);
+    assert!(said.contains("their version lists are incomplete"), "{said}");
+}
+
+#[test]
+fn trap_14_nsfw_hides_models_and_the_list_hides_versions() {
+    let sandbox = Sandbox::start(&["--models", "900", "--traps", "hidden-minors,hidden-early-access"]);
+    let naive = distinct(&follow(&format!("{}/models?{ALL}", sandbox.base)), "id");
+    let all = distinct(&truth(&sandbox, "models"), "id");
+    assert!(naive.len() < all.len());
+
+    let pg = ALL_PARAMS.replace(", nsfw = true", "");
+    let sweep = "for_each = { range = [1, 3000], param = \"ids\", batch = 250 }";
+    let walks = [
+        walk("models", "models", ALL_PARAMS, ""),
+        walk("pg", "models", &pg, ""),
+        walk("sweep", "models", ALL_PARAMS, sweep),
+    ];
+    let last = truth(&sandbox, "models").iter().filter_map(|model| model["id"].as_u64()).max();
+    assert!(last <= Some(3000), "the sweep reaches them all: {last:?}");
+    let (room, _) = crawl(&sandbox, &walks, 0);
+    let listed = "(SELECT DISTINCT id FROM models WHERE walk IN ('models', 'pg'))";
+    let by_list = one(&room, &format!("SELECT count(*) FROM {listed}"));
+    assert!(by_list.as_u64() > Some(naive.len() as u64), "the second walk finds more than {}: {by_list}", naive.len());
+    assert!(by_list.as_u64() < Some(all.len() as u64), "the sweep finds more than both: {by_list} of {}", all.len());
+    assert_eq!(column(&room, "models", "id"), all);
+    assert_eq!(column(&room, "model_versions", "id"), distinct(&truth(&sandbox, "model_versions"), "id"));
+}
+
+#[test]
+fn trap_21_models_without_versions_are_looked_up() {
+    let sandbox = Sandbox::start(&["--models", "1500", "--traps", "empty-versions"]);
+    let naive = follow(&format!("{}/models?{ALL}", sandbox.base));
+    let hollow: Vec<String> = naive
+        .iter()
+        .filter(|model| model["modelVersions"] == serde_json::json!([]))
+        .map(|model| model["id"].to_string())
+        .collect();
+    assert!(!hollow.is_empty());
+
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
+    let full = truth(&sandbox, &format!("model_versions?model_id={}", hollow.join(",")));
+    assert!(!full.is_empty());
+    let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/again/%')";
+    assert_eq!(column(&room, again, "id"), distinct(&full, "id"));
+}
+
+#[test]
+fn rows_that_no_cursor_reaches_are_named() {
+    let sandbox = Sandbox::start(&["--models", "600", "--traps", "big-ties"]);
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 4);
+    assert!(doubts(&room).contains("rows share the instant"), "{}", doubts(&room));
+
+    // A boundary among the undated models has a cursor that the server refuses.
+    let dated = |id: u32| {
+        format!("{{\"id\":{id},\"modelVersions\":[{{\"id\":{id},\"createdAt\":\"2023-01-0{id}T00:00:00.000Z\"}}]}}\n")
+    };
+    let directory = tempfile::TempDir::new().expect("there is room");
+    let catalog = directory.path().join("catalog.jsonl");
+    std::fs::write(&catalog, format!("{}{}{{\"id\":3}}\n", dated(1), dated(2))).expect("it can be written");
+    let sandbox = Sandbox::start(&["--catalog", &catalog.display().to_string()]);
+    for split in ["", "split = { windows = 3, from = \"2022-11-01\" }"] {
+        let room = Room::new(&file(&[walk("dated", "models", "sort = \"Oldest\", limit = 2", split)]), &sandbox.base);
+        assert_exit(&room.run(&[]), 4);
+        assert!(doubts(&room).contains("have no date"), "{}", doubts(&room));
+    }
+}

@@ -1,0 +1,59 @@
+//! Traps that a crawl file cannot step into: it is refused, with what the server would have done.
+
+use super::{ALL_PARAMS, crawl, doubts, file, plan, truth, walk};
+use crate::naive::{ask, distinct, follow};
+use crate::support::{Room, Sandbox, assert_exit, told};
+
+#[test]
+fn trap_07_a_misspelt_filter_is_none() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    let all = distinct(&truth(&sandbox, "models?sort=Oldest&nsfw=true"), "id");
+    for query in ["tpyes=LORA", "tag=no-such-tag-at-all"] {
+        let naive = follow(&format!("{}/models?sort=Oldest&nsfw=true&{query}", sandbox.base));
+        assert_eq!(distinct(&naive, "id"), all, "{query} filters");
+    }
+    let said = plan(walk("models", "models", "sort = \"Oldest\", tpyes = [\"LORA\"]", ""), false);
+    assert!(said.contains("`tpyes`") && said.contains("`types`") && said.contains("the whole catalog"), "{said}");
+    let said = plan(walk("models", "models", "sort = \"Oldest\", tag = \"no-such-tag-at-all\"", ""), true);
+    assert!(said.contains("it answers with the whole catalog"), "{said}");
+    let said = plan(walk("models", "models", "sort = \"Oldest\", allowDifferentLicenses = true", ""), false);
+    assert!(said.contains("ignores it and returns the whole catalog"), "{said}");
+}
+
+#[test]
+fn trap_08_false_means_true_to_some_parameters() {
+    let sandbox = Sandbox::start(&["--models", "600"]);
+    let count =
+        |query: &str| distinct(&follow(&format!("{}/models?sort=Oldest&nsfw=true&{query}", sandbox.base)), "id").len();
+    let plain = count("limit=100");
+    assert!(count("supportsGeneration=false") < plain && count("archived=false") > plain);
+    assert_eq!(ask(&format!("{}/models?favorites=false", sandbox.base)).status, 401);
+
+    for param in ["supportsGeneration", "archived", "earlyAccess", "fromPlatform"] {
+        let said = plan(walk("models", "models", &format!("sort = \"Oldest\", {param} = false"), ""), false);
+        assert!(said.contains(&format!("`{param}` is `false`, which the server reads as true")), "{said}");
+    }
+    let favorites = walk("models", "models", "sort = \"Oldest\", favorites = false", "");
+    let said = plan(favorites.clone(), true);
+    assert!(said.contains("the server answers 401, whatever the value"), "{said}");
+    let room = Room::new(&file(&[favorites]), &sandbox.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 77);
+    assert!(told(&output).contains("Unauthorized"), "{}", told(&output));
+}
+
+#[test]
+fn trap_18_an_unknown_name_is_a_404_here_and_an_empty_list_there() {
+    let sandbox = Sandbox::start(&["--models", "100", "--images", "200"]);
+    let status = |what: &str| ask(&format!("{}/{what}", sandbox.base)).status;
+    assert_eq!((status("models?username=nobody_at_all"), status("images?username=nobody_at_all")), (404, 200));
+
+    // Of a walk it is all there was to say: it is named. Of one among many values it is an answer.
+    let models = walk("models", "models", &format!("{ALL_PARAMS}, username = \"nobody_at_all\""), "");
+    let (room, _) = crawl(&sandbox, &[models], 4);
+    assert!(doubts(&room).contains("not_found"), "{}", doubts(&room));
+    let each = "for_each = { list = [\"nobody_at_all\"], param = \"username\" }";
+    let images = walk("images", "images", "sort = \"Newest\", browsingLevel = 3", each);
+    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, each), images], 0);
+    assert_eq!(doubts(&room), "[]");
+}
