@@ -6,6 +6,7 @@ mod canned;
 mod complete;
 mod crash;
 mod damage;
+mod faults;
 mod log;
 mod pace;
 mod proxy;
