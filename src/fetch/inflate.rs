@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::bufread::MultiGzDecoder;
 
 /// Most bytes a page may have after decompression. Real pages have up to a few MiB.
-pub const INFLATED_CAP: usize = 256 << 20;
+pub const INFLATED_CAP: usize = 64 << 20;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod catalog;
 mod complete;
 mod crash;
 mod damage;
+mod faults;
 mod log;
 mod naive;
 mod pace;
