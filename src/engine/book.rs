@@ -246,9 +246,9 @@ impl Book {
     fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
         let busy = self.committer.is_busy()?;
         let Some(since) = self.changed else { return Ok(()) };
-        // A sixth gathers and a sixth is being written; the rest is for sorting, encoding and what the allocator keeps back,
+        // An eighth gathers and an eighth is being written; the rest is for sorting, encoding and what the allocator keeps back,
         // which would otherwise make the peak grow with the length of a crawl.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 6;
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 8;
         if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
             self.commit()?;
         }
