@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
-use super::strand::{self, Left, Shared, Thread};
-use super::walk::worst;
+use super::strand::{self, Shared};
+use super::thread::{Left, Thread};
 use crate::api::model_by_id::MODEL;
 use crate::definition::{Strands, Walk};
 
@@ -38,5 +38,5 @@ pub(super) async fn run(walk: &Walk, name: &Arc<str>, workers: u32, shared: Shar
             }
         }
     };
-    Ok(worst(try_join_all((0..workers).map(|_| worker())).await?))
+    Ok(Left::worst(try_join_all((0..workers).map(|_| worker())).await?))
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::committer::Committer;
-use super::ledger::{Asked, Job, Step};
+use super::job::{Asked, Job, Step};
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::report::Tally;

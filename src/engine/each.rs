@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
-use super::strand::{self, Left, Shared, Thread};
-use super::walk::worst;
+use super::strand::{self, Shared};
+use super::thread::{Left, Thread};
 use crate::api::endpoint::Paging;
 use crate::api::enums;
 use crate::dataset::commit::Walk as State;
@@ -52,7 +52,7 @@ pub(super) async fn run(
         }
         Ok::<_, Error>(Left::Over)
     };
-    Ok(worst(try_join_all((0..workers).map(|_| worker())).await?))
+    Ok(Left::worst(try_join_all((0..workers).map(|_| worker())).await?))
 }
 
 /// The values, distinct and in the order in which they are walked.

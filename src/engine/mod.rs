@@ -9,6 +9,7 @@ mod committer;
 pub mod crawl;
 pub mod doubts;
 mod each;
+mod job;
 mod ledger;
 pub mod monitor;
 mod numbers;
@@ -17,6 +18,7 @@ pub mod report;
 mod standing;
 pub mod stop;
 mod strand;
+mod thread;
 mod walk;
 mod windows;
 

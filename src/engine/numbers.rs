@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
-use super::ledger::Step;
-use super::strand::{Left, Met, Shared, ask, fetch, meet};
-use super::walk::{thread, worst};
+use super::job::Step;
+use super::strand::{Met, Shared, ask, fetch, meet};
+use super::thread::{Left, Thread};
 use crate::api::endpoint::LastPage;
 use crate::dataset::commit::{End, Strand, Walk as State, Why};
 use crate::definition::Walk;
@@ -30,7 +30,7 @@ pub(super) async fn run(
 ) -> Result<Left, Error> {
     let name: Arc<str> = walk.name.as_str().into();
     let begun = state.strands.get("").cloned().unwrap_or_default();
-    let thread = thread(walk, &name, "", state);
+    let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
     let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None) };
     let worker = || async {
@@ -64,7 +64,7 @@ pub(super) async fn run(
         }
         Ok::<_, Error>(Left::Over)
     };
-    let left = worst(try_join_all((0..workers).map(|_| worker())).await?);
+    let left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
     if matches!(left, Left::Over) && pages.last.get().is_some() {
         let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
         shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::ledger::{Asked, Step};
+use super::job::{Asked, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
 use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, cursor_fingerprint};

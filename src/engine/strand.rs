@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 use super::Error;
-use super::ledger::{Asked, Ledger, Step, strand_name};
+use super::job::{Asked, Step, strand_name};
+use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::stop::Stop;
+use super::thread::{Left, Thread};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
@@ -22,37 +24,6 @@ pub(super) struct Shared<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stop: &'a Stop,
     pub(super) monitor: &'a dyn Monitor,
-}
-
-/// How a strand, or a walk, left a run.
-#[derive(Debug)]
-pub(super) enum Left {
-    /// It is over; the ledger has the reason.
-    Over,
-    /// The server refused the cursor this program made for the beginning of the window.
-    ForgedRefused,
-    /// It goes on in a later run, for this reason.
-    Unfinished(String),
-    /// The server wants another key.
-    KeyRefused(String),
-    /// The ledger cannot write any more; it has the reason.
-    Halted,
-}
-
-/// One sequence of pages to be walked.
-#[derive(Debug, Clone)]
-pub(super) struct Thread {
-    pub(super) walk: Arc<str>,
-    pub(super) strand: Arc<str>,
-    pub(super) params: Arc<[(String, String)]>,
-    /// The id or hash looked up.
-    pub(super) key: Option<Arc<str>>,
-    /// Pages it has.
-    pub(super) pages: u64,
-    /// The cursor to send next.
-    pub(super) cursor: Option<String>,
-    /// Whether that cursor was made here.
-    pub(super) forged: bool,
 }
 
 /// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.

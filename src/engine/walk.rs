@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Error;
 use super::monitor::Event;
-use super::strand::{self, Left, Shared, Thread};
+use super::strand::{self, Shared};
+use super::thread::{Left, Thread};
 use super::{again, each, numbers, windows};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::Walk as State;
@@ -32,7 +33,7 @@ pub(super) async fn run(
         (Strands::Windows { count, from }, _) => windows::run(walk, state, *count, *from, shared).await?,
         (Strands::One, Paging::Number { last }) => numbers::run(walk, state, last, workers, shared).await?,
         (Strands::One, _) => {
-            let thread = thread(walk, &name, "", state);
+            let thread = Thread::new(walk, &name, "", state);
             shared.ledger.begin(&name, &thread.strand, false);
             strand::run(walk, thread, shared, |_| {}).await?
         }
@@ -45,30 +46,4 @@ pub(super) async fn run(
         shared.ledger.close_walk(&name);
     }
     Ok(left)
-}
-
-/// The strand of this key as the walk's state has it, with the walk's own parameters.
-pub(super) fn thread(walk: &Walk, name: &Arc<str>, key: &str, state: &State) -> Thread {
-    let strand = state.strands.get(key);
-    Thread {
-        walk: Arc::clone(name),
-        strand: key.into(),
-        params: walk.params.as_slice().into(),
-        key: None,
-        pages: strand.map_or(0, |strand| strand.pages),
-        cursor: strand.and_then(|strand| strand.cursor.clone()),
-        forged: strand.is_some_and(|strand| strand.from.is_some()),
-    }
-}
-
-/// What several strands come to: the worst of how they left.
-pub(super) fn worst(all: Vec<Left>) -> Left {
-    let rank = |left: &Left| match left {
-        Left::Over => 0,
-        Left::ForgedRefused => 1,
-        Left::Unfinished(_) => 2,
-        Left::KeyRefused(_) => 3,
-        Left::Halted => 4,
-    };
-    all.into_iter().max_by_key(rank).unwrap_or(Left::Over)
 }

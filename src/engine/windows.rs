@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use super::Error;
 use super::standing::NOTHING_BEHIND;
-use super::strand::{self, Left, Shared};
-use super::walk::{thread, worst};
+use super::strand::{self, Shared};
+use super::thread::{Left, Thread};
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{End, Walk as State, Why};
 use crate::definition::Walk;
@@ -86,7 +86,7 @@ pub(super) async fn run(walk: &Walk, state: &State, count: u32, from: i64, share
         ends: jiff::Timestamp::now().as_millisecond(),
     };
     let all = try_join_all((0..count).map(|_| work(&frame))).await?;
-    Ok(worst(all))
+    Ok(Left::worst(all))
 }
 
 /// One worker: a window that waits, else half of the largest that is being walked, until there is none.
@@ -130,7 +130,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         pane.at.set((frame.windows.at)(cursor).unwrap_or(pane.at.get()));
         frame.moved.notify_waiters();
     };
-    let mut thread = thread(frame.walk, &frame.name, &key, state);
+    let mut thread = Thread::new(frame.walk, &frame.name, &key, state);
     let mut left = strand::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
     if matches!(left, Left::ForgedRefused) {
         tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");

@@ -1,0 +1,90 @@
+//! What the walks ask of the book, and what it answers: pages that were asked for, and where a strand goes after each.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::api::endpoint::Endpoint;
+use crate::dataset::commit::End;
+use crate::fetch::{Answer, PageUrl, Unreadable};
+
+/// A page that was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// Its walk.
+    pub(super) walk: Arc<str>,
+    /// Its strand's key; empty for the only one.
+    pub(super) strand: Arc<str>,
+    /// What is asked.
+    pub(super) endpoint: &'static Endpoint,
+    /// The query parameters, without `limit` and cursor.
+    pub(super) params: Arc<[(String, String)]>,
+    /// The id or hash looked up.
+    pub(super) key: Option<Arc<str>>,
+    /// Its number in the strand.
+    pub(super) page: u64,
+    /// The cursor sent.
+    pub(super) cursor: Option<String>,
+    /// Items asked for.
+    pub(super) limit: u32,
+    /// Whether it is asked for once more because the first answer was doubtful.
+    pub(super) again: bool,
+    /// Its address.
+    pub(super) url: PageUrl,
+}
+
+impl Asked {
+    /// The name that rows carry: the walk's, and behind a slash the strand's.
+    pub(super) fn name(&self) -> String {
+        strand_name(&self.walk, &self.strand)
+    }
+}
+
+/// The name of a strand, unique within the pass.
+pub(super) fn strand_name(walk: &str, strand: &str) -> String {
+    if strand.is_empty() { walk.to_owned() } else { format!("{walk}/{strand}") }
+}
+
+/// Where a strand goes after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To the page at this cursor.
+    Next(String),
+    /// To the page at this cursor, with as many items as the server gives: more rows share its instant than were asked for.
+    Larger(String),
+    /// To the same page once more: the answer looks like a false end, and nothing was taken.
+    Again,
+    /// Of numbered pages: the page was taken.
+    Taken {
+        /// Whether it had items.
+        empty: bool,
+        /// How many pages there are, where the endpoint tells it.
+        pages_told: Option<u64>,
+    },
+    /// Nowhere: it is over.
+    Over,
+    /// Nowhere: nothing more can be written.
+    Halted,
+}
+
+/// What the walks ask of the book.
+pub(super) enum Job {
+    /// A strand begins, or goes on; of a fan-out it may be over already, by an earlier run.
+    Begin { walk: Arc<str>, strand: Arc<str>, over: bool },
+    /// A page's answer.
+    Take(Asked, Answer, oneshot::Sender<Result<Step, Unreadable>>),
+    /// A page that cannot be had.
+    GiveUp(Asked, Option<Answer>, String, oneshot::Sender<Step>),
+    /// A strand is over; with the answer that says so, where it is one worth keeping.
+    End(Asked, Option<Answer>, End, oneshot::Sender<Step>),
+    /// The later part of a window becomes a window of its own, unless the strand has passed it: its key.
+    Split { walk: Arc<str>, strand: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
+    /// The cursor at which the window before this one ended, once it has.
+    Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
+    /// The models of a walk that came without versions.
+    Hollow { walk: Arc<str>, reply: oneshot::Sender<Vec<i64>> },
+    /// Every strand of a walk is over.
+    Close { walk: Arc<str> },
+    /// Everything taken so far shall be durable.
+    Flush(oneshot::Sender<()>),
+}

@@ -1,0 +1,67 @@
+//! One sequence of pages to be walked, and how it leaves a run.
+
+use std::sync::Arc;
+
+use crate::dataset::commit::Walk as State;
+use crate::definition::Walk;
+
+/// How a strand, or a walk, left a run.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// It is over; the ledger has the reason.
+    Over,
+    /// The server refused the cursor this program made for the beginning of the window.
+    ForgedRefused,
+    /// It goes on in a later run, for this reason.
+    Unfinished(String),
+    /// The server wants another key.
+    KeyRefused(String),
+    /// The ledger cannot write any more; it has the reason.
+    Halted,
+}
+
+/// One sequence of pages to be walked.
+#[derive(Debug, Clone)]
+pub(super) struct Thread {
+    pub(super) walk: Arc<str>,
+    pub(super) strand: Arc<str>,
+    pub(super) params: Arc<[(String, String)]>,
+    /// The id or hash looked up.
+    pub(super) key: Option<Arc<str>>,
+    /// Pages it has.
+    pub(super) pages: u64,
+    /// The cursor to send next.
+    pub(super) cursor: Option<String>,
+    /// Whether that cursor was made here.
+    pub(super) forged: bool,
+}
+
+impl Thread {
+    /// The strand of this key as the walk's state has it, with the walk's own parameters.
+    pub(super) fn new(walk: &Walk, name: &Arc<str>, key: &str, state: &State) -> Self {
+        let strand = state.strands.get(key);
+        Self {
+            walk: Arc::clone(name),
+            strand: key.into(),
+            params: walk.params.as_slice().into(),
+            key: None,
+            pages: strand.map_or(0, |strand| strand.pages),
+            cursor: strand.and_then(|strand| strand.cursor.clone()),
+            forged: strand.is_some_and(|strand| strand.from.is_some()),
+        }
+    }
+}
+
+impl Left {
+    /// What several strands come to: the worst of how they left.
+    pub(super) fn worst(all: Vec<Self>) -> Self {
+        let rank = |left: &Self| match left {
+            Self::Over => 0,
+            Self::ForgedRefused => 1,
+            Self::Unfinished(_) => 2,
+            Self::KeyRefused(_) => 3,
+            Self::Halted => 4,
+        };
+        all.into_iter().max_by_key(rank).unwrap_or(Self::Over)
+    }
+}
