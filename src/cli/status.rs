@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::grid::{count, grid, span};
 use super::{complain, print};
-use crate::dataset::commit::{Record, Strand, Walk, check_chain};
+use crate::dataset::commit::{Record, Strand, Walk};
 use crate::dataset::layout::Layout;
+use crate::dataset::manifest::Manifest;
+use crate::dataset::read::read_manifest;
 use crate::dataset::storage::{Disk, Storage as _};
-use crate::dataset::store::read_records;
 use crate::dataset::{self};
 
 #[derive(Debug, clap::Args)]
@@ -36,14 +37,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn status(layout: &Layout) -> Result<String, dataset::Error> {
-    let files = read_records(layout, &Disk)?;
+    let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
-    let (records, damages) = check_chain(&files);
-    if !damages.is_empty() {
-        return Err(dataset::Error::Damaged { dataset, damages });
-    }
-    let Some(last) = records.last() else { return Err(dataset::Error::Absent { dataset }) };
-    let text = [headline(layout, last), walks(last), tables(&records), last_run(layout, last)];
+    let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
+    let text = [headline(layout, last), walks(last), tables(&manifest), last_run(layout, last)];
     Ok(text.join("\n"))
 }
 
@@ -102,9 +99,9 @@ fn standing(walk: &Walk) -> String {
     }
 }
 
-fn tables(records: &[Record]) -> String {
+fn tables(manifest: &Manifest) -> String {
     let mut sums: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
-    for part in records.iter().flat_map(|record| &record.parts) {
+    for part in manifest.live_parts() {
         let (parts, rows, bytes) = sums.entry(&part.table).or_default();
         (*parts, *rows, *bytes) = (*parts + 1, *rows + part.rows, *bytes + part.bytes);
     }

@@ -1,14 +1,16 @@
 //! The commit record — checkpoint and manifest in one — and what a dataset's files say about how to go on. Pure.
 //!
 //! A record is one JSON object whose last member is the BLAKE3 hash of everything before it. It names its predecessor by the
-//! hash of that whole file, so the records form a chain that cannot lose a link unnoticed.
+//! hash of that whole file, so the records form a chain that cannot lose a link unnoticed. A chain begins with commit 1, or
+//! at a full record, which carries what all records before it say: those are redundant, and removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::layout::{PartName, RunId};
+use super::manifest::Manifest;
 pub use super::progress::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why};
 use super::storage::Entry;
 
@@ -41,6 +43,28 @@ pub struct Record {
     pub walks: BTreeMap<String, Walk>,
     /// The parts it added.
     pub parts: Vec<Part>,
+    /// The parts it removed: a snapshot holds their rows, or parts that this commit added.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub pruned: Vec<PrunedPart>,
+    /// Of a full record: what all records before it say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<Box<Manifest>>,
+}
+
+/// A part that a commit removed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunedPart {
+    /// Its table.
+    pub table: String,
+    /// Its file name.
+    pub name: PartName,
+}
+
+impl From<&Part> for PrunedPart {
+    fn from(part: &Part) -> Self {
+        Self { table: part.table.clone(), name: part.name.clone() }
+    }
 }
 
 /// A part that a commit added.
@@ -118,6 +142,18 @@ pub enum Damage {
     },
 }
 
+impl Damage {
+    /// A part that is not there.
+    pub fn missing(part: &Part, commit: u64) -> Self {
+        Self::MissingPart { table: part.table.clone(), name: part.name.to_string(), commit }
+    }
+
+    /// Whether it is that this part is not there.
+    pub fn is_missing(&self, part: &Part) -> bool {
+        matches!(self, Self::MissingPart { table, name, .. } if *table == part.table && *name == part.name.to_string())
+    }
+}
+
 impl Record {
     /// Whether every walk of the pass is over.
     pub fn is_pass_over(&self) -> bool {
@@ -164,30 +200,40 @@ pub fn chain_hash(content: &[u8]) -> String {
     blake3::hash(content).to_string()
 }
 
-/// The sound records among these files (numbers ascending, content as read), and everything wrong with the others.
-pub fn check_chain(files: &[(u64, Vec<u8>)]) -> (Vec<Record>, Vec<Damage>) {
-    let (mut records, mut damages) = (Vec::new(), Vec::new());
+/// Whether a chain may begin with this record, so that those before it need not be there.
+pub fn is_full(commit: u64, content: &[u8]) -> bool {
+    Record::decode(commit, content).is_ok_and(|record| record.before.is_some())
+}
+
+/// What the sound records among these files say (numbers ascending, content as read), and everything wrong with the others.
+pub fn check_chain(files: &[(u64, Vec<u8>)]) -> (Manifest, Vec<Damage>) {
+    let (mut manifest, mut damages) = (Manifest::default(), Vec::new());
     let mut previous = Some(String::new());
     let mut expected = 1;
-    for (commit, content) in files {
+    for (at, (commit, content)) in files.iter().enumerate() {
+        let record = Record::decode(*commit, content);
+        // The first one there is may have been full, should it be damaged.
+        let begins = at == 0 && record.as_ref().map_or(true, |record| record.before.is_some());
         if expected < *commit {
-            damages.push(Damage::Gap { first: expected, last: commit - 1 });
+            if !begins {
+                damages.push(Damage::Gap { first: expected, last: commit - 1 });
+            }
             previous = None;
         }
-        match Record::decode(*commit, content) {
+        match record {
             Ok(record) => {
                 if previous.as_ref().is_some_and(|hash| *hash != record.previous) {
                     let reason = format!("it does not follow the record of commit {} that is here", commit - 1);
                     damages.push(Damage::Record { commit: *commit, reason });
                 }
-                records.push(record);
+                manifest.add(record);
             }
             Err(damage) => damages.push(damage),
         }
         previous = Some(chain_hash(content));
         expected = commit + 1;
     }
-    (records, damages)
+    (manifest, damages)
 }
 
 /// What must be done on disk before a dataset may be written to.
@@ -203,39 +249,37 @@ pub struct Recovery {
 ///
 /// # Errors
 /// Everything found that no crash of this program can have caused.
-pub fn plan_recovery(records: &[Record], files: &BTreeMap<&str, Vec<Entry>>) -> Result<Recovery, Vec<Damage>> {
+pub fn plan_recovery(manifest: &Manifest, files: &BTreeMap<&str, Vec<Entry>>) -> Result<Recovery, Vec<Damage>> {
     let mut recovery = Recovery::default();
     let mut damages = Vec::new();
     let mut unnamed = index(files);
-    let last = records.last().map_or(0, |record| record.commit);
-    for record in records {
-        for part in &record.parts {
-            let mut take = |name: String| unnamed.remove(&(part.table.as_str(), name));
-            let published = take(part.name.to_string());
-            // Only the last commit's publish can have been interrupted; older staged files are leftovers to sweep.
-            let staged = if record.commit == last { take(part.name.staged()) } else { None };
-            match published.or(staged) {
-                None => damages.push(Damage::MissingPart {
-                    table: part.table.clone(),
-                    name: part.name.to_string(),
-                    commit: record.commit,
-                }),
-                Some(found) if found != part.bytes => damages.push(Damage::PartSize {
-                    table: part.table.clone(),
-                    name: part.name.to_string(),
-                    found,
-                    expected: part.bytes,
-                }),
-                Some(_) if staged.is_some() => recovery.publish.push(part.clone()),
-                Some(_) => {}
+    for (commit, part) in
+        manifest.parts.iter().flat_map(|(commit, parts)| parts.iter().map(move |part| (*commit, part)))
+    {
+        let mut take = |name: String| unnamed.remove(&(part.table.as_str(), name));
+        let published = take(part.name.to_string());
+        // Only the last commit's publish can have been interrupted; older staged files are leftovers to sweep.
+        let staged = if commit == manifest.last_commit() { take(part.name.staged()) } else { None };
+        let (table, name) = (part.table.clone(), part.name.to_string());
+        match published.or(staged) {
+            None => damages.push(Damage::missing(part, commit)),
+            Some(found) if found != part.bytes => {
+                damages.push(Damage::PartSize { table, name, found, expected: part.bytes });
             }
+            Some(_) if staged.is_some() => recovery.publish.push(part.clone()),
+            Some(_) => {}
         }
     }
-    for ((table, name), _) in unnamed {
+    // Only the last commit's removals can have been interrupted; they are made again anyway.
+    let pruned =
+        manifest.last.iter().flat_map(|last| &last.pruned).map(|part| (part.table.as_str(), part.name.to_string()));
+    let pruned: BTreeSet<_> = pruned.collect();
+    for (file, _) in unnamed {
+        let (table, name) = (file.0.to_owned(), file.1.clone());
         if PartName::of_staged(&name).is_some() {
-            recovery.sweep.push((table.to_owned(), name));
-        } else if name.ends_with(".parquet") {
-            damages.push(Damage::StrayPart { table: table.to_owned(), name });
+            recovery.sweep.push((table, name));
+        } else if name.ends_with(".parquet") && !pruned.contains(&file) {
+            damages.push(Damage::StrayPart { table, name });
         }
     }
     if damages.is_empty() { Ok(recovery) } else { Err(damages) }
@@ -247,9 +291,9 @@ fn index<'a>(files: &BTreeMap<&'a str, Vec<Entry>>) -> BTreeMap<(&'a str, String
     files.iter().flat_map(|(table, entries)| entries.iter().map(move |e| entry(*table, e))).collect()
 }
 
-/// The fingerprint under which a cursor is remembered.
-pub fn cursor_fingerprint(cursor: &str) -> String {
-    blake3::hash(cursor.as_bytes()).to_hex()[..16].to_owned()
+/// The fingerprint under which a cursor or a definition is remembered.
+pub fn fingerprint(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The dataset on disk: parts, commit records, run reports, and the protocol that keeps them true at any instant.
 //!
 //! ```text
-//! OPEN     lock; read the records: no gap, each whole and naming its predecessor's hash, else refuse and touch nothing;
-//!          finish the last commit's publish; sweep staged leftovers.
+//! OPEN     lock; read the records from the last full one on: no gap, each whole and naming its predecessor's hash, else refuse
+//!          and touch nothing; finish the last commit's publish and removals; sweep staged leftovers and redundant records.
 //! COMMIT   per table: staged part written, synced, its footer re-read, hashed; directories synced; the record drafted,
 //!          synced, linked to its number (the commit point), its directory synced.
-//! PUBLISH  per part: linked from its staged to its final name; directories synced; the staged name removed.
+//! PUBLISH  per part: linked from its staged to its final name; directories synced; the staged name removed. Parts that the
+//!          commit removed are unlinked, their directories synced. Behind a full record, the records before it are removed.
 //! FAIL     before the commit point: staged files are removed, the checkpoint is untouched.
 //! ```
 
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 
 pub mod commit;
 pub mod layout;
+pub mod manifest;
 pub mod part;
 pub mod progress;
+pub mod read;
 pub mod storage;
 pub mod store;
 pub mod values;

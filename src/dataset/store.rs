@@ -1,6 +1,6 @@
 //! Opening a dataset for writing, committing to it, publishing what was committed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::commit::{Damage, Part, Record, Recovery, Walk, chain_hash, check_chain, plan_recovery};
-use super::layout::{Layout, PartName, RunId, is_draft, record_number};
+use super::commit::{Part, PrunedPart, Record, Recovery, Walk, chain_hash};
+use super::layout::{Layout, PartName, RunId, is_draft};
+use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, rows_in_footer, write_part};
-use super::storage::{Entry, Storage};
+use super::read::{Inspected, inspect, record_numbers};
+use super::storage::Storage;
 use super::{During, Error};
 use crate::table::{self, Table};
 
@@ -19,24 +21,14 @@ use crate::table::{self, Table};
 pub struct Store {
     layout: Layout,
     storage: Arc<dyn Storage>,
-    last: u64,
+    /// What the records say, up to the last commit.
+    manifest: Manifest,
     last_hash: String,
+    full_every: u64,
     /// Directories whose names are known to be durable.
     ensured: HashSet<PathBuf>,
     _lock: Box<dyn Send>,
 }
-
-/// Where an opened dataset stands.
-#[derive(Debug, Default)]
-pub struct Standing {
-    /// The last record; `None` in a new dataset.
-    pub last: Option<Record>,
-    /// Fingerprints of the cursors met in the last record's pass, by walk and strand.
-    pub met: Met,
-}
-
-/// Fingerprints of cursors, by walk and strand.
-pub type Met = BTreeMap<(String, String), HashSet<String>>;
 
 /// What a commit makes durable together.
 #[derive(Debug)]
@@ -47,6 +39,8 @@ pub struct Batch {
     pub pass: u64,
     /// Where every walk of the pass stands with exactly these rows.
     pub walks: BTreeMap<String, Walk>,
+    /// Parts to remove: a snapshot holds their rows, or `tables` does.
+    pub prune: Vec<PrunedPart>,
 }
 
 /// Who commits: the same for every commit of a run.
@@ -65,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Held`], [`Error::Damaged`] (and then nothing was written) or [`Error::Disk`].
-    pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<(Self, Standing), Error> {
+    pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let path = layout.lock();
         let locked_before =
             storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
@@ -76,18 +70,28 @@ impl Store {
         ensure_dir(&*storage, layout.root())?;
         let lock = storage.lock(&path).during("lock", &path)?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
-        let Inspected { records, last_hash, recovery } = inspect(&layout, &*storage)?;
-        if records.is_empty() {
+        let Inspected { manifest, last_hash, recovery } = inspect(&layout, &*storage)?;
+        if manifest.last.is_none() {
             sync_above(&*storage, layout.root())?;
         }
         // This makes durable, too, a record that was linked by a run that died before it synced the directory.
         let commits = layout.commits();
         ensure_dir(&*storage, &commits)?;
         storage.sync_dir(&commits).during("sync", &commits)?;
-        let last = records.len() as u64;
-        let store = Self { layout, storage, last, last_hash, ensured: HashSet::new(), _lock: lock };
+        let ensured = HashSet::new();
+        let store = Self { layout, storage, manifest, last_hash, full_every: FULL_EVERY, ensured, _lock: lock };
         store.recover(&recovery)?;
-        Ok((store, stand(records)))
+        Ok(store)
+    }
+
+    /// Writes a full record after so many others, at least, instead of [`FULL_EVERY`].
+    pub fn write_full_every(&mut self, records: u64) {
+        self.full_every = records;
+    }
+
+    /// What the dataset's records say, the last commit's included.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// The dataset's layout.
@@ -101,15 +105,15 @@ impl Store {
         self.publish(&publish)?;
         for (table, name) in &recovery.sweep {
             if let Some(table) = table::named(table) {
-                let path = Layout::entry(&self.layout.parts(table), name);
-                self.storage.remove(&path).during("remove", &path)?;
+                self.remove(&Layout::entry(&self.layout.parts(table), name))?;
             }
         }
+        self.remove_pruned()?;
+        self.remove_redundant()?;
         for directory in [self.layout.commits(), self.layout.runs()] {
             for entry in self.storage.list(&directory).during("list", &directory)? {
                 if is_draft(&entry.name) {
-                    let path = Layout::entry(&directory, &entry.name);
-                    self.storage.remove(&path).during("remove", &path)?;
+                    self.remove(&Layout::entry(&directory, &entry.name))?;
                 }
             }
         }
@@ -122,7 +126,11 @@ impl Store {
     /// [`Error::Disk`]. Before the commit point the staged files are removed again and the last checkpoint stands; behind
     /// it the commit stands and the next [`Store::open`] finishes its publish. Either way this store must not be used again.
     pub fn commit(&mut self, writer: &Writer, batch: Batch) -> Result<Record, Error> {
-        let commit = self.last + 1;
+        let commit = self.manifest.last_commit() + 1;
+        if let Some(part) = batch.prune.iter().find(|part| !self.manifest.has(part)) {
+            let missing = io::Error::other(format!("no commit has a part `{}/{}`", part.table, part.name));
+            return Err(missing).during("remove parts of", self.layout.root());
+        }
         let name = PartName { commit, run: writer.run.clone() };
         let tables: Vec<_> = batch.tables.iter().filter(|(_, rows)| rows.num_rows() > 0).map(|(t, _)| *t).collect();
         let drafted = self.stage(writer, &name, batch.tables).and_then(|parts| {
@@ -138,16 +146,45 @@ impl Store {
                 pass: batch.pass,
                 walks: batch.walks,
                 parts,
+                pruned: batch.prune,
+                before: self.manifest.is_full_due(self.full_every).then(|| Box::new(self.manifest.clone())),
             };
             self.draft(&record).map(|hash| (record, hash))
         });
         let (record, hash) = drafted.inspect_err(|_| self.discard(&tables, &name))?;
         // From here on nothing staged may be removed: even a link that reports an error may have been made.
         self.enact(commit)?;
-        (self.last, self.last_hash) = (commit, hash);
+        let record = self.manifest.add(record).clone();
+        self.last_hash = hash;
         let parts: Vec<_> = tables.into_iter().map(|table| (table, name.clone())).collect();
         self.publish(&parts)?;
+        self.remove_pruned()?;
+        if self.manifest.full == commit {
+            self.remove_redundant()?;
+        }
         Ok(record)
+    }
+
+    /// Removes the parts that the last commit removed. Durably: no older commit's may ever come back.
+    fn remove_pruned(&self) -> Result<(), Error> {
+        let mut tables = BTreeSet::new();
+        for part in self.manifest.last.iter().flat_map(|last| &last.pruned) {
+            let Some(table) = table::named(&part.table) else { continue };
+            self.remove(&self.layout.part(table, &part.name))?;
+            tables.insert(self.layout.parts(table));
+        }
+        tables.iter().try_for_each(|directory| self.storage.sync_dir(directory).during("sync", directory))
+    }
+
+    /// Removes the records that the last full one made redundant. Those that a crash brings back are removed by the next open.
+    fn remove_redundant(&self) -> Result<(), Error> {
+        let mut numbers = record_numbers(&self.layout, &*self.storage)?;
+        numbers.retain(|commit| *commit < self.manifest.full);
+        numbers.into_iter().map(|commit| self.layout.record(commit)).try_for_each(|path| self.remove(&path))
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        self.storage.remove(path).during("remove", path)
     }
 
     /// Writes every table's rows as a staged part, durable under its staged name.
@@ -202,7 +239,7 @@ impl Store {
         self.storage.link(&draft, &path).during("create", &path)?;
         let commits = self.layout.commits();
         self.storage.sync_dir(&commits).during("sync", &commits)?;
-        self.storage.remove(&draft).during("remove", &draft)
+        self.remove(&draft)
     }
 
     /// Gives committed parts their final names.
@@ -219,8 +256,7 @@ impl Store {
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
         for (table, name) in parts {
-            let staged = self.layout.staged(table, name);
-            self.storage.remove(&staged).during("remove", &staged)?;
+            self.remove(&self.layout.staged(table, name))?;
         }
         Ok(())
     }
@@ -255,84 +291,6 @@ impl Store {
         self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
         self.storage.rename(&draft, &path).during("replace", &path)
     }
-}
-
-/// A sound dataset, and what an interrupted run left to do in it.
-struct Inspected {
-    records: Vec<Record>,
-    last_hash: String,
-    recovery: Recovery,
-}
-
-/// Looks at everything that a writer relies on, and touches nothing.
-fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
-    let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
-    let files = read_records(layout, storage)?;
-    let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
-    let (records, damages) = check_chain(&files);
-    if !damages.is_empty() {
-        return Err(damaged(damages));
-    }
-    let files = list_parts(layout, storage)?;
-    let recovery = plan_recovery(&records, &files).map_err(damaged)?;
-    let has_name = |part: &Part| {
-        let name = part.name.to_string();
-        files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
-    };
-    for part in recovery.publish.iter().filter(|part| !has_name(part)) {
-        // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
-        let Some(table) = table::named(&part.table) else { continue };
-        let path = layout.staged(table, &part.name);
-        let content = storage.read(&path).during("read", &path)?;
-        if blake3::hash(&content).to_string() != part.hash {
-            let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
-            return Err(damaged(vec![damage]));
-        }
-    }
-    Ok(Inspected { records, last_hash, recovery })
-}
-
-/// Reads a dataset without touching it; it may be written to meanwhile.
-///
-/// # Errors
-/// [`Error::Absent`] or [`Error::Disk`].
-pub fn read_records(layout: &Layout, storage: &dyn Storage) -> Result<Vec<(u64, Vec<u8>)>, Error> {
-    let directory = layout.commits();
-    let entries = storage.list(&directory).during("list", &directory)?;
-    let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| record_number(&entry.name)).collect();
-    numbers.sort_unstable();
-    let read = |n: u64| {
-        let path = layout.record(n);
-        storage.read(&path).map(|content| (n, content)).during("read", &path)
-    };
-    numbers.into_iter().map(read).collect()
-}
-
-/// The files in every table's parts directory.
-///
-/// # Errors
-/// [`Error::Disk`].
-pub fn list_parts(layout: &Layout, storage: &dyn Storage) -> Result<BTreeMap<&'static str, Vec<Entry>>, Error> {
-    let list = |table: &&'static Table| {
-        let directory = layout.parts(table);
-        Ok((table.name, storage.list(&directory).during("list", &directory)?))
-    };
-    table::ALL.iter().map(list).collect()
-}
-
-fn stand(mut records: Vec<Record>) -> Standing {
-    let Some(last) = records.pop() else { return Standing::default() };
-    let mut met = Met::new();
-    for record in records.iter().chain([&last]).filter(|record| record.pass == last.pass) {
-        for (name, walk) in &record.walks {
-            for (key, strand) in walk.strands.iter().filter(|(_, strand)| !strand.met.is_empty()) {
-                met.entry((name.clone(), key.clone())).or_default().extend(strand.met.iter().cloned());
-            }
-        }
-    }
-    // Strands that are over meet no more cursors.
-    met.retain(|(walk, key), _| last.walks.get(walk).is_some_and(|walk| walk.strands.contains_key(key)));
-    Standing { last: Some(last), met }
 }
 
 /// Makes a directory, and its name durable in the one above.

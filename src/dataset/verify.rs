@@ -12,11 +12,12 @@ use arrow::row::{Row, RowConverter, Rows, SortField};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::commit::{Damage, Part, Record, check_chain, plan_recovery};
+use super::commit::{Damage, Part, PrunedPart, check_chain, plan_recovery};
 use super::layout::Layout;
+use super::manifest::PassSummary;
 use super::part::sort_columns;
+use super::read::{list_parts, read_manifest, read_records, record_numbers};
 use super::storage::Storage;
-use super::store::{list_parts, read_records};
 use super::{During, Error};
 use crate::table::{self, Table};
 
@@ -38,30 +39,30 @@ pub struct Findings {
 /// # Errors
 /// [`Error::Absent`], or [`Error::Disk`] when the disk refuses to be read.
 pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error> {
-    let (files, recovery) = loop {
+    let (records, (manifest, damages), recovery) = loop {
         let files = read_records(layout, storage)?;
         let parts = list_parts(layout, storage)?;
-        let (records, damages) = check_chain(&files);
-        let recovery = plan_recovery(&records, &parts);
+        let (manifest, damages) = check_chain(&files);
+        let recovery = plan_recovery(&manifest, &parts);
         // A crawl that committed meanwhile has made the comparison stale.
-        if read_records(layout, storage)?.len() == files.len() {
-            break ((records, damages), recovery);
+        if record_numbers(layout, storage)?.last() == files.last().map(|(commit, _)| commit) {
+            break (files.len(), (manifest, damages), recovery);
         }
     };
-    let (records, damages) = files;
-    if records.is_empty() && damages.is_empty() && storage.list(layout.root()).during("list", layout.root())?.is_empty()
-    {
+    if records == 0 && storage.list(layout.root()).during("list", layout.root())?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    let mut findings = Findings { records: records.len() as u64, ..Findings::default() };
+    let mut findings = Findings { records: records as u64, ..Findings::default() };
     findings.faults.extend(damages.iter().map(ToString::to_string));
     let stray_or_missing = recovery.err().unwrap_or_default();
     findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
     let mut pages = Pages::default();
-    for record in &records {
-        check_commit(layout, storage, record, &stray_or_missing, &mut pages, &mut findings)?;
+    for (commit, parts) in &manifest.parts {
+        let is_there = |part: &&Part| !stray_or_missing.iter().any(|damage| damage.is_missing(part));
+        let parts: Vec<&Part> = parts.iter().filter(is_there).collect();
+        check_commit(layout, storage, *commit, &parts, &mut pages, &mut findings)?;
     }
-    pages.check(&records, &mut findings.faults);
+    pages.check(&manifest.passes, &mut findings.faults);
     Ok(findings)
 }
 
@@ -69,16 +70,24 @@ pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error>
 fn check_commit(
     layout: &Layout,
     storage: &dyn Storage,
-    record: &Record,
-    known: &[Damage],
+    commit: u64,
+    parts: &[&Part],
     pages: &mut Pages,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let mut contents: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
-    for part in &record.parts {
-        let missing = |damage: &Damage| matches!(damage, Damage::MissingPart { table, name, .. } if *table == part.table && *name == part.name.to_string());
-        let Some(table) = table::named(&part.table).filter(|_| !known.iter().any(missing)) else { continue };
-        match read_part(layout, storage, table, part)? {
+    for part in parts {
+        let Some(table) = table::named(&part.table) else { continue };
+        let Some(read) = read_part(layout, storage, table, part)? else {
+            // A commit may have removed it meanwhile, and others of this one.
+            let now = read_manifest(layout, storage)?;
+            if now.has(&PrunedPart::from(*part)) {
+                findings.faults.push(Damage::missing(part, commit).to_string());
+                continue;
+            }
+            return Ok(());
+        };
+        match read {
             Ok(batches) => {
                 findings.parts += 1;
                 findings.rows += part.rows;
@@ -91,20 +100,20 @@ fn check_commit(
         }
     }
     for table in table::ALL {
-        if let Err(fault) = check_parents(table, &contents, record.commit) {
+        if let Err(fault) = check_parents(table, &contents, commit) {
             findings.faults.push(fault);
         }
     }
     Ok(())
 }
 
-/// Reads a part whose bytes are those that were committed; the inner error is the fault.
+/// Reads a part whose bytes are those that were committed, if it is there; the inner error is the fault.
 fn read_part(
     layout: &Layout,
     storage: &dyn Storage,
     table: &Table,
     part: &Part,
-) -> Result<Result<Vec<RecordBatch>, String>, Error> {
+) -> Result<Option<Result<Vec<RecordBatch>, String>>, Error> {
     let fault = |what: &str| format!("part `{}/{}` {what}", part.table, part.name);
     let (path, staged) = (layout.part(table, &part.name), layout.staged(table, &part.name));
     // The last commit of an interrupted run may still be waiting to be published.
@@ -112,9 +121,12 @@ fn read_part(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => storage.read(&staged),
         other => other,
     };
-    let content = Bytes::from(content.during("read", &path)?);
+    let content = match content {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => Bytes::from(other.during("read", &path)?),
+    };
     if blake3::hash(&content).to_string() != part.hash {
-        return Ok(Err(fault("is not what was committed: its hash is another")));
+        return Ok(Some(Err(fault("is not what was committed: its hash is another"))));
     }
     let read = || -> Result<Vec<RecordBatch>, Box<dyn std::error::Error>> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(content)?;
@@ -123,14 +135,14 @@ fn read_part(
         }
         Ok(reader.build()?.collect::<Result<_, ArrowError>>()?)
     };
-    Ok(read().map_err(|error| fault(&format!("cannot be read: {error}"))).and_then(|batches| {
+    Ok(Some(read().map_err(|error| fault(&format!("cannot be read: {error}"))).and_then(|batches| {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if rows as u64 == part.rows {
             Ok(batches)
         } else {
             Err(fault(&format!("holds {rows} rows; {} were committed", part.rows)))
         }
-    }))
+    })))
 }
 
 /// Rows of a part are in order, and no key occurs twice on one page.
@@ -214,11 +226,10 @@ impl Pages {
     }
 
     /// Each walk has exactly the pages that the last record of its pass counts, and no strand of it has a gap.
-    fn check(&self, records: &[Record], faults: &mut Vec<String>) {
-        let last_of_pass: BTreeMap<u64, &Record> = records.iter().map(|record| (record.pass, record)).collect();
-        for (pass, record) in last_of_pass {
-            for (name, walk) in &record.walks {
-                let strands = self.0.iter().filter(|((of, strand), _)| *of == pass && is_strand(strand, name));
+    fn check(&self, passes: &BTreeMap<u64, PassSummary>, faults: &mut Vec<String>) {
+        for (pass, summary) in passes {
+            for (name, walk) in &summary.walks {
+                let strands = self.0.iter().filter(|((of, strand), _)| of == pass && is_strand(strand, name));
                 let mut found = walk.given_up.len() as u64;
                 for ((_, strand), pages) in strands {
                     let lost = walk.given_up.iter().filter(|lost| is_named(strand, name, &lost.strand));

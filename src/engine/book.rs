@@ -264,7 +264,7 @@ impl Book {
         }
         let walks = self.walks.iter_mut().map(|(name, standing)| (name.clone(), standing.record())).collect();
         (self.changed, self.urgent) = (None, false);
-        self.committer.commit(Batch { tables, pass: self.pass, walks })
+        self.committer.commit(Batch { tables, pass: self.pass, walks, prune: Vec::new() })
     }
 }
 

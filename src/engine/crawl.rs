@@ -49,8 +49,8 @@ pub struct Options {
 pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let dataset = options.dataset.clone();
-    let (store, standing) = Store::open(options.dataset, Arc::new(Disk))?;
-    let pass = pass::choose(crawl, standing, options.restart)?;
+    let store = Store::open(options.dataset, Arc::new(Disk))?;
+    let pass = pass::choose(crawl, store.manifest(), options.restart)?;
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();

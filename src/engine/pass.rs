@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::dataset::commit::{Record, Walk};
-use crate::dataset::store::{Met, Standing};
+use crate::dataset::commit::Walk;
+use crate::dataset::manifest::{Manifest, Met};
 use crate::definition::{Crawl, difference, fingerprint};
 
 /// The pass a run works on.
@@ -47,11 +47,11 @@ pub enum Refusal {
     },
 }
 
-/// The pass that a run of `crawl` works on in a dataset that stands like this. `restart` gives up an unfinished one.
+/// The pass that a run of `crawl` works on in a dataset whose records say this. `restart` gives up an unfinished one.
 ///
 /// # Errors
 /// When the dataset is another crawl's, or the definition changed in the middle of a pass.
-pub fn choose(crawl: &Crawl, standing: Standing, restart: bool) -> Result<Pass, Refusal> {
+pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
     let fresh = |number| Pass {
         number,
@@ -60,9 +60,9 @@ pub fn choose(crawl: &Crawl, standing: Standing, restart: bool) -> Result<Pass, 
         met: Met::new(),
         definition: definition.clone(),
     };
-    let Some(last) = standing.last else { return Ok(fresh(1)) };
+    let Some(last) = &manifest.last else { return Ok(fresh(1)) };
     if last.crawl != crawl.name {
-        return Err(Refusal::OtherCrawl { theirs: last.crawl, ours: crawl.name.clone() });
+        return Err(Refusal::OtherCrawl { theirs: last.crawl.clone(), ours: crawl.name.clone() });
     }
     if restart || last.is_pass_over() {
         return Ok(fresh(last.pass + 1));
@@ -71,15 +71,11 @@ pub fn choose(crawl: &Crawl, standing: Standing, restart: bool) -> Result<Pass, 
         let differences = difference(&last.definition, &definition);
         return Err(Refusal::Changed { pass: last.pass, differences });
     }
-    Ok(resume(last, standing.met, definition))
-}
-
-fn resume(last: Record, met: Met, definition: Value) -> Pass {
-    let mut walks = last.walks;
+    let mut walks = last.walks.clone();
     for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
         strand.met.clear();
     }
-    Pass { number: last.pass, resumed: true, walks, met, definition }
+    Ok(Pass { number: last.pass, resumed: true, walks, met: manifest.met.clone(), definition })
 }
 
 #[cfg(test)]

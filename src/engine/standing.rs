@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::job::{Asked, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, cursor_fingerprint};
-use crate::dataset::store::Met;
+use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
+use crate::dataset::manifest::Met;
 
 /// How many of the last ids are remembered: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -29,8 +29,9 @@ impl Standing {
     pub(super) fn all(walks: BTreeMap<String, Walk>, met: Met) -> BTreeMap<String, Self> {
         let standing = |walk| Self { walk, ..Self::default() };
         let mut all: BTreeMap<String, Self> = walks.into_iter().map(|(name, walk)| (name, standing(walk))).collect();
-        for ((walk, strand), fingerprints) in met {
-            all.entry(walk).or_default().met.insert(strand, fingerprints);
+        for (walk, strands) in met {
+            let strands = strands.into_iter().map(|(strand, met)| (strand, met.into_iter().collect()));
+            all.entry(walk).or_default().met = strands.collect();
         }
         all
     }
@@ -115,7 +116,7 @@ impl Standing {
                 return Err(complete());
             }
         }
-        let fingerprint = cursor_fingerprint(&cursor);
+        let fingerprint = fingerprint(&cursor);
         let met = self.met.get(&*asked.strand).is_some_and(|met| met.contains(&fingerprint));
         if met && asked.limit < asked.endpoint.limit_max {
             // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.

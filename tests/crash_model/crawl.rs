@@ -4,15 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use civitrawl::dataset::commit::{Strand, Walk, cursor_fingerprint};
+use civitrawl::dataset::commit::{Part, PrunedPart, Strand, Walk, fingerprint};
 use civitrawl::dataset::layout::{Layout, RunId};
+use civitrawl::dataset::manifest::Manifest;
 use civitrawl::dataset::storage::Storage;
-use civitrawl::dataset::store::{Batch, Standing, Store, Writer};
+use civitrawl::dataset::store::{Batch, Store, Writer};
 use civitrawl::dataset::{Error, layout};
 use civitrawl::table::{Gather, Provenance, Table, creators, pages, tags};
 
 /// Commits of the whole crawl.
-pub(crate) const COMMITS: u64 = 3;
+pub(crate) const COMMITS: u64 = 4;
+
+/// Every second record is a full one.
+pub(crate) const FULL_EVERY: u64 = 2;
+
+/// The parts that a commit removes: table, and the commit that added it. The next commit adds none to one of the tables.
+pub(crate) const PRUNED: [(u64, &str, u64); 3] = [(3, "tags", 1), (3, "creators", 2), (4, "tags", 2)];
+
+/// Whether a commit adds creators.
+pub(crate) fn has_creators(commit: u64) -> bool {
+    commit % 3 == 2
+}
 
 /// The dataset; the directory above it is not there either.
 pub(crate) fn place() -> Layout {
@@ -34,19 +46,19 @@ pub(crate) fn cursor(commit: u64) -> String {
 /// Where the walks stand behind a commit.
 pub(crate) fn walks(commit: u64) -> BTreeMap<String, Walk> {
     let walk = |pages: u64, met: u64| {
-        let met = vec![cursor_fingerprint(&cursor(met))];
+        let met = vec![fingerprint(&cursor(met))];
         let strand = Strand { cursor: Some(cursor(commit)), pages, met, ..Strand::default() };
         Walk { pages, items: 3 * pages, strands: BTreeMap::from([(String::new(), strand)]), ..Walk::default() }
     };
     let mut walks = BTreeMap::from([(String::from("tags"), walk(commit, commit))]);
     if commit >= 2 {
-        walks.insert(String::from("creators"), walk(commit / 2, commit));
+        walks.insert(String::from("creators"), walk((commit + 1) / 3, commit));
     }
     walks
 }
 
-/// What a commit makes durable: a page of tags, and with every second one a page of creators.
-pub(crate) fn batch(commit: u64) -> Batch {
+/// What a commit makes durable: a page of tags, and with every third one a page of creators.
+pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
     let (mut tag, mut creator, mut page) =
         (tags::Builder::default(), creators::Builder::default(), pages::Builder::default());
     let number = i64::try_from(commit).expect("commits are few");
@@ -57,8 +69,8 @@ pub(crate) fn batch(commit: u64) -> Batch {
         tag.push(tags::Row { name, model_count: None, link: None, extra: None, at: &here });
     });
     push_page(&mut page, &here);
-    if commit.is_multiple_of(2) {
-        let here = at("creators", number / 2);
+    if has_creators(commit) {
+        let here = at("creators", (number + 1) / 3);
         names.iter().for_each(|username| {
             let row = creators::Row { username, model_count: None, link: None, image: None, extra: None, at: &here };
             creator.push(row);
@@ -69,7 +81,9 @@ pub(crate) fn batch(commit: u64) -> Batch {
     let finish = |builder: &mut dyn Gather| -> (&'static Table, RecordBatch) {
         (builder.table(), builder.finish().expect("rows fit their table"))
     };
-    Batch { tables: builders.into_iter().map(finish).collect(), pass: 1, walks: walks(commit) }
+    let goes = |part: &&Part| PRUNED.contains(&(commit, part.table.as_str(), part.name.commit));
+    let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
+    Batch { tables: builders.into_iter().map(finish).collect(), pass: 1, walks: walks(commit), prune }
 }
 
 fn push_page(builder: &mut pages::Builder, at: &Provenance<'_>) {
@@ -94,19 +108,22 @@ fn push_page(builder: &mut pages::Builder, at: &Provenance<'_>) {
 }
 
 /// Opens the dataset.
-pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<(Store, Standing), Error> {
-    Store::open(place(), Arc::clone(storage))
+pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
+    let mut store = Store::open(place(), Arc::clone(storage))?;
+    store.write_full_every(FULL_EVERY);
+    Ok(store)
 }
 
 /// Opens the dataset and commits until the crawl is whole, a report behind each commit as a run writes it; `committed`
 /// hears every commit that returned `Ok`, the one found at the beginning first.
 pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, committed: &dyn Fn(u64)) -> Result<(), Error> {
-    let (mut store, standing) = open(storage)?;
-    let first = standing.last.map_or(0, |record| record.commit);
+    let mut store = open(storage)?;
+    let first = store.manifest().last_commit();
     committed(first);
     let writer = writer(digits);
     for commit in first + 1..=COMMITS {
-        store.commit(&writer, batch(commit))?;
+        let batch = batch(commit, store.manifest());
+        store.commit(&writer, batch)?;
         committed(commit);
         report(&mut store, &writer.run)?;
     }

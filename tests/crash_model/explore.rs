@@ -10,7 +10,7 @@ use crate::mutant::Mutation;
 use crate::power::{Random, losses};
 
 /// Losses looked at for each moment: of the crawl, of its recovery, and of the recovery from a crash of that.
-const LOSSES: [usize; 3] = [16, 3, 2];
+const LOSSES: [usize; 3] = [8, 3, 2];
 
 /// One of so many crashes of the crawl is crawled on from, to the end: writing Parquet takes longer than all the rest.
 const GOES_ON: usize = 6;

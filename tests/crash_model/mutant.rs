@@ -1,12 +1,17 @@
 //! Storages that break the protocol on purpose, one rule each: the model must catch every one.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Result;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use civitrawl::dataset::commit::{PrunedPart, Record};
+use civitrawl::dataset::layout::record_number;
 use civitrawl::dataset::storage::{Content, Entry, Storage};
+use civitrawl::table;
 
+use crate::crawl::place;
 use crate::machine::Machine;
 
 /// What a broken storage does, or does not do.
@@ -44,12 +49,22 @@ pub(crate) enum Mutation {
     StagedKept,
     /// Staged files are not listed.
     StagedHidden,
+    /// Records that a full one makes redundant are removed before that one is durable.
+    RedundantRemovedFirst,
+    /// Records that a full one has made redundant are not removed.
+    RedundantKept,
+    /// Parts that a commit removes are removed before it counts.
+    PrunedRemovedFirst,
+    /// Parts that a commit removed are not removed.
+    PrunedKept,
+    /// The removal of parts is not synced.
+    PrunedNotSynced,
     /// Whoever asks for the lock gets it.
     LockLost,
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 17] = [
+pub(crate) const ALL: [Mutation; 22] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -66,6 +81,11 @@ pub(crate) const ALL: [Mutation; 17] = [
     Mutation::RecordWrittenInPlace,
     Mutation::StagedKept,
     Mutation::StagedHidden,
+    Mutation::RedundantRemovedFirst,
+    Mutation::RedundantKept,
+    Mutation::PrunedRemovedFirst,
+    Mutation::PrunedKept,
+    Mutation::PrunedNotSynced,
     Mutation::LockLost,
 ];
 
@@ -73,13 +93,23 @@ pub(crate) const ALL: [Mutation; 17] = [
 pub(crate) fn wrap(machine: &Arc<Machine>, mutation: Option<Mutation>) -> Arc<dyn Storage> {
     match mutation {
         None => Arc::clone(machine) as Arc<dyn Storage>,
-        Some(mutation) => Arc::new(Mutant { machine: Arc::clone(machine), mutation }),
+        Some(mutation) => Arc::new(Mutant { machine: Arc::clone(machine), mutation, unsynced: Mutex::default() }),
     }
 }
 
 struct Mutant {
     machine: Arc<Machine>,
     mutation: Mutation,
+    /// Directories that parts were removed from, and that are to be synced for that.
+    unsynced: Mutex<BTreeSet<PathBuf>>,
+}
+
+fn is_part(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("parquet"))
+}
+
+fn is_record(path: &Path) -> bool {
+    is_in(path, "commits") && path.extension() == Some(OsStr::new("json"))
 }
 
 fn is_staged(path: &Path) -> bool {
@@ -114,6 +144,26 @@ impl Mutant {
             Mutation::OnlyParentsSynced => !commits && !parts,
             Mutation::ParentsNotSynced => commits || parts,
             _ => true,
+        }
+    }
+
+    /// Removes what the drafted record will make redundant or has removed, although it does not count yet.
+    fn remove_first(&self, draft: &Path, number: &Path) -> Result<()> {
+        let commit =
+            record_number(&number.file_name().unwrap_or_default().to_string_lossy()).expect("it is a record's");
+        let record = Record::decode(commit, &self.machine.read(draft)?).expect("it is whole");
+        match self.mutation {
+            Mutation::RedundantRemovedFirst if record.before.is_some() => {
+                self.machine.link(draft, number)?;
+                (1..commit).try_for_each(|commit| self.machine.remove(&place().record(commit)))
+            }
+            Mutation::PrunedRemovedFirst => {
+                let path =
+                    |part: &PrunedPart| place().part(table::named(&part.table).expect("it is known"), &part.name);
+                record.pruned.iter().try_for_each(|part| self.machine.remove(&path(part)))?;
+                self.machine.link(draft, number)
+            }
+            _ => self.machine.link(draft, number),
         }
     }
 
@@ -164,6 +214,9 @@ impl Storage for Mutant {
                 self.machine.rename(&kept, to)
             }
             Mutation::RecordWrittenInPlace if is_draft(from) => Ok(()),
+            Mutation::RedundantRemovedFirst | Mutation::PrunedRemovedFirst if is_draft(from) => {
+                self.remove_first(from, to)
+            }
             _ => self.machine.link(from, to),
         }
     }
@@ -173,14 +226,21 @@ impl Storage for Mutant {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        if self.mutation == Mutation::StagedKept && is_staged(path) {
-            return Ok(());
+        match self.mutation {
+            Mutation::StagedKept if is_staged(path) => return Ok(()),
+            Mutation::RedundantKept if is_record(path) => return Ok(()),
+            Mutation::PrunedKept if is_part(path) => return Ok(()),
+            Mutation::PrunedNotSynced if is_part(path) => {
+                let directory = path.parent().expect("parts are in directories").to_owned();
+                self.unsynced.lock().expect("nobody panics while holding it").insert(directory);
+            }
+            _ => {}
         }
         self.machine.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        if !self.syncs(dir) {
+        if !self.syncs(dir) || self.unsynced.lock().expect("nobody panics while holding it").remove(dir) {
             return Ok(());
         }
         match dir.parent() {

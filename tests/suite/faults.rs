@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::read::read_manifest;
 use civitrawl::dataset::storage::Disk;
-use civitrawl::dataset::store::read_records;
 use civitrawl::dataset::values::distinct;
 use civitrawl::table;
 use flate2::Compression;
@@ -159,10 +159,8 @@ fn path_of(stream: &TcpStream) -> std::io::Result<String> {
 fn models(room: &Room) -> (Vec<String>, u64) {
     let layout = Layout::new(room.dataset());
     let ids = distinct(&layout, &Disk, &table::models::TABLE, "id").unwrap();
-    let records = read_records(&layout, &Disk).unwrap();
-    let records = records.iter().map(|(_, text)| serde_json::from_slice::<serde_json::Value>(text).unwrap());
-    let parts = records.flat_map(|record| record["parts"].as_array().unwrap().clone());
-    let rows = parts.filter(|part| part["table"] == "models").map(|part| part["rows"].as_u64().unwrap()).sum();
+    let manifest = read_manifest(&layout, &Disk).unwrap();
+    let rows = manifest.live_parts().filter(|part| part.table == "models").map(|part| part.rows).sum();
     (ids, rows)
 }
 

@@ -30,6 +30,8 @@ fn record(commit: u64, previous: &str) -> Record {
         pass: 1,
         walks: BTreeMap::from([("models".to_owned(), walk)]),
         parts: vec![part("models", commit), part("pages", commit)],
+        pruned: Vec::new(),
+        before: None,
     }
 }
 
@@ -49,11 +51,11 @@ fn chain(length: u64) -> Files {
 
 #[test]
 fn a_sound_chain_is_read_back() {
-    let (records, damages) = check_chain(&chain(4));
+    let (manifest, damages) = check_chain(&chain(4));
     assert_eq!(damages, []);
-    assert_eq!(records.iter().map(|record| record.commit).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    assert_eq!(records[0], record(1, ""));
-    assert_eq!(check_chain(&[]), (Vec::new(), Vec::new()));
+    assert_eq!(manifest.parts.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(manifest.last, Some(Record::decode(4, &chain(4)[3].1).unwrap()));
+    assert_eq!(check_chain(&[]), (Manifest::default(), Vec::new()));
 }
 
 /// Records' files.
@@ -164,7 +166,7 @@ fn carry_out(plan: &Recovery, disk: &mut Disk) {
 
 #[test]
 fn a_publish_that_died_anywhere_is_finished() {
-    let records = check_chain(&chain(2)).0;
+    let manifest = check_chain(&chain(2)).0;
     let staging: Disk = staged(2).into_iter().map(|file| (file, 102)).collect();
     let [a, b] = staged(2);
     let finals = ["models", "pages"].map(|table| (table, part(table, 2).name.to_string()));
@@ -182,23 +184,23 @@ fn a_publish_that_died_anywhere_is_finished() {
         let mut disk: Disk = published(1..=1).into_iter().chain(staging.clone()).collect();
         disk.extend(linked.into_iter().map(|file| (file.clone(), 102)));
         disk.retain(|file, _| !unlinked.contains(&file));
-        let plan = plan_recovery(&records, &listed(&disk)).unwrap();
+        let plan = plan_recovery(&manifest, &listed(&disk)).unwrap();
         assert_eq!(plan.sweep, [], "{what}: a committed part must not be swept");
         carry_out(&plan, &mut disk);
         assert_eq!(disk, published(1..=2), "{what}");
-        assert_eq!(plan_recovery(&records, &listed(&disk)), Ok(Recovery::default()), "{what}: recovered twice");
+        assert_eq!(plan_recovery(&manifest, &listed(&disk)), Ok(Recovery::default()), "{what}: recovered twice");
     }
 }
 
 #[test]
 fn what_was_staged_and_not_committed_is_swept() {
-    let records = check_chain(&chain(2)).0;
+    let manifest = check_chain(&chain(2)).0;
     for staged_bytes in [0, 55, 103] {
         let mut disk = published(1..=2);
         disk.extend(staged(3).into_iter().map(|file| (file, staged_bytes)));
         // A leftover of an older commit, too: its part was published long ago.
         disk.extend(staged(1).into_iter().map(|file| (file, staged_bytes)));
-        let plan = plan_recovery(&records, &listed(&disk)).unwrap();
+        let plan = plan_recovery(&manifest, &listed(&disk)).unwrap();
         assert_eq!((plan.publish.len(), plan.sweep.len()), (0, 4));
         carry_out(&plan, &mut disk);
         assert_eq!(disk, published(1..=2));
@@ -207,7 +209,7 @@ fn what_was_staged_and_not_committed_is_swept() {
 
 #[test]
 fn what_no_crash_can_cause_is_damage() {
-    let records = check_chain(&chain(2)).0;
+    let manifest = check_chain(&chain(2)).0;
     let name = |commit| part("models", commit).name.to_string();
     let cases: [(&str, Change<Disk>, &str); 6] = [
         (
@@ -258,7 +260,7 @@ fn what_no_crash_can_cause_is_damage() {
     for (what, damage, expected) in cases {
         let mut disk = published(1..=2);
         damage(&mut disk);
-        let found = plan_recovery(&records, &listed(&disk)).unwrap_err();
+        let found = plan_recovery(&manifest, &listed(&disk)).unwrap_err();
         assert_eq!(found.len(), 1, "{what}: {found:?}");
         assert!(found[0].to_string().contains(expected), "{what}: {}", found[0]);
     }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::ENDPOINTS;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
-use crate::dataset::commit::{End, FORMAT, Strand, Why};
+use crate::dataset::commit::{End, FORMAT, Record, Strand, Why};
 use crate::dataset::layout::RunId;
 use crate::definition;
 
@@ -24,7 +24,7 @@ fn walk(end: Option<Why>) -> Walk {
 }
 
 /// A dataset whose pass 4 of `crawl` has walks that ended like this.
-fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Standing {
+fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
     let last = Record {
         format: FORMAT,
         commit: 9,
@@ -37,14 +37,17 @@ fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Standing {
         pass: 4,
         walks: ends.iter().map(|(name, end)| ((*name).to_owned(), walk(*end))).collect(),
         parts: Vec::new(),
+        pruned: Vec::new(),
+        before: None,
     };
-    let met = Met::from([(("a".to_owned(), String::new()), HashSet::from(["f00d".to_owned(), "beef".to_owned()]))]);
-    Standing { last: Some(last), met }
+    let met = BTreeSet::from(["f00d".to_owned(), "beef".to_owned()]);
+    let met = Met::from([("a".to_owned(), BTreeMap::from([(String::new(), met)]))]);
+    Manifest { last: Some(last), met, ..Manifest::default() }
 }
 
 #[test]
 fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
-    let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), Standing::default(), false).unwrap();
+    let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), &Manifest::default(), false).unwrap();
     assert_eq!((pass.number, pass.resumed), (1, false));
     assert_eq!(pass.walks, BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), Walk::default()))));
 }
@@ -52,21 +55,21 @@ fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
 #[test]
 fn an_unfinished_pass_is_resumed_where_it_stood() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
-    let pass = choose(&crawl, standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false).unwrap();
+    let pass = choose(&crawl, &standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false).unwrap();
     assert_eq!((pass.number, pass.resumed), (4, true));
     assert_eq!(pass.walks["a"].strands[""].cursor.as_deref(), Some("c"));
     assert_eq!(pass.walks["a"].pages, 3);
     assert!(pass.walks["b"].end.is_some());
     // What the last commit added is not added by the next one again, and yet every cursor of the pass is remembered.
     assert!(pass.walks.values().flat_map(|walk| walk.strands.values()).all(|strand| strand.met.is_empty()));
-    assert_eq!(pass.met[&("a".to_owned(), String::new())].len(), 2);
+    assert_eq!(pass.met["a"][""].len(), 2);
 }
 
 #[test]
 fn a_pass_that_is_over_is_followed_by_the_next() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
     for why in [Why::Complete, Why::CursorLoop, Why::Unreadable, Why::NotFound] {
-        let pass = choose(&crawl, standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false).unwrap();
+        let pass = choose(&crawl, &standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false).unwrap();
         assert_eq!((pass.number, pass.resumed), (5, false), "{why:?}");
         assert!(pass.walks.values().all(|walk| *walk == Walk::default()) && pass.met.is_empty());
     }
@@ -81,15 +84,15 @@ fn what_a_change_of_the_crawl_file_leads_to() {
     let smaller = crawl("x", &["a", "b"], 50, 1.0);
     let fewer = crawl("x", &["a"], 100, 1.0);
 
-    assert_eq!(choose(&faster, unfinished(), false).unwrap().number, 4, "pace may change");
+    assert_eq!(choose(&faster, &unfinished(), false).unwrap().number, 4, "pace may change");
     for changed in [&smaller, &fewer] {
-        assert!(matches!(choose(changed, unfinished(), false), Err(Refusal::Changed { pass: 4, .. })));
-        let pass = choose(changed, unfinished(), true).unwrap();
+        assert!(matches!(choose(changed, &unfinished(), false), Err(Refusal::Changed { pass: 4, .. })));
+        let pass = choose(changed, &unfinished(), true).unwrap();
         assert_eq!((pass.number, pass.resumed), (5, false), "`--restart` begins the next");
         assert_eq!(pass.definition, fingerprint(changed));
-        assert_eq!(choose(changed, over(), false).unwrap().number, 5, "between passes anything may change");
+        assert_eq!(choose(changed, &over(), false).unwrap().number, 5, "between passes anything may change");
     }
-    let text = choose(&smaller, unfinished(), false).unwrap_err().to_string();
+    let text = choose(&smaller, &unfinished(), false).unwrap_err().to_string();
     for part in ["pass 4", "`limit` was `100`, is `50`", "`--restart`", "`--dataset`"] {
         assert!(text.contains(part), "{text}");
     }
@@ -100,7 +103,7 @@ fn a_dataset_of_another_crawl_is_refused_even_with_restart() {
     let theirs = crawl("x", &["a"], 100, 1.0);
     let ours = crawl("y", &["a"], 100, 1.0);
     for restart in [false, true] {
-        let refusal = choose(&ours, standing(&theirs, &[("a", None)]), restart).unwrap_err();
+        let refusal = choose(&ours, &standing(&theirs, &[("a", None)]), restart).unwrap_err();
         assert_eq!(refusal, Refusal::OtherCrawl { theirs: "x".to_owned(), ours: "y".to_owned() });
     }
 }

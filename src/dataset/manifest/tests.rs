@@ -1,0 +1,146 @@
+//! A chain that begins at any full record says what the whole chain says.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::super::commit::{End, FORMAT, Strand, Why, chain_hash, check_chain};
+use super::super::layout::{PartName, RunId};
+use super::*;
+
+/// What one commit of a random history does.
+#[derive(Debug, Clone)]
+struct Act {
+    /// Tables it adds parts to.
+    tables: Vec<&'static str>,
+    /// Which of the parts that are there it removes.
+    prune: Vec<prop::sample::Index>,
+    /// Whether the walk is over with it, and the next commit begins the next pass, under another definition perhaps.
+    over: bool,
+    definition: u8,
+    /// Whether its record is a full one.
+    full: bool,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let tables = prop::sample::subsequence(vec!["models", "images", "pages"], 0..=3);
+    let prune = prop::collection::vec(any::<prop::sample::Index>(), 0..3);
+    let act = (tables, prune, any::<bool>(), 0..2_u8, any::<bool>());
+    let act = act.prop_map(|(tables, prune, over, definition, full)| Act { tables, prune, over, definition, full });
+    prop::collection::vec(act, 1..12)
+}
+
+/// The record that an act makes behind what is there.
+fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
+    let commit = manifest.last_commit() + 1;
+    let over = manifest.last.as_ref().is_none_or(Record::is_pass_over);
+    let pass = manifest.last_pass() + u64::from(over);
+    let run = RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap();
+    let name = PartName { commit, run: run.clone() };
+    let part = |table: &&str| Part {
+        table: (*table).to_owned(),
+        name: name.clone(),
+        rows: commit,
+        bytes: 1,
+        hash: String::from("f00d"),
+    };
+    let there: Vec<&Part> = manifest.live_parts().collect();
+    let pruned: BTreeSet<PrunedPart> =
+        act.prune.iter().filter(|_| !there.is_empty()).map(|at| there[at.index(there.len())].into()).collect();
+    let strand = Strand {
+        cursor: Some(format!("|{commit}")),
+        met: vec![fingerprint(&commit.to_string())],
+        tail: vec![7],
+        ..Strand::default()
+    };
+    let strands = if act.over { BTreeMap::new() } else { BTreeMap::from([(String::new(), strand)]) };
+    let end = act.over.then_some(End { why: Why::Complete, detail: None });
+    Record {
+        format: FORMAT,
+        commit,
+        previous: previous.to_owned(),
+        at: jiff::Timestamp::from_second(i64::try_from(commit).unwrap()).unwrap(),
+        version: "0.1.0".to_owned(),
+        run,
+        crawl: "models".to_owned(),
+        definition: if over { json!(act.definition) } else { manifest.last.as_ref().unwrap().definition.clone() },
+        pass,
+        walks: BTreeMap::from([("models".to_owned(), Walk { strands, end, pages: commit, ..Walk::default() })]),
+        parts: act.tables.iter().map(part).collect(),
+        pruned: pruned.into_iter().collect(),
+        before: act.full.then(|| Box::new(manifest.clone())),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_chain_says_the_same_from_every_full_record_on(acts in acts()) {
+        let (mut manifest, mut files) = (Manifest::default(), Vec::new());
+        for act in &acts {
+            let previous = files.last().map_or_else(String::new, |(_, content): &(u64, Vec<u8>)| chain_hash(content));
+            let record = record(act, &manifest, &previous);
+            files.push((record.commit, record.encode().unwrap().into_bytes()));
+            manifest.add(record);
+        }
+        let begins = |(at, act): (usize, &Act)| (at == 0 || act.full).then_some(at);
+        for first in acts.iter().enumerate().filter_map(begins) {
+            let (found, damages) = check_chain(&files[first..]);
+            prop_assert_eq!(damages, []);
+            prop_assert_eq!(&found, &manifest, "from record {} on", first + 1);
+        }
+        for first in (1..acts.len()).filter(|first| !acts[*first].full) {
+            prop_assert!(!check_chain(&files[first..]).1.is_empty(), "record {} is no beginning", first + 1);
+        }
+    }
+}
+
+#[test]
+fn a_pass_is_kept_with_its_definition_its_end_and_what_it_missed() {
+    let acts = [(false, 0), (true, 0), (true, 0), (true, 1)].map(|(over, definition)| Act {
+        tables: vec!["models"],
+        prune: Vec::new(),
+        over,
+        definition,
+        full: false,
+    });
+    let mut manifest = Manifest::default();
+    for act in &acts {
+        manifest.add(record(act, &manifest.clone(), ""));
+    }
+    let ended: Vec<_> = manifest.passes.values().map(|pass| pass.ended_at.map(jiff::Timestamp::as_second)).collect();
+    assert_eq!(ended, [Some(2), Some(3), Some(4)]);
+    assert_eq!(manifest.definitions.len(), 2, "equal ones are kept once");
+    assert_eq!([1, 2, 3].map(|pass| manifest.definition(pass).cloned()), [json!(0), json!(0), json!(1)].map(Some));
+    assert!(manifest.passes.values().all(PassSummary::is_complete));
+    // A commit behind a pass's end, as one that only removes parts, does not move that end.
+    let mut late = record(&acts[0], &manifest.clone(), "");
+    (late.pass, late.walks, late.parts) = (3, manifest.passes[&3].walks.clone(), Vec::new());
+    manifest.add(late);
+    assert_eq!(manifest.passes[&3].ended_at.map(jiff::Timestamp::as_second), Some(4));
+    assert_eq!(manifest.last_commit(), 5);
+}
+
+#[test]
+fn a_full_record_is_due_when_those_behind_the_last_one_share_its_cost() {
+    let part = |table: &str| Part {
+        table: table.to_owned(),
+        name: PartName { commit: 1, run: RunId::try_from("a".to_owned()).unwrap() },
+        rows: 1,
+        bytes: 1,
+        hash: String::new(),
+    };
+    let none = Act { tables: Vec::new(), prune: Vec::new(), over: false, definition: 0, full: false };
+    let last = record(&none, &Manifest::default(), "");
+    for (full, last_commit, parts, due) in [
+        (0, 98, 0, false),
+        (0, 99, 0, true),
+        (100, 198, 3200, false),
+        (100, 199, 3200, true),
+        (100, 199, 6400, false),
+        (100, 299, 6400, true),
+    ] {
+        let last = Some(Record { commit: last_commit, ..last.clone() });
+        let parts = BTreeMap::from([(1, vec![part("models"); parts])]);
+        let manifest = Manifest { last, full, parts, ..Manifest::default() };
+        assert_eq!(manifest.is_full_due(FULL_EVERY), due, "{full} {last_commit}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Reading a dataset without touching it, while nobody else or somebody else writes to it.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+use super::commit::{Damage, Part, Recovery, chain_hash, check_chain, is_full, plan_recovery};
+use super::layout::{Layout, record_number};
+use super::manifest::Manifest;
+use super::storage::{Entry, Storage};
+use super::{During, Error};
+use crate::table::{self, Table};
+
+/// What the records of a dataset say; nothing where there is no dataset.
+///
+/// # Errors
+/// [`Error::Damaged`] or [`Error::Disk`].
+pub fn read_manifest(layout: &Layout, storage: &dyn Storage) -> Result<Manifest, Error> {
+    let (manifest, damages) = check_chain(&read_records(layout, storage)?);
+    if damages.is_empty() { Ok(manifest) } else { Err(Error::Damaged { dataset: layout.root().to_owned(), damages }) }
+}
+
+/// The files of the records that count: the last full one and those behind it, or all when none is full.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn read_records(layout: &Layout, storage: &dyn Storage) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    let mut numbers = record_numbers(layout, storage)?;
+    loop {
+        let error = match read_back(&numbers, layout, storage) {
+            Err(Error::Disk { source, action, path }) if source.kind() == ErrorKind::NotFound => {
+                Error::Disk { action, path, source }
+            }
+            other => return other,
+        };
+        // The run that owns the dataset has removed it, behind a new full record.
+        let listed = std::mem::replace(&mut numbers, record_numbers(layout, storage)?);
+        if listed == numbers {
+            return Err(error);
+        }
+    }
+}
+
+fn read_back(numbers: &[u64], layout: &Layout, storage: &dyn Storage) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    let mut files = Vec::new();
+    for commit in numbers.iter().rev().copied() {
+        let path = layout.record(commit);
+        let content = storage.read(&path).during("read", &path)?;
+        let begins = is_full(commit, &content);
+        files.push((commit, content));
+        if begins {
+            break;
+        }
+    }
+    files.reverse();
+    Ok(files)
+}
+
+/// The numbers of the records on disk, in order.
+pub(super) fn record_numbers(layout: &Layout, storage: &dyn Storage) -> Result<Vec<u64>, Error> {
+    let directory = layout.commits();
+    let entries = storage.list(&directory).during("list", &directory)?;
+    let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| record_number(&entry.name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The files in every table's parts directory.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn list_parts(layout: &Layout, storage: &dyn Storage) -> Result<BTreeMap<&'static str, Vec<Entry>>, Error> {
+    let list = |table: &&'static Table| {
+        let directory = layout.parts(table);
+        Ok((table.name, storage.list(&directory).during("list", &directory)?))
+    };
+    table::ALL.iter().map(list).collect()
+}
+
+/// A sound dataset, and what an interrupted run left to do in it.
+pub(super) struct Inspected {
+    pub(super) manifest: Manifest,
+    pub(super) last_hash: String,
+    pub(super) recovery: Recovery,
+}
+
+/// Looks at everything that a writer relies on, and touches nothing.
+pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
+    let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
+    let files = read_records(layout, storage)?;
+    let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
+    let (manifest, damages) = check_chain(&files);
+    if !damages.is_empty() {
+        return Err(damaged(damages));
+    }
+    let files = list_parts(layout, storage)?;
+    let recovery = plan_recovery(&manifest, &files).map_err(damaged)?;
+    let has_name = |part: &Part| {
+        let name = part.name.to_string();
+        files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
+    };
+    for part in recovery.publish.iter().filter(|part| !has_name(part)) {
+        // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
+        let Some(table) = table::named(&part.table) else { continue };
+        let path = layout.staged(table, &part.name);
+        let content = storage.read(&path).during("read", &path)?;
+        if blake3::hash(&content).to_string() != part.hash {
+            let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
+            return Err(damaged(vec![damage]));
+        }
+    }
+    Ok(Inspected { manifest, last_hash, recovery })
+}
