@@ -200,7 +200,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
 /// When the body cannot be read even after repair.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
     // Servers write whole characters as they are, so these escapes are rare and nearly always halves.
-    let halves = body.contains("\\ud") || body.contains("\\uD");
+    let halves = body.contains("\\u") && (body.contains("\\ud") || body.contains("\\uD"));
     let read_as_sent = if halves { Err(String::new()) } else { read(body) };
     let page = read_as_sent.or_else(|reason| match repair(body) {
         (_, 0) if !halves => Err(reason),

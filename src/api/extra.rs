@@ -2,17 +2,22 @@
 
 use super::value::json_text;
 
-/// The fields no column takes, as the inside of a JSON object.
+/// The fields no column takes, as a JSON object that is still open; empty when there are none.
 #[derive(Debug, Default)]
 pub(super) struct Extra(String);
 
 impl Extra {
     /// Adds one field; `json` is the JSON text of its value.
     pub(super) fn add(&mut self, key: &str, json: &str) {
-        if !self.0.is_empty() {
-            self.0.push(',');
+        self.0.reserve(key.len() + json.len() + 5);
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        if key.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            self.0.push_str(&json_text(key));
+        } else {
+            self.0.push('"');
+            self.0.push_str(key);
+            self.0.push('"');
         }
-        self.0.push_str(&json_text(key));
         self.0.push(':');
         self.0.push_str(json);
     }
@@ -35,7 +40,8 @@ impl Extra {
     }
 
     /// The JSON object, `{}` when nothing was added.
-    pub(super) fn into_object(self) -> String {
-        format!("{{{}}}", self.0)
+    pub(super) fn into_object(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0
     }
 }

@@ -246,9 +246,8 @@ impl Book {
     fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
         let busy = self.committer.is_busy()?;
         let Some(since) = self.changed else { return Ok(()) };
-        // An eighth gathers and an eighth is being written; the rest is for sorting, encoding and what the allocator keeps back,
-        // which would otherwise make the peak grow with the length of a crawl.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 8;
+        // A quarter gathers and a quarter is being written; the rest is for sorting, encoding and what the allocator keeps back.
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 4;
         if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
             self.commit()?;
         }
@@ -258,7 +257,8 @@ impl Book {
     /// Hands everything gathered, and where the walks stand with it, to the committer.
     fn commit(&mut self) -> Result<(), dataset::Error> {
         let mut tables = Vec::new();
-        for builder in self.tables.builders_mut().into_iter().filter(|builder| builder.rows() > 0) {
+        for builder in self.tables.builders_mut() {
+            // Those without rows too: they give back the room they kept.
             let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
             tables.push((builder.table(), rows));
         }

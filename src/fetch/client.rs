@@ -72,7 +72,9 @@ impl Client {
             Err(_) if matches!(status, 429 | 503) => Bytes::new(),
             Err(fault) => return Err(fault),
         };
-        let reply = reply(status, &headers, head(encoding, &body, HEAD_CAP), url.url());
+        // An answer that calls itself a page is judged by who reads it, not by its beginning.
+        let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
+        let reply = reply(status, &headers, head(encoding, &body, looked_at), url.url());
         let answer = Answer {
             status,
             encoding,
@@ -88,11 +90,12 @@ impl Client {
     async fn body(&self, mut response: Response) -> Result<Bytes, Fault> {
         let cap = self.wire_cap;
         let too_large = || Fault { kind: FaultKind::TooLarge, detail: format!("more than `{cap}` bytes") };
-        if response.content_length().is_some_and(|length| length > cap as u64) {
+        let length = response.content_length().unwrap_or_default();
+        if length > cap as u64 {
             return Err(too_large());
         }
         let began = Instant::now();
-        let mut body = BytesMut::new();
+        let mut body = BytesMut::with_capacity(length as usize);
         while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
@@ -152,6 +155,10 @@ fn reply(status: u16, headers: &HeaderMap, head: Vec<u8>, url: &Url) -> Reply {
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Fault> {
     let name = text(headers, &header::CONTENT_ENCODING).unwrap_or_default();
     Encoding::parse(name).ok_or_else(|| Fault { kind: FaultKind::Encoding, detail: format!("`{}`", printable(name)) })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("json"))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

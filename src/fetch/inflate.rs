@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// Most bytes a page may have after decompression. Real pages have up to a few MiB.
 pub const INFLATED_CAP: usize = 64 << 20;
@@ -55,24 +56,53 @@ pub fn inflate(encoding: Encoding, body: &[u8], cap: usize) -> Result<Vec<u8>, I
     match encoding {
         Encoding::Identity if body.len() > cap => Err(InflateError::TooLarge { cap }),
         Encoding::Identity => Ok(body.to_vec()),
-        Encoding::Gzip => read_within(MultiGzDecoder::new(body), body.len().saturating_mul(4), cap),
+        Encoding::Gzip => gunzip(body, cap),
     }
 }
 
-/// Reads to the end, `guess` bytes at first, then doubling, never past `cap`.
-fn read_within(mut from: impl Read, guess: usize, cap: usize) -> Result<Vec<u8>, InflateError> {
-    let damaged = |error: std::io::Error| InflateError::Damaged(error.to_string());
+/// Decompresses every member into one buffer: of the size the last one tells, where that is true, else growing.
+fn gunzip(mut body: &[u8], cap: usize) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
+    out.reserve_exact(told_length(body).min(cap));
     loop {
-        let room = out.len().max(guess).max(4096).min(cap - out.len());
-        if room == 0 {
-            let more = from.read(&mut [0]).map_err(damaged)?;
-            return if more == 0 { Ok(out) } else { Err(InflateError::TooLarge { cap }) };
-        }
-        out.reserve_exact(room);
-        let read = from.by_ref().take(room as u64).read_to_end(&mut out).map_err(damaged)?;
-        if read < room {
+        let taken = append_member(body, &mut out, cap)?;
+        body = body.get(taken..).unwrap_or_default();
+        if body.is_empty() {
             return Ok(out);
+        }
+    }
+}
+
+/// The length after decompression that a gzip trailer tells. What it tells is not trusted, only tried.
+fn told_length(body: &[u8]) -> usize {
+    body.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+}
+
+/// Appends what the member that `body` begins with holds; returns the member's length.
+fn append_member(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Result<usize, InflateError> {
+    let began = out.len();
+    let mut member = Decompress::new_gzip(15);
+    loop {
+        let rest = body.get(member.total_in() as usize..).unwrap_or_default();
+        let before = member.total_out();
+        let status = if out.len() >= cap {
+            // Only the end may follow.
+            member.decompress(rest, &mut [0], FlushDecompress::Finish)
+        } else {
+            if out.len() == out.capacity() {
+                out.reserve_exact(out.len().max(4096).min(cap - out.len()));
+            }
+            member.decompress_vec(rest, out, FlushDecompress::Finish)
+        };
+        let status = status.map_err(|error| InflateError::Damaged(error.to_string()))?;
+        if began + member.total_out() as usize > cap {
+            return Err(InflateError::TooLarge { cap });
+        }
+        if status == Status::StreamEnd {
+            return Ok(member.total_in() as usize);
+        }
+        if member.total_out() == before {
+            return Err(InflateError::Damaged(String::from("it is cut short")));
         }
     }
 }

@@ -23,10 +23,15 @@ pub trait Kind {
     const DICTIONARY: bool = true;
     /// Appends one value.
     fn append<'a>(builder: &mut Self::Builder, value: Self::Value<'a>);
-    /// Ends the column and leaves the builder empty.
+    /// Ends the column and leaves the builder empty, with room for about as much: what grows is copied, over and over.
     fn finish(builder: &mut Self::Builder) -> ArrayRef;
     /// Bytes gathered so far.
     fn bytes(builder: &Self::Builder) -> usize;
+}
+
+/// Room for what comes next, from what there was: a little more.
+fn ample(was: usize) -> usize {
+    was + was / 8
 }
 
 macro_rules! primitive {
@@ -47,7 +52,8 @@ macro_rules! primitive {
                 builder.$append(value);
             }
             fn finish(builder: &mut $builder) -> ArrayRef {
-                Arc::new(builder.finish())
+                let next = <$builder>::with_capacity(ample(builder.len()));
+                Arc::new(std::mem::replace(builder, next).finish())
             }
             fn bytes(builder: &$builder) -> usize {
                 builder.len() * $width
@@ -94,7 +100,8 @@ macro_rules! text {
                 builder.$append(value);
             }
             fn finish(builder: &mut StringBuilder) -> ArrayRef {
-                Arc::new(builder.finish())
+                let next = StringBuilder::with_capacity(ample(builder.len()), ample(builder.values_slice().len()));
+                Arc::new(std::mem::replace(builder, next).finish())
             }
             fn bytes(builder: &StringBuilder) -> usize {
                 builder.values_slice().len() + builder.len() * 4
@@ -141,7 +148,8 @@ impl Kind for Time {
         builder.0.append_option(value);
     }
     fn finish(builder: &mut TimeBuilder) -> ArrayRef {
-        Arc::new(builder.0.finish())
+        let next = TimestampMillisecondBuilder::with_capacity(ample(builder.0.len()));
+        Arc::new(std::mem::replace(&mut builder.0, next.with_timezone("UTC")).finish())
     }
     fn bytes(builder: &TimeBuilder) -> usize {
         builder.0.len() * 8
@@ -166,7 +174,10 @@ impl Kind for Texts {
         builder.append(present);
     }
     fn finish(builder: &mut Self::Builder) -> ArrayRef {
-        Arc::new(builder.finish())
+        let texts = builder.values_ref();
+        let texts = StringBuilder::with_capacity(ample(texts.len()), ample(texts.values_slice().len()));
+        let next = ListBuilder::with_capacity(texts, ample(builder.len()));
+        Arc::new(std::mem::replace(builder, next).finish())
     }
     fn bytes(builder: &Self::Builder) -> usize {
         let values = builder.values_ref();
@@ -189,7 +200,8 @@ impl Kind for Bytes {
         builder.append_option(value);
     }
     fn finish(builder: &mut BinaryBuilder) -> ArrayRef {
-        Arc::new(builder.finish())
+        let next = BinaryBuilder::with_capacity(ample(builder.len()), ample(builder.values_slice().len()));
+        Arc::new(std::mem::replace(builder, next).finish())
     }
     fn bytes(builder: &BinaryBuilder) -> usize {
         builder.values_slice().len() + builder.len() * 4
