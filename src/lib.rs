@@ -20,7 +20,7 @@
 //! # What always holds
 //!
 //! * **I1** A name ending in `.parquet` under `parts/` is complete, committed, and never changes.
-//! * **I2** Once a dataset is open, the parts on disk are those that the records name, one to one.
+//! * **I2** Once a dataset is open, the parts on disk are those that the records name and have not pruned, one to one.
 //! * **I3** The cursors of record *n* follow exactly the pages whose rows are in the parts of records 1 to *n*.
 //! * **I4** Once a commit has returned, no crash undoes it.
 //! * **I5** Opening may die at any call and be run again.

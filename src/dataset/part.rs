@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{LexicographicalComparator, SortColumn, take_record_batch};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -54,6 +54,31 @@ pub fn write_part(
     }
     writer.close()?;
     Ok(())
+}
+
+/// The rows of a part, with the columns their table has today.
+///
+/// # Errors
+/// When it is no Parquet file, or not one of this table.
+pub fn read_rows(table: &Table, content: Bytes) -> Result<Vec<RecordBatch>, ParquetError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(content)?.build()?;
+    reader.map(|batch| Ok(fit(table, &batch?)?)).collect()
+}
+
+/// Rows with the columns their table has today: those that an older version of this program did not write are null.
+///
+/// # Errors
+/// When they have other columns, or lack one that is never null.
+pub fn fit(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let (schema, had) = (table.schema(), rows.schema());
+    if let Some(other) = had.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
+        return Err(ArrowError::SchemaError(format!("`{}` has no column `{}`", table.name, other.name())));
+    }
+    let column = |field: &Arc<Field>| {
+        let null = || new_null_array(field.data_type(), rows.num_rows());
+        rows.column_by_name(field.name()).cloned().unwrap_or_else(null)
+    };
+    RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect())
 }
 
 /// The columns by which the rows of a part are ordered: the key, then the page the row came from.

@@ -40,6 +40,10 @@ fn gather(
     texts: &mut BTreeSet<String>,
 ) -> Result<(), parquet::errors::ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(content)?;
+    if builder.schema().index_of(column).is_err() {
+        // An older version's part: the column is null in all its rows.
+        return Ok(());
+    }
     let only = ProjectionMask::columns(builder.parquet_schema(), [column]);
     for batch in builder.with_projection(only).build()? {
         let batch = batch?;

@@ -4,6 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use bytes::Bytes;
+use civitrawl::dataset::commit::Record;
+use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::storage::Disk;
+use civitrawl::dataset::values::distinct;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
 use crate::sample::{Sample, contents, copy, files, flip, part, record, staged, swap, truncate, zero};
 use crate::support::{Room, program, told};
 
@@ -89,6 +99,90 @@ fn a_damaged_record_is_refused() {
     for (what, damage, named) in &cases {
         assert_refused(&sample, what, damage, named);
     }
+}
+
+#[test]
+fn a_full_record_is_guarded_like_any_other() {
+    let (sample, before) = (Sample::restated(), Sample::make());
+    assert_eq!(files(&sample.dataset(), "commits"), [5, 6].map(|n| record(&sample.dataset(), n)));
+    let older = before.dataset();
+    let cases: [(&str, Damage, &str); 8] = [
+        ("cut", Box::new(|d| truncate(&record(d, 5))), "commit 5 is damaged: it is cut short"),
+        ("zeroed", Box::new(|d| zero(&record(d, 5))), "commit 5 is damaged: it is cut short"),
+        ("flipped", Box::new(|d| flip(&record(d, 5))), "commit 5 is damaged: its checksum"),
+        ("deleted", Box::new(|d| fs::remove_file(record(d, 5)).unwrap()), "commits 1 to 5 are missing"),
+        (
+            "duplicated",
+            Box::new(|d| copy(record(d, 5), record(d, 7))),
+            "commit 7 is damaged: it is the record of commit 5",
+        ),
+        ("swapped", Box::new(|d| swap(&record(d, 5), &record(d, 6))), "it is the record of commit 6"),
+        (
+            "replaced by an older one",
+            Box::new(move |d| copy(record(&older, 3), record(d, 5))),
+            "commit 5 is damaged: it is the record of commit 3",
+        ),
+        ("the one behind it deleted", Box::new(|d| fs::remove_file(record(d, 6)).unwrap()), "of commit 2 is missing"),
+    ];
+    for (what, damage, named) in &cases {
+        assert_refused(&sample, what, damage, named);
+    }
+    let older = before.dataset();
+    let sound: [(&str, Damage); 3] = [
+        ("untouched", Box::new(|_| ())),
+        ("a record before it is there again", Box::new(move |d| copy(record(&older, 2), record(d, 2)))),
+        ("a record before it is there, and damaged", Box::new(|d| fs::write(record(d, 4), "{").unwrap())),
+    ];
+    for (what, change) in &sound {
+        assert_sound(&sample, what, change);
+    }
+}
+
+#[test]
+fn a_part_that_was_removed_is_no_part_any_more() {
+    let sample = Sample::restated();
+    let dataset = sample.dataset();
+    let last = Record::decode(6, &fs::read(record(&dataset, 6)).unwrap()).unwrap();
+    let removed = last.pruned[0].name.to_string();
+    assert!(!dataset.join("parts/models").join(&removed).exists());
+    let there = part(&dataset, "models", 1);
+    let interrupted: Damage = Box::new(move |d| copy(&there, d.join("parts/models").join(&removed)));
+    assert_sound(&sample, "its removal was interrupted", &interrupted);
+    let name = last.pruned[0].name.to_string().replacen("00000002", "00000001", 1);
+    let there = part(&dataset, "models", 1);
+    let later: Damage = Box::new(move |d| copy(&there, d.join("parts/models").join(&name)));
+    assert_refused(&sample, "it comes back later", &later, "belongs to no commit");
+}
+
+/// Writes the last commit's part of models anew, without one of its columns, as if an older version had made it.
+fn take_column(dataset: &Path, column: &str) {
+    let path = part(dataset, "models", 3);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(fs::read(&path).unwrap())).unwrap();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let mut rows = concat_batches(&batches[0].schema(), &batches).unwrap();
+    rows.remove_column(rows.schema().index_of(column).unwrap());
+    let mut content = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut content, rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    fs::write(&path, &content).unwrap();
+    let mut changed = Record::decode(3, &fs::read(record(dataset, 3)).unwrap()).unwrap();
+    let named = changed.parts.iter_mut().find(|part| part.table == "models").unwrap();
+    (named.bytes, named.hash) = (content.len() as u64, blake3::hash(&content).to_string());
+    fs::write(record(dataset, 3), changed.encode().unwrap()).unwrap();
+}
+
+#[test]
+fn a_part_of_an_older_version_may_lack_a_column() {
+    let sample = Sample::make();
+    let older: Damage = Box::new(|d| take_column(d, "availability"));
+    assert_sound(&sample, "a column less", &older);
+    let room = sample.damaged(older);
+    let values = |table, column| distinct(&Layout::new(room.dataset()), &Disk, table, column).unwrap();
+    assert!(!values(&civitrawl::table::models::TABLE, "availability").is_empty(), "the other parts have it");
+    assert_eq!(values(&civitrawl::table::models::TABLE, "id").len(), 30);
+    let never_null: Damage = Box::new(|d| take_column(d, "page"));
+    assert_found(&sample, "a column less that is never null", &never_null, "cannot be read");
 }
 
 #[test]

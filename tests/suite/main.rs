@@ -4,11 +4,13 @@
 
 mod canned;
 mod catalog;
+mod commits;
 mod complete;
 mod crash;
 mod damage;
 mod faults;
 mod log;
+mod mounts;
 mod naive;
 mod pace;
 mod proxy;

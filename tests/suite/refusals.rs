@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -206,67 +206,4 @@ fn a_dataset_that_is_no_directory_is_refused() {
     let refused = room.run(&[]);
     assert_refused(&refused, 74, &[&format!("`{}`", room.dataset().display())]);
     assert_eq!(fs::read_to_string(room.dataset()).unwrap(), "notes");
-}
-
-/// Runs a shell script in name spaces of its own, where it may mount; `$1` is the program, `$2` the crawl file, `$3` the
-/// dataset's directory. Systems that allow no such name spaces skip the test, and say so.
-#[cfg(target_os = "linux")]
-fn with_mounts(room: &Room, script: &str) -> Option<Output> {
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_civitrawl")]);
-        command.arg(room.file()).arg(room.dataset());
-        command.output().ok()
-    };
-    fs::create_dir_all(room.dataset()).unwrap();
-    let allowed = unshare("mount -t tmpfs none \"$3\"").is_some_and(|output| output.status.success());
-    if !allowed {
-        eprintln!("skipped: this system does not let its users mount");
-        return None;
-    }
-    unshare(script)
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
-    let sandbox = Sandbox::start(&["--models", "80"]);
-    let steady = Room::new(CRAWL, &sandbox.base);
-    assert_exit(&steady.run(&[]), 0);
-    let sizes = ["4k", "32k", "64k", "100k", "130k"];
-    for size in sizes {
-        let room = Room::new(CRAWL, &sandbox.base);
-        let kept = room.file().with_file_name("kept");
-        let script = format!(
-            "mount -t tmpfs -o size={size} none \"$3\" || exit 99
-            \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 98
-            [ -z \"$(ls $3/commits)\" ] || \"$1\" verify \"$3\" >&2 || exit 97
-            mount -o remount,size=64m \"$3\" || exit 96
-            \"$1\" crawl \"$2\" >&2 || exit 95
-            \"$1\" verify \"$3\" >&2 || exit 94
-            cp -a \"$3\" {}",
-            kept.display()
-        );
-        let Some(output) = with_mounts(&room, &script) else { return };
-        assert_refused(&output, 0, &["No space left", "nothing committed was lost", "next run goes on"]);
-        read("same.py", &[&steady.dataset().display().to_string(), &kept.display().to_string()]);
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_read_only_disk_is_told() {
-    let sandbox = Sandbox::start(&["--models", "60"]);
-    let room = Room::new(CRAWL, &sandbox.base);
-    let script = "mount -t tmpfs none \"$3\" || exit 99
-        \"$1\" crawl \"$2\" --max-pages 2 >&2; [ $? = 3 ] || exit 98
-        mount -o remount,ro \"$3\" || exit 97
-        \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 96
-        \"$1\" verify \"$3\" >&2 || exit 95
-        \"$1\" status \"$3\" >&2 || exit 94
-        mount -o remount,rw \"$3\" || exit 93
-        \"$1\" crawl \"$2\" >&2 || exit 92
-        \"$1\" verify \"$3\" >&2 || exit 91";
-    let Some(output) = with_mounts(&room, script) else { return };
-    assert_refused(&output, 0, &["Read-only file system", ".lock"]);
 }

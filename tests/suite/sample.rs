@@ -3,6 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use civitrawl::dataset::commit::{Part, PrunedPart};
+use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::storage::Disk;
+use civitrawl::dataset::store::{Batch, Store, Writer};
 
 use crate::support::{Room, Sandbox, assert_exit};
 
@@ -32,6 +38,28 @@ impl Sample {
             assert_exit(&room.run(&["--max-pages", "1"]), 3);
         }
         Self { sandbox, room }
+    }
+
+    /// The same after more commits, each without rows: the fourth removed the first one's parts but for its pages, the fifth is full, so that
+    /// records 1 to 4 are gone, and the sixth follows it and removed the second one's.
+    pub(crate) fn restated() -> Self {
+        let sample = Self::make();
+        let mut store = Store::open(Layout::new(sample.room.dataset()), Arc::new(Disk)).unwrap();
+        store.write_full_every(5);
+        for removed in [Some(1), None, Some(2)] {
+            let manifest = store.manifest();
+            let last = manifest.last.clone().unwrap();
+            let goes = |part: &&Part| part.table != "pages" && Some(part.name.commit) == removed;
+            let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
+            let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
+            store.commit(&writer, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).unwrap();
+        }
+        sample
+    }
+
+    /// The dataset.
+    pub(crate) fn dataset(&self) -> PathBuf {
+        self.room.dataset()
     }
 
     /// A copy of it, damaged.

@@ -1,0 +1,79 @@
+//! Disks that are full or read-only, in file systems mounted for the test.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::process::{Command, Output};
+
+use crate::support::{Room, Sandbox, assert_exit, read, told};
+
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000 }
+commit = { every = "100ms" }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+"#;
+
+/// The script came to its end, and all of this was said on the way.
+fn assert_says(output: &Output, words: &[&str]) {
+    assert_exit(output, 0);
+    for word in words {
+        assert!(told(output).contains(word), "nothing says `{word}`: {}", told(output));
+    }
+}
+
+/// Runs a shell script in name spaces of its own, where it may mount; `$1` is the program, `$2` the crawl file, `$3` the
+/// dataset's directory. `scripts/test` leaves these tests out where the system allows no such name spaces.
+fn with_mounts(room: &Room, script: &str) -> Output {
+    fs::create_dir_all(room.dataset()).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_civitrawl")]);
+    command.arg(room.file()).arg(room.dataset()).output().unwrap()
+}
+
+#[test]
+fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
+    let sandbox = Sandbox::start(&["--models", "80"]);
+    let steady = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&steady.run(&[]), 0);
+    let sizes = ["4k", "32k", "64k", "100k", "130k"];
+    for size in sizes {
+        let room = Room::new(CRAWL, &sandbox.base);
+        let kept = room.file().with_file_name("kept");
+        let script = format!(
+            "mount -t tmpfs -o size={size} none \"$3\" || exit 99
+            \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 98
+            [ -z \"$(ls $3/commits)\" ] || \"$1\" verify \"$3\" >&2 || exit 97
+            mount -o remount,size=64m \"$3\" || exit 96
+            \"$1\" crawl \"$2\" >&2 || exit 95
+            \"$1\" verify \"$3\" >&2 || exit 94
+            cp -a \"$3\" {}",
+            kept.display()
+        );
+        let output = with_mounts(&room, &script);
+        assert_says(&output, &["No space left", "nothing committed was lost", "next run goes on"]);
+        read("same.py", &[&steady.dataset().display().to_string(), &kept.display().to_string()]);
+    }
+}
+
+#[test]
+fn a_read_only_disk_is_told() {
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    let script = "mount -t tmpfs none \"$3\" || exit 99
+        \"$1\" crawl \"$2\" --max-pages 2 >&2; [ $? = 3 ] || exit 98
+        mount -o remount,ro \"$3\" || exit 97
+        \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 96
+        \"$1\" verify \"$3\" >&2 || exit 95
+        \"$1\" status \"$3\" >&2 || exit 94
+        mount -o remount,rw \"$3\" || exit 93
+        \"$1\" crawl \"$2\" >&2 || exit 92
+        \"$1\" verify \"$3\" >&2 || exit 91";
+    let output = with_mounts(&room, script);
+    assert_says(&output, &["Read-only file system", ".lock"]);
+}
