@@ -56,6 +56,9 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
         Strands::Windows { count, .. } => asks.push_str(&format!(" in {count} time windows")),
         Strands::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
     }
+    if walk.later.incremental.is_some() {
+        asks.push_str("; later passes what is new");
+    }
     let told = |requests: Option<String>| requests.unwrap_or_else(|| String::from("unknown"));
     let time = requests.map(|requests| span(requests as f64 / rate));
     vec![walk.name.clone(), told(requests.map(count)), told(time), asks]
@@ -64,6 +67,7 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
 fn source(each: &Each) -> String {
     match &each.source {
         Source::Column { table, column } => format!("{table}.{column}"),
+        Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {} values", values.len()),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
         Source::Types => String::from("model type"),
@@ -82,6 +86,7 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         Strands::Each(each) => {
             let values = match &each.source {
                 Source::Column { table, column } => values_in_catalog(table, column)?,
+                Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,
                 Source::Types => return Some(pages(catalog)),

@@ -40,7 +40,8 @@ fn status(layout: &Layout) -> Result<String, dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
-    let text = [headline(layout, last), walks(last), tables(&manifest), last_run(layout, last)];
+    let text =
+        [headline(layout, last), walks(last) + &full_pass(&manifest, last), tables(&manifest), last_run(layout, last)];
     Ok(text.join("\n"))
 }
 
@@ -82,6 +83,26 @@ fn walks(last: &Record) -> String {
             let strand = if trouble.strand.is_empty() { String::new() } else { format!("/{}", trouble.strand) };
             text.push_str(&format!("walk `{name}{strand}`: {}: {}\n", trouble.why.as_str(), trouble.detail));
         }
+    }
+    text
+}
+
+/// Where incremental walks began, and when the last full pass was; nothing when the last pass is one.
+fn full_pass(manifest: &Manifest, last: &Record) -> String {
+    let instant = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let since =
+        last.walks.iter().filter_map(|(name, walk)| Some((name, Timestamp::from_millisecond(walk.since?).ok()?)));
+    let mut text: String =
+        since.map(|(name, at)| format!("walk `{name}` is incremental: it began at {}\n", instant(at))).collect();
+    let full = manifest.passes.iter().rev().find_map(|(number, pass)| {
+        let ended_at = pass.ended_at.filter(|_| pass.walks.values().all(|walk| walk.since.is_none()));
+        Some((number, ended_at?))
+    });
+    if !text.is_empty() {
+        text.push_str(&match full {
+            Some((number, at)) => format!("the last full pass was pass {number}, over at {}\n", instant(at)),
+            None => String::from("no pass went through the whole list yet\n"),
+        });
     }
     text
 }

@@ -13,14 +13,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub mod changed;
 pub mod commit;
 pub mod layout;
 pub mod manifest;
 pub mod part;
 pub mod progress;
 pub mod read;
+pub mod scan;
 pub mod storage;
 pub mod store;
+pub mod unmet;
 pub mod values;
 pub mod verify;
 

@@ -19,6 +19,13 @@ pub struct Walk {
     /// Items that show anything above PG13, or do not tell.
     #[serde(default)]
     pub mature: u64,
+    /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<i64>,
+    /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one. An incremental
+    /// walk starts with what the pass it builds on had reached.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reached: Option<i64>,
     /// How many items the server says there are, where it tells it truly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub told: Option<u64>,
@@ -146,6 +153,13 @@ impl Walk {
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
         !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty()
+    }
+
+    /// Whether every page up to the list's end was taken. Items that no table takes, or that no list shows, do not count
+    /// against it: walking the list again would not find them.
+    pub fn saw_the_end(&self) -> bool {
+        let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
+        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end)
     }
 }
 

@@ -37,17 +37,38 @@ fn walk(walk: &Walk) -> Value {
         Strands::Windows { .. } => canonical["split"] = json!("windows"),
         Strands::Each(each) => canonical["for_each"] = for_each(each),
     }
+    if walk.later.confirm_gone {
+        canonical["confirm_gone"] = json!(true);
+    }
     canonical
 }
 
 fn for_each(each: &Each) -> Value {
     let source = match &each.source {
-        Source::Column { table, column } => json!({ "table": table, "column": column }),
+        Source::Column { table, column } | Source::Changed { table, column } => {
+            json!({ "table": table, "column": column })
+        }
         Source::List(values) => json!({ "list": values }),
         Source::Range { first, last } => json!({ "range": [first, last] }),
         Source::Types => json!("types"),
     };
-    json!({ "source": source, "param": each.param, "batch": each.batch })
+    let mut canonical = json!({ "source": source, "param": each.param, "batch": each.batch });
+    if matches!(each.source, Source::Changed { .. }) {
+        canonical["only"] = json!("changed");
+    }
+    canonical
+}
+
+/// Whether a pass of the definition `old` asked for the same list as `new` does in the walk of this name. How many items a
+/// page has, how the list is divided, and whether all of it was asked for or what is new, are put aside.
+pub fn asks_the_same(old: &Value, new: &Value, name: &str) -> bool {
+    let asked = |definition: &Value| {
+        let walk = find(&definition["walks"], name)?;
+        let each = &walk["for_each"];
+        let question = json!([walk["endpoint"], walk["params"], each["source"], each["param"]]);
+        Some((definition["server"].clone(), definition["sandbox"].clone(), question))
+    };
+    asked(old).is_some_and(|was| asked(new) == Some(was))
 }
 
 /// How a definition changed, one line per change; empty only when nothing did.
@@ -198,6 +219,30 @@ mod tests {
         ];
         for (from, to, expected) in cases {
             assert_eq!(difference(&of(FILE), &of(&FILE.replace(from, to))), expected, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_same_question_however_it_is_cut_and_however_much_of_it_is_asked() {
+        let each = "server = \"sandbox\"\ndataset = \"d\"\n[[walk]]\nname = \"a\"\nendpoint = \"model_version\"\n\
+            for_each = { table = \"model_versions\", column = \"id\" }\n";
+        let same = [
+            (FILE, "sort = \"Oldest\",", "sort = \"Oldest\", limit = 7,"),
+            (FILE, "name = \"a\"", "name = \"a\"\nincremental.overlap = \"1d\"\nconfirm_gone = true"),
+            (FILE, "name = \"a\"", "name = \"a\"\nsplit = { windows = 2, from = \"2022-11-01\" }"),
+            (each, "\"id\"", "\"id\", only = \"changed\""),
+        ];
+        for (file, from, to) in same {
+            assert!(asks_the_same(&of(file), &of(&file.replacen(from, to, 1)), "a"), "{to}");
+        }
+        let other = [
+            (FILE, "\"VAE\", ", ""),
+            (FILE, "\"sandbox\"", "\"https://h/api/v1\""),
+            (FILE, "\"a\"", "\"c\""),
+            (each, "\"id\"", "\"model_id\""),
+        ];
+        for (file, from, to) in other {
+            assert!(!asks_the_same(&of(file), &of(&file.replacen(from, to, 1)), "a"), "{from}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod credential;
 mod fingerprint;
+mod later;
 mod mistake;
 mod params;
 mod parse;
@@ -19,7 +20,7 @@ use url::Url;
 
 use crate::api::endpoint::Endpoint;
 
-pub use fingerprint::{difference, fingerprint};
+pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use parse::parse;
 pub use server::ServerError;
@@ -130,6 +131,17 @@ pub struct Walk {
     pub limit: u32,
     /// Whether it is one sequence of pages, or many.
     pub strands: Strands,
+    /// What passes after the first do differently.
+    pub later: Later,
+}
+
+/// What the passes after the first do differently in a walk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Later {
+    /// `incremental = { overlap = "3d" }`: they begin this far before what the last pass reached, not at the list's beginning.
+    pub incremental: Option<Duration>,
+    /// `confirm_gone = true`: models that they do not meet in the whole list, though earlier passes did, are looked up.
+    pub confirm_gone: bool,
 }
 
 /// How a walk is divided.
@@ -164,6 +176,13 @@ pub struct Each {
 pub enum Source {
     /// The distinct values of a column, in rows committed by the walks before it or by earlier passes.
     Column {
+        /// The table's name.
+        table: &'static str,
+        /// The column's name.
+        column: &'static str,
+    },
+    /// Those of them whose rows say something that no earlier pass said: `only = "changed"`. None in the first pass.
+    Changed {
         /// The table's name.
         table: &'static str,
         /// The column's name.

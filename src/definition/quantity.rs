@@ -1,15 +1,16 @@
-//! Durations and byte sizes as crawl files write them: `60s`, `1h 30m`, `512KiB`, `64MiB`.
+//! Durations and byte sizes as crawl files write them: `60s`, `1h 30m`, `3d`, `512KiB`, `64MiB`.
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 /// The units of a byte size, largest first.
 const UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// A duration with its units (`90s`, `1h 30m`, `250ms`); `None` when it is none, or negative.
+/// A duration with its units (`90s`, `1h 30m`, `250ms`, `3d`); `None` when it is none, or negative.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    text.parse::<SignedDuration>().ok().and_then(|signed| signed.try_into().ok())
+    let days = || text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
+    text.parse::<SignedDuration>().ok().or_else(days).and_then(|signed| signed.try_into().ok())
 }
 
 /// A duration as a crawl file would write it.
@@ -44,6 +45,9 @@ mod tests {
             ("2m", Some(120_000)),
             ("1h 30m", Some(5_400_000)),
             ("250ms", Some(250)),
+            ("3d", Some(259_200_000)),
+            ("1d 1h", Some(90_000_000)),
+            ("1mo", None),
             ("0s", Some(0)),
             ("-1s", None),
             ("60", None),

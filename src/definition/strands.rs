@@ -128,11 +128,26 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     let batch = section.int("batch", 1..=BATCH_MAX, found).unwrap_or(1);
     let table = section.text("table", found);
     let column = section.text("column", found);
+    let (only_at, only) = (section.at_key("only"), section.text("only", found));
     let list = section.texts("list", found);
     let range_at = section.at_key("range");
     let range = section.take("range");
     let source = match (table, column, list, range) {
-        (Some(table), Some(column), None, None) => column_source(table, column, at, found)?,
+        (Some(table), Some(column), None, None) => {
+            let (table, column) = known_column(table, column, at, found)?;
+            match only {
+                None => Source::Column { table, column },
+                Some("changed") => Source::Changed { table, column },
+                Some(other) => {
+                    found.mistake(only_at, format!("`for_each.only` is `{other}`; it takes `changed`."));
+                    return None;
+                }
+            }
+        }
+        _ if only.is_some() => {
+            found.mistake(only_at, "`for_each.only` goes with `table` and `column`: only rows change.");
+            return None;
+        }
         (None, None, Some(list), None) => Source::List(list),
         (None, None, None, Some(value)) => {
             let bounds: Option<Vec<i64>> = value.get_ref().as_array().and_then(|items| {
@@ -156,7 +171,13 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     Some(Each { source, param, batch })
 }
 
-fn column_source(table: &str, column: &str, at: usize, found: &mut Findings<'_>) -> Option<Source> {
+/// The table and its column of these names.
+fn known_column(
+    table: &str,
+    column: &str,
+    at: usize,
+    found: &mut Findings<'_>,
+) -> Option<(&'static str, &'static str)> {
     let tables = || table::ALL.iter().map(|table| table.name);
     let Some(known) = table::named(table) else {
         let ending = suggestion::did_you_mean(table, tables(), &format!("Known are {}.", suggestion::list(tables())));
@@ -166,7 +187,7 @@ fn column_source(table: &str, column: &str, at: usize, found: &mut Findings<'_>)
     let columns = known.columns();
     let names = || columns.iter().map(|column| column.name);
     match columns.iter().find(|known| known.name == column) {
-        Some(column) => Some(Source::Column { table: known.name, column: column.name }),
+        Some(column) => Some((known.name, column.name)),
         None => {
             let ending =
                 suggestion::did_you_mean(column, names(), &format!("Known are {}.", suggestion::list(names())));

@@ -2,7 +2,7 @@
 
 use super::mistake::{Findings, clip};
 use super::value::Section;
-use super::{Walk, params, strands, suggestion};
+use super::{Walk, later, params, strands, suggestion};
 use crate::api::endpoint::Endpoint;
 
 /// The longest name of a walk.
@@ -47,10 +47,12 @@ fn read(
     let checked = section.table("params", found);
     let unchecked = section.table("unchecked", found);
     let divided = strands::Written::take(section, found);
+    let later = later::Written::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
-    let strands = divided.check(endpoint, &query.pairs, section.at(), found);
-    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands: strands? })
+    let strands = divided.check(endpoint, &query.pairs, section.at(), found)?;
+    let later = later.check(endpoint, &query.pairs, &strands, found)?;
+    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands, later })
 }
 
 /// A walk's name: well-formed, and not the name of a walk before it.

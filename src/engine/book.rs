@@ -114,7 +114,9 @@ impl Book {
                 drop(reply.send(self.walk(&walk).split(&strand, at, cursor)));
             }
             Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
+            Job::Whole { walk, strand } => self.walk(&walk).whole(&strand),
             Job::Hollow { walk, reply } => drop(reply.send(self.look_at(&walk).hollow())),
+            Job::HadEverything { walk, reply } => drop(reply.send(self.look_at(&walk).had_everything())),
             Job::Close { walk } => self.close(&walk),
             Job::Flush(reply) => {
                 if self.changed.is_some() {

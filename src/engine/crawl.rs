@@ -59,11 +59,17 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let monitor: Arc<dyn Monitor> = Arc::new(vec![Arc::clone(&tally) as Arc<dyn Monitor>, monitor]);
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
-    let states = pass.walks.clone();
+    let (states, earlier) = (pass.walks.clone(), pass.earlier.clone());
     let ledger =
         Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
-    let shared =
-        Shared { base: &options.base, fetcher: &fetcher, ledger: &ledger, stop: &options.stop, monitor: &*monitor };
+    let shared = Shared {
+        base: &options.base,
+        fetcher: &fetcher,
+        ledger: &ledger,
+        stop: &options.stop,
+        monitor: &*monitor,
+        earlier: &earlier,
+    };
     let left = walk_all(crawl, &states, &dataset, shared).await;
 
     let mut store = ledger.close()?;
@@ -122,7 +128,8 @@ async fn walk_all(
 
 /// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
 async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
-    let needs = matches!(&walk.strands, Strands::Each(Each { source: Source::Column { .. }, .. }));
+    let needs =
+        matches!(&walk.strands, Strands::Each(Each { source: Source::Column { .. } | Source::Changed { .. }, .. }));
     for earlier in before.iter().filter(|_| needs) {
         let mut over = earlier.subscribe();
         let over = over.wait_for(Option::is_some).await.map(|over| *over);

@@ -11,6 +11,7 @@ use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
 use crate::api::endpoint::Paging;
 use crate::api::enums;
+use crate::dataset::changed::changed;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
 use crate::dataset::storage::Disk;
@@ -29,7 +30,7 @@ pub(super) async fn run(
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
     let name: Arc<str> = walk.name.as_str().into();
-    let values = values(each, dataset, shared).await?;
+    let values = values(walk, each, dataset, shared).await?;
     let batches: Vec<&[String]> = values.chunks(each.batch.max(1) as usize).collect();
     let next = Cell::new(0);
     let worker = || async {
@@ -56,7 +57,7 @@ pub(super) async fn run(
 }
 
 /// The values, distinct and in the order in which they are walked.
-async fn values(each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Vec<String>, Error> {
+async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Vec<String>, Error> {
     let mut values = match &each.source {
         Source::Column { table, column } => {
             // What the walks before this one took must be in the parts that are read now.
@@ -64,6 +65,14 @@ async fn values(each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Vec
             match table::named(table) {
                 Some(table) => distinct(dataset, &Disk, table, column)?,
                 None => Vec::new(),
+            }
+        }
+        Source::Changed { table, column } => {
+            shared.ledger.flush().await;
+            match (table::named(table), shared.earlier.known.get(&walk.name)) {
+                (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
+                // The first pass takes stock.
+                _ => Vec::new(),
             }
         }
         Source::List(values) => values.clone(),

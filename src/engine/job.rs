@@ -81,8 +81,12 @@ pub(super) enum Job {
     Split { walk: Arc<str>, strand: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which the window before this one ended, once it has.
     Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
+    /// The cursor at which an incremental walk begins was refused: its strand begins where the list does.
+    Whole { walk: Arc<str>, strand: Arc<str> },
     /// The models of a walk that came without versions.
     Hollow { walk: Arc<str>, reply: oneshot::Sender<Vec<i64>> },
+    /// Whether a walk went through the whole list and nothing is missing.
+    HadEverything { walk: Arc<str>, reply: oneshot::Sender<bool> },
     /// Every strand of a walk is over.
     Close { walk: Arc<str> },
     /// Everything taken so far shall be durable.

@@ -73,9 +73,19 @@ impl Ledger {
         self.ask(|reply| Job::Handover { walk, strand, reply }).await.flatten()
     }
 
+    /// Lets an incremental walk whose first cursor was refused go through the whole list.
+    pub(super) fn whole(&self, walk: &Arc<str>, strand: &Arc<str>) {
+        self.send(Job::Whole { walk: Arc::clone(walk), strand: Arc::clone(strand) });
+    }
+
     /// Ids of the models that came without versions and were not looked up yet.
     pub(super) async fn hollow(&self, walk: &Arc<str>) -> Vec<i64> {
         self.ask(|reply| Job::Hollow { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
+    }
+
+    /// Whether a walk all of whose strands are over went through the whole list, and nothing is missing.
+    pub(super) async fn had_everything(&self, walk: &Arc<str>) -> bool {
+        self.ask(|reply| Job::HadEverything { walk: Arc::clone(walk), reply }).await.unwrap_or(false)
     }
 
     /// Closes a walk all of whose strands are over.

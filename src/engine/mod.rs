@@ -9,6 +9,7 @@ mod committer;
 pub mod crawl;
 pub mod doubts;
 mod each;
+mod gone;
 mod job;
 mod ledger;
 pub mod monitor;

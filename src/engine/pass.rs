@@ -1,12 +1,14 @@
 //! Which pass a run works on: the unfinished one, or the next. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::dataset::commit::Walk;
+use super::thread::first_strand;
+use crate::api::endpoint::Paging;
+use crate::dataset::commit::{Strand, Walk};
 use crate::dataset::manifest::{Manifest, Met};
-use crate::definition::{Crawl, difference, fingerprint};
+use crate::definition::{self, Crawl, asks_the_same, difference, fingerprint};
 
 /// The pass a run works on.
 #[derive(Debug)]
@@ -21,6 +23,19 @@ pub struct Pass {
     pub met: Met,
     /// What decides which rows the pass gets.
     pub definition: Value,
+    /// What walks build on.
+    pub earlier: Earlier,
+}
+
+/// What walks that build on earlier passes must know.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// The number of this pass, as rows carry it.
+    pub pass: i64,
+    /// Of every walk, the passes in which it asked the same and came to its end.
+    pub walked: BTreeMap<String, BTreeSet<i64>>,
+    /// Of every walk, the passes in which it was not left unfinished: what those saw is nothing new to it.
+    pub known: BTreeMap<String, BTreeSet<i64>>,
 }
 
 /// Why a crawl may not write to a dataset.
@@ -47,18 +62,21 @@ pub enum Refusal {
     },
 }
 
-/// The pass that a run of `crawl` works on in a dataset whose records say this. `restart` gives up an unfinished one.
+/// The pass that a run of `crawl` works on in a dataset whose records say this. `restart` gives up an unfinished one, and
+/// begins a full one.
 ///
 /// # Errors
 /// When the dataset is another crawl's, or the definition changed in the middle of a pass.
 pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
+    let before = if restart { &Manifest::default() } else { manifest };
     let fresh = |number| Pass {
         number,
         resumed: false,
-        walks: crawl.walks.iter().map(|walk| (walk.name.clone(), Walk::default())).collect(),
+        walks: crawl.walks.iter().map(|walk| (walk.name.clone(), begin(walk, &definition, before))).collect(),
         met: Met::new(),
         definition: definition.clone(),
+        earlier: earlier(crawl, &definition, number, manifest),
     };
     let Some(last) = &manifest.last else { return Ok(fresh(1)) };
     if last.crawl != crawl.name {
@@ -75,7 +93,47 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass,
     for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
         strand.met.clear();
     }
-    Ok(Pass { number: last.pass, resumed: true, walks, met: manifest.met.clone(), definition })
+    let earlier = earlier(crawl, &definition, last.pass, manifest);
+    Ok(Pass { number: last.pass, resumed: true, walks, met: manifest.met.clone(), definition, earlier })
+}
+
+/// What the passes before this one did that walks build on.
+fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) -> Earlier {
+    let column = |pass: u64| i64::try_from(pass).unwrap_or(i64::MAX);
+    let mut earlier = Earlier { pass: column(number), ..Earlier::default() };
+    for (pass, summary) in manifest.passes.range(..number) {
+        for definition::Walk { name, .. } in &crawl.walks {
+            let walk = summary.walks.get(name);
+            if walk.is_none_or(|walk| walk.end.is_some()) {
+                earlier.known.entry(name.clone()).or_default().insert(column(*pass));
+            }
+            let same = manifest.definition(*pass).is_some_and(|old| asks_the_same(old, definition, name));
+            if same && walk.is_some_and(|walk| walk.end.is_some()) {
+                earlier.walked.entry(name.clone()).or_default().insert(column(*pass));
+            }
+        }
+    }
+    earlier
+}
+
+/// Where a walk of a new pass begins: at the list's beginning, or, when it is incremental, its overlap before what the last
+/// pass reached that walked the same list to its end.
+///
+/// No clock is asked: what counts are the dates that the server's own cursors told.
+fn begin(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Walk {
+    let (Some(overlap), Paging::Cursor { windows: Some(windows), .. }) = (walk.later.incremental, walk.endpoint.paging)
+    else {
+        return Walk::default();
+    };
+    let last = before.passes.iter().rev().find_map(|(number, pass)| {
+        let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
+        pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end())
+    });
+    let Some(reached) = last.and_then(|last| last.reached) else { return Walk::default() };
+    let since = reached.saturating_sub(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+    let strand = Strand { cursor: Some((windows.forge)(since)), from: Some(since), ..Strand::default() };
+    let strands = BTreeMap::from([(first_strand(&walk.strands).to_owned(), strand)]);
+    Walk { since: Some(since), reached: Some(reached), strands, ..Walk::default() }
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ impl Standing {
         };
         let instant = windows.filter(|windows| (windows.fits)(&asked.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
         if let Some((windows, at)) = instant {
+            self.walk.reached = self.walk.reached.max(Some(at));
             if asked.cursor.as_deref() == Some(cursor.as_str()) {
                 // A page full of rows of one instant: the server would name this cursor for ever.
                 if asked.limit < asked.endpoint.limit_max {
@@ -150,6 +151,12 @@ impl Standing {
         Some(cursor)
     }
 
+    /// The server refuses the cursor that an incremental walk begins at: it is walked from the list's beginning.
+    pub(super) fn whole(&mut self, key: &str) {
+        self.walk.since = None;
+        self.walk.strands.insert(key.to_owned(), Strand::default());
+    }
+
     /// Makes the later part of a window a window of its own; `None` when the strand is over or has passed that instant.
     pub(super) fn split(&mut self, key: &str, at: i64, cursor: String) -> Option<String> {
         let new_key = (self.walk.ends.values().sum::<u64>() + self.walk.strands.len() as u64 + 1).to_string();
@@ -195,6 +202,12 @@ impl Standing {
     /// Models that came without versions and were not looked up yet.
     pub(super) fn hollow(&self) -> Vec<i64> {
         self.walk.hollow.iter().copied().collect()
+    }
+
+    /// Whether the whole list was walked, and no page or strand of it is missing.
+    pub(super) fn had_everything(&self) -> bool {
+        let good = |why: &Why| matches!(why, Why::Complete | Why::NotFound);
+        self.walk.since.is_none() && self.walk.given_up.is_empty() && self.walk.ends.keys().all(good)
     }
 
     /// Notes a page that could not be had.

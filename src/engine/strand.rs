@@ -9,6 +9,7 @@ use super::Error;
 use super::job::{Asked, Step, strand_name};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
+use super::pass::Earlier;
 use super::stop::Stop;
 use super::thread::{Left, Thread};
 use crate::api::endpoint::Paging;
@@ -24,6 +25,7 @@ pub(super) struct Shared<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stop: &'a Stop,
     pub(super) monitor: &'a dyn Monitor,
+    pub(super) earlier: &'a Earlier,
 }
 
 /// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
@@ -62,6 +64,14 @@ pub(super) async fn run(
         }
     }
     Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+}
+
+/// The strand of an incremental walk whose first cursor was refused, to be walked from the list's beginning.
+pub(super) fn whole(thread: Thread, shared: Shared<'_>) -> Thread {
+    let walk = &*thread.walk;
+    tracing::warn!(walk, "the server refuses the cursor at which this pass was to begin; walking the whole list");
+    shared.ledger.whole(&thread.walk, &thread.strand);
+    Thread { cursor: None, forged: false, ..thread }
 }
 
 /// The address of a page, and what the ledger must know of it.

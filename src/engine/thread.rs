@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dataset::commit::Walk as State;
-use crate::definition::Walk;
+use crate::definition::{Strands, Walk};
 
 /// How a strand, or a walk, left a run.
 #[derive(Debug)]
@@ -49,6 +49,14 @@ impl Thread {
             cursor: strand.and_then(|strand| strand.cursor.clone()),
             forged: strand.is_some_and(|strand| strand.from.is_some()),
         }
+    }
+}
+
+/// The key of the strand that a cursor walk begins with.
+pub(super) fn first_strand(strands: &Strands) -> &'static str {
+    match strands {
+        Strands::Windows { .. } => "1",
+        Strands::One | Strands::Each(_) => "",
     }
 }
 

@@ -6,7 +6,7 @@ use super::Error;
 use super::monitor::Event;
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
-use super::{again, each, numbers, windows};
+use super::{again, each, gone, numbers, windows};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
@@ -35,11 +35,18 @@ pub(super) async fn run(
         (Strands::One, _) => {
             let thread = Thread::new(walk, &name, "", state);
             shared.ledger.begin(&name, &thread.strand, false);
-            strand::run(walk, thread, shared, |_| {}).await?
+            match strand::run(walk, thread.clone(), shared, |_| {}).await? {
+                Left::ForgedRefused => strand::run(walk, strand::whole(thread, shared), shared, |_| {}).await?,
+                left => left,
+            }
         }
     };
     let left = match left {
         Left::Over => again::run(walk, &name, workers, shared).await?,
+        left => left,
+    };
+    let left = match left {
+        Left::Over => gone::run(walk, &name, dataset, workers, shared).await?,
         left => left,
     };
     if matches!(left, Left::Over) {

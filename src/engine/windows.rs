@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::Error;
 use super::standing::NOTHING_BEHIND;
 use super::strand::{self, Shared};
-use super::thread::{Left, Thread};
+use super::thread::{Left, Thread, first_strand};
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{End, Walk as State, Why};
 use crate::definition::Walk;
@@ -67,7 +67,7 @@ pub(super) async fn run(walk: &Walk, state: &State, count: u32, from: i64, share
     let name: Arc<str> = walk.name.as_str().into();
     let mut keys: Vec<Arc<str>> = state.strands.keys().map(|key| key.as_str().into()).collect();
     if keys.is_empty() {
-        let first: Arc<str> = "1".into();
+        let first: Arc<str> = first_strand(&walk.strands).into();
         shared.ledger.begin(&name, &first, false);
         keys.push(first);
     }
@@ -137,6 +137,11 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         frame.forging.set(false);
         frame.panes.borrow_mut().remove(&key);
         frame.moved.notify_waiters();
+        if state.since.is_some() && strand.from == state.since {
+            // No window before this one could hand over anything: it is the first.
+            strand::whole(thread, frame.shared);
+            return Box::pin(walk_window(frame, key, &State::default())).await;
+        }
         left = match await_handover(frame, &pane).await {
             None => Left::Unfinished(String::from("the window before it is unfinished")),
             Some(cursor) if cursor == NOTHING_BEHIND => {

@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::enums::KINDS;
 use super::fate::Change;
 use super::generate::Generator;
 use super::item::View;
 use super::json::Writer;
+use super::night::Night;
 use super::recorded::Recording;
 use super::sort::{Sort, date_key, ordered};
 use super::{Config, Error, generate, recorded};
+
+/// The most versions a model has: their ids must not meet those of the next model.
+const VERSIONS_MAX: u8 = 16;
 
 /// What is known of a model without rendering it; times in ms since 1970.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +39,11 @@ pub(super) struct Entry {
     /// The row is removed after the limit was applied, under one of two traps.
     pub(super) removed: Removed,
     pub(super) user: u32,
+    /// Versions it has had from the beginning, and when the later ones were published.
     pub(super) versions: u8,
+    pub(super) added: Vec<i64>,
+    /// The model's date before the first later version.
+    pub(super) base_at: Option<i64>,
     /// Bit k is set when version k is not Public.
     pub(super) early_access: u16,
     /// It is not, or no longer, published.
@@ -48,7 +58,32 @@ pub(super) struct Entry {
 impl Entry {
     /// True when every version needs more than public access.
     pub(super) fn all_early_access(&self) -> bool {
-        self.versions > 0 && self.early_access.count_ones() == u32::from(self.versions)
+        self.versions > 0 && self.added.is_empty() && self.early_access.count_ones() == u32::from(self.versions)
+    }
+
+    /// How many versions it has; they are numbered from 0, those that came later behind the others.
+    pub(super) fn version_count(&self) -> u8 {
+        self.versions + self.added.len() as u8
+    }
+
+    /// The numbers of its versions as they are listed: those that came later first, the last one before the others.
+    pub(super) fn listed_versions(&self) -> impl Iterator<Item = u8> {
+        (self.versions..self.version_count()).rev().chain(0..self.versions)
+    }
+
+    /// A change happens to it at an instant.
+    pub(super) fn change(&mut self, change: Change, now: i64) {
+        self.late |= change == Change::Publish;
+        self.hidden = change == Change::Unpublish;
+        self.changed |= matches!(change, Change::Edit | Change::PublishAgain);
+        self.edited |= change == Change::Edit;
+        if change == Change::PublishAgain && self.version_count() < VERSIONS_MAX {
+            self.base_at = self.base_at.or(self.last_version_at).or(Some(self.created_at));
+            self.added.push(now);
+        }
+        if matches!(change, Change::Publish | Change::PublishAgain) {
+            self.last_version_at = Some(now);
+        }
     }
 
     /// The model's type as the server spells it.
@@ -84,6 +119,8 @@ enum Source {
 /// Every model of the server.
 pub(super) struct Catalog {
     pub(super) entries: Vec<Entry>,
+    /// How many of them were there when the server started.
+    pub(super) first: usize,
     orders: Vec<Vec<u32>>,
     users: HashMap<String, u32>,
     tags: HashMap<String, u32>,
@@ -104,7 +141,8 @@ impl Catalog {
             }
         };
         let orders = Sort::ALL.map(|sort| ordered(&entries, sort)).to_vec();
-        let mut catalog = Catalog { entries, orders, users: HashMap::new(), tags: HashMap::new(), source };
+        let first = entries.len();
+        let mut catalog = Catalog { entries, first, orders, users: HashMap::new(), tags: HashMap::new(), source };
         catalog.users = catalog.users().iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
         catalog.tags = catalog.tags().iter().cloned().zip(0u32..).collect();
         Ok(catalog)
@@ -128,13 +166,8 @@ impl Catalog {
 
     /// Lets a change happen to a model; what is published stands at this instant from then on.
     pub(super) fn change(&mut self, row: u32, change: Change, now: i64) {
-        let entry = &mut self.entries[row as usize];
-        entry.late |= change == Change::Publish;
-        entry.hidden = change == Change::Unpublish;
-        entry.changed |= matches!(change, Change::Edit | Change::PublishAgain);
-        entry.edited |= change == Change::Edit;
+        self.entries[row as usize].change(change, now);
         if matches!(change, Change::Publish | Change::PublishAgain) {
-            entry.last_version_at = Some(now);
             for sort in [Sort::Newest, Sort::Oldest] {
                 let order = &mut self.orders[sort as usize];
                 order.retain(|other| *other != row);
@@ -143,6 +176,21 @@ impl Catalog {
                 order.insert(place, row);
             }
         }
+    }
+
+    /// Lets a night go by and tells what happened in it; none in a recorded catalog, which does not change.
+    pub(super) fn pass_night(&mut self, night: &Night) -> Option<Value> {
+        let Source::Generated(generator) = &self.source else { return None };
+        let (changes, newcomers) = (night.changes(&self.entries), night.newcomers(self.entries.len()));
+        for at in newcomers {
+            let entry = generate::newcomer(generator, &self.entries, at);
+            self.entries.push(entry);
+        }
+        for (row, change, at) in &changes {
+            self.entries[*row].change(*change, *at);
+        }
+        self.orders = Sort::ALL.map(|sort| ordered(&self.entries, sort)).to_vec();
+        Some(night.told(&changes, &self.entries))
     }
 
     /// What renders the items, unless they are recorded.

@@ -225,8 +225,9 @@ fn of_post(seed: u64, catalog: &Catalog, post: u32, users: u32) -> (u32, u32, u8
 /// A version, its model's user and level; the most popular model gets about fifty times the average.
 fn version_of(catalog: &Catalog, random: &mut Random) -> (u32, u32, u8) {
     let draw = f64::from(random.below(1 << 30)) / f64::from(1 << 30);
-    let place = (draw * draw + 0.02 * draw) / 1.02 * catalog.entries.len() as f64;
-    let place = (place as usize * 7919 + 13) % catalog.entries.len();
+    // Models that came later have no images: those of the others stay what they were.
+    let place = (draw * draw + 0.02 * draw) / 1.02 * catalog.first as f64;
+    let place = (place as usize * 7919 + 13) % catalog.first;
     let entry = &catalog.entries[place];
     let position = random.below(u32::from(entry.versions.max(1)));
     (version::version_id(entry, position as u8), entry.user, entry.level)

@@ -87,6 +87,14 @@ pub(super) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
     (entries, generator)
 }
 
+/// A model published for the first time at an instant, behind all others.
+pub(super) fn newcomer(generator: &Generator, entries: &[Entry], at: i64) -> Entry {
+    let mut random = Random::new(generator.seed, Stream::Index, entries.len() as u64);
+    let id = entries.last().map_or(0, |last| last.id) + 1 + random.below(5);
+    let users = u32::try_from(generator.users.len()).unwrap_or(u32::MAX);
+    Entry { created_at: at, last_version_at: Some(at), late: true, ..entry(&mut random, id, users) }
+}
+
 fn entry(random: &mut Random, id: u32, users: u32) -> Entry {
     let downloads = random.skewed(19);
     let thumbs_up = downloads / (8 + random.below(40));

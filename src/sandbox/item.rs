@@ -130,7 +130,7 @@ pub(super) fn mode(entry: &Entry, json: &mut Writer) {
 
 fn base_models(generator: &Generator, entry: &Entry, json: &mut Writer) {
     let mut names: Vec<&str> = Vec::new();
-    for version in 0..entry.versions {
+    for version in entry.listed_versions() {
         let name = version::base_model(generator.seed, entry, version);
         if !names.contains(&name) {
             names.push(name);

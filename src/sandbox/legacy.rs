@@ -35,8 +35,8 @@ pub(super) fn render(generator: &Generator, entry: &Entry, view: View, json: &mu
     item::tags(generator, entry, &oddity, json);
     item::mode(entry, json);
     json.open_at("modelVersions", '[');
-    let listed = if oddity.empty_versions && !view.detail { 0 } else { entry.versions };
-    for position in 0..listed {
+    let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
+    for position in entry.listed_versions().take(listed) {
         if view.all_versions || entry.early_access & (1 << position) == 0 {
             render_version(generator, entry, position, json);
         }
@@ -61,7 +61,7 @@ fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut
     json.open('{');
     json.int("id", id);
     json.int("modelId", entry.id);
-    json.text("name", &format!("v{}", entry.versions - position));
+    json.text("name", &format!("v{}", version::number(entry, position)));
     json.text("createdAt", &dates::iso(created));
     json.text("updatedAt", &dates::iso(created + i64::from(random.below(86_400_000))));
     json.open_at("trainedWords", '[');

@@ -34,6 +34,7 @@ mod meta;
 mod model;
 mod model_versions;
 mod models;
+mod night;
 mod number_query;
 mod object;
 mod picture;

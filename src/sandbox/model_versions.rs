@@ -22,7 +22,7 @@ impl Hashes {
             return Hashes(owners);
         };
         for entry in catalog.entries.iter().filter(|entry| entry.mode != Mode::Archived) {
-            for position in 0..entry.versions {
+            for position in 0..entry.version_count() {
                 let id = version::version_id(entry, position);
                 let owner = (version_detail::published_at(generator, entry, position), id);
                 for hash in hashes_of(generator, entry, id) {
@@ -82,7 +82,7 @@ pub(super) fn render(catalog: &Catalog, id: u32) -> Result<String, &'static str>
     let row = catalog.find(id / 16).ok_or(NOT_FOUND)?;
     let entry = catalog.entry(row);
     let generator = catalog.generator().ok_or(NOT_FOUND)?;
-    let position = u8::try_from(id % 16).ok().filter(|position| *position < entry.versions).ok_or(NOT_FOUND)?;
+    let position = u8::try_from(id % 16).ok().filter(|position| *position < entry.version_count()).ok_or(NOT_FOUND)?;
     if entry.mode == Mode::Archived {
         return Err("Missing model file");
     }

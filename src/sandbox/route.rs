@@ -51,12 +51,16 @@ impl State {
 
     fn inspect(&self, path: &str, call: &Call) -> Answer {
         match path {
+            "night" if !call.get => self.world.write().unwrap_or_else(PoisonError::into_inner).pass_night(&call.pairs),
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
             path => match (path.strip_prefix("truth/"), path.strip_prefix("least/")) {
                 (Some(table), _) => truth::answer(&self.world(), &call.host, table, &call.pairs),
                 (_, Some(endpoint)) => least::answer(&self.world(), endpoint, &call.pairs),
-                _ => Answer::error(404, "known are /sandbox/log, stats, truth/<table> and least/<endpoint>"),
+                _ => Answer::error(
+                    404,
+                    "known are /sandbox/log, stats, truth/<table> and least/<endpoint>, and POST /sandbox/night",
+                ),
             },
         }
     }

@@ -26,20 +26,30 @@ pub(super) fn base_model(seed: u64, entry: &Entry, position: u8) -> &'static str
     BASE_MODELS[random.below(end) as usize]
 }
 
-/// When a version was published: the newest at the model's own date, the others days before one another.
+/// When a version was published: one that came later when it came; of the others the newest at the model's own date, the
+/// next ones days before one another.
 pub(super) fn published_at(entry: &Entry, position: u8, random: &mut Random) -> i64 {
-    let newest = entry.last_version_at.unwrap_or(entry.created_at);
+    let later = position.checked_sub(entry.versions).and_then(|later| entry.added.get(usize::from(later)));
+    if let Some(at) = later {
+        return *at;
+    }
+    let newest = entry.base_at.or(entry.last_version_at).unwrap_or(entry.created_at);
     newest - i64::from(position) * (86_400_000 + i64::from(random.below(20 * 86_400_000)))
+}
+
+/// Which of the model's versions it was, counted from 1.
+pub(super) fn number(entry: &Entry, position: u8) -> u8 {
+    entry.versions.checked_sub(position).filter(|number| *number > 0).unwrap_or(position + 1)
 }
 
 /// Appends `"modelVersions":[…]`.
 pub(super) fn render_all(generator: &Generator, entry: &Entry, view: View, oddity: &Oddity, json: &mut Writer) {
     json.open_at("modelVersions", '[');
-    let listed = if oddity.empty_versions && !view.detail { 0 } else { entry.versions };
-    for position in 0..listed {
+    let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
+    for (index, position) in (0u8..).zip(entry.listed_versions().take(listed)) {
         let public = entry.early_access & (1 << position) == 0;
         if public || view.all_versions {
-            Version { generator, entry, position, public, view, created: view.detail, oddity }.render(json);
+            Version { generator, entry, position, public, view, created: view.detail, oddity }.render(index, json);
         }
     }
     json.close(']');
@@ -65,11 +75,11 @@ pub(super) struct Counts {
 }
 
 impl Version<'_> {
-    fn render(&self, json: &mut Writer) {
+    fn render(&self, index: u8, json: &mut Writer) {
         let id = version_id(self.entry, self.position);
         json.open('{');
         json.int("id", id);
-        json.int("index", self.position);
+        json.int("index", index);
         if self.view.detail {
             json.text("status", "Published");
         }
@@ -96,7 +106,7 @@ impl Version<'_> {
         let id = version_id(self.entry, self.position);
         let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
         let published = published_at(self.entry, self.position, &mut random);
-        json.text("name", &format!("v{}.{}", self.entry.versions - self.position, random.below(4)));
+        json.text("name", &format!("v{}.{}", number(self.entry, self.position), random.below(4)));
         let created = published - i64::from(random.below(86_400_000));
         if self.created {
             json.text("createdAt", &dates::iso(created));

@@ -24,6 +24,7 @@ pub(super) struct World {
     /// What happens to models, and how much of it has.
     fates: Vec<Fate>,
     happened: usize,
+    nights: u32,
     depth_cap: usize,
     images: u32,
     gallery: OnceLock<Gallery>,
@@ -45,6 +46,7 @@ impl World {
             catalog,
             fates,
             happened: 0,
+            nights: 0,
             depth_cap: config.depth_cap as usize,
             images: if config.catalog.is_some() { 0 } else { generated },
             gallery: OnceLock::new(),
@@ -53,13 +55,27 @@ impl World {
         })
     }
 
-    /// Lets happen what has happened after so many requests; tells how much that is in all.
-    pub(super) fn advance(&mut self, requests: u64) -> usize {
+    /// Lets a night go by, as a request asks for it, and tells what happened.
+    pub(super) fn pass_night(&mut self, pairs: &[(String, String)]) -> Answer {
+        let night = match super::night::Night::asked(self.seed, self.nights + 1, pairs) {
+            Ok(night) => night,
+            Err(refusal) => return refusal,
+        };
+        let Some(told) = self.catalog.pass_night(&night) else {
+            return Answer::error(400, "a recorded catalog does not change");
+        };
+        self.nights += 1;
+        (self.directory, self.hashes) = (OnceLock::new(), OnceLock::new());
+        Answer::json(200, told.to_string())
+    }
+
+    /// Lets happen what has happened after so many requests; tells how old the world is, in changes and nights.
+    pub(super) fn advance(&mut self, requests: u64) -> String {
         while let Some(fate) = self.fates.get(self.happened).filter(|fate| fate.after <= requests) {
             self.happened += 1;
             self.catalog.change(fate.row, fate.change, LAST + 3_600_000 + 1000 * self.happened as i64);
         }
-        self.happened
+        format!("{}+{}", self.happened, self.nights)
     }
 
     /// The answer to a request that so many came before.

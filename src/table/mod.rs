@@ -52,10 +52,19 @@ pub struct Provenance<'a> {
     pub fetched_at: i64,
 }
 
+/// Columns beside counters that may differ although the thing is the same.
+const PASSING: &[&str] = &["rating", "position", "extra", "pass", "walk", "page", "fetched_at"];
+
 impl Table {
     /// Every column, provenance last, in the order of the files.
     pub fn columns(&self) -> Vec<Column> {
         (self.columns)()
+    }
+
+    /// The columns that say what a thing is: not how often it was used, what place a list gives it, or who saw it.
+    pub fn substance(&self) -> Vec<Column> {
+        let passing = |name: &str| name.ends_with("_count") || PASSING.contains(&name);
+        self.columns().into_iter().filter(|column| !passing(column.name)).collect()
     }
 
     /// The Arrow schema of the table's files.

@@ -25,13 +25,24 @@ pub(crate) fn requests(sandbox: &Sandbox) -> Vec<Request> {
     get(&sandbox.side("log")).lines().map(request).collect()
 }
 
+/// Lets a night go by in which this share of the models changes; gives the ids of what happened, by kind.
+pub(crate) fn pass_night(sandbox: &Sandbox, share: &str) -> Value {
+    let told = ask("POST", &sandbox.side(&format!("night?share={share}")));
+    serde_json::from_str(&told).expect("a night is told in JSON")
+}
+
 /// The text at an address of a sandbox.
 pub(crate) fn get(address: &str) -> String {
+    ask("GET", address)
+}
+
+fn ask(method: &str, address: &str) -> String {
     let url = url::Url::parse(address).expect("sandboxes have addresses");
     let (host, port) = (url.host_str().expect("a host"), url.port().expect("a port"));
     let mut stream = TcpStream::connect((host, port)).expect("the sandbox answers");
     let path = &url[url::Position::BeforePath..];
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n").expect("it listens");
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 0\r\n").expect("it listens");
+    write!(stream, "Connection: close\r\n\r\n").expect("it listens");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers whole");
     let (head, body) = answer.split_once("\r\n\r\n").expect("it speaks HTTP");

@@ -46,6 +46,13 @@ fn walks_divide_as_they_are_written() {
             format!("{oldest}\nfor_each = {{ range = [1, 3000], param = \"ids\", batch = 250 }}"),
             each(Source::Range { first: 1, last: 3000 }, Some("ids"), 250),
         ),
+        (
+            "images",
+            format!(
+                "{newest}\nfor_each = {{ table = \"model_versions\", column = \"id\", only = \"changed\", param = \"modelVersionId\" }}"
+            ),
+            each(Source::Changed { table: "model_versions", column: "id" }, Some("modelVersionId"), 1),
+        ),
         ("tags", String::new(), Strands::One),
     ];
     for (endpoint, more, expected) in cases {
@@ -135,12 +142,66 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "table `model_versions` has no column `ids`. Did you mean `id`?",
     ),
     (
+        "images",
+        NEWEST,
+        "for_each = { table = \"models\", column = \"id\", only = \"new\", param = \"modelId\" }",
+        "`for_each.only` is `new`; it takes `changed`.",
+    ),
+    (
+        "images",
+        NEWEST,
+        "for_each = { list = [\"a\"], only = \"changed\", param = \"username\" }",
+        "`for_each.only` goes with `table` and `column`: only rows change.",
+    ),
+    (
         "models",
         OLDEST,
         "split = { by = \"types\" }\nfor_each = { range = [1, 9], param = \"ids\" }",
         "a walk has either `split` or `for_each`, not both; write two walks.",
     ),
 ];
+
+/// What is said of later passes where they cannot differ.
+const NOT_LATER: &[(&str, &str, &str)] = &[
+    ("models", "params = { sort = \"Newest\" }\nincremental = { overlap = \"3d\" }", ENTERED),
+    ("tags", "incremental = { overlap = \"3d\" }", ENTERED),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nsplit = { by = \"types\" }\nincremental = { overlap = \"3d\" }",
+        ENTERED,
+    ),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nincremental = { overlap = \"soon\" }",
+        "`incremental.overlap` is `\"soon\"`; it takes a duration from 1s to 8760h, such as `\"90s\"` or `\"1h 30m\"`.",
+    ),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nincremental = {}",
+        "`incremental` needs `overlap`: how far behind the last pass's end to begin, such as `\"3d\"`.",
+    ),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nincremental = { overlap = \"3d\", lap = 1 }",
+        "there is no key `lap` in `[incremental]`. Known are `overlap`.",
+    ),
+    ("tags", "confirm_gone = true", "`confirm_gone` looks up models, and this walk is over `tags`; leave it out."),
+    ("models", "params = { sort = \"Oldest\" }\nincremental = true", "`incremental` is `true`; it takes a table."),
+];
+
+const ENTERED: &str = "`incremental` needs a list that can be entered at any instant: `models` with `sort = \"Oldest\"`, in one piece or in \
+     time windows.";
+
+#[test]
+fn what_later_passes_cannot_do_is_refused() {
+    for (endpoint, more, expected) in NOT_LATER {
+        let said = mistakes(&walk(endpoint, more));
+        assert!(said.ends_with(expected) && said.lines().count() == 1, "{more}:\n{said}");
+    }
+    let text = walk("models", "params = { sort = \"Oldest\" }\nincremental = { overlap = \"1d 12h\" }");
+    let (crawl, _) = read(&text).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+    assert_eq!(crawl.walks[0].later.incremental, Some(std::time::Duration::from_secs(129_600)));
+}
 
 #[test]
 fn what_cannot_be_walked_so_is_refused() {

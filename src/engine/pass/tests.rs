@@ -4,7 +4,7 @@ use super::*;
 use crate::api::ENDPOINTS;
 use std::collections::BTreeSet;
 
-use crate::dataset::commit::{End, FORMAT, Record, Strand, Why};
+use crate::dataset::commit::{End, FORMAT, GivenUp, Record, Strand, Why};
 use crate::dataset::layout::RunId;
 use crate::definition;
 
@@ -105,5 +105,99 @@ fn a_dataset_of_another_crawl_is_refused_even_with_restart() {
     for restart in [false, true] {
         let refusal = choose(&ours, &standing(&theirs, &[("a", None)]), restart).unwrap_err();
         assert_eq!(refusal, Refusal::OtherCrawl { theirs: "x".to_owned(), ours: "y".to_owned() });
+    }
+}
+
+/// A crawl with an incremental walk `a`, and one more key of it.
+fn incremental(more: &str) -> Crawl {
+    let text = format!(
+        "server = 'sandbox'\ndataset = 'd'\n[[walk]]\nname = 'a'\nendpoint = 'models'\n\
+         params = {{ sort = 'Oldest' }}\nincremental = {{ overlap = '10s' }}\n{more}\n"
+    );
+    definition::parse("x", &text, ENDPOINTS).unwrap().0
+}
+
+/// A pass of the crawl whose only walk reached this instant and ended so.
+fn passed(crawl: &Crawl, reached: Option<i64>, end: Option<Why>) -> Record {
+    let ends = end.into_iter().map(|why| (why, 1)).collect();
+    let walk = Walk { reached, ends, ..walk(end) };
+    let last = standing(crawl, &[("a", end)]).last.unwrap();
+    Record { walks: BTreeMap::from([("a".to_owned(), walk)]), ..last }
+}
+
+/// A dataset with these passes and one that was given up.
+fn after(crawl: &Crawl, passes: Vec<Record>) -> Manifest {
+    let mut manifest = Manifest::default();
+    let given_up = standing(crawl, &[]).last.unwrap();
+    for (number, record) in (1..).zip(passes.into_iter().chain([given_up])) {
+        manifest.add(Record { pass: number, commit: number, ..record });
+    }
+    manifest
+}
+
+fn since(crawl: &Crawl, passes: Vec<Record>) -> Option<i64> {
+    choose(crawl, &after(crawl, passes), false).unwrap().walks["a"].since
+}
+
+#[test]
+fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
+    let crawl = incremental("");
+    let pass = |reached, why| passed(&crawl, Some(reached), Some(why));
+    let given_up = |reached| {
+        let mut pass = pass(reached, Why::Complete);
+        let lost = GivenUp { strand: String::new(), page: 2, cursor: None, reason: String::new() };
+        pass.walks.get_mut("a").unwrap().given_up.push(lost);
+        pass
+    };
+    let one_strand_of_many = |reached| {
+        let mut pass = pass(reached, Why::Complete);
+        pass.walks.get_mut("a").unwrap().ends.insert(Why::CursorLoop, 1);
+        pass
+    };
+    let cases = [
+        (vec![], None),
+        (vec![pass(50_000, Why::Complete)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), pass(70_000, Why::Complete)], Some(60_000)),
+        // What no list shows, no pass finds: that is no reason to walk everything again.
+        (vec![pass(50_000, Why::Complete), pass(70_000, Why::Unlistable)], Some(60_000)),
+        (vec![pass(50_000, Why::Complete), pass(70_000, Why::CursorLoop)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), pass(70_000, Why::Unreadable)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), given_up(70_000)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), one_strand_of_many(70_000)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), passed(&crawl, Some(70_000), None)], Some(40_000)),
+        (vec![given_up(70_000)], None),
+        (vec![passed(&crawl, None, Some(Why::Complete))], None),
+    ];
+    for (passes, expected) in cases {
+        assert_eq!(since(&crawl, passes.clone()), expected, "{passes:?}");
+    }
+}
+
+#[test]
+fn an_incremental_walk_builds_on_no_pass_that_asked_otherwise() {
+    let crawl = incremental("");
+    let on = |before: &Crawl| since(&crawl, vec![passed(before, Some(50_000), Some(Why::Complete))]);
+    let mut fewer = crawl.clone();
+    fewer.walks[0].params.push(("types".to_owned(), "LORA".to_owned()));
+    assert_eq!(on(&fewer), None);
+    let mut other = crawl.clone();
+    other.sandbox.seed = 9;
+    assert_eq!(on(&other), None);
+    let mut smaller = incremental("split = { windows = 2, from = '2022-11-01' }");
+    smaller.walks[0].limit = 7;
+    assert_eq!(on(&smaller), Some(40_000), "how pages are cut decides nothing");
+}
+
+#[test]
+fn an_incremental_walk_begins_at_a_forged_cursor_and_never_falls_back() {
+    for (more, key) in [("", ""), ("split = { windows = 2, from = '2022-11-01' }", "1")] {
+        let crawl = incremental(more);
+        let manifest = after(&crawl, vec![passed(&crawl, Some(1_704_164_645_678), Some(Why::Complete))]);
+        let pass = choose(&crawl, &manifest, false).unwrap();
+        let walk = &pass.walks["a"];
+        assert_eq!(walk.strands[key].cursor.as_deref(), Some("2024-01-02 03:03:55.678|0"));
+        assert_eq!((walk.strands[key].from, walk.reached), (walk.since, Some(1_704_164_645_678)));
+        let full = choose(&crawl, &manifest, true).unwrap();
+        assert_eq!(full.walks["a"], Walk::default(), "`--restart` walks everything");
     }
 }

@@ -5,6 +5,7 @@ mod images;
 mod lookups;
 mod mutation;
 mod names;
+mod night;
 mod paging;
 mod service;
 
@@ -50,12 +51,17 @@ pub(super) fn sandbox(models: u32, traps: &str, faults: &[&str]) -> Sandbox {
 
 /// One GET of a path with query, below `/`, on a connection of its own, with further head lines.
 pub(super) fn fetch(sandbox: &Sandbox, path: &str, head: &str) -> io::Result<Reply> {
+    send(sandbox, "GET", path, head)
+}
+
+/// One request.
+pub(super) fn send(sandbox: &Sandbox, method: &str, path: &str, head: &str) -> io::Result<Reply> {
     let base = sandbox.base_url();
     let host = base.strip_prefix("http://").unwrap().split('/').next().unwrap();
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_millis(if head.contains("impatient") { 400 } else { 20_000 })))?;
     let path = path.replace(' ', "%20").replace('|', "%7C");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n")?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n")?;
     let (mut bytes, mut error) = (Vec::new(), None);
     let mut buffer = vec![0; 1 << 16];
     loop {

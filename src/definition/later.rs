@@ -1,0 +1,65 @@
+//! `incremental` and `confirm_gone`: what the passes after the first do differently in a walk, checked against what its endpoint can do.
+
+use std::time::Duration;
+
+use super::mistake::Findings;
+use super::value::Section;
+use super::{Later, Strands};
+use crate::api::endpoint::{Endpoint, Paging};
+use crate::api::models::MODELS;
+
+const SECOND: Duration = Duration::from_secs(1);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// What a walk says of later passes, types checked.
+pub(super) struct Written {
+    incremental_at: Option<usize>,
+    overlap: Option<Duration>,
+    confirm_at: usize,
+    confirm_gone: bool,
+}
+
+impl Written {
+    /// Reads the keys, so that none is unknown.
+    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> Written {
+        let incremental_at = section.has("incremental").then(|| section.at_key("incremental"));
+        let is_table = section.take("incremental").is_some_and(|value| value.get_ref().as_table().is_some());
+        let mut incremental = section.section("incremental", found);
+        let overlap = incremental.duration("overlap", SECOND..=YEAR, found);
+        if is_table && !incremental.has("overlap") {
+            let text = "`incremental` needs `overlap`: how far behind the last pass's end to begin, such as `\"3d\"`.";
+            found.mistake(incremental.at(), text);
+        }
+        incremental.finish(found);
+        let confirm_at = section.at_key("confirm_gone");
+        let confirm_gone = section.bool("confirm_gone", found).unwrap_or(false);
+        Written { incremental_at, overlap, confirm_at, confirm_gone }
+    }
+
+    /// What later passes do, when the endpoint lets them.
+    pub(super) fn check(
+        self,
+        endpoint: &Endpoint,
+        params: &[(String, String)],
+        strands: &Strands,
+        found: &mut Findings<'_>,
+    ) -> Option<Later> {
+        if let Some(at) = self.incremental_at {
+            let dated =
+                matches!(endpoint.paging, Paging::Cursor { windows: Some(windows), .. } if (windows.fits)(params));
+            if !dated || matches!(strands, Strands::Each(_)) {
+                let text = "`incremental` needs a list that can be entered at any instant: `models` with \
+                            `sort = \"Oldest\"`, in one piece or in time windows.";
+                found.mistake(at, text);
+                return None;
+            }
+        }
+        if self.confirm_gone && endpoint.name != MODELS.name {
+            let text =
+                format!("`confirm_gone` looks up models, and this walk is over `{}`; leave it out.", endpoint.name);
+            found.mistake(self.confirm_at, text);
+            return None;
+        }
+        Some(Later { incremental: self.overlap, confirm_gone: self.confirm_gone })
+    }
+}

@@ -1,0 +1,75 @@
+//! Nights: what changes in them is listed as it is told, and everything else stays.
+
+use super::*;
+
+const ALL: &str = "sort=Oldest&nsfw=true&archived=true";
+
+fn pass_night(server: &Sandbox, share: &str) -> Value {
+    let reply = send(server, "POST", &format!("/sandbox/night?share={share}"), "Content-Length: 0\r\n").unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+fn ids(told: &Value, kind: &str) -> Vec<i64> {
+    told[kind].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
+}
+
+fn rows(server: &Sandbox, table: &str) -> Vec<Value> {
+    lines(server, &format!("/sandbox/truth/{table}?nsfw=true&archived=true"))
+}
+
+/// The versions of a model by the truth: ids and dates, newest first.
+fn versions(rows: &[Value], model: i64) -> Vec<(i64, String)> {
+    let own = rows.iter().filter(|row| row["model_id"] == model);
+    own.map(|row| (row["id"].as_i64().unwrap(), row["published_at"].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn a_night_changes_what_it_tells_and_nothing_else() {
+    let server = sandbox(1000, "none", &[]);
+    let (before, versions_before) = (rows(&server, "models"), rows(&server, "model_versions"));
+    let told = pass_night(&server, "0.2");
+    let (after, versions_after) = (rows(&server, "models"), rows(&server, "model_versions"));
+    let [new, again, edited, gone] =
+        ["published", "published_again", "edited", "unpublished"].map(|kind| ids(&told, kind));
+    assert_eq!(new.len(), 50);
+    for kind in [&again, &edited, &gone] {
+        assert!((30..75).contains(&kind.len()), "{}", kind.len());
+    }
+    for row in &before {
+        let id = row["id"].as_i64().unwrap();
+        let now = after.iter().find(|row| row["id"] == id);
+        let (was, is) = (versions(&versions_before, id), versions(&versions_after, id));
+        match now {
+            None => assert!(gone.contains(&id)),
+            Some(now) if edited.contains(&id) => assert_ne!(now["name"], row["name"]),
+            Some(_) if again.contains(&id) => {
+                assert_eq!(&is[1..], was, "the versions it had stay as they were");
+                assert!(is[0].1.as_str() > "2026-10-16", "{}", is[0].1);
+            }
+            Some(now) => assert_eq!((now, is), (row, was)),
+        }
+    }
+    assert!(new.iter().all(|id| before.iter().all(|row| row["id"] != *id)), "new models have new ids");
+    // All that was published is at the list's end.
+    let walked = walk(&server, &format!("{ALL}&limit=100"), |cursor| repair(false, cursor)).concat();
+    let published = new.len() + again.len();
+    let mut tail = walked[walked.len() - published..].to_vec();
+    let mut expected: Vec<i64> = new.iter().chain(&again).copied().collect();
+    tail.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(tail, expected);
+    let version = versions(&versions_after, again[0])[0].0;
+    assert_eq!(get(&server, &format!("/api/v1/model-versions/{version}")).status, 200);
+}
+
+#[test]
+fn nights_repeat_with_the_seed_and_differ_from_one_another() {
+    let nights = || {
+        let server = sandbox(500, "none", &[]);
+        [pass_night(&server, "0.1"), pass_night(&server, "0.1")]
+    };
+    let [first, second] = nights();
+    assert_ne!(ids(&first, "edited"), ids(&second, "edited"));
+    assert_eq!(nights(), [first, second]);
+}
