@@ -12,6 +12,7 @@ mod grid;
 mod listen;
 mod plan;
 mod progress;
+mod replay;
 mod sandbox;
 mod schema;
 mod status;
@@ -40,6 +41,8 @@ enum Command {
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and name each fault; changes nothing
     Verify(verify::Arguments),
+    /// Make every row again from the answers a dataset keeps; asks the server nothing
+    Replay(replay::Arguments),
     /// Print the tables and their columns
     Schema(schema::Arguments),
     /// Serve the embedded sandbox, a Civitai of its own, on a loopback port
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, &mut self::Arguments::command()),

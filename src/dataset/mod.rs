@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub mod changed;
 pub mod commit;
+pub mod kept;
 pub mod layout;
 pub mod manifest;
 pub mod part;

@@ -135,6 +135,14 @@ fn without_dictionary(builder: WriterPropertiesBuilder, column: &Column) -> Writ
     }
 }
 
+/// The rows of a part, in batches.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_part(content: Bytes) -> Result<Vec<RecordBatch>, ParquetError> {
+    Ok(ParquetRecordBatchReaderBuilder::try_new(content)?.build()?.collect::<Result<_, _>>()?)
+}
+
 /// The rows that the footer of a part counts, when the file is whole and has the table's schema.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::commit::{Part, PrunedPart, Record, Recovery, Walk, chain_hash};
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
-use super::part::{Maker, rows_in_footer, write_part};
+use super::part::{Maker, read_part, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
 use super::storage::Storage;
 use super::{During, Error};
@@ -97,6 +97,17 @@ impl Store {
     /// The dataset's layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The rows of a part.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn rows(&self, part: &Part) -> Result<Vec<RecordBatch>, Error> {
+        let Some(table) = table::named(&part.table) else { return Ok(Vec::new()) };
+        let path = self.layout.part(table, &part.name);
+        let content = Bytes::from(self.storage.read(&path).during("read", &path)?);
+        read_part(content).map_err(as_io).during("read", &path)
     }
 
     fn recover(&self, recovery: &Recovery) -> Result<(), Error> {

@@ -13,6 +13,7 @@ use super::committer::Committer;
 use super::job::{Asked, Job, Step};
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
+use super::reading::{self, Reading};
 use super::report::Tally;
 use super::standing::Standing;
 use super::stop::Stop;
@@ -22,7 +23,7 @@ use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Why};
 use crate::dataset::store::{Batch, Store, Writer};
 use crate::definition::{Commit, Crawl};
-use crate::fetch::{Answer, INFLATED_CAP, Unreadable, inflate};
+use crate::fetch::{Answer, Unreadable};
 use crate::table::{Provenance, Tables, pages, rejects};
 
 /// Everything that moves while a pass is walked.
@@ -105,7 +106,9 @@ impl Book {
             }
             Job::End(asked, answer, end, reply) => {
                 if let Some(answer) = answer {
-                    self.push_page(&asked, &answer, 0, &Page::default());
+                    let name = asked.name();
+                    let at = provenance(self.pass, &name, asked.page);
+                    self.push_page(&asked, &answer, 0, &Page::default(), &at);
                     self.walk(&asked.walk).count(&asked, &Page::default());
                 }
                 drop(reply.send(self.end(&asked, &end)));
@@ -130,7 +133,6 @@ impl Book {
     }
 
     fn take(&mut self, asked: &Asked, answer: &Answer) -> Result<Step, Unreadable> {
-        let body = text_of(answer)?;
         let name = asked.name();
         let at = provenance(self.pass, &name, asked.page);
         let question = endpoint::Asked {
@@ -140,19 +142,19 @@ impl Book {
             key: asked.key.as_deref(),
             again: asked.again,
         };
-        let page = (asked.endpoint.read)(&body, &question, &mut self.tables)
-            .map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;
+        let Reading { page, bytes } =
+            reading::read(asked.endpoint, answer.encoding, &answer.body, &question, &mut self.tables)?;
         if page.doubtful && !asked.again {
             return Ok(Step::Again);
         }
-        self.push_page(asked, answer, body.len(), &page);
+        self.push_page(asked, answer, bytes, &page, &at);
         self.monitor.event(&Event::Page {
             walk: &asked.walk,
             page: asked.page,
             items: page.items,
             rejects: page.rejects,
             repairs: page.repairs,
-            bytes: body.len() as u64,
+            bytes: bytes as u64,
         });
         self.walk(&asked.walk).count(asked, &page);
         Ok(match asked.endpoint.paging {
@@ -187,11 +189,11 @@ impl Book {
         let (cursor, name) = (asked.cursor.as_deref(), asked.name());
         self.monitor.event(&Event::GivenUp { walk: &name, page: asked.page, cursor, reason });
         let at = provenance(self.pass, &name, asked.page);
-        let body = answer.map(lossy_text_of).unwrap_or_default();
-        self.tables.rejects.push(rejects::Row { position: -1, reason, item: Some(&body), at: &at });
+        let body = answer.map(|answer| reading::lossy_text(answer.encoding, &answer.body)).unwrap_or_default();
+        self.tables.rejects.push(rejects::Row { position: rejects::WHOLE_PAGE, reason, item: Some(&body), at: &at });
         let page = Page { rejects: 1, ..Page::default() };
         if let Some(answer) = answer {
-            self.push_page(asked, answer, body.len(), &page);
+            self.push_page(asked, answer, body.len(), &page, &at);
         }
         let walk = self.walk(&asked.walk);
         walk.count(asked, &page);
@@ -211,8 +213,7 @@ impl Book {
         }
     }
 
-    fn push_page(&mut self, asked: &Asked, answer: &Answer, bytes: usize, page: &Page) {
-        let name = asked.name();
+    fn push_page(&mut self, asked: &Asked, answer: &Answer, bytes: usize, page: &Page, at: &Provenance<'_>) {
         self.tables.pages.push(pages::Row {
             run: &self.run,
             endpoint: asked.endpoint.name,
@@ -229,7 +230,7 @@ impl Book {
             repairs: Some(page.repairs.into()),
             body: self.keep_bodies.then_some(&answer.body[..]),
             body_encoding: self.keep_bodies.then_some(answer.encoding.name()),
-            at: &provenance(self.pass, &name, asked.page),
+            at,
         });
     }
 
@@ -277,14 +278,4 @@ fn provenance(pass: u64, walk: &str, page: u64) -> Provenance<'_> {
         page: i64::try_from(page).unwrap_or(i64::MAX),
         fetched_at: jiff::Timestamp::now().as_millisecond(),
     }
-}
-
-fn text_of(answer: &Answer) -> Result<String, Unreadable> {
-    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP)?;
-    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
-}
-
-fn lossy_text_of(answer: &Answer) -> String {
-    let body = inflate(answer.encoding, &answer.body, INFLATED_CAP);
-    String::from_utf8_lossy(&body.unwrap_or_default()).into_owned()
 }

@@ -15,6 +15,8 @@ mod ledger;
 pub mod monitor;
 mod numbers;
 pub mod pass;
+mod reading;
+pub mod replay;
 pub mod report;
 mod standing;
 pub mod stop;

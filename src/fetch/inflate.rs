@@ -27,7 +27,7 @@ impl Encoding {
     }
 
     /// The encoding a `Content-Encoding` header names; none if it is one nobody asked for.
-    pub(super) fn parse(name: &str) -> Option<Encoding> {
+    pub fn parse(name: &str) -> Option<Encoding> {
         match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Some(Encoding::Identity),
             "gzip" | "x-gzip" => Some(Encoding::Gzip),

@@ -1,5 +1,8 @@
 //! `rejects`: one row per item that no table could take; its text is kept.
 
+/// The `position` of what stands for a whole page.
+pub const WHOLE_PAGE: i64 = -1;
+
 table! {
     /// One row per item that no table could take; its text is kept.
     "rejects", key ["pass", "walk", "page", "position"];

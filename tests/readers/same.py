@@ -1,7 +1,7 @@
-"""Fails unless the parts of datasets hold the same rows: same.py A B [C ...] compares each with the first.
+"""Fails unless the parts of datasets hold the same rows: same.py [--exactly] A B [C ...] compares each with the first.
 
 Rows are compared as multisets over every column, except those that tell of the fetching rather than of the
-catalog. The server's address is put aside too, so that crawls of two sandboxes can be compared.
+catalog; with `--exactly` over all. The server's address is put aside too, so that crawls of two sandboxes can be compared.
 """
 
 import sys
@@ -55,4 +55,7 @@ def main(first, *others):
     sys.exit(1 if faults else 0)
 
 
-main(*sys.argv[1:])
+arguments = sys.argv[1:]
+if arguments[0] == "--exactly":
+    FETCHING.clear()
+main(*(argument for argument in arguments if argument != "--exactly"))

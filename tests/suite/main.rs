@@ -18,6 +18,7 @@ mod proxy;
 mod readers;
 mod readme;
 mod refusals;
+mod replay;
 mod resume;
 mod sample;
 mod schedule;

@@ -1,0 +1,52 @@
+//! `civitrawl replay DATASET`: every part rebuilt from the answers kept in `pages`.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::grid::{count, grid};
+use super::{complain, print};
+use crate::dataset::layout::Layout;
+use crate::engine::replay::{Replayed, replay};
+use crate::table;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The dataset's directory
+    dataset: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let mut heard = |record: &crate::dataset::commit::Record| tracing::info!(commit = record.commit, "rebuilt");
+    match replay(Layout::new(&arguments.dataset), &mut heard) {
+        Ok(replayed) => {
+            print(&summary(&replayed));
+            if replayed.commits == 0 {
+                complain("no page keeps its answer; crawl with `keep_bodies = true` in the crawl file to replay later");
+                return Exit::Usage;
+            }
+            if replayed.without_body.is_empty() { Exit::Complete } else { Exit::Doubtful }
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+fn summary(replayed: &Replayed) -> String {
+    let mut text = format!("{} pages of {} commits read again\n", count(replayed.pages), count(replayed.commits));
+    let rows: Vec<Vec<String>> = table::ALL
+        .iter()
+        .filter_map(|table| Some(vec![table.name.to_owned(), count(*replayed.rows.get(table.name)?)]))
+        .collect();
+    if !rows.is_empty() {
+        text.push_str(&format!("\n{}", grid(&["table", "rows"], &rows)));
+    }
+    for (walk, pages) in &replayed.without_body {
+        text.push_str(&format!(
+            "\nwalk `{walk}`: {} pages do not keep their answer; the rows of their commits stay what they were\n",
+            count(*pages)
+        ));
+    }
+    text
+}

@@ -1,0 +1,186 @@
+//! Replay: every part rebuilt from the answers that `pages` keeps, without asking anybody.
+//!
+//! Each commit that a crawl made becomes one that adds its rows as they are read now, and removes the parts it had. So it
+//! may die anywhere and be run again: which commits are left is told by the names of the parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use url::Url;
+
+use super::reading::{self, Reading};
+use crate::api::ENDPOINTS;
+use crate::api::endpoint::{Asked, Endpoint, Paging};
+use crate::dataset::Error;
+use crate::dataset::commit::{Part, Record};
+use crate::dataset::kept::{KeptPage, KeptReject};
+use crate::dataset::layout::{Layout, RunId};
+use crate::dataset::manifest::Manifest;
+use crate::dataset::storage::Disk;
+use crate::dataset::store::{Batch, Store, Writer};
+use crate::fetch::Encoding;
+use crate::table::{Tables, pages, rejects};
+
+/// What the names of replayed parts begin with, before the last commit that is replayed.
+const PREFIX: &str = "replay-";
+
+/// What a replay came to.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// Commits rebuilt.
+    pub commits: u64,
+    /// Answers read again.
+    pub pages: u64,
+    /// Rows they gave, by table.
+    pub rows: BTreeMap<&'static str, u64>,
+    /// Pages whose answer was not kept, by walk: the rows of their commits stay what they were.
+    pub without_body: BTreeMap<String, u64>,
+}
+
+/// Rebuilds every part of a dataset; `heard` hears each commit.
+///
+/// # Errors
+/// [`Error::Held`], [`Error::Damaged`], [`Error::Absent`] or [`Error::Disk`].
+pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed, Error> {
+    if crate::dataset::read::read_manifest(&layout, &Disk)?.last.is_none() {
+        return Err(Error::Absent { dataset: layout.root().to_owned() });
+    }
+    let mut store = Store::open(layout, Arc::new(Disk))?;
+    let mut replayed = Replayed::default();
+    let interrupted = session(store.manifest());
+    let mut through = interrupted.unwrap_or(store.manifest().last_commit());
+    let mut left = commits_through(store.manifest(), through);
+    if interrupted.is_some() && !rebuild(&mut store, through, &left, &mut replayed, heard)? {
+        // The earlier one was over: this one begins anew.
+        replayed = Replayed::default();
+        through = store.manifest().last_commit();
+        left = commits_through(store.manifest(), through);
+    }
+    if replayed.commits == 0 {
+        rebuild(&mut store, through, &left, &mut replayed, heard)?;
+    }
+    Ok(replayed)
+}
+
+/// Rebuilds these commits; false when none of them kept its answers.
+fn rebuild(
+    store: &mut Store,
+    through: u64,
+    commits: &[u64],
+    replayed: &mut Replayed,
+    heard: &mut dyn FnMut(&Record),
+) -> Result<bool, Error> {
+    for commit in commits {
+        let parts = store.manifest().parts.get(commit).cloned().unwrap_or_default();
+        let Some(rows) = read_again(store, &parts, replayed)? else { continue };
+        let Some(last) = store.manifest().last.clone() else { continue };
+        let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or(last.run);
+        let writer = Writer { run, crawl: last.crawl, definition: last.definition };
+        let prune = parts.iter().map(Into::into).collect();
+        let mut walks = last.walks;
+        // The cursors met are in the records already.
+        walks.values_mut().flat_map(|walk| walk.strands.values_mut()).for_each(|strand| strand.met.clear());
+        heard(&store.commit(&writer, Batch { tables: rows, pass: last.pass, walks, prune })?);
+        replayed.commits += 1;
+    }
+    Ok(replayed.commits > 0)
+}
+
+/// The last commit that the last replay was to rebuild.
+fn session(manifest: &Manifest) -> Option<u64> {
+    let run = |part: &Part| part.name.run.to_string().strip_prefix(PREFIX)?.parse().ok();
+    manifest.live_parts().filter_map(run).max()
+}
+
+/// The commits up to this one whose parts are still there.
+fn commits_through(manifest: &Manifest, through: u64) -> Vec<u64> {
+    manifest.parts.range(..=through).map(|(commit, _)| *commit).collect()
+}
+
+type Rows = Vec<(&'static crate::table::Table, RecordBatch)>;
+
+/// All rows of a commit, read from the answers it keeps; `None` when it keeps not all of them.
+fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<Option<Rows>, Error> {
+    let batches_of = |table| -> Result<Vec<RecordBatch>, Error> {
+        let of_table = parts.iter().filter(|part| part.table == table);
+        let batches: Vec<Vec<RecordBatch>> = of_table.map(|part| store.rows(part)).collect::<Result<_, _>>()?;
+        Ok(batches.into_iter().flatten().collect())
+    };
+    let (pages, rejected) = (batches_of(pages::TABLE.name)?, batches_of(rejects::TABLE.name)?);
+    let pages: Vec<KeptPage<'_>> = pages.iter().flat_map(KeptPage::all).collect();
+    let without: Vec<&KeptPage<'_>> = pages.iter().filter(|page| page.row().body.is_none()).collect();
+    if pages.is_empty() || !without.is_empty() {
+        for page in without {
+            let walk = page.at.walk.split('/').next().unwrap_or_default();
+            *replayed.without_body.entry(walk.to_owned()).or_default() += 1;
+        }
+        return Ok(None);
+    }
+    let mut tables = Tables::default();
+    let mut read = BTreeSet::new();
+    for page in &pages {
+        if push(page, &mut tables) {
+            read.insert((page.at.walk, page.at.page));
+            replayed.pages += 1;
+        }
+    }
+    // What stood for a page that still cannot be read stays.
+    let rejected: Vec<KeptReject<'_>> = rejected.iter().flat_map(KeptReject::whole_pages).collect();
+    for reject in rejected.iter().filter(|reject| !read.contains(&(reject.at.walk, reject.at.page))) {
+        tables.rejects.push(reject.row());
+    }
+    let mut rows = Vec::new();
+    for builder in tables.builders_mut().into_iter().filter(|builder| builder.rows() > 0) {
+        *replayed.rows.entry(builder.table().name).or_default() += builder.rows() as u64;
+        let table = builder.table();
+        rows.push((table, builder.finish().map_err(|error| Error::unfit(table, &error))?));
+    }
+    Ok(Some(rows))
+}
+
+/// Appends the rows of a page and the page itself; false when its answer holds none, or cannot be read.
+fn push(page: &KeptPage<'_>, tables: &mut Tables) -> bool {
+    let row = page.row();
+    match read(page, &row, tables) {
+        Some(Reading { page: found, bytes }) => {
+            tables.pages.push(pages::Row {
+                next_cursor: found.next_cursor.as_deref(),
+                items: i64::try_from(found.items).ok(),
+                bytes: i64::try_from(bytes).ok(),
+                repairs: Some(found.repairs.into()),
+                ..row
+            });
+            true
+        }
+        None => {
+            tables.pages.push(row);
+            false
+        }
+    }
+}
+
+/// Reads a page's answer as the crawl did, the question taken from its address.
+fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Option<Reading> {
+    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == row.endpoint)?;
+    let encoding = Encoding::parse(row.body_encoding?)?;
+    let url = Url::parse(row.url).ok().filter(|_| row.status == Some(200))?;
+    let (params, again) = question(endpoint, &url);
+    let key = match endpoint.paging {
+        Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
+        Paging::Cursor { .. } | Paging::Number { .. } => None,
+    };
+    let asked = Asked { at: page.at, params: &params, cursor: row.cursor, key, again };
+    reading::read(endpoint, encoding, row.body?, &asked, tables).ok()
+}
+
+/// The parameters of a walk that asked this, and whether it asked again.
+fn question(endpoint: &Endpoint, url: &Url) -> (Vec<(String, String)>, bool) {
+    let own = |name: &str| match name {
+        "limit" | "cursor" | "_" => false,
+        "page" => !matches!(endpoint.paging, Paging::Number { .. }),
+        _ => true,
+    };
+    let pairs = || url.query_pairs().into_owned();
+    (pairs().filter(|(name, _)| own(name)).collect(), pairs().any(|(name, _)| name == "_"))
+}

@@ -1,0 +1,215 @@
+//! Replays: what `pages` keeps is enough to make every row again, whatever interrupts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, new_null_array};
+use civitrawl::dataset::commit::Part;
+use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::storage::Disk;
+use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::table;
+use tempfile::TempDir;
+
+use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+
+/// A walk over every endpoint, with answers kept, and one whose sixth page nobody can read.
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+keep_bodies = true
+pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
+commit = { every = "200ms" }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 20 }
+
+[[walk]]
+name = "spoilt"
+endpoint = "models"
+params = { sort = "Newest", period = "AllTime", nsfw = true, limit = 2 }
+
+[[walk]]
+name = "creators"
+endpoint = "creators"
+params = { limit = 50 }
+
+[[walk]]
+name = "tags"
+endpoint = "tags"
+params = { limit = 50 }
+
+[[walk]]
+name = "versions"
+endpoint = "model_version"
+for_each = { list = ["16", "17", "32", "999999999"] }
+
+[[walk]]
+name = "images"
+endpoint = "images"
+for_each = { table = "models", column = "creator_username", param = "username" }
+params = { browsingLevel = 3, withMeta = true, flatMeta = true, withTags = true, sort = "Newest", limit = 100 }
+"#;
+
+fn replay(dataset: &Path) -> Output {
+    program().arg("replay").arg(dataset).output().expect("the program runs")
+}
+
+fn verify(dataset: &Path) {
+    assert_exit(&program().arg("verify").arg(dataset).output().expect("the program runs"), 0);
+}
+
+fn assert_same(datasets: &[&Path]) {
+    let texts: Vec<String> = datasets.iter().map(|dataset| dataset.display().to_string()).collect();
+    read("same.py", &[&["--exactly"], &texts.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it can be made");
+    for entry in fs::read_dir(from).expect("it is a directory") {
+        let entry = entry.expect("it can be listed");
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("it has a type") {
+            kind if kind.is_dir() => copy(&entry.path(), &target),
+            kind if kind.is_symlink() => {
+                std::os::unix::fs::symlink(fs::read_link(entry.path()).expect("it is a link"), target)
+                    .expect("it is new");
+            }
+            _ => drop(fs::copy(entry.path(), target).expect("it can be copied")),
+        }
+    }
+}
+
+/// A crawl of everything that a small sandbox has, traps included.
+fn crawled(text: &str) -> Room {
+    let fault = "kind=invalid-json,path=models,page=6,times=0";
+    let arguments = ["--models", "80", "--images", "300", "--traps", "all,-empty-pages", "--fault", fault];
+    let sandbox = Sandbox::start(&arguments);
+    let room = Room::new(text, &sandbox.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    room
+}
+
+#[test]
+fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
+    let room = crawled(CRAWL);
+    let elsewhere = TempDir::new().expect("there is room");
+    let dataset = elsewhere.path().join("dataset");
+    copy(&room.dataset(), &dataset);
+    // Twice: the second one replays what the first one made.
+    for _ in 0..2 {
+        let output = replay(&dataset);
+        assert_exit(&output, 0);
+        verify(&dataset);
+        assert_same(&[&room.dataset(), &dataset]);
+    }
+    let text = dataset.display().to_string();
+    let kept = read("query.py", &[&text, "SELECT count(*) FROM rejects WHERE position = -1"]);
+    assert_eq!(kept, "[1]\n", "the page that cannot be read is still told");
+
+    // As an older version would have written it: columns that it did not know are null.
+    lose(&dataset, &["models.description", "model_versions.air", "images.base_model", "version_files.scanned_at"]);
+    let lost = read("query.py", &[&text, "SELECT count(description) FROM models"]);
+    assert_eq!(lost, "[0]\n");
+    assert_exit(&replay(&dataset), 0);
+    verify(&dataset);
+    assert_same(&[&room.dataset(), &dataset]);
+}
+
+/// Commits every commit's rows once more, some columns without their values, in place of the old.
+fn lose(dataset: &Path, columns: &[&str]) {
+    let mut store = Store::open(Layout::new(dataset), Arc::new(Disk)).expect("it is sound");
+    let commits: Vec<Vec<Part>> = store.manifest().parts.values().cloned().collect();
+    for parts in commits {
+        let mut tables: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
+        for part in &parts {
+            let rows =
+                store.rows(part).expect("it can be read").into_iter().map(|rows| without(&part.table, &rows, columns));
+            tables.entry(&part.table).or_default().extend(rows);
+        }
+        let whole = tables.into_iter().map(|(name, batches)| {
+            let table = table::named(name).expect("it is a table");
+            (table, arrow::compute::concat_batches(&table.schema(), &batches).expect("they are alike"))
+        });
+        let last = store.manifest().last.clone().expect("there are commits");
+        let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
+        let prune = parts.iter().map(Into::into).collect();
+        let batch = Batch { tables: whole.collect(), pass: last.pass, walks: last.walks, prune };
+        store.commit(&writer, batch).expect("it can be written");
+    }
+}
+
+fn without(table: &str, rows: &RecordBatch, columns: &[&str]) -> RecordBatch {
+    let schema = rows.schema();
+    let lost = |name: &str| columns.contains(&format!("{table}.{name}").as_str());
+    let arrays = schema.fields().iter().zip(rows.columns()).map(|(field, array)| match lost(field.name()) {
+        true => new_null_array(field.data_type(), rows.num_rows()),
+        false => Arc::clone(array),
+    });
+    RecordBatch::try_new(rows.schema(), arrays.collect()).expect("nulls are allowed")
+}
+
+#[test]
+fn pages_without_their_answer_keep_their_rows() {
+    // The first pass keeps no answers, the second one does.
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let text = CRAWL.split("[[walk]]\nname = \"spoilt\"").next().expect("it begins so").to_owned();
+    let room = Room::new(&text.replace("keep_bodies = true", "keep_bodies = false"), &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    let output = replay(&room.dataset());
+    assert_exit(&output, 2);
+    assert!(told(&output).contains("keep_bodies = true"), "{}", told(&output));
+
+    let file = fs::read_to_string(room.file()).expect("it is there");
+    fs::write(room.file(), file.replace("keep_bodies = false", "keep_bodies = true")).expect("it can be written");
+    assert_exit(&room.run(&[]), 0);
+    let elsewhere = TempDir::new().expect("there is room");
+    copy(&room.dataset(), &elsewhere.path().join("dataset"));
+    let output = replay(&room.dataset());
+    assert_exit(&output, 4);
+    assert!(told(&output).contains("walk `models`: 3 pages do not keep their answer"), "{}", told(&output));
+    verify(&room.dataset());
+    assert_same(&[&elsewhere.path().join("dataset"), &room.dataset()]);
+}
+
+const CALLS: &str = "link,linkat,unlink,unlinkat,rename,fsync,fdatasync";
+
+/// Runs a replay that is killed at the `nth` of these calls; `None` without `strace`.
+fn killed(dataset: &Path, nth: u32) -> Option<Output> {
+    let inject = format!("inject={CALLS}:signal=KILL:when={nth}");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={CALLS}"), "-e", &inject]);
+    strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().ok()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_replay_killed_at_any_call_is_finished_by_the_next() {
+    let room = crawled(&CRAWL.replace("200ms", "100ms"));
+    let elsewhere = TempDir::new().expect("there is room");
+    let mut datasets = Vec::new();
+    for nth in (1..).step_by(37) {
+        let dataset = elsewhere.path().join(nth.to_string());
+        copy(&room.dataset(), &dataset);
+        let Some(output) = killed(&dataset, nth) else {
+            eprintln!("skipped: there is no strace");
+            return;
+        };
+        verify(&dataset);
+        if output.status.code() == Some(0) {
+            break;
+        }
+        assert_exit(&replay(&dataset), 0);
+        verify(&dataset);
+        datasets.push(dataset);
+    }
+    assert!(datasets.len() > 3, "only {} kills", datasets.len());
+    let all: Vec<&Path> = datasets.iter().map(AsRef::as_ref).collect();
+    assert_same(&[&[&*room.dataset()], &all[..]].concat());
+}
