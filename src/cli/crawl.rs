@@ -249,10 +249,17 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
     for doubt in &report.doubts {
         text.push_str(&format!("\n{doubt}\n"));
     }
-    if report.rows.contains_key(table::models::TABLE.name) {
-        let models = Layout::new(&crawl.dataset).parts_glob(&table::models::TABLE);
+    let layout = Layout::new(&crawl.dataset);
+    if let Some(snapshot) = &report.snapshot {
+        let (number, files) = (snapshot.number, snapshot.rewritten.len() + snapshot.taken_over.len());
+        let seconds = span(snapshot.seconds);
+        text.push_str(&format!("\nsnapshot {number}: {files} tables in {}, {seconds}\n", layout.latest().display()));
+    }
+    if report.snapshot.is_some() && report.rows.contains_key(table::models::TABLE.name) {
+        let models = layout.latest_table(&table::models::TABLE);
         text.push_str(&format!(
-            "\ntry:\n  duckdb -c \"SELECT type, count(DISTINCT id) AS models FROM '{models}' GROUP BY type ORDER BY models DESC\"\n"
+            "\ntry:\n  duckdb -c \"SELECT type, count(*) AS models FROM '{}' GROUP BY type ORDER BY models DESC\"\n",
+            models.display()
         ));
     }
     text

@@ -97,6 +97,11 @@ impl Monitor for Log {
                 let rows: u64 = record.parts.iter().map(|part| part.rows).sum();
                 tracing::info!(commit = record.commit, rows, took_ms = took.as_millis() as u64, "committed");
             }
+            Event::SnapshotTaken { inventory, took } => {
+                let rewritten = inventory.files.iter().filter(|file| file.rewritten).count();
+                let (snapshot, took_ms) = (inventory.snapshot, took.as_millis() as u64);
+                tracing::info!(snapshot, files = inventory.files.len(), rewritten, took_ms, "snapshot taken");
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod progress;
 mod replay;
 mod sandbox;
 mod schema;
+mod snapshot;
 mod status;
 mod verify;
 
@@ -41,6 +42,8 @@ enum Command {
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and name each fault; changes nothing
     Verify(verify::Arguments),
+    /// Take a snapshot: the newest observation of everything, one sorted file per table, in `latest/`
+    Snapshot(snapshot::Arguments),
     /// Make every row again from the answers a dataset keeps; asks the server nothing
     Replay(replay::Arguments),
     /// Print the tables and their columns
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),

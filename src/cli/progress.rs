@@ -97,7 +97,8 @@ impl Monitor for Progress {
             | Event::Answered { .. }
             | Event::GivenUp { .. }
             | Event::Smaller { .. }
-            | Event::Committed { .. } => {}
+            | Event::Committed { .. }
+            | Event::SnapshotTaken { .. } => {}
         }
     }
 }

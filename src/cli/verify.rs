@@ -27,10 +27,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         print(&format!("{fault}\n"));
     }
     let checked = format!(
-        "{} records, {} parts, {} rows checked",
+        "{} records, {} parts, {} rows, {} snapshots checked",
         count(findings.records),
         count(findings.parts),
-        count(findings.rows)
+        count(findings.rows),
+        count(findings.snapshots)
     );
     match findings.faults.len() {
         0 => {

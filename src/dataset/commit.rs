@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::layout::{PartName, RunId};
 use super::manifest::Manifest;
 pub use super::progress::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why};
+use super::seal::{seal, unseal};
 use super::storage::Entry;
 
 /// The form of record this program writes, and the only one it reads.
@@ -132,6 +133,15 @@ pub enum Damage {
         /// Its name.
         name: String,
     },
+    /// Rows that only snapshots held are lost.
+    #[error(
+        "no snapshot is sound that holds the rows of commits up to {commit}, whose parts were removed; snapshots of \
+         other times, where there are any, cannot be carried on"
+    )]
+    LostSnapshot {
+        /// The last commit whose parts were removed.
+        commit: u64,
+    },
     /// A part that no record names.
     #[error("part `{table}/{name}` belongs to no commit; its record may have been deleted")]
     StrayPart {
@@ -165,10 +175,7 @@ impl Record {
     /// # Errors
     /// Never in practice: every field has a JSON form.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
-        let mut text = serde_json::to_string(self)?;
-        text.pop();
-        let checksum = blake3::hash(text.as_bytes());
-        Ok(format!("{text}{CHECKSUM}{checksum}\"}}\n"))
+        seal(self)
     }
 
     /// Reads a file's content.
@@ -177,12 +184,7 @@ impl Record {
     /// When it is not, byte for byte, what [`Record::encode`] wrote for this commit.
     pub fn decode(commit: u64, content: &[u8]) -> Result<Self, Damage> {
         let damage = |reason: &str| Damage::Record { commit, reason: reason.to_owned() };
-        let text = std::str::from_utf8(content).map_err(|_| damage("it is no text"))?;
-        let (body, tail) = text.rsplit_once(CHECKSUM).ok_or_else(|| damage("it is cut short"))?;
-        if tail != format!("{}\"}}\n", blake3::hash(body.as_bytes())) {
-            return Err(damage("its checksum does not match"));
-        }
-        let record: Self = serde_json::from_str(&format!("{body}}}")).map_err(|e| damage(&e.to_string()))?;
+        let record: Self = unseal(content).map_err(|reason| damage(&reason))?;
         if record.format != FORMAT {
             return Err(damage(&format!("its format is {}, and this version reads {FORMAT}", record.format)));
         }
@@ -192,8 +194,6 @@ impl Record {
         Ok(record)
     }
 }
-
-const CHECKSUM: &str = ",\"checksum\":\"";
 
 /// The hash by which a record's successor names it.
 pub fn chain_hash(content: &[u8]) -> String {

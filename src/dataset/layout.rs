@@ -83,9 +83,59 @@ impl Layout {
         self.runs().join(format!(".{run}.tmp"))
     }
 
-    /// A glob that matches every part of a table, for readers.
-    pub fn parts_glob(&self, table: &Table) -> String {
-        format!("{}/parts/{}/*.parquet", self.root.display(), table.name)
+    /// The symbolic link to the newest snapshot: where readers look.
+    pub fn latest(&self) -> PathBuf {
+        self.root.join("latest")
+    }
+
+    /// The file of a table in the newest snapshot, as readers name it.
+    pub fn latest_table(&self, table: &Table) -> PathBuf {
+        Self::snapshot_table(&self.latest(), table)
+    }
+
+    /// Where that link is made before it replaces the previous one.
+    pub fn latest_draft(&self) -> PathBuf {
+        self.root.join(".latest.tmp")
+    }
+
+    /// Where the link leads for snapshot `n`, as seen from where it is.
+    pub fn latest_target(n: u64) -> PathBuf {
+        Path::new("snapshots").join(format!("{n:06}"))
+    }
+
+    /// Where snapshots live.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// The directory of snapshot `n`.
+    pub fn snapshot(&self, n: u64) -> PathBuf {
+        self.snapshots().join(format!("{n:06}"))
+    }
+
+    /// Where snapshot `n` is before it counts, and again while it is being removed.
+    pub fn snapshot_draft(&self, n: u64) -> PathBuf {
+        self.snapshots().join(format!("{n:06}.tmp"))
+    }
+
+    /// What a snapshot's directory holds, as the snapshot itself tells it.
+    pub fn inventory(snapshot: &Path) -> PathBuf {
+        snapshot.join("snapshot.json")
+    }
+
+    /// The file of a table in a snapshot's directory.
+    pub fn snapshot_table(snapshot: &Path, table: &Table) -> PathBuf {
+        snapshot.join(format!("{}.parquet", table.name))
+    }
+
+    /// The file of a table's history in a snapshot's directory.
+    pub fn snapshot_history(snapshot: &Path, table: &Table) -> PathBuf {
+        snapshot.join(format!("{}_history.parquet", table.name))
+    }
+
+    /// A sorted run in a snapshot's draft, on the way from many parts to one file.
+    pub fn snapshot_run(draft: &Path, n: usize) -> PathBuf {
+        draft.join(format!("{n}.run"))
     }
 }
 
@@ -94,6 +144,23 @@ pub fn record_number(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(".json")?;
     let number = digits.parse().ok()?;
     (format!("{number:08}") == digits).then_some(number)
+}
+
+/// The number of a snapshot, when a name in `snapshots/` is that of one.
+pub fn snapshot_number(name: &str) -> Option<u64> {
+    let number = name.parse().ok()?;
+    (format!("{number:06}") == name).then_some(number)
+}
+
+/// The number of a snapshot that is being made or removed, when a name in `snapshots/` is that of one.
+pub fn snapshot_draft_number(name: &str) -> Option<u64> {
+    snapshot_number(name.strip_suffix(".tmp")?)
+}
+
+/// The snapshot that a link like [`Layout::latest_target`] leads to.
+pub fn latest_number(target: &Path) -> Option<u64> {
+    let number = snapshot_number(target.file_name()?.to_str()?)?;
+    (Layout::latest_target(number) == target).then_some(number)
 }
 
 /// Whether a file name in `commits/` or `runs/` is a draft that a dead run left behind.

@@ -33,6 +33,12 @@ pub struct Manifest {
     pub passes: BTreeMap<u64, PassSummary>,
     /// The definitions of all passes, each once, by their fingerprint.
     pub definitions: BTreeMap<String, Value>,
+    /// The last commit a part of which was removed because a snapshot holds its rows; 0 when none was.
+    #[serde(default)]
+    pub absorbed: u64,
+    /// The last commit that put parts in the place of others; 0 when none did.
+    #[serde(default)]
+    pub replaced: u64,
     /// Cursors met in the last pass by the strands that are not over.
     pub met: Met,
 }
@@ -65,6 +71,10 @@ impl Manifest {
         }
         for pruned in &record.pruned {
             self.drop_part(pruned);
+            match record.parts.is_empty() {
+                true => self.absorbed = self.absorbed.max(pruned.name.commit),
+                false => self.replaced = record.commit,
+            }
         }
         if !record.parts.is_empty() {
             self.parts.entry(record.commit).or_default().extend(record.parts.iter().cloned());

@@ -22,6 +22,8 @@ use crate::table::{Column, Table};
 const SLICE_ROWS: usize = 4096;
 /// Bytes of one row group, encoded: readers skip and parallelize by it, and the writer holds one in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
+/// Rows of one row group.
+const ROW_GROUP_ROWS: usize = 128 << 10;
 
 /// What is written into a part's metadata: who made it.
 #[derive(Debug, Clone)]
@@ -45,7 +47,9 @@ pub fn write_part(
     to: &mut (dyn Write + Send),
 ) -> Result<(), ParquetError> {
     let order = order(table, rows)?;
-    let mut writer = ArrowWriter::try_new(to, table.schema(), Some(properties(table, maker)?))?;
+    let facts =
+        vec![("crawl", maker.crawl.to_owned()), ("commit", maker.commit.to_string()), ("run", maker.run.clone())];
+    let mut writer = ArrowWriter::try_new(to, table.schema(), Some(properties(&table.columns(), 1, facts)?))?;
     let mut at = 0;
     while at < order.len() {
         let length = SLICE_ROWS.min(order.len() - at);
@@ -108,20 +112,20 @@ fn order(table: &Table, rows: &RecordBatch) -> Result<UInt32Array, ArrowError> {
     Ok(order.into())
 }
 
-fn properties(table: &Table, maker: &Maker<'_>) -> Result<WriterProperties, ParquetError> {
-    let fact = |key: &str, value: String| KeyValue::new(format!("civitrawl.{key}"), value);
-    let facts = vec![
-        fact("version", env!("CARGO_PKG_VERSION").to_owned()),
-        fact("crawl", maker.crawl.to_owned()),
-        fact("commit", maker.commit.to_string()),
-        fact("run", maker.run.clone()),
-    ];
+/// How files of these columns are written, and the facts that their metadata tell.
+pub(super) fn properties(
+    columns: &[Column],
+    level: i32,
+    facts: Vec<(&str, String)>,
+) -> Result<WriterProperties, ParquetError> {
+    let fact = |(key, value)| KeyValue::new(format!("civitrawl.{key}"), value);
+    let facts = std::iter::once(("version", env!("CARGO_PKG_VERSION").to_owned())).chain(facts).map(fact).collect();
     let builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_key_value_metadata(Some(facts));
-    let unique = table.columns().into_iter().filter(|column| !column.dictionary);
-    Ok(unique.fold(builder, |builder, column| without_dictionary(builder, &column)).build())
+    Ok(columns.iter().filter(|column| !column.dictionary).fold(builder, without_dictionary).build())
 }
 
 /// Ids and instants are kept as differences, texts behind their lengths: smaller, and quicker to compress.

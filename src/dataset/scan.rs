@@ -1,18 +1,20 @@
-//! Rows read back over all parts of a table, a few columns at a time.
+//! Rows read back over everything a dataset holds of a table, a few columns at a time.
+
+use std::io::ErrorKind;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::layout::Layout;
+use super::ranges::open;
 use super::storage::Storage;
 use super::store::as_io;
 use super::{During, Error};
 use crate::table::Table;
 
-/// Shows some columns of every row in the published parts of a table, in batches; they come in the table's order, without
-/// those that an older part does not have.
+/// Shows some columns of every row of a table, in batches: those in the published parts, and those in the newest snapshot,
+/// which may hold the rows of parts that were removed. The columns come in the table's order, without those that an older
+/// file does not have.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -24,26 +26,19 @@ pub fn each_batch(
     show: &mut dyn FnMut(&RecordBatch),
 ) -> Result<(), Error> {
     let directory = layout.parts(table);
-    for entry in storage.list(&directory).during("list", &directory)? {
-        if !entry.name.ends_with(".parquet") {
-            continue;
+    let entries = storage.list(&directory).during("list", &directory)?.into_iter();
+    let parts = entries.filter(|entry| entry.name.ends_with(".parquet"));
+    let latest = layout.latest_table(table);
+    for path in parts.map(|entry| Layout::entry(&directory, &entry.name)).chain([latest.clone()]) {
+        let builder = match open(storage, &path) {
+            Err(Error::Disk { source, .. }) if path == latest && source.kind() == ErrorKind::NotFound => continue,
+            builder => builder?,
+        };
+        let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let reader = builder.with_projection(only).build().map_err(as_io).during("read", &path)?;
+        for batch in reader {
+            show(&batch.map_err(std::io::Error::other).during("read", &path)?);
         }
-        let path = Layout::entry(&directory, &entry.name);
-        let content = Bytes::from(storage.read(&path).during("read", &path)?);
-        read(content, columns, show).map_err(as_io).during("read", &path)?;
-    }
-    Ok(())
-}
-
-fn read(
-    content: Bytes,
-    columns: &[&str],
-    show: &mut dyn FnMut(&RecordBatch),
-) -> Result<(), parquet::errors::ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(content)?;
-    let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    for batch in builder.with_projection(only).build()? {
-        show(&batch?);
     }
     Ok(())
 }

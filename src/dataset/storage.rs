@@ -1,8 +1,9 @@
 //! The few things a dataset asks of a disk, each with its durability told beside it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
@@ -12,15 +13,24 @@ pub trait Storage: Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
     /// A file's content.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Opens a file to be read in ranges, however large it is.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>>;
     /// Writes a new file, replacing any of that name, and makes its content durable — its name is not, before
     /// [`Storage::sync_dir`]. A failed sync is never tried again: the kernel may have dropped the pages and say yes.
     fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()>;
     /// Gives a file a second name; fails when that name exists. Durable after [`Storage::sync_dir`].
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Gives a file another name, replacing any of that name atomically. Durable after [`Storage::sync_dir`].
+    /// Gives a file, a symbolic link or a directory another name, replacing any file or link of that name atomically.
+    /// Durable after [`Storage::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a name; no error when there is none.
+    /// Removes a name of a file or symbolic link; no error when there is none.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory; no error when there is none.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes a symbolic link to a directory, named as seen from where the link is. Durable after [`Storage::sync_dir`].
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
+    /// Where a symbolic link leads; `None` when there is none.
+    fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Locks a file exclusively without waiting; `None` when another process holds it. Dropping the guard unlocks.
@@ -29,6 +39,14 @@ pub trait Storage: Send + Sync {
 
 /// What writes a file's content.
 pub type Content<'a> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'a;
+
+/// A file open for reading.
+pub trait Ranges: Send + Sync {
+    /// Its size.
+    fn bytes(&self) -> io::Result<u64>;
+    /// Reads from this place on into the buffer; how much was read is 0 only at the end.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
 
 /// A file in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +89,10 @@ impl Storage for Disk {
         fs::read(path)
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>> {
+        Ok(Box::new(Mutex::new(File::open(path)?)))
+    }
+
     fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()> {
         let mut file = io::BufWriter::with_capacity(1 << 16, File::create(path)?);
         content(&mut file)?;
@@ -86,9 +108,24 @@ impl Storage for Disk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+        unless_missing(fs::remove_file(path))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        unless_missing(fs::remove_dir(dir))
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(target, path);
+        #[cfg(not(unix))]
+        return std::os::windows::fs::symlink_dir(target, path);
+    }
+
+    fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        match fs::read_link(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
         }
     }
 
@@ -103,6 +140,26 @@ impl Storage for Disk {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Ranges for Mutex<File> {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.lock().unwrap_or_else(PoisonError::into_inner).metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at))?;
+        file.read(buffer)
+    }
+}
+
+/// What is not there needs no removing.
+fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

@@ -13,6 +13,7 @@ use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, read_part, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
+use super::snapshot::shelf::Shelf;
 use super::storage::Storage;
 use super::{During, Error};
 use crate::table::{self, Table};
@@ -110,6 +111,16 @@ impl Store {
         read_part(content).map_err(as_io).during("read", &path)
     }
 
+    /// The hash by which the next record will name the last one.
+    pub(super) fn last_hash(&self) -> &str {
+        &self.last_hash
+    }
+
+    /// Where the dataset is kept.
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
     fn recover(&self, recovery: &Recovery) -> Result<(), Error> {
         let publish: Vec<_> =
             recovery.publish.iter().filter_map(|part| Some((table::named(&part.table)?, part.name.clone()))).collect();
@@ -128,7 +139,7 @@ impl Store {
                 }
             }
         }
-        Ok(())
+        Shelf::new(&self.layout, &*self.storage).tidy()
     }
 
     /// Makes rows and cursors durable together, then publishes the parts. Once this has returned `Ok`, no crash undoes it.
@@ -305,7 +316,7 @@ impl Store {
 }
 
 /// Makes a directory, and its name durable in the one above.
-fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
+pub(super) fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
     storage.make_dir(directory).during("create", directory)?;
     let parent = named(directory.parent().unwrap_or(directory));
     storage.sync_dir(parent).during("sync", parent)

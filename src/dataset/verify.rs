@@ -16,6 +16,7 @@ use super::layout::Layout;
 use super::manifest::PassSummary;
 use super::part::{read_rows, sort_columns};
 use super::read::{list_parts, read_manifest, read_records, record_numbers};
+use super::snapshot::check::check as check_snapshots;
 use super::storage::Storage;
 use super::{During, Error};
 use crate::table::{self, Table};
@@ -29,6 +30,8 @@ pub struct Findings {
     pub parts: u64,
     /// Rows read.
     pub rows: u64,
+    /// Snapshots read.
+    pub snapshots: u64,
     /// Every fault, a sentence each.
     pub faults: Vec<String>,
 }
@@ -64,6 +67,9 @@ pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error>
         check_commit(layout, storage, *commit, &parts, &mut pages, &mut findings)?;
     }
     pages.check(&manifest.passes, &mut findings.faults);
+    let (snapshots, faults) = check_snapshots(layout, storage)?;
+    findings.snapshots = snapshots;
+    findings.faults.extend(faults);
     Ok(findings)
 }
 

@@ -8,6 +8,7 @@ mod params;
 mod parse;
 mod quantity;
 mod server;
+mod snapshot;
 mod strands;
 mod suggestion;
 mod value;
@@ -19,11 +20,13 @@ use std::time::Duration;
 use url::Url;
 
 use crate::api::endpoint::Endpoint;
+use crate::table::Table;
 
 pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use parse::parse;
 pub use server::ServerError;
+pub use snapshot::{Keep, Snapshot};
 
 /// A checked crawl file: everything a run needs to know.
 #[derive(Debug, Clone)]
@@ -44,6 +47,10 @@ pub struct Crawl {
     pub commit: Commit,
     /// Whether the answers are kept as received in `pages.body`.
     pub keep_bodies: bool,
+    /// What is made of the rows when a pass is over.
+    pub snapshot: Snapshot,
+    /// The tables whose counters and states are kept over time.
+    pub history: Vec<&'static Table>,
     /// Whether plain `http` to a host that is not loopback is allowed.
     pub insecure_http: bool,
     /// A file that holds the API key, as written.

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
-use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, walk};
+use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a server that is not local deserves a warning.
@@ -51,6 +51,8 @@ fn read<'a>(
     let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
     let server = server.and_then(|text| check_server(&file, text, insecure_http, found));
     let keep_bodies = file.bool("keep_bodies", found).unwrap_or(false);
+    let snapshot = snapshot::read_snapshot(&mut file, found);
+    let history = snapshot::read_history(&mut file, found);
     let key_file = file.text("key_file", found).map(PathBuf::from);
     let pace = read_pace(&mut file, server.as_ref(), found);
     let timeouts = read_timeouts(&mut file, found);
@@ -68,6 +70,8 @@ fn read<'a>(
         retry,
         commit,
         keep_bodies,
+        snapshot,
+        history,
         insecure_http,
         key_file,
         sandbox,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Crawl, Mistakes, Server, Warning, parse};
+use super::{Crawl, Keep, Mistakes, Server, Snapshot, Warning, parse};
 use crate::api::ENDPOINTS;
 
 const MODELS: &str = include_str!("../../crawls/models.toml");
@@ -60,6 +60,10 @@ fn defaults_are_those_documented() {
     assert_eq!((crawl.retry.attempts, crawl.retry.elapsed.as_secs()), (8, 900));
     assert_eq!((crawl.commit.every.as_secs(), crawl.commit.bytes), (60, 64 << 20));
     assert_eq!((crawl.keep_bodies, crawl.insecure_http, crawl.key_file), (false, false, None));
+    assert_eq!(
+        (crawl.snapshot, crawl.history),
+        (Snapshot { take: true, keep: Keep::Count(3), prune: false }, Vec::new())
+    );
     assert_eq!((crawl.sandbox.models, crawl.sandbox.seed, crawl.sandbox.traps.as_str()), (2000, 1, "all"));
     assert_eq!((crawl.sandbox.faults.len(), crawl.sandbox.latency), (0, Duration::ZERO));
     assert_eq!((crawl.name.as_str(), crawl.walks[0].limit), ("x", 100));
@@ -95,9 +99,26 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "burst = 4",
         "x.toml:4: there is no key `burst` here. Known are `server`, `dataset`, `insecure_http`, \
-          `keep_bodies`, `key_file`, `pace`, `timeouts`, `retry`, `commit`, `sandbox`, `walk`.",
+          `keep_bodies`, `snapshot`, `history`, `key_file`, `pace`, `timeouts`, `retry`, `commit`, `sandbox`, `walk`.",
     ),
     ("keepbodies = true", "x.toml:4: there is no key `keepbodies` here. Did you mean `keep_bodies`?"),
+    (
+        "history = [\"models\", \"model_version\"]",
+        "x.toml:4: `history` names `model_version`, which is no table with a history. Did you mean `model_versions`?",
+    ),
+    (
+        "history = [\"model_tags\"]",
+        "x.toml:4: `history` names `model_tags`, which is no table with a history. Did you mean `models`?",
+    ),
+    (
+        "snapshot = { keep = 0 }",
+        "x.toml:4: `snapshot.keep` is `0`; it takes how many, from `1` to `1000`, or an age such as `\"30d\"`.",
+    ),
+    (
+        "snapshot = { keep = \"3\" }",
+        "x.toml:4: `snapshot.keep` is `\"3\"`; it takes how many, from `1` to `1000`, or an age such as `\"30d\"`.",
+    ),
+    ("snapshot = { kep = 3 }", "x.toml:4: there is no key `kep` in `[snapshot]`. Did you mean `keep`?"),
     ("keep_bodies = \"yes\"", "x.toml:4: `keep_bodies` is `\"yes\"`; it takes `true` or `false`, without quotes."),
     ("key_file = \" \"", "x.toml:4: `key_file` is `\" \"`; it takes text in quotes that is not empty."),
     ("pace = 3", "x.toml:4: `pace` is `3`; it takes a table."),

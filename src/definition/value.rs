@@ -161,7 +161,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads one value with `convert`, or notes what it should have been.
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         key: &'static str,
         expected: &str,

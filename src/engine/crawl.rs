@@ -15,7 +15,7 @@ use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
 use super::walk;
-use super::{Error, Outcome, pass};
+use super::{Error, Outcome, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::dataset;
 use crate::dataset::commit::Walk;
@@ -77,6 +77,10 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let outcome = judge(left?, &walks);
     tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks, &known(crawl, &dataset)?));
     store.write_report(&run, &tally.report())?;
+    if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
+        store = snapshot::after_pass(store, crawl.snapshot, crawl.history.clone(), &*monitor).await?;
+        store.write_report(&run, &tally.report())?;
+    }
     Ok((tally.snapshot(), outcome))
 }
 

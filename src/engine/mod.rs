@@ -18,6 +18,7 @@ pub mod pass;
 mod reading;
 pub mod replay;
 pub mod report;
+mod snapshot;
 mod standing;
 pub mod stop;
 mod strand;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::dataset::commit::{End, Record};
 use crate::dataset::layout::RunId;
+use crate::dataset::snapshot::Inventory;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -116,6 +117,13 @@ pub enum Event<'a> {
         /// The record.
         record: &'a Record,
         /// How long writing took.
+        took: Duration,
+    },
+    /// Readers see a new snapshot.
+    SnapshotTaken {
+        /// What it holds.
+        inventory: &'a Inventory,
+        /// How long making it took.
         took: Duration,
     },
 }

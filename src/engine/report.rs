@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use super::monitor::{Event, Monitor};
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::RunId;
+use crate::dataset::snapshot::{File, Inventory};
 
 /// What a run did, as `runs/<run>.json` tells it.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +53,9 @@ pub struct Report {
     pub rows: BTreeMap<String, u64>,
     /// Requests per second.
     pub rate: Rate,
+    /// The snapshot taken when the pass was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotReport>,
     /// What may be missing, a sentence each; filled in at the end.
     pub doubts: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
@@ -66,6 +71,21 @@ pub struct Rate {
     pub achieved: f64,
 }
 
+/// The report's word on a snapshot; `snapshot.json` in its directory says the rest.
+#[derive(Debug, Clone, Serialize)]
+pub struct SnapshotReport {
+    /// Its number.
+    pub number: u64,
+    /// The files that were written for it.
+    pub rewritten: Vec<String>,
+    /// The files that were taken over from the snapshot before.
+    pub taken_over: Vec<String>,
+    /// The size of all files.
+    pub bytes: u64,
+    /// How long making it took.
+    pub seconds: f64,
+}
+
 /// A walk's part of the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct WalkReport {
@@ -75,6 +95,22 @@ pub struct WalkReport {
     /// Why it did not go on in this run, when it is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<String>,
+}
+
+impl SnapshotReport {
+    fn of(inventory: &Inventory, took: Duration) -> Self {
+        let names = |rewritten: bool| {
+            let files = inventory.files.iter().filter(move |file| file.rewritten == rewritten);
+            files.map(File::name).collect()
+        };
+        Self {
+            number: inventory.snapshot,
+            rewritten: names(true),
+            taken_over: names(false),
+            bytes: inventory.files.iter().map(|file| file.bytes).sum(),
+            seconds: took.as_secs_f64(),
+        }
+    }
 }
 
 /// Counts events into a [`Report`].
@@ -106,6 +142,7 @@ impl Tally {
             commits: 0,
             rows: BTreeMap::new(),
             rate: Rate { asked, achieved: 0.0 },
+            snapshot: None,
             doubts: Vec::new(),
             walks: walks.collect(),
         }))
@@ -172,6 +209,7 @@ impl Monitor for Tally {
                     report.walks.insert(name.clone(), WalkReport { unfinished, ..WalkReport::of(walk) });
                 }
             }
+            Event::SnapshotTaken { inventory, took } => report.snapshot = Some(SnapshotReport::of(inventory, *took)),
             Event::Started { .. }
             | Event::WalkStarted { .. }
             | Event::GivenUp { .. }

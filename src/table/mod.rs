@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub mod column;
+pub mod snapshot;
 
 /// A table's declaration.
 #[derive(Debug)]

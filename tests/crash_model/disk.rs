@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use civitrawl::dataset::storage::Entry;
+use civitrawl::dataset::storage::{Entry, Ranges};
 
 /// Where directories exist, durably, before anything is done.
 const BASE: [&str; 2] = ["/", "/srv"];
@@ -15,6 +15,8 @@ const BASE: [&str; 2] = ["/", "/srv"];
 pub(crate) struct State {
     pub(super) directories: BTreeMap<PathBuf, Directory>,
     pub(super) files: Vec<File>,
+    /// Where symbolic links lead.
+    pub(super) links: Vec<PathBuf>,
     /// Whether a file whose sync had failed was synced again.
     pub(crate) retried: bool,
 }
@@ -23,6 +25,7 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
     File(usize),
+    Link(usize),
     Directory,
 }
 
@@ -61,7 +64,7 @@ pub(super) fn apply(names: &mut BTreeMap<String, Node>, name: &str, node: Option
 impl State {
     /// A disk with nothing of interest on it.
     pub(crate) fn new() -> Self {
-        let mut state = Self { directories: BTreeMap::new(), files: Vec::new(), retried: false };
+        let mut state = Self { directories: BTreeMap::new(), files: Vec::new(), links: Vec::new(), retried: false };
         for base in BASE {
             state.directories.insert(base.into(), Directory::default());
         }
@@ -91,8 +94,16 @@ impl State {
         match directory.and_then(|directory| directory.names.get(&name)) {
             Some(Node::File(file)) => Ok(*file),
             Some(Node::Directory) => Err(ErrorKind::IsADirectory.into()),
+            Some(Node::Link(_)) => Err(ErrorKind::InvalidInput.into()),
             None => Err(ErrorKind::NotFound.into()),
         }
+    }
+
+    /// What a name stands for.
+    fn node(&self, path: &Path) -> Result<Node> {
+        let directory = path.parent().and_then(|parent| self.directories.get(parent));
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        directory.and_then(|directory| directory.names.get(&name)).copied().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     /// The directories that must be made before this one is there, the uppermost first.
@@ -157,10 +168,41 @@ impl State {
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
-        let file = self.file(from)?;
+        let node = self.node(from)?;
+        if node == Node::Directory {
+            // Commits move no directory.
+            return Err(ErrorKind::Unsupported.into());
+        }
         let (directory, name) = self.place(to)?;
-        directory.change(&name, Some(Node::File(file)));
+        directory.change(&name, Some(node));
         self.remove(from)
+    }
+
+    pub(super) fn symlink(&mut self, target: &Path, path: &Path) -> Result<()> {
+        let link = self.links.len();
+        let (directory, name) = self.place(path)?;
+        if directory.names.contains_key(&name) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        directory.change(&name, Some(Node::Link(link)));
+        self.links.push(target.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
+        match self.node(path) {
+            Ok(Node::Link(link)) => Ok(Some(self.links[link].clone())),
+            Ok(_) => Err(ErrorKind::InvalidInput.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn remove_dir(&mut self, path: &Path) -> Result<()> {
+        if !self.directory(path)?.names.is_empty() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.directories.remove(path);
+        self.remove(path)
     }
 
     pub(super) fn remove(&mut self, path: &Path) -> Result<()> {
@@ -183,7 +225,7 @@ impl State {
         let names = self.directories.get(path).into_iter().flat_map(|directory| &directory.names);
         let size = |node: &Node| match node {
             Node::File(file) => self.files[*file].content.len() as u64,
-            Node::Directory => 0,
+            Node::Link(_) | Node::Directory => 0,
         };
         names.map(|(name, node)| Entry { name: name.clone(), bytes: size(node) }).collect()
     }
@@ -209,5 +251,21 @@ impl State {
     /// The error of a name that is not there, as the system words it.
     pub(super) fn is_missing(error: &Error) -> bool {
         error.kind() == ErrorKind::NotFound
+    }
+}
+
+/// A file's content, read in ranges.
+pub(crate) struct Opened(pub(crate) Vec<u8>);
+
+impl Ranges for Opened {
+    fn bytes(&self) -> Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<usize> {
+        let at = usize::try_from(at).map_err(Error::other)?.min(self.0.len());
+        let length = buffer.len().min(self.0.len() - at);
+        buffer[..length].copy_from_slice(&self.0[at..at + length]);
+        Ok(length)
     }
 }

@@ -1,13 +1,13 @@
 //! The disk as the store gets it: every step is remembered, and any of them may fail.
 
 use std::io::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use civitrawl::dataset::storage::{Content, Entry, Storage};
+use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
 
-use crate::disk::State;
+use crate::disk::{Opened, State};
 
 /// The disk after a step, and how many commits had been promised to last by then.
 #[derive(Debug, Clone)]
@@ -154,6 +154,10 @@ impl Storage for Machine {
         self.look(|state| state.read(path))
     }
 
+    fn open(&self, path: &Path) -> Result<Box<dyn Ranges>> {
+        self.look(|state| Ok(Box::new(Opened(state.read(path)?)) as Box<dyn Ranges>))
+    }
+
     fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
         self.write_file(path, content, true)
     }
@@ -171,6 +175,21 @@ impl Storage for Machine {
             Err(error) if State::is_missing(&error) => Ok(()),
             other => other,
         }
+    }
+
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        match self.step(|state| state.remove_dir(dir), |_| ()) {
+            Err(error) if State::is_missing(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        self.step(|state| state.symlink(target, path), |_| ())
+    }
+
+    fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
+        self.look(|state| state.read_symlink(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use civitrawl::dataset::commit::{PrunedPart, Record};
 use civitrawl::dataset::layout::record_number;
-use civitrawl::dataset::storage::{Content, Entry, Storage};
+use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
 use civitrawl::table;
 
 use crate::crawl::place;
@@ -190,6 +190,10 @@ impl Storage for Mutant {
         self.machine.read(path)
     }
 
+    fn open(&self, path: &Path) -> Result<Box<dyn Ranges>> {
+        self.machine.open(path)
+    }
+
     fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
         match self.mutation {
             Mutation::NoFileSynced => self.machine.write_file(path, content, false),
@@ -237,6 +241,18 @@ impl Storage for Mutant {
             _ => {}
         }
         self.machine.remove(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        self.machine.remove_dir(dir)
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        self.machine.symlink(target, path)
+    }
+
+    fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
+        self.machine.read_symlink(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {

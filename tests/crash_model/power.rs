@@ -108,7 +108,7 @@ fn lose(state: &State, pick: &[usize]) -> State {
     for file in &mut files {
         *file = File { content: Arc::clone(&file.content), durable: Arc::clone(&file.content), ..File::default() };
     }
-    State { directories, files, retried: state.retried }
+    State { directories, files, ..state.clone() }
 }
 
 /// Whether the directory `path` has its name in the one above it.

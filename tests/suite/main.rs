@@ -23,5 +23,6 @@ mod resume;
 mod sample;
 mod schedule;
 mod secrets;
+mod snapshot;
 mod support;
 mod traps;

@@ -1,0 +1,83 @@
+//! `civitrawl snapshot DATASET`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::exit::Exit;
+use super::grid::{count, grid, span};
+use super::{complain, print};
+use crate::dataset::Error;
+use crate::dataset::layout::Layout;
+use crate::dataset::read::read_records;
+use crate::dataset::snapshot::{File, Inventory, Taken, Wishes, take};
+use crate::dataset::storage::Disk;
+use crate::dataset::store::Store;
+use crate::definition::Keep;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The dataset's directory
+    dataset: PathBuf,
+    /// Which snapshots stay: how many (`3`), or those not older than this (`30d`); the newest always does
+    #[arg(long, value_name = "N|AGE", default_value = "3")]
+    keep: Keep,
+    /// Remove the parts whose rows the snapshot holds, but those of `pages`; the snapshot is then the only place they are in
+    #[arg(long)]
+    prune: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let began = Instant::now();
+    let layout = Layout::new(&arguments.dataset);
+    match snapshot(&layout, arguments) {
+        Ok(Taken::New(inventory)) => {
+            print(&told(&layout, &inventory, began.elapsed().as_secs_f64()));
+            Exit::Complete
+        }
+        Ok(Taken::Nothing(inventory)) => {
+            print(&format!(
+                "nothing new: snapshot {} of {} is sound and holds everything up to commit {}\n",
+                inventory.snapshot,
+                layout.root().display(),
+                inventory.commit
+            ));
+            Exit::Complete
+        }
+        Ok(Taken::Empty) => {
+            print(&format!("nothing to take: {} has no rows yet\n", layout.root().display()));
+            Exit::Complete
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
+    // Opening would begin a dataset where there is none.
+    if read_records(layout, &Disk)?.is_empty() {
+        return Err(Error::Absent { dataset: layout.root().to_owned() });
+    }
+    let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
+    let keep = &|newer, age| arguments.keep.keeps(newer, age);
+    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune })
+}
+
+fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {
+    let row = |file: &File| {
+        let size = format!("{:.1} MB", file.bytes as f64 / 1e6);
+        let how = if file.rewritten { "rewritten" } else { "taken over" };
+        vec![file.name(), count(file.rows), size, how.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = inventory.files.iter().map(row).collect();
+    format!(
+        "snapshot {} of {} holds everything up to commit {}, taken in {}\n\n{}",
+        inventory.snapshot,
+        layout.root().display(),
+        inventory.commit,
+        span(seconds),
+        grid(&["table", "rows", "size", "how"], &rows)
+    )
+}

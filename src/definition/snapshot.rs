@@ -1,0 +1,129 @@
+//! `snapshot` and `history`: what is made of the rows when a pass is over, and how long it is kept.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::mistake::{Findings, clip};
+use super::value::{Section, whole};
+use super::{quantity, suggestion};
+use crate::table::snapshot::Role;
+use crate::table::{self, Table};
+
+/// `snapshot`: what happens when a pass is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whether one is taken (default true).
+    pub take: bool,
+    /// Which ones stay (default the newest 3).
+    pub keep: Keep,
+    /// Whether parts go whose rows it holds (default false).
+    pub prune: bool,
+}
+
+/// Which snapshots stay. The newest always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// This many of the newest.
+    Count(u32),
+    /// Those that are not older.
+    Age(Duration),
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::Count(3)
+    }
+}
+
+impl Keep {
+    /// Whether a snapshot stays that has this many newer ones and is this old.
+    pub fn keeps(self, newer: usize, age: SignedDuration) -> bool {
+        match self {
+            Self::Count(count) => newer < count as usize,
+            Self::Age(most) => Duration::try_from(age).is_ok_and(|age| age <= most) || age.is_negative(),
+        }
+    }
+}
+
+impl FromStr for Keep {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let count = text.parse().ok().filter(|count| (1..=1000).contains(count)).map(Self::Count);
+        let age = || quantity::duration(text).filter(|age| *age >= Duration::from_secs(1)).map(Self::Age);
+        count.or_else(age).ok_or("write how many, from `1` to `1000`, or an age such as `30d` or `12h`")
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Age(age) => f.write_str(&quantity::duration_text(*age)),
+        }
+    }
+}
+
+/// `snapshot`.
+pub(super) fn read_snapshot(file: &mut Section<'_>, found: &mut Findings<'_>) -> Snapshot {
+    let mut section = file.section("snapshot", found);
+    let take = section.bool("take", found).unwrap_or(true);
+    let expected = "how many, from `1` to `1000`, or an age such as `\"30d\"`";
+    let keep = section.read("keep", expected, found, |value| match value.as_str() {
+        Some(text) => text.parse().ok().filter(|keep| matches!(keep, Keep::Age(_))),
+        None => whole(value)?.to_string().parse().ok(),
+    });
+    let prune = section.bool("prune", found).unwrap_or(false);
+    section.finish(found);
+    Snapshot { take, keep: keep.unwrap_or_default(), prune }
+}
+
+/// `history`: tables of things of the catalog.
+pub(super) fn read_history(file: &mut Section<'_>, found: &mut Findings<'_>) -> Vec<&'static Table> {
+    let known = || table::ALL.iter().copied().filter(|table| table.role() == Role::Entity);
+    let mut tables: Vec<&'static Table> = Vec::new();
+    for name in file.texts("history", found).unwrap_or_default() {
+        match known().find(|table| table.name == name) {
+            Some(table) if tables.contains(&table) => {}
+            Some(table) => tables.push(table),
+            None => {
+                let names = || known().map(|table| table.name);
+                let otherwise = format!("Those with a history are {}.", suggestion::list(names()));
+                let ending = suggestion::did_you_mean(&name, names(), &otherwise);
+                let text = format!("`history` names `{}`, which is no table with a history.{ending}", clip(&name));
+                found.mistake(file.at_key("history"), text);
+            }
+        }
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_and_the_young_stay() {
+        let hours = |hours: i64| SignedDuration::from_hours(hours);
+        let cases: &[(&str, usize, i64, bool)] = &[
+            ("3", 2, 1000, true),
+            ("3", 3, 0, false),
+            ("1", 1, 0, false),
+            ("30d", 100, 30 * 24, true),
+            ("30d", 1, 30 * 24 + 1, false),
+            ("12h", 5, 11, true),
+            // A clock that was set back makes nothing old.
+            ("12h", 5, -100, true),
+        ];
+        for (keep, newer, age, stays) in cases {
+            let keep: Keep = keep.parse().unwrap();
+            assert_eq!(keep.keeps(*newer, hours(*age)), *stays, "{keep}: {newer} newer, {age} h old");
+        }
+        for text in ["0", "1001", "", "many", "0s", "-3d", "3.5"] {
+            assert!(text.parse::<Keep>().is_err(), "{text}");
+        }
+    }
+}

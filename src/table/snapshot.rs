@@ -1,0 +1,156 @@
+//! What a snapshot makes of a table: whose newest observation keeps a row, which columns stay, and which are added.
+
+use super::column::{Bytes, Id, Kind, Name, Time};
+use super::{Column, Table, describe, named};
+use arrow::datatypes::DataType;
+
+/// Whose newest observation decides whether a row of a table stays in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Role {
+    /// Its own: the key names a thing of the catalog.
+    Entity,
+    /// That of the thing in this table, whose key the row's key begins with: the rows of a thing stay or go together.
+    Child(&'static Table),
+    /// Nobody's: the key names a page, and every row stays.
+    Log,
+}
+
+impl Table {
+    /// What a row of the table is to a snapshot.
+    pub fn role(&self) -> Role {
+        let Some((parent, link)) = self.parent else {
+            return if self.key.contains(&"pass") { Role::Log } else { Role::Entity };
+        };
+        // A version belongs to a model and is a thing by itself: what its key does not name does not own it.
+        match named(parent).filter(|_| link.iter().all(|column| self.key.contains(column))) {
+            Some(parent) => match parent.role() {
+                Role::Child(owner) => Role::Child(owner),
+                Role::Entity | Role::Log => Role::Child(parent),
+            },
+            None => Role::Entity,
+        }
+    }
+
+    /// The columns a snapshot takes from the table: all but the bodies of answers, which stay in the parts.
+    pub fn kept_columns(&self) -> Vec<Column> {
+        let body = |column: &Column| column.data_type == Bytes::data_type() || column.name == "body_encoding";
+        self.columns().into_iter().filter(|column| !body(column)).collect()
+    }
+
+    /// The columns of the table's file in a snapshot.
+    pub fn snapshot_columns(&self) -> Vec<Column> {
+        let mut columns = self.kept_columns();
+        match self.role() {
+            Role::Entity => columns.extend(seen().into_iter().chain([gone()])),
+            Role::Child(_) => columns.push(gone()),
+            Role::Log => {}
+        }
+        columns
+    }
+
+    /// Counters and states: the columns whose changes a history tells. Not free texts, links, hashes and places in a list.
+    pub fn state_columns(&self) -> Vec<Column> {
+        let changes = |column: &Column| {
+            let long = column.data_type == DataType::Utf8 && !column.dictionary;
+            !long && !self.key.contains(&column.name) && column.name != "position" && !is_provenance(column.name)
+        };
+        self.columns().into_iter().filter(changes).collect()
+    }
+
+    /// The columns of the table's history in a snapshot: key, counters and states, which page told of them, and how long
+    /// they were so.
+    pub fn history_columns(&self) -> Vec<Column> {
+        let key = self.columns().into_iter().filter(|column| self.key.contains(&column.name));
+        let mut columns: Vec<Column> = key.chain(self.state_columns()).collect();
+        columns.extend([
+            describe::<Id>("pass", "The traversal that first saw it so, counted from 1."),
+            describe::<Name>("walk", "The walk that met it then."),
+            describe::<Id>("page", "The page of that walk, counted from 1."),
+            describe::<Time>("valid_from", "When it was first seen so."),
+            describe::<Time>("valid_to", "When it was seen otherwise, or found gone; null while it is so."),
+        ]);
+        columns
+    }
+}
+
+/// The columns that say when a thing was seen.
+pub fn seen() -> [Column; 2] {
+    [
+        describe::<Time>("first_seen_at", "When any page first showed it."),
+        describe::<Time>("last_seen_at", "When any page last showed it."),
+    ]
+}
+
+fn gone() -> Column {
+    describe::<Time>(
+        "gone_at",
+        "When a later complete walk of the same question had ended without it; null when none has.",
+    )
+}
+
+fn is_provenance(name: &str) -> bool {
+    ["pass", "walk", "page", "fetched_at"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{ALL, model_versions, models};
+
+    #[test]
+    fn every_table_has_its_role() {
+        let owner = |name: &str| match named(name).unwrap().role() {
+            Role::Entity => "itself",
+            Role::Child(owner) => owner.name,
+            Role::Log => "nobody",
+        };
+        let roles: Vec<(&str, &str)> = ALL.iter().map(|table| (table.name, owner(table.name))).collect();
+        let expected = [
+            ("models", "itself"),
+            ("model_tags", "models"),
+            ("model_versions", "itself"),
+            ("version_files", "model_versions"),
+            ("file_hashes", "model_versions"),
+            ("version_images", "model_versions"),
+            ("images", "itself"),
+            ("image_meta", "images"),
+            ("image_resources", "images"),
+            ("image_model_versions", "images"),
+            ("image_tags", "images"),
+            ("creators", "itself"),
+            ("tags", "itself"),
+            ("pages", "nobody"),
+            ("rejects", "nobody"),
+        ];
+        assert_eq!(roles, expected);
+    }
+
+    #[test]
+    fn the_key_of_a_child_begins_with_its_owners() {
+        for table in ALL {
+            if let Role::Child(owner) = table.role() {
+                let types = |table: &Table, names: &[&str]| -> Vec<DataType> {
+                    let schema = table.schema();
+                    names.iter().map(|name| schema.field_with_name(name).unwrap().data_type().clone()).collect()
+                };
+                let beginning = &table.key[..owner.key.len()];
+                assert_eq!(types(table, beginning), types(owner, owner.key), "{}", table.name);
+                assert!(table.parent.unwrap().1.starts_with(beginning), "{}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_history_tells_counters_and_states_only() {
+        let names = |columns: Vec<Column>| columns.into_iter().map(|column| column.name).collect::<Vec<_>>();
+        let models = names(models::TABLE.state_columns());
+        for state in ["download_count", "nsfw", "mode", "allow_commercial_use", "creator_username", "rating"] {
+            assert!(models.contains(&state), "{state}");
+        }
+        for other in ["id", "name", "description", "extra", "creator_image", "walk", "fetched_at"] {
+            assert!(!models.contains(&other), "{other}");
+        }
+        let versions = names(model_versions::TABLE.state_columns());
+        assert!(versions.contains(&"base_model") && !versions.contains(&"position"), "{versions:?}");
+    }
+}
