@@ -73,7 +73,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass,
     let fresh = |number| Pass {
         number,
         resumed: false,
-        walks: crawl.walks.iter().map(|walk| (walk.name.clone(), begin(walk, &definition, before))).collect(),
+        walks: begin(crawl, &definition, before),
         met: Met::new(),
         definition: definition.clone(),
         earlier: earlier(crawl, &definition, number, manifest),
@@ -116,24 +116,47 @@ fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) 
     earlier
 }
 
-/// Where a walk of a new pass begins: at the list's beginning, or, when it is incremental, its overlap before what the last
-/// pass reached that walked the same list to its end.
+/// Where the walks of a new pass begin: at their list's beginning, or, when they are incremental, their overlap before what
+/// the last pass reached that walked the same list to its end.
 ///
-/// No clock is asked: what counts are the dates that the server's own cursors told.
-fn begin(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Walk {
-    let (Some(overlap), Paging::Cursor { windows: Some(windows), .. }) = (walk.later.incremental, walk.endpoint.paging)
-    else {
-        return Walk::default();
+/// Those of one endpoint begin together, where the first of them must: else a narrower walk would be the only one to see a
+/// thing again, and what a fuller one said of it would count no more. No clock is asked: what counts are the dates that the
+/// server's own cursors told.
+fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, Walk> {
+    let mut begins: BTreeMap<&str, Option<i64>> = BTreeMap::new();
+    for walk in crawl.walks.iter().filter(|walk| walk.later.incremental.is_some()) {
+        let since = since(walk, definition, before);
+        let first = begins.entry(walk.endpoint.name).or_insert(since);
+        *first = first.zip(since).map(|(first, since)| first.min(since));
+    }
+    let begun = |walk: &definition::Walk| {
+        let since = begins.get(walk.endpoint.name).copied().flatten().filter(|_| walk.later.incremental.is_some());
+        since.map_or_else(Walk::default, |since| begun_at(walk, since, reached(walk, definition, before)))
     };
+    crawl.walks.iter().map(|walk| (walk.name.clone(), begun(walk))).collect()
+}
+
+/// Where an incremental walk begins by itself.
+fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
+    let overlap = i64::try_from(walk.later.incremental?.as_millis()).unwrap_or(i64::MAX);
+    Some(reached(walk, definition, before)?.saturating_sub(overlap))
+}
+
+/// What the last pass reached that walked the same list to its end.
+fn reached(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
     let last = before.passes.iter().rev().find_map(|(number, pass)| {
         let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
         pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end())
     });
-    let Some(reached) = last.and_then(|last| last.reached) else { return Walk::default() };
-    let since = reached.saturating_sub(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+    last?.reached
+}
+
+/// A walk that begins at an instant.
+fn begun_at(walk: &definition::Walk, since: i64, reached: Option<i64>) -> Walk {
+    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Walk::default() };
     let strand = Strand { cursor: Some((windows.forge)(since)), from: Some(since), ..Strand::default() };
     let strands = BTreeMap::from([(first_strand(&walk.strands).to_owned(), strand)]);
-    Walk { since: Some(since), reached: Some(reached), strands, ..Walk::default() }
+    Walk { since: Some(since), reached, strands, ..Walk::default() }
 }
 
 #[cfg(test)]

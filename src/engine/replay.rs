@@ -17,6 +17,7 @@ use crate::dataset::commit::{Part, Record};
 use crate::dataset::kept::{KeptPage, KeptReject};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
+use crate::dataset::snapshot::{Wishes, histories, take};
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Batch, Store, Writer};
 use crate::fetch::Encoding;
@@ -38,7 +39,7 @@ pub struct Replayed {
     pub without_body: BTreeMap<String, u64>,
 }
 
-/// Rebuilds every part of a dataset; `heard` hears each commit.
+/// Rebuilds every part of a dataset, and then its snapshot; `heard` hears each commit.
 ///
 /// # Errors
 /// [`Error::Held`], [`Error::Damaged`], [`Error::Absent`] or [`Error::Disk`].
@@ -59,6 +60,11 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     }
     if replayed.commits == 0 {
         rebuild(&mut store, through, &left, &mut replayed, heard)?;
+    }
+    if replayed.commits > 0 {
+        // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
+        let history = histories(&store)?;
+        take(&mut store, &Wishes { history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }

@@ -279,3 +279,9 @@ fn what_a_full_pass_does_not_meet_is_looked_up_before_it_counts_as_gone() {
     queries(&room, &sandbox, &["--restart"]);
     assert_eq!(looked_up(4, "%"), "");
 }
+
+#[test]
+fn nights_of_change_reach_the_latest_snapshot() {
+    let binary = env!("CARGO_BIN_EXE_civitrawl");
+    read("../../scripts/nights", &["--binary", binary, "600", "--share", "0.08", "--nights", "3"]);
+}

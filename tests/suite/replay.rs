@@ -69,6 +69,21 @@ fn assert_same(datasets: &[&Path]) {
     read("same.py", &[&["--exactly"], &texts.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
 }
 
+/// How many rows each table of the latest snapshot has, and what they come to.
+fn latest(dataset: &Path) -> Vec<String> {
+    let files = fs::read_dir(dataset.join("latest")).expect("there is a snapshot");
+    let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "parquet"));
+    files.sort();
+    let text = dataset.display().to_string();
+    let told = |file: &std::path::PathBuf| {
+        let sql = format!("SELECT count(*), sum(hash(rows)::HUGEINT)::VARCHAR FROM '{}' AS rows", file.display());
+        format!("{:?}: {}", file.file_name(), read("query.py", &[&text, &sql]))
+    };
+    assert!(files.len() > 10, "{files:?}");
+    files.iter().map(told).collect()
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("it can be made");
     for entry in fs::read_dir(from).expect("it is a directory") {
@@ -102,12 +117,14 @@ fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
     let elsewhere = TempDir::new().expect("there is room");
     let dataset = elsewhere.path().join("dataset");
     copy(&room.dataset(), &dataset);
+    let before = latest(&dataset);
     // Twice: the second one replays what the first one made.
     for _ in 0..2 {
         let output = replay(&dataset);
         assert_exit(&output, 0);
         verify(&dataset);
         assert_same(&[&room.dataset(), &dataset]);
+        assert_eq!(latest(&dataset), before, "the snapshot holds what it held");
     }
     let text = dataset.display().to_string();
     let kept = read("query.py", &[&text, "SELECT count(*) FROM rejects WHERE position = -1"]);

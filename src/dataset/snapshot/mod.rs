@@ -74,6 +74,17 @@ pub fn take(store: &mut Store, wishes: &Wishes<'_>) -> Result<Taken, Error> {
     Ok(taken)
 }
 
+/// The tables whose history the newest snapshot keeps.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn histories(store: &Store) -> Result<Vec<&'static Table>, Error> {
+    let shelf = Shelf::new(store.layout(), store.storage());
+    let Some(newest) = shelf.numbers()?.last().copied() else { return Ok(Vec::new()) };
+    let Ok(inventory) = shelf.inventory(newest)? else { return Ok(Vec::new()) };
+    Ok(table::ALL.iter().copied().filter(|table| inventory.file(table.name, true).is_some()).collect())
+}
+
 /// Removes the parts of these commits, whose rows a snapshot holds; not those of `pages`, which may hold bodies.
 fn prune(store: &mut Store, through: u64) -> Result<(), Error> {
     let manifest = store.manifest();

@@ -201,3 +201,26 @@ fn an_incremental_walk_begins_at_a_forged_cursor_and_never_falls_back() {
         assert_eq!(full.walks["a"], Walk::default(), "`--restart` walks everything");
     }
 }
+
+#[test]
+fn incremental_walks_of_one_endpoint_begin_together() {
+    let walk = |name: &str| {
+        format!(
+            "[[walk]]\nname = '{name}'\nendpoint = 'models'\nparams = {{ sort = 'Oldest' }}\n\
+             incremental = {{ overlap = '10s' }}\n"
+        )
+    };
+    let text = format!("server = 'sandbox'\ndataset = 'd'\n{}{}", walk("a"), walk("b"));
+    let crawl = definition::parse("x", &text, ENDPOINTS).unwrap().0;
+    let began = |reached: [Option<i64>; 2]| {
+        let mut record = passed(&crawl, reached[0], Some(Why::Complete));
+        let other = Walk { reached: reached[1], ..record.walks["a"].clone() };
+        record.walks.insert("b".to_owned(), other);
+        let pass = choose(&crawl, &after(&crawl, vec![record]), false).unwrap();
+        ["a", "b"].map(|name| (pass.walks[name].since, pass.walks[name].reached))
+    };
+    let (first, second) = ((Some(40_000), Some(50_000)), (Some(40_000), Some(70_000)));
+    assert_eq!(began([Some(50_000), Some(70_000)]), [first, second]);
+    assert_eq!(began([Some(70_000), Some(50_000)]), [second, first]);
+    assert_eq!(began([Some(50_000), None]), [(None, None); 2], "one that must see everything is not alone");
+}
