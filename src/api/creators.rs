@@ -46,7 +46,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 
 fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.creators.push(creators::Row {
-        username: text(&creator.username).ok_or("the creator has no `username`")?,
+        username: text(&creator.username).ok_or(Reason::nameless("the creator has no `username`"))?,
         model_count: creator.model_count,
         link: text(&creator.link),
         image: text(&creator.image),

@@ -18,6 +18,8 @@ pub struct Page {
     pub items: u64,
     /// Items that no table could take; their text is in `rejects`.
     pub rejects: u64,
+    /// Items without a name to be known by; their text is in `rejects` too, but nothing is missing without them.
+    pub nameless: u64,
     /// The ids of the items taken; none where items have no id.
     pub ids: Vec<i64>,
     /// The cursor of the next page as the server wrote it; `None` when it named none.
@@ -30,8 +32,14 @@ pub struct Page {
     pub mature: u64,
     /// Models that came without any version, which a look-up may still have.
     pub hollow: Vec<i64>,
+    /// Models that name a base model which none of their versions has: asked for by `ids`, the list shows more of them.
+    pub short: Vec<i64>,
+    /// Models that lack versions in either way although nothing shows more of them.
+    pub lacking: u64,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
+    /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
+    pub foreign: Option<String>,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
@@ -40,7 +48,12 @@ impl Page {
     fn note(&mut self, taken: Taken) {
         self.ids.extend(taken.id);
         self.mature += u64::from(taken.mature);
-        self.hollow.extend(taken.id.filter(|_| taken.hollow));
+        match taken.lack {
+            Lack::Nothing => {}
+            Lack::All => self.hollow.extend(taken.id),
+            Lack::Some => self.short.extend(taken.id),
+            Lack::ForGood => self.lacking += 1,
+        }
     }
 }
 
@@ -53,7 +66,31 @@ pub struct Unreadable {
 }
 
 /// Why no table can take an item.
-pub(super) type Reason = Cow<'static, str>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    text: Cow<'static, str>,
+    /// Whether it is only that the item has no name.
+    nameless: bool,
+}
+
+impl Reason {
+    /// It has no name to be known by, which is no fault of the page's.
+    pub(super) fn nameless(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), nameless: true }
+    }
+}
+
+impl From<&'static str> for Reason {
+    fn from(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), nameless: false }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self { text: Cow::Owned(text), nameless: false }
+    }
+}
 
 /// What is told of an item that became rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,8 +99,22 @@ pub(super) struct Taken {
     pub(super) id: Option<i64>,
     /// Whether it shows anything above PG13, or does not tell.
     pub(super) mature: bool,
-    /// Whether it is a model without any version.
-    pub(super) hollow: bool,
+    /// Which versions it lacks, if it is a model.
+    pub(super) lack: Lack,
+}
+
+/// Which versions a model lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Lack {
+    /// None that it tells of.
+    #[default]
+    Nothing,
+    /// It has none, which a look-up may know better.
+    All,
+    /// Those of a base model it names, which the list keeps back unless it is asked for by id.
+    Some,
+    /// Those it tells of in either way, after the question that shows most.
+    ForGood,
 }
 
 /// Whether a level mask holds more than PG (1) and PG13 (2), or is not told.
@@ -263,24 +314,30 @@ fn take<'a, T: Accept<'a>>(
     if !asked.again && items.iter().any(is_stray) {
         return Page { doubtful: true, ..page };
     }
+    let mut strays = 0;
     for (position, item) in items.into_iter().enumerate() {
         let taken = match item {
             Slot::Value(item) => match stray(&item, asked) {
                 None => rows(item, asked, into),
-                Some(reason) => Err(reason.into()),
+                Some(reason) => {
+                    strays += 1;
+                    page.foreign.get_or_insert_with(|| reason.clone());
+                    Err(reason.into())
+                }
             },
-            Slot::Null | Slot::Odd(_) => Err(Reason::Borrowed("it is no JSON object")),
+            Slot::Null | Slot::Odd(_) => Err(Reason::from("it is no JSON object")),
         };
         match taken {
             Ok(taken) => page.note(taken),
             Err(reason) => {
                 let item = item_text(body, position);
                 let (position, item) = (position as i64, item.as_deref());
-                into.rejects.push(rejects::Row { position, reason: &reason, item, at: &asked.at });
-                page.rejects += 1;
+                into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
+                *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
             }
         }
     }
+    page.foreign = page.foreign.filter(|_| strays == page.items);
     page
 }
 

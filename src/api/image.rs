@@ -169,7 +169,7 @@ pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(image.browsing_level), hollow: false })
+    Ok(Taken { id: Some(id), mature: is_mature(image.browsing_level), ..Taken::default() })
 }
 
 fn add_left(key: &str, left: &[String], extra: &mut Extra) {

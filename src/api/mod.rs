@@ -43,6 +43,9 @@ pub static ENDPOINTS: &[&Endpoint] = &[
     &tags::TAGS,
 ];
 
+/// Roughly the highest id of a model in mid-2026, for plans.
+pub const NEWEST_MODEL: u64 = 2_900_000;
+
 /// Roughly how many values a fan-out over this column had in mid-2026, for plans; `None` where nobody said.
 pub fn values_in_catalog(table: &str, column: &str) -> Option<u64> {
     Some(match (table, column) {

@@ -7,7 +7,7 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::envelope::{Reason, Taken, is_mature};
+use super::envelope::{Lack, Reason, Taken, is_mature};
 use super::object::object;
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
@@ -143,7 +143,7 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
 pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = check(&model)?;
-    let hollow = model.versions.as_ref().is_none_or(|versions| versions.items.is_empty());
+    let lack = lack(&model, asked);
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();
     let stats = stats.unwrap_or_default();
@@ -191,7 +191,29 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), hollow })
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack })
+}
+
+/// Parameters with which the list shows versions that are not public too.
+const SHOW_ALL_VERSIONS: &[&str] = &["ids", "username", "user"];
+/// Parameters with which the list shows the matching versions only.
+const NARROW_VERSIONS: &[&str] = &["baseModels", "modelVersionIds", "supportsGeneration"];
+
+/// Which versions it lacks: it names the base models of all of them, also of those that are not shown.
+fn lack(model: &Model<'_>, asked: &Asked<'_>) -> Lack {
+    let versions = model.versions.as_ref().map(|versions| versions.items.as_slice()).unwrap_or_default();
+    let named = model.base_models.iter().flat_map(|names| &names.0);
+    let shown = |base: &Cow<'_, str>| versions.iter().any(|version| text(&version.base_model) == Some(base));
+    let given = |names: &[&str]| names.iter().any(|name| asked.param(name).is_some());
+    if !versions.is_empty() && (given(NARROW_VERSIONS) || named.into_iter().all(shown)) {
+        Lack::Nothing
+    } else if asked.key.is_some() || (!versions.is_empty() && given(SHOW_ALL_VERSIONS)) {
+        Lack::ForGood
+    } else if versions.is_empty() {
+        Lack::All
+    } else {
+        Lack::Some
+    }
 }
 
 /// The model's id, when every part of it has the key that its table needs.
@@ -210,6 +232,12 @@ pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
     let id = model.id?;
     if let Some(key) = asked.key.filter(|key| key.parse() != Ok(id)) {
         return Some(format!("it is model {id}, not {key}, which was asked for"));
+    }
+    if let Some(tag) = asked.param("tagname").or(asked.param("tag"))
+        && let Some(tags) = &model.tags
+        && !tags.names.iter().any(|name| name.eq_ignore_ascii_case(tag))
+    {
+        return Some(format!("it does not carry the tag `{tag}`, which was asked for"));
     }
     let kind = text(&model.kind)?;
     let mut types = asked.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str()).peekable();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::grid::{count, grid, span};
 use super::{file, print};
-use crate::api::values_in_catalog;
+use crate::api::{NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Server, Source, Strands, Walk};
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +70,7 @@ fn source(each: &Each) -> String {
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {} values", values.len()),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
+        Source::Newest { first } => format!("{} of {first}..newest", each.param.as_deref().unwrap_or("id")),
         Source::Types => String::from("model type"),
     }
 }
@@ -89,6 +90,8 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
                 Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,
+                Source::Newest { .. } if crawl.server == Server::Sandbox => return None,
+                Source::Newest { first } => NEWEST_MODEL.saturating_sub(first.unsigned_abs()) + 1,
                 Source::Types => return Some(pages(catalog)),
             };
             Some(values.div_ceil(u64::from(each.batch.max(1))))

@@ -9,12 +9,13 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::grid::{count, grid, span};
 use super::{complain, print};
+use crate::dataset;
 use crate::dataset::commit::{Record, Strand, Walk};
 use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
 use crate::dataset::storage::{Disk, Storage as _};
-use crate::dataset::{self};
+use crate::engine::doubts::missing_from;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -40,9 +41,10 @@ fn status(layout: &Layout) -> Result<String, dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
-    let text =
-        [headline(layout, last), walks(last) + &full_pass(&manifest, last), tables(&manifest), last_run(layout, last)];
-    Ok(text.join("\n"))
+    let report = report(layout, last);
+    let walks = walks(last) + &full_pass(&manifest, last);
+    let text = [headline(layout, last), walks, verdict(last, &report), tables(&manifest), last_run(last, &report)];
+    Ok(text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
 fn headline(layout: &Layout, last: &Record) -> String {
@@ -70,21 +72,23 @@ fn walks(last: &Record) -> String {
             row
         })
         .collect();
-    let mut text = grid(&["walk", "pages", "items", "repeats", "rejects", "stands"], &rows);
-    for (name, walk) in &last.walks {
-        for lost in &walk.given_up {
-            let cursor = lost.cursor.as_deref().unwrap_or("none");
-            text.push_str(&format!(
-                "walk `{name}`, page {} (cursor `{cursor}`) was given up: {}\n",
-                lost.page, lost.reason
-            ));
-        }
-        for trouble in &walk.troubles {
-            let strand = if trouble.strand.is_empty() { String::new() } else { format!("/{}", trouble.strand) };
-            text.push_str(&format!("walk `{name}{strand}`: {}: {}\n", trouble.why.as_str(), trouble.detail));
-        }
+    grid(&["walk", "pages", "items", "repeats", "rejects", "stands"], &rows)
+}
+
+/// What the last run saw and doubted, once it is over; until then what the record says is missing.
+fn verdict(last: &Record, report: &Value) -> String {
+    let told = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let mut lines: Vec<String> = told("seen").chain(told("doubts")).collect();
+    if lines.is_empty() {
+        lines = missing_from(&last.walks);
     }
-    text
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// What the last run reported; null when it has not, or cannot be read.
+fn report(layout: &Layout, last: &Record) -> Value {
+    let content = Disk.read(&layout.report(&last.run)).unwrap_or_default();
+    serde_json::from_slice(&content).unwrap_or_default()
 }
 
 /// Where incremental walks began, and when the last full pass was; nothing when the last pass is one.
@@ -136,9 +140,7 @@ fn tables(manifest: &Manifest) -> String {
 }
 
 /// What the last run's report says of its pace; nothing when it has none.
-fn last_run(layout: &Layout, last: &Record) -> String {
-    let content = Disk.read(&layout.report(&last.run)).unwrap_or_default();
-    let Ok(report) = serde_json::from_slice::<Value>(&content) else { return String::new() };
+fn last_run(last: &Record, report: &Value) -> String {
     let (requests, asked) = (report["requests"].as_u64(), report["rate"]["asked"].as_f64());
     let instant = |key: &str| report[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
     let (Some(requests), Some(asked), Some(began), Some(written)) =

@@ -12,10 +12,11 @@ use super::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use super::storage::Storage;
+use super::values::Values;
 use crate::table::{Column, Table};
 
 /// The distinct values of a column in those rows of a pass that say something which no row of the passes `known` said:
-/// of a new thing, or of one that differs in more than its counters. Numbers come first, in the order of numbers.
+/// of a new thing, or of one that differs in more than its counters.
 ///
 /// Of every row only a hash is kept: 1.2 million of them take some 20 MB.
 ///
@@ -28,7 +29,7 @@ pub fn changed(
     column: &str,
     pass: i64,
     known: &BTreeSet<i64>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Values, Error> {
     let mut reader = Reader::new(table, column)?;
     let mut said: HashSet<u64> = HashSet::new();
     reader.each(layout, storage, |row| {
@@ -43,7 +44,7 @@ pub fn changed(
             texts.extend(row.values.as_string_opt::<i32>().map(|values| values.value(row.number).to_owned()));
         }
     })?;
-    Ok(numbers.iter().map(i64::to_string).chain(texts).collect())
+    Ok(Values { numbers: numbers.into_iter().collect(), texts: texts.into_iter().collect() })
 }
 
 /// Reads what rows say.

@@ -14,6 +14,9 @@ pub struct Walk {
     pub items: u64,
     /// Items no table could take.
     pub rejects: u64,
+    /// Items without a name to be known by: they are in `rejects` too, and nothing is missing without them.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub nameless: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
     /// Items that show anything above PG13, or do not tell.
@@ -32,6 +35,18 @@ pub struct Walk {
     /// Ids of models that came without versions and are still to be looked up.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub hollow: BTreeSet<i64>,
+    /// Ids of models that came without the versions of a base model they name, and are still to be asked for by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub short: BTreeSet<i64>,
+    /// Models that lack versions they tell of also after that.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub lacking: u64,
+    /// The page at the edge where new rows appear, to be read once more before the walk closes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub edge: Option<Edge>,
+    /// Items that appeared there while the rest was walked.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub appeared: u64,
     /// The strands that were begun and are not over, by key; the only strand of an undivided walk has an empty key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub strands: BTreeMap<String, Strand>,
@@ -85,6 +100,17 @@ pub struct Strand {
     /// Fingerprints of the cursors this commit added to those already met.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub met: Vec<String>,
+}
+
+/// A page to be read once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The cursor that asks for it; `None` for the first page, whose new rows are all before those it had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
+    /// The ids it had.
+    pub ids: Vec<i64>,
 }
 
 /// A page that was given up.
@@ -144,8 +170,14 @@ pub enum Why {
     CursorRefused,
     /// The server refused the request.
     Refused,
+    /// The server answered with other things than were asked for.
+    Unheeded,
     /// A page could not be read, and nothing behind it could be reached.
     Unreadable,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Walk {
@@ -173,6 +205,7 @@ impl Why {
             Self::PagingCap => "paging_cap",
             Self::CursorRefused => "cursor_refused",
             Self::Refused => "refused",
+            Self::Unheeded => "unheeded",
             Self::NotFound => "not_found",
             Self::Unreadable => "unreadable",
         }

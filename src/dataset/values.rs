@@ -11,12 +11,41 @@ use super::scan::each_batch;
 use super::storage::Storage;
 use crate::table::Table;
 
-/// The distinct values of a column of a table, as text; numbers in the order of numbers.
+/// Distinct values in their order: numbers by size, then texts by their letters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    /// Those that are whole numbers.
+    pub numbers: Vec<i64>,
+    /// The others.
+    pub texts: Vec<String>,
+}
+
+impl Values {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len() + self.texts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those from one place on, at most so many, as text.
+    pub fn slice(&self, from: usize, count: usize) -> Vec<String> {
+        let numbers = self.numbers.iter().skip(from).take(count).map(i64::to_string);
+        let left = count - numbers.len();
+        let texts = self.texts.iter().skip(from.saturating_sub(self.numbers.len())).take(left).cloned();
+        numbers.chain(texts).collect()
+    }
+}
+
+/// The distinct values of a column of a table.
 /// Memory grows with the number of values, 1.2 million ids take some 40 MB while they are gathered.
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Vec<String>, Error> {
+pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Values, Error> {
     let (mut numbers, mut texts): (BTreeSet<i64>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
     each_batch(layout, storage, table, &[column], &mut |batch| {
         // Columns of other types name nothing that can be asked for; an older part may lack the column.
@@ -30,5 +59,18 @@ pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &
             }
         }
     })?;
-    Ok(numbers.iter().map(i64::to_string).chain(texts).collect())
+    Ok(Values { numbers: numbers.into_iter().collect(), texts: texts.into_iter().collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Values;
+
+    #[test]
+    fn slices_run_over_numbers_and_then_texts() {
+        let values = Values { numbers: vec![2, 10, 11], texts: vec![String::from("a"), String::from("b")] };
+        let slices: Vec<Vec<String>> = (0..6).step_by(2).map(|from| values.slice(from, 2)).collect();
+        assert_eq!(slices, [vec!["2", "10"], vec!["11", "a"], vec!["b"]]);
+        assert_eq!(values.slice(5, 2), Vec::<String>::new());
+    }
 }

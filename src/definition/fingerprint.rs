@@ -50,6 +50,7 @@ fn for_each(each: &Each) -> Value {
         }
         Source::List(values) => json!({ "list": values }),
         Source::Range { first, last } => json!({ "range": [first, last] }),
+        Source::Newest { first } => json!({ "range": [first, "newest"] }),
         Source::Types => json!("types"),
     };
     let mut canonical = json!({ "source": source, "param": each.param, "batch": each.batch });

@@ -204,6 +204,11 @@ pub enum Source {
         /// The last.
         last: i64,
     },
+    /// The whole numbers from the first to a little above the highest id in the tables: `range = [1, "newest"]`.
+    Newest {
+        /// The first.
+        first: i64,
+    },
     /// The model types that the server knows.
     Types,
 }

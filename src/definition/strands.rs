@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::mistake::Findings;
-use super::value::{Section, whole};
+use super::value::{Section, Value, whole};
 use super::{Each, Source, Strands, suggestion};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::table;
@@ -69,6 +69,11 @@ impl Written {
                 check_param(endpoint, params, param, at, found).then_some(Strands::Each(each))
             }
             (None, Some(each)) => {
+                let newest = matches!(each.source, Source::Newest { .. });
+                if newest && (endpoint.name, each.param.as_deref()) != ("models", Some("ids")) {
+                    found.mistake(at, "`newest` is known of models asked for by `ids` only; write a number.");
+                    return None;
+                }
                 check_param(endpoint, params, each.param.as_deref(), at, found).then_some(Strands::Each(each))
             }
             (None, None) if matches!(endpoint.paging, Paging::Lookup) => {
@@ -150,17 +155,13 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         }
         (None, None, Some(list), None) => Source::List(list),
         (None, None, None, Some(value)) => {
-            let bounds: Option<Vec<i64>> = value.get_ref().as_array().and_then(|items| {
-                items.iter().map(|item| whole(item.get_ref()).and_then(|number| i64::try_from(number).ok())).collect()
-            });
-            match bounds.as_deref() {
-                Some(&[first, last]) if first <= last => Source::Range { first, last },
-                _ => {
-                    let written = found.written(value);
-                    found.mistake(range_at, format!("`for_each.range` is `{written}`; it takes `[first, last]`."));
-                    return None;
-                }
+            let source = read_range(value);
+            if source.is_none() {
+                let written = found.written(value);
+                let takes = "it takes `[first, last]`, or `[first, \"newest\"]`";
+                found.mistake(range_at, format!("`for_each.range` is `{written}`; {takes}."));
             }
+            source?
         }
         _ => {
             let text = "`for_each` takes its values from `table` and `column`, from a `list`, or from a `range`.";
@@ -169,6 +170,18 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         }
     };
     Some(Each { source, param, batch })
+}
+
+/// `[first, last]` or `[first, "newest"]`.
+fn read_range(value: &Value<'_>) -> Option<Source> {
+    let [first, last] = &value.get_ref().as_array()?[..] else { return None };
+    let int = |value: &Value<'_>| i64::try_from(whole(value.get_ref())?).ok();
+    let first = int(first)?;
+    match last.get_ref().as_str() {
+        Some("newest") => Some(Source::Newest { first }),
+        Some(_) => None,
+        None => int(last).filter(|last| first <= *last).map(|last| Source::Range { first, last }),
+    }
 }
 
 /// The table and its column of these names.

@@ -1,4 +1,5 @@
-//! Models that a list showed without versions (its cache loses them at times) are looked up by id before the walk closes.
+//! What a walk looks at once more before it closes: the edge where rows appeared meanwhile, and models that came without
+//! versions they tell of.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,15 +7,46 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
+use super::job::{AGAIN, EDGE};
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
 use crate::api::model_by_id::MODEL;
 use crate::dataset::commit::Walk as State;
 use crate::definition::{Later, Strands, Walk};
 
-/// Looks up every such model of the walk, `workers` at once; their rows carry the strand `again/<id>`.
-pub(super) async fn run(walk: &Walk, name: &Arc<str>, workers: u32, shared: Shared<'_>) -> Result<Left, Error> {
-    look_up(walk, name, "again/", shared.ledger.hollow(name).await, workers, shared).await
+/// Reads the page at the edge, then asks for models by their ids, then looks up those the list shows without any version
+/// (its cache loses them at times), `workers` at once. Their rows carry a strand that begins with [`AGAIN`].
+pub(super) async fn run(
+    walk: &Walk,
+    name: &Arc<str>,
+    state: &State,
+    workers: u32,
+    shared: Shared<'_>,
+) -> Result<Left, Error> {
+    if let Some(edge) = shared.ledger.rest(name).await.edge {
+        let begun = Thread::new(walk, name, EDGE, state);
+        let cursor = begun.cursor.clone().or(edge.cursor);
+        let left = strand::run(walk, Thread { cursor, again: true, ..begun }, shared, |_| {}).await?;
+        if !matches!(left, Left::Over) {
+            return Ok(left);
+        }
+    }
+    // As many as one page shows, which is less than a question may hold.
+    let short = shared.ledger.rest(name).await.short;
+    let by_ids = short.chunks(walk.limit.max(1) as usize).map(|ids| by_ids(walk, name, ids, state)).collect();
+    let left = all(walk, by_ids, workers, shared).await?;
+    if !matches!(left, Left::Over) {
+        return Ok(left);
+    }
+    look_up(walk, name, AGAIN, shared.ledger.rest(name).await.hollow, workers, shared).await
+}
+
+/// The walk's own question, for these models only: the list then shows all their versions.
+fn by_ids(walk: &Walk, name: &Arc<str>, ids: &[i64], state: &State) -> Thread {
+    let (first, last) = (ids.first().copied().unwrap_or_default(), ids.last().copied().unwrap_or_default());
+    let text = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let params = walk.params.iter().cloned().chain([(String::from("ids"), text)]).collect();
+    Thread { params, ..Thread::new(walk, name, &format!("{AGAIN}ids/{first}..{last}"), state) }
 }
 
 /// Looks up models by their ids, `workers` at once; their rows carry a strand that is this prefix and the id.
@@ -34,13 +66,20 @@ pub(super) async fn look_up(
         strands: Strands::One,
         later: Later::default(),
     };
-    let waiting = RefCell::new(ids);
+    let by_id = ids.into_iter().map(|id| {
+        let begun = Thread::new(&lookup, name, &format!("{prefix}{id}"), &State::default());
+        Thread { key: Some(id.to_string().into()), ..begun }
+    });
+    all(&lookup, by_id.collect(), workers, shared).await
+}
+
+/// Walks these strands, `workers` at once.
+async fn all(walk: &Walk, threads: Vec<Thread>, workers: u32, shared: Shared<'_>) -> Result<Left, Error> {
+    let waiting = RefCell::new(threads);
     let worker = || async {
         loop {
-            let Some(id) = waiting.borrow_mut().pop() else { return Ok::<_, Error>(Left::Over) };
-            let begun = Thread::new(&lookup, name, &format!("{prefix}{id}"), &State::default());
-            let thread = Thread { key: Some(id.to_string().into()), ..begun };
-            match strand::run(&lookup, thread, shared, |_| {}).await? {
+            let Some(thread) = waiting.borrow_mut().pop() else { return Ok::<_, Error>(Left::Over) };
+            match strand::run(walk, thread, shared, |_| {}).await? {
                 Left::Over => {}
                 left => return Ok(left),
             }

@@ -118,8 +118,8 @@ impl Book {
             }
             Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
             Job::Whole { walk, strand } => self.walk(&walk).whole(&strand),
-            Job::Hollow { walk, reply } => drop(reply.send(self.look_at(&walk).hollow())),
             Job::HadEverything { walk, reply } => drop(reply.send(self.look_at(&walk).had_everything())),
+            Job::Rest { walk, reply } => drop(reply.send(self.look_at(&walk).rest())),
             Job::Close { walk } => self.close(&walk),
             Job::Flush(reply) => {
                 if self.changed.is_some() {
@@ -157,16 +157,20 @@ impl Book {
             bytes: bytes as u64,
         });
         self.walk(&asked.walk).count(asked, &page);
+        if let Some(reason) = page.foreign {
+            let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
+            return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
+        }
         Ok(match asked.endpoint.paging {
-            Paging::Cursor { .. } => self.step(asked, page.next_cursor),
+            Paging::Cursor { .. } => self.step(asked, &page),
             Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
             Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
         })
     }
 
     /// Moves a strand to the cursor the server named, or ends it.
-    fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Step {
-        match self.walk(&asked.walk).step(asked, next_cursor) {
+    fn step(&mut self, asked: &Asked, page: &Page) -> Step {
+        match self.walk(&asked.walk).step(asked, page) {
             Ok(step) => step,
             Err(end) => self.end(asked, &end),
         }
@@ -174,7 +178,7 @@ impl Book {
 
     fn end(&mut self, asked: &Asked, end: &End) -> Step {
         let walk = self.walk(&asked.walk);
-        walk.forget_hollow(asked.key.as_deref());
+        walk.forget(asked);
         walk.end(&asked.strand, end);
         Step::Over
     }
@@ -204,7 +208,7 @@ impl Book {
             reason: reason.to_owned(),
         });
         match (asked.endpoint.paging, salvage_cursor(&body)) {
-            (Paging::Cursor { .. }, Some(next_cursor)) => self.step(asked, Some(next_cursor)),
+            (Paging::Cursor { .. }, next_cursor @ Some(_)) => self.step(asked, &Page { next_cursor, ..page }),
             (Paging::Number { .. }, _) => Step::Taken { empty: false, pages_told: None },
             _ => {
                 let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));

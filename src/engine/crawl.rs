@@ -7,10 +7,12 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
+use super::claims::claims;
 use super::doubts::doubts;
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::report::{Report, Tally};
+use super::seen::seen;
 use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
@@ -25,7 +27,7 @@ use crate::dataset::store::{Store, Writer};
 use crate::dataset::values::distinct;
 use crate::definition::{self, Crawl, Each, Source, Strands};
 use crate::fetch::{Fetcher, Secret, Settings};
-use crate::table::{self, Table};
+use crate::table::{self, Table, creators};
 
 /// What a run is told beside the crawl file.
 #[derive(Debug)]
@@ -75,7 +77,12 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
     let outcome = judge(left?, &walks);
-    tally.close(outcome.state(), outcome.reason(), doubts(crawl, &walks, &known(crawl, &dataset)?));
+    let known = known(crawl, &dataset)?;
+    let mut doubts = doubts(crawl, &walks, &known);
+    if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
+        doubts.extend(claims(&dataset)?);
+    }
+    tally.close(outcome.state(), outcome.reason(), doubts, seen(crawl, &walks, &known));
     store.write_report(&run, &tally.report())?;
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         store = snapshot::after_pass(store, crawl.snapshot, crawl.history.clone(), &*monitor).await?;
@@ -132,8 +139,9 @@ async fn walk_all(
 
 /// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
 async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
-    let needs =
-        matches!(&walk.strands, Strands::Each(Each { source: Source::Column { .. } | Source::Changed { .. }, .. }));
+    let reads =
+        |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
+    let needs = matches!(&walk.strands, Strands::Each(Each { source, .. }) if reads(source));
     for earlier in before.iter().filter(|_| needs) {
         let mut over = earlier.subscribe();
         let over = over.wait_for(Option::is_some).await.map(|over| *over);

@@ -33,6 +33,15 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
     all
 }
 
+/// A sentence for each thing that the records of a pass say is missing.
+pub fn missing_from(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, walk) in walks {
+        missing(walk, &mut |text| all.push(format!("walk `{name}`: {text}")));
+    }
+    all
+}
+
 /// What is known to be missing.
 fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     if walk.rejects > 0 {
@@ -64,8 +73,14 @@ fn of_strand(strand: &str) -> String {
 
 /// What only looks wrong.
 fn suspicious(walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
+    if walk.lacking > 0 {
+        doubt(format!(
+            "{} models lack versions they tell of, also when asked for by id; the server keeps those back",
+            walk.lacking
+        ));
+    }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
-    let known = known.unwrap_or(walk.items) + walk.rejects;
+    let known = known.unwrap_or(walk.items) + walk.rejects + walk.nameless;
     if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known < *told) {
         doubt(format!(
             "the server says there are {told}, and {known} are in the tables; walk it again, its pages are not stable"

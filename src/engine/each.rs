@@ -15,7 +15,7 @@ use crate::dataset::changed::changed;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
 use crate::dataset::storage::Disk;
-use crate::dataset::values::distinct;
+use crate::dataset::values::{Values, distinct};
 use crate::definition::{Each, Source, Walk};
 use crate::fetch::{Answer, INFLATED_CAP, PageUrl, inflate};
 use crate::table;
@@ -31,12 +31,12 @@ pub(super) async fn run(
 ) -> Result<Left, Error> {
     let name: Arc<str> = walk.name.as_str().into();
     let values = values(walk, each, dataset, shared).await?;
-    let batches: Vec<&[String]> = values.chunks(each.batch.max(1) as usize).collect();
+    let size = each.batch.max(1) as usize;
     let next = Cell::new(0);
     let worker = || async {
-        while let Some(batch) = batches.get(next.get()) {
-            next.set(next.get() + 1);
-            let key = key(batch);
+        while next.get() < values.len() {
+            let batch = values.slice(next.replace(next.get() + size), size);
+            let key = key(&batch);
             if is_over(&key, state) {
                 // Behind `through` nothing need be said; ahead of it the ledger must hear that it is over still.
                 if state.ahead.contains(&key) {
@@ -44,7 +44,7 @@ pub(super) async fn run(
                 }
                 continue;
             }
-            let thread = thread(walk, each, &name, &key, batch, state);
+            let thread = thread(walk, each, &name, &key, &batch, state);
             shared.ledger.begin(&name, &thread.strand, false);
             match strand::run(walk, thread, shared, |_| {}).await? {
                 Left::Over => {}
@@ -56,32 +56,57 @@ pub(super) async fn run(
     Ok(Left::worst(try_join_all((0..workers).map(|_| worker())).await?))
 }
 
+/// How far beyond the highest id in the tables is asked: newer models may be in no list yet.
+const BEYOND: i64 = 1000;
+
 /// The values, distinct and in the order in which they are walked.
-async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Vec<String>, Error> {
-    let mut values = match &each.source {
-        Source::Column { table, column } => {
-            // What the walks before this one took must be in the parts that are read now.
-            shared.ledger.flush().await;
-            match table::named(table) {
-                Some(table) => distinct(dataset, &Disk, table, column)?,
-                None => Vec::new(),
-            }
-        }
+async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
+    Ok(match &each.source {
+        Source::Column { table, column } => of_column(table, column, dataset, shared).await?,
         Source::Changed { table, column } => {
             shared.ledger.flush().await;
             match (table::named(table), shared.earlier.known.get(&walk.name)) {
                 (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
                 // The first pass takes stock.
-                _ => Vec::new(),
+                _ => Values::default(),
             }
         }
-        Source::List(values) => values.clone(),
-        Source::Range { first, last } => (*first..=*last).map(|number| number.to_string()).collect(),
-        Source::Types => types(shared).await?,
-    };
-    values.sort_by(|a, b| order(a, b));
-    values.dedup();
-    Ok(values)
+        Source::List(values) => sorted(values.clone()),
+        Source::Range { first, last } => Values { numbers: (*first..=*last).collect(), texts: Vec::new() },
+        Source::Newest { first } => {
+            let known = of_column(walk.endpoint.name, "id", dataset, shared).await?;
+            let last = known.numbers.last().map_or(0, |newest| newest.saturating_add(BEYOND));
+            Values { numbers: (*first..=last).collect(), texts: Vec::new() }
+        }
+        Source::Types => sorted(types(shared).await?),
+    })
+}
+
+/// The values of a column, those included that the walks before this one took.
+async fn of_column(table: &str, column: &str, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
+    shared.ledger.flush().await;
+    let values = table::named(table).map(|table| distinct(dataset, &Disk, table, column));
+    Ok(values.transpose()?.unwrap_or_default())
+}
+
+fn sorted(all: Vec<String>) -> Values {
+    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    for value in all {
+        match number(&value) {
+            Some(number) => numbers.push(number),
+            None => texts.push(value),
+        }
+    }
+    numbers.sort_unstable();
+    texts.sort_unstable();
+    numbers.dedup();
+    texts.dedup();
+    Values { numbers, texts }
+}
+
+/// The number that a text is, and not merely looks like.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// The model types, as the server tells them; those known here when it does not.
@@ -94,11 +119,11 @@ async fn types(shared: Shared<'_>) -> Result<Vec<String>, Error> {
 
 /// Numbers by size and before texts, texts by their letters.
 fn order(a: &str, b: &str) -> Ordering {
-    match (a.parse::<i64>(), b.parse::<i64>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        (Ok(_), Err(_)) => Ordering::Less,
-        (Err(_), Ok(_)) => Ordering::Greater,
-        (Err(_), Err(_)) => a.cmp(b),
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
     }
 }
 
@@ -132,5 +157,6 @@ fn thread(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String]
         pages: strand.map_or(0, |strand| strand.pages),
         cursor: strand.and_then(|strand| strand.cursor.clone()),
         forged: false,
+        again: false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::api::endpoint::Endpoint;
-use crate::dataset::commit::End;
+use crate::dataset::commit::{Edge, End};
 use crate::fetch::{Answer, PageUrl, Unreadable};
 
 /// A page that was asked for.
@@ -43,6 +43,22 @@ impl Asked {
 /// The name of a strand, unique within the pass.
 pub(super) fn strand_name(walk: &str, strand: &str) -> String {
     if strand.is_empty() { walk.to_owned() } else { format!("{walk}/{strand}") }
+}
+
+/// What the keys of strands begin with that look again at what a walk's own strands left open.
+pub(super) const AGAIN: &str = "again/";
+/// The strand that reads the page once more at which new rows appear.
+pub(super) const EDGE: &str = "again/edge";
+
+/// What a walk's own strands left open.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// The page to be read once more.
+    pub(super) edge: Option<Edge>,
+    /// Models to be asked for by id, in the list.
+    pub(super) short: Vec<i64>,
+    /// Models to be looked up.
+    pub(super) hollow: Vec<i64>,
 }
 
 /// Where a strand goes after a page.
@@ -83,10 +99,10 @@ pub(super) enum Job {
     Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which an incremental walk begins was refused: its strand begins where the list does.
     Whole { walk: Arc<str>, strand: Arc<str> },
-    /// The models of a walk that came without versions.
-    Hollow { walk: Arc<str>, reply: oneshot::Sender<Vec<i64>> },
     /// Whether a walk went through the whole list and nothing is missing.
     HadEverything { walk: Arc<str>, reply: oneshot::Sender<bool> },
+    /// What a walk's own strands left open.
+    Rest { walk: Arc<str>, reply: oneshot::Sender<Rest> },
     /// Every strand of a walk is over.
     Close { walk: Arc<str> },
     /// Everything taken so far shall be durable.

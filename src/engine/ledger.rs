@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use super::book::Book;
-use super::job::{Asked, Job, Step};
+use super::job::{Asked, Job, Rest, Step};
 use super::monitor::Monitor;
 use super::pass::Pass;
 use super::report::Tally;
@@ -78,9 +78,9 @@ impl Ledger {
         self.send(Job::Whole { walk: Arc::clone(walk), strand: Arc::clone(strand) });
     }
 
-    /// Ids of the models that came without versions and were not looked up yet.
-    pub(super) async fn hollow(&self, walk: &Arc<str>) -> Vec<i64> {
-        self.ask(|reply| Job::Hollow { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
+    /// What the walk's strands left open so far.
+    pub(super) async fn rest(&self, walk: &Arc<str>) -> Rest {
+        self.ask(|reply| Job::Rest { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
     }
 
     /// Whether a walk all of whose strands are over went through the whole list, and nothing is missing.

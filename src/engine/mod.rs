@@ -5,6 +5,7 @@ use crate::fetch;
 
 mod again;
 mod book;
+mod claims;
 mod committer;
 pub mod crawl;
 pub mod doubts;
@@ -18,6 +19,7 @@ pub mod pass;
 mod reading;
 pub mod replay;
 pub mod report;
+pub mod seen;
 mod snapshot;
 mod standing;
 pub mod stop;

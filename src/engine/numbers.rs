@@ -33,38 +33,50 @@ pub(super) async fn run(
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
     let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None) };
+    let take = async |page| {
+        let mut again = false;
+        while shared.stop.may_begin_page() {
+            let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
+            let step = match fetch(&asked, shared).await {
+                None => break,
+                Some(Ok(step)) => step,
+                Some(Err(failure)) => match meet(&asked, failure, false, shared).await {
+                    Met::Step(step) => step,
+                    // Half a page by number would be another page: it is left for a later run.
+                    Met::Smaller => return Ok(Left::Unfinished(format!("page {page} of `{name}` cannot be had"))),
+                    Met::Left(left) => return Ok(left),
+                },
+            };
+            match step {
+                Step::Again => again = true,
+                Step::Taken { empty, pages_told } => {
+                    learn(&pages, last, page, empty, pages_told);
+                    return Ok(Left::Over);
+                }
+                Step::Halted => return Ok(Left::Halted),
+                Step::Over | Step::Next(_) | Step::Larger(_) => return Ok(Left::Over),
+            }
+        }
+        Ok::<_, Error>(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+    };
     let worker = || async {
         while let Some(page) = next(&pages, &begun) {
-            if !shared.stop.may_begin_page() {
-                return Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()));
-            }
-            let mut again = false;
-            loop {
-                let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
-                let step = match fetch(&asked, shared).await {
-                    None => return Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default())),
-                    Some(Ok(step)) => step,
-                    Some(Err(failure)) => match meet(&asked, failure, false, shared).await {
-                        Met::Step(step) => step,
-                        // Half a page by number would be another page: it is left for a later run.
-                        Met::Smaller => return Ok(Left::Unfinished(format!("page {page} of `{name}` cannot be had"))),
-                        Met::Left(left) => return Ok(left),
-                    },
-                };
-                match step {
-                    Step::Again => again = true,
-                    Step::Taken { empty, pages_told } => {
-                        learn(&pages, last, page, empty, pages_told);
-                        break;
-                    }
-                    Step::Halted => return Ok(Left::Halted),
-                    Step::Over | Step::Next(_) | Step::Larger(_) => return Ok(Left::Over),
-                }
+            match take(page).await? {
+                Left::Over => {}
+                left => return Ok(left),
             }
         }
         Ok::<_, Error>(Left::Over)
     };
-    let left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
+    // Where a page tells how many there are, nobody asks for those behind the last: the first is asked for alone.
+    let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
+    let mut left = match first {
+        Some(page) => take(page).await?,
+        None => Left::Over,
+    };
+    if matches!(left, Left::Over) {
+        left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
+    }
     if matches!(left, Left::Over) && pages.last.get().is_some() {
         let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
         shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;

@@ -58,6 +58,8 @@ pub struct Report {
     pub snapshot: Option<SnapshotReport>,
     /// What may be missing, a sentence each; filled in at the end.
     pub doubts: Vec<String>,
+    /// What was seen beside what there is, a sentence each; filled in at the end.
+    pub seen: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
     pub walks: BTreeMap<String, WalkReport>,
 }
@@ -144,6 +146,7 @@ impl Tally {
             rate: Rate { asked, achieved: 0.0 },
             snapshot: None,
             doubts: Vec::new(),
+            seen: Vec::new(),
             walks: walks.collect(),
         }))
     }
@@ -164,9 +167,9 @@ impl Tally {
     }
 
     /// Closes the report.
-    pub fn close(&self, state: &'static str, reason: Option<String>, doubts: Vec<String>) {
+    pub fn close(&self, state: &'static str, reason: Option<String>, doubts: Vec<String>, seen: Vec<String>) {
         let mut report = self.lock();
-        (report.state, report.reason, report.doubts) = (state, reason, doubts);
+        (report.state, report.reason, report.doubts, report.seen) = (state, reason, doubts, seen);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
@@ -176,7 +179,9 @@ impl Tally {
 
 impl WalkReport {
     fn of(walk: &Walk) -> Self {
-        let state = Walk { strands: BTreeMap::new(), ahead: Vec::new(), hollow: BTreeSet::new(), ..walk.clone() };
+        let (strands, ahead) = (BTreeMap::new(), Vec::new());
+        let (hollow, short) = (BTreeSet::new(), BTreeSet::new());
+        let state = Walk { strands, ahead, hollow, short, edge: None, ..walk.clone() };
         Self { state, unfinished: None }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::job::{Asked, Step};
+use super::job::{Asked, EDGE, Rest, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
+use crate::dataset::commit::{Edge, End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
 use crate::dataset::manifest::Met;
 
 /// How many of the last ids are remembered: two of the largest pages.
@@ -62,10 +62,14 @@ impl Standing {
 
     /// Counts a page that was taken.
     pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
+        let edge = self.walk.edge.clone();
         let strand = self.strand(&asked.strand);
         strand.ahead.insert(asked.page);
         while strand.ahead.remove(&(strand.pages + 1)) {
             strand.pages += 1;
+        }
+        if &*asked.strand == EDGE && strand.tail.is_empty() {
+            strand.tail.extend(edge.iter().flat_map(|edge| &edge.ids));
         }
         let repeats = page.ids.iter().filter(|id| strand.tail.contains(id)).count() as u64;
         strand.tail.extend(&page.ids);
@@ -74,26 +78,62 @@ impl Standing {
         self.walk.pages += 1;
         self.walk.items += page.items;
         self.walk.rejects += page.rejects;
+        self.walk.nameless += page.nameless;
+        self.walk.lacking += page.lacking;
         self.walk.repeats += repeats;
         self.walk.mature += page.mature;
         self.walk.told = page.items_told.or(self.walk.told);
         if asked.key.is_none() {
             self.walk.hollow.extend(&page.hollow);
+            self.walk.short.extend(&page.short);
+        }
+        if &*asked.strand == EDGE {
+            self.walk.appeared += page.ids.len() as u64 - repeats;
+        }
+        self.watch_the_edge(asked, page);
+    }
+
+    /// In every order but that of age new rows may appear before those a walk has shown: its first page is read once more.
+    fn watch_the_edge(&mut self, asked: &Asked, page: &Page) {
+        let by_age = asked.params.iter().any(|(name, value)| name == "sort" && value == "Oldest");
+        let drifts = matches!(asked.endpoint.paging, Paging::Cursor { .. }) && !by_age;
+        if asked.strand.is_empty() && asked.page == 1 && drifts && !page.ids.is_empty() {
+            self.walk.edge = Some(Edge { cursor: None, ids: page.ids.clone() });
         }
     }
 
+    /// In the order of age new rows appear at the end. A walk in windows may be there long before it is through with the
+    /// others, and models that got a new version meanwhile moved to it: the last page is read once more.
+    fn note_the_end(&mut self, asked: &Asked, page: &Page) {
+        let window = self.walk.strands.get(&*asked.strand).filter(|_| !asked.strand.is_empty());
+        if window.is_some_and(|window| window.from.is_some()) {
+            self.walk.edge = Some(Edge { cursor: asked.cursor.clone(), ids: page.ids.clone() });
+        }
+    }
+
+    /// Whether a strand that reads the first page once more has come to rows that the walk began with.
+    fn is_past_the_edge(&self, asked: &Asked, page: &Page) -> bool {
+        let first = self.walk.edge.as_ref().filter(|edge| &*asked.strand == EDGE && edge.cursor.is_none());
+        first.is_some_and(|edge| page.ids.iter().any(|id| edge.ids.contains(id)))
+    }
+
     /// Moves a strand to the cursor the server named; `Err` is why it is over.
-    pub(super) fn step(&mut self, asked: &Asked, next_cursor: Option<String>) -> Result<Step, End> {
+    pub(super) fn step(&mut self, asked: &Asked, page: &Page) -> Result<Step, End> {
         let complete = || End { why: Why::Complete, detail: None };
         let Paging::Cursor { next, windows } = asked.endpoint.paging else { return Err(complete()) };
-        let Some(named) = next_cursor else {
+        if self.is_past_the_edge(asked, page) {
+            return Err(complete());
+        }
+        let Some(named) = &page.next_cursor else {
             self.hand_over(&asked.strand, NOTHING_BEHIND);
+            self.note_the_end(asked, page);
             return Err(complete());
         };
-        let mut cursor = match next(&asked.params, &named) {
+        let mut cursor = match next(&asked.params, named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {
                 self.hand_over(&asked.strand, NOTHING_BEHIND);
+                self.note_the_end(asked, page);
                 return Err(End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
             }
         };
@@ -172,7 +212,10 @@ impl Standing {
 
     /// A strand is over.
     pub(super) fn end(&mut self, key: &str, end: &End) {
-        self.walk.strands.remove(key);
+        let pages = self.walk.strands.remove(key).map_or(0, |strand| strand.pages);
+        if key == EDGE || (key.is_empty() && pages <= 1) {
+            self.walk.edge = None;
+        }
         self.met.remove(key);
         *self.walk.ends.entry(end.why).or_default() += 1;
         if !matches!(end.why, Why::Complete | Why::NotFound) || (key.is_empty() && end.why != Why::Complete) {
@@ -192,16 +235,24 @@ impl Standing {
         }
     }
 
-    /// A model without versions was looked up: whatever came of it is all there is.
-    pub(super) fn forget_hollow(&mut self, key: Option<&str>) {
-        if let Some(Ok(id)) = key.map(str::parse) {
+    /// Models that lacked versions were asked for by id: whatever came of it is all there is.
+    pub(super) fn forget(&mut self, asked: &Asked) {
+        if let Some(Ok(id)) = asked.key.as_deref().map(str::parse) {
             self.walk.hollow.remove(&id);
+        }
+        let ids = asked.params.iter().filter(|(name, _)| name == "ids");
+        for id in ids.flat_map(|(_, ids)| ids.split(',')).filter_map(|id| id.parse().ok()) {
+            self.walk.short.remove(&id);
         }
     }
 
-    /// Models that came without versions and were not looked up yet.
-    pub(super) fn hollow(&self) -> Vec<i64> {
-        self.walk.hollow.iter().copied().collect()
+    /// What the walk's strands left open so far.
+    pub(super) fn rest(&self) -> Rest {
+        Rest {
+            edge: self.walk.edge.clone(),
+            short: self.walk.short.iter().copied().collect(),
+            hollow: self.walk.hollow.iter().copied().collect(),
+        }
     }
 
     /// Whether the whole list was walked, and no page or strand of it is missing.

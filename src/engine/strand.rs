@@ -36,7 +36,8 @@ pub(super) async fn run(
     mut on_page: impl FnMut(&str),
 ) -> Result<Left, Error> {
     let limit_max = definition.limit;
-    let (mut cursor, mut page, mut limit, mut again) = (thread.cursor.clone(), thread.pages + 1, limit_max, false);
+    let (mut cursor, mut page, mut limit, mut again) =
+        (thread.cursor.clone(), thread.pages + 1, limit_max, thread.again);
     while shared.stop.may_begin_page() {
         let asked = ask(definition, &thread, page, cursor.clone(), limit, again, shared)?;
         let step = match fetch(&asked, shared).await {

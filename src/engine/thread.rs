@@ -34,6 +34,8 @@ pub(super) struct Thread {
     pub(super) cursor: Option<String>,
     /// Whether that cursor was made here.
     pub(super) forged: bool,
+    /// Whether its first page was read before: what a cache kept of it will not do.
+    pub(super) again: bool,
 }
 
 impl Thread {
@@ -48,6 +50,7 @@ impl Thread {
             pages: strand.map_or(0, |strand| strand.pages),
             cursor: strand.and_then(|strand| strand.cursor.clone()),
             forged: strand.is_some_and(|strand| strand.from.is_some()),
+            again: false,
         }
     }
 }

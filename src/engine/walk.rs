@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::job::AGAIN;
 use super::monitor::Event;
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
@@ -26,7 +27,7 @@ pub(super) async fn run(
     shared.monitor.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
     let name: Arc<str> = walk.name.as_str().into();
     // A run may have ended between the last strand's end and the walk's.
-    let nothing_left = state.strands.is_empty() && !state.ends.is_empty();
+    let nothing_left = !state.ends.is_empty() && state.strands.keys().all(|key| key.starts_with(AGAIN));
     let left = match (&walk.strands, walk.endpoint.paging) {
         (Strands::One | Strands::Windows { .. }, _) if nothing_left => Left::Over,
         (Strands::Each(each), _) => each::run(walk, each, state, dataset, workers, shared).await?,
@@ -42,7 +43,7 @@ pub(super) async fn run(
         }
     };
     let left = match left {
-        Left::Over => again::run(walk, &name, workers, shared).await?,
+        Left::Over => again::run(walk, &name, state, workers, shared).await?,
         left => left,
     };
     let left = match left {

@@ -46,6 +46,8 @@ pub(super) struct Entry {
     pub(super) base_at: Option<i64>,
     /// Bit k is set when version k is not Public.
     pub(super) early_access: u16,
+    /// It shows a real person, under the trap that hides those from everybody.
+    pub(super) person: bool,
     /// It is not, or no longer, published.
     pub(super) hidden: bool,
     /// It was published after the server started.
@@ -161,7 +163,7 @@ impl Catalog {
     /// The position of a published model's id.
     pub(super) fn find(&self, id: u32) -> Option<u32> {
         let position = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
-        u32::try_from(position).ok().filter(|row| !self.entry(*row).hidden)
+        u32::try_from(position).ok().filter(|row| !self.entry(*row).hidden && !self.entry(*row).person)
     }
 
     /// Lets a change happen to a model; what is published stands at this instant from then on.

@@ -79,7 +79,9 @@ pub(super) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
         .map(|rank| {
             let mut random = Random::new(config.seed, Stream::Index, u64::from(rank));
             id += 1 + random.below(5);
-            entry(&mut random, id, users)
+            let person = config.traps.has(Trap::HiddenPersons);
+            let person = person && Random::new(config.seed, Stream::Person, u64::from(id)).chance(8);
+            Entry { person, ..entry(&mut random, id, users) }
         })
         .collect();
     date(&mut entries, config);

@@ -15,6 +15,8 @@ pub(super) struct View {
     pub(super) nsfw: bool,
     /// Versions that are not Public are shown too.
     pub(super) all_versions: bool,
+    /// The versions the request does not narrow away: bit k is set for version k.
+    pub(super) among: u16,
     /// The item of `models/:id` rather than that of the list.
     pub(super) detail: bool,
 }
@@ -62,7 +64,7 @@ pub(super) fn render(generator: &Generator, entry: &Entry, view: View, json: &mu
     json.text("type", entry.kind_name());
     json.flag("minor", entry.minor);
     json.flag("sfwOnly", random.chance(10));
-    json.flag("poi", false);
+    json.flag("poi", entry.person);
     json.flag("nsfw", entry.level & 1 == 0);
     json.int("nsfwLevel", entry.level);
     mode(entry, json);

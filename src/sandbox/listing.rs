@@ -5,6 +5,7 @@ use super::cursor::{self, Position};
 use super::item::View;
 use super::query::Query;
 use super::traps::{Trap, Traps};
+use super::version;
 
 /// One page: positions of the models shown, and the cursor of the next page.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,11 +40,30 @@ impl<'a> Selection<'a> {
         Some(Selection { catalog, query, traps, user, tag, oldest, text })
     }
 
-    /// How the items of this query are seen.
-    pub(super) fn view(&self) -> View {
+    /// How this query sees a model.
+    pub(super) fn view(&self, row: u32) -> View {
+        let (all_versions, among) = (self.all_versions(), self.among(self.catalog.entry(row)));
+        View { nsfw: self.query.nsfw, all_versions, among, detail: false }
+    }
+
+    /// Whether versions that are not Public are shown.
+    fn all_versions(&self) -> bool {
         let exempt = self.query.ids.is_some() || self.query.username.is_some();
-        let all_versions = exempt || !self.traps.has(Trap::HiddenEarlyAccess);
-        View { nsfw: self.query.nsfw, all_versions, detail: false }
+        exempt || !self.traps.has(Trap::HiddenEarlyAccess)
+    }
+
+    /// The versions that `baseModels` and `modelVersionIds` leave of a generated model, as bits.
+    fn among(&self, entry: &Entry) -> u16 {
+        let (bases, ids) = (&self.query.bases, &self.query.version_ids);
+        let Some(generator) = self.catalog.generator().filter(|_| !bases.is_empty() || ids.is_some()) else {
+            return u16::MAX;
+        };
+        let passes = |position: u8| {
+            let base = version::base_model(generator.seed, entry, position);
+            (bases.is_empty() || bases.iter().any(|name| name == base))
+                && ids.as_ref().is_none_or(|ids| ids.contains(&version::version_id(entry, position)))
+        };
+        (0..entry.version_count()).filter(|position| passes(*position)).fold(0, |bits, position| bits | 1 << position)
     }
 
     /// The page the query asks for; the error is the server's message about the cursor.
@@ -136,6 +156,8 @@ impl<'a> Selection<'a> {
         let (entry, query) = (self.catalog.entry(row), self.query);
         let hidden_minor = query.nsfw && entry.minor && self.traps.has(Trap::HiddenMinors);
         !entry.hidden
+            && !entry.person
+            && self.among(entry) != 0
             && in_region(entry, self.traps)
             && (query.archived || entry.mode != Mode::Archived)
             && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
@@ -151,7 +173,7 @@ impl<'a> Selection<'a> {
 
     /// What is left of the rows once the limit was applied.
     fn shows(&self, entry: &Entry) -> bool {
-        kept(entry, self.traps) && (self.view().all_versions || !entry.all_early_access())
+        kept(entry, self.traps) && (self.all_versions() || !entry.all_early_access())
     }
 }
 
@@ -173,7 +195,12 @@ fn in_region(entry: &Entry, traps: Traps) -> bool {
 pub(super) fn reachable(catalog: &Catalog, traps: Traps) -> Vec<u32> {
     let shown = |entry: &Entry| {
         let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
-        kept(entry, traps) && !lost_minor && entry.level != 0 && !entry.hidden && in_region(entry, traps)
+        kept(entry, traps)
+            && !lost_minor
+            && entry.level != 0
+            && !entry.hidden
+            && !entry.person
+            && in_region(entry, traps)
     };
     (0u32..).zip(&catalog.entries).filter(|(_, entry)| shown(entry)).map(|(row, _)| row).collect()
 }

@@ -14,7 +14,7 @@ pub(super) fn answer(catalog: &Catalog, id: &str) -> Answer {
         return missing(&id.to_string());
     };
     let mut json = Writer::default();
-    catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
+    catalog.render(row, View { nsfw: true, all_versions: true, among: u16::MAX, detail: true }, &mut json);
     Answer { items: vec![id], ..Answer::json(200, json.out) }
 }
 

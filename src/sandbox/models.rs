@@ -27,7 +27,7 @@ fn body(catalog: &Catalog, selection: &Selection<'_>, query: &Query, page: Page,
     json.open('{');
     json.open_at("items", '[');
     for row in &page.rows {
-        catalog.render(*row, selection.view(), &mut json);
+        catalog.render(*row, selection.view(*row), &mut json);
     }
     json.close(']');
     json.open_at("metadata", '{');

@@ -23,6 +23,10 @@ pub(super) struct Query {
     /// Models whose newest version is older are left out.
     pub(super) period_days: Option<i64>,
     pub(super) ids: Option<HashSet<u32>>,
+    /// Models are shown with their versions of these base models only; empty for all.
+    pub(super) bases: Vec<String>,
+    /// Models are shown with these versions only.
+    pub(super) version_ids: Option<HashSet<u32>>,
     pub(super) username: Option<String>,
     pub(super) tag: Option<String>,
     pub(super) page: Option<u32>,
@@ -97,7 +101,9 @@ fn query(check: &mut Check<'_>) -> Query {
         archived: check.filled("archived").is_some(),
         supports_generation: check.filled("supportsGeneration").is_some(),
         period_days,
-        ids: ids(check),
+        ids: ids(check, "ids"),
+        bases: check.pairs.iter().filter(|(key, _)| key == "baseModels").map(|(_, name)| name.clone()).collect(),
+        version_ids: ids(check, "modelVersionIds"),
         username: check.filled("username").or_else(|| check.filled("user")),
         tag: check.filled("tagname").or_else(|| check.filled("tag")),
         page: check.number("page", 1.0, f64::from(u32::MAX)),
@@ -128,11 +134,11 @@ fn kinds(check: &mut Check<'_>) -> Vec<u8> {
     kinds
 }
 
-fn ids(check: &mut Check<'_>) -> Option<HashSet<u32>> {
-    let text = check.filled("ids")?;
+fn ids(check: &mut Check<'_>, key: &str) -> Option<HashSet<u32>> {
+    let text = check.filled(key)?;
     let ids: Result<HashSet<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
     if ids.is_err() {
-        check.issue("invalid_type", "ids", "Invalid input: expected number, received NaN");
+        check.issue("invalid_type", key, "Invalid input: expected number, received NaN");
     }
     ids.ok()
 }

@@ -19,6 +19,7 @@ pub(super) enum Stream {
     Listed,
     Fate,
     Trick,
+    Person,
 }
 
 /// A deterministic sequence of numbers.

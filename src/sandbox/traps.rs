@@ -31,6 +31,7 @@ pub(super) enum Trap {
     CachedNegatives,
     HostDifference,
     ForeignFilter,
+    HiddenPersons,
     RegionClamp,
     ForgedCursorsRefused,
     BigTies,
@@ -95,6 +96,7 @@ impl Traps {
             "foreign-filter",
             "A page of images by modelVersionId, or of models by types, asked for the first time now and then ignores that filter.",
         ),
+        ("hidden-persons", "Models of real persons are in no list, and looked up they are not found."),
         ("region-clamp", "Everything above PG13 is silently missing, as in a restricted region (not part of all)."),
         (
             "forged-cursors-refused",

@@ -13,6 +13,7 @@ use super::number_query;
 use super::picture::{self, Look};
 use super::query;
 use super::rows::{self, Table};
+use super::sort::Sort;
 use super::tags;
 use super::world::World;
 
@@ -51,7 +52,7 @@ fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<St
         if key == "model_id" {
             if let Some(row) = number.and_then(|id| catalog.find(id)) {
                 let mut json = Writer::default();
-                catalog.render(row, View { nsfw: true, all_versions: true, detail: true }, &mut json);
+                catalog.render(row, View { nsfw: true, all_versions: true, among: u16::MAX, detail: true }, &mut json);
                 rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
             }
             continue;
@@ -70,9 +71,9 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
     }
     let throughout = pairs.iter().any(|(key, _)| key == THROUGHOUT);
     let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
-    let (models, view) = models(world, &pairs)?;
+    let models = models(world, &pairs)?;
     let mut lines = String::new();
-    for row in models {
+    for (row, view) in models {
         let entry = world.catalog.entry(row);
         if throughout && entry.late {
             continue;
@@ -88,16 +89,26 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
     Ok(lines)
 }
 
-fn models(world: &World, pairs: &[(String, String)]) -> Result<(Vec<u32>, View), Answer> {
+/// The models of a query and how it sees each; `ids=all` stands for every id there is, a hundred at a time.
+fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>, Answer> {
     if pairs.is_empty() {
-        let view = View { nsfw: true, all_versions: true, detail: false };
-        return Ok((listing::reachable(&world.catalog, world.traps), view));
+        let view = View { nsfw: true, all_versions: true, among: u16::MAX, detail: false };
+        let rows = listing::reachable(&world.catalog, world.traps).into_iter();
+        return Ok(rows.map(|row| (row, view)).collect());
     }
-    let query = query::parse(pairs)?;
+    let all = (String::from("ids"), String::from("all"));
+    let given = pairs.len();
+    let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
+    let mut query = query::parse(&pairs)?;
+    if pairs.len() < given {
+        // So few at a time fit on one page, which shows those without a date too.
+        query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
+        query.sort = Sort::HighestRated;
+    }
     let selection = Selection::new(&world.catalog, &query, world.traps);
     let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
     let rows = selection.everything().map_err(|message| Answer::message(400, &message))?;
-    Ok((rows, selection.view()))
+    Ok(rows.into_iter().map(|row| (row, selection.view(row))).collect())
 }
 
 fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {

@@ -48,7 +48,7 @@ pub(super) fn render_all(generator: &Generator, entry: &Entry, view: View, oddit
     let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
     for (index, position) in (0u8..).zip(entry.listed_versions().take(listed)) {
         let public = entry.early_access & (1 << position) == 0;
-        if public || view.all_versions {
+        if (public || view.all_versions) && view.among & (1 << position) != 0 {
             Version { generator, entry, position, public, view, created: view.detail, oddity }.render(index, json);
         }
     }

@@ -13,7 +13,7 @@ use super::version::{self, Version};
 /// Appends the version.
 pub(super) fn render(generator: &Generator, entry: &Entry, position: u8, json: &mut Writer) {
     let oddity = Oddity::of(generator.seed, entry.id, generator.traps);
-    let view = View { nsfw: true, all_versions: true, detail: false };
+    let view = View { nsfw: true, all_versions: true, among: u16::MAX, detail: false };
     let public = entry.early_access & (1 << position) == 0;
     let shown = Version { generator, entry, position, public, view, created: true, oddity: &oddity };
     let id = version::version_id(entry, position);

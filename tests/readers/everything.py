@@ -9,8 +9,8 @@ catalog changed meanwhile: all that was there from beginning to end must be in t
 change. With `killed` the requests are not counted.
 
 Requests are counted from the server's log. Those that a fault spoilt (each is sent again), those asked once more because
-the answer was doubtful (they carry a key `_`), and look-ups of single models are set apart; the others must be at most
-1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` tells.
+the answer was doubtful (they carry a key `_`), and look-ups of single models are set apart; the others, those included
+that read the edge of a list once more, must be at most 1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` tells.
 
 Prints what differs, and figures as a line of JSON; exit code 1 when anything differs.
 """
@@ -30,6 +30,7 @@ from dataset import end, parts
 SHOWN, SPARE = 5, 1.02
 DATED = "sort=Oldest&period=AllTime&archived=true&limit=100"
 MODELS = {"models": DATED + "&nsfw=true", "models_pg": DATED}
+SWEEPS = {"by_id": MODELS["models"], "by_id_pg": MODELS["models_pg"]}
 OF_IMAGES = {
     "images": ["id"],
     "image_meta": ["image_id"],
@@ -120,17 +121,28 @@ class Check:
         self.counts[table] = self.counts.get(table, 0) + self.one(f"SELECT count(*) FROM truth WHERE {wanted}")
 
     def models(self):
-        again = "walk LIKE '%/again/%'"
+        again = "walk SIMILAR TO '.*/again/[0-9]+'"
         ids = [row[0] for row in self.db.execute(f"SELECT DISTINCT id FROM all_models WHERE {again}").fetchall()]
+        throughout = "&throughout=1" if self.throughout else ""
         for table in OF_MODELS:
             for walk, query in MODELS.items():
-                query += "&throughout=1" if self.throughout else ""
-                self.compare(table, f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again})", query)
+                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again}) AND walk NOT LIKE '%/again/ids/%'"
+                self.compare(table, own, query + throughout)
+                early = self.early(walk)
+                if early and not self.throughout:
+                    self.compare(table, f"walk LIKE '{walk}/again/ids/%'", f"{query}&ids={early}")
+            for walk, query in SWEEPS.items():
+                self.compare(table, f"walk LIKE '{walk}/%' AND NOT ({again})", f"{query}&ids=all{throughout}")
             if ids and not self.throughout:
                 self.compare(table, again, f"model_id={','.join(map(str, ids))}")
         hollow = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
         self.fault("models without versions not looked up", hollow.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
         self.counts["looked_up"] = len(ids)
+
+    def early(self, walk):
+        """Models that a walk asked for by their ids, because the list kept versions back."""
+        sql = f"SELECT DISTINCT id FROM all_models WHERE walk LIKE '{walk}/again/ids/%'"
+        return ",".join(str(row[0]) for row in self.db.execute(sql).fetchall())
 
     def images(self):
         """Those of a version that the crawl knows: no others can be asked for by version."""
@@ -158,14 +170,23 @@ class Check:
             self.faults.append(f"creators: {missing} are missing and nothing says so: {doubts}")
         self.fault("creators: not in the truth", "SELECT username FROM all_creators ANTI JOIN truth USING (username)")
 
+    def newest(self):
+        """The highest id of a model that any list shows."""
+        return max(json.loads(line)["id"] for line in self.side.get("truth/models").splitlines())
+
     def requests(self):
         """How many were spent, and the fewest."""
         log = [json.loads(line) for line in self.side.get("log").splitlines()]
         spoilt = sum(request["fault"] is not None for request in log)
         again = sum("_=" in request["query"] and not request["fault"] for request in log)
         looked_up = sum("/models/" in request["path"] and "_=" not in request["query"] for request in log)
-        spent = len(log) - spoilt - again - looked_up
+        edges = self.one("SELECT count(*) FROM all_pages WHERE walk LIKE '%/again/edge'")
+        spent = len(log) - spoilt - again - looked_up + edges
         least = sum(self.side.least(f"models?{query}") for query in MODELS.values())
+        early = [(query, self.early(walk)) for walk, query in MODELS.items()]
+        least += sum(self.side.least(f"models?{query}&ids={ids}") for query, ids in early if ids)
+        # Whoever does not know which ids there are has to ask for all of them.
+        least += len(SWEEPS) * -(-self.newest() // 100)
         least += sum(self.side.least(f"{endpoint}?{query}") for endpoint in NUMBERED for query in NUMBERED[endpoint])
         versions = [row[0] for row in self.db.execute("SELECT DISTINCT id FROM all_model_versions").fetchall()]
         for levels in IMAGES:

@@ -43,18 +43,23 @@ def examples(db, sql):
     return count, db.execute(f"SELECT * FROM ({sql}) LIMIT {SHOWN}").fetchall() if count else []
 
 
-def load(db, dataset, table, walk, truth):
-    """Makes the views `seen` (every row of the walk) and `truth`; returns the columns to compare, and faults."""
+def of_walk(walk):
+    """Which rows are of the walk's own pages, which of models asked for by their ids because the list kept versions back, and
+    which of models looked up because the list showed none: answers of three kinds, each with a truth of its own."""
+    early, again = f"walk LIKE '{walk}/again/ids/%'", f"walk SIMILAR TO '{walk}/again/[0-9]+'"
+    own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({early}) AND NOT ({again})"
+    return own, early, again
+
+
+def load(db, dataset, table, rows, truth):
+    """Makes the views `seen` (the rows that the condition picks) and `truth`; returns the columns to compare, and faults."""
     described = db.execute(f"DESCRIBE FROM read_parquet({parts(dataset, table)})").fetchall()
     columns = {name: kind for name, kind, *_ in described}
     with open(truth) as lines:
         known = list(json.loads(next(lines, "{}")))
     faults = [f"{table}: the truth has a column `{name}`, the dataset has not" for name in known if name not in columns]
     types = {name: columns[name] for name in (known or KEYS[table]) if name in columns}
-    rows = f"FROM read_parquet({parts(dataset, table)}) WHERE (walk = '{walk}' OR walk LIKE '{walk}/%')"
-    # Models that a list showed without versions are looked up again: answers of another kind, with a truth of their own.
-    db.execute(f"CREATE OR REPLACE TEMP TABLE seen AS {rows} AND walk NOT LIKE '{walk}/again/%'")
-    db.execute(f"CREATE OR REPLACE TEMP TABLE again AS {rows} AND walk LIKE '{walk}/again/%'")
+    db.execute(f"CREATE OR REPLACE TEMP TABLE seen AS FROM read_parquet({parts(dataset, table)}) WHERE {rows}")
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE truth AS FROM read_json('{truth}', format = 'newline_delimited', "
         f"columns = {types}, maximum_object_size = 1 << 28)"
@@ -78,15 +83,14 @@ def compare(db, table, columns):
         yield f"unequal in `{column}`", *examples(db, sql)
 
 
-def repeats(db, record, walk):
+def repeats(db, record, walk, asked):
     """The record's count of repeats and items against the rows (`seen` holds the walk's models)."""
     rows, ids = first(db, "SELECT count(*), count(DISTINCT id) FROM seen")
     state = record["walks"][walk]
     if state["repeats"] != rows - ids:
         yield f"walk {walk}: the record counts {state['repeats']} repeats, the rows hold {rows - ids}"
-    again = first(db, "SELECT count(*) FROM again")[0]
-    if state["items"] - state["rejects"] != rows + again:
-        yield f"walk {walk}: the record counts {state['items']} items, the rows are {rows} and {again} looked up"
+    if state["items"] - state["rejects"] != rows + asked:
+        yield f"walk {walk}: the record counts {state['items']} items, the rows are {rows} and {asked} asked for by id"
 
 
 def served(side):
@@ -95,26 +99,37 @@ def served(side):
         return sum(json.loads(line)["items"] or 0 for line in answer)
 
 
+def against(db, dataset, side, table, walk, rows, query):
+    """Compares the rows that the condition picks with the truth of a query: faults, and how many rows the truth has."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        truth = fetch(f"{side}/truth/{table}?{query}", file)
+        if not parts(dataset, table):
+            return [f"{table} has no rows, the truth has"] if file.tell() else [], 0
+        columns, faults = load(db, dataset, table, rows, truth)
+    for what, count, examples in compare(db, table, columns):
+        if count:
+            faults.append(f"{table} of walk {walk} ({query[:99]}): {count} {what}, such as {examples}")
+    return faults, first(db, "SELECT count(*) FROM truth")[0]
+
+
 def main(dataset, side, *walks):
     db = duckdb.connect()
     db.execute("SET TimeZone = 'UTC'")
     record, faults, counts, items = last_record(dataset), [], {}, 0
-    for table in KEYS:
-        for walk, query in (walk.split("=", 1) for walk in walks):
-            with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-                truth = fetch(f"{side}/truth/{table}?{query}", file)
-                if not parts(dataset, table):
-                    faults += [f"{table} has no rows, the truth has"] if file.tell() else []
-                    continue
-                columns, wrong = load(db, dataset, table, walk, truth)
+    for walk, query in (walk.split("=", 1) for walk in walks):
+        own, early, again = of_walk(walk)
+        models = f"FROM read_parquet({parts(dataset, 'models')})"
+        ids = ",".join(str(row[0]) for row in db.execute(f"SELECT DISTINCT id {models} WHERE {early}").fetchall())
+        for table in KEYS:
+            wrong, count = against(db, dataset, side, table, walk, own, query)
+            counts[table] = counts.get(table, 0) + count
             faults += wrong
-            for what, count, rows in compare(db, table, columns):
-                if count:
-                    faults.append(f"{table} of walk {walk}: {count} {what}, such as {rows}")
             if table == "models":
-                faults += repeats(db, record, walk)
-                items += first(db, "SELECT (SELECT count(*) FROM seen) + (SELECT count(*) FROM again)")[0]
-            counts[table] = counts.get(table, 0) + first(db, "SELECT count(*) FROM truth")[0]
+                asked = first(db, f"SELECT count(*) {models} WHERE ({early}) OR ({again})")[0]
+                faults += repeats(db, record, walk, asked)
+                items += first(db, "SELECT count(*) FROM seen")[0] + asked
+            if ids:
+                faults += against(db, dataset, side, table, walk, early, f"{query}&ids={ids}")[0]
     if items != served(side):
         faults.append(f"the dataset holds {items} models in all pages, the server served {served(side)}")
     end(faults, json.dumps(counts))

@@ -1,10 +1,11 @@
-//! Every session in the README is what the program prints, numbers and times aside.
+//! What is written beside the program is what it prints: every session in the README, numbers and times aside, and the
+//! requests and the time that each shipped crawl file opens with.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::program;
+use crate::support::{assert_exit, program};
 
 /// A command of a session, and what follows it.
 struct Command {
@@ -63,5 +64,24 @@ fn every_session_is_what_the_program_prints() {
         let output = program().args(words).current_dir(here.path()).output().unwrap();
         let printed = [output.stderr, output.stdout].concat();
         assert_eq!(masked(&String::from_utf8(printed).unwrap()), masked(&command.output), "{}", command.line);
+    }
+}
+
+#[test]
+fn every_crawl_file_opens_with_what_its_plan_says() {
+    let crawls = Path::new(env!("CARGO_MANIFEST_DIR")).join("crawls");
+    let files: Vec<_> = std::fs::read_dir(crawls).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 7, "{files:?}");
+    for file in files {
+        let planned = program().arg("plan").arg(&file).output().unwrap();
+        assert_exit(&planned, 0);
+        let planned = String::from_utf8(planned.stdout).unwrap();
+        let (total, _) = planned.lines().last().unwrap().split_once(", retries aside").unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let head = text.lines().take_while(|line| line.starts_with('#'));
+        let head = head.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ");
+        // Plans group digits by blanks, files by commas.
+        let head = head.replace(',', " ");
+        assert!(head.contains(total), "{}: `{total}` is not in: {head}", file.display());
     }
 }

@@ -23,7 +23,8 @@ fn creators_of_both_eras_are_rows_and_their_pages_are_counted() {
             row("x", None, None, None, Some(r#"{"modelCount":"9","since":2024}"#)),
         ]
     );
-    assert_eq!((taken.page.items, taken.page.rejects, taken.page.pages_told), (4, 1, Some(84916)));
+    assert_eq!((taken.page.items, taken.page.rejects, taken.page.nameless), (4, 0, 1));
+    assert_eq!(taken.page.pages_told, Some(84916));
     assert_eq!(taken.reasons(), ["the creator has no `username`"]);
     assert_eq!(taken.rows("rejects")[0]["item"], r#"{"username":null,"link":"n"}"#);
     assert_eq!(taken.rows("rejects")[0]["position"], 2);

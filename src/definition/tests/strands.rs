@@ -53,6 +53,11 @@ fn walks_divide_as_they_are_written() {
             ),
             each(Source::Changed { table: "model_versions", column: "id" }, Some("modelVersionId"), 1),
         ),
+        (
+            "models",
+            format!("{oldest}\nfor_each = {{ range = [1, \"newest\"], param = \"ids\", batch = 100 }}"),
+            each(Source::Newest { first: 1 }, Some("ids"), 100),
+        ),
         ("tags", String::new(), Strands::One),
     ];
     for (endpoint, more, expected) in cases {
@@ -115,7 +120,13 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "models",
         OLDEST,
         "for_each = { range = [9, 1], param = \"ids\" }",
-        "`for_each.range` is `[9, 1]`; it takes `[first, last]`.",
+        "`for_each.range` is `[9, 1]`; it takes `[first, last]`, or `[first, \"newest\"]`.",
+    ),
+    (
+        "images",
+        NEWEST,
+        "for_each = { range = [1, \"newest\"], param = \"modelVersionId\" }",
+        "`newest` is known of models asked for by `ids` only; write a number.",
     ),
     (
         "models",

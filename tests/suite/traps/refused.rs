@@ -1,6 +1,6 @@
 //! Traps that a crawl file cannot step into: it is refused, with what the server would have done.
 
-use super::{ALL_PARAMS, crawl, doubts, file, plan, truth, walk};
+use super::{ALL, ALL_PARAMS, column, crawl, doubts, file, plan, rows, truth, walk};
 use crate::naive::{ask, distinct, follow};
 use crate::support::{Room, Sandbox, assert_exit, told};
 
@@ -16,6 +16,15 @@ fn trap_07_a_misspelt_filter_is_none() {
     assert!(said.contains("`tpyes`") && said.contains("`types`") && said.contains("the whole catalog"), "{said}");
     let said = plan(walk("models", "models", "sort = \"Oldest\", tag = \"no-such-tag-at-all\"", ""), true);
     assert!(said.contains("it answers with the whole catalog"), "{said}");
+    // Walked all the same, the answer is seen through: asked for twice, it ends the walk, and its items are rejects.
+    let tagged = |tag: &str| walk("tagged", "models", &format!("{ALL_PARAMS}, tag = \"{tag}\""), "");
+    let (room, _) = crawl(&sandbox, &[tagged("no-such-tag-at-all")], 4);
+    assert!(doubts(&room).contains("does not carry the tag `no-such-tag-at-all`"), "{}", doubts(&room));
+    assert_eq!(rows(&room, "SELECT count(*), max(items) FROM pages"), [serde_json::json!([1, 100])]);
+    let known = truth(&sandbox, "model_tags?sort=Oldest&nsfw=true")[0]["tag"].as_str().expect("it is text").to_owned();
+    let (room, _) = crawl(&sandbox, &[tagged(&known)], 0);
+    let query = format!("models?{ALL}&tag={known}");
+    assert_eq!(column(&room, "models", "id"), distinct(&truth(&sandbox, &query), "id"));
     let said = plan(walk("models", "models", "sort = \"Oldest\", allowDifferentLicenses = true", ""), false);
     assert!(said.contains("ignores it and returns the whole catalog"), "{said}");
 }
