@@ -2,7 +2,7 @@
 
 use super::{ALL, ALL_PARAMS, assert_values, column, crawl, doubts, file, log, one, plan, rows, truth, walk};
 use crate::naive::{ask, distinct, follow, numbered};
-use crate::support::{Room, Sandbox, assert_exit};
+use crate::support::{Room, Sandbox, assert_exit, program, told};
 
 #[test]
 fn trap_01_page_does_nothing_on_models() {
@@ -217,6 +217,30 @@ fn trap_21_models_without_versions_are_looked_up() {
     assert!(!full.is_empty());
     let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/again/%')";
     assert_eq!(column(&room, again, "id"), distinct(&full, "id"));
+}
+
+#[test]
+fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
+    for (sort, split) in [("Newest", ""), ("Oldest", "split = { windows = 3, from = \"2022-11-01\" }")] {
+        let sandbox = Sandbox::start(&["--models", "600", "--traps", "mutation"]);
+        let params = format!("sort = \"{sort}\", nsfw = true, limit = 20");
+        let (room, said) = crawl(&sandbox, &[walk("models", "models", &params, split)], 0);
+        // Everything that was to happen has, within the first half of the walk.
+        let seen = column(&room, "models", "id");
+        let all = distinct(&truth(&sandbox, &format!("models?sort={sort}&nsfw=true")), "id");
+        let missed: Vec<&String> = all.iter().filter(|id| seen.binary_search(id).is_err()).collect();
+        assert_eq!(missed, Vec::<&String>::new(), "{sort}: {said}");
+        let edge = one(&room, "SELECT count(*) FROM pages WHERE walk = 'models/again/edge'");
+        assert!(edge.as_u64() > Some(0), "{sort}: the edge was not read once more");
+        let appeared = "SELECT count(*) FROM models WHERE walk = 'models/again/edge' AND id NOT IN \
+                        (SELECT id FROM models WHERE walk <> 'models/again/edge')";
+        let appeared = one(&room, appeared).as_u64().expect("it is a number");
+        if sort == "Newest" {
+            assert!(appeared > 0);
+            let status = told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"));
+            assert!(status.contains(&format!("{appeared} items appeared while it was under way")), "{status}");
+        }
+    }
 }
 
 #[test]
