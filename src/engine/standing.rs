@@ -213,7 +213,7 @@ impl Standing {
     /// A strand is over.
     pub(super) fn end(&mut self, key: &str, end: &End) {
         let pages = self.walk.strands.remove(key).map_or(0, |strand| strand.pages);
-        if key == EDGE || (key.is_empty() && pages <= 1) {
+        if key == EDGE || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
             self.walk.edge = None;
         }
         self.met.remove(key);
