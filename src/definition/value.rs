@@ -71,7 +71,9 @@ impl<'a> Section<'a> {
 
     /// The value of `key` as it stands, marking the key as known.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Value<'a>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.table?.get(key)
     }
 
