@@ -128,7 +128,7 @@ fn trap_13_base_models_narrow_the_versions() {
     let (all, pony) = (versions(""), versions("&baseModels=Pony"));
     assert!(!pony.is_empty() && pony.len() < all.len());
     let one = &pony[0];
-    assert_eq!(&versions(&format!("&modelVersionIds={one}")), &[one.clone()]);
+    assert_eq!(versions(&format!("&modelVersionIds={one}")), std::slice::from_ref(one));
 
     // What such a walk has is what it asked for, and nothing is looked for behind it; the plain walk has them all.
     let narrow = walk("narrow", "models", &format!("{ALL_PARAMS}, baseModels = [\"Pony\"]"), "");
