@@ -16,6 +16,8 @@ const CRAWL: &str = r#"
 server = "{base}"
 dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000 }
+# Parts are removed from it that no snapshot holds.
+snapshot = { take = false }
 
 [[walk]]
 name = "models"
