@@ -1,30 +1,24 @@
 //! `civitrawl crawl FILE`: runs a crawl, or resumes it where it stopped.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use url::Url;
 
-use super::exit::Exit;
+use super::exit::{Exit, usage};
 use super::grid::{count, grid, span};
+use super::heed::heeding;
 use super::listen::{LogFormat, ProgressWhen, listener};
+use super::service::{Service, key, rate};
 use super::{complain, file, print};
 use crate::dataset::layout::Layout;
-use crate::dataset::storage;
 use crate::definition::{Crawl, Server};
 use crate::engine::crawl::{self as engine, Options};
 use crate::engine::report::Report;
 use crate::engine::stop::Stop;
 use crate::engine::{Error, Outcome};
 use crate::fetch::Secret;
-use crate::sandbox::{Config, Sandbox};
 use crate::table;
-
-/// The variable that holds the API key.
-const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -65,7 +59,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let begun = file::read(&arguments.file).and_then(|mut crawl| {
         overrule(&mut crawl, arguments)?;
-        let key = key(&crawl)?;
+        let key = key(crawl.key_file.as_deref())?;
         Ok((crawl, key))
     });
     match begun {
@@ -87,130 +81,28 @@ fn overrule(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The API key: from the environment, else from the crawl's key file, else none. It is never shown.
-fn key(crawl: &Crawl) -> Result<Option<Secret>, Exit> {
-    let text = match (std::env::var(KEY_VARIABLE), &crawl.key_file) {
-        (Ok(text), _) if !text.is_empty() => text,
-        (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is no text"))),
-        (_, Some(path)) => storage::read_private_text(path)
-            .map_err(|error| usage(&format!("cannot use the crawl's `key_file`: {error}")))?,
-        _ => return Ok(None),
-    };
-    Secret::parse(&text).map(Some).map_err(|error| usage(&error.to_string()))
-}
-
 fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>) -> Exit {
-    // Held until the run is over: dropping it stops the embedded server.
-    let sandbox = match &crawl.server {
-        Server::Url(_) => None,
-        Server::Sandbox => match embedded(crawl) {
-            Ok(sandbox) => Some(sandbox),
-            Err(exit) => return exit,
-        },
-    };
-    let base = match (&crawl.server, &sandbox) {
-        (Server::Url(url), _) => Ok(url.clone()),
-        (Server::Sandbox, Some(sandbox)) => Url::parse(&sandbox.base_url()),
-        (Server::Sandbox, None) => Err(url::ParseError::EmptyHost),
-    };
-    let base = match base {
-        Ok(base) => base,
-        Err(error) => return usage(&format!("the embedded sandbox has no address: {error}")),
+    let service = match Service::of(&crawl.server, &crawl.sandbox) {
+        Ok(service) => service,
+        Err(exit) => return exit,
     };
     let stop = Stop::new(arguments.max_pages);
-    let options =
-        Options { base, dataset: Layout::new(&crawl.dataset), key, restart: arguments.restart, stop: stop.clone() };
+    let options = Options {
+        base: service.base().clone(),
+        dataset: Layout::new(&crawl.dataset),
+        key,
+        restart: arguments.restart,
+        stop: stop.clone(),
+    };
     let monitor = listener(arguments.progress, arguments.log_format, arguments.verbose);
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return usage(&format!("cannot set up networking: {error}")),
-    };
-    let result = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            result = engine::crawl(crawl, options, monitor) => result,
-            never = heed(&stop, arguments.deadline) => match never {},
-        }
-    });
-    // Requests that were dropped are not waited for.
-    runtime.shutdown_background();
-    conclude(crawl, result)
-}
-
-fn embedded(crawl: &Crawl) -> Result<Sandbox, Exit> {
-    let faults = crawl.sandbox.faults.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-    let config = Config {
-        models: crawl.sandbox.models,
-        seed: crawl.sandbox.seed,
-        traps: crawl.sandbox.traps.parse().map_err(|error| usage(&format!("[sandbox] traps: {error}")))?,
-        faults: faults.map_err(|error| usage(&format!("[sandbox] faults: {error}")))?,
-        latency: crawl.sandbox.latency,
-        ..Config::default()
-    };
-    Sandbox::start(config).map_err(|error| usage(&error.to_string()))
-}
-
-/// Turns the deadline and the signals into a stop: the first signal finishes the pages under way and commits, the second
-/// ends the process at once (the next run goes on from the last commit).
-async fn heed(stop: &Stop, deadline: Option<Duration>) -> Infallible {
-    let deadline = async {
-        match deadline {
-            Some(deadline) => tokio::time::sleep(deadline).await,
-            None => pending().await,
-        }
-        stop.ask("the deadline is reached");
-        pending::<()>().await;
-    };
-    let signals = async {
-        let mut signals = Signals::new();
-        stop.ask(format!("{} received", signals.next().await));
-        signals.next().await;
-        complain("stopped at once; run again to go on from the last commit");
-        std::process::exit(Exit::Stopped as i32)
-    };
-    tokio::join!(deadline, signals).1
-}
-
-/// The signals that ask a program to end.
-#[cfg(unix)]
-struct Signals(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        Self(signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok()))
-    }
-
-    async fn next(&mut self) -> &'static str {
-        let Some((interrupt, terminate)) = &mut self.0 else { return pending().await };
-        tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        }
-    }
-}
-
-/// The signal that asks a program to end.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Self {
-        Self
-    }
-
-    async fn next(&mut self) -> &'static str {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => "Ctrl-C",
-            Err(_) => pending().await,
-        }
+    match heeding(&stop, arguments.deadline, engine::crawl(crawl, options, monitor)) {
+        Ok(result) => conclude(crawl, result),
+        Err(exit) => exit,
     }
 }
 
 /// Tells what the run came to.
-fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) -> Exit {
+pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) -> Exit {
     match result {
         Ok((report, outcome)) => {
             print(&summary(crawl, &report, &outcome));
@@ -263,16 +155,6 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         ));
     }
     text
-}
-
-fn usage(text: &str) -> Exit {
-    complain(text);
-    Exit::Usage
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| String::from("it is no number"))?;
-    if (0.01..=1000.0).contains(&rate) { Ok(rate) } else { Err(String::from("it must be from 0.01 to 1000")) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

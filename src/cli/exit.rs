@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::complain;
 use crate::dataset;
 use crate::engine::{self, Outcome};
 
@@ -24,6 +25,12 @@ pub(super) enum Exit {
     Held = 75,
     /// The server refused the API key.
     Key = 77,
+}
+
+/// Complains of the arguments or of the machine.
+pub(super) fn usage(text: &str) -> Exit {
+    complain(text);
+    Exit::Usage
 }
 
 impl From<Exit> for ExitCode {

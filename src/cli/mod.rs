@@ -9,6 +9,7 @@ mod crawl;
 mod exit;
 mod file;
 mod grid;
+mod heed;
 mod listen;
 mod plan;
 mod progress;
@@ -16,6 +17,7 @@ mod replay;
 mod sandbox;
 mod schema;
 mod snapshot;
+mod service;
 mod status;
 mod verify;
 

@@ -1,0 +1,71 @@
+//! The server a command asks: its address, the key for it, and the embedded sandbox where it is that.
+
+use std::path::Path;
+
+use url::Url;
+
+use super::exit::{Exit, usage};
+use crate::dataset::storage;
+use crate::definition::{self, Server};
+use crate::fetch::Secret;
+use crate::sandbox::{Config, Sandbox};
+
+/// The variable that holds the API key.
+const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
+
+/// A server that can be asked. The embedded one is served as long as this lives.
+pub(super) struct Service {
+    base: Url,
+    _sandbox: Option<Sandbox>,
+}
+
+impl Service {
+    /// The server of this name; `catalog` is what the embedded one serves.
+    pub(super) fn of(server: &Server, catalog: &definition::Sandbox) -> Result<Self, Exit> {
+        match server {
+            Server::Url(url) => Ok(Self { base: url.clone(), _sandbox: None }),
+            Server::Sandbox => {
+                let sandbox = embedded(catalog)?;
+                let base = Url::parse(&sandbox.base_url())
+                    .map_err(|error| usage(&format!("the embedded sandbox has no address: {error}")))?;
+                Ok(Self { base, _sandbox: Some(sandbox) })
+            }
+        }
+    }
+
+    /// Its address, `/api/v1` included.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+}
+
+/// The API key: from the environment, else from the key file, else none. It is never shown.
+pub(super) fn key(file: Option<&Path>) -> Result<Option<Secret>, Exit> {
+    let text = match (std::env::var(KEY_VARIABLE), file) {
+        (Ok(text), _) if !text.is_empty() => text,
+        (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is no text"))),
+        (_, Some(path)) => storage::read_private_text(path)
+            .map_err(|error| usage(&format!("cannot use the crawl's `key_file`: {error}")))?,
+        _ => return Ok(None),
+    };
+    Secret::parse(&text).map(Some).map_err(|error| usage(&error.to_string()))
+}
+
+fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
+    let faults = catalog.faults.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let config = Config {
+        models: catalog.models,
+        seed: catalog.seed,
+        traps: catalog.traps.parse().map_err(|error| usage(&format!("[sandbox] traps: {error}")))?,
+        faults: faults.map_err(|error| usage(&format!("[sandbox] faults: {error}")))?,
+        latency: catalog.latency,
+        ..Config::default()
+    };
+    Sandbox::start(config).map_err(|error| usage(&error.to_string()))
+}
+
+/// Reads `--rate`.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| String::from("it is no number"))?;
+    if (0.01..=1000.0).contains(&rate) { Ok(rate) } else { Err(String::from("it must be from 0.01 to 1000")) }
+}
