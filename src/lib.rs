@@ -25,7 +25,8 @@
 //! * **I4** Once a commit has returned, no crash undoes it.
 //! * **I5** Opening may die at any call and be run again.
 //! * **I6** There is at most one writer.
-//! * **I7** Nothing the server sent is ever part of a path, and no file holds a secret.
+//! * **I7** Nothing the server sent is ever part of a path in a dataset, and no file holds a secret. (The name of a downloaded
+//!   file is made from the server's wish, as one plain name: see [`dataset::file_name`].)
 //!
 //! [`dataset::commit`] and [`dataset::store`] keep I1 to I6, [`dataset::layout`] and [`fetch`] keep I7.
 

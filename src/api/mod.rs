@@ -14,11 +14,13 @@ mod image_meta;
 mod image_resource;
 pub mod images;
 mod images_params;
+pub mod lookup;
 mod model;
 pub mod model_by_id;
 pub mod models;
 mod models_params;
 mod object;
+pub mod rejection;
 mod repair;
 pub mod tags;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod value;
+pub mod verbatim;
 mod version;
 pub mod version_by_hash;
 pub mod version_by_id;

@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 use super::exit::{Exit, usage};
 use super::grid::{count, grid, span};
 use super::heed::heeding;
-use super::listen::{LogFormat, ProgressWhen, listener};
+use super::listen::{Watching, listener};
+use super::plan::expected;
 use super::service::{Service, key, rate};
 use super::{complain, file, print};
 use crate::dataset::layout::Layout;
@@ -45,15 +46,11 @@ pub(super) struct Arguments {
     /// Give up an unfinished pass and begin the next, over the same dataset
     #[arg(long)]
     restart: bool,
-    /// Show progress
-    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto)]
-    progress: ProgressWhen,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-    /// Tell what happens; twice tells each request
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
+    /// Write numbers for Prometheus' textfile collector to this file at every commit
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    watching: Watching,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -92,9 +89,10 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>) -> Exit {
         dataset: Layout::new(&crawl.dataset),
         key,
         restart: arguments.restart,
+        metrics: arguments.metrics_file.clone(),
         stop: stop.clone(),
     };
-    let monitor = listener(arguments.progress, arguments.log_format, arguments.verbose);
+    let monitor = listener(&arguments.watching, expected(crawl));
     match heeding(&stop, arguments.deadline, engine::crawl(crawl, options, monitor)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,

@@ -27,6 +27,32 @@ pub(super) enum Exit {
     Key = 77,
 }
 
+impl Exit {
+    /// All of them, in order.
+    pub(super) const ALL: [Self; 8] =
+        [Self::Complete, Self::Usage, Self::Stopped, Self::Doubtful, Self::Damaged, Self::Disk, Self::Held, Self::Key];
+
+    /// What it means, and what to do.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Usage => "the arguments or the crawl file are wrong",
+            Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to go on",
+            Self::Doubtful => "over, but rows are missing, or things asked for by name are not there; each is named",
+            Self::Damaged => "the dataset is damaged and was not touched; `verify` names the damage",
+            Self::Disk => "the disk refused (full, read-only, failing); nothing committed was lost",
+            Self::Held => "another crawl holds the dataset",
+            Self::Key => "the server refused the API key",
+        }
+    }
+
+    /// The part of the help that tells of all.
+    pub(super) fn help() -> String {
+        let lines = Self::ALL.iter().map(|exit| format!("  {:>2}  {}", *exit as u8, exit.meaning()));
+        format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
 /// Complains of the arguments or of the machine.
 pub(super) fn usage(text: &str) -> Exit {
     complain(text);

@@ -34,6 +34,16 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// A number of bytes: `512 B`, `16.4 kB`, `6.9 GB`.
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
 /// A time span in its two largest units: `1 d 3 h`, `2 min 5 s`, `0.4 s`.
 pub(super) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -60,6 +70,9 @@ mod tests {
             [(0.44, "0.4 s"), (59.6, "1 min 0 s"), (125.0, "2 min 5 s"), (5400.0, "1 h 30 min"), (97_200.0, "1 d 3 h")];
         for (seconds, text) in cases {
             assert_eq!(span(seconds), text);
+        }
+        for (bytes, text) in [(512, "512 B"), (16_384, "16.4 kB"), (6_938_040_682, "6.9 GB")] {
+            assert_eq!(size(bytes), text);
         }
     }
 

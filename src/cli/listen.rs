@@ -1,9 +1,13 @@
 //! Listens to a run for whoever started it: progress bars on a terminal, log lines elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::Progress;
 use crate::engine::monitor::{Event, Monitor};
@@ -28,21 +32,30 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// How a command that asks the server tells what it does.
+#[derive(Debug, clap::Args)]
+pub(super) struct Watching {
+    /// Show progress
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto)]
+    progress: ProgressWhen,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// Tell what happens; twice tells each request
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
 /// Sets up logging and progress, and returns the listener of the run. Quiet unless something is wrong; `verbose` adds
-/// what happens (1) and each request (2).
-pub(super) fn listener(when: ProgressWhen, format: LogFormat, verbose: u8) -> Arc<dyn Monitor> {
-    let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let show = match when {
-        ProgressWhen::Auto => on_terminal && format == LogFormat::Text,
-        ProgressWhen::Always => true,
-        ProgressWhen::Never => false,
-    };
+/// what happens (1) and each request (2). `expected` is how many pages each walk may have, where that is known.
+pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Monitor> {
+    let (format, verbose) = (watching.log_format, watching.verbose);
     let level = match verbose {
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let progress = show.then(Progress::new);
+    let progress = watching.shows_progress().then(|| Progress::new(expected));
     let writer = progress.clone();
     let to = move || -> Box<dyn std::io::Write> {
         match &writer {
@@ -51,14 +64,31 @@ pub(super) fn listener(when: ProgressWhen, format: LogFormat, verbose: u8) -> Ar
         }
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(to);
+    // What libraries have to say has other fields, and says nothing of the crawl.
+    let ours = filter_fn(|facts| facts.target().starts_with(env!("CARGO_PKG_NAME")));
     // A second run in one process, as in tests, keeps the first one's log.
     let _ = match format {
-        LogFormat::Text => log.with_ansi(on_terminal).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with_ansi(on_terminal()).finish().with(ours).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
     };
     let mut listeners: Vec<Arc<dyn Monitor>> = vec![Arc::new(Log)];
     listeners.extend(progress.map(|progress| Arc::new(progress) as Arc<dyn Monitor>));
     Arc::new(listeners)
+}
+
+impl Watching {
+    /// Whether progress is shown.
+    pub(super) fn shows_progress(&self) -> bool {
+        match self.progress {
+            ProgressWhen::Auto => on_terminal() && self.log_format == LogFormat::Text,
+            ProgressWhen::Always => true,
+            ProgressWhen::Never => false,
+        }
+    }
+}
+
+fn on_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
 /// Writes events as log lines.

@@ -6,29 +6,32 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod completions;
 mod crawl;
+mod download;
 mod exit;
+mod explain;
 mod file;
+mod get;
+mod given;
 mod grid;
 mod heed;
 mod listen;
+mod man;
 mod plan;
 mod progress;
 mod replay;
 mod sandbox;
 mod schema;
-mod snapshot;
 mod service;
+mod snapshot;
 mod status;
 mod verify;
 
 use exit::Exit;
 
 /// Turns the Civitai catalog into tidy Parquet tables. Run it from cron; kill it at any instant: no row is lost, none doubled.
-///
-/// Exit codes: 0 complete; 2 usage or crawl file; 3 stopped early, run again to go on; 4 complete but with rows missing,
-/// all named in the report; 65 damaged dataset; 74 disk; 75 another crawl holds the dataset; 77 API key refused.
 #[derive(Debug, Parser)]
-#[command(name = "civitrawl", version, about, long_about, propagate_version = true, max_term_width = 100)]
+#[command(name = "civitrawl", version, about, propagate_version = true, max_term_width = 100)]
+#[command(after_long_help = Exit::help(), after_help = "`civitrawl explain CODE` says what an exit code means.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +43,10 @@ enum Command {
     Crawl(crawl::Arguments),
     /// Print the walks of a crawl file, the requests and the time they take; asks the server nothing
     Plan(plan::Arguments),
+    /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
+    Get(get::Arguments),
+    /// Download the files of versions, each checked, into a folder
+    Download(download::Arguments),
     /// Print where a dataset stands; may be asked while a crawl runs
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and name each fault; changes nothing
@@ -50,8 +57,12 @@ enum Command {
     Replay(replay::Arguments),
     /// Print the tables and their columns
     Schema(schema::Arguments),
+    /// Say what an exit code, the end of a walk, a reject's reason, a table or a column means
+    Explain(explain::Arguments),
     /// Serve the embedded sandbox, a Civitai of its own, on a loopback port
     Sandbox(sandbox::Arguments),
+    /// Print the manual page, or that of one command
+    Man(man::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -71,12 +82,16 @@ pub fn main() -> ExitCode {
     let exit = match &arguments.command {
         Command::Crawl(arguments) => crawl::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
+        Command::Download(arguments) => download::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
+        Command::Man(arguments) => man::run(arguments, &self::Arguments::command()),
         Command::Completions(arguments) => completions::run(arguments, &mut self::Arguments::command()),
     };
     exit.into()

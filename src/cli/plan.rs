@@ -1,5 +1,6 @@
 //! `civitrawl plan FILE`: what a crawl will ask, from the file alone.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::exit::Exit;
@@ -73,6 +74,13 @@ fn source(each: &Each) -> String {
         Source::Newest { first } => format!("{} of {first}..newest", each.param.as_deref().unwrap_or("id")),
         Source::Types => String::from("model type"),
     }
+}
+
+/// How many pages each walk may have, where that is known: of the real server, and of the sandbox.
+pub(super) fn expected(crawl: &Crawl) -> BTreeMap<String, u64> {
+    let known = matches!(crawl.server, Server::Sandbox) || !crawl.server.is_local();
+    let walks = crawl.walks.iter().filter(|_| known);
+    walks.filter_map(|walk| Some((walk.name.clone(), requests(crawl, walk)?))).collect()
 }
 
 /// Requests a walk takes at the catalog's published size, or at the sandbox's; `None` where nobody said how many.

@@ -1,22 +1,31 @@
-//! Progress on a terminal: one line a walk, redrawn as pages arrive.
+//! Progress on a terminal: one line a walk, redrawn as pages arrive, and one for the run. Right at 80 columns.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::grid::count;
+use super::grid::{count, span};
 use crate::engine::monitor::{Event, Monitor};
+
+/// The longest name of a walk that is shown whole.
+const NAME_CHARS: usize = 20;
+/// A rate is told once it has been watched for this long.
+const WATCHED: Duration = Duration::from_secs(5);
 
 /// The lines on the terminal.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     screen: MultiProgress,
+    /// How many pages each walk is expected to have, where that is known.
+    expected: Arc<BTreeMap<String, u64>>,
     walks: Arc<Mutex<BTreeMap<String, Line>>>,
+    run: Arc<Mutex<Run>>,
 }
 
+/// A walk's line.
 #[derive(Debug)]
 struct Line {
     bar: ProgressBar,
@@ -24,19 +33,75 @@ struct Line {
     items: u64,
     began: Instant,
     pages_at_start: u64,
+    expected: Option<u64>,
+}
+
+/// The run's line.
+#[derive(Debug)]
+struct Run {
+    bar: ProgressBar,
+    began: Instant,
+    requests: u64,
+    retries: u64,
+    /// Until when everybody waits, and at which rate they go on.
+    paused: Option<(Instant, f64)>,
 }
 
 impl Line {
     fn show(&self, note: &str) {
-        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        let rate = (self.pages - self.pages_at_start) as f64 / seconds;
-        self.bar.set_message(format!("{} pages  {} items  {rate:.1}/s  {note}", count(self.pages), count(self.items)));
+        let text = told(self.pages, self.items, self.pages_at_start, self.began.elapsed(), self.expected, note);
+        self.bar.set_message(text);
     }
 }
 
+/// What a walk's line says behind its name.
+fn told(pages: u64, items: u64, at_start: u64, watched: Duration, expected: Option<u64>, note: &str) -> String {
+    let rate = (pages - at_start) as f64 / watched.as_secs_f64().max(0.001);
+    let left = expected.and_then(|expected| expected.checked_sub(pages)).filter(|left| *left > 0 && rate > 0.0);
+    let left = left.filter(|_| watched >= WATCHED).map(|left| format!("about {} left", span(left as f64 / rate)));
+    let note = if note.is_empty() { left.unwrap_or_default() } else { note.to_owned() };
+    format!("{} pages  {} items  {rate:.1}/s  {note}", count(pages), count(items)).trim_end().to_owned()
+}
+
+impl Run {
+    fn show(&mut self) {
+        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
+        let mut text = format!("{} requests  {:.1}/s", count(self.requests), self.requests as f64 / seconds);
+        if self.retries > 0 {
+            text.push_str(&format!("  {} asked again", count(self.retries)));
+        }
+        if let Some((until, rate)) = self.paused {
+            match until.checked_duration_since(Instant::now()) {
+                Some(wait) => text.push_str(&format!("  the server asked to wait {:.0} s", wait.as_secs_f64().ceil())),
+                None => text.push_str(&format!("  slowed down to {rate:.1}/s")),
+            }
+        }
+        self.bar.set_message(text);
+    }
+}
+
+/// A line at the foot of the screen.
+fn line(screen: &MultiProgress, prefix: &str) -> ProgressBar {
+    let bar = screen.add(ProgressBar::new_spinner());
+    // The template is a constant that parses.
+    let style = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_prefix(prefix.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// A walk's name, cut where it is long, as wide as the widest that is not.
+fn named(walk: &str) -> String {
+    let short: String = walk.chars().take(NAME_CHARS).collect();
+    if walk.chars().count() > NAME_CHARS { format!("{}…", &short[..short.len() - 1]) } else { short }
+}
+
 impl Progress {
-    pub(super) fn new() -> Self {
-        Self { screen: MultiProgress::new(), walks: Arc::default() }
+    pub(super) fn new(expected: BTreeMap<String, u64>) -> Self {
+        let screen = MultiProgress::new();
+        let run = Run { bar: ProgressBar::hidden(), began: Instant::now(), requests: 0, retries: 0, paused: None };
+        Self { screen, expected: Arc::new(expected), walks: Arc::default(), run: Arc::new(Mutex::new(run)) }
     }
 
     /// Where log lines go while lines are on the terminal: above them.
@@ -49,15 +114,12 @@ impl Progress {
     }
 
     fn begin(&self, walk: &str, pages: u64, items: u64) {
-        let bar = self.screen.add(ProgressBar::new_spinner());
-        // The template is a constant that parses.
-        let style = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_prefix(walk.to_owned());
-        bar.enable_steady_tick(std::time::Duration::from_millis(200));
-        let line = Line { bar, pages, items, began: Instant::now(), pages_at_start: pages };
+        let bar = line(&self.screen, &named(walk));
+        let expected = self.expected.get(walk).copied();
+        let line = Line { bar, pages, items, began: Instant::now(), pages_at_start: pages, expected };
         line.show("");
         self.walks().insert(walk.to_owned(), line);
+        self.run(|run| run.bar.tick());
     }
 
     fn change(&self, walk: &str, change: impl FnOnce(&mut Line)) {
@@ -65,24 +127,31 @@ impl Progress {
             change(line);
         }
     }
+
+    fn run(&self, change: impl FnOnce(&mut Run)) {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut run);
+        run.show();
+    }
 }
 
 impl Monitor for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
+            Event::Started { .. } => self.run(|run| run.bar = line(&self.screen, "run")),
             Event::WalkStarted { walk, pages, items } => self.begin(walk, *pages, *items),
+            Event::Sent { .. } => self.run(|run| run.requests += 1),
             Event::Page { walk, items, .. } => self.change(walk, |line| {
                 line.pages += 1;
                 line.items += items;
                 line.show("");
             }),
             Event::Retrying { walk, wait, .. } => {
-                self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64())));
+                self.run(|run| run.retries += 1);
+                self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64().ceil())));
             }
-            Event::Throttled { pause, .. } => {
-                for line in self.walks().values() {
-                    line.show(&format!("the server asked to wait {:.0} s", pause.as_secs_f64()));
-                }
+            Event::Throttled { pause, rate } => {
+                self.run(|run| run.paused = Some((Instant::now() + *pause, *rate)));
             }
             Event::WalkEnded { walk, .. } => self.change(walk, |line| {
                 line.show("over");
@@ -92,9 +161,7 @@ impl Monitor for Progress {
                 line.show("stopped");
                 line.bar.finish();
             }),
-            Event::Started { .. }
-            | Event::Sent { .. }
-            | Event::Answered { .. }
+            Event::Answered { .. }
             | Event::GivenUp { .. }
             | Event::Smaller { .. }
             | Event::Committed { .. }
@@ -112,5 +179,24 @@ impl Write for Above {
     }
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_80_columns_and_tells_what_is_left() {
+        let watched = Duration::from_secs(1000);
+        let text = told(1_234, 123_400, 234, watched, Some(9_000), "");
+        assert_eq!(text, "1 234 pages  123 400 items  1.0/s  about 2 h 9 min left");
+        assert_eq!(told(1, 100, 0, Duration::from_secs(1), Some(9), ""), "1 pages  100 items  1.0/s");
+        assert_eq!(told(10, 1_000, 0, watched, Some(9), ""), "10 pages  1 000 items  0.0/s");
+        assert_eq!(told(10, 1_000, 0, watched, None, "over"), "10 pages  1 000 items  0.0/s  over");
+        let widest = told(98_765, 9_876_500, 0, watched, Some(10_000_000), "").chars().count();
+        assert!(2 + NAME_CHARS + 2 + widest <= 80 + 4, "{widest}");
+        assert_eq!(named("models"), "models");
+        assert_eq!(named(&"w".repeat(40)).chars().count(), NAME_CHARS);
     }
 }

@@ -74,7 +74,7 @@ fn as_json(table: &Table) -> serde_json::Value {
 }
 
 /// The SQL name of a column's type.
-fn type_name(column: &Column) -> &'static str {
+pub(super) fn type_name(column: &Column) -> &'static str {
     match &column.data_type {
         DataType::Int64 => "BIGINT",
         DataType::Float64 => "DOUBLE",

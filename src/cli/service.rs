@@ -7,11 +7,39 @@ use url::Url;
 use super::exit::{Exit, usage};
 use crate::dataset::storage;
 use crate::definition::{self, Server};
-use crate::fetch::Secret;
+use crate::fetch::{Secret, Settings};
 use crate::sandbox::{Config, Sandbox};
 
 /// The variable that holds the API key.
 const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
+
+/// How a command without a crawl file asks a server.
+#[derive(Debug, clap::Args)]
+pub(super) struct Asking {
+    /// The server, `/api/v1` included, or `sandbox`
+    #[arg(long, value_name = "URL", default_value = "https://civitai.com/api/v1")]
+    server: String,
+    /// Requests per second
+    #[arg(long, value_name = "R", value_parser = rate, default_value = "1")]
+    pub(super) rate: f64,
+}
+
+impl Asking {
+    /// The server named.
+    pub(super) fn server(&self) -> Result<Server, Exit> {
+        Server::parse(&self.server, false).map_err(|error| usage(&error.to_string()))
+    }
+
+    /// The server, ready to be asked, and the key for it.
+    pub(super) fn service(&self) -> Result<(Service, Option<Secret>), Exit> {
+        Ok((Service::of(&self.server()?, &definition::Sandbox::default())?, key(None)?))
+    }
+
+    /// How it is asked: politely.
+    pub(super) fn settings(&self, base: &Url, key: Option<Secret>) -> Settings {
+        Settings { key, requests_per_second: self.rate, burst: 1, ..Settings::new(base.clone()) }
+    }
+}
 
 /// A server that can be asked. The embedded one is served as long as this lives.
 pub(super) struct Service {

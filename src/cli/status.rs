@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -21,15 +22,21 @@ use crate::engine::doubts::missing_from;
 pub(super) struct Arguments {
     /// The dataset's directory
     dataset: PathBuf,
+    /// Print it again at every commit, until the pass is over
+    #[arg(long)]
+    watch: bool,
 }
+
+/// How often a watched dataset is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Moves a terminal to its beginning and clears it.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
-    match status(&layout) {
-        Ok(text) => {
-            print(&text);
-            Exit::Complete
-        }
+    let told = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| print(&text)) };
+    match told {
+        Ok(()) => Exit::Complete,
         Err(error) => {
             complain(&error.to_string());
             Exit::from(&error)
@@ -37,14 +44,35 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn status(layout: &Layout) -> Result<String, dataset::Error> {
+/// Prints where the dataset stands at every commit; on a terminal each over the one before.
+fn watch(layout: &Layout) -> Result<(), dataset::Error> {
+    let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let mut seen = None;
+    loop {
+        let (text, last) = status(layout)?;
+        if on_terminal {
+            print(&format!("{CLEAR}{text}"));
+        } else if seen != Some(last.commit) {
+            print(&format!("{text}\n"));
+        }
+        if last.is_pass_over() {
+            return Ok(());
+        }
+        seen = Some(last.commit);
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Where the dataset stands, and its last record.
+fn status(layout: &Layout) -> Result<(String, Record), dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
     let report = report(layout, last);
     let walks = walks(last) + &full_pass(&manifest, last);
     let text = [headline(layout, last), walks, verdict(last, &report), tables(&manifest), last_run(last, &report)];
-    Ok(text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))
+    let text = text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    Ok((text, last.clone()))
 }
 
 fn headline(layout: &Layout, last: &Record) -> String {

@@ -1,7 +1,7 @@
 //! Where everything of a dataset lives: the only place a path is made.
 //!
 //! Paths are made of a directory the user chose, table names that were declared, numbers, and run ids that were checked.
-//! Nothing a server sent is ever part of one (invariant I7).
+//! Nothing a server sent is ever part of one in a dataset (invariant I7).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,15 @@ impl Layout {
         self.parts(table).join(name.staged())
     }
 
-    /// An entry of a directory, by a name read back from that directory.
+    /// An entry of a directory, by a name read back from that directory or made for it (see [`super::file_name`]).
     pub fn entry(directory: &Path, name: &str) -> PathBuf {
         directory.join(name)
+    }
+
+    /// Where the text of a file that is no dataset's is written before it replaces that file.
+    pub fn draft_of(path: &Path) -> PathBuf {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!(".{name}.tmp"))
     }
 
     /// Where run reports live.

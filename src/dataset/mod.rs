@@ -15,10 +15,14 @@ use std::path::{Path, PathBuf};
 
 pub mod changed;
 pub mod commit;
+pub mod digest;
+pub mod file_name;
+pub mod folder;
 pub mod kept;
 pub mod layout;
 pub mod manifest;
 pub mod part;
+pub mod primary;
 pub mod progress;
 mod ranges;
 pub mod read;
@@ -29,6 +33,7 @@ pub mod storage;
 pub mod store;
 pub mod unmet;
 pub mod values;
+pub mod vault;
 pub mod verify;
 
 /// What can go wrong with a dataset.

@@ -196,6 +196,50 @@ impl Walk {
 }
 
 impl Why {
+    /// All of them, from good to bad.
+    pub const ALL: [Self; 9] = [
+        Self::Complete,
+        Self::NotFound,
+        Self::Unlistable,
+        Self::CursorLoop,
+        Self::PagingCap,
+        Self::CursorRefused,
+        Self::Refused,
+        Self::Unheeded,
+        Self::Unreadable,
+    ];
+
+    /// What it means, and what to do.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Complete => "the server named no next page: everything it lists was seen.",
+            Self::NotFound => "the server knows no such thing; for a look-up that is an answer like any other.",
+            Self::Unlistable => {
+                "the rest has no cursor that the server takes, such as models without a date. Look them up by id, or list \
+                 them with another sort."
+            }
+            Self::CursorLoop => {
+                "the server named a cursor for the second time, so the walk would have gone round for ever. What came \
+                 before is kept; the next pass begins anew."
+            }
+            Self::PagingCap => {
+                "the server gives no pages this deep, and will not later. Divide the walk with `split` or `for_each`."
+            }
+            Self::CursorRefused => {
+                "the server refused the cursor, as when it belongs to another sort. The next pass begins anew."
+            }
+            Self::Refused => "the server refused the request: one of the parameters is wrong.",
+            Self::Unheeded => {
+                "the server answered with other things than were asked for, as when it ignores a filter. They are kept in \
+                 `rejects`; the next pass asks again."
+            }
+            Self::Unreadable => {
+                "a page could not be read, however few items it was asked for, and nothing behind it could be reached. It \
+                 is kept in `rejects`; the next pass asks again."
+            }
+        }
+    }
+
     /// The reason's name, as records and reports have it.
     pub fn as_str(self) -> &'static str {
         match self {

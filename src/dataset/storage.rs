@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::layout::Layout;
+
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
     /// Makes a directory and those above it; none of them is durable before [`Storage::sync_dir`] of its parent.
@@ -169,6 +171,16 @@ fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
 /// As the system says, and when the file is no UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
+}
+
+/// Replaces a text file that is not part of a dataset: who reads it sees the old text or the new one, never half of it.
+///
+/// # Errors
+/// As the system says.
+pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
+    let draft = Layout::draft_of(path);
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
 }
 
 /// Reads a text file that only its owner may read: a key file.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::AsArray;
+use arrow::array::{Array as _, AsArray};
 use arrow::datatypes::Int64Type;
 
 use super::Error;
@@ -60,6 +60,34 @@ pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &
         }
     })?;
     Ok(Values { numbers: numbers.into_iter().collect(), texts: texts.into_iter().collect() })
+}
+
+/// Like [`distinct`], of those rows only whose number columns named in `where_all` have the numbers named with them.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn distinct_where(
+    layout: &Layout,
+    storage: &dyn Storage,
+    table: &Table,
+    column: &str,
+    where_all: &[(&str, i64)],
+) -> Result<Vec<String>, Error> {
+    let (mut numbers, mut texts): (BTreeSet<i64>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
+    let columns: Vec<&str> = where_all.iter().map(|(column, _)| *column).chain([column]).collect();
+    each_batch(layout, storage, table, &columns, &mut |batch| {
+        let number = |column: &str, row: usize| {
+            let numbers = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+            numbers.is_valid(row).then(|| numbers.value(row))
+        };
+        let texts_of = batch.column_by_name(column).and_then(|values| values.as_string_opt::<i32>());
+        let fits = |row: &usize| where_all.iter().all(|(column, wanted)| number(column, *row) == Some(*wanted));
+        for row in (0..batch.num_rows()).filter(fits) {
+            numbers.extend(number(column, row));
+            texts.extend(texts_of.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row).to_owned()));
+        }
+    })?;
+    Ok(numbers.iter().map(i64::to_string).chain(texts).collect())
 }
 
 #[cfg(test)]

@@ -125,6 +125,12 @@ pub struct Sandbox {
     pub latency: Duration,
 }
 
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self { models: 2000, seed: 1, traps: "all".to_owned(), faults: Vec::new(), latency: Duration::ZERO }
+    }
+}
+
 /// One `[[walk]]`.
 #[derive(Debug, Clone)]
 pub struct Walk {

@@ -165,12 +165,13 @@ fn read_sandbox(file: &mut Section<'_>, server: Option<&Server>, found: &mut Fin
         found.mistake(file.at_key("sandbox"), text);
     }
     let mut section = file.section("sandbox", found);
+    let default = Sandbox::default();
     let sandbox = Sandbox {
-        models: section.int("models", 0..=10_000_000, found).unwrap_or(2000),
-        seed: section.int("seed", 0..=u64::MAX, found).unwrap_or(1),
-        traps: section.text("traps", found).unwrap_or("all").to_owned(),
-        faults: section.texts("faults", found).unwrap_or_default(),
-        latency: section.duration("latency", Duration::ZERO..=10 * MINUTE, found).unwrap_or(Duration::ZERO),
+        models: section.int("models", 0..=10_000_000, found).unwrap_or(default.models),
+        seed: section.int("seed", 0..=u64::MAX, found).unwrap_or(default.seed),
+        traps: section.text("traps", found).map_or(default.traps, str::to_owned),
+        faults: section.texts("faults", found).unwrap_or(default.faults),
+        latency: section.duration("latency", Duration::ZERO..=10 * MINUTE, found).unwrap_or(default.latency),
     };
     section.finish(found);
     sandbox

@@ -1,6 +1,7 @@
 //! A run, on one screen: open the dataset, choose the pass, walk, commit, report.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -10,6 +11,7 @@ use url::Url;
 use super::claims::claims;
 use super::doubts::doubts;
 use super::ledger::Ledger;
+use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
 use super::report::{Report, Tally};
 use super::seen::seen;
@@ -40,6 +42,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and begins the next.
     pub restart: bool,
+    /// Where the run's numbers are written for Prometheus, if anywhere.
+    pub metrics: Option<PathBuf>,
     /// Stops the run early.
     pub stop: Stop,
 }
@@ -58,7 +62,10 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let run = writer.run.clone();
     let asked = crawl.pace.requests_per_second;
     let tally = Arc::new(Tally::new(run.clone(), &crawl.name, pass.number, pass.resumed, asked, &pass.walks));
-    let monitor: Arc<dyn Monitor> = Arc::new(vec![Arc::clone(&tally) as Arc<dyn Monitor>, monitor]);
+    let metrics = options.metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&tally))));
+    let mut monitors = vec![Arc::clone(&tally) as Arc<dyn Monitor>, monitor];
+    monitors.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Monitor>));
+    let monitor: Arc<dyn Monitor> = Arc::new(monitors);
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let (states, earlier) = (pass.walks.clone(), pass.earlier.clone());
@@ -87,6 +94,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         store = snapshot::after_pass(store, crawl.snapshot, crawl.history.clone(), &*monitor).await?;
         store.write_report(&run, &tally.report())?;
+    }
+    if let Some(metrics) = metrics {
+        metrics.write();
     }
     Ok((tally.snapshot(), outcome))
 }

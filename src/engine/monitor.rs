@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::dataset::commit::{End, Record};
 use crate::dataset::layout::RunId;
 use crate::dataset::snapshot::Inventory;
+use crate::fetch;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -126,6 +127,22 @@ pub enum Event<'a> {
         /// How long making it took.
         took: Duration,
     },
+}
+
+impl<'a> Event<'a> {
+    /// What happens while a page of this walk is fetched.
+    pub(super) fn of(walk: &'a str, event: &'a fetch::Event) -> Self {
+        match event {
+            fetch::Event::Sent { attempt } => Self::Sent { walk, attempt: *attempt },
+            fetch::Event::Answered { status, bytes, latency } => {
+                Self::Answered { walk, status: *status, bytes: *bytes, latency: *latency }
+            }
+            fetch::Event::Retrying { attempt, wait, reason } => {
+                Self::Retrying { walk, attempt: *attempt, wait: *wait, reason }
+            }
+            fetch::Event::Throttled { pause, rate } => Self::Throttled { pause: *pause, rate: *rate },
+        }
+    }
 }
 
 /// Listens to a run. Called from several threads; must return quickly.

@@ -117,7 +117,7 @@ pub(super) fn ask(
 }
 
 /// A query value that no cache has seen.
-fn fresh_key() -> String {
+pub(super) fn fresh_key() -> String {
     jiff::Timestamp::now().as_nanosecond().to_string()
 }
 
@@ -126,21 +126,12 @@ pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<St
     let under_way = AtomicBool::new(false);
     let walk = &*asked.walk;
     let notify = |event: fetch::Event| {
-        let event = match &event {
-            fetch::Event::Sent { attempt } => {
-                under_way.store(true, Ordering::Relaxed);
-                Event::Sent { walk, attempt: *attempt }
-            }
-            fetch::Event::Answered { status, bytes, latency } => {
-                Event::Answered { walk, status: *status, bytes: *bytes, latency: *latency }
-            }
-            fetch::Event::Retrying { attempt, wait, reason } => {
-                under_way.store(false, Ordering::Relaxed);
-                Event::Retrying { walk, attempt: *attempt, wait: *wait, reason }
-            }
-            fetch::Event::Throttled { pause, rate } => Event::Throttled { pause: *pause, rate: *rate },
-        };
-        shared.monitor.event(&event);
+        match event {
+            fetch::Event::Sent { .. } => under_way.store(true, Ordering::Relaxed),
+            fetch::Event::Retrying { .. } => under_way.store(false, Ordering::Relaxed),
+            fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } => {}
+        }
+        shared.monitor.event(&Event::of(walk, &event));
     };
     let page = shared.fetcher.page(&asked.url, &notify, async |answer| shared.ledger.take(asked, answer).await);
     tokio::select! {
@@ -201,7 +192,7 @@ pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, shared: 
 }
 
 /// Whether a cache in front of the server gave the answer: it may be minutes old.
-fn is_cached(answer: &Answer) -> bool {
+pub(super) fn is_cached(answer: &Answer) -> bool {
     answer
         .cache_status
         .as_deref()

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::inflate::Encoding;
+use super::fault::Unreadable;
+use super::inflate::{Encoding, INFLATED_CAP, inflate};
 
 /// An answer as it was received. Cloning it copies no body.
 #[derive(Debug, Clone)]
@@ -23,6 +24,17 @@ pub struct Answer {
     pub cache_status: Option<String>,
     /// The `Age` header: seconds the answer lay in a cache.
     pub age_s: Option<i64>,
+}
+
+impl Answer {
+    /// The body as text, decompressed.
+    ///
+    /// # Errors
+    /// When it is damaged, larger than allowed, or no UTF-8.
+    pub fn text(&self) -> Result<String, Unreadable> {
+        let body = inflate(self.encoding, &self.body, INFLATED_CAP)?;
+        String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+    }
 }
 
 /// A page: what was read from its answer, and the answer.

@@ -1,4 +1,4 @@
-//! One GET over HTTP: which headers it carries, how long it may take, how much it may bring.
+//! One request over HTTP: which headers it carries, how long it may take, how much it may bring.
 
 use std::error::Error as _;
 use std::io;
@@ -21,6 +21,7 @@ use super::reply::{Reply, retry_after};
 use super::settings::{Error, Settings, is_loopback};
 
 const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
+const JSON: &str = "application/json";
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
 const WIRE_CAP: usize = 64 << 20;
@@ -28,10 +29,12 @@ const WIRE_CAP: usize = 64 << 20;
 const HEAD_CAP: usize = 64 << 10;
 /// A body may be slow for this long; then it must have come at `RATE_MIN` on average.
 const RATE_GRACE: Duration = Duration::from_secs(30);
+/// Longest time for one request of a file.
+const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// The least rate of a body, in bytes per second.
 const RATE_MIN: u64 = 1024;
 
-/// Sends GETs to one server.
+/// Sends requests to one server.
 pub(super) struct Client {
     http: reqwest::Client,
     origin: Origin,
@@ -53,10 +56,13 @@ impl Client {
         Ok(Client { http, origin: settings.base.origin(), authorization, wire_cap: WIRE_CAP })
     }
 
-    /// Sends one request and receives its whole answer.
-    pub(super) async fn get(&self, url: &PageUrl) -> Result<(Reply, Answer), Fault> {
+    /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
+    pub(super) async fn ask(&self, url: &PageUrl, json: Option<&str>) -> Result<(Reply, Answer), Fault> {
         let sent = Instant::now();
-        let mut request = self.http.get(url.url().clone());
+        let mut request = match json {
+            None => self.http.get(url.url().clone()),
+            Some(json) => self.http.post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned()),
+        };
         if url.url().origin() == self.origin
             && let Some(authorization) = &self.authorization
         {
@@ -87,6 +93,21 @@ impl Client {
         Ok((reply, answer))
     }
 
+    /// Opens a file, from this byte on. It may take as long as it takes, as long as bytes keep coming.
+    pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, Fault> {
+        let mut request = self.http.get(url.clone()).timeout(FILE_TIMEOUT);
+        request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+        }
+        if url.origin() == self.origin
+            && let Some(authorization) = &self.authorization
+        {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        request.send().await.map_err(|error| fault(&error))
+    }
+
     async fn body(&self, mut response: Response) -> Result<Bytes, Fault> {
         let cap = self.wire_cap;
         let too_large = || Fault { kind: FaultKind::TooLarge, detail: format!("more than `{cap}` bytes") };
@@ -114,7 +135,7 @@ impl Client {
 
 fn builder(settings: &Settings) -> ClientBuilder {
     let headers = HeaderMap::from_iter([
-        (header::ACCEPT, HeaderValue::from_static("application/json")),
+        (header::ACCEPT, HeaderValue::from_static(JSON)),
         (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
     ]);
     let builder = reqwest::Client::builder()
@@ -169,7 +190,7 @@ fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
     elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
 }
 
-fn fault(error: &reqwest::Error) -> Fault {
+pub(super) fn fault(error: &reqwest::Error) -> Fault {
     // The innermost error says what happened; the outer ones repeat the address.
     let causes: Vec<_> = successors(error.source(), |cause| inner(*cause)).collect();
     let tls = causes

@@ -60,6 +60,8 @@ pub struct Fetcher {
 /// All there is to one page being fetched.
 struct Job<'a> {
     url: &'a PageUrl,
+    /// What is sent along, for a POST.
+    json: Option<&'a str>,
     notify: &'a (dyn Fn(Event) + Send + Sync),
     judge: Judge,
     budget: Budget,
@@ -82,19 +84,56 @@ impl Fetcher {
         self.pace.now()
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// The requests and the time that one thing may take.
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(self.attempts_max, self.elapsed_max)
+    }
+
     /// Fetches one page. `read` gets each answer that looks like a page and says whether it could be read; an answer
     /// it could not read is asked for again. `notify` hears what happens meanwhile. Dropping the future stops it.
     pub async fn page<T, F>(
         &self,
         url: &PageUrl,
         notify: &(dyn Fn(Event) + Send + Sync),
-        mut read: F,
+        read: F,
     ) -> Result<Fetched<T>, Failure>
     where
         F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
     {
-        let mut job =
-            Job { url, notify, judge: Judge::default(), budget: Budget::new(self.attempts_max, self.elapsed_max) };
+        self.ask(self.job(url, None, notify), read).await
+    }
+
+    /// Like [`Fetcher::page`], for a question that is sent as JSON. It must be one that changes nothing on the server,
+    /// because it may be sent more than once.
+    pub async fn post<T, F>(
+        &self,
+        url: &PageUrl,
+        json: &str,
+        notify: &(dyn Fn(Event) + Send + Sync),
+        read: F,
+    ) -> Result<Fetched<T>, Failure>
+    where
+        F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    {
+        self.ask(self.job(url, Some(json), notify), read).await
+    }
+
+    fn job<'a>(&self, url: &'a PageUrl, json: Option<&'a str>, notify: &'a (dyn Fn(Event) + Send + Sync)) -> Job<'a> {
+        Job { url, json, notify, judge: Judge::default(), budget: self.budget() }
+    }
+
+    async fn ask<T, F>(&self, mut job: Job<'_>, mut read: F) -> Result<Fetched<T>, Failure>
+    where
+        F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    {
         loop {
             let (verdict, answer) = match self.attempt(&mut job).await {
                 Ok(answer) => match read(answer.clone()).await {
@@ -124,7 +163,7 @@ impl Fetcher {
         let slot = self.pace.admit().await;
         let attempt = job.budget.begin();
         (job.notify)(Event::Sent { attempt });
-        let (reply, mut answer) = match self.client.get(job.url).await {
+        let (reply, mut answer) = match self.client.ask(job.url, job.json).await {
             Ok(answered) => answered,
             Err(fault) => return Err((job.judge.fault(&fault), None)),
         };

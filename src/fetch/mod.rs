@@ -8,7 +8,9 @@
 //! All requests of a process go through one [`Fetcher`], and every request, retries included, through its pace.
 
 mod answer;
+mod barred;
 mod client;
+mod disposition;
 mod failure;
 mod fault;
 mod fetcher;
@@ -23,9 +25,11 @@ mod retry;
 mod secret;
 mod settings;
 mod tempo;
+mod transfer;
 mod verdict;
 
 pub use answer::{Answer, Fetched};
+pub use barred::Barred;
 pub use failure::{Cause, Excess, Failure, Stop};
 pub use fault::Unreadable;
 pub use fetcher::{Event, Fetcher};
@@ -33,3 +37,4 @@ pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
 pub use page_url::PageUrl;
 pub use secret::{Secret, SecretError};
 pub use settings::{Error, Settings};
+pub use transfer::{Sink, download_url};

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
+    /// Where a redirect leads.
+    pub(super) location: Option<Box<str>>,
     pub(super) body: Bytes,
     /// Ids, or numbers, of the items the body holds.
     pub(super) items: Vec<u32>,
@@ -20,7 +22,7 @@ const JSON: &str = "application/json; charset=utf-8";
 impl Answer {
     /// A JSON text.
     pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
-        Answer { status, content_type: JSON, body: body.into(), items: Vec::new(), next_cursor: None }
+        Answer { status, content_type: JSON, location: None, body: body.into(), items: Vec::new(), next_cursor: None }
     }
 
     /// JSON lines.

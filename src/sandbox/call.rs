@@ -1,19 +1,29 @@
 //! A request taken apart.
 
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Method, Request};
 use url::form_urlencoded;
 
+/// The longest body a request may have: more than 10 000 hashes take.
+const BODY_MAX: usize = 1 << 20;
+
 /// What was asked for, taken apart.
 pub(super) struct Call {
     pub(super) get: bool,
+    /// What a POST sent along.
+    pub(super) body: Option<Bytes>,
     pub(super) path: String,
     pub(super) query: String,
     pub(super) pairs: Vec<(String, String)>,
     pub(super) host: String,
     pub(super) gzip: bool,
     pub(super) authorization: bool,
+    pub(super) range: Option<String>,
     pub(super) user_agent: Option<String>,
 }
 
@@ -23,20 +33,27 @@ impl Call {
         self.path.strip_prefix("/api/v1/").unwrap_or(&self.path)
     }
 
-    /// Takes a request apart.
-    pub(super) fn of(request: &Request<Incoming>) -> Call {
-        let headers = request.headers();
-        let query = request.uri().query().unwrap_or_default();
-        Call {
-            get: request.method() == Method::GET,
-            path: request.uri().path().to_owned(),
+    /// Takes a request apart, once its body is here.
+    pub(super) async fn of(request: Request<Incoming>) -> io::Result<Call> {
+        let (head, body) = request.into_parts();
+        let body = match head.method {
+            Method::POST => Some(Limited::new(body, BODY_MAX).collect().await.map_err(io::Error::other)?.to_bytes()),
+            _ => None,
+        };
+        let headers = &head.headers;
+        let query = head.uri.query().unwrap_or_default();
+        Ok(Call {
+            get: head.method == Method::GET,
+            body,
+            path: head.uri.path().to_owned(),
             query: query.to_owned(),
             pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
             gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
             authorization: headers.contains_key(header::AUTHORIZATION),
+            range: text(headers, header::RANGE),
             user_agent: text(headers, header::USER_AGENT),
-        }
+        })
     }
 }
 

@@ -77,6 +77,14 @@ pub(super) fn bad_gzip(body: &[u8]) -> io::Result<Bytes> {
     Ok(packed.into())
 }
 
+/// A body with its middle changed.
+pub(super) fn flipped(body: &[u8]) -> Bytes {
+    let mut changed = body.to_vec();
+    let middle = changed.len() / 2;
+    changed.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x5a);
+    changed.into()
+}
+
 /// A valid, small, compressed list answer that unpacks to this many bytes of blanks.
 pub(super) fn bomb(bytes: u64) -> io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));

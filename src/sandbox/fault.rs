@@ -21,6 +21,7 @@ pub(super) enum Kind {
     Redirect,
     Loop,
     Bomb,
+    Flip,
 }
 
 impl Kind {
@@ -39,6 +40,7 @@ impl Kind {
         ("redirect", Kind::Redirect),
         ("loop", Kind::Loop),
         ("bomb", Kind::Bomb),
+        ("flip", Kind::Flip),
     ];
 
     /// The word for it, as read and as logged.
@@ -51,7 +53,7 @@ impl Kind {
 ///
 /// | key | meaning |
 /// |---|---|
-/// | `kind` | `status`, `reset` (before the head), `cut` (reset inside the body), `truncate` (closed early), `stall` (body never ends), `hang` (no head), `slow` (1 KB a second), `html`, `invalid-json`, `bad-gzip`, `control-bytes`, `redirect`, `loop` (a cursor that was sent before), `bomb` (gzip bomb) |
+/// | `kind` | `status`, `reset` (before the head), `cut` (reset inside the body), `truncate` (closed early), `stall` (body never ends), `hang` (no head), `slow` (1 KB a second), `html`, `invalid-json`, `bad-gzip`, `control-bytes`, `redirect`, `loop` (a cursor that was sent before), `bomb` (gzip bomb), `flip` (one byte of a file is another) |
 /// | `code`, `retry_after` | the status of `status` (503) and its `Retry-After`, in seconds |
 /// | `nth`, `every`, `share` | the N-th matching request, every N-th, or this share of them; all when none is given |
 /// | `path` | only requests of this path below `/api/v1/`; ending in `/`, of every path below it |

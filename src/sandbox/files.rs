@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use sha2::{Digest as _, Sha256};
+
 use super::catalog::Entry;
 use super::dates;
 use super::enums::FILE_KINDS;
@@ -9,6 +11,7 @@ use super::generate::Generator;
 use super::item::Oddity;
 use super::json::Writer;
 use super::random::{Random, Stream};
+use super::storage;
 
 /// Files of one VAE component that many versions link to, so one file id occurs under several versions.
 const SHARED_FILES: u32 = 5;
@@ -59,15 +62,18 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
     json.open('{');
     json.int("id", file.id);
     json.key("sizeKB");
-    let eighths = random.below(8) * 125;
-    let _ = write!(json.out, "{}.{eighths:03}", 40 + random.skewed(22));
+    let (eighths, kilobytes) = (random.below(8), 40 + random.skewed(22));
+    // What the storage host keeps is as long as it is said to be.
+    let kept = storage::kept_bytes(seed, file.id);
+    let (kilobytes, eighths) = kept.map_or((kilobytes, eighths), |bytes| (bytes / 1024, bytes % 1024 / 128));
+    let _ = write!(json.out, "{kilobytes}.{:03}", eighths * 125);
     json.text("name", &format!("file_{}_{}.safetensors", version, random.below(1000)));
     json.raw("overrideName", "null");
     json.text("type", file.kind);
     scans(&mut random, entry, file.shape, oddity, json);
     let (size, fp) = (random.pick(&["full", "pruned"]), random.pick(&["fp16", "fp32", "bf16", "fp8"]));
     metadata(&mut random, (format, size, fp), file.shape, oddity, json);
-    hashes(&mut random, json);
+    hashes(&mut random, sha256(seed, file.id).as_deref(), json);
     let base = format!("https://civitai.com/api/download/models/{version}");
     if file.primary {
         json.text("downloadUrl", &base);
@@ -126,15 +132,25 @@ fn metadata(
     json.close('}');
 }
 
-/// Any subset of the six algorithms, mostly all of them.
-pub(super) fn hashes(random: &mut Random, json: &mut Writer) {
+/// The SHA256 of what the storage host keeps.
+fn sha256(seed: u64, file: u32) -> Option<String> {
+    let digest = Sha256::digest(storage::content(seed, file)?);
+    Some(digest.iter().map(|byte| format!("{byte:02X}")).collect())
+}
+
+/// Any subset of the six algorithms, mostly all of them; a true SHA256 is there always, and in AutoV2 its beginning.
+pub(super) fn hashes(random: &mut Random, sha256: Option<&str>, json: &mut Writer) {
     json.open_at("hashes", '{');
     for (algorithm, digits) in
         [("AutoV1", 8), ("AutoV2", 10), ("SHA256", 64), ("CRC32", 8), ("BLAKE3", 64), ("AutoV3", 64)]
     {
         let hash = hex(random, digits);
-        if random.chance(900) {
-            json.text(algorithm, &hash);
+        let drawn = random.chance(900);
+        match (algorithm, sha256) {
+            ("SHA256", Some(sha256)) => json.text(algorithm, sha256),
+            ("AutoV2", Some(sha256)) => json.text(algorithm, &sha256[..10]),
+            _ if drawn => json.text(algorithm, &hash),
+            _ => {}
         }
     }
     json.close('}');

@@ -17,6 +17,7 @@ pub(super) struct Record {
     pub(super) cursor: Option<String>,
     pub(super) host: String,
     pub(super) authorization: bool,
+    pub(super) range: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) fault: Option<&'static str>,
     pub(super) status: Option<u16>,
@@ -51,6 +52,7 @@ impl Journal {
             cursor: cursor.map(|(_, value)| value.clone()),
             host: call.host.clone(),
             authorization: call.authorization,
+            range: call.range.clone(),
             user_agent: call.user_agent.clone(),
             fault: None,
             status: None,
@@ -86,6 +88,7 @@ impl Journal {
                 "n": n, "at_s": record.at_s, "path": record.path, "query": record.query, "host": record.host,
                 "status": record.status, "items": record.items, "bytes": record.bytes.load(Ordering::Relaxed),
                 "fault": record.fault, "authorization": record.authorization, "user_agent": record.user_agent,
+                "range": record.range,
             });
             format!("{line}\n")
         };

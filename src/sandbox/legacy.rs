@@ -109,7 +109,7 @@ fn render_file(random: &mut Random, entry: &Entry, version: u32, json: &mut Writ
     json.text("pickleScanMessage", "No Pickle imports");
     json.text("virusScanResult", "Success");
     json.text("scannedAt", &dates::iso(entry.created_at + i64::from(random.below(86_400_000))));
-    files::hashes(random, json);
+    files::hashes(random, None, json);
     json.text("downloadUrl", &format!("https://civitai.com/api/download/models/{version}"));
     json.flag("primary", true);
     json.close('}');

@@ -47,6 +47,7 @@ mod rows;
 mod server;
 mod showcase;
 mod sort;
+mod storage;
 mod tags;
 mod traps;
 mod tricks;

@@ -1,9 +1,10 @@
-//! `GET /api/v1/model-versions/:id` and `/model-versions/by-hash/:hash`: one version, whatever the list hides.
+//! `GET /api/v1/model-versions/:id` and `/model-versions/by-hash/:hash`: one version, whatever the list hides; and
+//! `POST /model-versions/by-hash/ids`: which versions many hashes belong to.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::catalog::{Catalog, Mode};
@@ -73,6 +74,27 @@ pub(super) fn found(catalog: &Catalog, id: Option<u32>) -> Answer {
         Some((_, Err(reason))) => Answer::error(404, reason),
         None => Answer::error(404, NOT_FOUND),
     }
+}
+
+/// The most hashes of one question.
+const HASHES_MAX: usize = 10_000;
+
+/// Answers which versions these SHA256 belong to: in another order than asked, and only those there are.
+pub(super) fn by_hashes(catalog: &Catalog, hashes: &Hashes, body: &[u8]) -> Answer {
+    let asked: Option<Vec<String>> = serde_json::from_slice(body).ok();
+    let fits = |asked: &Vec<String>| asked.len() <= HASHES_MAX && asked.iter().all(|hash| hash.len() == 64);
+    let Some(asked) = asked.filter(fits) else {
+        return Answer::error(400, "\u{2716} Invalid input: expected at most 10000 strings of 64 characters");
+    };
+    let row = |hash: &String| {
+        let (hash, id) = (hash.to_uppercase(), hashes.find(hash)?);
+        let body: Value = serde_json::from_str(&render(catalog, id).ok()?).ok()?;
+        let mut files = body["files"].as_array()?.iter();
+        let known = files.any(|file| file["hashes"]["SHA256"] == hash);
+        known.then(|| json!({ "modelVersionId": id, "modelId": id / 16, "hash": hash }))
+    };
+    let rows: Vec<Value> = asked.iter().rev().filter_map(row).collect();
+    Answer::json(200, Value::Array(rows).to_string())
 }
 
 const NOT_FOUND: &str = "Model not found";

@@ -20,6 +20,7 @@ pub(super) enum Stream {
     Fate,
     Trick,
     Person,
+    Content,
 }
 
 /// A deterministic sequence of numbers.

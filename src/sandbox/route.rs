@@ -18,10 +18,19 @@ use super::plan::{Asked, Plan};
 use super::tricks::{Trick, Tricks};
 use super::wire::{Script, Step};
 use super::world::World;
-use super::{Config, Error, damage, least, truth};
+use super::{Config, Error, damage, least, truth, world};
 
 /// How long the database works on a query before it calls its result empty.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which of the two hosts is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// The API.
+    Api,
+    /// The one that keeps the files.
+    Storage,
+}
 
 /// What all connections share.
 pub(super) struct State {
@@ -34,9 +43,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(config: Config) -> Result<State, Error> {
+    pub(super) fn new(config: Config, storage: String) -> Result<State, Error> {
         Ok(State {
-            world: RwLock::new(World::build(&config)?),
+            world: RwLock::new(World::build(&config, storage)?),
             latency: config.latency,
             tricks: Mutex::new(Tricks::new(config.seed, config.traps)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
@@ -76,7 +85,7 @@ impl State {
     fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
         let age = self.world.write().unwrap_or_else(PoisonError::into_inner).advance(number as u64);
         let key = format!("{age} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
-        if let Some(packed) = lock(&self.cache).get(&key) {
+        if let Some(packed) = call.get.then(|| lock(&self.cache).get(&key)).flatten() {
             return Ok((packed, true));
         }
         let packed = Arc::new(pack(self.world().answer(call, number as u64), call.gzip)?);
@@ -90,12 +99,13 @@ impl State {
 /// Serves one request; an error closes the connection, with a reset when `torn` was set.
 pub(super) async fn serve(
     state: Arc<State>,
+    host: Host,
     torn: Arc<AtomicBool>,
     request: Request<Incoming>,
 ) -> io::Result<Response<Script>> {
-    let call = Call::of(&request);
+    let call = Call::of(request).await?;
     let sent = Arc::new(AtomicU64::new(0));
-    if let Some(path) = call.path.strip_prefix("/sandbox/") {
+    if let (Host::Api, Some(path)) = (host, call.path.strip_prefix("/sandbox/")) {
         let packed = pack(state.inspect(path, &call), call.gzip)?;
         let steps = damage::steps(&packed.answer.body, None);
         return respond(&packed, &[], steps, sent, torn);
@@ -116,6 +126,9 @@ pub(super) async fn serve(
         }
         Some(Kind::Hang) => return std::future::pending().await,
         _ => {}
+    }
+    if host == Host::Storage {
+        return send_file(&state, &call, number, fault.as_ref(), sent, torn);
     }
     let trick = fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs)).flatten();
     if trick == Some(Trick::FalseEnd(true)) && !state.latency.is_zero() {
@@ -160,6 +173,38 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
     Ok((Arc::new(packed), false))
 }
 
+/// The storage host's answer.
+fn send_file(
+    state: &State,
+    call: &Call,
+    number: usize,
+    fault: Option<&Fault>,
+    sent: Arc<AtomicU64>,
+    torn: Arc<AtomicBool>,
+) -> io::Result<Response<Script>> {
+    let mut served = state.world().storage.serve(call, world::now());
+    if let Some(answer) = fault.and_then(damage::replacement) {
+        (served.status, served.body) = (answer.status, answer.body);
+    }
+    if fault.is_some_and(|fault| fault.kind == Kind::Flip) {
+        served.body = damage::flipped(&served.body);
+    }
+    if let Some(record) = lock(&state.journal).record(number) {
+        record.status = Some(served.status);
+    }
+    let mut response = Response::builder()
+        .status(served.status)
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CONTENT_DISPOSITION, served.disposition)
+        .header(header::CONTENT_LENGTH, served.body.len());
+    if let Some(range) = served.range {
+        response = response.header(header::CONTENT_RANGE, range);
+    }
+    let steps = damage::steps(&served.body, fault.map(|fault| fault.kind));
+    response.body(Script::new(steps, sent, torn)).map_err(io::Error::other)
+}
+
 /// Writes to the log what is about to be sent.
 fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Option<&Fault>) {
     let whole = fault.is_none_or(|fault| matches!(fault.kind, Kind::Slow | Kind::Loop | Kind::ControlBytes));
@@ -180,6 +225,9 @@ fn headers(packed: &Packed, hit: bool, fault: Option<&Fault>) -> Vec<(HeaderName
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
         (HeaderName::from_static("cf-cache-status"), if hit { "HIT" } else { "MISS" }.to_owned()),
     ];
+    if let Some(location) = &packed.answer.location {
+        headers.push((header::LOCATION, location.to_string()));
+    }
     if hit {
         headers.push((header::AGE, packed.since.elapsed().as_secs().to_string()));
     }

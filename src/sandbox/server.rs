@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use super::route::{self, State};
+use super::route::{self, Host, State};
 use super::{Config, Error};
 
 const MOST_MODELS: u32 = 1_500_000;
@@ -36,18 +36,18 @@ impl Sandbox {
             return Err(Error::TooMany(config.models));
         }
         let port = config.port;
-        let unavailable = |source| Error::Listen { port, source };
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(unavailable)?;
-        listener.set_nonblocking(true).map_err(unavailable)?;
-        let address = listener.local_addr().map_err(unavailable)?;
-        let state = Arc::new(State::new(config)?);
+        let (listener, address) = listen(port)?;
+        // Files are kept on a host of their own, as the real ones are.
+        let (storage, storage_address) = listen(0)?;
+        let state = Arc::new(State::new(config, format!("http://{storage_address}"))?);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    _ = accept(listener, state) => {}
+                    _ = accept(listener, Arc::clone(&state), Host::Api) => {}
+                    _ = accept(storage, state, Host::Storage) => {}
                 }
             });
         };
@@ -81,12 +81,21 @@ impl Drop for Sandbox {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, state: Arc<State>) -> io::Result<()> {
+/// A socket on this port of the loopback address, and its address.
+fn listen(port: u16) -> Result<(std::net::TcpListener, SocketAddr), Error> {
+    let unavailable = |source| Error::Listen { port, source };
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(unavailable)?;
+    listener.set_nonblocking(true).map_err(unavailable)?;
+    let address = listener.local_addr().map_err(unavailable)?;
+    Ok((listener, address))
+}
+
+async fn accept(listener: std::net::TcpListener, state: Arc<State>, host: Host) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection(stream, Arc::clone(&state)));
+                tokio::spawn(connection(stream, Arc::clone(&state), host));
             }
             // A connection that died in the queue, or no descriptor left: the next one may fare better.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
@@ -94,11 +103,12 @@ async fn accept(listener: std::net::TcpListener, state: Arc<State>) -> io::Resul
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>) {
+async fn connection(stream: TcpStream, state: Arc<State>, host: Host) {
     let _ = stream.set_nodelay(true);
     let torn = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&torn);
-    let service = service_fn(move |request| Box::pin(route::serve(Arc::clone(&state), Arc::clone(&flag), request)));
+    let service =
+        service_fn(move |request| Box::pin(route::serve(Arc::clone(&state), host, Arc::clone(&flag), request)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // Errors have no one to go to: the client sees them, or is gone.
     let _ = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;

@@ -19,6 +19,11 @@ pub(super) fn version_id(entry: &Entry, position: u8) -> u32 {
     entry.id * 16 + u32::from(position)
 }
 
+/// A version's position in its model.
+pub(super) fn position(version: u32) -> u32 {
+    version % 16
+}
+
 /// The base model of a version.
 pub(super) fn base_model(seed: u64, entry: &Entry, position: u8) -> &'static str {
     let mut random = Random::new(seed, Stream::Version, u64::from(version_id(entry, position)) << 1);

@@ -1,6 +1,7 @@
 //! Everything the server knows, and which endpoint answers what.
 
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -12,9 +13,18 @@ use super::generate::LAST;
 use super::image_list::Rules;
 use super::links::Links;
 use super::model_versions::Hashes;
+use super::storage::Storage;
 use super::traps::{Trap, Traps};
 use super::tricks::Trick;
 use super::{Config, Error, creators, enums, fate, images, model, model_versions, models, tags};
+
+/// Where files are asked for.
+const DOWNLOADS: &str = "/api/download/models/";
+
+/// Milliseconds since 1970, by which links grow old.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
 
 /// The catalog and what is made of it once somebody asks for it.
 pub(super) struct World {
@@ -30,10 +40,11 @@ pub(super) struct World {
     gallery: OnceLock<Gallery>,
     directory: OnceLock<Directory>,
     hashes: OnceLock<Hashes>,
+    pub(super) storage: Storage,
 }
 
 impl World {
-    pub(super) fn build(config: &Config) -> Result<World, Error> {
+    pub(super) fn build(config: &Config, storage: String) -> Result<World, Error> {
         let generated = config.images.unwrap_or_else(|| config.models.saturating_mul(10));
         let mut catalog = Catalog::build(config)?;
         let mutable = config.traps.has(Trap::Mutation) && config.catalog.is_none();
@@ -52,6 +63,7 @@ impl World {
             gallery: OnceLock::new(),
             directory: OnceLock::new(),
             hashes: OnceLock::new(),
+            storage: Storage { seed: config.seed, origin: storage },
         })
     }
 
@@ -101,9 +113,15 @@ impl World {
 
     /// The answer as if these parameters had been sent; links are made from those that were.
     fn filtered(&self, call: &Call, pairs: &[(String, String)], requests: u64) -> Answer {
+        if let Some(id) = call.path.strip_prefix(DOWNLOADS) {
+            return self.storage.redirect(&self.catalog, call, id, now());
+        }
         let Some(path) = call.path.strip_prefix("/api/v1/") else {
             return Answer::html(404, "404: This page could not be found");
         };
+        if let ("model-versions/by-hash/ids", Some(body)) = (path, &call.body) {
+            return model_versions::by_hashes(&self.catalog, self.hashes(), body);
+        }
         if !call.get {
             return Answer::error(405, "Method not allowed");
         }
@@ -133,12 +151,16 @@ impl World {
 
     /// The version a file's hash belongs to.
     pub(super) fn version_of(&self, hash: &str) -> Option<u32> {
-        self.hashes.get_or_init(|| Hashes::build(&self.catalog)).find(hash)
+        self.hashes().find(hash)
+    }
+
+    fn hashes(&self) -> &Hashes {
+        self.hashes.get_or_init(|| Hashes::build(&self.catalog))
     }
 
     /// True when the same request may be answered differently later.
     pub(super) fn restless(&self, path: &str) -> bool {
-        path == "creators" && self.traps.has(Trap::UnorderedCreators)
+        path.starts_with(DOWNLOADS) || (path == "creators" && self.traps.has(Trap::UnorderedCreators))
     }
 
     /// What decides which images a host lists.

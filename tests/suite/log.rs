@@ -12,12 +12,16 @@ use crate::support::Sandbox;
 pub(crate) struct Request {
     /// Seconds since the sandbox began.
     pub(crate) at: f64,
+    /// The path as sent.
+    pub(crate) path: String,
     /// The query as sent.
     pub(crate) query: String,
     /// The status answered; `None` while there was no answer.
     pub(crate) status: Option<u64>,
     /// Whether it carried an `Authorization` header.
     pub(crate) authorization: bool,
+    /// The `Range` header.
+    pub(crate) range: Option<String>,
 }
 
 /// Every request so far, in order of arrival.
@@ -54,6 +58,8 @@ fn request(line: &str) -> Request {
     let value: Value = serde_json::from_str(line).expect("the log is JSON lines");
     Request {
         at: value["at_s"].as_f64().expect("every request has its time"),
+        path: value["path"].as_str().unwrap_or_default().to_owned(),
+        range: value["range"].as_str().map(str::to_owned),
         query: value["query"].as_str().unwrap_or_default().to_owned(),
         status: value["status"].as_u64(),
         authorization: value["authorization"].as_bool().unwrap_or(false),

@@ -20,7 +20,7 @@ fn settings(base: &Url) -> Settings {
 
 async fn get(client: &Client, base: &Url) -> Result<(Reply, Answer), Fault> {
     let url = PageUrl::new(base, &["models"], NO_QUERY).unwrap();
-    client.get(&url).await
+    client.ask(&url, None).await
 }
 
 async fn fault_of(reaction: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> FaultKind {

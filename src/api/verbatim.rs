@@ -1,0 +1,184 @@
+//! Items as the server wrote them: cut out of an answer and put on one line each, otherwise untouched.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::envelope::Unreadable;
+use super::repair::repair;
+
+/// One thing the server told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its id, where it has one.
+    pub id: Option<i64>,
+    /// Its JSON text, on one line.
+    pub text: String,
+    /// Whether it is a model without any version, which a look-up by id may still have.
+    pub hollow: bool,
+}
+
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+}
+
+/// What is looked at of an item.
+#[derive(Deserialize)]
+struct Face<'a> {
+    #[serde(default)]
+    id: Value,
+    #[serde(borrow, rename = "modelVersions")]
+    versions: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner<'a> {
+    model_version_id: i64,
+    #[serde(borrow)]
+    hash: Cow<'a, str>,
+}
+
+/// What a version tells of the file that its download link gives.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PrimaryFile {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its size, in units of 1024 bytes.
+    pub size_kb: Option<f64>,
+    /// Its SHA256, in upper-case hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// The primary file in a version's text; nothing of it where there is none.
+pub fn primary_file(version: &str) -> PrimaryFile {
+    let version: Value = serde_json::from_str(version).unwrap_or_default();
+    let files = version["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(file) = files.iter().find(|file| file["primary"] == true) else { return PrimaryFile::default() };
+    PrimaryFile {
+        name: file["name"].as_str().map(str::to_owned),
+        size_kb: file["sizeKB"].as_f64(),
+        sha256: file["hashes"]["SHA256"].as_str().map(str::to_ascii_uppercase),
+    }
+}
+
+/// The items of a list answer.
+///
+/// # Errors
+/// When it is no such answer, even after repair.
+pub fn list(body: &str) -> Result<Vec<Item>, Unreadable> {
+    let text = sound::<List<'_>>(body);
+    let list: List<'_> = parse(&text)?;
+    list.items.into_iter().map(|item| of(item.get())).collect()
+}
+
+/// The item that a whole answer is.
+///
+/// # Errors
+/// When it is no object, even after repair.
+pub fn single(body: &str) -> Result<Item, Unreadable> {
+    of(&sound::<&RawValue>(body))
+}
+
+/// Which versions each hash belongs to, in upper case; those nobody has are missing.
+///
+/// # Errors
+/// When it is no such answer.
+pub fn owners(body: &str) -> Result<BTreeMap<String, BTreeSet<i64>>, Unreadable> {
+    let rows: Vec<Option<Owner<'_>>> = parse(body)?;
+    let mut owners: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for row in rows.into_iter().flatten() {
+        owners.entry(row.hash.to_ascii_uppercase()).or_default().insert(row.model_version_id);
+    }
+    Ok(owners)
+}
+
+/// The body as it is where it can be read as a `T`, else repaired.
+fn sound<'a, T: Deserialize<'a>>(body: &'a str) -> Cow<'a, str> {
+    match serde_json::from_str::<T>(body) {
+        Ok(_) => Cow::Borrowed(body),
+        Err(_) => repair(body).0,
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
+    serde_json::from_str(text).map_err(|error| Unreadable { reason: error.to_string() })
+}
+
+fn of(text: &str) -> Result<Item, Unreadable> {
+    let Face { id, versions } = parse(text)?;
+    let hollow = versions.is_some_and(|versions| compact(versions.get()) == "[]");
+    Ok(Item { id: id.as_i64(), text: compact(text), hollow })
+}
+
+/// JSON text without the white space between its tokens.
+fn compact(text: &str) -> String {
+    let (mut out, mut in_string, mut escaped) = (String::with_capacity(text.len()), false, false);
+    for c in text.chars() {
+        if in_string || !c.is_ascii_whitespace() {
+            out.push(c);
+        }
+        in_string = if in_string { escaped || c != '"' } else { c == '"' };
+        escaped = in_string && c == '\\' && !escaped;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn items_keep_their_text() {
+        let items = list("{\"items\": [ {\"id\": 7, \"size\": 1.50, \"n\" : 12345678901234567890, \"t\": \"a \\\" b\"},\n{\"id\":\"x\",\"modelVersions\": [ ]}], \"metadata\": {}}").unwrap();
+        assert_eq!(items[0].text, "{\"id\":7,\"size\":1.50,\"n\":12345678901234567890,\"t\":\"a \\\" b\"}");
+        assert_eq!((items[0].id, items[0].hollow), (Some(7), false));
+        assert_eq!((items[1].id, items[1].hollow), (None, true));
+        assert!(list("{\"error\":\"x\"}").is_err() && single("[1]").is_err() && single("<html>").is_err());
+    }
+
+    #[test]
+    fn raw_control_bytes_are_repaired() {
+        let item = single("{\"id\":1,\"prompt\":\"a\r\nb\"}").unwrap();
+        assert_eq!(item.text, "{\"id\":1,\"prompt\":\"a\\u000d\\u000ab\"}");
+    }
+
+    #[test]
+    fn owners_may_be_several_or_null() {
+        let owners = owners(
+            "[{\"modelVersionId\":2,\"modelId\":1,\"hash\":\"ab\"},null,{\"modelVersionId\":3,\"hash\":\"AB\"}]",
+        );
+        assert_eq!(owners.unwrap(), BTreeMap::from([("AB".to_owned(), BTreeSet::from([2, 3]))]));
+    }
+
+    /// Any JSON of texts, with the characters that matter.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            "[ \\\\\"\n\ta{}:,é]{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map("[ \\\\\"a]{0,4}", inner, 0..3).prop_map(|map| serde_json::json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_says_the_same(value in json()) {
+            let line = compact(&format!("{value:#}"));
+            prop_assert_eq!(&line, &value.to_string());
+            prop_assert!(!line.contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! SHA256 of files, piece by piece: what the site calls model files by.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+/// How much of a file is in memory at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A SHA256 in the making.
+#[derive(Debug, Clone, Default)]
+pub struct Digest(Sha256);
+
+impl Digest {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest in upper-case hexadecimal, as the server writes it.
+    pub fn finish(self) -> String {
+        let mut text = String::with_capacity(64);
+        for byte in self.0.finalize() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02X}");
+        }
+        text
+    }
+}
+
+/// The digest of a file's content, in the making: more may follow. `read` hears how many bytes each piece has.
+///
+/// # Errors
+/// As the system says.
+pub fn of_file(path: &Path, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
+    let (mut file, mut digest, mut piece) = (File::open(path)?, Digest::default(), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(digest),
+            Ok(bytes) => {
+                digest.update(&piece[..bytes]);
+                read(bytes as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_sha256() {
+        let mut digest = Digest::default();
+        digest.update(b"a");
+        digest.update(b"bc");
+        assert_eq!(digest.finish(), "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, vec![7; PIECE_BYTES + 5]).unwrap();
+        let mut pieces = Vec::new();
+        let whole = of_file(&path, &mut |bytes| pieces.push(bytes)).unwrap();
+        let mut same = Digest::default();
+        same.update(&vec![7; PIECE_BYTES + 5]);
+        assert_eq!(whole.finish(), same.finish());
+        assert_eq!(pieces.iter().sum::<u64>(), PIECE_BYTES as u64 + 5);
+    }
+}

@@ -1,0 +1,202 @@
+//! Fetching the files of versions into a folder, several side by side, each checked before it gets its name.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::lookup::{Broken, Desk, Found};
+use super::monitor::Event;
+use crate::api::lookup::Kind;
+use crate::api::verbatim;
+use crate::dataset::file_name::FileName;
+use crate::dataset::vault::{Expected, Mismatch, Part, Vault};
+use crate::fetch::{self, Barred, Sink, download_url};
+
+/// What became of one version's file.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It arrived and is what it should be.
+    Downloaded {
+        /// What it is called now.
+        name: FileName,
+        /// Its size.
+        bytes: u64,
+        /// Whether its SHA256 was known, and so checked.
+        checked: bool,
+    },
+    /// It was there before.
+    AlreadyThere(FileName),
+    /// It is not to be had, now or ever.
+    Barred(Barred),
+    /// What arrived is not what it should be, and was thrown away.
+    Wrong(Mismatch),
+    /// Files of other content have its name, with and without its number.
+    NameTaken(FileName),
+}
+
+/// A run of downloads.
+pub struct Downloads<'a> {
+    /// Where the server is asked.
+    pub desk: Desk<'a>,
+    /// Where files go.
+    pub vault: &'a Vault,
+    /// What is known of them already; of others the server is asked.
+    pub expected: &'a BTreeMap<i64, Expected>,
+    /// Hears how many bytes have arrived.
+    pub arrived: &'a dyn Fn(u64),
+}
+
+impl Downloads<'_> {
+    /// Fetches the file of every version and tells of each as it is done with.
+    ///
+    /// # Errors
+    /// When the run was stopped; what has arrived stays, and the next run goes on behind it.
+    pub async fn run(&self, versions: &[i64], mut tell: impl FnMut(i64, Outcome)) -> Result<(), Broken> {
+        let work = async {
+            let one = |version: &i64| {
+                let version = *version;
+                async move { (version, self.one(version).await) }
+            };
+            let mut outcomes = stream::iter(versions).map(one).buffer_unordered(self.desk.in_flight);
+            while let Some((version, outcome)) = outcomes.next().await {
+                let outcome = match outcome {
+                    Ok(outcome) => outcome,
+                    Err(Obstacle::Broken(broken)) => return Err(broken),
+                    Err(Obstacle::Disk(error)) => Outcome::Barred(Barred::Disk(error)),
+                };
+                tell(version, outcome);
+            }
+            Ok(())
+        };
+        let never = AtomicBool::new(false);
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.desk.stop.must_drop(&never) => Err(Broken::Stopped(self.desk.stop.reason().unwrap_or_default())),
+        }
+    }
+
+    async fn one(&self, version: i64) -> Result<Outcome, Obstacle> {
+        let expected = match self.expected.get(&version) {
+            Some(expected) => expected.clone(),
+            None => match self.desk.one(Kind::Version, &version.to_string()).await? {
+                Found::Item(text) => facts(&text),
+                Found::Missing(words) => return Ok(Outcome::Barred(Barred::Gone(words))),
+            },
+        };
+        let wished = |name: &Option<String>| name.as_deref().map(|name| FileName::near(name, version));
+        if let Some(name) = wished(&expected.name)
+            && let Some(there) = self.there(&name, version, &expected)?
+        {
+            return Ok(Outcome::AlreadyThere(there));
+        }
+        let Some(url) = download_url(self.desk.base, version) else {
+            return Ok(Outcome::Barred(Barred::Redirect(String::from("the server's address has no path; it"))));
+        };
+        let mut arriving = Arriving { part: self.vault.part(version)?, arrived: self.arrived };
+        let whole = expected.sha256.as_ref().is_some_and(|sha256| *sha256 == arriving.part.sha256());
+        let mut name = wished(&expected.name);
+        // A run that ended between the last byte and the name has left all there is.
+        if !whole {
+            let notify = |event: fetch::Event| self.desk.monitor.event(&Event::of("download", &event));
+            match self.desk.fetcher.file(&url, &mut arriving, &notify).await {
+                Ok(sent) => name = wished(&sent).or(name),
+                Err(barred) => {
+                    if arriving.is_empty() {
+                        arriving.part.discard()?;
+                    }
+                    return Ok(Outcome::Barred(barred));
+                }
+            }
+        }
+        let name = name.unwrap_or_else(|| FileName::near("", version));
+        Ok(self.settle(arriving.part, &name, version, &expected)?)
+    }
+
+    /// The file of this name, or of this name and number, that is there and is what was expected.
+    fn there(&self, name: &FileName, version: i64, expected: &Expected) -> io::Result<Option<FileName>> {
+        for name in [name.clone(), name.numbered(version)] {
+            // Where nothing is known that could tell two files apart, a name alone proves nothing.
+            let known = expected.sha256.is_some() || expected.bytes.is_some();
+            if known && self.vault.holds(&name, expected)? == Some(true) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks what has arrived and gives it its name.
+    fn settle(&self, part: Part, name: &FileName, version: i64, expected: &Expected) -> io::Result<Outcome> {
+        let (bytes, sha256) = (part.bytes(), part.sha256());
+        if let Err(mismatch) = expected.check(bytes, &sha256) {
+            part.discard()?;
+            return Ok(Outcome::Wrong(mismatch));
+        }
+        let same = Expected { name: None, bytes: None, sha256: Some(sha256) };
+        for name in [name.clone(), name.numbered(version)] {
+            if self.vault.keep(&part, &name)? {
+                return Ok(Outcome::Downloaded { name, bytes, checked: expected.sha256.is_some() });
+            }
+            if self.vault.holds(&name, &same)? == Some(true) {
+                part.discard()?;
+                return Ok(Outcome::AlreadyThere(name));
+            }
+        }
+        Ok(Outcome::NameTaken(name.clone()))
+    }
+}
+
+/// What the server says of a version's primary file.
+fn facts(text: &str) -> Expected {
+    let file = verbatim::primary_file(text);
+    let bytes = file.size_kb.map(|kilobytes| (kilobytes * 1024.0).round() as u64);
+    Expected { name: file.name, bytes, sha256: file.sha256 }
+}
+
+/// A part that is arriving.
+struct Arriving<'a> {
+    part: Part,
+    arrived: &'a dyn Fn(u64),
+}
+
+impl Sink for Arriving<'_> {
+    fn len(&self) -> u64 {
+        self.part.bytes()
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.part.restart()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.part.write(bytes)?;
+        (self.arrived)(bytes.len() as u64);
+        Ok(())
+    }
+}
+
+/// Why one download did not get on.
+enum Obstacle {
+    Broken(Broken),
+    Disk(io::Error),
+}
+
+impl From<Broken> for Obstacle {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                Self::Disk(io::Error::new(error.kind(), "another process downloads this file"))
+            }
+            _ => Self::Disk(error),
+        }
+    }
+}

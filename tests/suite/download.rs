@@ -1,0 +1,247 @@
+//! `civitrawl download`: whole and right files, whatever happens on the way, and a line for each that is not to be had.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::log::{Request, requests};
+use crate::naive::ask;
+use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, told};
+
+const KEY: &str = "canary-8d2f";
+
+/// `civitrawl download`, in a hurry.
+fn download(sandbox: &Sandbox, into: &Path, ids: &[String]) -> Command {
+    let mut command = program();
+    command.arg("download").args(ids).arg("--into").arg(into);
+    command.args(["--server", &sandbox.base, "--rate", "1000"]);
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program runs")
+}
+
+/// The ids of first versions, of every fifth model up to this one: the storage host keeps files of those.
+fn versions(last: u32) -> Vec<String> {
+    (5..=last).step_by(5).map(|model| (model * 16).to_string()).collect()
+}
+
+/// What the API says to somebody without a key who asks for a file: status, and message.
+fn said(sandbox: &Sandbox, version: &str) -> (u16, String) {
+    let origin = sandbox.base.trim_end_matches("/v1");
+    let answer = ask(&format!("{origin}/download/models/{version}"));
+    (answer.status, answer.json().to_string())
+}
+
+/// The versions whose files anybody may have, with what the API tells of the file.
+fn free(sandbox: &Sandbox, last: u32) -> Vec<(String, Value)> {
+    let free = versions(last).into_iter().filter(|version| said(sandbox, version).0 == 307);
+    free.map(|version| {
+        let body = ask(&format!("{}/model-versions/{version}", sandbox.base)).json();
+        (version, body["files"][0].clone())
+    })
+    .collect()
+}
+
+/// The largest of them.
+fn large(sandbox: &Sandbox) -> (String, Value) {
+    let size = |file: &Value| file["sizeKB"].as_f64().unwrap_or_default();
+    let all = free(sandbox, 300);
+    let largest = all.into_iter().max_by(|a, b| size(&a.1).total_cmp(&size(&b.1))).expect("there are files");
+    assert!(size(&largest.1) > 16.0, "{largest:?}");
+    largest
+}
+
+fn outcomes(output: &Output) -> BTreeMap<String, String> {
+    let text = String::from_utf8(output.stdout.clone()).expect("it prints text");
+    let line = |line: &str| line.split_once(": ").map(|(id, told)| (id.to_owned(), told.to_owned()));
+    text.lines().map(|text| line(text).expect("each line names a version")).collect()
+}
+
+fn sha256(path: &Path) -> String {
+    Sha256::digest(fs::read(path).expect("it can be read")).iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Every file in a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).expect("it is there").map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// What the storage host was asked.
+fn stored(sandbox: &Sandbox) -> Vec<Request> {
+    requests(sandbox).into_iter().filter(|request| request.path.starts_with("/model/")).collect()
+}
+
+#[test]
+fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    let folder = TempDir::new().unwrap();
+    let into = folder.path().join("files");
+    let all = versions(600);
+    let said: BTreeMap<&String, (u16, String)> = all.iter().map(|version| (version, said(&sandbox, version))).collect();
+    let output = run(&mut download(&sandbox, &into, &all));
+    assert_exit(&output, 4);
+    let told_of = outcomes(&output);
+    assert_eq!(told_of.len(), all.len());
+    let mut met = BTreeMap::new();
+    for (version, (status, body)) in &said {
+        let expected = match (status, body.as_str()) {
+            (307, _) => "downloaded as ",
+            (401, body) if body.contains("disabled") => "downloads are disabled by its creator",
+            (401, _) => "login needed: set CIVITAI_API_KEY",
+            (403, _) => "early access (",
+            // Asked first, the API knows no version without files.
+            _ => "gone (",
+        };
+        let outcome = &told_of[*version];
+        assert!(outcome.starts_with(expected), "{version}: {status} became `{outcome}`");
+        *met.entry(expected).or_insert(0) += 1;
+    }
+    assert!(met.len() >= 4 && met["downloaded as "] > 10, "{met:?}");
+
+    // Whole, right, and nowhere else than in the folder, whatever they were called.
+    assert_eq!(files(folder.path()), [into.as_path()]);
+    let hashes: Vec<String> = files(&into).iter().map(|path| sha256(path)).collect();
+    assert_eq!(hashes.len(), met["downloaded as "]);
+    for (version, _) in said.iter().filter(|(_, (status, _))| *status == 307) {
+        let file = &ask(&format!("{}/model-versions/{version}", sandbox.base)).json()["files"][0];
+        assert!(hashes.contains(&file["hashes"]["SHA256"].as_str().unwrap().to_owned()), "{version}");
+    }
+
+    // With a key more may be had, and what is there is not fetched again.
+    let before = stored(&sandbox).len();
+    let output = run(download(&sandbox, &into, &all).env("CIVITAI_API_KEY", KEY));
+    let again = outcomes(&output);
+    assert_eq!(again.values().filter(|told| told.starts_with("already there")).count(), met["downloaded as "]);
+    let more = again.values().filter(|told| told.starts_with("downloaded")).count();
+    assert!(more > 0, "{}", told(&output));
+    let stored = stored(&sandbox);
+    assert_eq!(stored.len() - before, more);
+    assert!(stored.iter().all(|request| !request.authorization && !request.query.contains(KEY)), "the key leaked");
+    let api = requests(&sandbox);
+    assert!(api.iter().any(|request| request.authorization && request.path.starts_with("/api/download/")));
+    assert!(!told(&output).contains(KEY));
+}
+
+#[test]
+fn what_was_downloaded_is_known_by_its_hash() {
+    let sandbox = Sandbox::start(&["--models", "120"]);
+    let folder = TempDir::new().unwrap();
+    let wanted: Vec<String> = free(&sandbox, 250).into_iter().map(|(version, _)| version).collect();
+    assert_exit(&run(&mut download(&sandbox, folder.path(), &wanted)), 0);
+    fs::write(folder.path().join("own.safetensors"), "mine").unwrap();
+    let before = requests(&sandbox).len();
+    let mut get = program();
+    get.args(["get", "hash", "--server", &sandbox.base, "--rate", "1000", "--files"]).arg(folder.path());
+    let output = run(&mut get);
+    assert_exit(&output, 4);
+    let found = String::from_utf8(output.stdout.clone()).unwrap();
+    let mut found: Vec<String> =
+        found.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].to_string()).collect();
+    found.sort_by_key(|id| id.parse::<u32>().unwrap());
+    assert_eq!(found, wanted);
+    assert!(told(&output).contains("own.safetensors (AutoV2 "), "{}", told(&output));
+    // One question for all hashes, one for each version found, none for what nobody has.
+    assert_eq!(requests(&sandbox).len() - before, 1 + wanted.len());
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_file_goes_on_where_it_stopped() {
+    let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=slow,path=/model/,nth=1"]);
+    let (version, file) = large(&sandbox);
+    let folder = TempDir::new().unwrap();
+    let part = folder.path().join(format!(".{version}.part"));
+    let mut command = download(&sandbox, folder.path(), &[version]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while fs::metadata(&part).map_or(0, |facts| facts.len()) < 2048 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+        sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = fs::metadata(&part).unwrap().len();
+    assert_exit(&run(command.stdout(Stdio::piped())), 0);
+    let ranges: Vec<Option<String>> = stored(&sandbox).into_iter().map(|request| request.range).collect();
+    assert_eq!(ranges, [None, Some(format!("bytes={kept}-"))]);
+    let [path] = &files(folder.path())[..] else { panic!("one file, no part: {:?}", files(folder.path())) };
+    assert_eq!(sha256(path), file["hashes"]["SHA256"]);
+}
+
+#[test]
+fn broken_connections_and_old_links_are_got_over() {
+    for (fault, resumes) in [
+        ("kind=cut,path=/model/,nth=1", true),
+        ("kind=truncate,path=/model/,nth=1", true),
+        ("kind=status,code=403,path=/model/,nth=1", false),
+        ("kind=status,code=503,path=/api/download/models/ID,nth=1", false),
+        ("kind=status,code=429,retry_after=0,path=/api/download/models/ID,nth=1", false),
+    ] {
+        let plain = Sandbox::start(&["--models", "120"]);
+        let (version, file) = large(&plain);
+        let sandbox = Sandbox::start(&["--models", "120", "--fault", &fault.replace("ID", &version)]);
+        let folder = TempDir::new().unwrap();
+        let output = run(&mut download(&sandbox, folder.path(), &[version]));
+        assert_exit(&output, 0);
+        assert!(told(&output).contains("SHA256 checked"), "{fault}: {}", told(&output));
+        assert_eq!(sha256(&files(folder.path())[0]), file["hashes"]["SHA256"], "{fault}");
+        let asked = requests(&sandbox).iter().filter(|request| request.path.starts_with("/api/download/")).count();
+        assert_eq!(asked, 2, "{fault}: each attempt asks for a fresh link");
+        assert_eq!(stored(&sandbox).iter().any(|request| request.range.is_some()), resumes, "{fault}");
+    }
+}
+
+#[test]
+fn wrong_bytes_are_told_and_not_kept() {
+    let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=flip,path=/model/"]);
+    let (version, file) = large(&sandbox);
+    let folder = TempDir::new().unwrap();
+    let output = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
+    assert_exit(&output, 4);
+    let expected = file["hashes"]["SHA256"].as_str().unwrap();
+    let told_of = &outcomes(&output)[&version];
+    assert!(told_of.starts_with("hash mismatch: ") && told_of.contains(expected), "{told_of}");
+    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let sandbox = Sandbox::start(&["--models", "120"]);
+    let (version, file) = large(&sandbox);
+    let folder = TempDir::new().unwrap();
+    let name = file["name"].as_str().unwrap();
+    fs::write(folder.path().join(name), "somebody's own").unwrap();
+    let output = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
+    assert_exit(&output, 0);
+    let numbered = name.replace(".safetensors", &format!(".{version}.safetensors"));
+    assert!(outcomes(&output)[&version].starts_with(&format!("downloaded as {numbered} (")), "{}", told(&output));
+    assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"somebody's own");
+    assert_eq!(sha256(&folder.path().join(&numbered)), file["hashes"]["SHA256"]);
+    let again = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
+    assert_exit(&again, 0);
+    assert_eq!(outcomes(&again)[&version], format!("already there as {numbered}"));
+}
+
+#[test]
+fn a_dataset_saves_the_questions() {
+    let sandbox = Sandbox::start(&["--models", "120"]);
+    let room = Room::new(TWO_WALKS, &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    let wanted: Vec<String> = free(&sandbox, 250).into_iter().map(|(version, _)| version).collect();
+    let folder = TempDir::new().unwrap();
+    let before = requests(&sandbox).len();
+    let output = run(download(&sandbox, folder.path(), &wanted).arg("--dataset").arg(room.dataset()));
+    assert_exit(&output, 0);
+    assert!(outcomes(&output).values().all(|told| told.contains("SHA256 checked")), "{}", told(&output));
+    assert_eq!(requests(&sandbox).len() - before, 2 * wanted.len(), "a redirect and a file each, nothing else");
+}

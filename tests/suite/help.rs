@@ -1,0 +1,77 @@
+//! Help: every exit code, ending, table and column explained in the words of its declaration; pages, completions, hints.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{assert_exit, program, told};
+
+fn run(arguments: &[&str]) -> Output {
+    program().args(arguments).output().expect("the program runs")
+}
+
+fn printed(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_exit(&output, 0);
+    String::from_utf8(output.stdout).expect("it prints text")
+}
+
+#[test]
+fn exit_codes_are_told_in_the_same_words_everywhere() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let table = readme.split("| exit code | meaning |").nth(1).expect("the README has a table of exit codes");
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 8);
+    let help = printed(&["--help"]);
+    // Terminals wrap it.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for row in rows {
+        let (code, meaning) = row.trim_matches('|').split_once('|').unwrap();
+        let (code, meaning) = (code.trim(), meaning.trim());
+        assert_eq!(printed(&["explain", code]), format!("exit code {code}: {meaning}\n"));
+        assert!(help.contains(&format!("{code} {meaning}")), "{code}: {help}");
+    }
+}
+
+#[test]
+fn every_column_is_explained() {
+    let schema: serde_json::Value = serde_json::from_str(&printed(&["schema", "--format", "json"])).unwrap();
+    // A process each is slow: the first and last column of every table.
+    for table in schema["tables"].as_array().unwrap() {
+        let (name, columns) = (table["name"].as_str().unwrap(), table["columns"].as_array().unwrap());
+        assert!(printed(&["explain", name]).contains(table["doc"].as_str().unwrap()));
+        for column in [columns.first(), columns.last()].into_iter().flatten() {
+            let told = printed(&["explain", &format!("{name}.{}", column["name"].as_str().unwrap())]);
+            assert!(told.contains(column["doc"].as_str().unwrap()), "{told}");
+        }
+    }
+}
+
+#[test]
+fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
+    assert!(printed(&["explain", "cursor_loop"]).starts_with("a walk that ended `cursor_loop`: "));
+    assert!(printed(&["explain", "the model has no `id`"]).contains("`rejects.item`"));
+    assert!(
+        printed(&["explain", "it", "is", "model", "1,", "not", "2,", "which", "was", "asked", "for"])
+            .contains("filter")
+    );
+    for word in ["5", "models.nope", "nope.id", "whatever"] {
+        let output = run(&["explain", word]);
+        assert_exit(&output, 2);
+        assert!(told(&output).contains(&format!("nothing is called `{word}`")), "{}", told(&output));
+    }
+}
+
+#[test]
+fn every_command_has_its_page_its_help_and_its_completion() {
+    let completions = printed(&["completions", "bash"]);
+    let program = printed(&["man"]);
+    for command in
+        ["crawl", "plan", "get", "download", "status", "verify", "schema", "explain", "sandbox", "man", "completions"]
+    {
+        assert!(completions.contains(command) && program.contains(command), "{command}");
+        assert!(printed(&["man", command]).contains(&format!(".TH civitrawl-{command} 1")));
+        let (short, long) = (printed(&[command, "-h"]), printed(&[command, "--help"]));
+        assert!(short.contains(&format!("Usage: civitrawl {command}")) && long.len() >= short.len(), "{command}");
+    }
+    assert_exit(&run(&["man", "nope"]), 2);
+}
