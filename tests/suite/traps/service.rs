@@ -12,7 +12,8 @@ fn trap_16_the_key_stands_in_no_link_and_a_bad_one_is_anonymous() {
 
     for name in ["token", "api_key"] {
         let said = plan(walk("models", "models", &format!("{name} = \"canary-token\""), ""), false);
-        assert!(said.contains(name) && !said.contains("canary-token"), "{said}");
+        assert!(said.contains(&format!("`{name}`: an API key never goes into a crawl file")), "{said}");
+        assert!(!said.contains("canary-token"), "{said}");
     }
     let room = Room::new(&file(&[walk("models", "models", ALL_PARAMS, "")]), &sandbox.base);
     let output = room.crawl().env("CIVITAI_API_KEY", "canary-token").output().expect("the program runs");
