@@ -10,7 +10,7 @@ use super::grid::{count, grid, span};
 use super::heed::heeding;
 use super::listen::{Watching, listener};
 use super::plan::expected;
-use super::service::{Service, key, rate};
+use super::service::{Service, key, pseudonyms, rate};
 use super::{complain, file, print};
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};
@@ -89,6 +89,10 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>) -> Exit {
         dataset: Layout::new(&crawl.dataset),
         key,
         restart: arguments.restart,
+        hide: match pseudonyms(crawl) {
+            Ok(hide) => hide,
+            Err(exit) => return exit,
+        },
         metrics: arguments.metrics_file.clone(),
         stop: stop.clone(),
     };

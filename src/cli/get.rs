@@ -212,6 +212,7 @@ impl Errand<'_> {
                 dataset: Layout::new(&crawl.dataset),
                 key: self.key.clone(),
                 restart,
+                hide: None,
                 metrics: None,
                 stop: self.stop.clone(),
             };

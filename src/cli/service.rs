@@ -5,13 +5,16 @@ use std::path::Path;
 use url::Url;
 
 use super::exit::{Exit, usage};
+use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::storage;
-use crate::definition::{self, Server};
+use crate::definition::{self, Crawl, Server};
 use crate::fetch::{Secret, Settings};
 use crate::sandbox::{Config, Sandbox};
 
 /// The variable that holds the API key.
 const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
+/// The variable that holds the key of pseudonyms.
+const PSEUDONYM_VARIABLE: &str = "CIVITRAWL_PSEUDONYM_KEY";
 
 /// How a command without a crawl file asks a server.
 #[derive(Debug, clap::Args)]
@@ -90,6 +93,25 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
         ..Config::default()
     };
     Sandbox::start(config).map_err(|error| usage(&error.to_string()))
+}
+
+/// What hides people's names, where the crawl says so: its key is from the environment, else from a file.
+pub(super) fn pseudonyms(crawl: &Crawl) -> Result<Option<Pseudonyms>, Exit> {
+    if crawl.pseudonymize.is_empty() {
+        return Ok(None);
+    }
+    let text = match (std::env::var(PSEUDONYM_VARIABLE), &crawl.pseudonym_key_file) {
+        (Ok(text), _) if !text.is_empty() => text,
+        (_, Some(path)) => storage::read_private_text(path)
+            .map_err(|error| usage(&format!("cannot use the crawl's `pseudonym_key_file`: {error}")))?,
+        _ => {
+            return Err(usage(&format!(
+                "`pseudonymize` needs a key of its own; set {PSEUDONYM_VARIABLE}, or name a file that holds it with \
+                 `pseudonym_key_file`"
+            )));
+        }
+    };
+    Pseudonyms::new(&text).map(Some).map_err(|error| usage(&error.to_string()))
 }
 
 /// Reads `--rate`.

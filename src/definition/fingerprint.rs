@@ -15,6 +15,9 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
         "keep_bodies": crawl.keep_bodies,
         "walks": crawl.walks.iter().map(walk).collect::<Vec<Value>>(),
     });
+    if !crawl.pseudonymize.is_empty() {
+        canonical["pseudonymize"] = json!(crawl.pseudonymize);
+    }
     if crawl.server == Server::Sandbox {
         let sandbox = &crawl.sandbox;
         canonical["sandbox"] = json!({ "models": sandbox.models, "seed": sandbox.seed, "traps": sandbox.traps });

@@ -6,6 +6,7 @@ mod later;
 mod mistake;
 mod params;
 mod parse;
+mod privacy;
 mod quantity;
 mod server;
 mod snapshot;
@@ -51,6 +52,10 @@ pub struct Crawl {
     pub snapshot: Snapshot,
     /// The tables whose counters and states are kept over time.
     pub history: Vec<&'static Table>,
+    /// The fields whose values are replaced by pseudonyms: `username`, or none.
+    pub pseudonymize: Vec<String>,
+    /// A file that holds the key of the pseudonyms, as written.
+    pub pseudonym_key_file: Option<PathBuf>,
     /// Whether plain `http` to a host that is not loopback is allowed.
     pub insecure_http: bool,
     /// A file that holds the API key, as written.

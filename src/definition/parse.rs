@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
-use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, snapshot, walk};
+use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a server that is not local deserves a warning.
@@ -60,6 +60,7 @@ fn read<'a>(
     let commit = read_commit(&mut file, found);
     let sandbox = read_sandbox(&mut file, server.as_ref(), found);
     let walks = walk::read_all(&mut file, endpoints, found);
+    let (pseudonymize, pseudonym_key_file) = privacy::read(&mut file, keep_bodies, &walks, found);
     file.finish(found);
     Some(Crawl {
         name: name.to_owned(),
@@ -72,6 +73,8 @@ fn read<'a>(
         keep_bodies,
         snapshot,
         history,
+        pseudonymize,
+        pseudonym_key_file,
         insecure_http,
         key_file,
         sandbox,

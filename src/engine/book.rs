@@ -19,6 +19,7 @@ use super::standing::Standing;
 use super::stop::Stop;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
+use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Why};
 use crate::dataset::store::{Batch, Store, Writer};
@@ -26,11 +27,21 @@ use crate::definition::{Commit, Crawl};
 use crate::fetch::{Answer, Unreadable};
 use crate::table::{Provenance, Tables, pages, rejects};
 
+/// What is kept of answers, and how.
+pub(super) struct Keeping<'a> {
+    /// The crawl says most of it.
+    pub(super) crawl: &'a Crawl,
+    /// What hides names, where it says so.
+    pub(super) hide: Option<Pseudonyms>,
+}
+
 /// Everything that moves while a pass is walked.
 pub(super) struct Book {
     run: String,
     bounds: Commit,
     keep_bodies: bool,
+    /// Hides names, where the crawl says so.
+    hide: Option<Pseudonyms>,
     pass: u64,
     walks: BTreeMap<String, Standing>,
     tables: Tables,
@@ -48,15 +59,16 @@ impl Book {
         store: Store,
         writer: Writer,
         pass: Pass,
-        crawl: &Crawl,
+        keeping: Keeping<'_>,
         tally: Arc<Tally>,
         monitor: Arc<dyn Monitor>,
         stop: Stop,
     ) -> Self {
         Self {
             run: writer.run.to_string(),
-            bounds: crawl.commit,
-            keep_bodies: crawl.keep_bodies,
+            bounds: keeping.crawl.commit,
+            keep_bodies: keeping.crawl.keep_bodies,
+            hide: keeping.hide,
             pass: pass.number,
             walks: Standing::all(pass.walks, pass.met),
             tables: Tables::default(),
@@ -142,8 +154,14 @@ impl Book {
             key: asked.key.as_deref(),
             again: asked.again,
         };
-        let Reading { page, bytes } =
-            reading::read(asked.endpoint, answer.encoding, &answer.body, &question, &mut self.tables)?;
+        let Reading { page, bytes } = reading::read(
+            asked.endpoint,
+            answer.encoding,
+            &answer.body,
+            &question,
+            self.hide.as_ref(),
+            &mut self.tables,
+        )?;
         if page.doubtful && !asked.again {
             return Ok(Step::Again);
         }
@@ -193,7 +211,9 @@ impl Book {
         let (cursor, name) = (asked.cursor.as_deref(), asked.name());
         self.monitor.event(&Event::GivenUp { walk: &name, page: asked.page, cursor, reason });
         let at = provenance(self.pass, &name, asked.page);
-        let body = answer.map(|answer| reading::lossy_text(answer.encoding, &answer.body)).unwrap_or_default();
+        let body = answer
+            .map(|answer| reading::lossy_text(answer.encoding, &answer.body, self.hide.as_ref()))
+            .unwrap_or_default();
         self.tables.rejects.push(rejects::Row { position: rejects::WHOLE_PAGE, reason, item: Some(&body), at: &at });
         let page = Page { rejects: 1, ..Page::default() };
         if let Some(answer) = answer {

@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
+use super::book::Keeping;
 use super::claims::claims;
 use super::doubts::doubts;
 use super::ledger::Ledger;
@@ -21,6 +22,7 @@ use super::thread::Left;
 use super::walk;
 use super::{Error, Outcome, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
+use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::{Layout, RunId};
@@ -42,6 +44,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and begins the next.
     pub restart: bool,
+    /// Hides people's names in everything that is stored.
+    pub hide: Option<Pseudonyms>,
     /// Where the run's numbers are written for Prometheus, if anywhere.
     pub metrics: Option<PathBuf>,
     /// Stops the run early.
@@ -69,8 +73,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let (states, earlier) = (pass.walks.clone(), pass.earlier.clone());
+    let keeping = Keeping { crawl, hide: options.hide };
     let ledger =
-        Ledger::open(store, writer, pass, crawl, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
+        Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared = Shared {
         base: &options.base,
         fetcher: &fetcher,

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use super::book::Book;
+use super::book::{Book, Keeping};
 use super::job::{Asked, Job, Rest, Step};
 use super::monitor::Monitor;
 use super::pass::Pass;
@@ -15,7 +15,6 @@ use super::stop::Stop;
 use crate::dataset;
 use crate::dataset::commit::End;
 use crate::dataset::store::{Store, Writer};
-use crate::definition::Crawl;
 use crate::fetch::{Answer, Unreadable};
 
 /// The hold on the ledger.
@@ -30,13 +29,13 @@ impl Ledger {
         store: Store,
         writer: Writer,
         pass: Pass,
-        crawl: &Crawl,
+        keeping: Keeping<'_>,
         tally: Arc<Tally>,
         monitor: Arc<dyn Monitor>,
         stop: Stop,
     ) -> Self {
         let (jobs, inbox) = channel();
-        let book = Book::new(store, writer, pass, crawl, tally, monitor, stop);
+        let book = Book::new(store, writer, pass, keeping, tally, monitor, stop);
         Self { jobs, thread: thread::spawn(move || book.keep(&inbox)) }
     }
 

@@ -177,7 +177,7 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         Paging::Cursor { .. } | Paging::Number { .. } => None,
     };
     let asked = Asked { at: page.at, params: &params, cursor: row.cursor, key, again };
-    reading::read(endpoint, encoding, row.body?, &asked, tables).ok()
+    reading::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
 }
 
 /// The parameters of a walk that asked this, and whether it asked again.

@@ -17,6 +17,7 @@ mod mounts;
 mod naive;
 mod nights;
 mod pace;
+mod privacy;
 mod proxy;
 mod readers;
 mod readme;

@@ -1,0 +1,53 @@
+//! `pseudonymize`: whose names are hidden, and what cannot be asked for at the same time.
+
+use std::path::PathBuf;
+
+use super::mistake::{Findings, clip};
+use super::value::Section;
+use super::{Each, Source, Strands, Walk};
+
+/// The fields that can be hidden.
+const FIELDS: &[&str] = &["username"];
+/// Parameters whose values are names.
+const NAMING: &[&str] = &["username", "user"];
+
+/// Reads the fields to be hidden, and the file that holds the key.
+pub(super) fn read(
+    file: &mut Section<'_>,
+    keep_bodies: bool,
+    walks: &[Walk],
+    found: &mut Findings<'_>,
+) -> (Vec<String>, Option<PathBuf>) {
+    let at = file.at_key("pseudonymize");
+    let fields = file.texts("pseudonymize", found).unwrap_or_default();
+    let key_file = file.text("pseudonym_key_file", found).map(PathBuf::from);
+    for field in fields.iter().filter(|field| !FIELDS.contains(&field.as_str())) {
+        found.mistake(at, format!("`pseudonymize` holds `{}`; it takes `username`.", clip(field)));
+    }
+    if fields.is_empty() {
+        return (fields, key_file);
+    }
+    if keep_bodies {
+        found.mistake(at, "`keep_bodies` keeps answers as received, names included; remove it, or `pseudonymize`.");
+    }
+    for walk in walks.iter().filter(|walk| asks_by_name(walk)) {
+        let text = format!(
+            "walk `{}` asks by name, and what is asked is recorded; ask by ids, or remove `pseudonymize`.",
+            walk.name
+        );
+        found.mistake(at, text);
+    }
+    (fields, key_file)
+}
+
+fn asks_by_name(walk: &Walk) -> bool {
+    let names = |param: &str| NAMING.contains(&param);
+    let each = match &walk.strands {
+        Strands::Each(Each { source, param, .. }) => {
+            let column = matches!(source, Source::Column { column, .. } | Source::Changed { column, .. } if column.ends_with("username"));
+            column || param.as_deref().is_some_and(names)
+        }
+        Strands::One | Strands::Windows { .. } => false,
+    };
+    each || walk.params.iter().any(|(name, _)| names(name) || name == "query")
+}
