@@ -82,7 +82,7 @@ impl From<&dataset::Error> for Exit {
             dataset::Error::Held { .. } => Self::Held,
             dataset::Error::Damaged { .. } => Self::Damaged,
             dataset::Error::Disk { .. } => Self::Disk,
-            dataset::Error::Absent { .. } => Self::Usage,
+            dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
         }
     }
 }

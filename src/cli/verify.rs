@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         print(&format!("{fault}\n"));
     }
     let checked = format!(
-        "{} records, {} parts, {} rows, {} snapshots checked",
+        "{} records, {} parts, {} rows and {} snapshots checked",
         count(findings.records),
         count(findings.parts),
         count(findings.rows),

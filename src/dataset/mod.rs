@@ -66,6 +66,17 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Parts were removed that only a snapshot holds now, and all of them were needed.
+    #[error(
+        "the dataset `{}` was pruned through commit {through}: the rows of those commits are in its snapshot only, and a replay needs their parts; it was not touched",
+        dataset.display()
+    )]
+    Pruned {
+        /// The dataset.
+        dataset: PathBuf,
+        /// The last commit that lost parts.
+        through: u64,
+    },
     /// There is none.
     #[error("there is no dataset at `{}`", dataset.display())]
     Absent {

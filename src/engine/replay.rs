@@ -42,10 +42,14 @@ pub struct Replayed {
 /// Rebuilds every part of a dataset, and then its snapshot; `heard` hears each commit.
 ///
 /// # Errors
-/// [`Error::Held`], [`Error::Damaged`], [`Error::Absent`] or [`Error::Disk`].
+/// [`Error::Held`], [`Error::Damaged`], [`Error::Absent`], [`Error::Pruned`] or [`Error::Disk`].
 pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed, Error> {
-    if crate::dataset::read::read_manifest(&layout, &Disk)?.last.is_none() {
+    let manifest = crate::dataset::read::read_manifest(&layout, &Disk)?;
+    if manifest.last.is_none() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
+    }
+    if manifest.absorbed > 0 {
+        return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.absorbed });
     }
     let mut store = Store::open(layout, Arc::new(Disk))?;
     let mut replayed = Replayed::default();

@@ -112,6 +112,19 @@ fn crawled(text: &str) -> Room {
 }
 
 #[test]
+fn a_pruned_dataset_is_not_replayed_and_not_touched() {
+    let room = crawled(CRAWL);
+    let pruned = program().arg("snapshot").arg(room.dataset()).arg("--prune").output().expect("the program runs");
+    assert_exit(&pruned, 0);
+    let before = latest(&room.dataset());
+    let output = replay(&room.dataset());
+    assert_exit(&output, 2);
+    assert!(told(&output).contains("was pruned through commit"), "{}", told(&output));
+    verify(&room.dataset());
+    assert_eq!(latest(&room.dataset()), before);
+}
+
+#[test]
 fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
     let room = crawled(CRAWL);
     let elsewhere = TempDir::new().expect("there is room");
