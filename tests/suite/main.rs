@@ -28,6 +28,7 @@ mod sample;
 mod schedule;
 mod secrets;
 mod snapshot;
+mod studies;
 mod support;
 mod traps;
 mod watch;
