@@ -23,6 +23,7 @@ mod readers;
 mod readme;
 mod refusals;
 mod replay;
+mod report;
 mod resume;
 mod sample;
 mod schedule;
