@@ -12,10 +12,11 @@
 //! # The floors
 //!
 //! `cli → engine → {api, fetch, dataset, definition} → table`; a floor knows only those behind its arrow, and `definition`
-//! looks at `api` for what an endpoint may be asked. [`sandbox`] stands apart: the crawler knows it by HTTP only, and shares
-//! no code with it. [`api`], [`table`], [`definition`], `dataset/commit.rs` and `fetch/verdict.rs` are pure: no I/O, no clock,
-//! no randomness. Files are only touched in [`dataset`], sockets only in [`fetch`] and [`sandbox`], paths are only made in
-//! [`dataset::layout`]. `tests/tidy.rs` holds all this.
+//! looks at `api` for what an endpoint may be asked. Beside the engine, [`report`] makes a page of what [`dataset`] holds.
+//! [`sandbox`] stands apart: the crawler knows it by HTTP only, and shares no code with it. [`api`], [`table`],
+//! [`definition`], `dataset/commit.rs` and `fetch/verdict.rs` are pure: no I/O, no clock, no randomness. Files are only
+//! touched in [`dataset`], sockets only in [`fetch`] and [`sandbox`], paths are only made in [`dataset::layout`].
+//! `tests/tidy.rs` holds all this.
 //!
 //! # What always holds
 //!
@@ -38,5 +39,6 @@ pub mod dataset;
 pub mod definition;
 pub mod engine;
 pub mod fetch;
+pub mod report;
 pub mod sandbox;
 pub mod table;

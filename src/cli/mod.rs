@@ -19,6 +19,7 @@ mod man;
 mod plan;
 mod progress;
 mod replay;
+mod report;
 mod sandbox;
 mod schema;
 mod service;
@@ -55,6 +56,8 @@ enum Command {
     Snapshot(snapshot::Arguments),
     /// Make every row again from the answers a dataset keeps; asks the server nothing
     Replay(replay::Arguments),
+    /// Write the newest snapshot's figures and the crawl's health as one HTML page
+    Report(report::Arguments),
     /// Print the tables and their columns
     Schema(schema::Arguments),
     /// Say what an exit code, the end of a walk, a reject's reason, a table or a column means
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),

@@ -1,4 +1,6 @@
-//! `civitrawl schema`: the tables as they are declared, so that the documentation cannot drift.
+//! `civitrawl schema`: the tables as they are declared, so that the documentation cannot drift, and how readers name them.
+
+use std::path::{Path, PathBuf};
 
 use arrow::datatypes::DataType;
 use clap::ValueEnum;
@@ -6,6 +8,9 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::{complain, print};
+use crate::dataset::layout::Layout;
+use crate::dataset::storage::Disk;
+use crate::dataset::view::{Source, sources};
 use crate::table::{self, Column, Table};
 
 #[derive(Debug, clap::Args)]
@@ -15,20 +20,25 @@ pub(super) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
+    /// The dataset whose files `sql` and `spark` name
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dataset: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// A Markdown table for each
     Markdown,
-    /// CREATE TABLE statements
+    /// A DuckDB view of each table of a dataset: its newest snapshot, else all observations
     Sql,
+    /// The same for Spark: CREATE TABLE ... USING PARQUET
+    Spark,
     /// One JSON object
     Json,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let tables: Vec<&Table> = match &arguments.table {
+    let tables: Vec<&'static Table> = match &arguments.table {
         None => table::ALL.to_vec(),
         Some(name) => match table::named(name) {
             Some(table) => vec![table],
@@ -41,11 +51,69 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     };
     let text = match arguments.format {
         Format::Markdown => tables.iter().map(|table| markdown(table)).collect::<Vec<_>>().join("\n"),
-        Format::Sql => tables.iter().map(|table| sql(table)).collect::<Vec<_>>().join("\n"),
+        Format::Sql => return over_files(&arguments.dataset, &tables, view),
+        Format::Spark => return over_files(&arguments.dataset, &tables, spark),
         Format::Json => format!("{:#}\n", json!({ "tables": tables.iter().map(|t| as_json(t)).collect::<Vec<_>>() })),
     };
     print(&text);
     Exit::Complete
+}
+
+/// Prints a statement for each file that readers may look at, by its full path, so that it works wherever it is run.
+fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) -> String) -> Exit {
+    let dataset = std::path::absolute(dataset).unwrap_or_else(|_| dataset.to_owned());
+    match sources(&Layout::new(dataset), &Disk) {
+        Ok(sources) => {
+            let sources = sources.iter().filter(|source| tables.contains(&source.table));
+            print(&sources.map(statement).collect::<Vec<_>>().join("\n"));
+            Exit::Complete
+        }
+        Err(error) => {
+            complain(&format!("{error}; name one with --dataset"));
+            Exit::from(&error)
+        }
+    }
+}
+
+/// What a file holds, told above its statement.
+fn about(source: &Source) -> String {
+    let what = match (source.history, source.snapshot) {
+        (true, _) => "here what changed of its counters and states",
+        (false, true) => "here the newest one of each",
+        (false, false) => "here every one, as there is no snapshot yet",
+    };
+    format!("-- {}; {what}.\n", source.table.doc.trim_end_matches('.'))
+}
+
+fn view(source: &Source) -> String {
+    let files = source.files.replace('\'', "''");
+    format!("{}CREATE OR REPLACE VIEW {} AS FROM read_parquet('{files}');\n", about(source), source.name)
+}
+
+fn spark(source: &Source) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let columns = source
+        .columns
+        .iter()
+        .map(|column| format!("  `{}` {} COMMENT {}", column.name, spark_type(column), quoted(column.doc)));
+    format!(
+        "{}CREATE TABLE {} (\n{}\n) USING PARQUET LOCATION {};\n",
+        about(source),
+        source.name,
+        columns.collect::<Vec<_>>().join(",\n"),
+        quoted(&source.place)
+    )
+}
+
+/// Spark's name of a column's type.
+fn spark_type(column: &Column) -> &'static str {
+    match type_name(column) {
+        "TIMESTAMP WITH TIME ZONE" => "TIMESTAMP",
+        "VARCHAR[]" => "ARRAY<STRING>",
+        "BLOB" => "BINARY",
+        "VARCHAR" => "STRING",
+        other => other,
+    }
 }
 
 fn markdown(table: &Table) -> String {
@@ -56,14 +124,6 @@ fn markdown(table: &Table) -> String {
         text.push_str(&format!("| {} | {} | {null} | {} |\n", column.name, type_name(&column), column.doc));
     }
     text
-}
-
-fn sql(table: &Table) -> String {
-    let columns = table.columns().into_iter().map(|column| {
-        let null = if column.nullable { "" } else { " NOT NULL" };
-        format!("  \"{}\" {}{null}", column.name, type_name(&column))
-    });
-    format!("CREATE TABLE {} (\n{}\n);\n", table.name, columns.collect::<Vec<_>>().join(",\n"))
 }
 
 fn as_json(table: &Table) -> serde_json::Value {

@@ -35,6 +35,7 @@ pub mod unmet;
 pub mod values;
 pub mod vault;
 pub mod verify;
+pub mod view;
 
 /// What can go wrong with a dataset.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 //! its traps as switches and its failures as data. It shares no code with the crawler it is there to test.
 //!
 //! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`; `truth` tells what a
-//! perfect client of a query must get, `world` which endpoint answers what.
+//! perfect client of a query must get, `study` what questions about all of it come to, `world` which endpoint answers what.
 
 mod answer;
 mod cache;
@@ -48,6 +48,9 @@ mod server;
 mod showcase;
 mod sort;
 mod storage;
+mod study;
+mod study_images;
+mod study_models;
 mod tags;
 mod traps;
 mod tricks;

@@ -18,7 +18,7 @@ use super::plan::{Asked, Plan};
 use super::tricks::{Trick, Tricks};
 use super::wire::{Script, Step};
 use super::world::World;
-use super::{Config, Error, damage, least, truth, world};
+use super::{Config, Error, damage, least, study, truth, world};
 
 /// How long the database works on a query before it calls its result empty.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,12 +63,13 @@ impl State {
             "night" if !call.get => self.world.write().unwrap_or_else(PoisonError::into_inner).pass_night(&call.pairs),
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
-            path => match (path.strip_prefix("truth/"), path.strip_prefix("least/")) {
-                (Some(table), _) => truth::answer(&self.world(), &call.host, table, &call.pairs),
-                (_, Some(endpoint)) => least::answer(&self.world(), endpoint, &call.pairs),
+            path => match path.split_once('/') {
+                Some(("truth", table)) => truth::answer(&self.world(), &call.host, table, &call.pairs),
+                Some(("least", endpoint)) => least::answer(&self.world(), endpoint, &call.pairs),
+                Some(("study", name)) => study::answer(&self.world(), &call.host, name),
                 _ => Answer::error(
                     404,
-                    "known are /sandbox/log, stats, truth/<table> and least/<endpoint>, and POST /sandbox/night",
+                    "known are /sandbox/log, stats, truth/<table>, least/<endpoint>, study/<name>, and POST /sandbox/night",
                 ),
             },
         }

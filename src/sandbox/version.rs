@@ -9,6 +9,7 @@ use super::item::{Oddity, View};
 use super::json::Writer;
 use super::random::{Random, Stream};
 use super::showcase;
+use super::traps::{Trap, Traps};
 use super::words;
 
 /// How long a version is held back from the public.
@@ -45,6 +46,12 @@ pub(super) fn published_at(entry: &Entry, position: u8, random: &mut Random) -> 
 /// Which of the model's versions it was, counted from 1.
 pub(super) fn number(entry: &Entry, position: u8) -> u8 {
     entry.versions.checked_sub(position).filter(|number| *number > 0).unwrap_or(position + 1)
+}
+
+/// How often each version of a model was downloaded since the server started: under the trap of mutation edited ones find
+/// new friends. Lists are sorted by older figures.
+pub(super) fn gained(traps: Traps, entry: &Entry) -> u32 {
+    if entry.edited && traps.has(Trap::Mutation) { 1 + entry.id % 50 } else { 0 }
 }
 
 /// Appends `"modelVersions":[…]`.
@@ -171,7 +178,7 @@ impl Version<'_> {
         let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | (1 << 41));
         let mut share = |count: u32| count / (1 + random.below(u32::from(self.entry.versions) * 2));
         let (downloads, thumbs_up) = (share(self.entry.downloads), share(self.entry.thumbs_up));
-        let downloads = (!self.oddity.null_counters).then_some(downloads);
+        let downloads = (!self.oddity.null_counters).then_some(downloads + gained(self.generator.traps, self.entry));
         Counts { downloads, thumbs_up, thumbs_down: share(self.entry.thumbs_down) }
     }
 

@@ -45,6 +45,24 @@ fn no_field_of_the_items_of_2023_is_lost() {
     assert!(counted["items"].as_u64() > Some(1000), "{counted}");
 }
 
+#[test]
+fn views_are_of_the_snapshot_and_of_the_parts_where_there_is_none() {
+    let server = Sandbox::start(&["--models", "60", "--traps", "odd-fields"]);
+    let history = "history = [\"models\"]\nsnapshot = { take = false }\n";
+    let room = Room::new(&format!("{history}{TWO_WALKS}"), &server.base);
+    let dataset = room.dataset().display().to_string();
+    let program = env!("CARGO_BIN_EXE_civitrawl");
+    assert_exit(&room.run(&[]), 0);
+    let seen = counts(&read("views.py", &[&dataset, program]));
+    assert!(seen["models"][0] == "parts" && seen["models"][1].as_u64() > Some(60), "{seen}");
+    assert_eq!(seen["models_history"], Value::Null, "{seen}");
+    let text = std::fs::read_to_string(room.file()).unwrap().replace("take = false", "take = true");
+    std::fs::write(room.file(), text).unwrap();
+    assert_exit(&room.run(&[]), 0);
+    let seen = counts(&read("views.py", &[&dataset, program]));
+    assert_eq!((&seen["models"], &seen["models_history"]), (&json!(["latest", 60]), &json!(["latest", 60])), "{seen}");
+}
+
 /// Items that break something each, with the place among them where a reject is due.
 fn odd_page() -> (Vec<Value>, Vec<usize>) {
     let image = |nsfw: Value| json!({ "url": "https://image.invalid/x/width=450/77.jpeg", "nsfw": nsfw });

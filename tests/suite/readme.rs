@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{assert_exit, program};
+use crate::support::{assert_exit, program, read};
 
 /// A command of a session, and what follows it.
 struct Command {
@@ -65,6 +65,7 @@ fn every_session_is_what_the_program_prints() {
         let printed = [output.stderr, output.stdout].concat();
         assert_eq!(masked(&String::from_utf8(printed).unwrap()), masked(&command.output), "{}", command.line);
     }
+    read("readme.py", &[&root.join("README.md").display().to_string(), &here.path().display().to_string()]);
 }
 
 #[test]

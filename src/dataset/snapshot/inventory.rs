@@ -95,7 +95,7 @@ impl Inventory {
     }
 
     /// The file of a table, or of its history.
-    pub(super) fn file(&self, table: &str, history: bool) -> Option<&File> {
+    pub fn file(&self, table: &str, history: bool) -> Option<&File> {
         self.files.iter().find(|file| file.table == table && file.history == history)
     }
 

@@ -1,0 +1,45 @@
+//! `civitrawl report DATASET`: the newest snapshot and the crawl behind it as one HTML file.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::{complain, print};
+use crate::dataset::layout::Layout;
+use crate::dataset::storage::{self, Disk};
+use crate::report;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The dataset's directory
+    dataset: PathBuf,
+    /// Where the page is written
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    output: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    match report::page(&Layout::new(&arguments.dataset), &Disk) {
+        Ok(Some(page)) => match storage::replace_text(&arguments.output, &page) {
+            Ok(()) => {
+                print(&format!("{}\n", arguments.output.display()));
+                Exit::Complete
+            }
+            Err(error) => {
+                complain(&format!(
+                    "cannot write `{}`: {error}; name another file with --output",
+                    arguments.output.display()
+                ));
+                Exit::Disk
+            }
+        },
+        Ok(None) => {
+            let dataset = arguments.dataset.display();
+            complain(&format!("there is no snapshot in `{dataset}`; run `civitrawl snapshot {dataset}` first"));
+            Exit::Usage
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The catalog in figures: what a snapshot's tables hold that is not gone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::tally::Tally;
+use crate::dataset::Error;
+use crate::dataset::view::{Rows, Snapshot};
+use crate::table::{
+    creators, image_meta, images, model_tags, model_versions, models, tags, version_files, version_images,
+};
+
+/// The levels by their bits, and last those that tell none.
+pub(super) const LEVELS: [&str; 7] = ["PG", "PG13", "R", "X", "XXX", "Blocked", "none told"];
+
+/// What the catalog holds.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    pub(super) models: u64,
+    pub(super) versions: u64,
+    pub(super) creators: u64,
+    pub(super) tags: u64,
+    pub(super) downloads: u64,
+    /// Models by type, and by the highest level each shows.
+    pub(super) types: Tally,
+    pub(super) levels_of_types: HashMap<String, [u64; LEVELS.len()]>,
+    pub(super) levels: [u64; LEVELS.len()],
+    pub(super) licences: Licences,
+    /// Downloads and models by creator.
+    pub(super) creator_downloads: Tally,
+    pub(super) creator_models: Tally,
+    pub(super) model_tags: Tally,
+    /// Versions by base model, and by the month they were published in.
+    pub(super) base_models: Tally,
+    pub(super) months: BTreeMap<String, Tally>,
+    pub(super) files: Files,
+    /// Showcase and posted images, and how many have generation data.
+    pub(super) showcase: (u64, u64),
+    pub(super) images: (u64, u64),
+    pub(super) image_types: Tally,
+}
+
+/// What creators allow.
+#[derive(Debug, Default)]
+pub(super) struct Licences {
+    /// Commercial uses, each by the number of models that permit it.
+    pub(super) commercial: Tally,
+    pub(super) no_credit: u64,
+    pub(super) derivatives: u64,
+    pub(super) other_terms: u64,
+}
+
+/// The files, as often as versions list them.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) count: u64,
+    pub(super) bytes: f64,
+    pub(super) formats: Tally,
+    pub(super) pickle_scans: Tally,
+    pub(super) virus_scans: Tally,
+}
+
+impl Catalog {
+    /// Counts everything, one table after the other.
+    pub(super) fn gather(snapshot: &Snapshot<'_>) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        let columns = [
+            "type",
+            "nsfw_level",
+            "download_count",
+            "creator_username",
+            "allow_commercial_use",
+            "allow_no_credit",
+            "allow_derivatives",
+            "allow_different_license",
+        ];
+        snapshot.scan(&models::TABLE, &columns, &mut |rows| catalog.count_models(rows))?;
+        snapshot.scan(&model_tags::TABLE, &["tag"], &mut |rows| {
+            rows.texts("tag")?.iter().for_each(|tag| catalog.model_tags.add(tag, 1));
+            Ok(())
+        })?;
+        snapshot
+            .scan(&model_versions::TABLE, &["base_model", "published_at"], &mut |rows| catalog.count_versions(rows))?;
+        let columns = ["size_kb", "format", "pickle_scan_result", "virus_scan_result"];
+        snapshot.scan(&version_files::TABLE, &columns, &mut |rows| catalog.files.count_files(rows))?;
+        snapshot.scan(&version_images::TABLE, &["has_meta"], &mut |rows| {
+            catalog.showcase.0 += rows.len();
+            catalog.showcase.1 += rows.yes("has_meta")?;
+            Ok(())
+        })?;
+        snapshot.scan(&images::TABLE, &["type"], &mut |rows| {
+            catalog.images.0 += rows.len();
+            rows.texts("type")?.iter().for_each(|kind| catalog.image_types.add(kind, 1));
+            Ok(())
+        })?;
+        catalog.images.1 = snapshot.count(&image_meta::TABLE)?;
+        catalog.creators = snapshot.count(&creators::TABLE)?;
+        catalog.tags = snapshot.count(&tags::TABLE)?;
+        Ok(catalog)
+    }
+
+    fn count_models(&mut self, rows: &Rows) -> Result<(), Error> {
+        let (types, levels) = (rows.texts("type")?, rows.integers("nsfw_level")?);
+        for (kind, mask) in types.iter().zip(levels) {
+            let level = mask.and_then(|mask| u64::try_from(mask).ok()?.checked_ilog2());
+            let level = level.map_or(LEVELS.len() - 1, |bit| (bit as usize).min(LEVELS.len() - 2));
+            self.types.add(kind, 1);
+            self.levels[level] += 1;
+            self.levels_of_types.entry(kind.unwrap_or_default().to_owned()).or_default()[level] += 1;
+        }
+        for (creator, downloads) in rows.texts("creator_username")?.iter().zip(rows.integers("download_count")?) {
+            let downloads = downloads.and_then(|downloads| u64::try_from(downloads).ok()).unwrap_or_default();
+            self.downloads += downloads;
+            self.creator_downloads.add(creator, downloads);
+            self.creator_models.add(creator, 1);
+        }
+        rows.each_text("allow_commercial_use", &mut |word| self.licences.commercial.add(Some(word), 1))?;
+        self.licences.no_credit += rows.yes("allow_no_credit")?;
+        self.licences.derivatives += rows.yes("allow_derivatives")?;
+        self.licences.other_terms += rows.yes("allow_different_license")?;
+        self.models += rows.len();
+        Ok(())
+    }
+
+    fn count_versions(&mut self, rows: &Rows) -> Result<(), Error> {
+        for (base_model, month) in rows.texts("base_model")?.iter().zip(rows.months("published_at")?) {
+            self.base_models.add(base_model, 1);
+            if let Some(month) = month {
+                self.months.entry(month).or_default().add(base_model, 1);
+            }
+        }
+        self.versions += rows.len();
+        Ok(())
+    }
+}
+
+impl Files {
+    fn count_files(&mut self, rows: &Rows) -> Result<(), Error> {
+        self.count += rows.len();
+        self.bytes += rows.decimals("size_kb")?.iter().flatten().sum::<f64>() * 1024.0;
+        let tallies = [
+            ("format", &mut self.formats),
+            ("pickle_scan_result", &mut self.pickle_scans),
+            ("virus_scan_result", &mut self.virus_scans),
+        ];
+        for (column, tally) in tallies {
+            rows.texts(column)?.iter().for_each(|word| tally.add(word, 1));
+        }
+        Ok(())
+    }
+}

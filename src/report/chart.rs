@@ -1,0 +1,142 @@
+//! Bars, columns and matrices of HTML and CSS: they follow the reader's colours and width, and are tables to who listens.
+
+use maud::{Markup, html};
+
+use super::tally::{Tally, Top};
+use super::text::{count, foreign, percent};
+
+/// Colours there are for the parts of a column; the last is for all others.
+pub(super) const COLOURS: usize = 8;
+
+/// A table with a bar for each of the most frequent names, as parts of a whole.
+pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole: u64) -> Markup {
+    let Top { names, others } = tally.top(most);
+    let longest = names.first().map_or(1, |(_, count)| *count).max(1);
+    html! {
+        table.bars {
+            caption { (caption) }
+            colgroup { col.name; col; col.share; }
+            thead.unseen { tr { th { "name" } th { (what) } th { "share" } } }
+            tbody {
+                @for (name, number) in &names {
+                    tr {
+                        th scope="row" { (foreign(name)) }
+                        (bar(*number, longest, whole))
+                    }
+                }
+                // Where a thing has several names, their counts together are no part of the things.
+                @if others.1 > 0 && tally.total() <= whole {
+                    tr.others { th scope="row" { (count(others.0)) " others" } (bar(others.1, longest, whole)) }
+                } @else if others.0 > 0 {
+                    tr.others { th scope="row" { (count(others.0)) " others" } td {} td {} }
+                }
+                @if tally.nameless > 0 {
+                    tr.others { th scope="row" { "none told" } (bar(tally.nameless, longest, whole)) }
+                }
+                @if names.is_empty() && tally.nameless == 0 { tr.others { th scope="row" { "none" } td {} td {} } }
+            }
+        }
+    }
+}
+
+/// The cells of one bar: the number with the bar behind it, and its share.
+pub(super) fn bar(number: u64, longest: u64, whole: u64) -> Markup {
+    html! {
+        td.bar style=(format!("--part:{:.4}", number.min(longest) as f64 / longest.max(1) as f64)) { span { (count(number)) } }
+        td.share { (percent(number, whole)) }
+    }
+}
+
+/// A column a month, made of coloured parts; the same as a table behind a click.
+pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u64>)]) -> Markup {
+    let highest = months.iter().map(|(_, parts)| parts.iter().sum::<u64>()).max().unwrap_or_default().max(1);
+    let year = |at: usize| months.get(at).and_then(|(month, _)| month.split('-').next());
+    // Years of which there is hardly a month have no room for their number.
+    let begins = |at: usize| (at == 0 || year(at - 1) != year(at)) && year(at + 2) == year(at);
+    html! {
+        figure {
+            figcaption { (caption) }
+            ul.legend {
+                @for (at, part) in parts.iter().enumerate() {
+                    li { i class=(format!("c{}", colour(at, parts.len()))) {} (foreign(part)) }
+                }
+            }
+            div.columns role="img" aria-label=(format!("{caption}; at most {highest} in a month. The table below has the numbers.")) {
+                span.top { (count(highest)) }
+                @for (at, (month, numbers)) in months.iter().enumerate() {
+                    div.column title=(format!("{month}: {}", count(numbers.iter().sum()))) {
+                        div.stack {
+                            @for (part, number) in numbers.iter().enumerate().filter(|(_, number)| **number > 0) {
+                                i class=(format!("c{}", colour(part, parts.len())))
+                                    style=(format!("--part:{:.4}", *number as f64 / highest as f64)) {}
+                            }
+                        }
+                        @if begins(at) { span.year { (year(at).unwrap_or_default()) } }
+                    }
+                }
+            }
+            details {
+                summary { "Numbers" }
+                div.wide { table.numbers {
+                    thead { tr { th { "month" } @for part in parts { th { (foreign(part)) } } th { "all" } } }
+                    tbody {
+                        @for (month, numbers) in months.iter().rev() {
+                            tr {
+                                th scope="row" { (month) }
+                                @for number in numbers { td { (count(*number)) } }
+                                td { (count(numbers.iter().sum())) }
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// Parts have colours of their own as far as there are any; the last of too many is that of all others.
+fn colour(part: usize, parts: usize) -> usize {
+    if part + 1 == parts && parts == COLOURS { COLOURS - 1 } else { part.min(COLOURS - 1) }
+}
+
+/// A table whose cells are darker the more they hold of their row.
+pub(super) fn matrix(caption: &str, heads: &[&str], rows: &[(String, Vec<u64>)]) -> Markup {
+    html! {
+        div.wide { table.matrix {
+            caption { (caption) }
+            thead { tr { th {} @for head in heads { th scope="col" { (head) } } } }
+            tbody {
+                @for (name, numbers) in rows {
+                    @let whole = numbers.iter().sum::<u64>().max(1);
+                    tr {
+                        th scope="row" { (foreign(name)) }
+                        @for number in numbers {
+                            td style=(format!("--part:{:.4}", *number as f64 / whole as f64)) {
+                                @if *number > 0 { (count(*number)) } @else { span.zero { "·" } }
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// A plain table, numbers to the right.
+pub(super) fn grid(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
+    html! {
+        div.wide { table.numbers {
+            caption { (caption) }
+            thead { tr { @for head in heads { th scope="col" { (head) } } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        @for (at, cell) in row.iter().enumerate() {
+                            @if at == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}

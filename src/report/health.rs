@@ -1,0 +1,120 @@
+//! The crawl's health in figures: what the newest pass asked, what came back, what is missing, what has grown.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::latency::Latency;
+use super::tally::Tally;
+use crate::dataset::Error;
+use crate::dataset::view::{Rows, Snapshot};
+use crate::table::snapshot::Role;
+use crate::table::{self, pages, rejects};
+
+/// How the newest pass went.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub(super) endpoints: BTreeMap<String, Endpoint>,
+    /// Why items are in no table.
+    pub(super) rejects: Tally,
+    /// The pass's runs, oldest first.
+    pub(super) runs: Vec<Run>,
+    /// Answers by status, all runs of the pass.
+    pub(super) statuses: BTreeMap<String, u64>,
+    /// What may be missing, as the last run tells it.
+    pub(super) doubts: Vec<String>,
+    /// How many things of each table are not gone.
+    pub(super) there: BTreeMap<&'static str, u64>,
+}
+
+/// The pages of one endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Endpoint {
+    pub(super) pages: u64,
+    pub(super) items: u64,
+    pub(super) bytes: u64,
+    /// Requests beyond one a page.
+    pub(super) again: u64,
+    pub(super) latency: Latency,
+}
+
+/// One run of the pass, as its report tells it.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) began_at: String,
+    pub(super) state: String,
+    pub(super) requests: u64,
+    pub(super) retries: u64,
+    pub(super) pauses: u64,
+    pub(super) rate: f64,
+}
+
+impl Health {
+    pub(super) fn gather(snapshot: &Snapshot<'_>) -> Result<Self, Error> {
+        let mut health = Self::default();
+        let pass = i64::try_from(snapshot.inventory.pass).unwrap_or(i64::MAX);
+        let columns = ["pass", "endpoint", "attempts", "items", "bytes", "latency_ms"];
+        snapshot.scan(&pages::TABLE, &columns, &mut |rows| health.count_pages(rows, pass))?;
+        snapshot.scan(&rejects::TABLE, &["pass", "reason"], &mut |rows| {
+            let reasons = rows.texts("reason")?.iter().zip(rows.integers("pass")?);
+            reasons.filter(|(_, of)| *of == Some(pass)).for_each(|(reason, _)| health.rejects.add(reason, 1));
+            Ok(())
+        })?;
+        for table in table::ALL.iter().filter(|table| table.role() == Role::Entity) {
+            health.there.insert(table.name, snapshot.count(table)?);
+        }
+        for report in snapshot.run_reports()? {
+            if report["pass"].as_u64() == Some(snapshot.inventory.pass) {
+                health.take(&report);
+            }
+        }
+        Ok(health)
+    }
+
+    fn count_pages(&mut self, rows: &Rows, pass: i64) -> Result<(), Error> {
+        let (of, endpoints) = (rows.integers("pass")?, rows.texts("endpoint")?);
+        let [attempts, items, bytes, latency] = [
+            rows.integers("attempts")?,
+            rows.integers("items")?,
+            rows.integers("bytes")?,
+            rows.integers("latency_ms")?,
+        ];
+        let value = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
+        let numbers = attempts.iter().zip(items).zip(bytes).zip(latency);
+        for ((of, endpoint), (((attempts, items), bytes), latency)) in of.iter().zip(endpoints).zip(numbers) {
+            if of != Some(pass) {
+                continue;
+            }
+            let endpoint = self.endpoints.entry(endpoint.unwrap_or_default().to_owned()).or_default();
+            endpoint.pages += 1;
+            endpoint.items += value(items);
+            endpoint.bytes += value(bytes);
+            endpoint.again += value(attempts).saturating_sub(1);
+            latency.into_iter().for_each(|ms| endpoint.latency.add(ms));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, report: &Value) {
+        let number = |key: &str| report[key].as_u64().unwrap_or_default();
+        let text = |key: &str| report[key].as_str().unwrap_or_default().to_owned();
+        for (status, count) in report["statuses"].as_object().into_iter().flatten() {
+            *self.statuses.entry(status.clone()).or_default() += count.as_u64().unwrap_or_default();
+        }
+        let doubts = report["doubts"].as_array().into_iter().flatten();
+        self.doubts = doubts.filter_map(Value::as_str).map(str::to_owned).collect();
+        self.runs.push(Run {
+            began_at: text("began_at"),
+            state: text("state").replace('_', " "),
+            requests: number("requests"),
+            retries: number("retries"),
+            pauses: number("pauses"),
+            rate: report["rate"]["achieved"].as_f64().unwrap_or_default(),
+        });
+    }
+
+    /// The sum of a figure over the pass's runs.
+    pub(super) fn sum(&self, of: impl Fn(&Run) -> u64) -> u64 {
+        self.runs.iter().map(of).sum()
+    }
+}

@@ -1,0 +1,248 @@
+//! What the page tells, section by section.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::catalog::{Catalog, LEVELS};
+use super::chart::{self, COLOURS};
+use super::health::Health;
+use super::page::figure;
+use super::tally::Tally;
+use super::text::{bytes, change, count, foreign, percent};
+use crate::dataset::view::Snapshot;
+
+/// Bars in a table, unless there is room for less.
+const MOST: usize = 12;
+/// Runs shown of a pass.
+const RUNS: usize = 10;
+
+pub(super) fn models(catalog: &Catalog) -> Markup {
+    // Most catalogs lack some levels.
+    let held: Vec<usize> = (0..LEVELS.len()).filter(|level| catalog.levels[*level] > 0).collect();
+    let heads: Vec<&str> = held.iter().map(|level| LEVELS[*level]).collect();
+    let rows: Vec<(String, Vec<u64>)> = catalog
+        .types
+        .top(MOST)
+        .names
+        .into_iter()
+        .map(|(name, _)| {
+            let levels = catalog.levels_of_types.get(&name).copied().unwrap_or_default();
+            (name, held.iter().map(|level| levels[*level]).collect())
+        })
+        .collect();
+    let mut levels = Tally::default();
+    LEVELS
+        .iter()
+        .zip(catalog.levels)
+        .filter(|(_, count)| *count > 0)
+        .for_each(|(level, count)| levels.add(Some(level), count));
+    html! {
+        section {
+            h2 { "Models" }
+            div.two {
+                (chart::bars("By type", "models", &catalog.types, MOST, catalog.models))
+                (chart::bars("By the highest level they show", "models", &levels, LEVELS.len(), catalog.models))
+            }
+            (chart::matrix("Types and levels: darker where more of the type is", &heads, &rows))
+        }
+    }
+}
+
+pub(super) fn versions(catalog: &Catalog) -> Markup {
+    let top = catalog.base_models.top(COLOURS - 1);
+    let mut parts: Vec<String> = top.names.into_iter().map(|(name, _)| name).collect();
+    let months: Vec<(String, Vec<u64>)> = catalog
+        .months
+        .iter()
+        .map(|(month, tally)| {
+            let mut numbers: Vec<u64> = parts.iter().map(|part| tally.count(part)).collect();
+            numbers.push(tally.total() + tally.nameless - numbers.iter().sum::<u64>());
+            (month.clone(), numbers)
+        })
+        .collect();
+    parts.push(String::from("others"));
+    html! {
+        section {
+            h2 { "Versions" }
+            (chart::columns("Versions published a month, by base model", &parts, &months))
+            (chart::bars("By base model", "versions", &catalog.base_models, MOST, catalog.versions))
+        }
+    }
+}
+
+pub(super) fn licences(catalog: &Catalog) -> Markup {
+    let licences = &catalog.licences;
+    let mut terms = Tally::default();
+    for (term, count) in [
+        ("no credit needed", licences.no_credit),
+        ("derivatives may be shared", licences.derivatives),
+        ("under other terms", licences.other_terms),
+    ] {
+        terms.add(Some(term), count);
+    }
+    html! {
+        section {
+            h2 { "Licences" }
+            div.two {
+                (chart::bars("Commercial uses that creators permit", "models", &licences.commercial, MOST, catalog.models))
+                (chart::bars("Other permissions", "models", &terms, MOST, catalog.models))
+            }
+        }
+    }
+}
+
+pub(super) fn people(catalog: &Catalog) -> Markup {
+    let top = catalog.creator_downloads.top(MOST);
+    let longest = top.names.first().map_or(1, |(_, count)| *count);
+    html! {
+        section {
+            h2 { "Creators and tags" }
+            div.two {
+                table.bars {
+                    caption { "Creators whose models are downloaded most" }
+                    colgroup { col.name; col; col.share; col.share; }
+                    thead { tr { th { "creator" } th { "downloads" } th { "share" } th { "models" } } }
+                    tbody {
+                        @for (name, downloads) in &top.names {
+                            tr {
+                                th scope="row" { (foreign(name)) }
+                                (chart::bar(*downloads, longest, catalog.downloads))
+                                td.share { (count(catalog.creator_models.count(name))) }
+                            }
+                        }
+                    }
+                }
+                (chart::bars("Tags that most models carry", "models", &catalog.model_tags, MOST, catalog.models))
+            }
+        }
+    }
+}
+
+pub(super) fn files(catalog: &Catalog) -> Markup {
+    let files = &catalog.files;
+    html! {
+        section {
+            h2 { "Files" }
+            p { (count(files.count)) " files of " (bytes(files.bytes)) " in all; one that several versions share counts for each." }
+            div.three {
+                (chart::bars("Formats", "files", &files.formats, MOST, files.count))
+                (chart::bars("Pickle scans", "files", &files.pickle_scans, MOST, files.count))
+                (chart::bars("Virus scans", "files", &files.virus_scans, MOST, files.count))
+            }
+        }
+    }
+}
+
+pub(super) fn images(catalog: &Catalog) -> Markup {
+    let mut kept = Vec::new();
+    for (what, (images, with)) in [("showcase images", catalog.showcase), ("posted images", catalog.images)] {
+        if images > 0 {
+            kept.push(vec![
+                html! { (what) },
+                html! { (count(images)) },
+                html! { (count(with)) },
+                html! { (percent(with, images)) },
+            ]);
+        }
+    }
+    html! {
+        @if !kept.is_empty() {
+            section {
+                h2 { "Images" }
+                div.two {
+                    (chart::grid("Images with generation data", &["", "images", "with data", "share"], &kept))
+                    @if catalog.images.0 > 0 {
+                        (chart::bars("Posted images by kind", "images", &catalog.image_types, MOST, catalog.images.0))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows by table, against the snapshot before; `there` tells how many of a table's things are not gone.
+pub(super) fn growth(snapshot: &Snapshot<'_>, there: &BTreeMap<&str, u64>) -> Markup {
+    let rows = |file: &str| {
+        let previous = snapshot.previous.as_ref()?;
+        previous.files.iter().find(|other| other.name() == file).map(|other| other.rows)
+    };
+    let table = |file: &crate::dataset::snapshot::File| {
+        let before = rows(&file.name());
+        let grown = before.map_or(String::from("–"), |before| change(file.rows, before));
+        let name = file.name();
+        let gone = there.get(name.as_str()).map_or(String::new(), |there| count(file.rows.saturating_sub(*there)));
+        [name, count(file.rows), grown, gone, bytes(file.bytes as f64)].map(|cell| html! { (cell) }).to_vec()
+    };
+    let tables: Vec<Vec<Markup>> = snapshot.inventory.files.iter().map(table).collect();
+    let since = snapshot.previous.as_ref().map_or(String::from("since the last snapshot"), |previous| {
+        format!("since {}", previous.at.strftime("%Y-%m-%d %H:%M UTC"))
+    });
+    html! {
+        section {
+            h2 { "Tables" }
+            (chart::grid("Rows of the snapshot, things that are gone included", &["table", "rows", &since, "gone", "size"], &tables))
+        }
+    }
+}
+
+pub(super) fn health(health: &Health) -> Markup {
+    let mut statuses = Tally::default();
+    health.statuses.iter().for_each(|(status, count)| statuses.add(Some(status), *count));
+    let endpoint = |(name, endpoint): (&String, &super::health::Endpoint)| {
+        let time =
+            |percent| endpoint.latency.percentile(percent).map_or(String::from("–"), |ms| format!("{ms}\u{a0}ms"));
+        vec![
+            html! { (foreign(name)) },
+            html! { (count(endpoint.pages)) },
+            html! { (count(endpoint.items)) },
+            html! { (bytes(endpoint.bytes as f64)) },
+            html! { (count(endpoint.again)) },
+            html! { (time(50)) },
+            html! { (time(95)) },
+            html! { (time(99)) },
+            html! { (time(100)) },
+        ]
+    };
+    let endpoints: Vec<Vec<Markup>> = health.endpoints.iter().map(endpoint).collect();
+    let heads =
+        ["endpoint", "pages", "items", "size", "asked again", "half within", "95 % within", "99 % within", "longest"];
+    html! {
+        section {
+            h2 { "The crawl" }
+            dl.figures {
+                (figure("pages", health.endpoints.values().map(|endpoint| endpoint.pages).sum()))
+                (figure("requests", health.sum(|run| run.requests)))
+                (figure("retries", health.sum(|run| run.retries)))
+                (figure("pauses", health.sum(|run| run.pauses)))
+                (figure("rejects", health.rejects.total()))
+            }
+            (chart::grid("Pages of this pass, and how long their answers took", &heads, &endpoints))
+            div.two {
+                (chart::bars("Answers by HTTP status", "answers", &statuses, MOST, statuses.total()))
+                (chart::bars("Items that no table could take", "items", &health.rejects, MOST, health.rejects.total()))
+            }
+            (runs(health))
+            h3 { "What may be missing" }
+            @if health.doubts.is_empty() { p.good { "Nothing that is known." } } @else {
+                ul.doubts { @for doubt in &health.doubts { li { (foreign(doubt)) } } }
+            }
+        }
+    }
+}
+
+fn runs(health: &Health) -> Markup {
+    let run = |run: &super::health::Run| {
+        vec![
+            html! { (run.began_at.get(..16).unwrap_or_default().replace('T', " ")) " UTC" },
+            html! { (run.state) },
+            html! { (count(run.requests)) },
+            html! { (format!("{:.2}", run.rate)) },
+            html! { (count(run.retries)) },
+            html! { (count(run.pauses)) },
+        ]
+    };
+    let shown: Vec<Vec<Markup>> = health.runs.iter().rev().take(RUNS).map(run).collect();
+    let caption = format!("Runs of this pass: {} of {}, newest first", shown.len(), health.runs.len());
+    chart::grid(&caption, &["began", "ended", "requests", "a second", "retries", "pauses"], &shown)
+}

@@ -1,0 +1,49 @@
+//! The ready queries in `scripts/queries/` against what the sandbox itself reckons.
+
+use crate::support::{Room, Sandbox, assert_exit, read};
+
+/// Models and images in full, and the history of what changed.
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+history = ["model_versions"]
+
+[pace]
+requests_per_second = 1000.0
+burst = 1000
+in_flight = 8
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 100 }
+
+[[walk]]
+name = "images"
+endpoint = "images"
+params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
+"#;
+
+/// What the catalogs before and after the changes have in common.
+const CATALOG: &[&str] = &["--models", "900", "--images", "3000", "--traps"];
+
+#[test]
+fn every_ready_query_comes_to_what_the_sandbox_reckons() {
+    let traps = "null-counters,text-licences,odd-fields,numeric-usernames";
+    let still = Sandbox::start(&[CATALOG, &[traps]].concat());
+    let base = still.base.clone();
+    let room = Room::new(CRAWL, &base);
+    assert_exit(&room.run(&[]), 0);
+    drop(still);
+    // The same catalog at the same address, after all that happens to it has happened.
+    let port = base.trim_end_matches("/api/v1").rsplit(':').next().unwrap().to_owned();
+    let changed = Sandbox::start(&[CATALOG, &[&format!("{traps},mutation"), "--port", &port]].concat());
+    let other = Room::new(CRAWL, &changed.base);
+    for _ in 0..2 {
+        other.run(&["--restart"]);
+    }
+    assert_exit(&room.run(&[]), 0);
+    let queries = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/queries");
+    let side = changed.side("");
+    read("study.py", &[&room.dataset().display().to_string(), side.trim_end_matches('/'), queries]);
+}
