@@ -35,6 +35,8 @@ use power::{Random, losses};
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
+const EMFILE: i32 = 24;
+const EDQUOT: i32 = 122;
 
 fn number(name: &str, default: u64) -> u64 {
     env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -96,10 +98,11 @@ fn a_step_that_fails_loses_nothing() {
         machine.steps()
     };
     let (mut random, mut states, mut errors) = (Random(seed()), 0, 0);
-    let ways =
-        [(ENOSPC, false, false), (ENOSPC, true, false), (EIO, false, false), (EIO, true, false), (EIO, false, true)];
+    let once_and_for_ever = |code| [(code, false, false), (code, true, false)];
+    let mut ways = [ENOSPC, EIO, EDQUOT, EMFILE].map(once_and_for_ever).concat();
+    ways.push((EIO, false, true));
     for at in 0..steps {
-        for (code, from_then_on, done) in ways {
+        for (code, from_then_on, done) in ways.iter().copied() {
             let failing = Failing { at, from_then_on, code, done };
             let (ended, machine) = failed(failing);
             match ended {

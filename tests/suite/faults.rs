@@ -276,7 +276,7 @@ fn a_bomb_is_refused_in_little_memory() {
 
 #[test]
 fn a_cursor_that_comes_round_again_is_noticed_within_a_lap() {
-    for (lap, first) in [(1, 1), (2, 1), (2, 2), (7, 3), (100, 60)] {
+    for (lap, first) in [(1, 1), (2, 1), (2, 2), (3, 2), (7, 3), (31, 17), (100, 60), (1000, 400)] {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
         let base = serve(move |path| {
