@@ -4,6 +4,7 @@
 
 mod canned;
 mod catalog;
+mod clock;
 mod commits;
 mod complete;
 mod crash;
@@ -12,7 +13,9 @@ mod download;
 mod faults;
 mod get;
 mod help;
+mod hostile;
 mod log;
+mod lure;
 mod mounts;
 mod naive;
 mod nights;
@@ -28,5 +31,6 @@ mod schedule;
 mod secrets;
 mod snapshot;
 mod support;
+mod tls;
 mod traps;
 mod watch;
