@@ -121,7 +121,6 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
 }
 
 fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
-    let seconds = report.written_at.duration_since(report.began_at).as_secs_f64();
     let state = match outcome {
         Outcome::Complete => "complete",
         Outcome::Doubtful => "over, but rows are missing",
@@ -133,7 +132,7 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         report.pass,
         report.crawl,
         count(report.requests),
-        span(seconds)
+        span(report.took_s)
     );
     let rows: Vec<Vec<String>> = table::ALL
         .iter()

@@ -169,11 +169,8 @@ fn tables(manifest: &Manifest) -> String {
 
 /// What the last run's report says of its pace; nothing when it has none.
 fn last_run(last: &Record, report: &Value) -> String {
-    let (requests, asked) = (report["requests"].as_u64(), report["rate"]["asked"].as_f64());
-    let instant = |key: &str| report[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let (Some(requests), Some(asked), Some(began), Some(written)) =
-        (requests, asked, instant("began_at"), instant("written_at"))
-    else {
+    let (asked, took) = (report["rate"]["asked"].as_f64(), report["took_s"].as_f64());
+    let (Some(requests), Some(asked), Some(took)) = (report["requests"].as_u64(), asked, took) else {
         return String::new();
     };
     let state = report["state"].as_str().unwrap_or("running").replace('_', " ");
@@ -182,7 +179,7 @@ fn last_run(last: &Record, report: &Value) -> String {
         "run {}: {state}{reason}; {} requests in {}, {asked} per second allowed; {} retries\n",
         last.run,
         count(requests),
-        span(written.duration_since(began).as_secs_f64()),
+        span(took),
         count(report["retries"].as_u64().unwrap_or(0))
     )
 }

@@ -188,14 +188,18 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
 /// # Errors
 /// As the system says, and `PermissionDenied` when group or others may read it.
 pub fn read_private_text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path)?.permissions().mode();
+        // Asked of the file that is open: the path may lead to another one in the next moment.
+        let mode = file.metadata()?.permissions().mode();
         if mode & 0o077 != 0 {
             let advice = format!("others may read it (mode {:03o}); run `chmod 600` on it", mode & 0o777);
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
         }
     }
-    fs::read_to_string(path)
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }

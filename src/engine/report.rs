@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct Report {
     pub began_at: Timestamp,
     /// When this report was written.
     pub written_at: Timestamp,
+    /// Seconds between the two, by a clock that nobody sets.
+    pub took_s: f64,
     /// The pass it worked on.
     pub pass: u64,
     /// Whether an earlier run began that pass.
@@ -117,19 +119,23 @@ impl SnapshotReport {
 
 /// Counts events into a [`Report`].
 #[derive(Debug)]
-pub struct Tally(Mutex<Report>);
+pub struct Tally {
+    report: Mutex<Report>,
+    began: Instant,
+}
 
 impl Tally {
     /// The tally of a run that begins now.
     pub fn new(run: RunId, crawl: &str, pass: u64, resumed: bool, asked: f64, walks: &BTreeMap<String, Walk>) -> Self {
         let began_at = Timestamp::now();
         let walks = walks.iter().map(|(name, walk)| (name.clone(), WalkReport::of(walk)));
-        Self(Mutex::new(Report {
+        let report = Report {
             run,
             crawl: crawl.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             began_at,
             written_at: began_at,
+            took_s: 0.0,
             pass,
             resumed,
             state: "running",
@@ -148,15 +154,16 @@ impl Tally {
             doubts: Vec::new(),
             seen: Vec::new(),
             walks: walks.collect(),
-        }))
+        };
+        Self { report: Mutex::new(report), began: Instant::now() }
     }
 
     /// The report as it stands.
     pub fn snapshot(&self) -> Report {
         let mut report = self.lock();
         report.written_at = Timestamp::now();
-        let seconds = report.written_at.duration_since(report.began_at).as_secs_f64();
-        report.rate.achieved = if seconds > 0.0 { report.requests as f64 / seconds } else { 0.0 };
+        report.took_s = self.began.elapsed().as_secs_f64();
+        report.rate.achieved = if report.took_s > 0.0 { report.requests as f64 / report.took_s } else { 0.0 };
         report.clone()
     }
 
@@ -173,7 +180,7 @@ impl Tally {
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,16 +6,16 @@ use super::inflate::InflateError;
 
 /// Why no whole answer arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// What happened.
-    pub(super) kind: FaultKind,
+    pub kind: FaultKind,
     /// The words of the layer that noticed.
-    pub(super) detail: String,
+    pub detail: String,
 }
 
 /// What happened to a request that got no whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FaultKind {
+pub enum FaultKind {
     /// No connection, or no address for the host.
     Connect,
     /// No agreement on encryption, or a certificate nobody vouches for.

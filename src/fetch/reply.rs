@@ -12,17 +12,17 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The facts of an answer that decide what to do with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Reply {
+pub struct Reply {
     /// The HTTP status.
-    pub(super) status: u16,
+    pub status: u16,
     /// The `Content-Type` header.
-    pub(super) content_type: Option<String>,
+    pub content_type: Option<String>,
     /// The beginning of the decompressed body.
-    pub(super) head: Vec<u8>,
+    pub head: Vec<u8>,
     /// How long the server asks to wait.
-    pub(super) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
     /// The host a redirect names; nothing more of it is kept.
-    pub(super) redirect_host: Option<String>,
+    pub redirect_host: Option<String>,
 }
 
 impl Reply {

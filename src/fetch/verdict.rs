@@ -14,7 +14,7 @@ const UNREADABLE_MAX: u32 = 3;
 
 /// What to do after a request that brought no page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// Ask again.
     Retry {
         /// Why.
@@ -32,14 +32,14 @@ pub(super) enum Verdict {
 
 /// Judges all requests for one page; some things count only when they repeat.
 #[derive(Debug, Default)]
-pub(super) struct Judge {
+pub struct Judge {
     timeouts: u32,
     unreadable: u32,
 }
 
 impl Judge {
     /// Whether an answer looks like a page, or else what to do.
-    pub(super) fn reply(&mut self, reply: &Reply) -> Result<(), Verdict> {
+    pub fn reply(&mut self, reply: &Reply) -> Result<(), Verdict> {
         let status = reply.status;
         if status == 200 && reply.looks_like_json() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Judge {
     }
 
     /// What to do after a request that got no whole answer.
-    pub(super) fn fault(&mut self, fault: &Fault) -> Verdict {
+    pub fn fault(&mut self, fault: &Fault) -> Verdict {
         match fault.kind {
             FaultKind::TooLarge => Verdict::Smaller(Excess::TooLarge(fault.to_string())),
             FaultKind::Timeout => self.timed_out(fault.to_string(), None),
@@ -71,7 +71,7 @@ impl Judge {
     }
 
     /// What to do after an answer that looked like a page and is none.
-    pub(super) fn unreadable(&mut self, why: &Unreadable) -> Verdict {
+    pub fn unreadable(&mut self, why: &Unreadable) -> Verdict {
         let text = printable(&why.to_string());
         match why {
             Unreadable::TooLarge(_) => Verdict::Smaller(Excess::TooLarge(text)),

@@ -4,6 +4,7 @@
 
 mod canned;
 mod catalog;
+mod clock;
 mod commits;
 mod complete;
 mod crash;
@@ -14,7 +15,9 @@ mod download;
 mod faults;
 mod get;
 mod help;
+mod hostile;
 mod log;
+mod lure;
 mod mounts;
 mod naive;
 mod nights;
@@ -33,5 +36,6 @@ mod secrets;
 mod snapshot;
 mod studies;
 mod support;
+mod tls;
 mod traps;
 mod watch;

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use crate::log::requests;
 use crate::proxy;
 use crate::support::{Room, Sandbox, assert_exit, program, told};
 
-const CANARY: &str = "canary-4f1d9c27b3";
+/// Written otherwise in a URL, in base64 and in hexadecimal digits, and looked for in all of these.
+const CANARY: &str = "canary+4f/1d9c=27b3";
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -62,7 +64,7 @@ fn run(mut command: Command, source: Source, room: &Room) -> Output {
     if let Source::Environment = source {
         command.env("CIVITAI_API_KEY", CANARY);
     }
-    let output = command.env("RUST_BACKTRACE", "1").output().unwrap();
+    let output = command.env("RUST_BACKTRACE", "full").env("RUST_LOG", "trace").output().unwrap();
     for text in [&output.stdout, &output.stderr] {
         assert!(!shows(text), "{source:?}: the key was printed: {}", told(&output));
     }
@@ -79,7 +81,42 @@ fn crawl(room: &Room, source: Source, arguments: &[&str]) -> Output {
 }
 
 fn shows(bytes: &[u8]) -> bool {
-    bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes())
+    let bytes = bytes.to_ascii_lowercase();
+    FORMS.iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
+}
+
+/// The canary as it is, percent-encoded, in hexadecimal digits, as a list of numbers, and in base64 wherever in a text it
+/// stands.
+static FORMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let hex = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let numbers = CANARY.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    let percent = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
+    let plain = [CANARY.to_owned(), CANARY[..12].to_owned(), CANARY[7..].to_owned(), hex, numbers, percent];
+    // The first and the last digits of each alignment hold bits of what stands around.
+    let aligned = (0..3).map(|skip| base64(&CANARY.as_bytes()[skip..][..15]));
+    plain.into_iter().chain(aligned).map(|form| form.to_ascii_lowercase().into_bytes()).collect()
+});
+
+/// Whole groups of three bytes in base64.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |three: &[u8]| three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+    let digits = |bits: usize| [18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63]));
+    bytes.chunks_exact(3).flat_map(|three| digits(group(three))).collect()
+}
+
+#[test]
+fn the_canary_is_found_in_every_form() {
+    assert_eq!(base64(b"Bearer xyz.."), "QmVhcmVyIHh5ei4u");
+    let text = |before: &str| format!("{before}{CANARY} and more");
+    for before in ["", "x", "xx", "Bearer "] {
+        let text = text(before);
+        let whole = &text.as_bytes()[..text.len() / 3 * 3];
+        assert!(shows(base64(whole).as_bytes()) && shows(text.as_bytes()), "{before:?}");
+        assert!(shows(format!("{:?}", text.as_bytes()).as_bytes()) && shows(format!("{text:?}").as_bytes()));
+    }
+    assert!(shows(b"key=CANARY%2B4f%2F1d9c%3D27b3") && shows(b"63616e6172792B34662F316439633D32376233"));
+    assert!(!shows(b"canary+ and 4f/1d9c"));
 }
 
 /// No file of the directory holds the key, in its name or in its content.
@@ -197,4 +234,60 @@ fn a_key_that_cannot_be_one_is_not_shown() {
         command.env("CIVITAI_API_KEY", &key);
         assert_exit(&run(command, Source::File, &room), 2);
     }
+}
+
+/// The words of `civitrawl help`, so that a new command is met here without being named.
+fn commands() -> Vec<String> {
+    let help = program().arg("help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let words = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    words.filter(|word| !word.is_empty() && *word != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn no_command_at_any_verbosity_shows_the_key() {
+    let sandbox = Sandbox::start(&["--models", "20"]);
+    for source in SOURCES {
+        let room = room(source, &sandbox.base);
+        for (verbosity, format) in (0..4).flat_map(|n| ["text", "json"].map(|format| (n, format))) {
+            let mut arguments = vec!["--restart", "--log-format", format];
+            arguments.extend(vec!["-v"; verbosity]);
+            assert_exit(&crawl(&room, source, &arguments), 0);
+        }
+        let (file, dataset) = (room.file(), room.dataset());
+        let commands = commands();
+        assert!(["plan", "status", "verify"].iter().all(|word| commands.contains(&(*word).to_owned())), "{commands:?}");
+        for word in &commands {
+            // Whatever it takes: what it is for, the wrong thing, or too much.
+            for subject in [&[dataset.as_path()][..], &[&file], &[&file, &dataset], &[Path::new("--no-such-flag")], &[]]
+            {
+                if word == "sandbox" && subject.is_empty() {
+                    continue;
+                }
+                let mut command = program();
+                command.arg(word).args(subject);
+                run(command, source, &room);
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crawl_that_is_refused_memory_or_files_dies_without_showing_the_key() {
+    let sandbox = Sandbox::start(&["--models", "200"]);
+    let mut ends = Vec::new();
+    for source in SOURCES {
+        for limit in ["-v 20000", "-v 40000", "-v 80000", "-v 120000", "-n 4", "-n 7", "-n 9", "-n 12", "-s 64"] {
+            let room = room(source, &sandbox.base);
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -c 0 && ulimit {limit} && exec \"$@\""), "sh"]);
+            shell.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("crawl").arg(room.file()).args(["-v", "-v", "-v"]);
+            shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            ends.push((limit, run(shell, source, &room).status.code()));
+        }
+    }
+    assert!(ends.iter().any(|(_, code)| *code != Some(0)), "no limit was felt: {ends:?}");
+    println!("{ends:?}");
 }

@@ -1,0 +1,189 @@
+//! What is fuzzed: each target gives bytes to one reader of what others wrote, and fails when a promise of it is broken.
+
+use std::io::Read as _;
+
+use civitrawl::api::ENDPOINTS;
+use civitrawl::api::endpoint::{Asked, Next, Paging};
+use civitrawl::api::envelope::Page;
+use civitrawl::dataset::commit::{Record, check_chain, plan_recovery};
+use civitrawl::definition::{self, difference, fingerprint};
+use civitrawl::fetch::{Encoding, Fault, FaultKind, InflateError, Judge, Reply, Unreadable, Verdict, inflate};
+use civitrawl::table::{Provenance, Tables};
+
+/// Gives bytes to a reader; panics when it breaks a promise.
+pub type Target = fn(&[u8]);
+
+/// Every target, by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("record", record),
+    ("crawl_file", crawl_file),
+    ("page", page),
+    ("repair", repair),
+    ("cursor", cursor),
+    ("verdict", verdict),
+    ("inflate", body),
+];
+
+/// Two commit records, one on each side of a NUL, each as it is and with a checksum that fits, alone and as a chain.
+fn record(data: &[u8]) {
+    let texts: Vec<String> = data.split(|byte| *byte == 0).take(2).map(sealed).collect();
+    for text in [&String::from_utf8_lossy(data).into_owned()].into_iter().chain(&texts) {
+        if let Ok(record) = Record::decode(1, text.as_bytes()) {
+            let again = record.encode().expect("a record has a JSON form");
+            let same = Record::decode(1, again.as_bytes()).expect("what was written is read");
+            assert_eq!(record, same);
+        }
+    }
+    let chain: Vec<(u64, Vec<u8>)> = (1..).zip(texts.into_iter().map(String::into_bytes)).collect();
+    let (manifest, damages) = check_chain(&chain);
+    assert!(!damages.is_empty() || manifest.last.is_some(), "a file was passed over");
+    if let Err(damages) = plan_recovery(&manifest, &[].into()) {
+        assert!(damages.iter().all(|damage| !damage.to_string().is_empty()));
+    }
+    for part in manifest.parts.values().flatten() {
+        assert_plain(&part.name.to_string());
+        assert_plain(&part.name.staged());
+    }
+}
+
+/// A record's text with the checksum it would have: without it nothing behind the checksum is ever reached.
+fn sealed(data: &[u8]) -> String {
+    let text = String::from_utf8_lossy(data);
+    let body = text.rsplit_once(",\"checksum\"").map_or(&*text, |(body, _)| body);
+    format!("{body},\"checksum\":\"{}\"}}\n", blake3::hash(body.as_bytes()))
+}
+
+/// A name that cannot lead out of its directory.
+fn assert_plain(name: &str) {
+    assert!(!name.contains(['/', '\\', '\0']) && !name.contains(".."), "{name:?}");
+}
+
+/// A crawl file: checked, or refused with mistakes that each name a line of it.
+fn crawl_file(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match definition::parse("crawl", &text, ENDPOINTS) {
+        Ok((crawl, _)) => {
+            let print = fingerprint(&crawl);
+            assert!(difference(&print, &print).is_empty());
+            assert!(!crawl.walks.is_empty() && crawl.pace.requests_per_second > 0.0);
+        }
+        Err(mistakes) => {
+            let lines = 1 + text.matches('\n').count();
+            assert!(!mistakes.list.is_empty());
+            assert!(mistakes.list.iter().all(|mistake| (1..=lines).contains(&mistake.line)), "{mistakes}");
+        }
+    }
+}
+
+/// The answer to a question; the first byte says which endpoint was asked, and how.
+fn page(data: &[u8]) {
+    let Some((how, body)) = data.split_first() else { return };
+    let params = [("sort", "Newest"), ("types", "LORA"), ("username", "a"), ("modelId", "1")];
+    let params: Vec<(String, String)> = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let params = if how & 8 == 0 { &[][..] } else { &params };
+    let (cursor, again) = ((how & 16 != 0).then_some("10"), how & 32 != 0);
+    let body = String::from_utf8_lossy(body);
+    let read = || read(usize::from(how & 7), &body, params, cursor, again);
+    assert_eq!(read(), read(), "one answer, two pages");
+}
+
+/// Reads a page as the engine does; `None` when it is unreadable, and then there is no row of it.
+fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option<&str>, again: bool) -> Option<Page> {
+    let endpoint = ENDPOINTS[endpoint % ENDPOINTS.len()];
+    let key = matches!(endpoint.paging, Paging::Lookup).then_some("7");
+    let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+    let mut tables = Tables::default();
+    let page = (endpoint.read)(body, &Asked { at, params, cursor, key, again }, &mut tables).ok();
+    assert!(page.is_some() || tables.rows() == 0, "an unreadable page left rows");
+    let bytes = tables.bytes();
+    assert!(bytes < 4096 + 512 * body.len(), "{} bytes became {bytes}", body.len());
+    let mut rejects = 0;
+    for builder in tables.builders_mut() {
+        let rows = builder.finish().expect("rows fit their table");
+        rejects += if builder.table().name == "rejects" { rows.num_rows() as u64 } else { 0 };
+    }
+    if let Some(page) = &page {
+        assert!(page.rejects == rejects && page.rejects + page.ids.len() as u64 <= page.items, "{page:?}");
+    }
+    page
+}
+
+/// A page of one name, written as raw as servers write: sound as sent or after repair, or refused.
+fn repair(data: &[u8]) {
+    let body = format!(r#"{{"items":[{{"name":"{}"}}],"metadata":{{}}}}"#, String::from_utf8_lossy(data));
+    let tags = ENDPOINTS.iter().position(|endpoint| endpoint.name == "tags").expect("there are tags");
+    let page = read(tags, &body, &[], None, true);
+    let sound = serde_json::from_str::<serde_json::Value>(&body).is_ok();
+    assert!(!sound || page.as_ref().is_some_and(|page| page.repairs == 0), "repaired without need: {page:?}");
+    assert!(sound || page.is_none_or(|page| page.repairs > 0), "read although it is no JSON");
+}
+
+/// A cursor a server gave: what is sent back stands where it stood, and repairing it twice changes nothing more.
+fn cursor(data: &[u8]) {
+    let cursor = &*String::from_utf8_lossy(data);
+    for endpoint in ENDPOINTS {
+        let Paging::Cursor { next, windows } = &endpoint.paging else { continue };
+        for sort in ["Oldest", "Newest", "Most Downloaded"] {
+            let params = [("sort".to_owned(), sort.to_owned())];
+            let Next::Cursor(sent) = next(&params, cursor) else { continue };
+            if sort == "Oldest" {
+                assert_eq!(next(&params, &sent), Next::Cursor(sent.clone()), "{cursor:?}");
+            }
+            let Some(windows) = windows else { continue };
+            if let (Some(was), Some(is)) = ((windows.at)(cursor), (windows.at)(&sent)) {
+                assert_eq!(was, is, "{cursor:?} became {sent:?}");
+                let forged = (windows.at)(&(windows.forge)(is));
+                assert_eq!(forged, Some(is), "{cursor:?}");
+            }
+        }
+    }
+}
+
+/// What one request led to: a page, or what to do about it; told in words fit for a log.
+fn verdict(data: &[u8]) {
+    let [high, low, kind, rest @ ..] = data else { return };
+    let types = [None, Some("application/json"), Some("text/html; charset=utf-8"), Some("x/\u{7}")];
+    let reply = Reply {
+        status: u16::from_be_bytes([*high, *low]),
+        content_type: types[usize::from(kind & 3)].map(str::to_owned),
+        head: rest.to_vec(),
+        retry_after: (kind & 4 != 0).then_some(std::time::Duration::from_secs(u64::from(*kind))),
+        redirect_host: (kind & 8 != 0).then(|| "elsewhere.example".to_owned()),
+    };
+    let mut judge = Judge::default();
+    match judge.reply(&reply) {
+        Ok(()) => assert_eq!(reply.status, 200),
+        Err(verdict) => assert_told(&verdict),
+    }
+    let detail = String::from_utf8_lossy(rest).into_owned();
+    let kinds = [FaultKind::Connect, FaultKind::Tls, FaultKind::Cut, FaultKind::Encoding, FaultKind::TooLarge];
+    assert_told(&judge.fault(&Fault { kind: kinds[usize::from(*kind) % 5], detail: String::new() }));
+    let ends = |verdict: &Verdict| matches!(verdict, Verdict::Smaller(_));
+    let unreadable = Unreadable::Damaged(detail);
+    assert!((0..3).any(|_| ends(&judge.unreadable(&unreadable))), "an unreadable page is asked for for ever");
+    let timeout = Fault { kind: FaultKind::Timeout, detail: String::new() };
+    assert!((0..2).any(|_| ends(&judge.fault(&timeout))), "a page that times out is asked for for ever");
+}
+
+/// What a verdict says is one line, short and printable.
+fn assert_told(verdict: &Verdict) {
+    let told = match verdict {
+        Verdict::Retry { reason, .. } => reason.clone(),
+        Verdict::Smaller(excess) => excess.to_string(),
+        Verdict::Stop(stop) => stop.to_string(),
+    };
+    assert!(!told.is_empty() && told.chars().count() < 500 && !told.contains(char::is_control), "{told:?}");
+}
+
+/// A compressed body: never more than the cap, and what a decoder of others makes of it.
+fn body(data: &[u8]) {
+    const CAP: usize = 1 << 16;
+    let inflated = inflate(Encoding::Gzip, data, CAP);
+    let (mut expected, mut others) = (Vec::new(), flate2::bufread::MultiGzDecoder::new(data).take(CAP as u64 + 1));
+    let sound = others.read_to_end(&mut expected).is_ok();
+    match inflated {
+        Ok(inflated) => assert!(sound && inflated == expected, "others read another text"),
+        Err(InflateError::TooLarge { .. }) => assert!(!sound || expected.len() > CAP, "it is not too large"),
+        Err(InflateError::Damaged(_)) => assert!(!sound || expected.len() > CAP, "others can read it"),
+    }
+}

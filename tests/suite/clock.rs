@@ -1,0 +1,165 @@
+//! Clocks that are wrong, or are set while a crawl runs, and crawls that race: neither changes a row, and nobody waits for a
+//! date that is years away. Clocks are set by `libfaketime`; its monotonic clock stays the machine's, as in real life.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::lure::{Lure, answer};
+use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+
+/// A split walk, whose windows end today, and one of many commits.
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000 }
+commit = { every = "100ms" }
+retry = { elapsed = "20s" }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+
+[[walk]]
+name = "windows"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+split = { windows = 3, from = "2022-11-01" }
+"#;
+
+const THIRTY_YEARS: i64 = 30 * 365 * 24 * 3600;
+
+/// Where Debian puts the library; `None`, and the tests are skipped, where there is none.
+fn library() -> Option<PathBuf> {
+    let found =
+        std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    let found = found.filter(|path| path.exists()).max();
+    if found.is_none() {
+        eprintln!("skipped: there is no libfaketime");
+    }
+    found
+}
+
+/// `command` with its clock off by this many seconds, at every look what the file says, if there is one.
+fn skew(mut command: Command, library: &PathBuf, offset: i64) -> Command {
+    command.env("LD_PRELOAD", library).env("FAKETIME", format!("{offset:+}"));
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+    command
+}
+
+/// The runs in the order of their commits, each once.
+fn runs(room: &Room) -> Vec<String> {
+    let rows = read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT run FROM pages"]);
+    rows.lines().map(str::to_owned).collect()
+}
+
+fn assert_same_rows(rooms: &[Room]) {
+    // Which window met a model, on which page, depends on when the windows were split.
+    let rows = "SELECT DISTINCT CAST(m AS VARCHAR) AS row FROM \
+                (SELECT split_part(walk, '/', 1) AS name, * EXCLUDE (fetched_at, page, walk) FROM models) m";
+    let sql = format!("SELECT md5(string_agg(row, ';' ORDER BY row)), count(*) FROM ({rows})");
+    let told = rooms.iter().map(|room| read("query.py", &[&room.dataset().display().to_string(), &sql]));
+    let told: Vec<String> = told.collect();
+    assert!(told[0].contains(", 240]") && told.iter().all(|rows| *rows == told[0]), "{told:?}");
+}
+
+#[test]
+fn rows_are_the_same_whatever_the_clock_says() {
+    let Some(library) = library() else { return };
+    let sandbox = Sandbox::start(&["--models", "120"]);
+    let mut rooms = vec![Room::new(CRAWL, &sandbox.base)];
+    assert_exit(&rooms[0].run(&[]), 0);
+    for offset in [-THIRTY_YEARS, THIRTY_YEARS] {
+        let room = Room::new(CRAWL, &sandbox.base);
+        assert_exit(&skew(room.crawl(), &library, offset).output().unwrap(), 0);
+        let year =
+            read("query.py", &[&room.dataset().display().to_string(), "SELECT max(year(fetched_at)) FROM models"]);
+        assert!(!year.contains("[202"), "the clock was not set: {year}");
+        rooms.push(room);
+    }
+    // One dataset, a run in every age, the later ones mostly in earlier years.
+    let room = Room::new(CRAWL, &sandbox.base);
+    for offset in [THIRTY_YEARS, 0, -THIRTY_YEARS, THIRTY_YEARS / 2] {
+        let stopped = skew(room.crawl(), &library, offset).args(["--max-pages", "5"]).output().unwrap();
+        assert_exit(&stopped, 3);
+        room.assert_sound();
+        assert_exit(&program().arg("status").arg(room.dataset()).output().unwrap(), 0);
+    }
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(runs(&room).len(), 5);
+    rooms.push(room);
+    rooms.iter().for_each(Room::assert_sound);
+    assert_same_rows(&rooms);
+}
+
+#[test]
+fn rows_are_the_same_while_the_clock_jumps() {
+    let Some(library) = library() else { return };
+    let sandbox =
+        Sandbox::start(&["--models", "120", "--latency", "20", "--fault", "kind=status,code=503,retry_after=1,nth=9"]);
+    let (steady, room) = (Room::new(CRAWL, &sandbox.base), Room::new(CRAWL, &sandbox.base));
+    assert_exit(&steady.run(&[]), 0);
+    let clock = room.file().with_file_name("clock");
+    let set = |offset: i64| {
+        // Replaced whole, so that nobody reads half of it.
+        let next = clock.with_extension("next");
+        std::fs::write(&next, format!("{offset:+}\n")).unwrap();
+        std::fs::rename(&next, &clock).unwrap();
+    };
+    set(0);
+    let over = AtomicBool::new(false);
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            for offset in [-THIRTY_YEARS, THIRTY_YEARS, 0, -3600, 3600, -1, 1].into_iter().cycle() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                set(offset);
+                thread::sleep(Duration::from_millis(15));
+            }
+        });
+        let mut crawl = skew(room.crawl(), &library, 0);
+        let output = crawl.env_remove("FAKETIME").env("FAKETIME_TIMESTAMP_FILE", &clock).output().unwrap();
+        over.store(true, Ordering::SeqCst);
+        output
+    });
+    assert_exit(&output, 0);
+    // How long it took is told by a clock that nobody sets.
+    assert!(!told(&output).contains(" d ") && !told(&output).contains(" h "), "{}", told(&output));
+    let years =
+        read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT year(fetched_at) FROM pages"]);
+    assert!(years.lines().count() >= 3, "the clock did not jump: {years}");
+    room.assert_sound();
+    assert_same_rows(&[steady, room]);
+}
+
+#[test]
+fn a_date_to_wait_for_is_read_by_the_servers_clock_or_not_for_long() {
+    let Some(library) = library() else { return };
+    for (offset, date) in [(-THIRTY_YEARS, true), (THIRTY_YEARS, true), (-THIRTY_YEARS, false), (THIRTY_YEARS, false)] {
+        let first = AtomicBool::new(true);
+        let lure = Lure::start(move |_| {
+            if first.swap(false, Ordering::SeqCst) {
+                let now = if date { "date: Sun, 01 Nov 2026 12:00:00 GMT\r\n" } else { "" };
+                let headers = format!("{now}retry-after: Sun, 01 Nov 2026 12:00:01 GMT\r\n");
+                return answer("429 Too Many Requests", &headers, r#"{"error":"slow down"}"#);
+            }
+            answer("200 OK", "", r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#)
+        });
+        let text = CRAWL.split("[[walk]]").take(2).collect::<Vec<_>>().join("[[walk]]").replace("20s", "3s");
+        let room = Room::new(&text, &lure.base);
+        let output = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
+        // Without the server's own date, a clock that is behind is told to wait for 30 years: it waits as long as a page may take.
+        let code = if date || offset > 0 { 0 } else { 3 };
+        assert_eq!(output.status.code(), Some(code), "{offset} {date}: {}", told(&output));
+        assert_eq!(lure.requests().len(), if code == 0 { 2 } else { 1 }, "{offset} {date}");
+    }
+}
+
+#[test]
+fn of_crawls_that_race_one_writes() {
+    read("../../scripts/races", &["40", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
+}

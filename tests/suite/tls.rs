@@ -1,0 +1,123 @@
+//! Encryption is verified: a server with a certificate that nobody vouches for, that is too old or of another host hears no
+//! request and no key. The certificates lie in `tests/suite/tls`, all of one key that is good for nothing else.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::lure::answer;
+use crate::support::{Room, assert_exit, told};
+
+const KEY: &str = "canary-4f1d9c27b3";
+
+const CRAWL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+retry = { attempts = 1 }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", nsfw = true }
+"#;
+
+fn pem(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/suite/tls").join(name)
+}
+
+/// Starts a server with this certificate; gives its port, and what it could decrypt of what was sent.
+fn serve(certificate: &str) -> (u16, Arc<Mutex<String>>) {
+    let chain = vec![CertificateDer::from_pem_file(pem(certificate)).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, heard) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(String::new())));
+    let ear = Arc::clone(&heard);
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket);
+            let mut block = [0; 4096];
+            // A client that refuses the certificate never gets this far.
+            while let Ok(length @ 1..) = stream.read(&mut block) {
+                let mut heard = ear.lock().unwrap();
+                heard.push_str(&String::from_utf8_lossy(&block[..length]));
+                if heard.ends_with("\r\n\r\n") {
+                    break;
+                }
+            }
+            let page = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
+            let _ = stream.write_all(&answer("200 OK", "", page));
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    (port, heard)
+}
+
+/// Crawls `https://<host>:<port>` with a key, trusting these certificates instead of the system's where there are any.
+fn crawl(host: &str, port: u16, trusted: Option<&str>) -> Output {
+    let room = Room::new(CRAWL, &format!("https://{host}:{port}/api/v1"));
+    let mut command = room.crawl();
+    if let Some(trusted) = trusted {
+        command.env("SSL_CERT_FILE", pem(trusted));
+    }
+    command.args(["-v", "-v"]).env("CIVITAI_API_KEY", KEY).output().unwrap()
+}
+
+#[test]
+fn a_server_that_is_vouched_for_is_asked() {
+    let (port, heard) = serve("good.pem");
+    assert_exit(&crawl("127.0.0.1", port, Some("good.pem")), 0);
+    assert!(heard.lock().unwrap().to_ascii_lowercase().contains(&format!("authorization: bearer {KEY}")));
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_hears_nothing() {
+    for (why, certificate, host, trusted) in [
+        ("self-signed", "good.pem", "127.0.0.1", None),
+        ("signed by somebody else", "good.pem", "127.0.0.1", Some("another-host.pem")),
+        ("too old", "expired.pem", "127.0.0.1", Some("expired.pem")),
+        ("of another host", "another-host.pem", "127.0.0.1", Some("another-host.pem")),
+        ("of an address, asked by name", "good.pem", "localhost", Some("good.pem")),
+    ] {
+        let (port, heard) = serve(certificate);
+        let refused = crawl(host, port, trusted);
+        assert_eq!(refused.status.code(), Some(3), "{why}: {}", told(&refused));
+        assert!(told(&refused).contains("no secure connection could be made"), "{why}: {}", told(&refused));
+        assert!(!told(&refused).contains(KEY), "{why}: the key was printed");
+        assert_eq!(*heard.lock().unwrap(), "", "{why}: it was asked");
+    }
+}
+
+#[test]
+fn without_encryption_only_this_machine_is_asked() {
+    // Addresses that no packet reaches; nothing is looked up either.
+    for host in [
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "3221225985",
+        "mirror.invalid",
+        "127.0.0.1.mirror.invalid",
+        "localhost.mirror.invalid",
+    ] {
+        let room = Room::new(CRAWL, &format!("http://{host}:9/api/v1"));
+        let refused = room.run(&[]);
+        assert_exit(&refused, 2);
+        assert!(told(&refused).contains("insecure_http"), "{host}: {}", told(&refused));
+        // Allowed or not, a key does not go there.
+        let text = std::fs::read_to_string(room.file()).unwrap();
+        std::fs::write(room.file(), format!("insecure_http = true\n{text}")).unwrap();
+        let refused = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
+        assert_exit(&refused, 2);
+        assert!(told(&refused).contains("unencrypted"), "{host}: {}", told(&refused));
+    }
+}
