@@ -56,7 +56,8 @@ fn of_tables(word: &str) -> Option<String> {
         None => table::named(word).map(of_table),
         Some((table, column)) => {
             let table = table::named(table)?;
-            let column = table.columns().into_iter().find(|known| known.name == column)?;
+            let mut columns = table.columns().into_iter().chain(table.snapshot_columns());
+            let column = columns.find(|known| known.name == column)?;
             let null = if column.nullable { "may be null" } else { "never null" };
             Some(format!("{}.{} ({}, {null}): {}\n", table.name, column.name, type_name(&column), column.doc))
         }

@@ -119,10 +119,14 @@ fn spark_type(column: &Column) -> &'static str {
 fn markdown(table: &Table) -> String {
     let mut text = format!("## {}\n\n{} Key: {}.\n\n", table.name, table.doc, table.key.join(", "));
     text.push_str("| column | type | null | meaning |\n|---|---|---|---|\n");
-    for column in table.columns() {
+    let columns = table.columns();
+    let mut line = |column: &Column, place: &str| {
         let null = if column.nullable { "yes" } else { "" };
-        text.push_str(&format!("| {} | {} | {null} | {} |\n", column.name, type_name(&column), column.doc));
-    }
+        text.push_str(&format!("| {} | {} | {null} | {place}{} |\n", column.name, type_name(column), column.doc));
+    };
+    columns.iter().for_each(|column| line(column, ""));
+    let added = table.snapshot_columns().into_iter().filter(|added| columns.iter().all(|own| own.name != added.name));
+    added.for_each(|column| line(&column, "In snapshots: "));
     text
 }
 

@@ -47,6 +47,15 @@ fn every_column_is_explained() {
 }
 
 #[test]
+fn columns_of_snapshots_are_told_too() {
+    assert!(printed(&["explain", "models.gone_at"]).contains("had ended without it"));
+    let schema = printed(&["schema", "models"]);
+    for column in ["first_seen_at", "last_seen_at", "gone_at"] {
+        assert_eq!(schema.matches(&format!("| {column} |")).count(), 1, "{schema}");
+    }
+}
+
+#[test]
 fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
     assert!(printed(&["explain", "cursor_loop"]).starts_with("a walk that ended `cursor_loop`: "));
     assert!(printed(&["explain", "the model has no `id`"]).contains("`rejects.item`"));
