@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub(super) hidden: bool,
     /// It was published after the server started.
     pub(super) late: bool,
+    /// It was there, but in no list, until it was published again.
+    pub(super) emerged: bool,
     /// It changed after the server started, and its name with it when it was edited.
     pub(super) changed: bool,
     pub(super) edited: bool,
@@ -79,6 +81,7 @@ impl Entry {
         self.hidden = change == Change::Unpublish;
         self.changed |= matches!(change, Change::Edit | Change::PublishAgain);
         self.edited |= change == Change::Edit;
+        self.emerged |= change == Change::PublishAgain && (self.last_version_at.is_none() || self.all_early_access());
         if change == Change::PublishAgain && self.version_count() < VERSIONS_MAX {
             self.base_at = self.base_at.or(self.last_version_at).or(Some(self.created_at));
             self.added.push(now);

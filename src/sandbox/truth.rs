@@ -73,10 +73,14 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
     let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
     let models = models(world, &pairs)?;
     let mut lines = String::new();
-    for (row, view) in models {
+    for (row, mut view) in models {
         let entry = world.catalog.entry(row);
-        if throughout && entry.late {
-            continue;
+        if throughout {
+            if entry.late || (entry.emerged && !view.all_versions) {
+                continue;
+            }
+            // Versions that came later stand behind the others.
+            view.among &= (1 << entry.versions) - 1;
         }
         let (mut json, mut own) = (Writer::default(), String::new());
         world.catalog.render(row, view, &mut json);

@@ -135,6 +135,10 @@ class Check:
                 self.compare(table, f"walk LIKE '{walk}/%' AND NOT ({again})", f"{query}&ids=all{throughout}")
             if ids and not self.throughout:
                 self.compare(table, again, f"model_id={','.join(map(str, ids))}")
+        if self.throughout:
+            # Some are unpublished before they are looked up.
+            of = f"regexp_extract(walk, '[0-9]+$')::BIGINT FROM all_pages WHERE {again} AND status = 404"
+            ids += [row[0] for row in self.db.execute(f"SELECT DISTINCT {of}").fetchall()]
         hollow = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
         self.fault("models without versions not looked up", hollow.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
         self.counts["looked_up"] = len(ids)
