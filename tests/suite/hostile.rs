@@ -190,6 +190,10 @@ fn assert_places(room: &Room) {
     let (root, mut found) = (room.file().parent().unwrap().to_owned(), Vec::new());
     walk(&root, &root, &mut found);
     let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    let of_snapshot = |name: &str| {
+        let table = name.strip_suffix(".parquet").and_then(civitrawl::table::named);
+        name == "snapshot.json" || table.is_some()
+    };
     for path in found {
         let known = match path.split('/').collect::<Vec<_>>()[..] {
             ["crawl.toml"] | ["dataset", ".lock"] => true,
@@ -197,6 +201,8 @@ fn assert_places(room: &Room) {
             ["dataset", "parts", table, name] => {
                 civitrawl::table::named(table).is_some() && plain(name) && name.ends_with(".parquet")
             }
+            ["dataset", "latest", name] => of_snapshot(name),
+            ["dataset", "snapshots", number, name] => number.parse::<u32>().is_ok() && of_snapshot(name),
             _ => false,
         };
         assert!(known, "a file of an unknown place: {path}");
@@ -235,7 +241,8 @@ fn no_link_of_a_page_is_followed() {
     });
     let room = Room::new(PAGES, &lure.base);
     assert_exit(&room.run(&["-v", "-v"]), 0);
-    assert_eq!(lure.requests().len(), FORMS.len());
+    // Every page once, and the first once more at the end: nothing else.
+    assert_eq!(lure.requests().len(), FORMS.len() + 1);
     assert_reach(&lure, &trap);
     assert_places(&room);
 }
@@ -257,7 +264,7 @@ fn a_cursor_is_sent_back_and_means_nothing_else() {
     });
     let room = Room::new(PAGES, &lure.base);
     assert_exit(&room.run(&["-v", "-v"]), 0);
-    assert_eq!(lure.requests().len(), FORMS.len() + 1);
+    assert_eq!(lure.requests().len(), FORMS.len() + 2);
     assert_reach(&lure, &trap);
     assert_places(&room);
     room.assert_sound();
