@@ -53,12 +53,23 @@ struct Frame<'a> {
     /// Whether the server takes cursors made here; no more of them are made once it has refused one.
     forging: Cell<bool>,
     moved: Notify,
+    /// How often anything moved.
+    moves: Cell<u64>,
     /// Windows whose forged cursor was refused and that the window before them has not reached yet; and how many of them
     /// have looked in vain since anything moved.
     held: Cell<usize>,
     idle: Cell<usize>,
     begins: i64,
     ends: i64,
+}
+
+impl Frame<'_> {
+    /// Wakes everybody who waits for something to move: whoever looked in vain must look again.
+    fn stir(&self) {
+        self.moves.set(self.moves.get() + 1);
+        self.idle.set(0);
+        self.moved.notify_waiters();
+    }
 }
 
 /// Walks the windows, `count` at once.
@@ -80,6 +91,7 @@ pub(super) async fn run(walk: &Walk, state: &State, count: u32, from: i64, share
         panes: RefCell::default(),
         forging: Cell::new(true),
         moved: Notify::new(),
+        moves: Cell::new(0),
         held: Cell::new(0),
         idle: Cell::new(0),
         begins: from,
@@ -106,7 +118,7 @@ async fn work(frame: &Frame<'_>) -> Result<Left, Error> {
             }
         };
         if !matches!(left, Left::Over) {
-            frame.moved.notify_waiters();
+            frame.stir();
             return Ok(left);
         }
     }
@@ -128,7 +140,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
     let on_page = |cursor: &str| {
         pane.pages.set(pane.pages.get() + 1);
         pane.at.set((frame.windows.at)(cursor).unwrap_or(pane.at.get()));
-        frame.moved.notify_waiters();
+        frame.stir();
     };
     let mut thread = Thread::new(frame.walk, &frame.name, &key, state);
     let mut left = strand::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
@@ -136,7 +148,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
         frame.forging.set(false);
         frame.panes.borrow_mut().remove(&key);
-        frame.moved.notify_waiters();
+        frame.stir();
         if state.since.is_some() && strand.from == state.since {
             // No window before this one could hand over anything: it is the first.
             strand::whole(thread, frame.shared);
@@ -156,7 +168,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         };
     }
     frame.panes.borrow_mut().remove(&key);
-    frame.moved.notify_waiters();
+    frame.stir();
     Ok(left)
 }
 
@@ -165,23 +177,24 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
 async fn await_handover(frame: &Frame<'_>, pane: &Rc<Pane>) -> Option<String> {
     frame.held.set(frame.held.get() + 1);
     let cursor = loop {
-        let moved = frame.moved.notified();
+        let (moved, moves) = (frame.moved.notified(), frame.moves.get());
         let cursor = frame.shared.ledger.handover(&frame.name, &pane.strand).await;
         if cursor.is_some() {
             frame.panes.borrow_mut().insert(Arc::clone(&pane.strand), Rc::clone(pane));
             break cursor;
         }
-        frame.idle.set(frame.idle.get() + 1);
-        // Another that is held may have been handed something just now: only when all have looked, none has.
-        if frame.panes.borrow().is_empty() && frame.idle.get() == frame.held.get() {
-            frame.idle.set(frame.idle.get() - 1);
-            break None;
+        if frame.moves.get() == moves {
+            frame.idle.set(frame.idle.get() + 1);
+            // Another that is held may have been handed something just now: only when all have looked since anything
+            // moved, none has.
+            if frame.panes.borrow().is_empty() && frame.idle.get() == frame.held.get() {
+                break None;
+            }
         }
         moved.await;
-        frame.idle.set(frame.idle.get() - 1);
     };
     frame.held.set(frame.held.get() - 1);
-    frame.moved.notify_waiters();
+    frame.stir();
     cursor
 }
 
