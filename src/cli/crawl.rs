@@ -138,7 +138,9 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         .iter()
         .filter_map(|table| Some(vec![table.name.to_owned(), count(*report.rows.get(table.name)?)]))
         .collect();
-    text.push_str(&grid(&["table", "new rows"], &rows));
+    if !rows.is_empty() {
+        text.push_str(&grid(&["table", "new rows"], &rows));
+    }
     for doubt in &report.doubts {
         text.push_str(&format!("\n{doubt}\n"));
     }

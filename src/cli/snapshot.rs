@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             ));
             Exit::Complete
         }
-        Ok(Taken::Empty) => {
+        // Nothing tells it to stop: a signal ends the process, and the next opening clears its draft away.
+        Ok(Taken::Empty | Taken::Halted) => {
             print(&format!("nothing to take: {} has no rows yet\n", layout.root().display()));
             Exit::Complete
         }
@@ -62,7 +63,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     }
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune })
+    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune, halt: None })
 }
 
 fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {

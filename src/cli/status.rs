@@ -16,6 +16,7 @@ use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
 use crate::dataset::storage::{Disk, Storage as _};
+use crate::dataset::view::Snapshot;
 use crate::engine::doubts::missing_from;
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,8 @@ fn status(layout: &Layout) -> Result<(String, Record), dataset::Error> {
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
     let report = report(layout, last);
     let walks = walks(last) + &full_pass(&manifest, last);
-    let text = [headline(layout, last), walks, verdict(last, &report), tables(&manifest), last_run(last, &report)];
+    let held = tables(&manifest) + "\n" + &snapshot(layout, &manifest);
+    let text = [headline(layout, last), walks, verdict(last, &report), held, last_run(last, &report)];
     let text = text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
     Ok((text, last.clone()))
 }
@@ -165,6 +167,24 @@ fn tables(manifest: &Manifest) -> String {
         })
         .collect();
     grid(&["table", "rows", "parts", "size"], &rows)
+}
+
+/// What readers see, and whether that is everything.
+fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
+    let taken = match Snapshot::newest(layout, &Disk) {
+        Ok(Some(taken)) => taken.inventory,
+        Ok(None) => return String::from("no snapshot yet\n"),
+        Err(error) => return format!("the newest snapshot cannot be read; `civitrawl verify` tells more: {error}\n"),
+    };
+    let newer = manifest.parts.range(taken.commit + 1..).count() as u64;
+    let newer = if newer == 0 { String::new() } else { format!("; {} newer commits are not in it", count(newer)) };
+    format!(
+        "snapshot {} of {}: {} tables, everything up to commit {}{newer}\n",
+        taken.snapshot,
+        taken.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        taken.files.len(),
+        taken.commit
+    )
 }
 
 /// What the last run's report says of its pace; nothing when it has none.

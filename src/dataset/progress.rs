@@ -25,8 +25,11 @@ pub struct Walk {
     /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
-    /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one. An incremental
-    /// walk starts with what the pass it builds on had reached.
+    /// When its first answer came (milliseconds since 1970), by the server's clock where it tells the time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub began: Option<i64>,
+    /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one; never later than
+    /// when the walk began. An incremental walk starts with what the pass it builds on had reached.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reached: Option<i64>,
     /// How many items the server says there are, where it tells it truly.

@@ -14,8 +14,8 @@ use crate::table::{models, pages};
 /// The strand of a looked up model, before its id.
 pub const GONE: &str = "gone/";
 
-/// Ids of the models that a walk met in one of the passes `earlier` and not in this one, in order. One that was looked up
-/// and not found since it was met last needs no second look.
+/// Ids of the models that a walk met in one of the passes `earlier` and that no walk met in this one, in order. One that was
+/// looked up, whoever did it, and not found since the walk met it last needs no second look.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -30,7 +30,8 @@ pub fn unmet(
     each_batch(layout, storage, &models::TABLE, &["id", "pass", "walk"], &mut |batch| {
         let (Some(ids), Some(passes)) = (numbers(batch, "id"), numbers(batch, "pass")) else { return };
         for (row, name) in texts(batch, "walk") {
-            if (passes[row] == pass || earlier.contains(&passes[row])) && strand_of(walk, name).is_some() {
+            let counts = earlier.contains(&passes[row]) && walk_and_strand(name).0 == walk;
+            if counts || passes[row] == pass {
                 let seen = last.entry(ids[row]).or_default();
                 *seen = passes[row].max(*seen);
             }
@@ -40,7 +41,7 @@ pub fn unmet(
     each_batch(layout, storage, &pages::TABLE, &["pass", "walk", "status"], &mut |batch| {
         let (Some(passes), Some(statuses)) = (numbers(batch, "pass"), numbers(batch, "status")) else { return };
         for (row, name) in texts(batch, "walk").filter(|(row, _)| statuses[*row] == 404) {
-            let id = strand_of(walk, name).and_then(|strand| strand.strip_prefix(GONE)?.parse().ok());
+            let id = walk_and_strand(name).1.strip_prefix(GONE).and_then(|id| id.parse().ok());
             if let Some(id) = id.filter(|id| last.get(id).is_some_and(|seen| *seen <= passes[row])) {
                 last.remove(&id);
             }
@@ -50,10 +51,9 @@ pub fn unmet(
     Ok(ids.into_iter().collect())
 }
 
-/// The strand's key, when the name is that of the walk or of one of its strands.
-fn strand_of<'a>(walk: &str, name: &'a str) -> Option<&'a str> {
-    let rest = name.strip_prefix(walk)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+/// What a name tells: the walk, and behind a slash the strand.
+fn walk_and_strand(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or((name, ""))
 }
 
 fn numbers<'a>(batch: &'a RecordBatch, column: &str) -> Option<&'a [i64]> {

@@ -1,5 +1,5 @@
-//! What a walk looks at once more before it closes: the edge where rows appeared meanwhile, and models that came without
-//! versions they tell of.
+//! What a walk looks at once more before it closes: the edge where rows appeared meanwhile, models that came without versions
+//! they tell of, and models that did not come at all.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,19 +7,24 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
+use super::gone;
 use super::job::{AGAIN, EDGE};
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
 use crate::api::model_by_id::MODEL;
 use crate::dataset::commit::Walk as State;
+use crate::dataset::layout::Layout;
+use crate::dataset::unmet::GONE;
 use crate::definition::{Later, Strands, Walk};
 
-/// Reads the page at the edge, then asks for models by their ids, then looks up those the list shows without any version
-/// (its cache loses them at times), `workers` at once. Their rows carry a strand that begins with [`AGAIN`].
+/// Reads the page at the edge, then asks for models by their ids, `workers` at once, then looks up those the list shows
+/// without any version (its cache loses them at times) or no longer. Their rows carry a strand that begins with [`AGAIN`] or
+/// [`GONE`].
 pub(super) async fn run(
     walk: &Walk,
     name: &Arc<str>,
     state: &State,
+    dataset: &Layout,
     workers: u32,
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
@@ -38,7 +43,9 @@ pub(super) async fn run(
     if !matches!(left, Left::Over) {
         return Ok(left);
     }
-    look_up(walk, name, AGAIN, shared.ledger.rest(name).await.hollow, workers, shared).await
+    let hollow = shared.ledger.rest(name).await.hollow.into_iter().map(|id| (AGAIN, id));
+    let gone = gone::missed(walk, name, dataset, shared).await?.into_iter().map(|id| (GONE, id));
+    look_up(walk, name, hollow.chain(gone).collect(), workers, shared).await
 }
 
 /// The walk's own question, for these models only: the list then shows all their versions.
@@ -49,12 +56,11 @@ fn by_ids(walk: &Walk, name: &Arc<str>, ids: &[i64], state: &State) -> Thread {
     Thread { params, ..Thread::new(walk, name, &format!("{AGAIN}ids/{first}..{last}"), state) }
 }
 
-/// Looks up models by their ids, `workers` at once; their rows carry a strand that is this prefix and the id.
-pub(super) async fn look_up(
+/// Looks up models, `workers` at once; their rows carry a strand that is the prefix and the id.
+async fn look_up(
     walk: &Walk,
     name: &Arc<str>,
-    prefix: &str,
-    ids: Vec<i64>,
+    models: Vec<(&str, i64)>,
     workers: u32,
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
@@ -66,7 +72,7 @@ pub(super) async fn look_up(
         strands: Strands::One,
         later: Later::default(),
     };
-    let by_id = ids.into_iter().map(|id| {
+    let by_id = models.into_iter().map(|(prefix, id)| {
         let begun = Thread::new(&lookup, name, &format!("{prefix}{id}"), &State::default());
         Thread { key: Some(id.to_string().into()), ..begun }
     });

@@ -174,7 +174,10 @@ impl Book {
             repairs: page.repairs,
             bytes: bytes as u64,
         });
-        self.walk(&asked.walk).count(asked, &page);
+        let now = answer.date.map_or(at.fetched_at, |date| date.as_millisecond());
+        let walk = self.walk(&asked.walk);
+        walk.began(now);
+        walk.count(asked, &page);
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));

@@ -11,6 +11,7 @@ use url::Url;
 use super::book::Keeping;
 use super::claims::claims;
 use super::doubts::doubts;
+use super::gone::Claimed;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
@@ -26,6 +27,7 @@ use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::{Layout, RunId};
+use crate::dataset::snapshot::is_owed;
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
 use crate::dataset::values::distinct;
@@ -60,7 +62,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let dataset = options.dataset.clone();
     let store = Store::open(options.dataset, Arc::new(Disk))?;
-    let pass = pass::choose(crawl, store.manifest(), options.restart)?;
+    let owed = crawl.snapshot.take && is_owed(&store)?;
+    let pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();
@@ -83,21 +86,24 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         stop: &options.stop,
         monitor: &*monitor,
         earlier: &earlier,
+        claimed: &Claimed::default(),
     };
     let left = walk_all(crawl, &states, &dataset, shared).await;
 
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
-    let outcome = judge(left?, &walks);
+    let mut outcome = judge(left?, &walks);
     let known = known(crawl, &dataset)?;
     let mut doubts = doubts(crawl, &walks, &known);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }
-    tally.close(outcome.state(), outcome.reason(), doubts, seen(crawl, &walks, &known));
+    tally.conclude(&outcome);
+    tally.close(doubts, seen(crawl, &walks, &known));
     store.write_report(&run, &tally.report())?;
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
-        store = snapshot::after_pass(store, crawl.snapshot, crawl.history.clone(), &*monitor).await?;
+        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*monitor, outcome).await?;
+        tally.conclude(&outcome);
         store.write_report(&run, &tally.report())?;
     }
     if let Some(metrics) = metrics {

@@ -62,12 +62,12 @@ pub enum Refusal {
     },
 }
 
-/// The pass that a run of `crawl` works on in a dataset whose records say this. `restart` gives up an unfinished one, and
-/// begins a full one.
+/// The pass that a run of `crawl` works on in a dataset whose records say this. One is finished when its snapshot is taken,
+/// which may be `owed`. `restart` gives up an unfinished one, and begins a full one.
 ///
 /// # Errors
 /// When the dataset is another crawl's, or the definition changed in the middle of a pass.
-pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass, Refusal> {
+pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
     let before = if restart { &Manifest::default() } else { manifest };
     let fresh = |number| Pass {
@@ -82,7 +82,8 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool) -> Result<Pass,
     if last.crawl != crawl.name {
         return Err(Refusal::OtherCrawl { theirs: last.crawl.clone(), ours: crawl.name.clone() });
     }
-    if restart || last.is_pass_over() {
+    let is_finished = last.is_pass_over() && !(owed && last.definition == definition);
+    if restart || is_finished {
         return Ok(fresh(last.pass + 1));
     }
     if last.definition != definition {
@@ -121,7 +122,7 @@ fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) 
 ///
 /// Those of one endpoint begin together, where the first of them must: else a narrower walk would be the only one to see a
 /// thing again, and what a fuller one said of it would count no more. No clock is asked: what counts are the dates that the
-/// server's own cursors told.
+/// server's own cursors told, none of them later than the walk that was told it.
 fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, Walk> {
     let mut begins: BTreeMap<&str, Option<i64>> = BTreeMap::new();
     for walk in crawl.walks.iter().filter(|walk| walk.later.incremental.is_some()) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Outcome;
 use super::monitor::{Event, Monitor};
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::RunId;
@@ -173,10 +174,16 @@ impl Tally {
         serde_json::to_string_pretty(&self.snapshot()).unwrap_or_default() + "\n"
     }
 
-    /// Closes the report.
-    pub fn close(&self, state: &'static str, reason: Option<String>, doubts: Vec<String>, seen: Vec<String>) {
+    /// Notes what the run came to, as far as that can be told by now.
+    pub fn conclude(&self, outcome: &Outcome) {
         let mut report = self.lock();
-        (report.state, report.reason, report.doubts, report.seen) = (state, reason, doubts, seen);
+        (report.state, report.reason) = (outcome.state(), outcome.reason());
+    }
+
+    /// Notes what may be missing, and what was seen.
+    pub fn close(&self, doubts: Vec<String>, seen: Vec<String>) {
+        let mut report = self.lock();
+        (report.doubts, report.seen) = (doubts, seen);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {

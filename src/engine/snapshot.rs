@@ -1,36 +1,47 @@
 //! The snapshot that a crawl takes when a pass is over.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::Error;
 use super::monitor::{Event, Monitor};
-use crate::dataset::snapshot::{Taken, Wishes, take};
+use super::stop::Stop;
+use super::{Error, Outcome};
+use crate::dataset::snapshot::{Halt, Taken, Wishes, take};
 use crate::dataset::store::Store;
-use crate::definition::Snapshot;
-use crate::table::Table;
+use crate::definition::Crawl;
 
-/// Takes a snapshot on a thread of its own, so that signals are still heard, and gives the store back.
+/// Takes a snapshot on a thread of its own, so that the deadline and signals are still heard, and gives the store back,
+/// with what the run came to: stopped, where a stop left the snapshot to the next run.
 ///
 /// # Errors
 /// When the dataset is damaged or the disk refuses.
 pub(super) async fn after_pass(
     mut store: Store,
-    wished: Snapshot,
-    history: Vec<&'static Table>,
+    crawl: &Crawl,
+    stop: &Stop,
     monitor: &dyn Monitor,
-) -> Result<Store, Error> {
+    outcome: Outcome,
+) -> Result<(Store, Outcome), Error> {
     let began = Instant::now();
+    let (wished, history, asked) = (crawl.snapshot, crawl.history.clone(), stop.clone());
     let work = move || {
-        let taken = take(
-            &mut store,
-            &Wishes { history: &history, keep: &|newer, age| wished.keep.keeps(newer, age), prune: wished.prune },
-        );
+        let halt: Halt = Arc::new(move || asked.is_asked());
+        let keep = &|newer, age| wished.keep.keeps(newer, age);
+        let taken = take(&mut store, &Wishes { history: &history, keep, prune: wished.prune, halt: Some(halt) });
         (store, taken)
     };
     let (store, taken) =
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    if let Taken::New(inventory) = taken? {
-        monitor.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
+    match taken? {
+        Taken::New(inventory) => monitor.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() }),
+        Taken::Halted => {
+            let reason = stop.reason().unwrap_or_default();
+            return Ok((
+                store,
+                Outcome::Stopped(format!("{reason}; the pass is over, its snapshot is left to the next run")),
+            ));
+        }
+        Taken::Nothing(_) | Taken::Empty => {}
     }
-    Ok(store)
+    Ok((store, outcome))
 }

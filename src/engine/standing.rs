@@ -60,6 +60,11 @@ impl Standing {
         self.walk.strands.entry(key.to_owned()).or_default()
     }
 
+    /// Notes when the walk began, unless it did before.
+    pub(super) fn began(&mut self, at: i64) {
+        self.walk.began.get_or_insert(at);
+    }
+
     /// Counts a page that was taken.
     pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
         let edge = self.walk.edge.clone();
@@ -139,7 +144,9 @@ impl Standing {
         };
         let instant = windows.filter(|windows| (windows.fits)(&asked.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
         if let Some((windows, at)) = instant {
-            self.walk.reached = self.walk.reached.max(Some(at));
+            // Nothing is dated later than now, whatever the server says: one such date would hide all that comes before it.
+            let reached = self.walk.reached.max(Some(at));
+            self.walk.reached = reached.min(self.walk.began.or(reached));
             if asked.cursor.as_deref() == Some(cursor.as_str()) {
                 // A page full of rows of one instant: the server would name this cursor for ever.
                 if asked.limit < asked.endpoint.limit_max {

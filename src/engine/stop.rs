@@ -36,9 +36,14 @@ impl Stop {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the run was asked to stop.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
     /// Takes one page off the budget; false when the run must not begin another.
     pub(super) fn may_begin_page(&self) -> bool {
-        if self.asked.is_cancelled() {
+        if self.is_asked() {
             return false;
         }
         if self.pages_left.fetch_sub(1, Ordering::Relaxed) <= 0 {

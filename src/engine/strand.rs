@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 use super::Error;
+use super::gone::Claimed;
 use super::job::{Asked, Step, strand_name};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
@@ -26,6 +27,7 @@ pub(super) struct Shared<'a> {
     pub(super) stop: &'a Stop,
     pub(super) monitor: &'a dyn Monitor,
     pub(super) earlier: &'a Earlier,
+    pub(super) claimed: &'a Claimed,
 }
 
 /// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.

@@ -7,7 +7,7 @@ use super::job::AGAIN;
 use super::monitor::Event;
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
-use super::{again, each, gone, numbers, windows};
+use super::{again, each, numbers, windows};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
@@ -43,11 +43,7 @@ pub(super) async fn run(
         }
     };
     let left = match left {
-        Left::Over => again::run(walk, &name, state, workers, shared).await?,
-        left => left,
-    };
-    let left = match left {
-        Left::Over => gone::run(walk, &name, dataset, workers, shared).await?,
+        Left::Over => again::run(walk, &name, state, dataset, workers, shared).await?,
         left => left,
     };
     if matches!(left, Left::Over) {

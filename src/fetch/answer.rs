@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::fault::Unreadable;
 use super::inflate::{Encoding, INFLATED_CAP, inflate};
@@ -24,6 +25,8 @@ pub struct Answer {
     pub cache_status: Option<String>,
     /// The `Age` header: seconds the answer lay in a cache.
     pub age_s: Option<i64>,
+    /// The `Date` header: what the server's clock said.
+    pub date: Option<Timestamp>,
 }
 
 impl Answer {

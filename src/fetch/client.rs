@@ -17,7 +17,7 @@ use super::fault::{Fault, FaultKind};
 use super::inflate::{Encoding, head};
 use super::message::printable;
 use super::page_url::PageUrl;
-use super::reply::{Reply, retry_after};
+use super::reply::{Reply, http_date, retry_after};
 use super::settings::{Error, Settings, is_loopback};
 
 const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
@@ -89,6 +89,7 @@ impl Client {
             attempts: 1,
             cache_status: text(&headers, &CACHE_STATUS).map(printable),
             age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
+            date: text(&headers, &header::DATE).and_then(http_date),
         };
         Ok((reply, answer))
     }
@@ -159,7 +160,7 @@ fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
 }
 
 fn reply(status: u16, headers: &HeaderMap, head: Vec<u8>, url: &Url) -> Reply {
-    let date = text(headers, &header::DATE);
+    let date = text(headers, &header::DATE).and_then(http_date);
     let retry_after = text(headers, &header::RETRY_AFTER).and_then(|value| retry_after(value, date, Timestamp::now()));
     let redirect_host = text(headers, &header::LOCATION)
         .and_then(|location| url.join(location).ok())

@@ -51,19 +51,20 @@ impl Reply {
 
 /// How long a `Retry-After` header asks to wait: seconds, or a date, which is measured from the answer's own
 /// `Date` where it has one (the two clocks may differ), else from `now`. None if it is neither.
-pub(super) fn retry_after(value: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, date: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
-        let from = date.and_then(http_date).unwrap_or(now);
+        let from = date.unwrap_or(now);
         let wait: SignedDuration = http_date(value)?.duration_since(from);
         Duration::try_from(wait).unwrap_or_default()
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// The instant that a header names.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }
 
@@ -93,14 +94,14 @@ mod tests {
             ("", date, None),
         ] {
             let expected = seconds.map(Duration::from_secs);
-            assert_eq!(retry_after(value, date, now), expected, "{value:?}");
+            assert_eq!(retry_after(value, date.and_then(http_date), now), expected, "{value:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_header_is_survived(value: String, date: Option<String>) {
-            let wait = retry_after(&value, date.as_deref(), Timestamp::UNIX_EPOCH);
+            let wait = retry_after(&value, date.as_deref().and_then(http_date), Timestamp::UNIX_EPOCH);
             prop_assert!(wait.is_none_or(|wait| wait <= RETRY_AFTER_MAX));
         }
     }

@@ -17,7 +17,7 @@ use super::fetcher::{Event, Fetcher};
 use super::message::printable;
 use super::pace::Slot;
 use super::page_url::PageUrl;
-use super::reply::retry_after;
+use super::reply::{http_date, retry_after};
 use super::settings::is_loopback;
 
 /// The most redirects that are followed.
@@ -157,8 +157,8 @@ fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, Setback> 
 async fn refusal(mut response: Response, at_api: bool) -> Setback {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
-    let wait =
-        text(header::RETRY_AFTER).and_then(|value| retry_after(value, text(header::DATE), jiff::Timestamp::now()));
+    let wait = text(header::RETRY_AFTER)
+        .and_then(|value| retry_after(value, text(header::DATE).and_then(http_date), jiff::Timestamp::now()));
     let mut head = Vec::new();
     // What it says besides is a help only; the status is enough.
     while let Ok(Some(piece)) = response.chunk().await {

@@ -18,6 +18,9 @@ const SLOT: i64 = 30 * 86_400_000;
 const BUSYNESS: &[i64] = &[3, 9, 1, 14, 5, 2, 11, 7];
 /// How many models share one date under the trap of big ties: more than any page holds.
 const BIG_TIE: usize = 130;
+/// How many models are dated in the future under the trap of such dates: more than a small page holds.
+const FUTURE: usize = 40;
+const TEN_YEARS: i64 = 3652 * 86_400_000;
 /// Position in [`KINDS`], and its share in a thousand; the rest is spread evenly.
 const KIND_SHARES: &[(u8, u32)] = &[(4, 680), (0, 140), (1, 50), (5, 45), (16, 20)];
 /// Level mask, share in a thousand.
@@ -176,6 +179,11 @@ fn date(entries: &mut [Entry], config: &Config) {
         let tied = order.len() / 2..(order.len() / 2 + BIG_TIE).min(order.len());
         let shared = tied.clone().next().and_then(|place| entries[order[place]].last_version_at);
         tied.for_each(|place| entries[order[place]].last_version_at = shared);
+    }
+    if config.traps.has(Trap::FutureDates) {
+        for place in order.iter().rev().take(FUTURE) {
+            entries[*place].last_version_at = entries[*place].last_version_at.map(|at| at + TEN_YEARS);
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use super::fate::Change;
 use super::generate::LAST;
 use super::random::{Random, Stream};
 
-const DAY: i64 = 86_400_000;
+/// How long a night is after the one before it, in ms.
+pub(super) const DAY: i64 = 86_400_000;
 /// Draws of nights are apart from those of the schedule, which has one a model.
 const APART: u64 = 1 << 40;
 /// A share is drawn as so many of a million.

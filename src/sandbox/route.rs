@@ -140,7 +140,7 @@ pub(super) async fn serve(
         None => prepare(&state, &call, number, fault.as_ref())?,
     };
     finish(&state, &call, number, &packed.answer, fault.as_ref());
-    let headers = headers(&packed, hit, fault.as_ref());
+    let headers = headers(&packed, hit, fault.as_ref(), state.world().date());
     let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
     respond(&packed, &headers, steps, sent, torn)
 }
@@ -218,10 +218,11 @@ fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Opt
     }
 }
 
-fn headers(packed: &Packed, hit: bool, fault: Option<&Fault>) -> Vec<(HeaderName, String)> {
+fn headers(packed: &Packed, hit: bool, fault: Option<&Fault>, date: String) -> Vec<(HeaderName, String)> {
     let cacheable = packed.answer.status < 500;
     let cache = if cacheable { "public, s-maxage=300, stale-while-revalidate=150" } else { "no-store" };
     let mut headers = vec![
+        (header::DATE, date),
         (header::CACHE_CONTROL, cache.to_owned()),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
         (HeaderName::from_static("cf-cache-status"), if hit { "HIT" } else { "MISS" }.to_owned()),

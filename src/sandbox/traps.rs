@@ -35,6 +35,7 @@ pub(super) enum Trap {
     RegionClamp,
     ForgedCursorsRefused,
     BigTies,
+    FutureDates,
     Mutation,
 }
 
@@ -103,6 +104,7 @@ impl Traps {
             "A cursor that names no row, as one made up for a time window, is refused (not part of all).",
         ),
         ("big-ties", "More than 100 models share one lastVersionAt, which no cursor gets past (not part of all)."),
+        ("future-dates", "The 40 newest models are dated ten years from now (not part of all)."),
         (
             "mutation",
             "As requests go by models are published, published again, edited and unpublished (not part of all).",

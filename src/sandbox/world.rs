@@ -3,6 +3,9 @@
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
 use super::answer::Answer;
 use super::call::Call;
 use super::catalog::Catalog;
@@ -13,6 +16,7 @@ use super::generate::LAST;
 use super::image_list::Rules;
 use super::links::Links;
 use super::model_versions::Hashes;
+use super::night::DAY;
 use super::storage::Storage;
 use super::traps::{Trap, Traps};
 use super::tricks::Trick;
@@ -88,6 +92,12 @@ impl World {
             self.catalog.change(fate.row, fate.change, LAST + 3_600_000 + 1000 * self.happened as i64);
         }
         format!("{}+{}", self.happened, self.nights)
+    }
+
+    /// What the server's clock says: it stands still from night to night, behind everything that has happened.
+    pub(super) fn date(&self) -> String {
+        let now = Timestamp::from_millisecond(LAST + i64::from(self.nights + 1) * DAY).unwrap_or_default();
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default()
     }
 
     /// The answer to a request that so many came before.

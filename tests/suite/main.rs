@@ -14,6 +14,7 @@ mod disks;
 mod download;
 mod faults;
 mod get;
+mod halting;
 mod help;
 mod hostile;
 mod log;

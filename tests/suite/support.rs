@@ -88,6 +88,12 @@ impl Room {
     }
 }
 
+/// Asks a program to end, as a service manager does.
+pub fn terminate(child: &Child) {
+    let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(status.success());
+}
+
 /// Fails, showing what was printed, unless the program ended with this code.
 pub fn assert_exit(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}", told(output));

@@ -4,6 +4,7 @@
 //! TAKE     parts behind the previous snapshot, and that snapshot ─ merged by key ─▶ winners ─▶ snapshots/<n>.tmp
 //!          (a table without new rows is linked); every file and directory synced; renamed to snapshots/<n>.
 //! SHOW     a fresh link is renamed to `latest`, atomically. ← readers see the new one
+//! HALT     told to stop before that, it clears the draft away: readers see the old one, and the next run takes it anew.
 //! RETIRE   old snapshots become drafts again, and go; where it is wished, parts whose rows it holds go by a commit.
 //! ```
 //! A snapshot follows from the parts and the passes alone; the previous one only saves reading parts again. Of each thing
@@ -12,6 +13,7 @@
 
 pub(super) mod check;
 mod form;
+mod halting;
 mod history;
 mod inventory;
 mod making;
@@ -23,6 +25,7 @@ mod sink;
 mod winner;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -34,6 +37,8 @@ use crate::dataset::layout::Layout;
 use crate::dataset::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
+pub use halting::Halt;
+use halting::Halting;
 pub use inventory::{File, Inventory, State};
 use making::{Making, Sources};
 use passes::Passes;
@@ -47,6 +52,8 @@ pub struct Wishes<'a> {
     pub keep: &'a dyn Fn(usize, SignedDuration) -> bool,
     /// Whether the parts whose rows it holds are removed.
     pub prune: bool,
+    /// What stops it before it is shown; nothing, for none.
+    pub halt: Option<Halt>,
 }
 
 /// What came of it.
@@ -58,6 +65,8 @@ pub enum Taken {
     Nothing(Inventory),
     /// Nothing: no rows were committed yet.
     Empty,
+    /// Nothing: it was told to stop, and is to be taken another time.
+    Halted,
 }
 
 /// Takes a snapshot of everything committed to an open dataset, and removes what it makes superfluous.
@@ -65,13 +74,30 @@ pub enum Taken {
 /// # Errors
 /// [`Error::Damaged`] when parts are gone that only a damaged snapshot had absorbed; [`Error::Disk`].
 pub fn take(store: &mut Store, wishes: &Wishes<'_>) -> Result<Taken, Error> {
-    let taken = make(store, wishes)?;
+    let halt = wishes.halt.clone().unwrap_or_else(|| Arc::new(|| false));
+    let storage = Halting::new(store.storage(), &halt);
+    let taken = match make(store, &storage, wishes) {
+        Err(_) if storage.has_halted() => return Ok(Taken::Halted),
+        taken => taken?,
+    };
     if let Taken::New(inventory) | Taken::Nothing(inventory) = &taken
         && wishes.prune
     {
         prune(store, inventory.commit)?;
     }
     Ok(taken)
+}
+
+/// Whether the last pass is over and no snapshot was taken since.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn is_owed(store: &Store) -> Result<bool, Error> {
+    let Some(last) = store.manifest().last.as_ref().filter(|last| last.is_pass_over()) else { return Ok(false) };
+    let shelf = Shelf::new(store.layout(), store.storage());
+    let Some(newest) = shelf.numbers()?.last().copied() else { return Ok(true) };
+    let tells = |taken: Inventory| taken.pass == last.pass && taken.state != State::Unfinished;
+    Ok(!shelf.inventory(newest)?.is_ok_and(tells))
 }
 
 /// The tables whose history the newest snapshot keeps.
@@ -98,8 +124,8 @@ fn prune(store: &mut Store, through: u64) -> Result<(), Error> {
     store.commit(&writer, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
 }
 
-fn make(store: &Store, wishes: &Wishes<'_>) -> Result<Taken, Error> {
-    let (layout, storage, manifest) = (store.layout(), store.storage(), store.manifest());
+fn make(store: &Store, storage: &dyn Storage, wishes: &Wishes<'_>) -> Result<Taken, Error> {
+    let (layout, manifest) = (store.layout(), store.manifest());
     let Some(last) = &manifest.last else { return Ok(Taken::Empty) };
     let passes = Passes::of(manifest);
     let shelf = Shelf::new(layout, storage);

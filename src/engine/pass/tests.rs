@@ -47,7 +47,7 @@ fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
 
 #[test]
 fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
-    let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), &Manifest::default(), false).unwrap();
+    let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), &Manifest::default(), false, false).unwrap();
     assert_eq!((pass.number, pass.resumed), (1, false));
     assert_eq!(pass.walks, BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), Walk::default()))));
 }
@@ -55,7 +55,7 @@ fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
 #[test]
 fn an_unfinished_pass_is_resumed_where_it_stood() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
-    let pass = choose(&crawl, &standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false).unwrap();
+    let pass = choose(&crawl, &standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false, false).unwrap();
     assert_eq!((pass.number, pass.resumed), (4, true));
     assert_eq!(pass.walks["a"].strands[""].cursor.as_deref(), Some("c"));
     assert_eq!(pass.walks["a"].pages, 3);
@@ -66,10 +66,24 @@ fn an_unfinished_pass_is_resumed_where_it_stood() {
 }
 
 #[test]
+fn a_pass_without_its_snapshot_is_finished_first() {
+    let crawl = crawl("x", &["a"], 100, 1.0);
+    let over = standing(&crawl, &[("a", Some(Why::Complete))]);
+    let pass = choose(&crawl, &over, false, true).unwrap();
+    assert_eq!((pass.number, pass.resumed), (4, true));
+    assert!(pass.walks["a"].end.is_some());
+    // Unless the next one was asked for, or this one is another crawl's by now.
+    assert_eq!(choose(&crawl, &over, true, true).unwrap().number, 5);
+    let changed = self::crawl("x", &["a"], 50, 1.0);
+    assert_eq!(choose(&changed, &over, false, true).unwrap().number, 5);
+}
+
+#[test]
 fn a_pass_that_is_over_is_followed_by_the_next() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
     for why in [Why::Complete, Why::CursorLoop, Why::Unreadable, Why::NotFound] {
-        let pass = choose(&crawl, &standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false).unwrap();
+        let pass =
+            choose(&crawl, &standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false, false).unwrap();
         assert_eq!((pass.number, pass.resumed), (5, false), "{why:?}");
         assert!(pass.walks.values().all(|walk| *walk == Walk::default()) && pass.met.is_empty());
     }
@@ -84,15 +98,15 @@ fn what_a_change_of_the_crawl_file_leads_to() {
     let smaller = crawl("x", &["a", "b"], 50, 1.0);
     let fewer = crawl("x", &["a"], 100, 1.0);
 
-    assert_eq!(choose(&faster, &unfinished(), false).unwrap().number, 4, "pace may change");
+    assert_eq!(choose(&faster, &unfinished(), false, false).unwrap().number, 4, "pace may change");
     for changed in [&smaller, &fewer] {
-        assert!(matches!(choose(changed, &unfinished(), false), Err(Refusal::Changed { pass: 4, .. })));
-        let pass = choose(changed, &unfinished(), true).unwrap();
+        assert!(matches!(choose(changed, &unfinished(), false, false), Err(Refusal::Changed { pass: 4, .. })));
+        let pass = choose(changed, &unfinished(), true, false).unwrap();
         assert_eq!((pass.number, pass.resumed), (5, false), "`--restart` begins the next");
         assert_eq!(pass.definition, fingerprint(changed));
-        assert_eq!(choose(changed, &over(), false).unwrap().number, 5, "between passes anything may change");
+        assert_eq!(choose(changed, &over(), false, false).unwrap().number, 5, "between passes anything may change");
     }
-    let text = choose(&smaller, &unfinished(), false).unwrap_err().to_string();
+    let text = choose(&smaller, &unfinished(), false, false).unwrap_err().to_string();
     for part in ["pass 4", "`limit` was `100`, is `50`", "`--restart`", "`--dataset`"] {
         assert!(text.contains(part), "{text}");
     }
@@ -103,7 +117,7 @@ fn a_dataset_of_another_crawl_is_refused_even_with_restart() {
     let theirs = crawl("x", &["a"], 100, 1.0);
     let ours = crawl("y", &["a"], 100, 1.0);
     for restart in [false, true] {
-        let refusal = choose(&ours, &standing(&theirs, &[("a", None)]), restart).unwrap_err();
+        let refusal = choose(&ours, &standing(&theirs, &[("a", None)]), restart, false).unwrap_err();
         assert_eq!(refusal, Refusal::OtherCrawl { theirs: "x".to_owned(), ours: "y".to_owned() });
     }
 }
@@ -136,7 +150,7 @@ fn after(crawl: &Crawl, passes: Vec<Record>) -> Manifest {
 }
 
 fn since(crawl: &Crawl, passes: Vec<Record>) -> Option<i64> {
-    choose(crawl, &after(crawl, passes), false).unwrap().walks["a"].since
+    choose(crawl, &after(crawl, passes), false, false).unwrap().walks["a"].since
 }
 
 #[test]
@@ -193,11 +207,11 @@ fn an_incremental_walk_begins_at_a_forged_cursor_and_never_falls_back() {
     for (more, key) in [("", ""), ("split = { windows = 2, from = '2022-11-01' }", "1")] {
         let crawl = incremental(more);
         let manifest = after(&crawl, vec![passed(&crawl, Some(1_704_164_645_678), Some(Why::Complete))]);
-        let pass = choose(&crawl, &manifest, false).unwrap();
+        let pass = choose(&crawl, &manifest, false, false).unwrap();
         let walk = &pass.walks["a"];
         assert_eq!(walk.strands[key].cursor.as_deref(), Some("2024-01-02 03:03:55.678|0"));
         assert_eq!((walk.strands[key].from, walk.reached), (walk.since, Some(1_704_164_645_678)));
-        let full = choose(&crawl, &manifest, true).unwrap();
+        let full = choose(&crawl, &manifest, true, false).unwrap();
         assert_eq!(full.walks["a"], Walk::default(), "`--restart` walks everything");
     }
 }
@@ -216,7 +230,7 @@ fn incremental_walks_of_one_endpoint_begin_together() {
         let mut record = passed(&crawl, reached[0], Some(Why::Complete));
         let other = Walk { reached: reached[1], ..record.walks["a"].clone() };
         record.walks.insert("b".to_owned(), other);
-        let pass = choose(&crawl, &after(&crawl, vec![record]), false).unwrap();
+        let pass = choose(&crawl, &after(&crawl, vec![record]), false, false).unwrap();
         ["a", "b"].map(|name| (pass.walks[name].since, pass.walks[name].reached))
     };
     let (first, second) = ((Some(40_000), Some(50_000)), (Some(40_000), Some(70_000)));
