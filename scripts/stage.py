@@ -51,9 +51,9 @@ params = {{ sort = "Oldest", period = "AllTime", archived = true, limit = 10 }}
 class Sandbox:
     """A server in a process of its own."""
 
-    def __init__(self, binary, models, seed, faults=(), latency=5):
-        command = [binary, "sandbox", "--models", str(models), "--seed", str(seed), "--traps", TRAPS]
-        command += ["--latency", str(latency)] + [word for fault in faults for word in ("--fault", fault)]
+    def __init__(self, binary, models, seed, faults=(), latency=5, traps=TRAPS, more=()):
+        command = [binary, "sandbox", "--models", str(models), "--seed", str(seed), "--traps", traps]
+        command += ["--latency", str(latency), *more] + [word for fault in faults for word in ("--fault", fault)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT, text=True)
         self.base = self.process.stdout.readline().strip()
         atexit.register(self.stop)
@@ -74,13 +74,13 @@ def seed():
     return number
 
 
-def crawl_file(room, name, base):
-    """A crawl file and the dataset it names, in a directory of their own below `room`."""
+def crawl_file(room, name, base, more=""):
+    """A crawl file, with `more` keys at its top, and the dataset it names, in a directory of their own below `room`."""
     # The file's stem names the crawl, so every dataset's file has the same one.
     place = Path(room, name)
     place.mkdir(parents=True)
     file = place / "crawl.toml"
-    file.write_text(CRAWL.format(base=base, dataset=place / "dataset"))
+    file.write_text(more + CRAWL.format(base=base, dataset=place / "dataset"))
     return file, place / "dataset"
 
 
@@ -97,10 +97,10 @@ def finish(command):
     return process.returncode, errors
 
 
-def undisturbed(binary, room, models, seed):
+def undisturbed(binary, room, models, seed, more=""):
     """A crawl that nothing disturbs: its dataset, and the code it ended with."""
     sandbox = Sandbox(binary, models, seed)
-    file, dataset = crawl_file(room, "undisturbed", sandbox.base)
+    file, dataset = crawl_file(room, "undisturbed", sandbox.base, more)
     code, errors = finish([binary, "crawl", file])
     sandbox.stop()
     if code not in (0, 4):
@@ -117,9 +117,9 @@ def verify(binary, dataset):
     return None if found.returncode == expected else f"verify says {found.returncode}:\n{found.stdout}{found.stderr}"
 
 
-def compare(reference, datasets):
+def compare(reference, datasets, *options):
     """Fails unless all these datasets hold the rows of the first; says how many those are."""
-    command = [PYTHON, ROOT / "tests/readers/same.py", reference, *datasets]
+    command = [PYTHON, ROOT / "tests/readers/same.py", *options, reference, *datasets]
     same = subprocess.run(command, capture_output=True, text=True)
     if same.returncode:
         sys.exit(f"rows differ:\n{same.stdout}{same.stderr}\nthe datasets are kept")

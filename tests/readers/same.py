@@ -1,7 +1,7 @@
-"""Fails unless the parts of datasets hold the same rows: same.py [--exactly] A B [C ...] compares each with the first.
+"""Fails unless the parts of datasets hold the same rows: same.py [--exactly|--latest] A B [C ...] compares each with the first.
 
 Rows are compared as multisets over every column, except those that tell of the fetching rather than of the
-catalog; with `--exactly` over all. The server's address is put aside too, so that crawls of two sandboxes can be compared.
+catalog; with `--exactly` over all; with `--latest` those of the newest snapshots. The server's address is put aside too, so that crawls of two sandboxes can be compared.
 """
 
 import sys
@@ -10,15 +10,22 @@ from pathlib import Path
 import duckdb
 
 FETCHING = {"fetched_at", "run", "latency_ms", "attempts", "cache_status", "age_s"}
+# Of snapshots.
+FETCHING |= {"first_seen_at", "last_seen_at", "valid_from"}
 SHOWN = 5
+OPTIONS = {"--exactly", "--latest"} & set(sys.argv)
+if "--exactly" in OPTIONS:
+    FETCHING.clear()
 
 
 def tables(dataset):
+    if "--latest" in OPTIONS:
+        return {file.stem for file in Path(dataset, "latest").glob("*.parquet")}
     return {d.name for d in Path(dataset, "parts").iterdir() if any(d.glob("*.parquet"))}
 
 
 def rows(dataset, table):
-    glob = f"{dataset}/parts/{table}/*.parquet"
+    glob = f"{dataset}/latest/{table}.parquet" if "--latest" in OPTIONS else f"{dataset}/parts/{table}/*.parquet"
     columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
     # The address, and the key that makes a question asked again another one to caches.
     address = r"http://127\.0\.0\.1:[0-9]+|[?&]_=[0-9]+"
@@ -55,7 +62,4 @@ def main(first, *others):
     sys.exit(1 if faults else 0)
 
 
-arguments = sys.argv[1:]
-if arguments[0] == "--exactly":
-    FETCHING.clear()
-main(*(argument for argument in arguments if argument != "--exactly"))
+main(*(argument for argument in sys.argv[1:] if argument not in OPTIONS))
