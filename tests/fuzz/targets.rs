@@ -103,7 +103,8 @@ fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option
         rejects += if builder.table().name == "rejects" { rows.num_rows() as u64 } else { 0 };
     }
     if let Some(page) = &page {
-        assert!(page.rejects == rejects && page.rejects + page.ids.len() as u64 <= page.items, "{page:?}");
+        let refused = page.rejects + page.nameless;
+        assert!(refused == rejects && refused + page.ids.len() as u64 <= page.items, "{page:?}");
     }
     page
 }
