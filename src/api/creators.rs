@@ -4,8 +4,9 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_numbered};
 use super::object::object;
+use super::rejection::Reason;
 use super::value::{Text, text};
 use crate::table::{Tables, creators};
 
@@ -46,7 +47,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 
 fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.creators.push(creators::Row {
-        username: text(&creator.username).ok_or(Reason::nameless("the creator has no `username`"))?,
+        username: text(&creator.username).ok_or_else(|| Reason::harmless("the creator", "username"))?,
         model_count: creator.model_count,
         link: text(&creator.link),
         image: text(&creator.image),

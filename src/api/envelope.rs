@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
 use super::object::object;
+use super::rejection::Reason;
 use super::repair::repair;
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
@@ -65,33 +66,6 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// Why no table can take an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reason {
-    text: Cow<'static, str>,
-    /// Whether it is only that the item has no name.
-    nameless: bool,
-}
-
-impl Reason {
-    /// It has no name to be known by, which is no fault of the page's.
-    pub(super) fn nameless(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), nameless: true }
-    }
-}
-
-impl From<&'static str> for Reason {
-    fn from(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), nameless: false }
-    }
-}
-
-impl From<String> for Reason {
-    fn from(text: String) -> Self {
-        Self { text: Cow::Owned(text), nameless: false }
-    }
-}
-
 /// What is told of an item that became rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Taken {
@@ -126,10 +100,10 @@ pub(super) fn is_mature(levels: Option<i64>) -> bool {
 pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason>;
 
 /// Why an item is not among what was asked for, where it tells.
-pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<String>;
+pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<Reason>;
 
 /// For items that do not tell.
-pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<String> {
+pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
     None
 }
 
@@ -321,11 +295,11 @@ fn take<'a, T: Accept<'a>>(
                 None => rows(item, asked, into),
                 Some(reason) => {
                     strays += 1;
-                    page.foreign.get_or_insert_with(|| reason.clone());
-                    Err(reason.into())
+                    page.foreign.get_or_insert_with(|| reason.text.to_string());
+                    Err(reason)
                 }
             },
-            Slot::Null | Slot::Odd(_) => Err(Reason::from("it is no JSON object")),
+            Slot::Null | Slot::Odd(_) => Err(Reason::no_item()),
         };
         match taken {
             Ok(taken) => page.note(taken),
@@ -333,7 +307,7 @@ fn take<'a, T: Accept<'a>>(
                 let item = item_text(body, position);
                 let (position, item) = (position as i64, item.as_deref());
                 into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
-                *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
+                *(if reason.harmless { &mut page.nameless } else { &mut page.rejects }) += 1;
             }
         }
     }

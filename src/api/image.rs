@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use serde::de::SeqAccess;
 
 use super::endpoint::Asked;
-use super::envelope::{Reason, Taken, is_mature};
+use super::envelope::{Taken, is_mature};
 use super::extra::Extra;
 use super::image_meta::Meta;
 use super::object::object;
+use super::rejection::Reason;
 use super::value::{Accept, Instant, Slot, Text, json_text, text};
 use crate::table::{Tables, image_model_versions, image_tags, images};
 
@@ -127,7 +128,7 @@ impl<'a> Tags<'a> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
-    let id = image.id.ok_or("the image has no `id`")?;
+    let id = image.id.ok_or_else(|| Reason::nameless("the image", "id"))?;
     let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
     let stats = stats.unwrap_or_default();
     extra.nest("stats", stats.extra);
@@ -180,28 +181,28 @@ fn add_left(key: &str, left: &[String], extra: &mut Extra) {
 
 /// Why it is not among what was asked for, where the image tells. The server has answered filters with its whole feed
 /// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
-pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<String> {
+pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<Reason> {
     let id = image.id?;
     let asked_id = |name: &str| asked.param(name)?.parse::<i64>().ok();
     if let Some(wanted) = asked_id("imageId").filter(|wanted| *wanted != id) {
-        return Some(format!("it is image {id}, not {wanted}, which was asked for"));
+        return Some(Reason::foreign(&format!("it is image {id}, not {wanted}")));
     }
     let versions = image.version_ids.as_ref().map(|versions| &versions.ids).filter(|ids| !ids.is_empty());
     if let (Some(wanted), Some(ids)) = (asked_id("modelVersionId"), versions)
         && !ids.contains(&wanted)
     {
         let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-        return Some(format!("it belongs to versions {ids}, not to {wanted}, which was asked for"));
+        return Some(Reason::foreign(&format!("it belongs to versions {ids}, not to {wanted}")));
     }
     if let (Some(wanted), Some(post)) = (asked_id("postId"), image.post_id)
         && post != wanted
     {
-        return Some(format!("it belongs to post {post}, not to {wanted}, which was asked for"));
+        return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
     }
     let (wanted, user) = (asked.param("username")?, text(&image.username)?);
     // What the feed calls an image whose user it cannot name.
     let told = user != "unknown";
-    (told && !same_user(wanted, user)).then(|| format!("it is by `{user}`, not by `{wanted}`, which was asked for"))
+    (told && !same_user(wanted, user)).then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
 }
 
 /// Names are compared without case, as the server does; those of digits only have lost leading zeros on the way.

@@ -7,8 +7,9 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::envelope::{Lack, Reason, Taken, is_mature};
+use super::envelope::{Lack, Taken, is_mature};
 use super::object::object;
+use super::rejection::Reason;
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
 use crate::table::{Tables, model_tags, models};
@@ -217,33 +218,33 @@ fn lack(model: &Model<'_>, asked: &Asked<'_>) -> Lack {
 }
 
 /// The model's id, when every part of it has the key that its table needs.
-fn check(model: &Model<'_>) -> Result<i64, &'static str> {
-    let id = model.id.ok_or("the model has no `id`")?;
+fn check(model: &Model<'_>) -> Result<i64, Reason> {
+    let id = model.id.ok_or_else(|| Reason::nameless("the model", "id"))?;
     let Some(versions) = &model.versions else { return Ok(id) };
     if versions.strays > 0 {
-        return Err("an element of `modelVersions` is no object");
+        return Err(Reason::part("`modelVersions`"));
     }
     versions.items.iter().try_for_each(|version| version::check(version).map(drop))?;
     Ok(id)
 }
 
 /// Why it is not among what was asked for. The server answers a filter it does not understand with the whole catalog.
-pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<String> {
+pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<Reason> {
     let id = model.id?;
     if let Some(key) = asked.key.filter(|key| key.parse() != Ok(id)) {
-        return Some(format!("it is model {id}, not {key}, which was asked for"));
+        return Some(Reason::foreign(&format!("it is model {id}, not {key}")));
     }
     if let Some(tag) = asked.param("tagname").or(asked.param("tag"))
         && let Some(tags) = &model.tags
         && !tags.names.iter().any(|name| name.eq_ignore_ascii_case(tag))
     {
-        return Some(format!("it does not carry the tag `{tag}`, which was asked for"));
+        return Some(Reason::foreign(&format!("it does not carry the tag `{tag}`")));
     }
     let kind = text(&model.kind)?;
-    let mut types = asked.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str()).peekable();
-    types.peek()?;
-    let strays = types.all(|asked| asked != kind);
-    strays.then(|| format!("it is of type `{kind}`, which was not asked for"))
+    let types = asked.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str());
+    let types: Vec<&str> = types.collect();
+    let strays = !types.is_empty() && !types.contains(&kind);
+    strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))
 }
 
 #[cfg(test)]

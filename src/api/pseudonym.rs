@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 
 /// What a key is made for, so that it serves for nothing else.
 const CONTEXT: &str = "civitrawl 2026 pseudonyms of people";
+/// What tells keys apart is made for that only.
+const DIGEST_CONTEXT: &str = "civitrawl 2026 digest of the key of pseudonyms";
 /// The hexadecimal digits of a pseudonym: 80 bits.
 const DIGITS: usize = 20;
 /// What stands between the parts of a link.
@@ -39,6 +41,12 @@ impl Pseudonyms {
     pub fn new(key: &str) -> Result<Self, Guessable> {
         let key = key.trim();
         if key.chars().count() < 16 { Err(Guessable) } else { Ok(Self(blake3::derive_key(CONTEXT, key.as_bytes()))) }
+    }
+
+    /// What tells this key from others and says nothing of it that its pseudonyms do not say.
+    pub fn digest(&self) -> String {
+        let digest = blake3::Hash::from_bytes(blake3::derive_key(DIGEST_CONTEXT, &self.0)).to_hex();
+        digest[..DIGITS].to_owned()
     }
 
     /// The pseudonym of a name: the same for every spelling that means the same person.

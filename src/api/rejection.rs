@@ -1,63 +1,129 @@
-//! What the reasons in `rejects` mean: why an item is in no other table.
+//! Why an item is in no table but `rejects`: every reason is worded here, around the words by which its meaning is found again.
 
-/// What is part of a reason, and what it means.
-const MEANINGS: &[(&str, &str)] = &[
-    (
-        "which was asked for",
-        "the server answered with something else than was asked for, as it does when it ignores a filter. The page was asked \
-         for once more before this was believed.",
-    ),
-    (
-        "which was not asked for",
-        "the server answered with something else than was asked for, as it does when it ignores a filter. The page was asked \
-         for once more before this was believed.",
-    ),
-    (
-        "` is no object",
-        "a part of the item is not what it should be, so its rows could not be made. All of the item is in `rejects.item`.",
-    ),
-    ("it is no JSON object", "the server's list holds something that is no item at all. It is in `rejects.item`."),
-    (
-        " has no `",
-        "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \
-         `rejects.item`.",
-    ),
-];
+use std::borrow::Cow;
 
-/// What a page means that was given up; its row has the position -1.
-const PAGE: &str = "a whole page was given up, and `rejects.item` has what arrived of it. `civitrawl status` names it by walk, \
-                    number and cursor; the next pass asks for it again.";
+/// The kinds of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// A whole page was given up.
+    Page,
+    /// It is not what was asked for.
+    Foreign,
+    /// The field is missing that tells it apart.
+    Nameless,
+    /// It is no item at all.
+    NoItem,
+    /// A part of it is not what it should be.
+    Part,
+}
 
-/// What a reason means; `None` for what is no reason.
-pub fn meaning(reason: &str) -> Option<&'static str> {
-    let of_item = MEANINGS.iter().find(|(part, _)| reason.contains(part)).map(|(_, meaning)| *meaning);
-    let of_page = ["ask for fewer items", "gave up after", "the page stayed unreadable"];
-    of_item.or_else(|| of_page.iter().any(|part| reason.contains(part)).then_some(PAGE))
+impl Rejection {
+    /// All of them; where the words of several are in a reason, the first counts.
+    pub const ALL: [Self; 5] = [Self::Page, Self::Foreign, Self::Nameless, Self::NoItem, Self::Part];
+
+    /// The words that each of its reasons has.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Page => "the page was given up: ",
+            Self::Foreign => ", which was asked for",
+            Self::Nameless => " has no `",
+            Self::NoItem => "it is no JSON object",
+            Self::Part => " is no object",
+        }
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Page => {
+                "`rejects.item` has what arrived of it. `civitrawl status` names it by walk, number and cursor; the next \
+                 pass asks for it again."
+            }
+            Self::Foreign => {
+                "the server answered with something else than was asked for, as it does when it ignores a filter. The page \
+                 was asked for once more before this was believed."
+            }
+            Self::Nameless => {
+                "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \
+                 `rejects.item`."
+            }
+            Self::NoItem => "the server's list holds something that is no item at all. It is in `rejects.item`.",
+            Self::Part => {
+                "a part of the item is not what it should be, so its rows could not be made. All of the item is in \
+                 `rejects.item`."
+            }
+        }
+    }
+
+    /// The kind of a reason as `rejects.reason` has it; `None` for what is no reason.
+    pub fn of(reason: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| reason.contains(kind.words()))
+    }
+}
+
+/// Why a whole page was given up, as `rejects.reason` has it.
+pub fn of_page(reason: &str) -> String {
+    format!("{}{reason}", Rejection::Page.words())
+}
+
+/// Why no table can take an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) text: Cow<'static, str>,
+    /// Whether it is only that the item has no name to be known by, which is no fault of the page's.
+    pub(super) harmless: bool,
+}
+
+impl Reason {
+    fn new(text: String) -> Self {
+        Self { text: Cow::Owned(text), harmless: false }
+    }
+
+    /// `what` lacks the field that tells such things apart.
+    pub(super) fn nameless(what: &str, field: &str) -> Self {
+        Self::new(format!("{what}{}{field}`", Rejection::Nameless.words()))
+    }
+
+    /// Likewise, where the server is known to list such things, and nothing is missing without them.
+    pub(super) fn harmless(what: &str, field: &str) -> Self {
+        Self { harmless: true, ..Self::nameless(what, field) }
+    }
+
+    /// An element of these lists is not what it should be.
+    pub(super) fn part(lists: &str) -> Self {
+        Self::new(format!("an element of {lists}{}", Rejection::Part.words()))
+    }
+
+    /// It is no item at all.
+    pub(super) fn no_item() -> Self {
+        Self { text: Cow::Borrowed(Rejection::NoItem.words()), harmless: false }
+    }
+
+    /// It is something else: `it is … not …`.
+    pub(super) fn foreign(text: &str) -> Self {
+        Self::new(format!("{text}{}", Rejection::Foreign.words()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::meaning;
+    use super::*;
 
     #[test]
-    fn every_reason_has_a_meaning() {
-        for reason in [
-            "the model has no `id`",
-            "a version has no `id`",
-            "the version has no `modelId`",
-            "a file has no `id`",
-            "the image has no `id`",
-            "the tag has no `name`",
-            "the creator has no `username`",
-            "it is no JSON object",
-            "an element of `modelVersions` is no object",
-            "an element of `files` or `images` is no object",
-            "it is model 1, not 2, which was asked for",
-            "it is of type `VAE`, which was not asked for",
-            "the page stayed unreadable, the last: x; ask for fewer items at once",
-        ] {
-            assert!(meaning(reason).is_some(), "{reason}");
+    fn each_reason_is_known_by_its_words() {
+        let reasons = [
+            (Reason::nameless("a version", "id"), Rejection::Nameless),
+            (Reason::harmless("the creator", "username"), Rejection::Nameless),
+            (Reason::part("`files` or `images`"), Rejection::Part),
+            (Reason::no_item(), Rejection::NoItem),
+            (Reason::foreign("it is model 1, not 2"), Rejection::Foreign),
+            (Reason::foreign("it is by `x has no `y`, not by `z`"), Rejection::Foreign),
+            (Reason::new(of_page("the answer has no `metadata`")), Rejection::Page),
+        ];
+        for (reason, kind) in &reasons {
+            assert_eq!(Rejection::of(&reason.text), Some(*kind), "{}", reason.text);
         }
-        assert_eq!(meaning("anything else"), None);
+        assert!(Rejection::ALL.iter().all(|kind| reasons.iter().any(|(_, met)| met == kind)));
+        assert_eq!(Rejection::of("anything else"), None);
     }
 }

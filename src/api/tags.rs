@@ -4,8 +4,9 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Reason, Taken, Unreadable, never_stray, repaired, take_list};
+use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_list};
 use super::object::object;
+use super::rejection::Reason;
 use super::value::{Text, text};
 use crate::table::{Tables, tags};
 
@@ -53,7 +54,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 
 fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.tags.push(tags::Row {
-        name: text(&tag.name).ok_or("the tag has no `name`")?,
+        name: text(&tag.name).ok_or_else(|| Reason::nameless("the tag", "name"))?,
         model_count: tag.model_count,
         link: text(&tag.link),
         extra: tag.extra.into_column().as_deref(),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::{Asked, Endpoint};
 use super::envelope::{Page, Unreadable};
+use super::rejection::Rejection;
 use crate::table::{Provenance, Tables};
 
 /// A page taken: what the walk is told, and the rows of each table without their provenance.
@@ -29,9 +30,11 @@ impl Taken {
         &self.rows(table)[0]
     }
 
-    /// The reasons of the rejects.
+    /// The reasons of the rejects, each of which has a meaning.
     pub(super) fn reasons(&self) -> Vec<&str> {
-        self.rows("rejects").iter().filter_map(|row| row["reason"].as_str()).collect()
+        let reasons: Vec<&str> = self.rows("rejects").iter().filter_map(|row| row["reason"].as_str()).collect();
+        reasons.iter().for_each(|reason| assert!(Rejection::of(reason).is_some(), "`{reason}` means nothing"));
+        reasons
     }
 
     /// Every value of every row as text.

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::endpoint::Asked;
-use super::envelope::{Reason, Taken};
+use super::envelope::Taken;
 use super::extra::Extra;
 use super::object::object;
+use super::rejection::Reason;
 use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
@@ -122,15 +123,15 @@ impl<'de> Accept<'de> for Hashes<'de> {
 }
 
 /// The version's id, when every part of it has the key that its table needs.
-pub(super) fn check(version: &Version<'_>) -> Result<i64, &'static str> {
-    let id = version.id.ok_or("a version has no `id`")?;
+pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
+    let id = version.id.ok_or_else(|| Reason::nameless("a version", "id"))?;
     let files = version.files.as_ref();
     let images = version.images.as_ref();
     if files.is_some_and(|files| files.strays > 0) || images.is_some_and(|images| images.strays > 0) {
-        return Err("an element of `files` or `images` is no object");
+        return Err(Reason::part("`files` or `images`"));
     }
     if files.is_some_and(|files| files.items.iter().any(|file| file.id.is_none())) {
-        return Err("a file has no `id`");
+        return Err(Reason::nameless("a file", "id"));
     }
     Ok(id)
 }
@@ -142,7 +143,7 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, &'static str> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let id = check(&version)?;
-    let model_id = version.model_id.ok_or("the version has no `modelId`")?;
+    let model_id = version.model_id.ok_or_else(|| Reason::nameless("the version", "modelId"))?;
     push(version, model_id, None, &asked.at, into);
     Ok(Taken { id: Some(id), ..Taken::default() })
 }

@@ -5,6 +5,7 @@
 
 use super::endpoint::{Asked, Endpoint, Paging};
 use super::envelope::{Page, Unreadable, repaired, take_one};
+use super::rejection::Reason;
 use super::version::{self, Version};
 use crate::table::Tables;
 
@@ -27,7 +28,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 }
 
 /// Another version than the one asked for.
-fn stray(version: &Version<'_>, asked: &Asked<'_>) -> Option<String> {
+fn stray(version: &Version<'_>, asked: &Asked<'_>) -> Option<Reason> {
     let (id, key) = (version.id?, asked.key?);
-    (key.parse() != Ok(id)).then(|| format!("it is version {id}, not {key}, which was asked for"))
+    (key.parse() != Ok(id)).then(|| Reason::foreign(&format!("it is version {id}, not {key}")))
 }

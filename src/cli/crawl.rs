@@ -12,6 +12,7 @@ use super::listen::{Watching, listener};
 use super::plan::expected;
 use super::service::{Service, key, pseudonyms, rate};
 use super::{complain, file, print};
+use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};
 use crate::engine::crawl::{self as engine, Options};
@@ -57,10 +58,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let begun = file::read(&arguments.file).and_then(|mut crawl| {
         overrule(&mut crawl, arguments)?;
         let key = key(crawl.key_file.as_deref())?;
-        Ok((crawl, key))
+        let hide = pseudonyms(&crawl)?;
+        crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
+        Ok((crawl, key, hide))
     });
     match begun {
-        Ok((crawl, key)) => start(arguments, &crawl, key),
+        Ok((crawl, key, hide)) => start(arguments, &crawl, key, hide),
         Err(exit) => exit,
     }
 }
@@ -78,7 +81,7 @@ fn overrule(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>) -> Exit {
+fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
     let service = match Service::of(&crawl.server, &crawl.sandbox) {
         Ok(service) => service,
         Err(exit) => return exit,
@@ -89,10 +92,7 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>) -> Exit {
         dataset: Layout::new(&crawl.dataset),
         key,
         restart: arguments.restart,
-        hide: match pseudonyms(crawl) {
-            Ok(hide) => hide,
-            Err(exit) => return exit,
-        },
+        hide,
         metrics: arguments.metrics_file.clone(),
         stop: stop.clone(),
     };

@@ -10,7 +10,6 @@ use super::get::stopped;
 use super::given::{each, given};
 use super::grid::size;
 use super::heed::heeding;
-use super::listen::{Watching, listener};
 use super::service::Asking;
 use super::{complain, print};
 use crate::api::lookup::Kind;
@@ -19,13 +18,12 @@ use crate::dataset::primary::primary_files;
 use crate::dataset::storage::Disk;
 use crate::dataset::vault::{Expected, Vault};
 use crate::engine::download::{Downloads, Outcome};
-use crate::engine::lookup::Desk;
-use crate::engine::stop::Stop;
-use crate::fetch::{Barred, Fetcher};
+use crate::engine::fate::Fate;
+use crate::fetch::Barred;
 
-/// Downloads the primary file of each version into a folder.
+/// Download the files of versions, each checked, into a folder
 ///
-/// Each file is checked against the SHA256 that the server, or the dataset, tells of it. What is there already is not
+/// Of each version it is the primary file. Each is checked against the SHA256 that the server, or the dataset, tells of it. What is there already is not
 /// fetched again, nothing is overwritten, and what was interrupted goes on where it stopped. One line on stdout says what
 /// became of each; the exit code is 0 when all files are there, and 4 when some are not.
 #[derive(Debug, clap::Args)]
@@ -42,8 +40,6 @@ pub(super) struct Arguments {
     dataset: Option<PathBuf>,
     #[command(flatten)]
     asking: Asking,
-    #[command(flatten)]
-    watching: Watching,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -59,21 +55,12 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
     let expected = known(arguments, &met)?;
     let vault = Vault::open(&arguments.into)
         .map_err(|error| usage(&format!("cannot make the folder `{}`: {error}", arguments.into.display())))?;
-    let (service, key) = arguments.asking.service()?;
-    let settings = arguments.asking.settings(service.base(), key);
-    let fetcher = Fetcher::new(&settings).map_err(|error| usage(&error.to_string()))?;
-    let (monitor, stop) = (listener(&arguments.watching, BTreeMap::new()), Stop::new(None));
-    let bar = progress(arguments.watching.shows_progress(), versions.len());
-    let desk = Desk {
-        base: service.base(),
-        fetcher: &fetcher,
-        sha256: false,
-        in_flight: settings.in_flight as usize,
-        stop: &stop,
-        monitor: &*monitor,
-    };
+    let means = arguments.asking.means()?;
+    let fetcher = means.fetcher()?;
+    let bar = progress(arguments.asking.watching.shows_progress(), versions.len());
     let arrived = |bytes| bar.inc(bytes);
-    let downloads = Downloads { desk, vault: &vault, expected: &expected, arrived: &arrived };
+    let downloads =
+        Downloads { desk: means.desk(&fetcher, false), vault: &vault, expected: &expected, arrived: &arrived };
     let (mut exit, mut done) = (Exit::Complete, 0);
     let tell = |version, outcome| {
         exit = worse(exit, &outcome);
@@ -81,7 +68,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
         bar.set_message(format!("{done} of {} files", versions.len()));
         bar.suspend(|| print(&format!("{version}: {}\n", told(&outcome))));
     };
-    let run = heeding(&stop, None, downloads.run(&versions, tell))?;
+    let run = heeding(&means.stop, None, downloads.run(&versions, tell))?;
     bar.finish_and_clear();
     run.map(|()| exit).map_err(|broken| stopped(&broken))
 }
@@ -104,17 +91,18 @@ fn progress(shown: bool, files: usize) -> ProgressBar {
     bar
 }
 
-/// One line of what became of a file.
+/// One line of what became of a file; it begins with the words that `explain` knows.
 fn told(outcome: &Outcome) -> String {
+    let fate = Fate::from(outcome).as_str();
     match outcome {
         Outcome::Downloaded { name, bytes, checked } => {
             let checked = if *checked { "SHA256 checked" } else { "no SHA256 is known" };
-            format!("downloaded as {name} ({}, {checked})", size(*bytes))
+            format!("{fate} as {name} ({}, {checked})", size(*bytes))
         }
-        Outcome::AlreadyThere(name) => format!("already there as {name}"),
+        Outcome::AlreadyThere(name) => format!("{fate} as {name}"),
         Outcome::Barred(barred) => barred.to_string(),
         Outcome::Wrong(mismatch) => mismatch.to_string(),
-        Outcome::NameTaken(name) => format!("another file is called {name}, and nothing is overwritten"),
+        Outcome::NameTaken(name) => format!("{fate}: another file is called {name}, and nothing is overwritten"),
     }
 }
 
@@ -124,5 +112,45 @@ fn worse(exit: Exit, outcome: &Outcome) -> Exit {
         Outcome::Barred(Barred::Disk(_)) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::dataset::file_name::FileName;
+    use crate::dataset::vault::Mismatch;
+
+    #[test]
+    fn every_line_begins_with_words_that_are_explained() {
+        let (name, said, sha256) = (FileName::near("x.pt", 1), || String::from("why"), || String::from("AB"));
+        let barred = [
+            Barred::LoginNeeded(said()),
+            Barred::EarlyAccess(said()),
+            Barred::Disabled(said()),
+            Barred::NoAccess(said()),
+            Barred::Archived(said()),
+            Barred::Gone(said()),
+            Barred::Throttled(said()),
+            Barred::Unfinished(said()),
+            Barred::Redirect(said()),
+            Barred::Disk(io::ErrorKind::StorageFull.into()),
+        ];
+        let mut all = vec![
+            Outcome::Downloaded { name: name.clone(), bytes: 1, checked: true },
+            Outcome::AlreadyThere(name.clone()),
+            Outcome::Wrong(Mismatch::Hash { found: sha256(), expected: sha256() }),
+            Outcome::Wrong(Mismatch::Size { found: 1, expected: 9_999 }),
+            Outcome::NameTaken(name),
+        ];
+        all.extend(barred.map(Outcome::Barred));
+        for outcome in &all {
+            let fate = Fate::from(outcome);
+            assert!(told(outcome).starts_with(fate.as_str()) && Fate::ALL.contains(&fate), "{}", told(outcome));
+        }
+        let without = Fate::ALL.into_iter().filter(|fate| !all.iter().any(|outcome| Fate::from(outcome) == *fate));
+        assert_eq!(without.collect::<Vec<_>>(), []);
     }
 }

@@ -1,17 +1,18 @@
-//! `civitrawl explain WORD`: what an exit code, the end of a walk, a reject's reason, a table or a column means. The texts are
-//! those of the places where these things are declared.
+//! `civitrawl explain WORD`: what an exit code, the end of a walk, what became of a download, a reject's reason, a table or a
+//! column means. The texts are those of the places where these things are declared.
 
 use super::exit::{Exit, usage};
 use super::print;
 use super::schema::type_name;
-use crate::api::rejection;
+use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
+use crate::engine::fate::Fate;
 use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An exit code (`4`), how a walk ended (`cursor_loop`), a table (`models`), a column (`models.nsfw_level`), or the
-    /// reason of a reject, in quotes
+    /// An exit code (`4`), how a walk ended (`cursor_loop`), what became of a download (`early access`), a table (`models`),
+    /// a column (`models.nsfw_level`), or the reason of a reject, in quotes
     #[arg(required = true)]
     word: Vec<String>,
 }
@@ -19,7 +20,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let word = arguments.word.join(" ");
     let word = word.trim();
-    let told = exit_code(word).or_else(|| end(word)).or_else(|| of_tables(word)).or_else(|| reason(word));
+    let told = [exit_code, end, fate, of_tables, reason].into_iter().find_map(|of| of(word));
     match told {
         Some(text) => {
             print(&text);
@@ -28,12 +29,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         None => {
             let codes: Vec<String> = Exit::ALL.iter().map(|exit| (*exit as u8).to_string()).collect();
             let ends: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
+            let fates: Vec<&str> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
             let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
             usage(&format!(
-                "nothing is called `{word}`; there are the exit codes {}, the ends {}, the reasons in `rejects`, the tables \
-                 {}, and their columns, such as `models.id`",
+                "nothing is called `{word}`; there are the exit codes {}; the ends {}; for downloads {}; the reasons in \
+                 `rejects`; the tables {}; and their columns, such as `models.id`",
                 codes.join(", "),
                 ends.join(", "),
+                fates.join(", "),
                 tables.join(", ")
             ))
         }
@@ -49,6 +52,11 @@ fn exit_code(word: &str) -> Option<String> {
 fn end(word: &str) -> Option<String> {
     let why = Why::ALL.iter().find(|why| why.as_str() == word)?;
     Some(format!("a walk that ended `{word}`: {}\n", why.meaning()))
+}
+
+fn fate(word: &str) -> Option<String> {
+    let fate = Fate::ALL.iter().find(|fate| fate.as_str() == word)?;
+    Some(format!("a download that is told `{word}`: {}\n", fate.meaning()))
 }
 
 fn of_tables(word: &str) -> Option<String> {
@@ -70,5 +78,6 @@ fn of_table(table: &Table) -> String {
 }
 
 fn reason(word: &str) -> Option<String> {
-    rejection::meaning(word).map(|meaning| format!("rejected because {}: {meaning}\n", word.trim_matches('"')))
+    let meaning = Rejection::of(word)?.meaning();
+    Some(format!("rejected because {}: {meaning}\n", word.trim_matches('"')))
 }

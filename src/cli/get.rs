@@ -10,8 +10,8 @@ use super::crawl::conclude;
 use super::exit::{Exit, usage};
 use super::given::{each, given};
 use super::heed::heeding;
-use super::listen::{Watching, listener};
-use super::service::{Asking, Service};
+use super::listen::Watching;
+use super::service::{Asking, Means};
 use super::{complain, print};
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
@@ -21,15 +21,12 @@ use crate::dataset::values::distinct_where;
 use crate::dataset::{digest, folder};
 use crate::definition::{self, Crawl};
 use crate::engine::crawl::{self as engine, Options};
-use crate::engine::lookup::{Broken, Desk, Found};
-use crate::engine::monitor::Monitor;
+use crate::engine::lookup::{Broken, Found};
 use crate::engine::pass::Refusal;
-use crate::engine::stop::Stop;
 use crate::engine::{Error, Outcome};
-use crate::fetch::{Fetcher, Secret};
 use crate::table;
 
-/// Looks things up by id, hash or AIR.
+/// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
 ///
 /// Without --dataset, what is found goes to stdout as the server sent it, one JSON object a line, in the order asked for;
 /// what is not found is named on stderr, and the exit code is 4.
@@ -49,8 +46,6 @@ pub(super) struct Arguments {
     dataset: Option<PathBuf>,
     #[command(flatten)]
     asking: Asking,
-    #[command(flatten)]
-    watching: Watching,
 }
 
 /// What can be looked up.
@@ -77,17 +72,14 @@ impl From<What> for Kind {
     }
 }
 
-/// The server, whom it is asked as, and what is looked up there.
+/// What is looked up, and where.
 struct Errand<'a> {
     arguments: &'a Arguments,
     kind: Kind,
     keys: Vec<String>,
     /// The files whose hashes are looked up.
     files: BTreeMap<String, String>,
-    service: Service,
-    key: Option<Secret>,
-    monitor: std::sync::Arc<dyn Monitor>,
-    stop: Stop,
+    means: Means,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -104,7 +96,7 @@ fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     let mut keys = each(&given(&arguments.ids)?, |word| kind.key(word))?;
     let files = match (&arguments.files, kind) {
         (None, _) => BTreeMap::new(),
-        (Some(folder), Kind::Hash) => hashed(folder, &arguments.watching)?,
+        (Some(folder), Kind::Hash) => hashed(folder, &arguments.asking.watching)?,
         (Some(_), _) => return Err(usage("files have hashes, not ids; write `civitrawl get hash --files DIR`")),
     };
     keys.extend(files.keys().cloned());
@@ -113,9 +105,7 @@ fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     if keys.is_empty() {
         return Err(usage("there is nothing to look up"));
     }
-    let (service, key) = arguments.asking.service()?;
-    let monitor = listener(&arguments.watching, BTreeMap::new());
-    Ok(Errand { arguments, kind, keys, files, service, key, monitor, stop: Stop::new(None) })
+    Ok(Errand { arguments, kind, keys, files, means: arguments.asking.means()? })
 }
 
 /// The SHA256 of every model file in a folder, with the file's name.
@@ -146,16 +136,8 @@ fn hashed(folder: &Path, watching: &Watching) -> Result<BTreeMap<String, String>
 impl Errand<'_> {
     /// Prints what is found.
     fn print(&self) -> Result<Exit, Exit> {
-        let settings = self.arguments.asking.settings(self.service.base(), self.key.clone());
-        let fetcher = Fetcher::new(&settings).map_err(|error| usage(&error.to_string()))?;
-        let desk = Desk {
-            base: self.service.base(),
-            fetcher: &fetcher,
-            sha256: self.keys.len() == self.files.len(),
-            in_flight: settings.in_flight as usize,
-            stop: &self.stop,
-            monitor: &*self.monitor,
-        };
+        let fetcher = self.means.fetcher()?;
+        let desk = self.means.desk(&fetcher, self.keys.len() == self.files.len());
         let mut exit = Exit::Complete;
         let tell = |key: &str, found| match found {
             Found::Item(text) => print(&format!("{text}\n")),
@@ -164,7 +146,7 @@ impl Errand<'_> {
                 exit = Exit::Doubtful;
             }
         };
-        let looked_up = heeding(&self.stop, None, desk.look_up(self.kind, &self.keys, tell))?;
+        let looked_up = heeding(&self.means.stop, None, desk.look_up(self.kind, &self.keys, tell))?;
         match looked_up {
             Ok(()) => Ok(exit),
             Err(broken) => Err(stopped(&broken)),
@@ -208,15 +190,15 @@ impl Errand<'_> {
     fn crawled(&self, crawl: &Crawl) -> Result<(Exit, Option<i64>), Exit> {
         let run = |restart| {
             let options = Options {
-                base: self.service.base().clone(),
+                base: self.means.service.base().clone(),
                 dataset: Layout::new(&crawl.dataset),
-                key: self.key.clone(),
+                key: self.means.key.clone(),
                 restart,
                 hide: None,
                 metrics: None,
-                stop: self.stop.clone(),
+                stop: self.means.stop.clone(),
             };
-            heeding(&self.stop, None, engine::crawl(crawl, options, self.monitor.clone()))
+            heeding(&self.means.stop, None, engine::crawl(crawl, options, self.means.monitor.clone()))
         };
         let result = match run(false)? {
             Err(Error::Refused(Refusal::Changed { .. })) => run(true)?,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -56,10 +58,10 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
         _ => LevelFilter::DEBUG,
     };
     let progress = watching.shows_progress().then(|| Progress::new(expected));
-    let writer = progress.clone();
+    let above = progress.as_ref().map(Progress::above);
     let to = move || -> Box<dyn std::io::Write> {
-        match &writer {
-            Some(progress) => Box::new(progress.log()),
+        match &above {
+            Some(above) => Box::new(above.clone()),
             None => Box::new(std::io::stderr()),
         }
     };
@@ -68,7 +70,7 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
     let ours = filter_fn(|facts| facts.target().starts_with(env!("CARGO_PKG_NAME")));
     // A second run in one process, as in tests, keeps the first one's log.
     let _ = match format {
-        LogFormat::Text => log.with_ansi(on_terminal()).finish().with(ours).try_init(),
+        LogFormat::Text => log.with_ansi(on_terminal()).with_timer(Clock).finish().with(ours).try_init(),
         LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
     };
     let mut listeners: Vec<Arc<dyn Monitor>> = vec![Arc::new(Log)];
@@ -91,6 +93,16 @@ fn on_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
+/// The time before a line for people: to the second, and on a terminal without the date.
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        let form = if on_terminal() { "%H:%M:%S UTC" } else { "%Y-%m-%dT%H:%M:%SZ" };
+        write!(line, "{}", jiff::Timestamp::now().strftime(form))
+    }
+}
+
 /// Writes events as log lines.
 struct Log;
 
@@ -109,6 +121,7 @@ impl Monitor for Log {
             Event::Throttled { pause, rate } => {
                 tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
             }
+            Event::Recovered { rate } => tracing::info!(rate, "the pace is again what was set"),
             Event::Page { walk, page, items, rejects, repairs, .. } => {
                 tracing::debug!(walk, page, items, rejects, repairs, "page taken");
                 if *rejects > 0 {

@@ -44,9 +44,8 @@ enum Command {
     Crawl(crawl::Arguments),
     /// Print the walks of a crawl file, the requests and the time they take; asks the server nothing
     Plan(plan::Arguments),
-    /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
+    // Of these two there is more to say than fits a line: it stands with their arguments.
     Get(get::Arguments),
-    /// Download the files of versions, each checked, into a folder
     Download(download::Arguments),
     /// Print where a dataset stands; may be asked while a crawl runs
     Status(status::Arguments),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -15,14 +15,14 @@ const NAME_CHARS: usize = 20;
 /// A rate is told once it has been watched for this long.
 const WATCHED: Duration = Duration::from_secs(5);
 
-/// The lines on the terminal.
-#[derive(Debug, Clone)]
+/// The lines on the terminal, as long as there is something to tell: what is said in the end takes their place.
+#[derive(Debug)]
 pub(super) struct Progress {
     screen: MultiProgress,
     /// How many pages each walk is expected to have, where that is known.
-    expected: Arc<BTreeMap<String, u64>>,
-    walks: Arc<Mutex<BTreeMap<String, Line>>>,
-    run: Arc<Mutex<Run>>,
+    expected: BTreeMap<String, u64>,
+    walks: Mutex<BTreeMap<String, Line>>,
+    run: Mutex<Run>,
 }
 
 /// A walk's line.
@@ -43,8 +43,8 @@ struct Run {
     began: Instant,
     requests: u64,
     retries: u64,
-    /// Until when everybody waits, and at which rate they go on.
-    paused: Option<(Instant, f64)>,
+    /// Until when everybody waits, because the server asked to slow down; nothing once the pace has recovered.
+    paused: Option<Instant>,
 }
 
 impl Line {
@@ -70,10 +70,10 @@ impl Run {
         if self.retries > 0 {
             text.push_str(&format!("  {} asked again", count(self.retries)));
         }
-        if let Some((until, rate)) = self.paused {
+        if let Some(until) = self.paused {
             match until.checked_duration_since(Instant::now()) {
                 Some(wait) => text.push_str(&format!("  the server asked to wait {:.0} s", wait.as_secs_f64().ceil())),
-                None => text.push_str(&format!("  slowed down to {rate:.1}/s")),
+                None => text.push_str("  slowed down, recovering"),
             }
         }
         self.bar.set_message(text);
@@ -101,11 +101,11 @@ impl Progress {
     pub(super) fn new(expected: BTreeMap<String, u64>) -> Self {
         let screen = MultiProgress::new();
         let run = Run { bar: ProgressBar::hidden(), began: Instant::now(), requests: 0, retries: 0, paused: None };
-        Self { screen, expected: Arc::new(expected), walks: Arc::default(), run: Arc::new(Mutex::new(run)) }
+        Self { screen, expected, walks: Mutex::default(), run: Mutex::new(run) }
     }
 
     /// Where log lines go while lines are on the terminal: above them.
-    pub(super) fn log(&self) -> impl Write + use<> {
+    pub(super) fn above(&self) -> Above {
         Above(self.screen.clone())
     }
 
@@ -150,9 +150,8 @@ impl Monitor for Progress {
                 self.run(|run| run.retries += 1);
                 self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64().ceil())));
             }
-            Event::Throttled { pause, rate } => {
-                self.run(|run| run.paused = Some((Instant::now() + *pause, *rate)));
-            }
+            Event::Throttled { pause, .. } => self.run(|run| run.paused = Some(Instant::now() + *pause)),
+            Event::Recovered { .. } => self.run(|run| run.paused = None),
             Event::WalkEnded { walk, .. } => self.change(walk, |line| {
                 line.show("over");
                 line.bar.finish();
@@ -170,8 +169,16 @@ impl Monitor for Progress {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no clearing.
+        let _ = self.screen.clear();
+    }
+}
+
 /// Writes above the progress lines.
-struct Above(MultiProgress);
+#[derive(Clone)]
+pub(super) struct Above(MultiProgress);
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -185,6 +192,18 @@ impl Write for Above {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_run_is_slow_until_its_pace_has_recovered() {
+        let progress = Progress::new(BTreeMap::new());
+        let told = || progress.run.lock().unwrap().bar.message();
+        progress.event(&Event::Throttled { pause: Duration::from_secs(3600), rate: 0.5 });
+        assert!(told().contains("  the server asked to wait 3"), "{}", told());
+        progress.event(&Event::Throttled { pause: Duration::ZERO, rate: 0.25 });
+        assert!(told().ends_with("  slowed down, recovering"), "{}", told());
+        progress.event(&Event::Recovered { rate: 1.0 });
+        assert!(told().ends_with("/s"), "{}", told());
+    }
 
     #[test]
     fn a_line_fits_80_columns_and_tells_what_is_left() {

@@ -1,14 +1,20 @@
 //! The server a command asks: its address, the key for it, and the embedded sandbox where it is that.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use url::Url;
 
 use super::exit::{Exit, usage};
+use super::listen::{Watching, listener};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::storage;
 use crate::definition::{self, Crawl, Server};
-use crate::fetch::{Secret, Settings};
+use crate::engine::lookup::Desk;
+use crate::engine::monitor::Monitor;
+use crate::engine::stop::Stop;
+use crate::fetch::{Fetcher, Secret, Settings};
 use crate::sandbox::{Config, Sandbox};
 
 /// The variable that holds the API key.
@@ -25,6 +31,20 @@ pub(super) struct Asking {
     /// Requests per second
     #[arg(long, value_name = "R", value_parser = rate, default_value = "1")]
     pub(super) rate: f64,
+    /// A file that only you can read and that holds the API key, where CIVITAI_API_KEY does not
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+}
+
+/// What a command without a crawl file asks with.
+pub(super) struct Means {
+    pub(super) service: Service,
+    pub(super) key: Option<Secret>,
+    pub(super) monitor: Arc<dyn Monitor>,
+    pub(super) stop: Stop,
+    rate: f64,
 }
 
 impl Asking {
@@ -33,14 +53,33 @@ impl Asking {
         Server::parse(&self.server, false).map_err(|error| usage(&error.to_string()))
     }
 
-    /// The server, ready to be asked, and the key for it.
-    pub(super) fn service(&self) -> Result<(Service, Option<Secret>), Exit> {
-        Ok((Service::of(&self.server()?, &definition::Sandbox::default())?, key(None)?))
+    /// The server, ready to be asked.
+    pub(super) fn means(&self) -> Result<Means, Exit> {
+        Ok(Means {
+            service: Service::of(&self.server()?, &definition::Sandbox::default())?,
+            key: key(self.key_file.as_deref())?,
+            monitor: listener(&self.watching, BTreeMap::new()),
+            stop: Stop::new(None),
+            rate: self.rate,
+        })
+    }
+}
+
+impl Means {
+    /// Who asks: politely.
+    pub(super) fn fetcher(&self) -> Result<Fetcher, Exit> {
+        Fetcher::new(&self.settings()).map_err(|error| usage(&error.to_string()))
     }
 
-    /// How it is asked: politely.
-    pub(super) fn settings(&self, base: &Url, key: Option<Secret>) -> Settings {
-        Settings { key, requests_per_second: self.rate, burst: 1, ..Settings::new(base.clone()) }
+    /// Where things are looked up; `sha256` when every hash is one.
+    pub(super) fn desk<'a>(&'a self, fetcher: &'a Fetcher, sha256: bool) -> Desk<'a> {
+        let in_flight = self.settings().in_flight as usize;
+        Desk { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, monitor: &*self.monitor }
+    }
+
+    fn settings(&self) -> Settings {
+        let base = self.service.base().clone();
+        Settings { key: self.key.clone(), requests_per_second: self.rate, burst: 1, ..Settings::new(base) }
     }
 }
 
@@ -70,13 +109,18 @@ impl Service {
     }
 }
 
+/// The text of a file that nobody else may read.
+fn private(path: &Path) -> Result<String, Exit> {
+    storage::read_private_text(path)
+        .map_err(|error| usage(&format!("cannot use the key file `{}`: {error}", path.display())))
+}
+
 /// The API key: from the environment, else from the key file, else none. It is never shown.
 pub(super) fn key(file: Option<&Path>) -> Result<Option<Secret>, Exit> {
     let text = match (std::env::var(KEY_VARIABLE), file) {
         (Ok(text), _) if !text.is_empty() => text,
         (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is no text"))),
-        (_, Some(path)) => storage::read_private_text(path)
-            .map_err(|error| usage(&format!("cannot use the crawl's `key_file`: {error}")))?,
+        (_, Some(path)) => private(path)?,
         _ => return Ok(None),
     };
     Secret::parse(&text).map(Some).map_err(|error| usage(&error.to_string()))
@@ -102,8 +146,7 @@ pub(super) fn pseudonyms(crawl: &Crawl) -> Result<Option<Pseudonyms>, Exit> {
     }
     let text = match (std::env::var(PSEUDONYM_VARIABLE), &crawl.pseudonym_key_file) {
         (Ok(text), _) if !text.is_empty() => text,
-        (_, Some(path)) => storage::read_private_text(path)
-            .map_err(|error| usage(&format!("cannot use the crawl's `pseudonym_key_file`: {error}")))?,
+        (_, Some(path)) => private(path)?,
         _ => {
             return Err(usage(&format!(
                 "`pseudonymize` needs a key of its own; set {PSEUDONYM_VARIABLE}, or name a file that holds it with \

@@ -17,6 +17,7 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
     });
     if !crawl.pseudonymize.is_empty() {
         canonical["pseudonymize"] = json!(crawl.pseudonymize);
+        canonical["pseudonym_key_digest"] = json!(crawl.pseudonym_key_digest);
     }
     if crawl.server == Server::Sandbox {
         let sandbox = &crawl.sandbox;

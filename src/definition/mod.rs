@@ -56,6 +56,8 @@ pub struct Crawl {
     pub pseudonymize: Vec<String>,
     /// A file that holds the key of the pseudonyms, as written.
     pub pseudonym_key_file: Option<PathBuf>,
+    /// Which key hides them, as far as that may be written down. It is not in the file: whoever has read the key says it.
+    pub pseudonym_key_digest: Option<String>,
     /// Whether plain `http` to a host that is not loopback is allowed.
     pub insecure_http: bool,
     /// A file that holds the API key, as written.

@@ -75,6 +75,7 @@ fn read<'a>(
         history,
         pseudonymize,
         pseudonym_key_file,
+        pseudonym_key_digest: None,
         insecure_http,
         key_file,
         sandbox,

@@ -20,6 +20,7 @@ use super::stop::Stop;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::api::pseudonym::Pseudonyms;
+use crate::api::rejection;
 use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Why};
 use crate::dataset::store::{Batch, Store, Writer};
@@ -217,7 +218,8 @@ impl Book {
         let body = answer
             .map(|answer| reading::lossy_text(answer.encoding, &answer.body, self.hide.as_ref()))
             .unwrap_or_default();
-        self.tables.rejects.push(rejects::Row { position: rejects::WHOLE_PAGE, reason, item: Some(&body), at: &at });
+        let (position, told) = (rejects::WHOLE_PAGE, rejection::of_page(reason));
+        self.tables.rejects.push(rejects::Row { position, reason: &told, item: Some(&body), at: &at });
         let page = Page { rejects: 1, ..Page::default() };
         if let Some(answer) = answer {
             self.push_page(asked, answer, body.len(), &page, &at);

@@ -1,4 +1,5 @@
-//! Fetching the files of versions into a folder, several side by side, each checked before it gets its name.
+//! Fetching the files of versions into a folder, several side by side, each checked before it gets its name. What takes long on
+//! the disk, hashing and syncing, is done beside the thread that all requests share.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -89,14 +90,15 @@ impl Downloads<'_> {
         };
         let wished = |name: &Option<String>| name.as_deref().map(|name| FileName::near(name, version));
         if let Some(name) = wished(&expected.name)
-            && let Some(there) = self.there(&name, version, &expected)?
+            && let Some(there) = self.there(&name, version, &expected).await?
         {
             return Ok(Outcome::AlreadyThere(there));
         }
         let Some(url) = download_url(self.desk.base, version) else {
-            return Ok(Outcome::Barred(Barred::Redirect(String::from("the server's address has no path; it"))));
+            return Ok(Outcome::Barred(Barred::Redirect(String::from("the server's address has no path"))));
         };
-        let mut arriving = Arriving { part: self.vault.part(version)?, arrived: self.arrived };
+        let part = self.aside(move |vault| vault.part(version)).await?;
+        let mut arriving = Arriving { part, arrived: self.arrived };
         let whole = expected.sha256.as_ref().is_some_and(|sha256| *sha256 == arriving.part.sha256());
         let mut name = wished(&expected.name);
         // A run that ended between the last byte and the name has left all there is.
@@ -113,40 +115,57 @@ impl Downloads<'_> {
             }
         }
         let name = name.unwrap_or_else(|| FileName::near("", version));
-        Ok(self.settle(arriving.part, &name, version, &expected)?)
+        let part = arriving.part;
+        Ok(self.aside(move |vault| settle(vault, part, &name, version, &expected)).await?)
     }
 
     /// The file of this name, or of this name and number, that is there and is what was expected.
-    fn there(&self, name: &FileName, version: i64, expected: &Expected) -> io::Result<Option<FileName>> {
-        for name in [name.clone(), name.numbered(version)] {
-            // Where nothing is known that could tell two files apart, a name alone proves nothing.
-            let known = expected.sha256.is_some() || expected.bytes.is_some();
-            if known && self.vault.holds(&name, expected)? == Some(true) {
-                return Ok(Some(name));
-            }
+    async fn there(&self, name: &FileName, version: i64, expected: &Expected) -> io::Result<Option<FileName>> {
+        // Where nothing is known that could tell two files apart, a name alone proves nothing.
+        if expected.sha256.is_none() && expected.bytes.is_none() {
+            return Ok(None);
         }
-        Ok(None)
+        let (names, expected) = ([name.clone(), name.numbered(version)], expected.clone());
+        self.aside(move |vault| {
+            for name in names {
+                if vault.holds(&name, &expected)? == Some(true) {
+                    return Ok(Some(name));
+                }
+            }
+            Ok(None)
+        })
+        .await
     }
 
-    /// Checks what has arrived and gives it its name.
-    fn settle(&self, part: Part, name: &FileName, version: i64, expected: &Expected) -> io::Result<Outcome> {
-        let (bytes, sha256) = (part.bytes(), part.sha256());
-        if let Err(mismatch) = expected.check(bytes, &sha256) {
-            part.discard()?;
-            return Ok(Outcome::Wrong(mismatch));
-        }
-        let same = Expected { name: None, bytes: None, sha256: Some(sha256) };
-        for name in [name.clone(), name.numbered(version)] {
-            if self.vault.keep(&part, &name)? {
-                return Ok(Outcome::Downloaded { name, bytes, checked: expected.sha256.is_some() });
-            }
-            if self.vault.holds(&name, &same)? == Some(true) {
-                part.discard()?;
-                return Ok(Outcome::AlreadyThere(name));
-            }
-        }
-        Ok(Outcome::NameTaken(name.clone()))
+    /// Does what takes long on the disk while others go on asking.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Vault) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let vault = self.vault.clone();
+        let done = tokio::task::spawn_blocking(move || work(&vault)).await;
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
+}
+
+/// Checks what has arrived and gives it its name.
+fn settle(vault: &Vault, part: Part, name: &FileName, version: i64, expected: &Expected) -> io::Result<Outcome> {
+    let (bytes, sha256) = (part.bytes(), part.sha256());
+    if let Err(mismatch) = expected.check(bytes, &sha256) {
+        part.discard()?;
+        return Ok(Outcome::Wrong(mismatch));
+    }
+    let same = Expected { name: None, bytes: None, sha256: Some(sha256) };
+    for name in [name.clone(), name.numbered(version)] {
+        if vault.keep(&part, &name)? {
+            return Ok(Outcome::Downloaded { name, bytes, checked: expected.sha256.is_some() });
+        }
+        if vault.holds(&name, &same)? == Some(true) {
+            part.discard()?;
+            return Ok(Outcome::AlreadyThere(name));
+        }
+    }
+    Ok(Outcome::NameTaken(name.clone()))
 }
 
 /// What the server says of a version's primary file.

@@ -11,6 +11,7 @@ pub mod crawl;
 pub mod doubts;
 pub mod download;
 mod each;
+pub mod fate;
 mod gone;
 mod job;
 mod ledger;

@@ -64,6 +64,11 @@ pub enum Event<'a> {
         /// Requests per second afterwards.
         rate: f64,
     },
+    /// The pace is again what was set.
+    Recovered {
+        /// Requests per second.
+        rate: f64,
+    },
     /// A page's rows were taken.
     Page {
         /// Its walk.
@@ -141,6 +146,7 @@ impl<'a> Event<'a> {
                 Self::Retrying { walk, attempt: *attempt, wait: *wait, reason }
             }
             fetch::Event::Throttled { pause, rate } => Self::Throttled { pause: *pause, rate: *rate },
+            fetch::Event::Recovered { rate } => Self::Recovered { rate: *rate },
         }
     }
 }

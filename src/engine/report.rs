@@ -231,6 +231,7 @@ impl Monitor for Tally {
             Event::SnapshotTaken { inventory, took } => report.snapshot = Some(SnapshotReport::of(inventory, *took)),
             Event::Started { .. }
             | Event::WalkStarted { .. }
+            | Event::Recovered { .. }
             | Event::GivenUp { .. }
             | Event::Smaller { .. }
             | Event::WalkEnded { .. } => {}

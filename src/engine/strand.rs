@@ -131,7 +131,7 @@ pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<St
         match event {
             fetch::Event::Sent { .. } => under_way.store(true, Ordering::Relaxed),
             fetch::Event::Retrying { .. } => under_way.store(false, Ordering::Relaxed),
-            fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } => {}
+            fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } | fetch::Event::Recovered { .. } => {}
         }
         shared.monitor.event(&Event::of(walk, &event));
     };

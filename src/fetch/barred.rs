@@ -9,7 +9,7 @@ use super::message::message;
 #[derive(Debug, thiserror::Error)]
 pub enum Barred {
     /// Its creator wants to know who downloads it.
-    #[error("login needed: set CIVITAI_API_KEY ({0})")]
+    #[error("login needed: give a key by CIVITAI_API_KEY or --key-file ({0})")]
     LoginNeeded(String),
     /// Its creator allows no downloads.
     #[error("downloads are disabled by its creator ({0})")]
@@ -33,10 +33,10 @@ pub enum Barred {
     #[error("unfinished ({0}); run again to go on")]
     Unfinished(String),
     /// It is kept where this program does not go.
-    #[error("{0} was not followed")]
+    #[error("not followed: {0}")]
     Redirect(String),
     /// The disk refused.
-    #[error("the disk refused: {0}")]
+    #[error("disk refused: {0}")]
     Disk(io::Error),
 }
 

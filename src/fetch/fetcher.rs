@@ -47,6 +47,11 @@ pub enum Event {
         /// Requests per second after it.
         rate: f64,
     },
+    /// The pace is again what was set.
+    Recovered {
+        /// Requests per second.
+        rate: f64,
+    },
 }
 
 /// Fetches pages from one server at one pace, shared by all who use it.
@@ -192,7 +197,11 @@ impl Fetcher {
                 }
             }
             Some(Verdict::Retry { .. }) => {}
-            Some(Verdict::Smaller(_) | Verdict::Stop(_)) | None => slot.succeeded(),
+            Some(Verdict::Smaller(_) | Verdict::Stop(_)) | None => {
+                if let Some(rate) = slot.succeeded() {
+                    (job.notify)(Event::Recovered { rate });
+                }
+            }
         }
     }
 }

@@ -104,9 +104,10 @@ fn quota(rate: f64) -> Option<Quota> {
 }
 
 impl Slot<'_> {
-    /// The server served this request.
-    pub(super) fn succeeded(&self) {
-        self.pace.tempo().succeeded(self.epoch);
+    /// The server served this request. Gives the rate if it is whole again by that.
+    pub(super) fn succeeded(&self) -> Option<f64> {
+        let mut tempo = self.pace.tempo();
+        tempo.succeeded(self.epoch).then(|| tempo.rate())
     }
 
     /// The server asked to slow down: everybody pauses for `wait`. Gives the pause if it is news, not one more

@@ -48,11 +48,13 @@ impl Tempo {
         self.epoch
     }
 
-    /// The server served a request that left in `epoch`.
-    pub(super) fn succeeded(&mut self, epoch: u64) {
+    /// The server served a request that left in `epoch`. Says whether the rate is whole again by that.
+    pub(super) fn succeeded(&mut self, epoch: u64) -> bool {
+        let slowed = self.rate < self.rate_set;
         if epoch == self.epoch {
             self.rate = (self.rate + self.rate_set * RATE_STEP).min(self.rate_set);
         }
+        slowed && self.rate == self.rate_set
     }
 
     /// The server asked a request that left in `epoch` to slow down: nobody leaves before `until`. Says whether
@@ -102,7 +104,7 @@ mod tests {
         tempo.succeeded(two);
         assert_eq!(tempo.rate(), 4.0);
         let three = tempo.leave(now);
-        tempo.succeeded(three);
+        assert!(!tempo.succeeded(three));
         assert!(tempo.rate() > 4.0);
     }
 
@@ -141,7 +143,7 @@ mod tests {
             for answer in answers {
                 let epoch = tempo.leave(now);
                 match answer {
-                    None => tempo.succeeded(epoch),
+                    None => assert!(!tempo.succeeded(epoch) || tempo.rate() == tempo.rate_set),
                     Some(wait) => {
                         let until = now + seconds(wait.into());
                         tempo.throttled(epoch, until);

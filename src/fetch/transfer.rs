@@ -71,7 +71,9 @@ impl Fetcher {
             notify(Event::Sent { attempt: budget.begin() });
             let setback = match self.attempt_file(url, sink, &slot).await {
                 Ok(name) => {
-                    slot.succeeded();
+                    if let Some(rate) = slot.succeeded() {
+                        notify(Event::Recovered { rate });
+                    }
                     return Ok(name);
                 }
                 Err(setback) => setback,

@@ -98,7 +98,7 @@ fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
         let expected = match (status, body.as_str()) {
             (307, _) => "downloaded as ",
             (401, body) if body.contains("disabled") => "downloads are disabled by its creator",
-            (401, _) => "login needed: set CIVITAI_API_KEY",
+            (401, _) => "login needed: give a key by CIVITAI_API_KEY or --key-file",
             (403, _) => "early access (",
             // Asked first, the API knows no version without files.
             _ => "gone (",

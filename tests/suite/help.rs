@@ -55,8 +55,24 @@ fn columns_of_snapshots_are_told_too() {
     }
 }
 
+/// Every word that the README names as the outcome of a download.
+#[test]
+fn outcomes_of_downloads_are_explained_and_all_are_documented() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let list = readme.split("Each version gets a line: ").nth(1).and_then(|rest| rest.split(". ").next());
+    let documented: Vec<&str> = list.expect("the README lists them").split('`').skip(1).step_by(2).collect();
+    let unknown = run(&["explain", "nonsense"]);
+    let known = told(&unknown);
+    let known = known.split("; for downloads ").nth(1).and_then(|rest| rest.split("; ").next()).unwrap();
+    assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
+    for word in documented {
+        assert!(printed(&["explain", word]).starts_with(&format!("a download that is told `{word}`: ")));
+    }
+}
+
 #[test]
 fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
+    assert!(printed(&["explain", "the page was given up: gave up after `8` requests"]).contains("`rejects.item`"));
     assert!(printed(&["explain", "cursor_loop"]).starts_with("a walk that ended `cursor_loop`: "));
     assert!(printed(&["explain", "the model has no `id`"]).contains("`rejects.item`"));
     assert!(

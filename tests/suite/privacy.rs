@@ -88,6 +88,22 @@ fn a_hidden_name_is_nowhere_in_the_dataset() {
 }
 
 #[test]
+fn another_key_in_the_middle_of_a_pass_is_refused() {
+    let sandbox = Sandbox::start(&["--models", "80"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    let run = |key: &str, arguments: &[&str]| {
+        room.crawl().args(arguments).env("CIVITRAWL_PSEUDONYM_KEY", key).output().unwrap()
+    };
+    assert_exit(&run(KEY, &["--max-pages", "2"]), 3);
+    let other = run("another key that nobody guesses", &[]);
+    assert_exit(&other, 2);
+    assert!(told(&other).contains("`pseudonym_key_digest` was `"), "{}", told(&other));
+    assert_exit(&run(&format!("  {KEY}\n"), &["--max-pages", "1"]), 3);
+    assert_exit(&run("another key that nobody guesses", &["--restart"]), 0);
+    room.assert_sound();
+}
+
+#[test]
 fn what_would_record_names_is_refused() {
     let sandbox = Sandbox::start(&["--models", "5"]);
     let no_key = Room::new(CRAWL, &sandbox.base).run(&[]);

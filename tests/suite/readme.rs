@@ -69,6 +69,36 @@ fn every_session_is_what_the_program_prints() {
 }
 
 #[test]
+fn every_key_of_a_crawl_file_is_told() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let here = TempDir::new().unwrap();
+    let file = here.path().join("odd.toml");
+    let walk = "[[walk]]\nname = \"a\"\nendpoint = \"models\"\nODD = 1";
+    let each = walk.replace("ODD = 1", "for_each = { list = [1], param = \"ids\", ODD = 1 }");
+    let split = walk.replace("ODD = 1", "split = { windows = 2, ODD = 1 }");
+    let later = walk.replace("ODD = 1", "incremental = { overlap = \"1d\", ODD = 1 }");
+    let sections =
+        ["pace", "timeouts", "retry", "commit", "sandbox", "snapshot"].map(|name| format!("[{name}]\nODD = 1"));
+    let (mut told, mut places) = (0, vec![String::from("ODD = 1"), walk.to_owned(), each, split, later]);
+    places.extend(sections);
+    for place in places {
+        let text = format!("server = \"sandbox\"\ndataset = \"d\"\n{}\n", place.replace("ODD", "qqqqqqqqqqqq"));
+        std::fs::write(&file, text).unwrap();
+        let refused = program().arg("plan").arg(&file).output().unwrap();
+        assert_exit(&refused, 2);
+        let words = String::from_utf8(refused.stderr).unwrap();
+        let known = words.split("there is no key `qqqqqqqqqqqq`").nth(1).unwrap_or_else(|| panic!("{words}"));
+        let known = known.split("Known are ").nth(1).unwrap_or_else(|| panic!("{words}"));
+        for key in known.lines().next().unwrap().split('`').skip(1).step_by(2) {
+            let ways = [format!("`{key}`"), format!("{key} = "), format!("[{key}]"), format!("\n{key} ")];
+            assert!(ways.iter().any(|way| readme.contains(way)), "`{key}` is not in the README: {words}");
+            told += 1;
+        }
+    }
+    assert!(told > 40, "{told} keys are known");
+}
+
+#[test]
 fn every_crawl_file_opens_with_what_its_plan_says() {
     let crawls = Path::new(env!("CARGO_MANIFEST_DIR")).join("crawls");
     let files: Vec<_> = std::fs::read_dir(crawls).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -172,6 +172,60 @@ fn a_hostile_next_page_is_not_asked() {
 }
 
 #[test]
+fn look_ups_and_downloads_take_the_key_as_crawls_do() {
+    let sandbox = Sandbox::start(&["--models", "40"]);
+    for source in SOURCES {
+        let room = room(source, &sandbox.base);
+        let key = room.file().with_file_name("key");
+        let into = room.file().with_file_name("files");
+        let arguments: [&[&str]; 3] = [
+            &["get", "version", "80"],
+            &["get", "version", "80", "--dataset", "looked-up"],
+            &["download", "80", "--into", "files"],
+        ];
+        for (words, talk) in arguments.iter().flat_map(|words| TALKATIVE.map(|talk| (words, talk))) {
+            let before = requests(&sandbox).len();
+            let mut command = program();
+            command.args(*words).args(["--server", &sandbox.base, "--rate", "1000"]).args(talk);
+            if let Source::File = source {
+                command.arg("--key-file").arg(&key);
+            }
+            let _ = fs::remove_dir_all(&into);
+            command.current_dir(room.file().parent().expect("it lies somewhere"));
+            assert_exit(&run(command, source, &room), 0);
+            let log = requests(&sandbox).split_off(before);
+            let (api, storage): (Vec<_>, Vec<_>) = log.iter().partition(|request| request.path.starts_with("/api/"));
+            assert!(!api.is_empty() && api.iter().all(|request| request.authorization), "{words:?}: {log:?}");
+            assert!(storage.iter().all(|request| !request.authorization), "{words:?}: {log:?}");
+        }
+        for place in ["looked-up", "files"] {
+            assert_secret(&room.file().with_file_name(place));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = room(Source::File, "http://127.0.0.1:9/api/v1");
+    let key = room.file().with_file_name("key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let server = ["--server", "http://127.0.0.1:9/api/v1"];
+    let mut get = program();
+    get.args(["get", "version", "80", "--key-file"]).arg(&key).args(server);
+    let mut download = program();
+    download.args(["download", "80", "--into"]).arg(room.file().with_file_name("files"));
+    download.arg("--key-file").arg(&key).args(server);
+    for command in [get, download, room.crawl()] {
+        let refused = run(command, Source::File, &room);
+        assert_exit(&refused, 2);
+        let words = told(&refused);
+        assert!(words.contains(&key.display().to_string()) && words.contains("chmod 600"), "{words}");
+    }
+}
+
+#[test]
 fn without_a_key_nothing_is_sent() {
     let sandbox = Sandbox::start(&["--models", "10"]);
     assert_exit(&Room::new(CRAWL, &sandbox.base).run(&[]), 0);

@@ -43,7 +43,7 @@ fn log_lines_have_the_fields_that_are_documented() {
             [..],
         &["kind=status,code=451,nth=2,times=0"],
     ] {
-        let mut arguments = vec!["--models", "120", "--traps", "odd-fields"];
+        let mut arguments = vec!["--models", "240", "--traps", "odd-fields"];
         faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
         let sandbox = Sandbox::start(&arguments);
         let output = Room::new(SMALL, &sandbox.base).run(&["-v", "-v", "--log-format", "json"]);

@@ -31,8 +31,11 @@ async fn decode(answer: Answer) -> Result<String, Unreadable> {
 
 /// Fetches one page; gives the result and what happened. Nothing of either may show the key.
 async fn fetch(settings: &Settings) -> (Result<Fetched<String>, Failure>, Vec<Event>) {
-    let url = PageUrl::new(&settings.base, &["models"], [("limit", "100")]).unwrap();
-    let fetcher = Fetcher::new(settings).unwrap();
+    fetch_by(&Fetcher::new(settings).unwrap(), &settings.base).await
+}
+
+async fn fetch_by(fetcher: &Fetcher, base: &url::Url) -> (Result<Fetched<String>, Failure>, Vec<Event>) {
+    let url = PageUrl::new(base, &["models"], [("limit", "100")]).unwrap();
     let events = Mutex::new(Vec::new());
     let notify = |event| events.lock().unwrap().push(event);
     let result = fetcher.page(&url, &notify, decode).await;
@@ -154,6 +157,23 @@ async fn retry_after_is_honoured_and_slows_down() {
     assert!(events.contains(&Event::Throttled { pause, rate: 500.0 }), "{events:?}");
     let gap = server.log(|log| log.arrivals[1] - log.arrivals[0]);
     assert!(gap >= Duration::from_millis(950), "{gap:?}");
+}
+
+#[tokio::test]
+async fn it_is_told_once_when_the_pace_has_recovered() {
+    let server = Server::start(|nth| match nth {
+        0 => Reaction::Send(answer("503 Busy", "retry-after: 0\r\n", b"{\"error\":\"busy\"}")),
+        _ => Reaction::Send(page()),
+    })
+    .await;
+    let fetcher = Fetcher::new(&settings(&server)).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        let (result, events) = fetch_by(&fetcher, &server.base).await;
+        assert!(result.is_ok());
+        told.extend(events.into_iter().filter(|event| matches!(event, Event::Recovered { .. })));
+    }
+    assert_eq!(told, [Event::Recovered { rate: 1000.0 }]);
 }
 
 #[tokio::test]
