@@ -25,10 +25,11 @@ pub(super) fn date_cursor(at: i64) -> String {
     format!("{}|0", instant.strftime("%Y-%m-%d %H:%M:%S.%3f"))
 }
 
-/// The instant a date cursor stands at (milliseconds since 1970, UTC).
+/// The instant a date cursor stands at (milliseconds since 1970, UTC). Years before the first are none: [`date_cursor`] could
+/// not tell of them in the server's form.
 pub(super) fn cursor_instant(cursor: &str) -> Option<i64> {
     let (date, _) = cursor.split_once('|')?;
-    let local: DateTime = date.parse().ok()?;
+    let local: DateTime = date.parse().ok().filter(|local: &DateTime| local.year() >= 0)?;
     Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
@@ -44,6 +45,7 @@ mod tests {
         assert_eq!(date_cursor(1_704_164_645_500), "2024-01-02 03:04:05.500|0");
         assert_eq!(cursor_instant("|4711"), None);
         assert_eq!(cursor_instant("12|34|56"), None);
+        assert_eq!(cursor_instant("-000023-01-21 00:00:00.6|4711"), None);
     }
 
     #[test]
