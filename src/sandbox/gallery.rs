@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use super::catalog::{Catalog, Removed};
+use super::catalog::{Catalog, Entry, Removed};
 use super::generate::{FIRST, LAST};
+use super::night::DAY;
 use super::random::{Random, Stream};
 use super::version;
 
@@ -107,10 +108,13 @@ pub(super) struct Gallery {
 }
 
 impl Gallery {
-    /// Generates this many images of the models of a catalog.
+    /// Generates this many images of the models of a catalog, and some of each version that came in a night, if any at all.
     pub(super) fn build(seed: u64, catalog: &Catalog, images: u32, users: u32) -> Gallery {
         let images = if catalog.entries.is_empty() { 0 } else { images };
-        let pictures: Vec<Picture> = (0..images).map(|rank| picture(seed, catalog, rank, images, users)).collect();
+        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(seed, catalog, rank, images, users)).collect();
+        if images > 0 {
+            show_newcomers(seed, catalog, &mut pictures);
+        }
         let pairs = |keys: fn(&Picture) -> Vec<u32>| {
             let ranked = (0u32..).zip(&pictures);
             let mut pairs: Vec<(u32, u32)> =
@@ -187,22 +191,51 @@ fn picture(seed: u64, catalog: &Catalog, rank: u32, images: u32, users: u32) -> 
     }
     let span = (LAST - FIRST) / i64::from(images);
     let sorted_at = FIRST + i64::from(rank) * span + i64::from(random.below(3 * 86_400_000));
+    let dressed = dressed(&mut random, rank, level, sorted_at, post);
+    Picture { versions, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
+}
+
+/// Adds up to three images of each version that came in a night, in the order in which they came: those of earlier nights
+/// stay what they were.
+fn show_newcomers(seed: u64, catalog: &Catalog, pictures: &mut Vec<Picture>) {
+    let first_night = LAST + DAY;
+    let of_entry = |(place, entry): (usize, &'_ Entry)| {
+        let own = if place < catalog.first { 0 } else { entry.versions };
+        let own = (0..own).map(|position| (entry.created_at, position));
+        let added = (entry.versions..).zip(&entry.added).map(|(position, at)| (*at, position));
+        let added = added.filter(|(at, _)| *at >= first_night);
+        let one = |(at, position)| (at, version::version_id(entry, position), entry.user, entry.level);
+        own.chain(added).map(one).collect::<Vec<_>>()
+    };
+    let mut newcomers: Vec<(i64, u32, u32, u8)> = catalog.entries.iter().enumerate().flat_map(of_entry).collect();
+    newcomers.sort_unstable();
+    for (at, version, user, context) in newcomers {
+        let mut random = Random::new(seed, Stream::Showing, u64::from(version));
+        for _ in 0..random.below(4) {
+            let rank = pictures.len() as u32;
+            let level = random.weighted(LEVELS).unwrap_or(1);
+            let dressed = dressed(&mut random, rank, level, at, rank / POST_SIZE);
+            pictures.push(Picture { versions: [version, 0, 0], user, context, ..dressed });
+        }
+    }
+}
+
+/// An image of no version and nobody.
+fn dressed(random: &mut Random, rank: u32, level: u8, sorted_at: i64, post: u32) -> Picture {
     let reactions = random.skewed(14);
     Picture {
         id: FIRST_ID + rank * 4 + random.below(4),
-        sorted_at: sorted_at.min(LAST),
-        versions,
-        user,
+        sorted_at,
         post: if random.chance(15) { 0 } else { 1000 + post },
         level,
-        context,
-        media: media(&mut random),
+        media: media(random),
         child: random.chance(if level < 4 { 30 } else { 3 }),
         has_meta: random.chance(920),
         removed: removed(rank, sorted_at),
         reactions,
         comments: reactions / (4 + random.below(90)),
         collected: reactions / (2 + random.below(30)),
+        ..Picture::default()
     }
 }
 
@@ -225,7 +258,7 @@ fn of_post(seed: u64, catalog: &Catalog, post: u32, users: u32) -> (u32, u32, u8
 /// A version, its model's user and level; the most popular model gets about fifty times the average.
 fn version_of(catalog: &Catalog, random: &mut Random) -> (u32, u32, u8) {
     let draw = f64::from(random.below(1 << 30)) / f64::from(1 << 30);
-    // Models that came later have no images: those of the others stay what they were.
+    // Models that came later have images of their own: those of the others stay what they were.
     let place = (draw * draw + 0.02 * draw) / 1.02 * catalog.first as f64;
     let place = (place as usize * 7919 + 13) % catalog.first;
     let entry = &catalog.entries[place];

@@ -21,6 +21,7 @@ pub(super) enum Stream {
     Trick,
     Person,
     Content,
+    Showing,
 }
 
 /// A deterministic sequence of numbers.

@@ -81,7 +81,7 @@ impl World {
             return Answer::error(400, "a recorded catalog does not change");
         };
         self.nights += 1;
-        (self.directory, self.hashes) = (OnceLock::new(), OnceLock::new());
+        (self.gallery, self.directory, self.hashes) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Answer::json(200, told.to_string())
     }
 

@@ -73,3 +73,25 @@ fn nights_repeat_with_the_seed_and_differ_from_one_another() {
     assert_ne!(ids(&first, "edited"), ids(&second, "edited"));
     assert_eq!(nights(), [first, second]);
 }
+
+#[test]
+fn what_a_night_brings_has_images_and_those_there_were_stay() {
+    let server = sandbox(1000, "none", &[]);
+    let images = |server: &Sandbox| lines(server, "/sandbox/truth/images");
+    let mut before = images(&server);
+    for _ in 0..2 {
+        let told = pass_night(&server, "0.2");
+        let after = images(&server);
+        assert_eq!(after[..before.len()], before);
+        let shown = lines(&server, "/sandbox/truth/image_model_versions");
+        let models = |kind: &str| -> usize {
+            let ids = ids(&told, kind);
+            ids.iter()
+                .filter(|id| shown.iter().any(|row| row["model_version_id"].as_i64().unwrap() / 16 == **id))
+                .count()
+        };
+        assert!(models("published") > 25, "{told}");
+        assert!(after.len() - before.len() > 60, "{}", after.len() - before.len());
+        before = after;
+    }
+}
