@@ -211,10 +211,10 @@ fn pages_without_their_answer_keep_their_rows() {
 const CALLS: &str = "link,linkat,unlink,unlinkat,rename,fsync,fdatasync";
 
 /// Runs a replay that is killed at the `nth` of these calls; `None` without `strace`.
-fn killed(dataset: &Path, nth: u32) -> Option<Output> {
-    let inject = format!("inject={CALLS}:signal=KILL:when={nth}");
+fn killed(dataset: &Path, calls: &str, nth: u32) -> Option<Output> {
+    let inject = format!("inject={calls}:signal=KILL:when={nth}");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={CALLS}"), "-e", &inject]);
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
     strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().ok()
 }
 
@@ -227,7 +227,7 @@ fn a_replay_killed_at_any_call_is_finished_by_the_next() {
     for nth in (1..).step_by(37) {
         let dataset = elsewhere.path().join(nth.to_string());
         copy(&room.dataset(), &dataset);
-        let Some(output) = killed(&dataset, nth) else {
+        let Some(output) = killed(&dataset, CALLS, nth) else {
             eprintln!("skipped: there is no strace");
             return;
         };
@@ -242,4 +242,62 @@ fn a_replay_killed_at_any_call_is_finished_by_the_next() {
     assert!(datasets.len() > 3, "only {} kills", datasets.len());
     let all: Vec<&Path> = datasets.iter().map(AsRef::as_ref).collect();
     assert_same(&[&[&*room.dataset()], &all[..]].concat());
+}
+
+/// Calls by which a replay's snapshot changes the disk, and its commits do not.
+const OF_SNAPSHOTS: [&str; 3] = ["?mkdir,?mkdirat", "?symlink,?symlinkat", "?rename,?renameat,?renameat2"];
+/// Those of both.
+const SYNCS: &str = "?fsync,?fdatasync";
+
+/// How often a replay that nobody kills syncs; `None` without `strace`.
+fn syncs_made(dataset: &Path) -> Option<u32> {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/stderr", "-e", &format!("trace={SYNCS}")]);
+    let output = strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().ok()?;
+    assert_exit(&output, 0);
+    let lines = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.contains("sync(")).count();
+    Some(u32::try_from(lines).expect("they are few"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_replay_killed_at_any_call_of_its_snapshot_leaves_latest_whole_old_or_new() {
+    let room = crawled(CRAWL);
+    let before = latest(&room.dataset());
+    let elsewhere = TempDir::new().expect("there is room");
+    let fresh = |name: &str| {
+        let dataset = elsewhere.path().join(name);
+        copy(&room.dataset(), &dataset);
+        dataset
+    };
+    let Some(syncs) = syncs_made(&fresh("whole")) else {
+        eprintln!("skipped: there is no strace");
+        return;
+    };
+    let mut kills: Vec<(&str, u32)> = OF_SNAPSHOTS.iter().flat_map(|calls| (1..=2).map(|nth| (*calls, nth))).collect();
+    // From the last one back, into the last commit.
+    kills.extend((0..20).step_by(3).map(|back| (SYNCS, syncs - back)));
+    let (mut drafts, mut shown) = (0, [0, 0]);
+    for (place, (calls, nth)) in kills.into_iter().enumerate() {
+        let dataset = fresh(&place.to_string());
+        let output = killed(&dataset, calls, nth).expect("there is strace");
+        let link = fs::read_link(dataset.join("latest")).expect("`latest` is a link");
+        let new = usize::from(link == Path::new("snapshots/000002"));
+        assert!(new == 1 || link == Path::new("snapshots/000001"), "{calls} {nth}: {}", link.display());
+        // Every file is what its inventory says, and the rows are in order.
+        verify(&dataset);
+        if output.status.code() != Some(0) {
+            let draft = dataset.join("snapshots/000002.tmp");
+            drafts += u32::from(draft.exists());
+            shown[new] += 1;
+            assert_exit(&replay(&dataset), 0);
+            verify(&dataset);
+            assert!(!draft.exists(), "{calls} {nth}: a draft is left");
+        }
+        if calls == SYNCS && nth == syncs {
+            assert_eq!(latest(&dataset), before, "the snapshot holds what it held");
+        }
+        fs::remove_dir_all(&dataset).expect("it can be removed");
+    }
+    assert!(drafts >= 3 && shown[0] >= 5 && shown[1] >= 1, "{drafts} drafts were left, shown were {shown:?}");
 }
