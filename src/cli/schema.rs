@@ -97,7 +97,7 @@ fn spark(source: &Source) -> String {
         .iter()
         .map(|column| format!("  `{}` {} COMMENT {}", column.name, spark_type(column), quoted(column.doc)));
     format!(
-        "{}CREATE TABLE {} (\n{}\n) USING PARQUET LOCATION {};\n",
+        "{}CREATE TABLE IF NOT EXISTS {} (\n{}\n) USING PARQUET LOCATION {};\n",
         about(source),
         source.name,
         columns.collect::<Vec<_>>().join(",\n"),

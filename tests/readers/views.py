@@ -29,7 +29,7 @@ def main(dataset, program):
     views, tables = printed(program, "sql", dataset), printed(program, "spark", dataset)
     os.chdir("/")
     db.execute(views)
-    told = dict(re.findall(r"^CREATE TABLE (\w+) \((.*?)^\) USING PARQUET LOCATION", tables, re.MULTILINE | re.DOTALL))
+    told = dict(re.findall(r"^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\) USING PARQUET LOCATION", tables, re.MULTILINE | re.DOTALL))
     places = dict(re.findall(r"VIEW (\w+) AS FROM read_parquet\('(.*)'\);", views))
     if list(told) != list(places):
         faults.append(f"DuckDB has {list(places)}, Spark {list(told)}")

@@ -63,6 +63,22 @@ fn views_are_of_the_snapshot_and_of_the_parts_where_there_is_none() {
     assert_eq!((&seen["models"], &seen["models_history"]), (&json!(["latest", 60]), &json!(["latest", 60])), "{seen}");
 }
 
+/// Wants Java, and a Python with pyspark; where there is none, scripts/test leaves it out and says so.
+#[test]
+fn spark_reads_what_duckdb_reads() {
+    let server = Sandbox::start(&["--models", "200", "--images", "300", "--traps", "odd-fields,null-counters"]);
+    let images = "[[walk]]\nname = \"images\"\nendpoint = \"images\"\n\
+        for_each = { table = \"models\", column = \"creator_username\", param = \"username\" }\n\
+        params = { browsingLevel = 3, withMeta = true, flatMeta = true, withTags = true, sort = \"Newest\" }\n";
+    let lists =
+        "[[walk]]\nname = \"creators\"\nendpoint = \"creators\"\n[[walk]]\nname = \"tags\"\nendpoint = \"tags\"\n";
+    let head = "history = [\"models\"]\nkeep_bodies = true\n";
+    let room = Room::new(&format!("{head}{TWO_WALKS}{images}{lists}"), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    read("spark.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl"), readme]);
+}
+
 /// Items that break something each, with the place among them where a reject is due.
 fn odd_page() -> (Vec<Value>, Vec<usize>) {
     let image = |nsfw: Value| json!({ "url": "https://image.invalid/x/width=450/77.jpeg", "nsfw": nsfw });

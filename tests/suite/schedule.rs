@@ -1,4 +1,5 @@
-//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is told.
+//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is told. Its units
+//! for systemd, as systemd reads them.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -120,4 +121,24 @@ fn only_trouble_is_told() {
     assert!(told(&night).contains("is over, but rows are missing"), "{}", told(&night));
     let last = &ends(&here.path().join("data"))[0].0;
     assert_eq!(last, "complete_with_doubts");
+}
+
+/// Wants `systemd-analyze`; where there is none, scripts/test leaves it out and says so.
+#[test]
+fn systemd_understands_the_units() {
+    let readme = std::fs::read_to_string("README.md").expect("there is a README");
+    let (_, units) = readme.split_once("```ini\n").expect("it has units");
+    let (units, _) = units.split_once("```").expect("they end");
+    let room = TempDir::new().expect("there is room");
+    let mut files = Vec::new();
+    for unit in units.split("# /etc/systemd/system/").skip(1) {
+        let (name, text) = unit.split_once('\n').expect("it has lines");
+        let file = room.path().join(name);
+        let text = text.replace("/usr/local/bin/civitrawl", env!("CARGO_BIN_EXE_civitrawl"));
+        std::fs::write(&file, text).expect("it can be written");
+        files.push(file);
+    }
+    assert_eq!(files.len(), 2, "{units}");
+    let verify = Command::new("systemd-analyze").arg("verify").args(files).output().expect("systemd-analyze runs");
+    assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", told(&verify));
 }
