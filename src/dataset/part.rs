@@ -21,9 +21,12 @@ use crate::table::{Column, Table};
 /// Rows handed to the encoder at a time: bounds the memory that sorting takes beside the rows themselves.
 const SLICE_ROWS: usize = 4096;
 /// Bytes of one row group, encoded: readers skip and parallelize by it, and the writer holds one in memory.
-const ROW_GROUP_BYTES: usize = 16 << 20;
+const ROW_GROUP_BYTES: usize = 8 << 20;
 /// Rows of one row group.
 const ROW_GROUP_ROWS: usize = 128 << 10;
+
+/// Bytes of one page: who merges files holds one of every column of each.
+const PAGE_BYTES: usize = 256 << 10;
 
 /// What is written into a part's metadata: who made it.
 #[derive(Debug, Clone)]
@@ -122,6 +125,7 @@ pub(super) fn properties(
     let facts = std::iter::once(("version", env!("CARGO_PKG_VERSION").to_owned())).chain(facts).map(fact).collect();
     let builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
+        .set_data_page_size_limit(PAGE_BYTES)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_key_value_metadata(Some(facts));

@@ -165,6 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn twice_the_same_member_is_twice_the_body() {
+        let body = gzip(b"{}").repeat(2);
+        assert_eq!(inflate(Encoding::Gzip, &body, 100).unwrap(), b"{}{}");
+    }
+
+    #[test]
+    fn padding_is_damage_even_behind_nothing() {
+        for data in [&b""[..], b"{}"] {
+            let body = [gzip(data), vec![0; 8]].concat();
+            let result = inflate(Encoding::Gzip, &body, 100);
+            assert!(matches!(result, Err(InflateError::Damaged(_))), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_told_wrong_is_damage() {
+        for told in [0u32, 1, 3, 50, 101, u32::MAX] {
+            let mut body = gzip(b"{}");
+            let trailer = body.len() - 4;
+            body[trailer..].copy_from_slice(&told.to_le_bytes());
+            let result = inflate(Encoding::Gzip, &body, 100);
+            assert!(matches!(result, Err(InflateError::Damaged(_))), "{told}: {result:?}");
+        }
+    }
+
+    #[test]
     fn knows_the_encodings_it_asked_for() {
         assert_eq!(Encoding::parse("GZip "), Some(Encoding::Gzip));
         assert_eq!(Encoding::parse("identity"), Some(Encoding::Identity));

@@ -15,7 +15,7 @@ use crate::dataset::storage::Storage;
 use crate::dataset::{During, Error};
 
 /// Files that are open at once. More are first merged into fewer.
-pub(super) const FAN_IN: usize = 16;
+pub(super) const FAN_IN: usize = 12;
 
 /// Sorted files being merged.
 pub(super) struct Merge {

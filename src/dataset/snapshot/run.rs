@@ -13,7 +13,7 @@ use crate::dataset::store::as_io;
 use crate::dataset::{During, Error};
 
 /// Rows read at a time, from each of the files that are merged together.
-const BATCH_ROWS: usize = 512;
+const BATCH_ROWS: usize = 128;
 
 /// A sorted file being read.
 pub(super) struct Run {
