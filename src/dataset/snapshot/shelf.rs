@@ -38,10 +38,13 @@ impl<'a> Shelf<'a> {
     /// Finishes what a run left that died while it made or removed a snapshot.
     pub(in crate::dataset) fn tidy(&self) -> Result<(), Error> {
         let directory = self.layout.snapshots();
-        for entry in self.storage.list(&directory).during("list", &directory)? {
-            if let Some(number) = snapshot_draft_number(&entry.name) {
-                self.clear(number)?;
-            }
+        let entries = self.storage.list(&directory).during("list", &directory)?;
+        if !entries.is_empty() {
+            // What that run renamed and did not sync is relied on from here on: shown, cleared away, made the only place of rows.
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+        }
+        for number in entries.iter().filter_map(|entry| snapshot_draft_number(&entry.name)) {
+            self.clear(number)?;
         }
         let draft = self.layout.latest_draft();
         self.storage.remove(&draft).during("remove", &draft)?;
