@@ -190,11 +190,11 @@ fn a_key_file_that_others_may_read_is_refused() {
     for mode in [0o644, 0o640, 0o604, 0o660] {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let refused = room.run(&[]);
-        assert_refused(&refused, 2, &["`key_file`", &format!("mode {mode:o}"), "chmod 600"]);
+        assert_refused(&refused, 2, &["key file", &format!("mode {mode:o}"), "chmod 600"]);
         assert!(!told(&refused).contains("canary"), "{}", told(&refused));
     }
     fs::remove_file(&key).unwrap();
-    assert_refused(&room.run(&[]), 2, &["`key_file`"]);
+    assert_refused(&room.run(&[]), 2, &["key file"]);
     assert!(!room.dataset().exists());
 }
 
