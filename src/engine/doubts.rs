@@ -17,11 +17,17 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
         let same = same.filter_map(|walk| walks.get(&walk.name));
         same.fold((0, 0), |(items, mature), walk| (items + walk.items, mature + walk.mature))
     };
+    // What has no name cannot be told from what was met before: of several walks, the one that met the least met none twice.
+    let nameless = |name: &str| {
+        let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
+        let over = same.filter_map(|walk| walks.get(&walk.name)).filter(|walk| walk.end.is_some());
+        over.map(|walk| walk.nameless).min().unwrap_or(0)
+    };
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
         let mut doubt = |text: String| all.push(format!("walk `{}`: {text}", definition.name));
         missing(walk, &mut doubt);
-        suspicious(walk, known.get(definition.endpoint.name).copied(), &mut doubt);
+        suspicious(walk, known.get(definition.endpoint.name).copied(), nameless(definition.endpoint.name), &mut doubt);
         // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
         let (items, mature) = of_endpoint(definition.endpoint.name);
         if asks_all_levels(definition) && walk.end.is_some() && items >= CLAMP_ITEMS && mature == 0 {
@@ -72,7 +78,7 @@ fn of_strand(strand: &str) -> String {
 }
 
 /// What only looks wrong.
-fn suspicious(walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
+fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
     if walk.lacking > 0 {
         doubt(format!(
             "{} models lack versions they tell of, also when asked for by id; the server keeps those back",
@@ -80,7 +86,7 @@ fn suspicious(walk: &Walk, known: Option<u64>, doubt: &mut dyn FnMut(String)) {
         ));
     }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
-    let known = known.unwrap_or(walk.items) + walk.rejects + walk.nameless;
+    let known = known.unwrap_or(walk.items) + walk.rejects + nameless;
     if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known < *told) {
         doubt(format!(
             "the server says there are {told}, and {known} are in the tables; walk it again, its pages are not stable"
@@ -117,5 +123,21 @@ mod tests {
         };
         assert!(unstable(8));
         assert!(!unstable(9));
+    }
+
+    #[test]
+    fn nobody_nameless_met_twice_stands_for_somebody_missing() {
+        let walk = |name| format!("[[walk]]\nname = \"{name}\"\nendpoint = \"creators\"\n");
+        let head = "server = \"sandbox\"\ndataset = \"d\"\npace = { requests_per_second = 1.0 }\n";
+        let (crawl, _) = definition::parse("c", &[head, &walk("a"), &walk("b")].concat(), ENDPOINTS).unwrap();
+        let unstable = |met: [u64; 2], known| {
+            let end = Some(End { why: Why::Complete, detail: None });
+            let walk = |nameless| Walk { items: 10, nameless, told: Some(10), end: end.clone(), ..Walk::default() };
+            let walks = BTreeMap::from([(String::from("a"), walk(met[0])), (String::from("b"), walk(met[1]))]);
+            !doubts(&crawl, &walks, &BTreeMap::from([("creators", known)])).is_empty()
+        };
+        assert!(!unstable([1, 1], 9));
+        assert!(!unstable([2, 1], 9));
+        assert!(unstable([2, 1], 8));
     }
 }
