@@ -92,11 +92,11 @@ pub(super) fn rebuilt(taken: &Taken) -> Value {
     }
 }
 
-/// The same JSON with whole numbers written as integers.
+/// The same JSON with integers written as floats, where that keeps their value.
 pub(super) fn plain(value: &Value) -> Value {
     match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => json!(float as i64),
+        Value::Number(number) => match number.as_i64().map(i128::from).or(number.as_u64().map(i128::from)) {
+            Some(whole) if whole as f64 as i128 == whole => json!(whole as f64),
             _ => value.clone(),
         },
         Value::Array(list) => list.iter().map(plain).collect(),
