@@ -210,12 +210,12 @@ fn pages_without_their_answer_keep_their_rows() {
 
 const CALLS: &str = "link,linkat,unlink,unlinkat,rename,fsync,fdatasync";
 
-/// Runs a replay that is killed at the `nth` of these calls; `None` without `strace`.
-fn killed(dataset: &Path, calls: &str, nth: u32) -> Option<Output> {
+/// Runs a replay that is killed at the `nth` of these calls.
+fn killed(dataset: &Path, calls: &str, nth: u32) -> Output {
     let inject = format!("inject={calls}:signal=KILL:when={nth}");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
-    strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().ok()
+    strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().expect("there is strace")
 }
 
 #[cfg(target_os = "linux")]
@@ -227,10 +227,7 @@ fn a_replay_killed_at_any_call_is_finished_by_the_next() {
     for nth in (1..).step_by(37) {
         let dataset = elsewhere.path().join(nth.to_string());
         copy(&room.dataset(), &dataset);
-        let Some(output) = killed(&dataset, CALLS, nth) else {
-            eprintln!("skipped: there is no strace");
-            return;
-        };
+        let output = killed(&dataset, CALLS, nth);
         verify(&dataset);
         if output.status.code() == Some(0) {
             break;
@@ -249,14 +246,15 @@ const OF_SNAPSHOTS: [&str; 3] = ["?mkdir,?mkdirat", "?symlink,?symlinkat", "?ren
 /// Those of both.
 const SYNCS: &str = "?fsync,?fdatasync";
 
-/// How often a replay that nobody kills syncs; `None` without `strace`.
-fn syncs_made(dataset: &Path) -> Option<u32> {
+/// How often a replay that nobody kills syncs.
+fn syncs_made(dataset: &Path) -> u32 {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/stderr", "-e", &format!("trace={SYNCS}")]);
-    let output = strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().ok()?;
+    let output =
+        strace.arg(env!("CARGO_BIN_EXE_civitrawl")).arg("replay").arg(dataset).output().expect("there is strace");
     assert_exit(&output, 0);
     let lines = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.contains("sync(")).count();
-    Some(u32::try_from(lines).expect("they are few"))
+    u32::try_from(lines).expect("they are few")
 }
 
 #[cfg(target_os = "linux")]
@@ -270,17 +268,14 @@ fn a_replay_killed_at_any_call_of_its_snapshot_leaves_latest_whole_old_or_new() 
         copy(&room.dataset(), &dataset);
         dataset
     };
-    let Some(syncs) = syncs_made(&fresh("whole")) else {
-        eprintln!("skipped: there is no strace");
-        return;
-    };
+    let syncs = syncs_made(&fresh("whole"));
     let mut kills: Vec<(&str, u32)> = OF_SNAPSHOTS.iter().flat_map(|calls| (1..=2).map(|nth| (*calls, nth))).collect();
     // From the last one back, into the last commit.
     kills.extend((0..20).step_by(3).map(|back| (SYNCS, syncs - back)));
     let (mut drafts, mut shown) = (0, [0, 0]);
     for (place, (calls, nth)) in kills.into_iter().enumerate() {
         let dataset = fresh(&place.to_string());
-        let output = killed(&dataset, calls, nth).expect("there is strace");
+        let output = killed(&dataset, calls, nth);
         let link = fs::read_link(dataset.join("latest")).expect("`latest` is a link");
         let new = usize::from(link == Path::new("snapshots/000002"));
         assert!(new == 1 || link == Path::new("snapshots/000001"), "{calls} {nth}: {}", link.display());
