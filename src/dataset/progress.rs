@@ -17,6 +17,9 @@ pub struct Walk {
     /// Items without a name to be known by: they are in `rejects` too, and nothing is missing without them.
     #[serde(skip_serializing_if = "is_none", default)]
     pub nameless: u64,
+    /// The most of them on one page. So many there are at least: on different pages the same one may be met.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub nameless_together: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
     /// Items that show anything above PG13, or do not tell.

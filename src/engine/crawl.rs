@@ -30,7 +30,7 @@ use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::snapshot::is_owed;
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
-use crate::dataset::values::distinct;
+use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl, Each, Source, Strands};
 use crate::fetch::{Fetcher, Secret, Settings};
 use crate::table::{self, Table, creators};
@@ -75,7 +75,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let monitor: Arc<dyn Monitor> = Arc::new(monitors);
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
-    let (states, earlier) = (pass.walks.clone(), pass.earlier.clone());
+    let (number, states, earlier) = (pass.number, pass.walks.clone(), pass.earlier.clone());
     let keeping = Keeping { crawl, hide: options.hide };
     let ledger =
         Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
@@ -93,7 +93,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
     let mut outcome = judge(left?, &walks);
-    let known = known(crawl, &dataset)?;
+    let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
@@ -173,11 +173,15 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
     true
 }
 
-/// How many things the tables hold of each endpoint that tells how many there are.
-fn known(crawl: &Crawl, dataset: &Layout) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
+/// How many things this pass met of each endpoint that tells how many there are. What only earlier ones met may be gone, and
+/// would stand for something that is missing.
+fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
     let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Told });
     let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
-    let count = |table: &'static Table| Ok((table.name, distinct(dataset, &Disk, table, table.key[0])?.len() as u64));
+    let of_pass = [("pass", i64::try_from(pass).unwrap_or(i64::MAX))];
+    let count = |table: &'static Table| {
+        Ok((table.name, distinct_where(dataset, &Disk, table, table.key[0], &of_pass)?.len() as u64))
+    };
     tables.map(count).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::definition::{self, Crawl};
 const CLAMP_ITEMS: u64 = 500;
 
 /// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
-/// endpoint's things are in the tables, for those endpoints that tell how many there are.
+/// endpoint's things the pass met, for those endpoints that tell how many there are.
 pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
     let of_endpoint = |name: &str| {
@@ -17,11 +17,10 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
         let same = same.filter_map(|walk| walks.get(&walk.name));
         same.fold((0, 0), |(items, mature), walk| (items + walk.items, mature + walk.mature))
     };
-    // What has no name cannot be told from what was met before: of several walks, the one that met the least met none twice.
+    // What has no name cannot be told from what another page showed.
     let nameless = |name: &str| {
         let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
-        let over = same.filter_map(|walk| walks.get(&walk.name)).filter(|walk| walk.end.is_some());
-        over.map(|walk| walk.nameless).min().unwrap_or(0)
+        same.filter_map(|walk| walks.get(&walk.name)).map(|walk| walk.nameless_together).max().unwrap_or(0)
     };
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
@@ -86,10 +85,14 @@ fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn Fn
         ));
     }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
-    let known = known.unwrap_or(walk.items) + walk.rejects + nameless;
-    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known < *told) {
+    let known = known.unwrap_or(walk.items) + walk.rejects;
+    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known + nameless < *told) {
+        let without_name = match walk.nameless {
+            0 => String::new(),
+            met => format!(", beside {nameless} to {met} without a name"),
+        };
         doubt(format!(
-            "the server says there are {told}, and {known} are in the tables; walk it again, its pages are not stable"
+            "the server says there are {told}, and {known} were met{without_name}; walk it again, its pages are not stable"
         ));
     }
 }
@@ -126,18 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_nameless_met_twice_stands_for_somebody_missing() {
-        let walk = |name| format!("[[walk]]\nname = \"{name}\"\nendpoint = \"creators\"\n");
-        let head = "server = \"sandbox\"\ndataset = \"d\"\npace = { requests_per_second = 1.0 }\n";
-        let (crawl, _) = definition::parse("c", &[head, &walk("a"), &walk("b")].concat(), ENDPOINTS).unwrap();
-        let unstable = |met: [u64; 2], known| {
+    fn somebody_nameless_met_twice_does_not_stand_for_somebody_missing() {
+        let text = "server = \"sandbox\"\ndataset = \"d\"\npace = { requests_per_second = 1.0 }\n\
+                    [[walk]]\nname = \"all\"\nendpoint = \"creators\"\n";
+        let (crawl, _) = definition::parse("c", text, ENDPOINTS).unwrap();
+        let unstable = |met, together, known| {
             let end = Some(End { why: Why::Complete, detail: None });
-            let walk = |nameless| Walk { items: 10, nameless, told: Some(10), end: end.clone(), ..Walk::default() };
-            let walks = BTreeMap::from([(String::from("a"), walk(met[0])), (String::from("b"), walk(met[1]))]);
-            !doubts(&crawl, &walks, &BTreeMap::from([("creators", known)])).is_empty()
+            let walk = Walk { nameless: met, nameless_together: together, told: Some(10), end, ..Walk::default() };
+            let walks = BTreeMap::from([(String::from("all"), walk)]);
+            doubts(&crawl, &walks, &BTreeMap::from([("creators", known)])).join("")
         };
-        assert!(!unstable([1, 1], 9));
-        assert!(!unstable([2, 1], 9));
-        assert!(unstable([2, 1], 8));
+        assert_eq!(unstable(1, 1, 9), "");
+        assert_eq!(unstable(2, 2, 8), "");
+        let told = unstable(2, 1, 8);
+        assert!(told.contains("there are 10, and 8 were met, beside 1 to 2 without a name; walk it again"), "{told}");
     }
 }

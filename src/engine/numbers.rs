@@ -35,7 +35,7 @@ pub(super) async fn run(
     let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None) };
     let take = async |page| {
         let mut again = false;
-        while shared.stop.may_begin_page() {
+        while shared.stop.may_ask(again) {
             let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
             let step = match fetch(&asked, shared).await {
                 None => break,

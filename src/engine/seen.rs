@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::dataset::commit::Walk;
 use crate::definition::Crawl;
 
-/// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things are in the tables,
-/// for those endpoints that tell how many there are.
+/// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things the pass met, for those endpoints that tell how many there are.
 pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
     for definition in &crawl.walks {
@@ -18,7 +17,7 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
             say(format!("{} of {} items ({share:.0} %) are above PG13", walk.mature, walk.items));
         }
         if let (Some(told), Some(known)) = (walk.told, known.get(endpoint)) {
-            say(format!("the server says there are {told}, and {known} are in the tables"));
+            say(format!("the server says there are {told}, and {known} were met"));
         }
         if walk.nameless > 0 {
             say(format!("{} items without a name are kept in `rejects`", walk.nameless));

@@ -84,6 +84,7 @@ impl Standing {
         self.walk.items += page.items;
         self.walk.rejects += page.rejects;
         self.walk.nameless += page.nameless;
+        self.walk.nameless_together = self.walk.nameless_together.max(page.nameless);
         self.walk.lacking += page.lacking;
         self.walk.repeats += repeats;
         self.walk.mature += page.mature;

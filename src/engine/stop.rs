@@ -26,12 +26,17 @@ impl Stop {
 
     /// Asks the run to finish the pages under way, commit and end. The first reason counts.
     pub fn ask(&self, reason: impl Into<String>) {
-        let mut slot = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.get_or_insert_with(|| reason.into());
+        self.end_for(reason);
         self.asked.cancel();
     }
 
-    /// Why the run was asked to stop, if it was.
+    /// Notes why no further page is begun, unless there is a reason already.
+    fn end_for(&self, reason: impl Into<String>) {
+        let mut slot = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_insert_with(|| reason.into());
+    }
+
+    /// Why no further page is begun, should that be so.
     pub fn reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -41,13 +46,18 @@ impl Stop {
         self.asked.is_cancelled()
     }
 
-    /// Takes one page off the budget; false when the run must not begin another.
-    pub(super) fn may_begin_page(&self) -> bool {
-        if self.is_asked() {
+    /// Whether a page may be asked for: for the first time, which takes one off the budget, or once more. What was begun
+    /// within the budget is finished, however often it has to be asked for: a run that dropped it would leave to the next
+    /// what that would drop again.
+    pub(super) fn may_ask(&self, once_more: bool) -> bool {
+        if once_more {
+            return !self.is_asked();
+        }
+        if self.reason().is_some() {
             return false;
         }
         if self.pages_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
-            self.ask("the page budget of this run is used up");
+            self.end_for("the page budget of this run is used up");
             return false;
         }
         true

@@ -40,7 +40,9 @@ pub(super) async fn run(
     let limit_max = definition.limit;
     let (mut cursor, mut page, mut limit, mut again) =
         (thread.cursor.clone(), thread.pages + 1, limit_max, thread.again);
-    while shared.stop.may_begin_page() {
+    let mut once_more = false;
+    while shared.stop.may_ask(once_more) {
+        once_more = true;
         let asked = ask(definition, &thread, page, cursor.clone(), limit, again, shared)?;
         let step = match fetch(&asked, shared).await {
             None => break,
@@ -59,8 +61,12 @@ pub(super) async fn run(
             Step::Next(next) => {
                 on_page(&next);
                 (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(limit_max));
+                once_more = false;
             }
-            Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, definition.endpoint.limit_max),
+            Step::Larger(next) => {
+                (cursor, page, limit) = (Some(next), page + 1, definition.endpoint.limit_max);
+                once_more = false;
+            }
             Step::Again => {}
             Step::Taken { .. } | Step::Over => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),
