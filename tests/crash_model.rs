@@ -1,5 +1,6 @@
 //! The crash model: the real store runs on a disk in memory, which is cut off at every step and in every way a power loss may
-//! cut it; whatever is left must open, hold all that was promised, and go on. Storages that break the protocol are caught.
+//! cut it; whatever is left must open, hold all that was promised, and go on: commits, snapshots, and the rows that only a
+//! snapshot holds. Storages that break the protocol are caught.
 //!
 //! `SEED=` repeats the random picks, `BREADTH=` multiplies how many states are looked at: `scripts/crash-model`.
 
@@ -29,7 +30,7 @@ use civitrawl::dataset::manifest::Manifest;
 use crawl::{batch, open, run, writer};
 use disk::State;
 use explore::Explorer;
-use machine::{Failing, Machine, Moment};
+use machine::{Failing, Machine, Moment, Promised};
 use mutant::{ALL, Mutation, wrap};
 use power::{Random, losses};
 
@@ -54,9 +55,9 @@ fn breadth() -> usize {
 
 /// The crawl from an empty disk to its end, every moment of it.
 fn crawled(mutation: Option<Mutation>) -> Result<Vec<Moment>, String> {
-    let machine = Machine::start(State::new(), 0, None);
+    let machine = Machine::start(State::new(), Promised::default(), None);
     let storage = wrap(&machine, mutation);
-    run(&storage, 1, &|commits| machine.promise(commits)).map_err(|error| format!("it cannot crawl: {error}"))?;
+    run(&storage, 1, &|more| machine.promise(more)).map_err(|error| format!("it cannot crawl: {error}"))?;
     has_one_writer(&storage)?;
     Ok(machine.history())
 }
@@ -85,15 +86,15 @@ fn every_mutation_of_the_protocol_is_caught() {
 
 /// A crawl in which one step fails; whether it ended well, and the disk then.
 fn failed(failing: Failing) -> (Result<(), Error>, Arc<Machine>) {
-    let machine = Machine::start(State::new(), 0, Some(failing));
+    let machine = Machine::start(State::new(), Promised::default(), Some(failing));
     let storage = wrap(&machine, None);
-    (run(&storage, 1, &|commits| machine.promise(commits)), machine)
+    (run(&storage, 1, &|more| machine.promise(more)), machine)
 }
 
 #[test]
 fn a_step_that_fails_loses_nothing() {
     let steps = {
-        let machine = Machine::start(State::new(), 0, None);
+        let machine = Machine::start(State::new(), Promised::default(), None);
         run(&wrap(&machine, None), 1, &|_| ()).unwrap();
         machine.steps()
     };
@@ -128,14 +129,14 @@ fn a_step_that_fails_loses_nothing() {
 
 #[test]
 fn a_second_writer_that_got_past_the_lock_replaces_nothing() {
-    let machine = Machine::start(State::new(), 0, None);
+    let machine = Machine::start(State::new(), Promised::default(), None);
     let storage = wrap(&machine, Some(Mutation::LockLost));
     let (mut first, mut second) = (open(&storage).unwrap(), open(&storage).unwrap());
     let batch = || batch(1, &Manifest::default());
     first.commit(&writer(1), batch()).unwrap();
     assert!(matches!(second.commit(&writer(2), batch()), Err(Error::Disk { .. })));
     drop((first, second));
-    let left = Moment { state: machine.state(), promised: 1 };
+    let left = Moment { state: machine.state(), promised: Promised { commit: 1, snapshot: 0 } };
     let left = recovers(&left, None).unwrap().pop().unwrap();
     check::goes_on(&left, None).unwrap();
 }

@@ -142,6 +142,11 @@ pub enum Damage {
         /// The last commit whose parts were removed.
         commit: u64,
     },
+    /// `latest` is a file or a directory.
+    #[error(
+        "`latest` is no link, as where a dataset was copied by what follows links; remove it: the next run makes it anew"
+    )]
+    NoLink,
     /// A part that no record names.
     #[error("part `{table}/{name}` belongs to no commit; its record may have been deleted")]
     StrayPart {

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use super::commit::{Damage, Part, Recovery, chain_hash, check_chain, is_full, plan_recovery};
 use super::layout::{Layout, record_number};
 use super::manifest::Manifest;
+use super::snapshot::shelf::Shelf;
 use super::storage::{Entry, Storage};
 use super::{During, Error};
 use crate::table::{self, Table};
@@ -107,6 +108,15 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
             let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
             return Err(damaged(vec![damage]));
         }
+    }
+    let latest = layout.latest();
+    match storage.read_symlink(&latest) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(damaged(vec![Damage::NoLink])),
+        link => link.during("read", &latest)?,
+    };
+    // Reading a snapshot from first to last takes too long for an opening: taking the next one does.
+    if manifest.absorbed > 0 && !Shelf::new(layout, storage).seems_to_hold(manifest.absorbed)? {
+        return Err(damaged(vec![Damage::LostSnapshot { commit: manifest.absorbed }]));
     }
     Ok(Inspected { manifest, last_hash, recovery })
 }

@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::AsArray as _;
+use bytes::Bytes;
+
 use civitrawl::dataset::commit::{check_chain, fingerprint, is_full};
-use civitrawl::dataset::layout::{PartName, record_number};
+use civitrawl::dataset::layout::{Layout, PartName, latest_number, record_number, snapshot_number};
 use civitrawl::dataset::manifest::Manifest;
 use civitrawl::dataset::storage::Storage;
-use civitrawl::dataset::verify::verify;
-use civitrawl::table;
+use civitrawl::dataset::verify::{Findings, verify};
+use civitrawl::table::{self, Table};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use serde_json::Value;
 
-use crate::crawl::{COMMITS, FULL_EVERY, PRUNED, cursor, has_creators, open, place, run, walks};
+use crate::crawl::{COMMITS, FULL_EVERY, PRUNED, PRUNING, cursor, has_creators, open, pages, place, run, walks};
 use crate::disk::State;
-use crate::machine::{Machine, Moment};
+use crate::machine::{Machine, Moment, Promised};
 use crate::mutant::{Mutation, wrap};
 
 /// What is wrong with a state.
@@ -23,32 +28,51 @@ pub(crate) type Violation = String;
 /// Opens the dataset on this disk and checks what it finds and leaves; gives every moment of the opening.
 pub(crate) fn recovers(moment: &Moment, mutation: Option<Mutation>) -> Result<Vec<Moment>, Violation> {
     finals_are_committed(&moment.state)?;
+    latest_is_whole(&moment.state, moment.promised)?;
     let machine = Machine::start(moment.state.clone(), moment.promised, None);
     let storage = wrap(&machine, mutation);
     let opened = open(&storage).map_err(|error| format!("it cannot be opened: {error}"))?;
-    let last = stands(opened.manifest(), moment.promised)?;
+    let last = stands(opened.manifest(), moment.promised.commit)?;
+    let absorbed = opened.manifest().absorbed;
     drop(opened);
-    machine.promise(last);
+    machine.promise(Promised { commit: last, snapshot: 0 });
     let state = machine.state();
     is_tidy(&state, last)?;
     finals_are_committed(&state)?;
+    match latest_is_whole(&state, moment.promised)? {
+        Some(commit) if commit < absorbed => {
+            return Err(format!("`latest` holds commits up to {commit} of {absorbed}"));
+        }
+        None if absorbed > 0 => return Err(format!("no snapshot holds the rows of commits up to {absorbed}")),
+        _ => {}
+    }
     let again = open(&storage).map_err(|error| format!("it cannot be opened twice: {error}"))?;
-    if stands(again.manifest(), last)? != last || machine.state().image() != state.image() {
+    if stands(again.manifest(), last)? != last || seen(&machine.state()) != seen(&state) {
         return Err(String::from("a second opening changed it"));
     }
     Ok(machine.history())
 }
 
-/// The crawl goes on from here to its end, and `verify` finds nothing wrong; nor does a power loss right behind it.
-pub(crate) fn goes_on(moment: &Moment, mutation: Option<Mutation>) -> Result<(), Violation> {
+/// The crawl goes on from here to its end, `verify` finds nothing wrong, and the snapshot has every row; gives every moment
+/// of it.
+pub(crate) fn goes_on(moment: &Moment, mutation: Option<Mutation>) -> Result<Vec<Moment>, Violation> {
     let machine = Machine::start(moment.state.clone(), moment.promised, None);
     let storage = wrap(&machine, mutation);
-    run(&storage, 2, &|commits| machine.promise(commits)).map_err(|error| format!("it cannot go on: {error}"))?;
+    run(&storage, 2, &|more| machine.promise(more)).map_err(|error| format!("it cannot go on: {error}"))?;
     let findings = verify(&place(), &*storage).map_err(|error| format!("it cannot be verified: {error}"))?;
-    if !findings.faults.is_empty() || findings.records != records_of(COMMITS).count() as u64 {
-        return Err(format!("{} records, {}", findings.records, findings.faults.join("; ")));
+    if !findings.faults.is_empty() || findings.records != records_of(COMMITS).count() as u64 || findings.snapshots != 1
+    {
+        let Findings { records, snapshots, faults, .. } = findings;
+        return Err(format!("{records} records, {snapshots} snapshots, {}", faults.join("; ")));
     }
-    Ok(())
+    has_every_row(&machine.state())?;
+    Ok(machine.history())
+}
+
+/// Everything on a disk, as it is seen.
+fn seen(state: &State) -> impl PartialEq {
+    let snapshots: Vec<String> = state.list(&place().snapshots()).into_iter().map(|entry| entry.name).collect();
+    (state.image(Path::new("/")), snapshots, state.read_symlink(&place().latest()).ok())
 }
 
 /// The numbers of the records on disk.
@@ -84,7 +108,8 @@ fn named(manifest: &Manifest) -> BTreeMap<PathBuf, String> {
 
 /// The files that count as parts.
 fn parts(state: &State) -> BTreeMap<PathBuf, Arc<[u8]>> {
-    state.image().into_iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "parquet")).collect()
+    let files = state.image(&place().root().join("parts")).into_iter();
+    files.filter(|(path, _)| path.extension().is_some_and(|ending| ending == "parquet")).collect()
 }
 
 /// I1: a name ending in `.parquet` is complete and committed, at every instant; or the last commit has removed it.
@@ -121,12 +146,12 @@ fn stands(manifest: &Manifest, promised: u64) -> Result<u64, Violation> {
     if record.walks != walks(record.commit) {
         return Err(format!("the walks do not stand where commit {} left them", record.commit));
     }
-    let met: BTreeSet<String> = (1..=record.commit).map(|commit| fingerprint(&cursor(commit))).collect();
+    let met: BTreeSet<String> = (1..=pages(record.commit)).map(|page| fingerprint(&cursor(page))).collect();
     if manifest.met["tags"][""] != met {
         return Err(String::from("cursors met were forgotten"));
     }
-    let pages = |walk: &str| manifest.passes[&1].walks.get(walk).map(|walk| walk.pages);
-    if pages("tags") != Some(record.commit) || manifest.definition(1) != Some(&record.definition) {
+    let counted = manifest.passes[&1].walks.get("tags").map(|walk| walk.pages);
+    if counted != Some(pages(record.commit)) || manifest.definition(1) != Some(&record.definition) {
         return Err(String::from("the pass was forgotten"));
     }
     Ok(record.commit)
@@ -149,19 +174,97 @@ fn is_tidy(state: &State, last: u64) -> Result<(), Violation> {
     if !named(&manifest).keys().eq(parts(state).keys()) {
         return Err(String::from("parts and records differ"));
     }
-    let left = state.image().into_keys().find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.ends_with(".staged") || name.ends_with(".tmp")
-    });
-    left.map_or(Ok(()), |path| Err(format!("`{}` is left", path.display())))
+    let files = state.image(place().root()).into_keys().map(|path| path.to_string_lossy().into_owned());
+    let names =
+        [place().root().to_owned(), place().snapshots()].into_iter().flat_map(|directory| state.list(&directory));
+    let mut all = files.chain(names.map(|entry| entry.name));
+    let left = all.find(|name| [".staged", ".tmp", ".run"].iter().any(|ending| name.ends_with(ending)));
+    left.map_or(Ok(()), |name| Err(format!("`{name}` is left")))
+}
+
+/// Every snapshot that has its number is whole, and `latest` leads to one, at every instant, no older than was promised; gives
+/// the last commit whose rows that one has.
+fn latest_is_whole(state: &State, promised: Promised) -> Result<Option<u64>, Violation> {
+    let mut commits = BTreeMap::new();
+    for entry in state.list(&place().snapshots()) {
+        if let Some(number) = snapshot_number(&entry.name) {
+            commits.insert(number, whole(state, number)?);
+        }
+    }
+    let Some(target) = state.read_symlink(&place().latest()).map_err(|error| format!("`latest`: {error}"))? else {
+        return if promised.snapshot == 0 { Ok(None) } else { Err(String::from("there is no `latest`")) };
+    };
+    let number = latest_number(&target).ok_or_else(|| format!("`latest` leads to `{}`", target.display()))?;
+    match commits.get(&number) {
+        Some(_) if number < promised.snapshot => Err(format!("`latest` went back to {number}")),
+        Some(commit) => Ok(Some(*commit)),
+        None => Err(format!("`latest` leads to {number}; there are {:?}", commits.keys())),
+    }
+}
+
+/// Whether a snapshot's files are what its inventory says, with as many rows as it must have; gives the last commit it holds.
+fn whole(state: &State, number: u64) -> Result<u64, Violation> {
+    let directory = place().snapshot(number);
+    let fault = |what: &str| format!("snapshot {number}: {what}");
+    let content = state.read(&Layout::inventory(&directory)).map_err(|error| fault(&error.to_string()))?;
+    let inventory: Value = serde_json::from_slice(&content).map_err(|error| fault(&error.to_string()))?;
+    let commit = inventory["commit"].as_u64().ok_or_else(|| fault("it names no commit"))?;
+    let mut names = BTreeSet::new();
+    for file in inventory["files"].as_array().into_iter().flatten() {
+        let table = file["table"].as_str().unwrap_or_default();
+        let name = if file["history"] == true { format!("{table}_history") } else { table.to_owned() };
+        let content =
+            state.read(&directory.join(format!("{name}.parquet"))).map_err(|_| fault(&format!("no {name}")))?;
+        if file["hash"] != blake3::hash(&content).to_string() {
+            return Err(fault(&format!("`{name}` is not whole")));
+        }
+        let rows: u64 = absorbed(table, commit).map(|(_, rows)| rows).sum();
+        if file["rows"] != rows {
+            return Err(fault(&format!("`{name}` has {} rows; {rows} were committed", file["rows"])));
+        }
+        names.insert(name);
+    }
+    if names.iter().eq(["creators", "pages", "tags", "tags_history"]) {
+        Ok(commit)
+    } else {
+        Err(fault(&format!("{names:?}")))
+    }
+}
+
+/// The rows of a table that a snapshot of this commit holds, by the commit that added them: all but those that commits removed
+/// before one was taken.
+fn absorbed(table: &str, commit: u64) -> impl Iterator<Item = (u64, u64)> {
+    let gone = move |added: u64| PRUNED.iter().any(|(by, of, from)| *by < PRUNING && *of == table && *from == added);
+    let added =
+        (1..=commit).flat_map(|commit| rows(commit).into_iter().map(move |(table, rows)| (commit, table, rows)));
+    added.filter(move |(commit, of, _)| *of == table && !gone(*commit)).map(|(commit, _, rows)| (commit, rows))
+}
+
+/// The newest snapshot has each row that was committed, once.
+fn has_every_row(state: &State) -> Result<(), Violation> {
+    let tables: [(&Table, &str); 2] = [(&table::tags::TABLE, "name"), (&table::creators::TABLE, "username")];
+    for (table, key) in tables {
+        let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
+        let path = Layout::snapshot_table(&place().root().join(target), table);
+        let content = Bytes::from(state.read(&path).map_err(|error| error.to_string())?);
+        let reader = ParquetRecordBatchReader::try_new(content, 1024).map_err(|error| error.to_string())?;
+        let batches: Vec<_> = reader.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let names = batches.iter().filter_map(|batch| batch.column_by_name(key)?.as_string_opt::<i32>());
+        let found: Vec<String> = names.flat_map(|names| names.iter().flatten().map(str::to_owned)).collect();
+        let named = |(commit, rows): (u64, u64)| (0..rows).map(move |n| format!("{commit}-{n}"));
+        if !absorbed(table.name, COMMITS).flat_map(named).eq(found.iter().cloned()) {
+            return Err(format!("`latest` has {found:?} in `{}`", table.name));
+        }
+    }
+    Ok(())
 }
 
 /// The rows that a commit adds, by table.
 fn rows(commit: u64) -> Vec<(&'static str, u64)> {
-    if has_creators(commit) {
-        vec![("tags", 3), ("creators", 3), ("pages", 2)]
-    } else {
-        vec![("tags", 3), ("pages", 1)]
+    match commit {
+        PRUNING => vec![],
+        _ if has_creators(commit) => vec![("tags", 3), ("creators", 3), ("pages", 2)],
+        _ => vec![("tags", 3), ("pages", 1)],
     }
 }
 

@@ -1,29 +1,55 @@
-//! A small crawl's commits through the real store, and the paths they use.
+//! A small crawl through the real store: its commits, the snapshots taken of them, and the paths they use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use civitrawl::dataset::commit::{Part, PrunedPart, Strand, Walk, fingerprint};
-use civitrawl::dataset::layout::{Layout, RunId};
+use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::manifest::Manifest;
+use civitrawl::dataset::snapshot::{Taken, Wishes, take};
 use civitrawl::dataset::storage::Storage;
 use civitrawl::dataset::store::{Batch, Store, Writer};
 use civitrawl::dataset::{Error, layout};
-use civitrawl::table::{Gather, Provenance, Table, creators, pages, tags};
+use civitrawl::table::{self, Gather, Provenance, Table, creators, tags};
+
+use crate::machine::Promised;
 
 /// Commits of the whole crawl.
-pub(crate) const COMMITS: u64 = 4;
+pub(crate) const COMMITS: u64 = 6;
 
 /// Every second record is a full one.
 pub(crate) const FULL_EVERY: u64 = 2;
 
-/// The parts that a commit removes: table, and the commit that added it. The next commit adds none to one of the tables.
-pub(crate) const PRUNED: [(u64, &str, u64); 3] = [(3, "tags", 1), (3, "creators", 2), (4, "tags", 2)];
+/// The commit that removes the parts which a snapshot has absorbed, and adds nothing.
+pub(crate) const PRUNING: u64 = 5;
+
+/// The commits behind which a snapshot is taken; the first one is what [`PRUNING`] follows.
+const SNAPSHOTS: [u64; 2] = [PRUNING - 1, COMMITS];
+
+/// The parts that a commit removes: table, and the commit that added it. The fourth adds none to one of the tables.
+pub(crate) const PRUNED: [(u64, &str, u64); 6] = [
+    (3, "tags", 1),
+    (3, "creators", 2),
+    (4, "tags", 2),
+    (PRUNING, "tags", 3),
+    (PRUNING, "tags", 4),
+    (PRUNING, "creators", 4),
+];
 
 /// Whether a commit adds creators.
 pub(crate) fn has_creators(commit: u64) -> bool {
-    commit % 3 == 2
+    matches!(commit, 2 | 4)
+}
+
+/// The pages of tags there are behind a commit: one for each that adds rows.
+pub(crate) fn pages(commit: u64) -> u64 {
+    commit - u64::from(commit >= PRUNING)
+}
+
+/// The pages of creators there are behind a commit.
+fn pages_of_creators(commit: u64) -> u64 {
+    (1..=commit).filter(|commit| has_creators(*commit)).count() as u64
 }
 
 /// The dataset; the directory above it is not there either.
@@ -38,39 +64,40 @@ pub(crate) fn writer(digits: u16) -> Writer {
     Writer { run: layout::RunId::new(&began, digits), crawl: String::from("model"), definition }
 }
 
-/// The cursor behind a commit's pages.
-pub(crate) fn cursor(commit: u64) -> String {
-    format!("2026-11-23|{commit}")
+/// The cursor behind a page.
+pub(crate) fn cursor(page: u64) -> String {
+    format!("2026-11-23|{page}")
 }
 
 /// Where the walks stand behind a commit.
 pub(crate) fn walks(commit: u64) -> BTreeMap<String, Walk> {
-    let walk = |pages: u64, met: u64| {
-        let met = vec![fingerprint(&cursor(met))];
-        let strand = Strand { cursor: Some(cursor(commit)), pages, met, ..Strand::default() };
+    let cursor = cursor(pages(commit));
+    let walk = |pages: u64| {
+        let met = vec![fingerprint(&cursor)];
+        let strand = Strand { cursor: Some(cursor.clone()), pages, met, ..Strand::default() };
         Walk { pages, items: 3 * pages, strands: BTreeMap::from([(String::new(), strand)]), ..Walk::default() }
     };
-    let mut walks = BTreeMap::from([(String::from("tags"), walk(commit, commit))]);
+    let mut walks = BTreeMap::from([(String::from("tags"), walk(pages(commit)))]);
     if commit >= 2 {
-        walks.insert(String::from("creators"), walk((commit + 1) / 3, commit));
+        walks.insert(String::from("creators"), walk(pages_of_creators(commit)));
     }
     walks
 }
 
-/// What a commit makes durable: a page of tags, and with every third one a page of creators.
+/// What a commit makes durable: a page of tags, and with some a page of creators.
 pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
     let (mut tag, mut creator, mut page) =
-        (tags::Builder::default(), creators::Builder::default(), pages::Builder::default());
-    let number = i64::try_from(commit).expect("commits are few");
+        (tags::Builder::default(), creators::Builder::default(), table::pages::Builder::default());
+    let number = |page: u64| i64::try_from(page).expect("pages are few");
     let names: Vec<String> = (0..3).map(|n| format!("{commit}-{n}")).collect();
     let at = |walk, page| Provenance { pass: 1, walk, page, fetched_at: 0 };
-    let here = at("tags", number);
+    let here = at("tags", number(pages(commit)));
     names.iter().for_each(|name| {
         tag.push(tags::Row { name, model_count: None, link: None, extra: None, at: &here });
     });
     push_page(&mut page, &here);
     if has_creators(commit) {
-        let here = at("creators", (number + 1) / 3);
+        let here = at("creators", number(pages_of_creators(commit)));
         names.iter().for_each(|username| {
             let row = creators::Row { username, model_count: None, link: None, image: None, extra: None, at: &here };
             creator.push(row);
@@ -86,8 +113,8 @@ pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
     Batch { tables: builders.into_iter().map(finish).collect(), pass: 1, walks: walks(commit), prune }
 }
 
-fn push_page(builder: &mut pages::Builder, at: &Provenance<'_>) {
-    builder.push(pages::Row {
+fn push_page(builder: &mut table::pages::Builder, at: &Provenance<'_>) {
+    builder.push(table::pages::Row {
         run: "model",
         endpoint: at.walk,
         url: "http://127.0.0.1/api/v1",
@@ -114,22 +141,33 @@ pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
     Ok(store)
 }
 
-/// Opens the dataset and commits until the crawl is whole, a report behind each commit as a run writes it; `committed`
-/// hears every commit that returned `Ok`, the one found at the beginning first.
-pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, committed: &dyn Fn(u64)) -> Result<(), Error> {
+/// Opens the dataset and goes on until the crawl is whole, a report behind each commit as a run writes it; `promise` hears
+/// every commit and every snapshot that returned `Ok`, the commit found at the beginning first.
+pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Promised)) -> Result<(), Error> {
     let mut store = open(storage)?;
-    let first = store.manifest().last_commit();
-    committed(first);
     let writer = writer(digits);
-    for commit in first + 1..=COMMITS {
-        let batch = batch(commit, store.manifest());
-        store.commit(&writer, batch)?;
-        committed(commit);
-        report(&mut store, &writer.run)?;
+    let mut last = store.manifest().last_commit();
+    promise(Promised { commit: last, snapshot: 0 });
+    loop {
+        if SNAPSHOTS.contains(&last) {
+            let snapshot = snapshot(&mut store, last + 1 == PRUNING)?;
+            last = store.manifest().last_commit();
+            promise(Promised { commit: last, snapshot });
+        }
+        if last == COMMITS {
+            return Ok(());
+        }
+        let batch = batch(last + 1, store.manifest());
+        last = store.commit(&writer, batch)?.commit;
+        promise(Promised { commit: last, snapshot: 0 });
+        store.write_report(&writer.run, "{}")?;
     }
-    Ok(())
 }
 
-fn report(store: &mut Store, run: &RunId) -> Result<(), Error> {
-    store.write_report(run, "{}")
+/// Takes a snapshot, with the history of tags, in the place of the one before; gives its number.
+fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
+    match take(store, &Wishes { history: &[&tags::TABLE], keep: &|_, _| false, prune, halt: None })? {
+        Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
+        Taken::Empty | Taken::Halted => unreachable!("there are commits, and nothing tells it to stop"),
+    }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use civitrawl::dataset::storage::{Entry, Ranges};
 
-/// Where directories exist, durably, before anything is done.
-const BASE: [&str; 2] = ["/", "/srv"];
+/// The directory in the root that exists, durably, before anything is done.
+const BASE: &str = "srv";
 
 /// Everything there is, as seen now and as it is durable.
 #[derive(Debug, Clone, Hash)]
 pub(crate) struct State {
-    pub(super) directories: BTreeMap<PathBuf, Directory>,
+    /// The root is the first one; names lead to the others, as they do to files.
+    pub(super) directories: Vec<Directory>,
     pub(super) files: Vec<File>,
     /// Where symbolic links lead.
     pub(super) links: Vec<PathBuf>,
@@ -26,7 +27,7 @@ pub(crate) struct State {
 pub(crate) enum Node {
     File(usize),
     Link(usize),
-    Directory,
+    Directory(usize),
 }
 
 /// Names: all of them, the durable ones, and the changes in between, each of which a power loss may undo alone.
@@ -64,60 +65,59 @@ pub(super) fn apply(names: &mut BTreeMap<String, Node>, name: &str, node: Option
 impl State {
     /// A disk with nothing of interest on it.
     pub(crate) fn new() -> Self {
-        let mut state = Self { directories: BTreeMap::new(), files: Vec::new(), links: Vec::new(), retried: false };
-        for base in BASE {
-            state.directories.insert(base.into(), Directory::default());
-        }
-        for directory in BASE.iter().map(Path::new).filter(|path| path.parent().is_some()) {
-            let (parent, name) = state.place(directory).expect("the base is there");
-            parent.names.insert(name.clone(), Node::Directory);
-            parent.durable.insert(name, Node::Directory);
-        }
-        state
+        let names = BTreeMap::from([(BASE.to_owned(), Node::Directory(1))]);
+        let root = Directory { durable: names.clone(), names, pending: Vec::new() };
+        Self { directories: vec![root, Directory::default()], files: Vec::new(), links: Vec::new(), retried: false }
     }
 
-    fn directory(&mut self, path: &Path) -> Result<&mut Directory> {
-        self.directories.get_mut(path).ok_or_else(|| ErrorKind::NotFound.into())
+    /// The directory of this path.
+    fn directory(&self, path: &Path) -> Result<usize> {
+        path.iter().skip(1).try_fold(0, |inside, name| {
+            match self.directories[inside].names.get(&*name.to_string_lossy()) {
+                Some(Node::Directory(directory)) => Ok(*directory),
+                Some(_) => Err(ErrorKind::NotADirectory.into()),
+                None => Err(ErrorKind::NotFound.into()),
+            }
+        })
     }
 
     /// The directory a path is in, and its name there.
     fn place(&mut self, path: &Path) -> Result<(&mut Directory, String)> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let (Some(parent), Some(name)) = (path.parent(), name) else { return Err(ErrorKind::InvalidInput.into()) };
-        Ok((self.directory(parent)?, name))
-    }
-
-    /// The file of this name.
-    pub(super) fn file(&self, path: &Path) -> Result<usize> {
-        let directory = path.parent().and_then(|parent| self.directories.get(parent));
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        match directory.and_then(|directory| directory.names.get(&name)) {
-            Some(Node::File(file)) => Ok(*file),
-            Some(Node::Directory) => Err(ErrorKind::IsADirectory.into()),
-            Some(Node::Link(_)) => Err(ErrorKind::InvalidInput.into()),
-            None => Err(ErrorKind::NotFound.into()),
-        }
+        let parent = self.directory(parent)?;
+        Ok((&mut self.directories[parent], name))
     }
 
     /// What a name stands for.
     fn node(&self, path: &Path) -> Result<Node> {
-        let directory = path.parent().and_then(|parent| self.directories.get(parent));
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        directory.and_then(|directory| directory.names.get(&name)).copied().ok_or_else(|| ErrorKind::NotFound.into())
+        let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+        let parent = &self.directories[self.directory(parent)?];
+        parent.names.get(&*name.to_string_lossy()).copied().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// The file of this name.
+    pub(super) fn file(&self, path: &Path) -> Result<usize> {
+        match self.node(path)? {
+            Node::File(file) => Ok(file),
+            Node::Directory(_) => Err(ErrorKind::IsADirectory.into()),
+            Node::Link(_) => Err(ErrorKind::InvalidInput.into()),
+        }
     }
 
     /// The directories that must be made before this one is there, the uppermost first.
     pub(super) fn missing(&self, path: &Path) -> Vec<PathBuf> {
-        let above = path.ancestors().take_while(|path| !self.directories.contains_key(*path));
+        let above = path.ancestors().take_while(|path| self.directory(path).is_err());
         let mut missing: Vec<_> = above.map(Path::to_owned).collect();
         missing.reverse();
         missing
     }
 
     pub(super) fn make_dir(&mut self, path: &Path) -> Result<()> {
+        let made = self.directories.len();
         let (parent, name) = self.place(path)?;
-        parent.change(&name, Some(Node::Directory));
-        self.directories.insert(path.to_owned(), Directory::default());
+        parent.change(&name, Some(Node::Directory(made)));
+        self.directories.push(Directory::default());
         Ok(())
     }
 
@@ -167,14 +167,15 @@ impl State {
         Ok(())
     }
 
+    /// Two changes of names, of which a power loss may undo either. Of directories only one that is free is taken.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
-        let node = self.node(from)?;
-        if node == Node::Directory {
-            // Commits move no directory.
-            return Err(ErrorKind::Unsupported.into());
+        let moved = self.node(from)?;
+        match (moved, self.node(to)) {
+            (Node::Directory(_), Ok(_)) | (_, Ok(Node::Directory(_))) => return Err(ErrorKind::AlreadyExists.into()),
+            _ => {}
         }
         let (directory, name) = self.place(to)?;
-        directory.change(&name, Some(node));
+        directory.change(&name, Some(moved));
         self.remove(from)
     }
 
@@ -189,7 +190,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
+    pub(crate) fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
         match self.node(path) {
             Ok(Node::Link(link)) => Ok(Some(self.links[link].clone())),
             Ok(_) => Err(ErrorKind::InvalidInput.into()),
@@ -197,11 +198,12 @@ impl State {
         }
     }
 
+    /// What was in it may come back with it, if a power loss undoes this.
     pub(super) fn remove_dir(&mut self, path: &Path) -> Result<()> {
-        if !self.directory(path)?.names.is_empty() {
+        let directory = self.directory(path)?;
+        if !self.directories[directory].names.is_empty() {
             return Err(ErrorKind::DirectoryNotEmpty.into());
         }
-        self.directories.remove(path);
         self.remove(path)
     }
 
@@ -215,6 +217,7 @@ impl State {
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> Result<()> {
         let directory = self.directory(path)?;
+        let directory = &mut self.directories[directory];
         directory.durable = directory.names.clone();
         directory.pending.clear();
         Ok(())
@@ -222,10 +225,10 @@ impl State {
 
     /// Names and sizes in a directory.
     pub(crate) fn list(&self, path: &Path) -> Vec<Entry> {
-        let names = self.directories.get(path).into_iter().flat_map(|directory| &directory.names);
+        let names = self.directory(path).into_iter().flat_map(|directory| &self.directories[directory].names);
         let size = |node: &Node| match node {
             Node::File(file) => self.files[*file].content.len() as u64,
-            Node::Link(_) | Node::Directory => 0,
+            Node::Link(_) | Node::Directory(_) => 0,
         };
         names.map(|(name, node)| Entry { name: name.clone(), bytes: size(node) }).collect()
     }
@@ -235,13 +238,16 @@ impl State {
         Ok(self.files[self.file(path)?].content.to_vec())
     }
 
-    /// Every file there is, by its path.
-    pub(crate) fn image(&self) -> BTreeMap<PathBuf, Arc<[u8]>> {
-        let mut image = BTreeMap::new();
-        for (path, directory) in &self.directories {
-            for (name, node) in &directory.names {
-                if let Node::File(file) = node {
-                    image.insert(path.join(name), Arc::clone(&self.files[*file].content));
+    /// Every file in a directory and below, by its path.
+    pub(crate) fn image(&self, path: &Path) -> BTreeMap<PathBuf, Arc<[u8]>> {
+        let (mut image, mut found) = (BTreeMap::new(), Vec::new());
+        found.extend(self.directory(path).map(|directory| (path.to_owned(), directory)));
+        while let Some((path, directory)) = found.pop() {
+            for (name, node) in &self.directories[directory].names {
+                match node {
+                    Node::File(file) => drop(image.insert(path.join(name), Arc::clone(&self.files[*file].content))),
+                    Node::Directory(directory) => found.push((path.join(name), *directory)),
+                    Node::Link(_) => {}
                 }
             }
         }

@@ -36,10 +36,13 @@ impl Explorer {
     /// Checks every state that a crash in one of these moments may leave, and that crashes of its recovery may.
     pub(crate) fn explore(&mut self, moments: &[Moment], depth: usize) -> Result<(), Violation> {
         for moment in moments {
-            let cut = losses(&moment.state, LOSSES[depth] * self.breadth, &mut self.random);
-            // The program may also have been killed while the system went on.
-            for state in cut.into_iter().chain([moment.state.clone()]) {
+            for state in losses(&moment.state, LOSSES[depth] * self.breadth, &mut self.random) {
                 self.meet(&Moment { state, promised: moment.promised }, depth)?;
+            }
+            // The program may also have been killed while the system went on.
+            self.meet(moment, depth)?;
+            if depth == 0 {
+                self.lose_later(moment)?;
             }
         }
         Ok(())
@@ -57,6 +60,20 @@ impl Explorer {
             goes_on(crashed, self.mutation)?;
         }
         if depth < self.recoveries { self.explore(&recovery, depth + 1) } else { Ok(()) }
+    }
+
+    /// What a killed run had not made durable may still be undone while the next run goes on.
+    fn lose_later(&mut self, killed: &Moment) -> Result<(), Violation> {
+        if self.random.below(GOES_ON.div_ceil(self.breadth)) != 0 {
+            return Ok(());
+        }
+        self.gone_on += 1;
+        for later in goes_on(killed, self.mutation)? {
+            for state in losses(&later.state, 2, &mut self.random) {
+                self.meet(&Moment { state, promised: later.promised }, LOSSES.len() - 1)?;
+            }
+        }
+        Ok(())
     }
 
     /// What was looked at.

@@ -9,11 +9,20 @@ use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
 
 use crate::disk::{Opened, State};
 
-/// The disk after a step, and how many commits had been promised to last by then.
+/// What survives everything that comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Promised {
+    /// The last commit that has returned.
+    pub(crate) commit: u64,
+    /// The last snapshot that readers were shown.
+    pub(crate) snapshot: u64,
+}
+
+/// The disk after a step, and what had been promised by then.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) state: State,
-    pub(crate) promised: u64,
+    pub(crate) promised: Promised,
 }
 
 /// How a step fails.
@@ -38,7 +47,7 @@ pub(crate) struct Machine {
 struct Inner {
     state: State,
     history: Vec<Moment>,
-    promised: u64,
+    promised: Promised,
     steps: usize,
     failing: Option<Failing>,
 }
@@ -53,8 +62,8 @@ impl Drop for Hold {
 }
 
 impl Machine {
-    /// A system started on this disk; the commits promised so far are these.
-    pub(crate) fn start(state: State, promised: u64, failing: Option<Failing>) -> Arc<Self> {
+    /// A system started on this disk, with what was promised so far.
+    pub(crate) fn start(state: State, promised: Promised, failing: Option<Failing>) -> Arc<Self> {
         let history = vec![Moment { state: state.clone(), promised }];
         let inner = Inner { state, history, promised, steps: 0, failing };
         Arc::new(Self { inner: Mutex::new(inner), held: Arc::default() })
@@ -64,11 +73,13 @@ impl Machine {
         self.inner.lock().expect("nobody panics while holding it")
     }
 
-    /// From now on these commits must survive everything.
-    pub(crate) fn promise(&self, commits: u64) {
+    /// From now on this must survive everything, beside what was promised before.
+    pub(crate) fn promise(&self, more: Promised) {
         let mut inner = self.inner();
-        inner.promised = commits;
-        let moment = Moment { state: inner.state.clone(), promised: commits };
+        let before = inner.promised;
+        inner.promised =
+            Promised { commit: before.commit.max(more.commit), snapshot: before.snapshot.max(more.snapshot) };
+        let moment = Moment { state: inner.state.clone(), promised: inner.promised };
         inner.history.push(moment);
     }
 

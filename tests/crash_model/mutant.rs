@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use civitrawl::dataset::commit::{PrunedPart, Record};
-use civitrawl::dataset::layout::record_number;
+use civitrawl::dataset::layout::{Layout, record_number, snapshot_number};
 use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
 use civitrawl::table;
 
@@ -59,12 +59,32 @@ pub(crate) enum Mutation {
     PrunedKept,
     /// The removal of parts is not synced.
     PrunedNotSynced,
+    /// Files of snapshots are not synced.
+    SnapshotFilesNotSynced,
+    /// The directory of a snapshot's draft is not synced.
+    SnapshotNotSynced,
+    /// The directory of all snapshots is not synced.
+    SnapshotsNotSynced,
+    /// `latest` leads to a snapshot before that one has its number.
+    ShownFirst,
+    /// `latest` is removed and made anew.
+    ShownInPlace,
+    /// The new `latest` is not synced.
+    LatestNotSynced,
+    /// `latest` is not switched.
+    LatestKept,
+    /// A snapshot's files are removed before it is a draft again.
+    RetiredInPlace,
+    /// That a snapshot is a draft again is not synced before its files are removed.
+    RetirementNotSynced,
+    /// Drafts of snapshots are not removed.
+    SnapshotDraftKept,
     /// Whoever asks for the lock gets it.
     LockLost,
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 22] = [
+pub(crate) const ALL: [Mutation; 32] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -86,6 +106,16 @@ pub(crate) const ALL: [Mutation; 22] = [
     Mutation::PrunedRemovedFirst,
     Mutation::PrunedKept,
     Mutation::PrunedNotSynced,
+    Mutation::SnapshotFilesNotSynced,
+    Mutation::SnapshotNotSynced,
+    Mutation::SnapshotsNotSynced,
+    Mutation::ShownFirst,
+    Mutation::ShownInPlace,
+    Mutation::LatestNotSynced,
+    Mutation::LatestKept,
+    Mutation::RetiredInPlace,
+    Mutation::RetirementNotSynced,
+    Mutation::SnapshotDraftKept,
     Mutation::LockLost,
 ];
 
@@ -100,12 +130,20 @@ pub(crate) fn wrap(machine: &Arc<Machine>, mutation: Option<Mutation>) -> Arc<dy
 struct Mutant {
     machine: Arc<Machine>,
     mutation: Mutation,
-    /// Directories that parts were removed from, and that are to be synced for that.
+    /// Directories with a change whose sync, the next one there, is to be left out.
     unsynced: Mutex<BTreeSet<PathBuf>>,
 }
 
 fn is_part(path: &Path) -> bool {
-    path.extension() == Some(OsStr::new("parquet"))
+    path.extension() == Some(OsStr::new("parquet")) && path.starts_with(place().root().join("parts"))
+}
+
+fn is_snapshot(path: &Path) -> bool {
+    is_in(path, "snapshots") && path.extension().is_none()
+}
+
+fn is_snapshot_draft(path: &Path) -> bool {
+    is_in(path, "snapshots") && path.extension() == Some(OsStr::new("tmp"))
 }
 
 fn is_record(path: &Path) -> bool {
@@ -143,6 +181,8 @@ impl Mutant {
             Mutation::PartsNotSynced => !parts,
             Mutation::OnlyParentsSynced => !commits && !parts,
             Mutation::ParentsNotSynced => commits || parts,
+            Mutation::SnapshotNotSynced => !is_snapshot_draft(directory),
+            Mutation::SnapshotsNotSynced => !directory.ends_with("snapshots"),
             _ => true,
         }
     }
@@ -165,6 +205,25 @@ impl Mutant {
             }
             _ => self.machine.link(draft, number),
         }
+    }
+
+    /// Leaves out the next sync of the directory that a name is in.
+    fn skip_sync_of(&self, path: &Path) {
+        let directory = path.parent().expect("all names are in directories").to_owned();
+        self.unsynced.lock().expect("nobody panics while holding it").insert(directory);
+    }
+
+    /// Lets `latest` lead to a snapshot that is not there yet.
+    fn show_first(&self, snapshot: &Path) -> Result<()> {
+        let number = snapshot_number(&snapshot.file_name().unwrap_or_default().to_string_lossy()).expect("it is one");
+        self.machine.symlink(&Layout::latest_target(number), &place().latest_draft())?;
+        self.machine.rename(&place().latest_draft(), &place().latest())
+    }
+
+    /// Removes the files of a snapshot.
+    fn empty(&self, snapshot: &Path) -> Result<()> {
+        let files = self.machine.list(snapshot)?;
+        files.iter().try_for_each(|file| self.machine.remove(&snapshot.join(&file.name)))
     }
 
     /// Writes a file that already has its final name.
@@ -196,6 +255,9 @@ impl Storage for Mutant {
 
     fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
         match self.mutation {
+            Mutation::SnapshotFilesNotSynced => {
+                self.machine.write_file(path, content, !path.parent().is_some_and(is_snapshot_draft))
+            }
             Mutation::NoFileSynced => self.machine.write_file(path, content, false),
             Mutation::StagedNotSynced => self.machine.write_file(path, content, !is_staged(path)),
             Mutation::DraftNotSynced => self.machine.write_file(path, content, !is_draft(path)),
@@ -226,6 +288,16 @@ impl Storage for Mutant {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let is_latest = to == place().latest();
+        match self.mutation {
+            Mutation::ShownFirst if is_snapshot(to) => self.show_first(to)?,
+            Mutation::ShownInPlace if is_latest => self.machine.remove(to)?,
+            Mutation::LatestNotSynced if is_latest => self.skip_sync_of(to),
+            Mutation::LatestKept if is_latest => return self.machine.remove(from),
+            Mutation::RetiredInPlace if is_snapshot(from) => self.empty(from)?,
+            Mutation::RetirementNotSynced if is_snapshot(from) => self.skip_sync_of(from),
+            _ => {}
+        }
         self.machine.rename(from, to)
     }
 
@@ -234,16 +306,16 @@ impl Storage for Mutant {
             Mutation::StagedKept if is_staged(path) => return Ok(()),
             Mutation::RedundantKept if is_record(path) => return Ok(()),
             Mutation::PrunedKept if is_part(path) => return Ok(()),
-            Mutation::PrunedNotSynced if is_part(path) => {
-                let directory = path.parent().expect("parts are in directories").to_owned();
-                self.unsynced.lock().expect("nobody panics while holding it").insert(directory);
-            }
+            Mutation::PrunedNotSynced if is_part(path) => self.skip_sync_of(path),
             _ => {}
         }
         self.machine.remove(path)
     }
 
     fn remove_dir(&self, dir: &Path) -> Result<()> {
+        if self.mutation == Mutation::SnapshotDraftKept {
+            return Ok(());
+        }
         self.machine.remove_dir(dir)
     }
 

@@ -1,8 +1,7 @@
 //! What a power loss may leave: any of the changes of names that no sync has made durable, and of unsynced contents all,
 //! nothing, the first half, or as many zeros.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::disk::{Directory, File, Node, State, apply};
@@ -39,22 +38,30 @@ pub(crate) fn losses(state: &State, bound: usize, random: &mut Random) -> Vec<St
 
 /// For each change of a name 2 (lost or kept), then for each unsynced file the contents it may have.
 fn choices(state: &State) -> Vec<usize> {
-    let pending = state.directories.values().map(|directory| directory.pending.len()).sum();
+    let (directories, files) = reach(state);
+    let pending = directories.iter().map(|directory| state.directories[*directory].pending.len()).sum();
     let mut choices = vec![2; pending];
-    choices.extend(dirty(state).iter().map(|_| CONTENTS));
+    choices.extend(files.iter().filter(|file| state.files[**file].dirty).map(|_| CONTENTS));
     choices
 }
 
-/// The unsynced files that a name may lead to.
-fn dirty(state: &State) -> Vec<usize> {
-    let named = |directory: &Directory| -> Vec<Node> {
-        let pending = directory.pending.iter().filter_map(|(_, node)| *node);
-        directory.durable.values().copied().chain(pending).collect()
-    };
-    let nodes = state.directories.values().flat_map(named);
-    let files: BTreeSet<usize> =
-        nodes.filter_map(|node| if let Node::File(file) = node { Some(file) } else { None }).collect();
-    files.into_iter().filter(|file| state.files[*file].dirty).collect()
+/// The directories and files that a name may lead to behind a power loss.
+fn reach(state: &State) -> (BTreeSet<usize>, BTreeSet<usize>) {
+    let (mut directories, mut files, mut found) = (BTreeSet::new(), BTreeSet::new(), vec![0]);
+    while let Some(directory) = found.pop() {
+        if !directories.insert(directory) {
+            continue;
+        }
+        let Directory { durable, pending, .. } = &state.directories[directory];
+        for node in durable.values().chain(pending.iter().filter_map(|(_, node)| node.as_ref())) {
+            match node {
+                Node::File(file) => drop(files.insert(*file)),
+                Node::Directory(directory) => found.push(*directory),
+                Node::Link(_) => {}
+            }
+        }
+    }
+    (directories, files)
 }
 
 fn digits(mut number: usize, choices: &[usize]) -> Vec<usize> {
@@ -89,32 +96,46 @@ fn picked(choices: &[usize], bound: usize, random: &mut Random) -> Vec<Vec<usize
 /// The disk after a power loss that left what was picked.
 fn lose(state: &State, pick: &[usize]) -> State {
     let mut picks = pick.iter();
-    let mut directories: BTreeMap<PathBuf, Directory> = BTreeMap::new();
-    for (path, directory) in &state.directories {
-        let mut names = directory.durable.clone();
-        for (name, node) in &directory.pending {
+    let (reached, named) = reach(state);
+    let mut directories = vec![Directory::default(); state.directories.len()];
+    for directory in reached {
+        let Directory { durable, pending, .. } = &state.directories[directory];
+        let mut names = durable.clone();
+        for (name, node) in pending {
             if picks.next().is_some_and(|kept| *kept == 1) {
                 apply(&mut names, name, *node);
             }
         }
-        if path.parent().is_none_or(|parent| has(&directories, parent, path)) {
-            directories.insert(path.clone(), Directory { durable: names.clone(), names, pending: Vec::new() });
-        }
+        directories[directory].names = names;
     }
     let mut files: Vec<File> = state.files.clone();
-    for (at, content) in dirty(state).into_iter().zip(picks) {
+    for (at, content) in named.into_iter().filter(|file| state.files[*file].dirty).zip(picks) {
         files[at].content = torn(&files[at], *content);
     }
     for file in &mut files {
         *file = File { content: Arc::clone(&file.content), durable: Arc::clone(&file.content), ..File::default() };
     }
-    State { directories, files, ..state.clone() }
+    State { directories: mended(&directories), files, ..state.clone() }
 }
 
-/// Whether the directory `path` has its name in the one above it.
-fn has(directories: &BTreeMap<PathBuf, Directory>, parent: &Path, path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    directories.get(parent).is_some_and(|parent| parent.names.get(&name) == Some(&Node::Directory))
+/// A directory has one name on any file system: where half a rename left it two, the first one stays. Where it left it none,
+/// all that was in it is lost.
+fn mended(directories: &[Directory]) -> Vec<Directory> {
+    let mut mended = vec![Directory::default(); directories.len()];
+    let (mut met, mut found) = (BTreeSet::from([0]), vec![0]);
+    while let Some(directory) = found.pop() {
+        let mut names = directories[directory].names.clone();
+        names.retain(|_, node| match node {
+            Node::Directory(inside) => {
+                let is_first = met.insert(*inside);
+                found.extend(is_first.then_some(*inside));
+                is_first
+            }
+            Node::File(_) | Node::Link(_) => true,
+        });
+        mended[directory] = Directory { durable: names.clone(), names, pending: Vec::new() };
+    }
+    mended
 }
 
 fn torn(file: &File, content: usize) -> Arc<[u8]> {

@@ -1,67 +1,87 @@
-//! A kill at every call that changes the disk's names or makes them durable, by `strace`: OPEN, COMMIT and PUBLISH may die
-//! anywhere, and so may the recovery that follows. `scripts/test` leaves this out where there is no `strace`.
+//! A kill at every call that changes the disk, or makes a change durable, of a crawl of four commits and the snapshot behind
+//! them: OPEN, COMMIT, PUBLISH and SHOW may die anywhere, and so may the recovery that follows.
 
 #![cfg(target_os = "linux")]
 
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::thread;
 
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, told, verify};
 
+/// Two tables, and a commit for each run of one page.
 const CRAWL: &str = r#"
 server = "{base}"
 dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
-name = "models"
-endpoint = "models"
-params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+name = "tags"
+endpoint = "tags"
+params = { limit = 30 }
 "#;
 
-const CALLS: &str = "mkdir,link,linkat,unlink,unlinkat,rename,fsync,fdatasync";
-
-/// Runs a crawl of one more page that is killed at the `nth` of these calls in a thread.
-fn killed(room: &Room, nth: u32) -> Output {
-    let inject = format!("inject={CALLS}:signal=KILL:when={nth}");
-    let crawl = room.crawl();
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={CALLS}"), "-e", &inject]);
-    strace.arg(crawl.get_program()).args(crawl.get_args()).args(["--max-pages", "1"]);
-    strace.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    strace.output().expect("there is `strace`")
-}
+const COMMITS: usize = 4;
 
 #[test]
 fn a_kill_at_any_call_loses_and_doubles_nothing() {
     let sandbox = Sandbox::start(&["--models", "30"]);
     let steady = Room::new(CRAWL, &sandbox.base);
     assert_exit(&steady.run(&[]), 0);
-    let mut rooms = vec![steady];
+    // The dataset as each run of one page finds it.
+    let mut found = vec![Room::new(CRAWL, &sandbox.base)];
+    for commits in 1..COMMITS {
+        let room = begun(&found[commits - 1], &sandbox);
+        assert_exit(&room.run(&["--max-pages", "1"]), 3);
+        found.push(room);
+    }
+    let rooms: Vec<Room> = thread::scope(|scope| {
+        let kill = |room| {
+            let sandbox = &sandbox;
+            scope.spawn(move || kill_everywhere(room, sandbox))
+        };
+        let killing: Vec<_> = found.iter().map(kill).collect();
+        killing.into_iter().flat_map(|killed| killed.join().unwrap()).collect()
+    });
+    println!("{} kills", rooms.len());
+    assert!(rooms.len() > 150, "only {} calls were met", rooms.len());
+    let others = rooms.iter().map(Room::dataset);
+    assert_same_rows(&[steady.dataset()].into_iter().chain(others).collect::<Vec<PathBuf>>());
+}
+
+/// A room whose dataset is a copy of another one's.
+fn begun(found: &Room, sandbox: &Sandbox) -> Room {
+    let room = Room::new(CRAWL, &sandbox.base);
+    if found.dataset().exists() {
+        copy_tree(&found.dataset(), &room.dataset());
+    }
+    room
+}
+
+/// Kills the run that goes on from here at each of its calls, and the run that recovers earlier; gives what became of each.
+fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
+    let mut rooms = Vec::new();
     for nth in 1.. {
-        let room = Room::new(CRAWL, &sandbox.base);
-        let was_killed = killed(&room, nth).status.code() != Some(3);
-        if was_killed {
-            assert_recoverable(&room, nth);
-            // The run that recovers is killed as well, earlier.
-            killed(&room, nth.div_ceil(2));
+        let room = begun(found, sandbox);
+        let mut crawl = room.crawl();
+        crawl.args(["--max-pages", "1"]);
+        if killed_at(nth, &room.dataset(), &crawl).is_none() {
+            break;
+        }
+        assert_recoverable(&room, nth);
+        if killed_at(nth.div_ceil(2), &room.dataset(), &crawl).is_some() {
             assert_recoverable(&room, nth);
         }
         let output = room.run(&[]);
         assert_eq!(output.status.code(), Some(0), "killed at call {nth}: {}", told(&output));
         room.assert_sound();
         rooms.push(room);
-        if !was_killed {
-            break;
-        }
     }
-    assert!(rooms.len() > 20, "only {} calls were met", rooms.len());
-    let datasets: Vec<String> = rooms.iter().map(|room| room.dataset().display().to_string()).collect();
-    read("same.py", &datasets.iter().map(String::as_str).collect::<Vec<_>>());
+    rooms
 }
 
 /// The dataset is sound, or not there yet.
 fn assert_recoverable(room: &Room, nth: u32) {
     let begun = room.dataset().read_dir().is_ok_and(|mut entries| entries.next().is_some());
-    let found = program().arg("verify").arg(room.dataset()).output().unwrap();
+    let found = verify(&room.dataset());
     assert_eq!(found.status.code(), Some(if begun { 0 } else { 2 }), "killed at call {nth}: {}", told(&found));
 }

@@ -1,8 +1,7 @@
-//! Datasets damaged in every way: `verify` names the damage, `crawl` refuses and touches nothing; a sound one raises no alarm.
+//! Datasets damaged in every way (their snapshots: `damaged_snapshot`): `verify` names the damage, `crawl` refuses and touches nothing; a sound one raises no alarm.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -15,11 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::sample::{Sample, contents, copy, files, flip, part, record, staged, swap, truncate, zero};
-use crate::support::{Room, program, told};
-
-fn verify(dataset: &Path) -> Output {
-    program().arg("verify").arg(dataset).output().unwrap()
-}
+use crate::support::{Room, told, verify};
 
 /// A way to damage a dataset.
 type Damage = Box<dyn Fn(&Path)>;

@@ -10,6 +10,7 @@ mod complete;
 mod crash;
 mod cuts;
 mod damage;
+mod damaged_snapshot;
 mod disks;
 mod download;
 mod faults;

@@ -5,19 +5,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::{Room, Sandbox, assert_exit, read, told};
-
-const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
-commit = { every = "100ms" }
-
-[[walk]]
-name = "models"
-endpoint = "models"
-params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
-"#;
+use crate::support::{Room, SMALL, Sandbox, assert_exit, read, told};
 
 /// The script came to its end, and all of this was said on the way.
 fn assert_says(output: &Output, words: &[&str]) {
@@ -39,11 +27,11 @@ fn with_mounts(room: &Room, script: &str) -> Output {
 #[test]
 fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
     let sandbox = Sandbox::start(&["--models", "80"]);
-    let steady = Room::new(CRAWL, &sandbox.base);
+    let steady = Room::new(SMALL, &sandbox.base);
     assert_exit(&steady.run(&[]), 0);
     let sizes = ["4k", "32k", "64k", "100k", "130k"];
     for size in sizes {
-        let room = Room::new(CRAWL, &sandbox.base);
+        let room = Room::new(SMALL, &sandbox.base);
         let kept = room.file().with_file_name("kept");
         let script = format!(
             "mount -t tmpfs -o size={size} none \"$3\" || exit 99
@@ -64,7 +52,7 @@ fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
 #[test]
 fn a_read_only_disk_is_told() {
     let sandbox = Sandbox::start(&["--models", "60"]);
-    let room = Room::new(CRAWL, &sandbox.base);
+    let room = Room::new(SMALL, &sandbox.base);
     let script = "mount -t tmpfs none \"$3\" || exit 99
         \"$1\" crawl \"$2\" --max-pages 2 >&2; [ $? = 3 ] || exit 98
         mount -o remount,ro \"$3\" || exit 97

@@ -7,20 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::log::{get, requests};
 use crate::proxy;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, read, terminate, told};
-
-/// One walk in small pages, committed often.
-const SMALL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }
-commit = { every = "100ms" }
-
-[[walk]]
-name = "models"
-endpoint = "models"
-params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
-"#;
+use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, assert_same_rows, program, read, terminate, told};
 
 /// Runs `scripts/storm` with the program under test.
 fn storm(arguments: &[&str]) {
@@ -46,8 +33,7 @@ fn end(mut child: Child) -> (Option<i32>, String) {
 }
 
 fn assert_same(a: &Room, b: &Room) {
-    let paths = [a, b].map(|room| room.dataset().display().to_string());
-    read("same.py", &[&paths[0], &paths[1]]);
+    assert_same_rows(&[a.dataset(), b.dataset()]);
 }
 
 /// An undisturbed crawl of the same server.

@@ -10,13 +10,13 @@ use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
 
-use crate::support::{Room, Sandbox, assert_exit};
+use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
 
 const CRAWL: &str = r#"
 server = "{base}"
 dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000 }
-# Parts are removed from it that no snapshot holds.
+# Only what is asked for is in it.
 snapshot = { take = false }
 
 [[walk]]
@@ -42,10 +42,11 @@ impl Sample {
         Self { sandbox, room }
     }
 
-    /// The same after more commits, each without rows: the fourth removed the first one's parts but for its pages, the fifth is full, so that
-    /// records 1 to 4 are gone, and the sixth follows it and removed the second one's.
+    /// The same with a snapshot, and after more commits, each without rows: the fourth removed the first one's parts but for its pages, the
+    /// fifth is full, so that records 1 to 4 are gone, and the sixth follows it and removed the second one's.
     pub(crate) fn restated() -> Self {
         let sample = Self::make();
+        assert_exit(&program().arg("snapshot").arg(sample.room.dataset()).output().unwrap(), 0);
         let mut store = Store::open(Layout::new(sample.room.dataset()), Arc::new(Disk)).unwrap();
         store.write_full_every(5);
         for removed in [Some(1), None, Some(2)] {
@@ -67,18 +68,9 @@ impl Sample {
     /// A copy of it, damaged.
     pub(crate) fn damaged(&self, damage: impl Fn(&Path)) -> Room {
         let copy = Room::new(CRAWL, &self.sandbox.base);
-        copy_all(&self.room.dataset(), &copy.dataset());
+        copy_tree(&self.room.dataset(), &copy.dataset());
         damage(&copy.dataset());
         copy
-    }
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_all(&path, &target) } else { copy(&path, &target) }
     }
 }
 
@@ -87,13 +79,16 @@ pub(crate) fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::Sy
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {
         let path = entry.unwrap().path();
-        let changed = path.metadata().unwrap().modified().unwrap();
-        if path.is_dir() {
+        let about = path.symlink_metadata().unwrap();
+        let content = if about.is_dir() {
             found.extend(contents(&path));
-            found.insert(path, (Vec::new(), changed));
+            Vec::new()
+        } else if about.is_symlink() {
+            fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
         } else {
-            found.insert(path.clone(), (fs::read(&path).unwrap(), changed));
-        }
+            fs::read(&path).unwrap()
+        };
+        found.insert(path, (content, about.modified().unwrap()));
     }
     found
 }

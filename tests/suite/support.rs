@@ -83,9 +83,47 @@ impl Room {
 
     /// Fails unless `civitrawl verify` calls the dataset sound.
     pub fn assert_sound(&self) {
-        let output = program().arg("verify").arg(self.dataset()).output().expect("the program runs");
-        assert_exit(&output, 0);
+        assert_sound(&self.dataset());
     }
+}
+
+/// Fails unless `civitrawl verify` calls the dataset sound.
+pub fn assert_sound(dataset: &Path) {
+    assert_exit(&verify(dataset), 0);
+}
+
+/// What `civitrawl verify` makes of a dataset.
+pub fn verify(dataset: &Path) -> Output {
+    program().arg("verify").arg(dataset).output().expect("the program runs")
+}
+
+/// Copies a directory and all that is in it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp runs");
+    assert!(status.success());
+}
+
+/// Runs a command and kills it at the `nth` call, of all its threads, by which it changes something in this directory; `None`
+/// when it ended before.
+pub fn killed_at(nth: u32, directory: &Path, command: &Command) -> Option<()> {
+    let output = killer(nth, directory, command).output().expect("the program runs");
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", told(&output));
+    output.status.success().then_some(())
+}
+
+/// Runs a command to its end; gives how many such calls it made.
+pub fn calls_made(directory: &Path, command: &Command) -> u32 {
+    let output = killer(0, directory, command).output().expect("the program runs");
+    assert_exit(&output, 1);
+    let printed = String::from_utf8(output.stdout).expect("it prints text");
+    printed.lines().last().and_then(|line| line.parse().ok()).expect("it ends with a number")
+}
+
+fn killer(nth: u32, directory: &Path, command: &Command) -> Command {
+    let mut killer = python("kill.py");
+    killer.arg(nth.to_string()).arg(directory).arg(command.get_program()).args(command.get_args());
+    killer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    killer
 }
 
 /// Asks a program to end, as a service manager does.
@@ -108,19 +146,43 @@ pub fn told(output: &Output) -> String {
     )
 }
 
-/// Runs `tests/readers/<script>` with the Python that has DuckDB, pyarrow and polars, and fails when it does.
+/// `tests/readers/<script>`, to be run by the Python that has DuckDB, pyarrow and polars.
 ///
 /// `scripts/test` makes that Python in `.venv`; `CIVITRAWL_PYTHON` names another.
-pub fn read(script: &str, arguments: &[&str]) -> String {
+fn python(script: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var_os("CIVITRAWL_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
-    let mut command = Command::new(&python);
-    command.arg(root.join("tests/readers").join(script)).args(arguments);
-    let output =
-        command.output().unwrap_or_else(|e| panic!("{} cannot run ({e}); run scripts/test once", python.display()));
+    assert!(python.exists(), "there is no {}; run scripts/test once", python.display());
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/readers").join(script));
+    command
+}
+
+/// Runs `tests/readers/<script>`, and fails when it does; gives what it printed.
+pub fn read(script: &str, arguments: &[&str]) -> String {
+    let output = python(script).args(arguments).output().expect("the program runs");
     assert!(output.status.success(), "{script} {arguments:?}\n{}", told(&output));
     String::from_utf8(output.stdout).expect("a reader prints text")
 }
+
+/// Fails unless the parts of all these datasets hold the same rows.
+pub fn assert_same_rows(datasets: &[PathBuf]) {
+    let datasets: Vec<String> = datasets.iter().map(|dataset| dataset.display().to_string()).collect();
+    read("same.py", &datasets.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// One walk in small pages, committed often.
+pub const SMALL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }
+commit = { every = "100ms" }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
+"#;
 
 /// Two walks whose union is every model the list shows, as the shipped crawls have them.
 pub const TWO_WALKS: &str = r#"

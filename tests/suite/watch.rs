@@ -7,20 +7,7 @@ use std::process::Stdio;
 
 use prometheus_parse::{Scrape, Value};
 
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, told};
-
-/// One walk in small pages, committed often.
-const SMALL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
-commit = { every = "100ms" }
-
-[[walk]]
-name = "models"
-endpoint = "models"
-params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
-"#;
+use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, program, told};
 
 /// The messages that the README documents, with their fields.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {

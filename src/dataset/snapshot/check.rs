@@ -49,9 +49,7 @@ fn link(shelf: &Shelf<'_>) -> Result<Option<String>, Error> {
             continue;
         }
         return Ok(match latest {
-            Some(Err(target)) => {
-                Some(format!("`latest` leads to `{}`, which is no snapshot's place", target.display()))
-            }
+            Some(Err(fault)) => Some(fault),
             Some(Ok(number)) if !numbers.contains(&number) => {
                 Some(format!("`latest` leads to snapshot {number}, which is missing"))
             }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inventory::{File, Inventory};
+use crate::dataset::commit::Damage;
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
 use crate::dataset::ranges::fingerprint;
 use crate::dataset::storage::Storage;
@@ -28,11 +29,18 @@ impl<'a> Shelf<'a> {
         Ok(entries.iter().filter_map(|entry| snapshot_number(&entry.name)).collect())
     }
 
-    /// The snapshot that readers see; the inner error is where a link leads that is no snapshot's.
-    pub(in crate::dataset) fn latest(&self) -> Result<Option<Result<u64, PathBuf>>, Error> {
+    /// The snapshot that readers see; the inner error is what is wrong with the link.
+    pub(in crate::dataset) fn latest(&self) -> Result<Option<Result<u64, String>>, Error> {
         let link = self.layout.latest();
-        let target = self.storage.read_symlink(&link).during("read", &link)?;
-        Ok(target.map(|target| latest_number(&target).ok_or(target)))
+        let target = match self.storage.read_symlink(&link) {
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                return Ok(Some(Err(Damage::NoLink.to_string())));
+            }
+            target => target.during("read", &link)?,
+        };
+        let elsewhere =
+            |target: &Path| format!("`latest` leads to `{}`, which is no snapshot's place", target.display());
+        Ok(target.map(|target| latest_number(&target).ok_or_else(|| elsewhere(&target))))
     }
 
     /// Finishes what a run left that died while it made or removed a snapshot.
@@ -62,6 +70,23 @@ impl<'a> Shelf<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Err("it has no inventory".to_owned())),
             content => Ok(Inventory::decode(number, &content.during("read", &path)?)),
         }
+    }
+
+    /// Whether a snapshot holds the rows of commits up to this one, by its inventory and the sizes of its files.
+    pub(in crate::dataset) fn seems_to_hold(&self, commit: u64) -> Result<bool, Error> {
+        for number in self.numbers()? {
+            let directory = self.layout.snapshot(number);
+            let there = self.storage.list(&directory).during("list", &directory)?;
+            let is_there = |file: &File| {
+                let name = format!("{}.parquet", file.name());
+                there.iter().any(|entry| entry.name == name && entry.bytes == file.bytes)
+            };
+            let holds = |taken: Inventory| taken.commit >= commit && taken.files.iter().all(is_there);
+            if self.inventory(number)?.is_ok_and(holds) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The path of a snapshot's file; `None` for a table that this version does not know.
