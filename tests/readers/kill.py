@@ -49,6 +49,8 @@ def counts(thread, directory):
 
 
 def main():
+    if sys.platform != "linux" or platform.machine() not in CALLS:
+        sys.exit(2)
     nth, directory, command = int(sys.argv[1]), os.path.realpath(sys.argv[2]), sys.argv[3:]
     made = 0
     child = os.fork()
