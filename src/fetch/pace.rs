@@ -9,7 +9,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::settings::{Error, Settings, at_least_one};
 use super::tempo::Tempo;
@@ -20,15 +20,25 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The rates that make sense, in requests per second.
 const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
-/// The runtime's clock, so that one clock drives the bucket, the pauses and the tests.
-#[derive(Debug, Clone)]
-struct RuntimeClock;
+/// How much later than it might have a request may leave without those behind it being late as well.
+const LATE_MAX: Duration = Duration::from_millis(20);
 
-impl Clock for RuntimeClock {
+/// The time that the bucket is told: when a request might have left. A timer wakes some milliseconds late, which at a
+/// burst of one would be lost to the rate at every wait.
+#[derive(Debug)]
+struct ToldClock(Mutex<Instant>);
+
+impl ToldClock {
+    fn tell(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
+impl Clock for ToldClock {
     type Instant = std::time::Instant;
 
     fn now(&self) -> Self::Instant {
-        Instant::now().into_std()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).into_std()
     }
 }
 
@@ -37,9 +47,10 @@ impl Clock for RuntimeClock {
 #[derive(Debug)]
 pub(super) struct Pace {
     in_flight: Semaphore,
-    turn: tokio::sync::Mutex<()>,
+    /// Held by who is next; how late the last one left.
+    turn: tokio::sync::Mutex<Duration>,
     tempo: Mutex<Tempo>,
-    bucket: RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<std::time::Instant>>,
+    bucket: RateLimiter<NotKeyed, InMemoryState, ToldClock, NoOpMiddleware<std::time::Instant>>,
 }
 
 /// The right to have one request under way; it ends when dropped.
@@ -62,9 +73,9 @@ impl Pace {
         let in_flight = at_least_one("in_flight", settings.in_flight)?.get() as usize;
         Ok(Pace {
             in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
-            turn: tokio::sync::Mutex::new(()),
+            turn: tokio::sync::Mutex::default(),
             tempo: Mutex::new(Tempo::new(rate)),
-            bucket: RateLimiter::direct_with_clock(quota.allow_burst(burst), RuntimeClock),
+            bucket: RateLimiter::direct_with_clock(quota.allow_burst(burst), ToldClock(Mutex::new(Instant::now()))),
         })
     }
 
@@ -77,19 +88,29 @@ impl Pace {
     pub(super) async fn admit(&self) -> Slot<'_> {
         // Fails only when closed, which nobody does.
         let permit = self.in_flight.acquire().await.ok();
-        let _turn = self.turn.lock().await;
+        let asked = Instant::now();
+        let mut late = self.turn.lock().await;
+        // When it might leave, by all that is known so far: who follows one that was late asks late.
+        let mut due = asked.checked_sub(*late).unwrap_or(asked);
         loop {
             let now = Instant::now();
             // Looked at again after every wait: a pause may have begun meanwhile.
-            let due = self.tempo().due();
-            if let Some(due) = due.filter(|due| *due > now) {
+            due = due.max(now.checked_sub(LATE_MAX).unwrap_or(now)).max(self.tempo().due().unwrap_or(due));
+            if due > now {
                 sleep_until(due).await;
-            } else if let Err(early) = self.bucket.check() {
-                sleep(early.wait_time_from(now.into_std())).await;
+            } else if let Err(early) = self.check(due) {
+                due = early;
             } else {
+                *late = now - due;
                 return Slot { pace: self, epoch: self.tempo().leave(now), _permit: permit };
             }
         }
+    }
+
+    /// Takes a token as of `due`, or tells when there will be one.
+    fn check(&self, due: Instant) -> Result<(), Instant> {
+        self.bucket.clock().tell(due);
+        self.bucket.check().map_err(|early| Instant::from_std(early.earliest_possible()))
     }
 
     fn tempo(&self) -> MutexGuard<'_, Tempo> {
@@ -127,6 +148,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -157,6 +179,31 @@ mod tests {
         sleep(Duration::from_secs(60)).await;
         assert_eq!(drain(&pace, 3).await, 0.0);
         assert!(drain(&pace, 1).await > 0.1, "no more than the burst is saved up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_oversleep_is_not_lost() {
+        // Each period is less than what the runtime's timer tells apart.
+        let pace = pace(3000.0, 1, 8).unwrap();
+        let took = drain(&pace, 3001).await;
+        assert!((1.0..1.002).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_asked_for_is_not_made_up_for() {
+        let pace = Arc::new(pace(1000.0, 1, 8).unwrap());
+        drain(&pace, 10).await;
+        sleep(Duration::from_secs(5)).await;
+        let took = drain(&pace, 101).await;
+        assert!((0.1..0.102).contains(&took), "{took}");
+        // Somebody waits, and the whole process stands still.
+        let mut waiting = pin!(pace.admit());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        drop(waiting.await);
+        let took = drain(&pace, 101).await;
+        let made_up = LATE_MAX.as_secs_f64();
+        assert!((0.1 - made_up..0.102 - made_up).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]
