@@ -145,6 +145,11 @@ impl Layout {
     }
 }
 
+/// Whether a file in a snapshot's draft is a run.
+pub fn is_run(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "run")
+}
+
 /// The number of a commit, when a file name in `commits/` is that of a record.
 pub fn record_number(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(".json")?;

@@ -39,6 +39,12 @@ pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<ParquetRecordBa
     ParquetRecordBatchReaderBuilder::try_new(chunks).map_err(as_io).during("read", path)
 }
 
+/// Reads a file from its beginning on.
+pub(super) fn read(storage: &dyn Storage, path: &Path) -> Result<BufReader<Tail>, Error> {
+    let file = storage.open(path).during("read", path)?.into();
+    Ok(BufReader::with_capacity(READ_BYTES, Tail { file, at: 0 }))
+}
+
 /// A file as the Parquet reader takes it.
 pub(super) struct Chunks {
     file: Arc<dyn Ranges>,

@@ -5,18 +5,23 @@ use std::path::{Path, PathBuf};
 use super::form::{Form, row_columns};
 use super::history::carry_on;
 use super::inventory::File;
-use super::merge::{FAN_IN, Merge};
+use super::merge::Merge;
 use super::passes::Passes;
 use super::run::rows_of;
 use super::shelf::path_in;
-use super::sink::{Shape, Sink, write};
+use super::sink::{Purpose, Shape, Sink, write};
 use super::winner::{choose, copy, follow, thin};
-use crate::dataset::layout::Layout;
+use crate::dataset::layout::{Layout, is_run};
 use crate::dataset::ranges::fingerprint;
 use crate::dataset::storage::Storage;
 use crate::dataset::{During, Error};
 use crate::table::Table;
 use crate::table::snapshot::Role;
+
+/// Columns that are open at once; files with more are first merged into fewer.
+const WIDTH_MAX: usize = 160;
+/// The columns of Parquet that take as much memory as a run.
+const RUN_WIDTH: usize = 8;
 
 /// A snapshot being made.
 pub(super) struct Making<'a> {
@@ -87,10 +92,18 @@ impl Making<'_> {
         sources: &Sources,
         each_pass: bool,
     ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+        let part = row_columns(table).len();
+        let width = |file: &PathBuf| if is_run(file) { RUN_WIDTH } else { part };
         let mut files = sources.parts.clone();
         let mut runs: Vec<PathBuf> = Vec::new();
-        while files.len() > FAN_IN {
-            let chunk: Vec<PathBuf> = files.drain(..FAN_IN).collect();
+        while files.len() > 1 && files.iter().map(width).sum::<usize>() > WIDTH_MAX {
+            let mut open = 0;
+            let fits = |file: &&PathBuf| {
+                open += width(file);
+                open <= WIDTH_MAX
+            };
+            let together = files.iter().take_while(fits).count().max(2);
+            let chunk: Vec<PathBuf> = files.drain(..together).collect();
             self.runs += 1;
             let run = Layout::snapshot_run(self.draft, self.runs);
             self.run(table, &run, &chunk, each_pass)?;
@@ -108,7 +121,7 @@ impl Making<'_> {
     /// Merges some files into a run: of things only the observations that may still win.
     fn run(&self, table: &'static Table, run: &Path, chunk: &[PathBuf], each_pass: bool) -> Result<(), Error> {
         let marks = if table.role() == Role::Entity { 2 } else { 0 };
-        let shape = Shape { columns: row_columns(table), marks, facts: &[] };
+        let shape = Shape { columns: row_columns(table), marks, purpose: Purpose::Run };
         write(self.storage, run, &shape, &mut |sink| {
             let mut merge = self.merge(Form::of_rows(table), chunk)?;
             if marks == 0 { copy(&mut merge, sink) } else { thin(&mut merge, self.passes, each_pass, sink) }
@@ -127,7 +140,9 @@ impl Making<'_> {
             File { table: table.name.to_owned(), history, rows: 0, bytes: 0, hash: String::new(), rewritten: true };
         let Some(path) = path_in(self.draft, &file) else { return Ok(()) };
         let columns = if history { table.history_columns() } else { table.snapshot_columns() };
-        write(self.storage, &path, &Shape { columns, marks, facts: &self.facts }, &mut |sink| fill(self, sink))?;
+        write(self.storage, &path, &Shape { columns, marks, purpose: Purpose::Readers(&self.facts) }, &mut |sink| {
+            fill(self, sink)
+        })?;
         (file.bytes, file.hash) = fingerprint(self.storage, &path)?;
         file.rows = rows_of(self.storage, &path)?;
         self.files.push(file);

@@ -14,9 +14,6 @@ use super::run::Run;
 use crate::dataset::storage::Storage;
 use crate::dataset::{During, Error};
 
-/// Files that are open at once. More are first merged into fewer.
-pub(super) const FAN_IN: usize = 12;
-
 /// Sorted files being merged.
 pub(super) struct Merge {
     form: Form,

@@ -1,45 +1,110 @@
-//! A sorted Parquet file, read batch by batch in ranges: memory does not grow with the file.
+//! A sorted file being read: Parquet, or a run on the way from many parts to one file.
+//!
+//! Parquet keeps a decompressor and a page for each column of each file that is open, some megabytes for a wide table. A run
+//! is one compressed stream of small batches, so many can be open together.
 
-use std::io;
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use zstd::{Decoder, Encoder};
 
 use super::form::{Batch, Form};
-use crate::dataset::ranges::open;
+use crate::dataset::layout::is_run;
+use crate::dataset::ranges::{Tail, open, read};
 use crate::dataset::storage::Storage;
 use crate::dataset::store::as_io;
 use crate::dataset::{During, Error};
 
-/// Rows read at a time, from each of the files that are merged together.
+/// Rows of Parquet read at a time, from each of the files that are merged together.
 const BATCH_ROWS: usize = 128;
+/// Bytes of a run's batch.
+const BATCH_BYTES: usize = 128 << 10;
+/// The distance within which a run's stream refers back, in powers of two: its reader keeps so many bytes.
+const WINDOW: u32 = 17;
 
 /// A sorted file being read.
 pub(super) struct Run {
-    reader: ParquetRecordBatchReader,
+    reader: Reader,
     path: PathBuf,
+}
+
+enum Reader {
+    Parquet(ParquetRecordBatchReader),
+    Stream(Box<StreamReader<Decoder<'static, BufReader<Tail>>>>),
 }
 
 impl Run {
     /// Opens a file for the columns of a form.
     pub(super) fn open(storage: &dyn Storage, path: &Path, form: &Form) -> Result<Self, Error> {
-        let builder = open(storage, path)?;
-        let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| form.reads(field.name()));
-        let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(as_io);
-        Ok(Self { reader: reader.during("read", path)?, path: path.to_owned() })
+        let reader = if is_run(path) { stream(storage, path)? } else { parquet(storage, path, form)? };
+        Ok(Self { reader, path: path.to_owned() })
     }
 
     /// The next rows; `None` at the end.
     pub(super) fn next(&mut self, form: &Form) -> Result<Option<Batch>, Error> {
-        let read = self.reader.next().transpose().map_err(io::Error::other).during("read", &self.path)?;
-        read.map(|rows| form.batch(&rows)).transpose().map_err(io::Error::other).during("read", &self.path)
+        let read = match &mut self.reader {
+            Reader::Parquet(reader) => reader.next(),
+            Reader::Stream(reader) => reader.next(),
+        };
+        let rows = read.transpose().map_err(io::Error::other).during("read", &self.path)?;
+        rows.map(|rows| form.batch(&rows)).transpose().map_err(io::Error::other).during("read", &self.path)
     }
 }
 
-/// The rows that the footer of a file counts.
+fn parquet(storage: &dyn Storage, path: &Path, form: &Form) -> Result<Reader, Error> {
+    let builder = open(storage, path)?;
+    let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| form.reads(field.name()));
+    let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(as_io);
+    Ok(Reader::Parquet(reader.during("read", path)?))
+}
+
+fn stream(storage: &dyn Storage, path: &Path) -> Result<Reader, Error> {
+    let decoder = Decoder::with_buffer(read(storage, path)?).during("read", path)?;
+    let reader = StreamReader::try_new(decoder, None).map_err(io::Error::other).during("read", path)?;
+    Ok(Reader::Stream(Box::new(reader)))
+}
+
+/// A run being written.
+pub(super) struct RunWriter<W: Write> {
+    stream: StreamWriter<Encoder<'static, W>>,
+}
+
+impl<W: Write> RunWriter<W> {
+    pub(super) fn new(to: W, schema: &Schema) -> Result<Self, ArrowError> {
+        let mut encoder = Encoder::new(to, 1)?;
+        encoder.window_log(WINDOW)?;
+        Ok(Self { stream: StreamWriter::try_new(encoder, schema)? })
+    }
+
+    /// Appends rows, as many at a time as its reader will hold.
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
+        let row_bytes = rows.get_array_memory_size() / rows.num_rows().max(1);
+        let length = (BATCH_BYTES / row_bytes.max(1)).max(1);
+        let mut at = 0;
+        while at < rows.num_rows() {
+            let length = length.min(rows.num_rows() - at);
+            self.stream.write(&rows.slice(at, length))?;
+            at += length;
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(self) -> Result<(), ArrowError> {
+        self.stream.into_inner()?.finish()?;
+        Ok(())
+    }
+}
+
+/// The rows that the footer of a Parquet file counts.
 pub(super) fn rows_of(storage: &dyn Storage, path: &Path) -> Result<u64, Error> {
     Ok(u64::try_from(open(storage, path)?.metadata().file_metadata().num_rows()).unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! A Parquet file of a snapshot being written, row by row.
+//! A file of a snapshot, or a run on the way to one, being written row by row.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use parquet::arrow::ArrowWriter;
 
 use super::form::{Place, schema};
 use super::merge::Sheet;
+use super::run::RunWriter;
 use crate::dataset::part::properties;
 use crate::dataset::storage::Storage;
 use crate::dataset::store::as_io;
@@ -22,13 +23,26 @@ pub(super) struct Shape<'a> {
     pub(super) columns: Vec<Column>,
     /// How many of the last columns are instants that are given row by row.
     pub(super) marks: usize,
-    /// What its metadata tells.
-    pub(super) facts: &'a [(&'static str, String)],
+    /// What it is for.
+    pub(super) purpose: Purpose<'a>,
+}
+
+/// What a file is written for.
+pub(super) enum Purpose<'a> {
+    /// To be read once, by who merges it with others.
+    Run,
+    /// For readers; its metadata tells these facts.
+    Readers(&'a [(&'static str, String)]),
+}
+
+enum Writer<W: Write + Send> {
+    Run(RunWriter<W>),
+    Parquet(ArrowWriter<W>),
 }
 
 /// Where the rows of one file go.
 pub(super) struct Sink<'a> {
-    writer: ArrowWriter<&'a mut (dyn Write + Send)>,
+    writer: Writer<&'a mut (dyn Write + Send)>,
     sheet: Sheet,
     path: PathBuf,
 }
@@ -42,7 +56,32 @@ impl Sink<'_> {
 
     fn flush(&mut self) -> Result<(), Error> {
         let rows = self.sheet.take().map_err(io::Error::other).during("write", &self.path)?;
-        rows.map_or(Ok(()), |rows| self.writer.write(&rows).map_err(as_io).during("write", &self.path))
+        let Some(rows) = rows else { return Ok(()) };
+        match &mut self.writer {
+            Writer::Run(writer) => writer.write(&rows).map_err(io::Error::other),
+            Writer::Parquet(writer) => writer.write(&rows).map_err(as_io),
+        }
+        .during("write", &self.path)
+    }
+}
+
+impl<W: Write + Send> Writer<W> {
+    fn new(to: W, shape: &Shape<'_>) -> io::Result<Self> {
+        let schema = schema(&shape.columns);
+        match shape.purpose {
+            Purpose::Run => RunWriter::new(to, &schema).map(Self::Run).map_err(io::Error::other),
+            Purpose::Readers(facts) => {
+                let properties = properties(&shape.columns, LEVEL, facts.to_vec()).map_err(as_io)?;
+                ArrowWriter::try_new(to, schema, Some(properties)).map(Self::Parquet).map_err(as_io)
+            }
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::Run(writer) => writer.close().map_err(io::Error::other),
+            Self::Parquet(writer) => writer.close().map(drop).map_err(as_io),
+        }
     }
 }
 
@@ -58,12 +97,10 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     let mut failed = None;
     let written = storage.write(path, &mut |to| {
-        let properties = properties(&shape.columns, LEVEL, shape.facts.to_vec()).map_err(as_io)?;
-        let schema = schema(&shape.columns);
-        let writer = ArrowWriter::try_new(to, schema.clone(), Some(properties)).map_err(as_io)?;
-        let mut sink = Sink { writer, sheet: Sheet::new(schema, shape.marks), path: path.to_owned() };
+        let sheet = Sheet::new(schema(&shape.columns), shape.marks);
+        let mut sink = Sink { writer: Writer::new(to, shape)?, sheet, path: path.to_owned() };
         match fill(&mut sink).and_then(|()| sink.flush()) {
-            Ok(()) => sink.writer.close().map(drop).map_err(as_io),
+            Ok(()) => sink.writer.close(),
             Err(error) => {
                 failed = Some(error);
                 Err(io::Error::other("its rows cannot be had"))
