@@ -86,6 +86,10 @@ pub struct Strand {
     /// The cursor to send next; `None` before the first page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
+    /// Whether the next page is to have as many items as the server gives: more rows share its instant than a page of the
+    /// walk's own size shows.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub larger: bool,
     /// Pages taken without a gap.
     pub pages: u64,
     /// Of numbered pages: those taken behind a gap.
@@ -184,6 +188,10 @@ pub enum Why {
 
 fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Walk {

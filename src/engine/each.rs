@@ -145,18 +145,9 @@ fn is_over(key: &str, state: &State) -> bool {
 }
 
 fn thread(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String], state: &State) -> Thread {
-    let strand = state.strands.get(key);
     let value = batch.join(",");
     let mut params = walk.params.clone();
     params.extend(each.param.as_ref().map(|param| (param.clone(), value.clone())));
-    Thread {
-        walk: Arc::clone(name),
-        strand: key.into(),
-        params: params.into(),
-        key: matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into()),
-        pages: strand.map_or(0, |strand| strand.pages),
-        cursor: strand.and_then(|strand| strand.cursor.clone()),
-        forged: false,
-        again: false,
-    }
+    let key_of_lookup = matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into());
+    Thread { params: params.into(), key: key_of_lookup, ..Thread::new(walk, name, key, state) }
 }

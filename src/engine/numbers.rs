@@ -1,6 +1,7 @@
 //! Numbered pages: several at once, until the endpoint's own sign of the end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -18,6 +19,15 @@ struct Pages {
     next: Cell<u64>,
     /// The last page there is, once that is known.
     last: Cell<Option<u64>>,
+    /// Pages that are to be asked for and were not taken yet.
+    open: RefCell<BTreeSet<u64>>,
+}
+
+impl Pages {
+    /// Whether there is nothing left to take, whoever was stopped behind the end.
+    fn all_taken(&self) -> bool {
+        self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
+    }
 }
 
 /// Walks all pages, `workers` at once.
@@ -32,7 +42,7 @@ pub(super) async fn run(
     let begun = state.strands.get("").cloned().unwrap_or_default();
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
-    let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None) };
+    let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None), open: RefCell::default() };
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
@@ -51,6 +61,7 @@ pub(super) async fn run(
                 Step::Again => again = true,
                 Step::Taken { empty, pages_told } => {
                     learn(&pages, last, page, empty, pages_told);
+                    pages.open.borrow_mut().remove(&page);
                     return Ok(Left::Over);
                 }
                 Step::Halted => return Ok(Left::Halted),
@@ -77,7 +88,8 @@ pub(super) async fn run(
     if matches!(left, Left::Over) {
         left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
     }
-    if matches!(left, Left::Over) && pages.last.get().is_some() {
+    if matches!(left, Left::Over | Left::Unfinished(_)) && pages.all_taken() {
+        left = Left::Over;
         let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
         shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
     }
@@ -93,6 +105,7 @@ fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
         }
         pages.next.set(page + 1);
         if !begun.ahead.contains(&page) {
+            pages.open.borrow_mut().insert(page);
             return Some(page);
         }
     }

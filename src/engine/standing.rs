@@ -151,7 +151,7 @@ impl Standing {
             if asked.cursor.as_deref() == Some(cursor.as_str()) {
                 // A page full of rows of one instant: the server would name this cursor for ever.
                 if asked.limit < asked.endpoint.limit_max {
-                    return Ok(Step::Larger(cursor));
+                    return Ok(self.larger(&asked.strand, cursor));
                 }
                 let detail = format!(
                     "more than {} rows share the instant of cursor `{cursor}`; the others cannot be listed by date",
@@ -169,7 +169,7 @@ impl Standing {
         let met = self.met.get(&*asked.strand).is_some_and(|met| met.contains(&fingerprint));
         if met && asked.limit < asked.endpoint.limit_max {
             // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
-            return Ok(Step::Larger(cursor));
+            return Ok(self.larger(&asked.strand, cursor));
         }
         if !self.met.entry(asked.strand.to_string()).or_default().insert(fingerprint.clone()) {
             let detail = Some(format!("the cursor `{cursor}` came round again"));
@@ -177,8 +177,15 @@ impl Standing {
         }
         let strand = self.strand(&asked.strand);
         strand.met.push(fingerprint);
-        strand.cursor = Some(cursor.clone());
+        (strand.cursor, strand.larger) = (Some(cursor.clone()), false);
         Ok(Step::Next(cursor))
+    }
+
+    /// Moves a strand to a cursor at which a page of the largest size is to be asked for.
+    fn larger(&mut self, key: &str, cursor: String) -> Step {
+        let strand = self.strand(key);
+        (strand.cursor, strand.larger) = (Some(cursor.clone()), true);
+        Step::Larger(cursor)
     }
 
     /// Tells the window behind this one the cursor at which it begins, should it not have begun.

@@ -38,8 +38,8 @@ pub(super) async fn run(
     mut on_page: impl FnMut(&str),
 ) -> Result<Left, Error> {
     let limit_max = definition.limit;
-    let (mut cursor, mut page, mut limit, mut again) =
-        (thread.cursor.clone(), thread.pages + 1, limit_max, thread.again);
+    let limit = if thread.larger { definition.endpoint.limit_max } else { limit_max };
+    let (mut cursor, mut page, mut limit, mut again) = (thread.cursor.clone(), thread.pages + 1, limit, thread.again);
     let mut once_more = false;
     while shared.stop.may_ask(once_more) {
         once_more = true;

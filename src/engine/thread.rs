@@ -32,6 +32,8 @@ pub(super) struct Thread {
     pub(super) pages: u64,
     /// The cursor to send next.
     pub(super) cursor: Option<String>,
+    /// Whether to ask there for as many items as the server gives.
+    pub(super) larger: bool,
     /// Whether that cursor was made here.
     pub(super) forged: bool,
     /// Whether its first page was read before: what a cache kept of it will not do.
@@ -49,6 +51,7 @@ impl Thread {
             key: None,
             pages: strand.map_or(0, |strand| strand.pages),
             cursor: strand.and_then(|strand| strand.cursor.clone()),
+            larger: strand.is_some_and(|strand| strand.larger),
             forged: strand.is_some_and(|strand| strand.from.is_some()),
             again: false,
         }
