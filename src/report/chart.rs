@@ -1,7 +1,9 @@
-//! Bars, columns and matrices of HTML and CSS: they follow the reader's colours and width, and are tables to who listens.
+//! Figures: columns over time are drawn, as inline SVG. Bars and matrices are tables, with each number before its bar: they can be
+//! searched, copied and listened to, and lay themselves out to any width, which drawn words do not.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
+use super::plot;
 use super::tally::{Tally, Top};
 use super::text::{count, foreign, percent};
 
@@ -49,10 +51,8 @@ pub(super) fn bar(number: u64, longest: u64, whole: u64) -> Markup {
 
 /// A column a month, made of coloured parts; the same as a table behind a click.
 pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u64>)]) -> Markup {
-    let highest = months.iter().map(|(_, parts)| parts.iter().sum::<u64>()).max().unwrap_or_default().max(1);
-    let year = |at: usize| months.get(at).and_then(|(month, _)| month.split('-').next());
-    // Years of which there is hardly a month have no room for their number.
-    let begins = |at: usize| (at == 0 || year(at - 1) != year(at)) && year(at + 2) == year(at);
+    let highest = months.iter().map(|(_, parts)| parts.iter().sum::<u64>()).max().unwrap_or_default();
+    let told = format!("{caption}; at most {highest} in a month. The table below has the numbers.");
     html! {
         figure {
             figcaption { (caption) }
@@ -61,17 +61,11 @@ pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u6
                     li { i class=(format!("c{}", colour(at, parts.len()))) {} (foreign(part)) }
                 }
             }
-            div.columns role="img" aria-label=(format!("{caption}; at most {highest} in a month. The table below has the numbers.")) {
-                span.top { (count(highest)) }
-                @for (at, (month, numbers)) in months.iter().enumerate() {
-                    div.column title=(format!("{month}: {}", count(numbers.iter().sum()))) {
-                        div.stack {
-                            @for (part, number) in numbers.iter().enumerate().filter(|(_, number)| **number > 0) {
-                                i class=(format!("c{}", colour(part, parts.len())))
-                                    style=(format!("--part:{:.4}", *number as f64 / highest as f64)) {}
-                            }
-                        }
-                        @if begins(at) { span.year { (year(at).unwrap_or_default()) } }
+            @for (width, size) in plot::SIZES {
+                div class=(format!("plot {width}")) role="img" aria-label=(told) {
+                    @match plot::columns(size, &counted(parts.len(), months)) {
+                        Ok(svg) => (PreEscaped(svg)),
+                        Err(error) => p { "This could not be drawn: " (error) },
                     }
                 }
             }
@@ -92,6 +86,17 @@ pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u6
             }
         }
     }
+}
+
+/// Months as they are drawn: counted from the year 0, with what there is of each part.
+fn counted(parts: usize, months: &[(String, Vec<u64>)]) -> Vec<plot::Month> {
+    let month = |(name, numbers): &(String, Vec<u64>)| {
+        let (year, month) = name.rsplit_once('-')?;
+        let at = year.parse::<i32>().ok()? * 12 + month.parse::<i32>().ok()? - 1;
+        let held = numbers.iter().enumerate().filter(|(_, number)| **number > 0);
+        Some((at, held.map(|(part, number)| (colour(part, parts), *number)).collect()))
+    };
+    months.iter().filter_map(month).collect()
 }
 
 /// Parts have colours of their own as far as there are any; the last of too many is that of all others.

@@ -1,7 +1,7 @@
 //! The report as a page: the figures of a snapshot and of the crawl behind it, as one HTML file that needs nothing else.
 //!
 //! ```text
-//! snapshot ─ dataset::view ─▶ catalog, health: figures ─ page: sections ─ chart: bars, columns, matrices ─▶ HTML
+//! snapshot ─ dataset::view ─▶ catalog, health: figures ─ page: sections ─ chart: bars, matrices, plots ─▶ HTML
 //! ```
 //! Figures are counted while columns stream by; memory grows with the number of different names only. What the server said
 //! is escaped by the template, and kept apart from the text around it.
@@ -16,6 +16,7 @@ mod chart;
 mod health;
 mod latency;
 mod page;
+mod plot;
 mod sections;
 mod tally;
 mod text;

@@ -44,7 +44,7 @@ pub(super) fn models(catalog: &Catalog) -> Markup {
                 (chart::bars("By type", "models", &catalog.types, MOST, catalog.models))
                 (chart::bars("By the highest level they show", "models", &levels, LEVELS.len(), catalog.models))
             }
-            (chart::matrix("Types and levels: darker where more of the type is", &heads, &rows))
+            (chart::matrix("Types and levels: the more of a type, the stronger its colour", &heads, &rows))
         }
     }
 }

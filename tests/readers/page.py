@@ -20,7 +20,7 @@ from dataset import end
 
 ELEMENTS = set(
     "html head meta title style body header h1 h2 h3 p time main section div dl dt dd data table caption colgroup col "
-    "thead tbody tr th td span bdi i figure figcaption ul li details summary footer".split()
+    "thead tbody tr th td span bdi i figure figcaption ul li details summary footer svg rect line polyline text".split()
 )
 VOID = {"meta", "col"}
 
@@ -31,7 +31,7 @@ class Page(HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.elements, self.attributes, self.declared = [], set(), set(), None
-        self.figures, self.tables, self.text = {}, {}, {}
+        self.figures, self.tables, self.text, self.drawings = {}, {}, {}, []
         self.name = self.rows = None
 
     def handle_decl(self, declaration):
@@ -47,6 +47,10 @@ class Page(HTMLParser):
             self.figures.setdefault(self.text["dt"], int(dict(attributes)["value"]))
         if tag == "tr":
             self.cells = []
+        if tag == "svg":
+            self.drawings.append([])
+        if tag == "rect":
+            self.drawings[-1].append(dict(attributes))
 
     def handle_data(self, text):
         for tag in set(self.open):
@@ -132,6 +136,35 @@ def compare(db, tables, page):
             yield f"`{endpoint}` has {cells}, DuckDB counts {expected}"
 
 
+def compare_drawings(db, page):
+    """Every month's column is as high as what DuckDB counts, and parted as the base models are."""
+    counts = dict(db.execute("""SELECT strftime(published_at, '%Y-%m') AS month, count(*) FROM model_versions
+        WHERE gone_at IS NULL AND published_at IS NOT NULL GROUP BY 1 ORDER BY 1""").fetchall())
+    most = [name for name, _ in db.execute("""SELECT base_model, count(*) FROM model_versions WHERE gone_at IS NULL AND base_model
+        IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 7""").fetchall()]
+    parts = db.execute("""SELECT strftime(published_at, '%Y-%m'), coalesce(list_position($1, base_model) - 1, 7), count(*)
+        FROM model_versions WHERE gone_at IS NULL AND published_at IS NOT NULL GROUP BY ALL ORDER BY 1, 2""", [most]).fetchall()
+    for drawing in page.drawings:
+        drawn = {}
+        for rect in drawing:
+            drawn.setdefault(int(rect["x"]), []).append((int(rect["fill"][1:]), int(rect["height"])))
+        heights = {month: sum(height for _, height in drawn[x]) for month, x in zip(counts, sorted(drawn))}
+        if len(drawn) != len(counts):
+            yield f"{len(drawn)} columns are drawn, DuckDB counts {len(counts)} months"
+            continue
+        scale = max(heights.values()) / max(counts.values())
+        yield from (f"{month} is drawn {heights[month]} high, not {count * scale}"
+                    for month, count in counts.items() if abs(heights[month] - count * scale) > 8)
+        expected = [(colour if len(most) == 7 or colour < 7 else len(most), count * scale) for _, colour, count in parts]
+        found = [part for x in sorted(drawn) for part in drawn[x]]
+        if [colour for colour, _ in found] != [colour for colour, _ in expected]:
+            yield f"the parts drawn are {found}, DuckDB counts {expected}"
+        yield from (f"a part is drawn {height} high, not {wanted}"
+                    for (_, height), (_, wanted) in zip(found, expected) if abs(height - wanted) > 2)
+    if len(page.drawings) != 2:
+        yield f"{len(page.drawings)} drawings are on the page"
+
+
 def browsed(browser, path, page):
     """What a browser has to say."""
     with tempfile.TemporaryDirectory() as directory:
@@ -162,6 +195,7 @@ def main(dataset, path, browser=None):
         db.execute(f"CREATE VIEW {file.stem} AS FROM '{file}'")
     page, faults = parsed(Path(path).read_text())
     faults += compare(db, [file.stem for file in files], page)
+    faults += compare_drawings(db, page)
     faults += browsed(browser, path, page) if browser else []
     end(faults, json.dumps({"figures": page.figures, "tables": len(page.tables)}))
 
