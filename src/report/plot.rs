@@ -68,6 +68,7 @@ pub(super) fn columns((width, height): (u32, u32), months: &[Month]) -> Result<S
         .configure_mesh()
         .disable_x_mesh()
         .max_light_lines(0)
+        .set_tick_mark_size(LabelAreaPosition::Bottom, 5 * FINE)
         .y_labels(5)
         .bold_line_style(LINES.stroke_width(FINE))
         .axis_style(LINES.stroke_width(FINE))

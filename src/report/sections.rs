@@ -175,13 +175,15 @@ pub(super) fn growth(snapshot: &Snapshot<'_>, there: &BTreeMap<&str, u64>) -> Ma
         [name, count(file.rows), grown, gone, bytes(file.bytes as f64)].map(|cell| html! { (cell) }).to_vec()
     };
     let tables: Vec<Vec<Markup>> = snapshot.inventory.files.iter().map(table).collect();
-    let since = snapshot.previous.as_ref().map_or(String::from("since the last snapshot"), |previous| {
-        format!("since {}", previous.at.strftime("%Y-%m-%d %H:%M UTC"))
-    });
+    let since = snapshot.previous.as_ref().map(|previous| previous.at.strftime("; grown since %Y-%m-%d %H:%M UTC"));
+    let caption = format!(
+        "Rows of the snapshot, things that are gone included{}",
+        since.map_or(String::new(), |since| since.to_string())
+    );
     html! {
         section {
             h2 { "Tables" }
-            (chart::grid("Rows of the snapshot, things that are gone included", &["table", "rows", &since, "gone", "size"], &tables))
+            (chart::grid(&caption, &["table", "rows", "grown", "gone", "size"], &tables))
         }
     }
 }
