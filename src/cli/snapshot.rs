@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::exit::Exit;
-use super::grid::{count, grid, span};
+use super::grid::{count, grid, size, span};
 use super::{complain, print};
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
@@ -44,8 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             ));
             Exit::Complete
         }
-        // Nothing tells it to stop: a signal ends the process, and the next opening clears its draft away.
-        Ok(Taken::Empty | Taken::Halted) => {
+        Ok(Taken::Empty) => {
             print(&format!("nothing to take: {} has no rows yet\n", layout.root().display()));
             Exit::Complete
         }
@@ -63,14 +62,13 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     }
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune, halt: None })
+    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune })
 }
 
 fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {
     let row = |file: &File| {
-        let size = format!("{:.1} MB", file.bytes as f64 / 1e6);
         let how = if file.rewritten { "rewritten" } else { "taken over" };
-        vec![file.name(), count(file.rows), size, how.to_owned()]
+        vec![file.name(), count(file.rows), size(file.bytes), how.to_owned()]
     };
     let rows: Vec<Vec<String>> = inventory.files.iter().map(row).collect();
     format!(

@@ -68,7 +68,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if replayed.commits > 0 {
         // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
         let history = histories(&store)?;
-        take(&mut store, &Wishes { history: &history, keep: &|_, _| true, prune: false, halt: None })?;
+        take(&mut store, &Wishes { history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }

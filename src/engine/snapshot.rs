@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::monitor::{Event, Monitor};
 use super::stop::Stop;
 use super::{Error, Outcome};
-use crate::dataset::snapshot::{Halt, Taken, Wishes, take};
+use crate::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
 
@@ -27,21 +27,23 @@ pub(super) async fn after_pass(
     let work = move || {
         let halt: Halt = Arc::new(move || asked.is_asked());
         let keep = &|newer, age| wished.keep.keeps(newer, age);
-        let taken = take(&mut store, &Wishes { history: &history, keep, prune: wished.prune, halt: Some(halt) });
+        let taken = take_unless(&mut store, &Wishes { history: &history, keep, prune: wished.prune }, &halt);
         (store, taken)
     };
     let (store, taken) =
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     match taken? {
-        Taken::New(inventory) => monitor.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() }),
-        Taken::Halted => {
+        Some(Taken::New(inventory)) => {
+            monitor.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
+        }
+        None => {
             let reason = stop.reason().unwrap_or_default();
             return Ok((
                 store,
                 Outcome::Stopped(format!("{reason}; the pass is over, its snapshot is left to the next run")),
             ));
         }
-        Taken::Nothing(_) | Taken::Empty => {}
+        Some(Taken::Nothing(_) | Taken::Empty) => {}
     }
     Ok((store, outcome))
 }

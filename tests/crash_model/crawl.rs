@@ -166,8 +166,8 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
 
 /// Takes a snapshot, with the history of tags, in the place of the one before; gives its number.
 fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
-    match take(store, &Wishes { history: &[&tags::TABLE], keep: &|_, _| false, prune, halt: None })? {
+    match take(store, &Wishes { history: &[&tags::TABLE], keep: &|_, _| false, prune })? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
-        Taken::Empty | Taken::Halted => unreachable!("there are commits, and nothing tells it to stop"),
+        Taken::Empty => unreachable!("there are commits"),
     }
 }

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{Halt, Taken, Wishes, take};
+use civitrawl::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
 use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::Store;
 use serde_json::Value;
@@ -56,13 +56,13 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
         let halt: Halt =
             Arc::new(move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err());
         let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");
-        let wishes = Wishes { history: &[], keep: &|_, _| true, prune: true, halt: Some(halt) };
-        let taken = take(&mut store, &wishes).expect("the disk is whole");
+        let wishes = Wishes { history: &[], keep: &|_, _| true, prune: true };
+        let taken = take_unless(&mut store, &wishes, &halt).expect("the disk is whole");
         drop(store);
         room.assert_sound();
         match taken {
-            Taken::Halted => assert_eq!(shelf(&room), ["000001"], "stopped at look {looks}"),
-            Taken::New(_) => break,
+            None => assert_eq!(shelf(&room), ["000001"], "stopped at look {looks}"),
+            Some(Taken::New(_)) => break,
             other => panic!("{other:?}"),
         }
         halted += 1;

@@ -25,7 +25,6 @@ mod sink;
 mod winner;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -52,8 +51,6 @@ pub struct Wishes<'a> {
     pub keep: &'a dyn Fn(usize, SignedDuration) -> bool,
     /// Whether the parts whose rows it holds are removed.
     pub prune: bool,
-    /// What stops it before it is shown; nothing, for none.
-    pub halt: Option<Halt>,
 }
 
 /// What came of it.
@@ -65,8 +62,6 @@ pub enum Taken {
     Nothing(Inventory),
     /// Nothing: no rows were committed yet.
     Empty,
-    /// Nothing: it was told to stop, and is to be taken another time.
-    Halted,
 }
 
 /// Takes a snapshot of everything committed to an open dataset, and removes what it makes superfluous.
@@ -74,18 +69,23 @@ pub enum Taken {
 /// # Errors
 /// [`Error::Damaged`] when parts are gone that only a damaged snapshot had absorbed; [`Error::Disk`].
 pub fn take(store: &mut Store, wishes: &Wishes<'_>) -> Result<Taken, Error> {
-    let halt = wishes.halt.clone().unwrap_or_else(|| Arc::new(|| false));
-    let storage = Halting::new(store.storage(), &halt);
+    let taken = make(store, store.storage(), wishes)?;
+    prune(store, wishes, &taken)?;
+    Ok(taken)
+}
+
+/// Likewise, unless it is told to stop before the snapshot is shown: then it is `None`, and to be taken another time.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_unless(store: &mut Store, wishes: &Wishes<'_>, halt: &Halt) -> Result<Option<Taken>, Error> {
+    let storage = Halting::new(store.storage(), halt);
     let taken = match make(store, &storage, wishes) {
-        Err(_) if storage.has_halted() => return Ok(Taken::Halted),
+        Err(_) if storage.has_halted() => return Ok(None),
         taken => taken?,
     };
-    if let Taken::New(inventory) | Taken::Nothing(inventory) = &taken
-        && wishes.prune
-    {
-        prune(store, inventory.commit)?;
-    }
-    Ok(taken)
+    prune(store, wishes, &taken)?;
+    Ok(Some(taken))
 }
 
 /// Whether the last pass is over and no snapshot was taken since.
@@ -111,10 +111,14 @@ pub fn histories(store: &Store) -> Result<Vec<&'static Table>, Error> {
     Ok(table::ALL.iter().copied().filter(|table| inventory.file(table.name, true).is_some()).collect())
 }
 
-/// Removes the parts of these commits, whose rows a snapshot holds; not those of `pages`, which may hold bodies.
-fn prune(store: &mut Store, through: u64) -> Result<(), Error> {
+/// Removes the parts whose rows the snapshot holds, where it is wished; not those of `pages`, which may hold bodies.
+fn prune(store: &mut Store, wishes: &Wishes<'_>, taken: &Taken) -> Result<(), Error> {
+    let (Taken::New(inventory) | Taken::Nothing(inventory)) = taken else { return Ok(()) };
+    if !wishes.prune {
+        return Ok(());
+    }
     let manifest = store.manifest();
-    let absorbed = manifest.parts.range(..=through).flat_map(|(_, parts)| parts);
+    let absorbed = manifest.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
     let absorbed = absorbed.filter(|part| part.table != table::pages::TABLE.name);
     let prune: Vec<PrunedPart> =
         absorbed.map(|part| PrunedPart { table: part.table.clone(), name: part.name.clone() }).collect();
