@@ -47,7 +47,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 
 fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.creators.push(creators::Row {
-        username: text(&creator.username).ok_or_else(|| Reason::harmless("the creator", "username"))?,
+        username: text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?,
         model_count: creator.model_count,
         link: text(&creator.link),
         image: text(&creator.image),

@@ -307,7 +307,7 @@ fn take<'a, T: Accept<'a>>(
                 let item = item_text(body, position);
                 let (position, item) = (position as i64, item.as_deref());
                 into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
-                *(if reason.harmless { &mut page.nameless } else { &mut page.rejects }) += 1;
+                *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
             }
         }
     }

@@ -128,7 +128,7 @@ impl<'a> Tags<'a> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let at = &asked.at;
-    let id = image.id.ok_or_else(|| Reason::nameless("the image", "id"))?;
+    let id = image.id.ok_or_else(|| Reason::keyless("the image", "id"))?;
     let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
     let stats = stats.unwrap_or_default();
     extra.nest("stats", stats.extra);

@@ -219,7 +219,7 @@ fn lack(model: &Model<'_>, asked: &Asked<'_>) -> Lack {
 
 /// The model's id, when every part of it has the key that its table needs.
 fn check(model: &Model<'_>) -> Result<i64, Reason> {
-    let id = model.id.ok_or_else(|| Reason::nameless("the model", "id"))?;
+    let id = model.id.ok_or_else(|| Reason::keyless("the model", "id"))?;
     let Some(versions) = &model.versions else { return Ok(id) };
     if versions.strays > 0 {
         return Err(Reason::part("`modelVersions`"));

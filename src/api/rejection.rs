@@ -10,7 +10,7 @@ pub enum Rejection {
     /// It is not what was asked for.
     Foreign,
     /// The field is missing that tells it apart.
-    Nameless,
+    Keyless,
     /// It is no item at all.
     NoItem,
     /// A part of it is not what it should be.
@@ -19,14 +19,14 @@ pub enum Rejection {
 
 impl Rejection {
     /// All of them; where the words of several are in a reason, the first counts.
-    pub const ALL: [Self; 5] = [Self::Page, Self::Foreign, Self::Nameless, Self::NoItem, Self::Part];
+    pub const ALL: [Self; 5] = [Self::Page, Self::Foreign, Self::Keyless, Self::NoItem, Self::Part];
 
     /// The words that each of its reasons has.
     const fn words(self) -> &'static str {
         match self {
             Self::Page => "the page was given up: ",
             Self::Foreign => ", which was asked for",
-            Self::Nameless => " has no `",
+            Self::Keyless => " has no `",
             Self::NoItem => "it is no JSON object",
             Self::Part => " is no object",
         }
@@ -43,7 +43,7 @@ impl Rejection {
                 "the server answered with something else than was asked for, as it does when it ignores a filter. The page \
                  was asked for once more before this was believed."
             }
-            Self::Nameless => {
+            Self::Keyless => {
                 "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \
                  `rejects.item`."
             }
@@ -70,23 +70,23 @@ pub fn of_page(reason: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) text: Cow<'static, str>,
-    /// Whether it is only that the item has no name to be known by, which is no fault of the page's.
-    pub(super) harmless: bool,
+    /// Whether the server is known to list such things without a name, and nothing is missing without them.
+    pub(super) nameless: bool,
 }
 
 impl Reason {
     fn new(text: String) -> Self {
-        Self { text: Cow::Owned(text), harmless: false }
+        Self { text: Cow::Owned(text), nameless: false }
     }
 
     /// `what` lacks the field that tells such things apart.
-    pub(super) fn nameless(what: &str, field: &str) -> Self {
-        Self::new(format!("{what}{}{field}`", Rejection::Nameless.words()))
+    pub(super) fn keyless(what: &str, field: &str) -> Self {
+        Self::new(format!("{what}{}{field}`", Rejection::Keyless.words()))
     }
 
     /// Likewise, where the server is known to list such things, and nothing is missing without them.
-    pub(super) fn harmless(what: &str, field: &str) -> Self {
-        Self { harmless: true, ..Self::nameless(what, field) }
+    pub(super) fn nameless(what: &str, field: &str) -> Self {
+        Self { nameless: true, ..Self::keyless(what, field) }
     }
 
     /// An element of these lists is not what it should be.
@@ -96,7 +96,7 @@ impl Reason {
 
     /// It is no item at all.
     pub(super) fn no_item() -> Self {
-        Self { text: Cow::Borrowed(Rejection::NoItem.words()), harmless: false }
+        Self { text: Cow::Borrowed(Rejection::NoItem.words()), nameless: false }
     }
 
     /// It is something else: `it is … not …`.
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn each_reason_is_known_by_its_words() {
         let reasons = [
-            (Reason::nameless("a version", "id"), Rejection::Nameless),
-            (Reason::harmless("the creator", "username"), Rejection::Nameless),
+            (Reason::keyless("a version", "id"), Rejection::Keyless),
+            (Reason::nameless("the creator", "username"), Rejection::Keyless),
             (Reason::part("`files` or `images`"), Rejection::Part),
             (Reason::no_item(), Rejection::NoItem),
             (Reason::foreign("it is model 1, not 2"), Rejection::Foreign),

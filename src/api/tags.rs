@@ -54,7 +54,7 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 
 fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     into.tags.push(tags::Row {
-        name: text(&tag.name).ok_or_else(|| Reason::nameless("the tag", "name"))?,
+        name: text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?,
         model_count: tag.model_count,
         link: text(&tag.link),
         extra: tag.extra.into_column().as_deref(),

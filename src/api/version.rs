@@ -124,14 +124,14 @@ impl<'de> Accept<'de> for Hashes<'de> {
 
 /// The version's id, when every part of it has the key that its table needs.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
-    let id = version.id.ok_or_else(|| Reason::nameless("a version", "id"))?;
+    let id = version.id.ok_or_else(|| Reason::keyless("a version", "id"))?;
     let files = version.files.as_ref();
     let images = version.images.as_ref();
     if files.is_some_and(|files| files.strays > 0) || images.is_some_and(|images| images.strays > 0) {
         return Err(Reason::part("`files` or `images`"));
     }
     if files.is_some_and(|files| files.items.iter().any(|file| file.id.is_none())) {
-        return Err(Reason::nameless("a file", "id"));
+        return Err(Reason::keyless("a file", "id"));
     }
     Ok(id)
 }
@@ -143,7 +143,7 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
     let id = check(&version)?;
-    let model_id = version.model_id.ok_or_else(|| Reason::nameless("the version", "modelId"))?;
+    let model_id = version.model_id.ok_or_else(|| Reason::keyless("the version", "modelId"))?;
     push(version, model_id, None, &asked.at, into);
     Ok(Taken { id: Some(id), ..Taken::default() })
 }
