@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::exit::{Exit, usage};
-use super::grid::{count, grid, span};
+use super::grid::{count, grid, several, span};
 use super::heed::heeding;
 use super::listen::{Watching, listener};
 use super::plan::expected;
@@ -128,10 +128,10 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
     };
     let dataset = crawl.dataset.display();
     let mut text = format!(
-        "pass {} of `{}` is {state}: {} requests in {} into {dataset}\n\n",
+        "pass {} of `{}` is {state}: {} in {} into {dataset}\n\n",
         report.pass,
         report.crawl,
-        count(report.requests),
+        several(report.requests, "request"),
         span(report.took_s)
     );
     let rows: Vec<Vec<String>> = table::ALL
@@ -147,8 +147,8 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
     let layout = Layout::new(&crawl.dataset);
     if let Some(snapshot) = &report.snapshot {
         let (number, files) = (snapshot.number, snapshot.rewritten.len() + snapshot.taken_over.len());
-        let seconds = span(snapshot.seconds);
-        text.push_str(&format!("\nsnapshot {number}: {files} tables in {}, {seconds}\n", layout.latest().display()));
+        let (tables, seconds) = (several(files as u64, "table"), span(snapshot.seconds));
+        text.push_str(&format!("\nsnapshot {number}: {tables} in {}, {seconds}\n", layout.latest().display()));
     }
     if report.snapshot.is_some() && report.rows.contains_key(table::models::TABLE.name) {
         let models = layout.latest_table(&table::models::TABLE);

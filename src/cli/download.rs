@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::exit::{Exit, usage};
 use super::get::stopped;
 use super::given::{each, given};
-use super::grid::size;
+use super::grid::{several, size};
 use super::heed::heeding;
 use super::service::Asking;
 use super::{complain, print};
@@ -65,7 +65,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
     let tell = |version, outcome| {
         exit = worse(exit, &outcome);
         done += 1;
-        bar.set_message(format!("{done} of {} files", versions.len()));
+        bar.set_message(done_of(done, versions.len()));
         bar.suspend(|| print(&format!("{version}: {}\n", told(&outcome))));
     };
     let run = heeding(&means.stop, None, downloads.run(&versions, tell))?;
@@ -85,10 +85,14 @@ fn known(arguments: &Arguments, versions: &BTreeSet<i64>) -> Result<BTreeMap<i64
 fn progress(shown: bool, files: usize) -> ProgressBar {
     let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     // The template is a constant that parses.
-    let style = ProgressStyle::with_template("{spinner} {msg}  {bytes}  {bytes_per_sec}");
+    let style = ProgressStyle::with_template("{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.set_message(format!("0 of {files} files"));
+    bar.set_message(done_of(0, files));
     bar
+}
+
+fn done_of(done: usize, files: usize) -> String {
+    format!("{done} of {}", several(files as u64, "file"))
 }
 
 /// One line of what became of a file; it begins with the words that `explain` knows.

@@ -119,8 +119,9 @@ fn hashed(folder: &Path, watching: &Watching) -> Result<BTreeMap<String, String>
     let bar = if watching.shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_length(files.iter().map(|file| file.bytes).sum());
     // The template is a constant that parses.
-    let style =
-        ProgressStyle::with_template("hashing {bytes} of {total_bytes}  {bytes_per_sec}, {eta} left  {wide_msg}");
+    let style = ProgressStyle::with_template(
+        "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",
+    );
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut hashes = BTreeMap::new();
     for file in &files {

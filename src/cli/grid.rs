@@ -34,6 +34,11 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// A count of things: `1 snapshot`, `1 234 pages`.
+pub(super) fn several(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A number of bytes: `512 B`, `16.4 kB`, `6.9 GB`.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
@@ -70,6 +75,9 @@ mod tests {
             [(0.44, "0.4 s"), (59.6, "1 min 0 s"), (125.0, "2 min 5 s"), (5400.0, "1 h 30 min"), (97_200.0, "1 d 3 h")];
         for (seconds, text) in cases {
             assert_eq!(span(seconds), text);
+        }
+        for (number, text) in [(0, "0 pages"), (1, "1 page"), (1_234, "1 234 pages")] {
+            assert_eq!(several(number, "page"), text);
         }
         for (bytes, text) in [(512, "512 B"), (16_384, "16.4 kB"), (6_938_040_682, "6.9 GB")] {
             assert_eq!(size(bytes), text);

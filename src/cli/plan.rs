@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::{count, grid, span};
+use super::grid::{count, grid, several, span};
 use super::{file, print};
 use crate::api::{NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Server, Source, Strands, Walk};
@@ -35,13 +35,14 @@ fn plan(crawl: &Crawl) -> String {
     let rows: Vec<Vec<String>> =
         crawl.walks.iter().zip(&requests).map(|(walk, requests)| row(walk, *requests, rate)).collect();
     let total: u64 = requests.iter().flatten().sum();
+    let requests_per_second = if rate == 1.0 { String::from("1 request") } else { format!("{rate} requests") };
     let unknown = if requests.contains(&None) { "; what is unknown comes on top" } else { "" };
     format!(
-        "`{}` asks {server} at {rate} requests per second, into {}\n\n{}\nabout {} requests in {}, retries aside{unknown}\n",
+        "`{}` asks {server} at {requests_per_second} per second, into {}\n\n{}\nabout {} in {}, retries aside{unknown}\n",
         crawl.name,
         crawl.dataset.display(),
         grid(&["walk", "requests", "time", "asks"], &rows),
-        count(total),
+        several(total, "request"),
         span(total as f64 / rate)
     )
 }
@@ -69,7 +70,7 @@ fn source(each: &Each) -> String {
     match &each.source {
         Source::Column { table, column } => format!("{table}.{column}"),
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
-        Source::List(values) => format!("of {} values", values.len()),
+        Source::List(values) => format!("of {}", several(values.len() as u64, "value")),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
         Source::Newest { first } => format!("{} of {first}..newest", each.param.as_deref().unwrap_or("id")),
         Source::Types => String::from("model type"),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::grid::{count, span};
+use super::grid::{count, several, span};
 use crate::engine::monitor::{Event, Monitor};
 
 /// The longest name of a walk that is shown whole.
@@ -60,13 +60,13 @@ fn told(pages: u64, items: u64, at_start: u64, watched: Duration, expected: Opti
     let left = expected.and_then(|expected| expected.checked_sub(pages)).filter(|left| *left > 0 && rate > 0.0);
     let left = left.filter(|_| watched >= WATCHED).map(|left| format!("about {} left", span(left as f64 / rate)));
     let note = if note.is_empty() { left.unwrap_or_default() } else { note.to_owned() };
-    format!("{} pages  {} items  {rate:.1}/s  {note}", count(pages), count(items)).trim_end().to_owned()
+    format!("{}  {}  {rate:.1}/s  {note}", several(pages, "page"), several(items, "item")).trim_end().to_owned()
 }
 
 impl Run {
     fn show(&mut self) {
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        let mut text = format!("{} requests  {:.1}/s", count(self.requests), self.requests as f64 / seconds);
+        let mut text = format!("{}  {:.1}/s", several(self.requests, "request"), self.requests as f64 / seconds);
         if self.retries > 0 {
             text.push_str(&format!("  {} asked again", count(self.retries)));
         }
@@ -210,7 +210,7 @@ mod tests {
         let watched = Duration::from_secs(1000);
         let text = told(1_234, 123_400, 234, watched, Some(9_000), "");
         assert_eq!(text, "1 234 pages  123 400 items  1.0/s  about 2 h 9 min left");
-        assert_eq!(told(1, 100, 0, Duration::from_secs(1), Some(9), ""), "1 pages  100 items  1.0/s");
+        assert_eq!(told(1, 100, 0, Duration::from_secs(1), Some(9), ""), "1 page  100 items  1.0/s");
         assert_eq!(told(10, 1_000, 0, watched, Some(9), ""), "10 pages  1 000 items  0.0/s");
         assert_eq!(told(10, 1_000, 0, watched, None, "over"), "10 pages  1 000 items  0.0/s  over");
         let widest = told(98_765, 9_876_500, 0, watched, Some(10_000_000), "").chars().count();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::{count, grid};
+use super::grid::{count, grid, several};
 use super::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::engine::replay::{Replayed, replay};
@@ -34,7 +34,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn summary(replayed: &Replayed) -> String {
-    let mut text = format!("{} pages of {} commits read again\n", count(replayed.pages), count(replayed.commits));
+    let mut text =
+        format!("{} of {} read again\n", several(replayed.pages, "page"), several(replayed.commits, "commit"));
     let rows: Vec<Vec<String>> = table::ALL
         .iter()
         .filter_map(|table| Some(vec![table.name.to_owned(), count(*replayed.rows.get(table.name)?)]))
@@ -44,8 +45,8 @@ fn summary(replayed: &Replayed) -> String {
     }
     for (walk, pages) in &replayed.without_body {
         text.push_str(&format!(
-            "\nwalk `{walk}`: {} pages do not keep their answer; the rows of their commits stay what they were\n",
-            count(*pages)
+            "\nwalk `{walk}`: no answer is kept of {}; rows of the same commits stay what they were\n",
+            several(*pages, "page")
         ));
     }
     text

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::exit::Exit;
-use super::grid::{count, grid, span};
+use super::grid::{count, grid, several, size, span};
 use super::{complain, print};
 use crate::dataset;
 use crate::dataset::commit::{Record, Strand, Walk};
@@ -145,13 +145,21 @@ fn standing(walk: &Walk) -> String {
     if let Some(end) = &walk.end {
         return end.why.as_str().to_owned();
     }
-    match (walk.strands.get(""), &walk.through, walk.strands.len()) {
-        (Some(Strand { cursor: Some(cursor), .. }), ..) => format!("at {cursor}"),
+    // Strands with a slash look once more at what the walk's own left open.
+    let own = walk.strands.keys().filter(|key| !key.contains('/')).count();
+    match (walk.strands.get(""), &walk.through, own) {
+        (Some(Strand { cursor: Some(cursor), .. }), ..) => format!("at {}", place(cursor)),
         (Some(strand), ..) if strand.pages > 0 => format!("at page {}", strand.pages),
         (None, Some(through), _) => format!("through {through}"),
-        (None, None, open) if open > 0 => format!("in {open} windows"),
+        (None, None, open) if open > 0 => format!("in {}", several(open as u64, "window")),
+        _ if walk.pages > 0 => String::from("looking once more"),
         _ => String::from("not begun"),
     }
+}
+
+/// What people read of a cursor: the second, or the offset.
+fn place(cursor: &str) -> &str {
+    cursor.split(['|', '.']).next().unwrap_or(cursor)
 }
 
 fn tables(manifest: &Manifest) -> String {
@@ -162,9 +170,7 @@ fn tables(manifest: &Manifest) -> String {
     }
     let rows: Vec<Vec<String>> = sums
         .into_iter()
-        .map(|(table, (parts, rows, bytes))| {
-            vec![table.to_owned(), count(rows), count(parts), format!("{:.1} MB", bytes as f64 / 1e6)]
-        })
+        .map(|(table, (parts, rows, bytes))| vec![table.to_owned(), count(rows), count(parts), size(bytes)])
         .collect();
     grid(&["table", "rows", "parts", "size"], &rows)
 }
@@ -177,12 +183,12 @@ fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
         Err(error) => return format!("the newest snapshot cannot be read; `civitrawl verify` tells more: {error}\n"),
     };
     let newer = manifest.parts.range(taken.commit + 1..).count() as u64;
-    let newer = if newer == 0 { String::new() } else { format!("; {} newer commits are not in it", count(newer)) };
+    let newer = if newer == 0 { String::new() } else { format!(", without {}", several(newer, "newer commit")) };
     format!(
-        "snapshot {} of {}: {} tables, everything up to commit {}{newer}\n",
+        "snapshot {} of {}: {}, everything up to commit {}{newer}\n",
         taken.snapshot,
         taken.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        taken.files.len(),
+        several(taken.files.len() as u64, "table"),
         taken.commit
     )
 }
@@ -196,10 +202,13 @@ fn last_run(last: &Record, report: &Value) -> String {
     let state = report["state"].as_str().unwrap_or("running").replace('_', " ");
     let reason = report["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!(
-        "run {}: {state}{reason}; {} requests in {}, {asked} per second allowed; {} retries\n",
+        "run {}: {state}{reason}; {} in {}, {asked} per second allowed; {}\n",
         last.run,
-        count(requests),
+        several(requests, "request"),
         span(took),
-        count(report["retries"].as_u64().unwrap_or(0))
+        match report["retries"].as_u64().unwrap_or(0) {
+            1 => String::from("1 retry"),
+            retries => format!("{} retries", count(retries)),
+        }
     )
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::count;
+use super::grid::several;
 use super::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::dataset::storage::Disk;
@@ -27,11 +27,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         print(&format!("{fault}\n"));
     }
     let checked = format!(
-        "{} records, {} parts, {} rows and {} snapshots checked",
-        count(findings.records),
-        count(findings.parts),
-        count(findings.rows),
-        count(findings.snapshots)
+        "{}, {}, {} and {} checked",
+        several(findings.records, "record"),
+        several(findings.parts, "part"),
+        several(findings.rows, "row"),
+        several(findings.snapshots, "snapshot")
     );
     match findings.faults.len() {
         0 => {
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Exit::Complete
         }
         faults => {
-            print(&format!("damaged: {faults} faults; {checked}\n"));
+            print(&format!("damaged: {}; {checked}\n", several(faults as u64, "fault")));
             Exit::Damaged
         }
     }

@@ -50,7 +50,7 @@ pub fn missing_from(walks: &BTreeMap<String, Walk>) -> Vec<String> {
 /// What is known to be missing.
 fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     if walk.rejects > 0 {
-        doubt(format!("{} items are in no table but `rejects`", walk.rejects));
+        doubt(format!("{} in no table but `rejects`", several(walk.rejects, "item")));
     }
     for lost in &walk.given_up {
         let cursor = lost.cursor.as_deref().unwrap_or("none");
@@ -68,7 +68,7 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     let bad: u64 =
         walk.ends.iter().filter(|(why, _)| !matches!(why, Why::Complete | Why::NotFound)).map(|(_, n)| n).sum();
     if bad > told {
-        doubt(format!("{} more strands ended badly", bad - told));
+        doubt(format!("{} ended badly", several(bad - told, "more strand")));
     }
 }
 
@@ -80,8 +80,8 @@ fn of_strand(strand: &str) -> String {
 fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
     if walk.lacking > 0 {
         doubt(format!(
-            "{} models lack versions they tell of, also when asked for by id; the server keeps those back",
-            walk.lacking
+            "in {} versions are lacking that the server tells of, also when asked for by id; it keeps those back",
+            several(walk.lacking, "model")
         ));
     }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
@@ -95,6 +95,11 @@ fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn Fn
             "the server says there are {told}, and {known} were met{without_name}; walk it again, its pages are not stable"
         ));
     }
+}
+
+/// A count of things: `1 item`, `3 items`.
+pub(super) fn several(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn asks_all_levels(definition: &definition::Walk) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::doubts::several;
 use crate::dataset::commit::Walk;
 use crate::definition::Crawl;
 
@@ -20,10 +21,10 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
             say(format!("the server says there are {told}, and {known} were met"));
         }
         if walk.nameless > 0 {
-            say(format!("{} items without a name are kept in `rejects`", walk.nameless));
+            say(format!("{} without a name, kept in `rejects`", several(walk.nameless, "item")));
         }
         if walk.appeared > 0 {
-            say(format!("{} items appeared while it was under way, and were taken at its end", walk.appeared));
+            say(format!("{} appeared while it was under way, taken at its end", several(walk.appeared, "item")));
         }
     }
     all

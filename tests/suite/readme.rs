@@ -30,7 +30,7 @@ fn sessions(readme: &str) -> Vec<Command> {
     commands
 }
 
-/// The text with every number, time and run of blanks made the same: they differ from run to run.
+/// The text with every number, size, time and run of blanks made the same: they differ from run to run.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     for word in text.split_inclusive(char::is_whitespace) {
@@ -38,6 +38,7 @@ fn masked(text: &str) -> String {
         match (is_number, word.trim_end()) {
             (_, "") => {}
             (true, _) if masked.ends_with("# ") => {}
+            (false, "B" | "kB" | "MB" | "GB") if masked.ends_with("# ") => {}
             (true, _) => masked.push_str("# "),
             (false, word) => masked.push_str(&format!("{word} ")),
         }

@@ -183,7 +183,7 @@ fn pages_without_their_answer_keep_their_rows() {
     copy_tree(&room.dataset(), &elsewhere.path().join("dataset"));
     let output = replay(&room.dataset());
     assert_exit(&output, 4);
-    assert!(told(&output).contains("walk `models`: 3 pages do not keep their answer"), "{}", told(&output));
+    assert!(told(&output).contains("walk `models`: no answer is kept of 3 pages"), "{}", told(&output));
     assert_sound(&room.dataset());
     assert_same(&[&elsewhere.path().join("dataset"), &room.dataset()]);
 }

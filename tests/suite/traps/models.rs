@@ -241,7 +241,8 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
             assert!(new("walk = 'models'") > 0, "nothing was only there");
             let appeared = new("walk = 'models' AND page = 1");
             let status = told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"));
-            assert!(status.contains(&format!("{appeared} items appeared while it was under way")), "{status}");
+            let items = if appeared == 1 { "item" } else { "items" };
+            assert!(status.contains(&format!("{appeared} {items} appeared while it was under way")), "{status}");
         }
     }
 }
