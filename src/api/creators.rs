@@ -19,6 +19,7 @@ pub static CREATORS: Endpoint = Endpoint {
     params: PARAMS,
     limit_max: LIMIT_MAX,
     catalog_rows: 86_500,
+    whole_with: &[],
     paging: Paging::Number { last: LastPage::Told },
     read,
 };

@@ -16,6 +16,9 @@ pub struct Endpoint {
     pub limit_max: u32,
     /// Roughly how many rows the public catalog held when this was written: an upper bound for plans, not a fact.
     pub catalog_rows: u64,
+    /// Parameters without any of which the server cuts a list off: it shows so many rows, and ends as if there were no more.
+    /// None where it shows every list to its end.
+    pub whole_with: &'static [&'static str],
     /// How one page follows another.
     pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns what the walk needs. All or nothing on `Err`.

@@ -18,6 +18,7 @@ pub static IMAGES: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.
     catalog_rows: 120_000_000,
+    whole_with: &["imageId", "modelId", "modelVersionId", "postId", "userId", "username"],
     paging: Paging::Cursor { next, windows: None },
     read,
 };

@@ -16,6 +16,7 @@ pub static MODEL: Endpoint = Endpoint {
     limit_max: 0,
     // Model rows of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
+    whole_with: &[],
     paging: Paging::Lookup,
     read,
 };

@@ -19,6 +19,7 @@ pub static MODELS: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     // Model rows of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
+    whole_with: &[],
     paging: Paging::Cursor { next, windows: Some(WINDOWS) },
     read,
 };

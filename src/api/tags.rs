@@ -20,6 +20,7 @@ pub static TAGS: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     // Tags of the server's image index in mid-2026; it publishes no count of those of models.
     catalog_rows: 31_000,
+    whole_with: &[],
     paging: Paging::Number { last: LastPage::Empty },
     read,
 };

@@ -16,6 +16,7 @@ pub static VERSION: Endpoint = Endpoint {
     params: &[],
     limit_max: 0,
     catalog_rows: CATALOG_ROWS,
+    whole_with: &[],
     paging: Paging::Lookup,
     read,
 };

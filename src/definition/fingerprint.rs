@@ -41,6 +41,9 @@ fn walk(walk: &Walk) -> Value {
         Strands::Windows { .. } => canonical["split"] = json!("windows"),
         Strands::Each(each) => canonical["for_each"] = for_each(each),
     }
+    if !walk.finds_gone() {
+        canonical["finds_gone"] = json!(false);
+    }
     if walk.later.confirm_gone {
         canonical["confirm_gone"] = json!(true);
     }
@@ -114,7 +117,9 @@ fn compare_walks(old: &Value, new: &Value, lines: &mut Vec<String>) {
         match find(new, name) {
             Some(now) => {
                 let was = find(old, name).unwrap_or(&Value::Null);
-                compare(&format!("walk `{name}`: "), was, now, lines);
+                // That follows from the parameters.
+                let [was, now] = [was, now].map(|walk| without(walk, "finds_gone"));
+                compare(&format!("walk `{name}`: "), &was, &now, lines);
             }
             None => lines.push(format!("walk `{name}` is gone")),
         }
@@ -184,6 +189,18 @@ mod tests {
             ],
         });
         assert_eq!(of(FILE), expected);
+    }
+
+    #[test]
+    fn lists_that_move_on_with_time_find_nothing_gone() {
+        let finds = |endpoint: &str, params: &str| {
+            let walk = format!("[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\nparams = {{ {params} }}\n");
+            of(&format!("server = \"sandbox\"\ndataset = \"d\"\n{walk}"))["walks"][0]["finds_gone"].clone()
+        };
+        assert_eq!(finds("models", "period = \"Week\""), false);
+        assert_eq!(finds("models", "period = \"AllTime\""), Value::Null);
+        assert_eq!(finds("images", "tags = [1]"), false);
+        assert_eq!(finds("images", "postId = 1"), Value::Null);
     }
 
     #[test]

@@ -155,6 +155,20 @@ pub struct Walk {
     pub later: Later,
 }
 
+impl Walk {
+    /// Whether the server cuts its list off, and ends as if there were no more.
+    pub fn is_cut_off(&self) -> bool {
+        let whole_with = |name: &str| self.endpoint.whole_with.contains(&name);
+        let each = matches!(&self.strands, Strands::Each(each) if each.param.as_deref().is_some_and(whole_with));
+        !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
+    }
+
+    /// Whether what a later walk of the same list does not meet is gone: not where the list moves on with time.
+    pub fn finds_gone(&self) -> bool {
+        !self.is_cut_off() && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
+    }
+}
+
 /// What the passes after the first do differently in a walk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {

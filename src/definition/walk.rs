@@ -52,7 +52,13 @@ fn read(
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
     let strands = divided.check(endpoint, &query.pairs, section.at(), found)?;
     let later = later.check(endpoint, &query.pairs, &strands, found)?;
-    Some(Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands, later })
+    let walk = Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands, later };
+    if walk.is_cut_off() {
+        let part = "of a list this long the server shows only a part, and ends as if it were all";
+        let ways = suggestion::list(endpoint.whole_with.iter().copied());
+        found.warn(section.at(), format!("{part}; ask for shorter ones: set one of {ways}, or let `for_each` do it."));
+    }
+    Some(walk)
 }
 
 /// A walk's name: well-formed, and not the name of a walk before it.

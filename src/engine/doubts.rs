@@ -27,6 +27,12 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
         let mut doubt = |text: String| all.push(format!("walk `{}`: {text}", definition.name));
         missing(walk, &mut doubt);
         suspicious(walk, known.get(definition.endpoint.name).copied(), nameless(definition.endpoint.name), &mut doubt);
+        if definition.is_cut_off() && walk.end.is_some() {
+            doubt(format!(
+                "of a list this long the server shows only a part, and ends as if it were all: {} came",
+                several(walk.items, "item")
+            ));
+        }
         // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
         let (items, mature) = of_endpoint(definition.endpoint.name);
         if asks_all_levels(definition) && walk.end.is_some() && items >= CLAMP_ITEMS && mature == 0 {
@@ -131,6 +137,25 @@ mod tests {
         };
         assert!(unstable(8));
         assert!(!unstable(9));
+    }
+
+    #[test]
+    fn a_list_that_the_server_cuts_off_is_a_doubt() {
+        let doubted = |params: &str| {
+            let text = format!(
+                "server = \"sandbox\"\ndataset = \"d\"\npace = {{ requests_per_second = 1.0 }}\n\
+                 [[walk]]\nname = \"all\"\nendpoint = \"images\"\n{params}\n"
+            );
+            let (crawl, _) = definition::parse("c", &text, ENDPOINTS).unwrap();
+            let end = Some(End { why: Why::Complete, detail: None });
+            let walk = Walk { items: 1, end, ..Walk::default() };
+            doubts(&crawl, &BTreeMap::from([(String::from("all"), walk)]), &BTreeMap::new())
+        };
+        let part =
+            "walk `all`: of a list this long the server shows only a part, and ends as if it were all: 1 item came";
+        assert_eq!(doubted("params = { baseModels = \"Pony\" }"), [part]);
+        assert_eq!(doubted("params = { username = \"a\" }"), [""; 0]);
+        assert_eq!(doubted("for_each = { list = [\"1\"], param = \"postId\" }"), [""; 0]);
     }
 
     #[test]

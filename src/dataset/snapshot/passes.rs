@@ -97,7 +97,7 @@ impl Passes {
 struct Question {
     walk: String,
     asks: Value,
-    /// Whether it is about everything: a walk over what changed misses nothing that has not.
+    /// Whether it is about everything that is there: a walk over what changed, or of a week, misses nothing by missing more.
     whole: bool,
 }
 
@@ -107,7 +107,7 @@ fn asked(definition: &Value) -> Vec<Question> {
     let question = |walk: &Value| Question {
         walk: walk["name"].as_str().unwrap_or_default().to_owned(),
         asks: json!([definition["server"], walk["endpoint"], walk["params"], walk["for_each"]]),
-        whole: walk["for_each"]["only"].is_null(),
+        whole: walk["for_each"]["only"].is_null() && walk["finds_gone"].is_null(),
     };
     walks.iter().map(question).collect()
 }
@@ -183,8 +183,12 @@ mod tests {
             assert_eq!(passes.gone(1, "a/x").map(|gone| gone.at), at, "{what}");
             assert_eq!(passes.gone(2, "a"), None, "{what}");
         }
-        let only = || (vec![changed()], Some(2), vec![("a", ended(Why::Complete))]);
-        assert_eq!(Passes::of(&manifest(vec![only(), only()])).gone(1, "a"), None);
+        let mut week = walk("a", 1);
+        week["finds_gone"] = json!(false);
+        for part in [changed(), week] {
+            let pass = || (vec![part.clone()], Some(2), vec![("a", ended(Why::Complete))]);
+            assert_eq!(Passes::of(&manifest(vec![pass(), pass()])).gone(1, "a"), None, "{part}");
+        }
         // The first of several says when.
         let passes = Passes::of(&manifest(vec![one(), again(ended(Why::Complete)), again(ended(Why::Complete))]));
         assert_eq!(passes.gone(1, "a"), Some(Gone { pass: 2, at: 2000 }));

@@ -196,11 +196,29 @@ fn warnings_about_some_values_are_raised_by_those() {
         ),
     ];
     for (params, sent, expected) in cases {
-        let file = file(&format!("sort = \"Newest\", {params}")).replace("\"models\"", "\"images\"");
+        let file = file(&format!("sort = \"Newest\", postId = 1, {params}")).replace("\"models\"", "\"images\"");
         let (crawl, warnings) = read(&file).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
-        let (name, value) = &crawl.walks[0].params[1];
+        let (name, value) = &crawl.walks[0].params[2];
         assert_eq!(format!("{name}={value}"), sent);
         assert_eq!(warnings.iter().map(|warning| &*warning.text).collect::<Vec<_>>(), expected.as_slice(), "{params}");
+    }
+}
+
+#[test]
+fn a_list_that_the_server_cuts_off_raises_a_warning() {
+    let warning = "of a list this long the server shows only a part, and ends as if it were all; ask for shorter ones: set one \
+        of `imageId`, `modelId`, `modelVersionId`, `postId`, `userId`, `username`, or let `for_each` do it.";
+    let cases = [
+        ("tags = [4]", "", Some(warning)),
+        ("tags = [4], userId = 7", "", None),
+        ("tags = [4]", "for_each = { list = [\"1\"], param = \"modelVersionId\" }", None),
+        ("tags = [4]", "for_each = { list = [\"Pony\"], param = \"baseModels\" }", Some(warning)),
+    ];
+    for (params, each, expected) in cases {
+        let file = file(&format!("sort = \"Newest\", {params}")).replace("\"models\"", "\"images\"") + each;
+        let (_, warnings) = read(&file).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+        let warnings: Vec<(usize, &str)> = warnings.iter().map(|warning| (warning.line, &*warning.text)).collect();
+        assert_eq!(warnings, expected.map(|text| (4, text)).into_iter().collect::<Vec<_>>(), "{params} {each}");
     }
 }
 

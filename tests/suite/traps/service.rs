@@ -83,5 +83,7 @@ fn trap_23_what_is_listed_and_linked_depends_on_the_host() {
     assert!(log(&sandbox)[before..].iter().all(|request| request["host"] == host));
     let recorded = rows(&room, "SELECT DISTINCT split_part(url, '/', 3) FROM pages");
     assert_eq!(recorded, [serde_json::json!([host])]);
-    assert_eq!(doubts(&room), "[]");
+    let doubts = doubts(&room);
+    let doubts: Vec<String> = serde_json::from_str(&doubts).expect("they are a list");
+    assert!(matches!(&doubts[..], [only] if only.contains("walk `images`: of a list this long")), "{doubts:?}");
 }
