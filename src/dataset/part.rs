@@ -1,10 +1,11 @@
 //! Rows → one immutable Parquet file, sorted by key; and what its footer must say.
 
+use std::cmp::Ordering;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{LexicographicalComparator, SortColumn, take_record_batch};
+use arrow::array::{AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -95,23 +96,34 @@ pub fn sort_columns(table: &Table) -> Vec<&'static str> {
     names
 }
 
-fn order(table: &Table, rows: &RecordBatch) -> Result<UInt32Array, ArrowError> {
-    let column = |name: &str| -> Result<SortColumn, ArrowError> {
-        let values: ArrayRef = Arc::clone(rows.column(rows.schema().index_of(name)?));
-        Ok(SortColumn { values, options: None })
-    };
-    let columns = sort_columns(table).into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let all = LexicographicalComparator::try_new(&columns)?;
-    let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
-    // Pages come nearly sorted: the stable sort makes use of that, and most comparisons are told by the first id.
-    match columns[0].values.as_primitive_opt::<Int64Type>().filter(|ids| ids.null_count() == 0) {
-        Some(ids) => {
-            let ids = ids.values();
-            let by_id = |a: usize, b: usize| ids[a].cmp(&ids[b]).then_with(|| all.compare(a, b));
-            order.sort_by(|a, b| by_id(*a as usize, *b as usize));
-        }
-        None => order.sort_by(|a, b| all.compare(*a as usize, *b as usize)),
+/// A column that rows are ordered by; never null.
+enum Sorting<'a> {
+    Numbers(&'a [i64]),
+    Texts(&'a StringArray),
+}
+
+impl<'a> Sorting<'a> {
+    fn of(rows: &'a RecordBatch, name: &str) -> Result<Self, ArrowError> {
+        let values = rows.column(rows.schema().index_of(name)?);
+        let numbers = values.as_primitive_opt::<Int64Type>().map(|numbers| Self::Numbers(numbers.values()));
+        let sorting = numbers.or_else(|| values.as_string_opt::<i32>().map(Self::Texts));
+        sorting.ok_or_else(|| ArrowError::SchemaError(format!("`{name}` is neither numbers nor texts")))
     }
+
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        match self {
+            Self::Numbers(numbers) => numbers[a].cmp(&numbers[b]),
+            Self::Texts(texts) => texts.value(a).cmp(texts.value(b)),
+        }
+    }
+}
+
+fn order(table: &Table, rows: &RecordBatch) -> Result<UInt32Array, ArrowError> {
+    let columns = sort_columns(table).into_iter().map(|name| Sorting::of(rows, name)).collect::<Result<Vec<_>, _>>()?;
+    let compare = |a: usize, b: usize| columns.iter().map(|column| column.compare(a, b)).find(|order| order.is_ne());
+    let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    // Pages come nearly sorted: the stable sort makes use of that.
+    order.sort_by(|a, b| compare(*a as usize, *b as usize).unwrap_or(Ordering::Equal));
     Ok(order.into())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array as _, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 
 use super::Error;
 use super::layout::Layout;
@@ -52,12 +52,9 @@ pub fn primary_files(
 
 fn integer(batch: &RecordBatch, column: &str, row: usize) -> Option<i64> {
     let values = batch.column_by_name(column)?;
-    let values = match values.data_type() {
-        DataType::Timestamp(..) => arrow::compute::cast(values, &DataType::Int64).ok()?,
-        _ => values.clone(),
-    };
-    let values = values.as_primitive_opt::<Int64Type>()?;
-    values.is_valid(row).then(|| values.value(row))
+    let number = values.as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(row));
+    let instant = || values.as_primitive_opt::<TimestampMillisecondType>().map(|instants| instants.value(row));
+    number.or_else(instant).filter(|_| values.is_valid(row))
 }
 
 fn float(batch: &RecordBatch, column: &str, row: usize) -> Option<f64> {
