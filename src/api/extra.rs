@@ -7,9 +7,14 @@ use super::value::json_text;
 pub(super) struct Extra(String);
 
 impl Extra {
+    /// Makes room for fields that take so many bytes together.
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        self.0.reserve_exact(bytes);
+    }
+
     /// Adds one field; `json` is the JSON text of its value.
     pub(super) fn add(&mut self, key: &str, json: &str) {
-        self.0.reserve(key.len() + json.len() + 5);
+        self.0.reserve(Self::room(key, json));
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         if key.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
             self.0.push_str(&json_text(key));
@@ -20,6 +25,11 @@ impl Extra {
         }
         self.0.push(':');
         self.0.push_str(json);
+    }
+
+    /// The bytes that one field takes, escapes in its key aside.
+    pub(super) fn room(key: &str, json: &str) -> usize {
+        key.len() + json.len() + 5
     }
 
     /// Adds what a nested object could not place, under the key of that object.

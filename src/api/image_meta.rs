@@ -70,6 +70,7 @@ impl<'a> Meta<'a> {
         if wrapped(left.iter().copied()).is_some() {
             left = sent.iter().collect();
         }
+        meta.extra.make_room(left.iter().map(|(key, json)| Extra::room(key, json)).sum());
         for (key, json) in left {
             meta.extra.add(key, json);
         }

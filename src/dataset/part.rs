@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::table::{Column, Table};
@@ -150,7 +150,10 @@ fn without_dictionary(builder: WriterPropertiesBuilder, column: &Column) -> Writ
     let builder = builder.set_column_dictionary_enabled(path.clone(), false);
     match column.data_type {
         DataType::Int64 | DataType::Timestamp(..) => builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-        DataType::Utf8 | DataType::Binary => builder.set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        // The least and the greatest of such texts tell nobody where to look.
+        DataType::Utf8 | DataType::Binary => builder
+            .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+            .set_column_statistics_enabled(path, EnabledStatistics::None),
         _ => builder,
     }
 }

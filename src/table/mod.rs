@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringBuilder, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub mod column;
@@ -253,39 +253,58 @@ fn describe<K: column::Kind>(name: &'static str, doc: &'static str) -> Column {
     }
 }
 
-/// Gathers the provenance columns of one table.
+/// Gathers the provenance columns of one table: what the rows of a page share is written down once.
 #[derive(Debug, Default)]
 struct ProvenanceBuilder {
-    pass: <column::Id as column::Kind>::Builder,
-    walk: <column::Name as column::Kind>::Builder,
-    page: <column::Id as column::Kind>::Builder,
-    fetched_at: <column::Time as column::Kind>::Builder,
+    spans: Vec<Span>,
+    bytes: usize,
+}
+
+/// Rows in a row that came from one answer.
+#[derive(Debug)]
+struct Span {
+    pass: i64,
+    walk: String,
+    page: i64,
+    fetched_at: i64,
+    rows: usize,
 }
 
 impl ProvenanceBuilder {
     fn push(&mut self, at: &Provenance<'_>) {
-        use column::Kind as _;
-        column::Id::append(&mut self.pass, at.pass);
-        column::Name::append(&mut self.walk, at.walk);
-        column::Id::append(&mut self.page, at.page);
-        column::Time::append(&mut self.fetched_at, Some(at.fetched_at));
+        // Three numbers, and the walk's name behind its offset.
+        self.bytes += 3 * 8 + 4 + at.walk.len();
+        match self.spans.last_mut() {
+            Some(span) if span.is_of(at) => span.rows += 1,
+            _ => {
+                let Provenance { pass, walk, page, fetched_at } = *at;
+                self.spans.push(Span { pass, walk: walk.to_owned(), page, fetched_at, rows: 1 });
+            }
+        }
     }
 
     fn bytes(&self) -> usize {
-        use column::Kind as _;
-        column::Id::bytes(&self.pass)
-            + column::Name::bytes(&self.walk)
-            + column::Id::bytes(&self.page)
-            + column::Time::bytes(&self.fetched_at)
+        self.bytes
     }
 
-    fn finish(&mut self) -> [arrow::array::ArrayRef; 4] {
-        use column::Kind as _;
+    fn finish(&mut self) -> [ArrayRef; 4] {
+        let Self { spans, .. } = std::mem::take(self);
+        let numbers = |of: fn(&Span) -> i64| -> Vec<i64> {
+            spans.iter().flat_map(|span| std::iter::repeat_n(of(span), span.rows)).collect()
+        };
+        let mut walks = StringBuilder::new();
+        spans.iter().for_each(|span| walks.append_value_n(&span.walk, span.rows));
         [
-            column::Id::finish(&mut self.pass),
-            column::Name::finish(&mut self.walk),
-            column::Id::finish(&mut self.page),
-            column::Time::finish(&mut self.fetched_at),
+            Arc::new(Int64Array::from(numbers(|span| span.pass))),
+            Arc::new(walks.finish()),
+            Arc::new(Int64Array::from(numbers(|span| span.page))),
+            Arc::new(TimestampMillisecondArray::from(numbers(|span| span.fetched_at)).with_timezone("UTC")),
         ]
+    }
+}
+
+impl Span {
+    fn is_of(&self, at: &Provenance<'_>) -> bool {
+        (self.pass, &*self.walk, self.page, self.fetched_at) == (at.pass, at.walk, at.page, at.fetched_at)
     }
 }

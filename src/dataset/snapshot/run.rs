@@ -29,6 +29,9 @@ const BATCH_BYTES: usize = 128 << 10;
 /// The distance within which a run's stream refers back, in powers of two: its reader keeps so many bytes.
 const WINDOW: u32 = 17;
 
+/// How hard a run is pressed: hardly, for it is read once.
+const LEVEL: i32 = -5;
+
 /// A sorted file being read.
 pub(super) struct Run {
     reader: Reader,
@@ -80,7 +83,7 @@ pub(super) struct RunWriter<W: Write> {
 
 impl<W: Write> RunWriter<W> {
     pub(super) fn new(to: W, schema: &Schema) -> Result<Self, ArrowError> {
-        let mut encoder = Encoder::new(to, 1)?;
+        let mut encoder = Encoder::new(to, LEVEL)?;
         encoder.window_log(WINDOW)?;
         Ok(Self { stream: StreamWriter::try_new(encoder, schema)? })
     }
