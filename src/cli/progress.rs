@@ -171,8 +171,10 @@ impl Monitor for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // A terminal that is gone needs no clearing.
-        let _ = self.screen.clear();
+        // A bar that goes draws all that are left once more: each is emptied first.
+        let walks = self.walks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        walks.values().for_each(|line| line.bar.finish_and_clear());
+        self.run.get_mut().unwrap_or_else(PoisonError::into_inner).bar.finish_and_clear();
     }
 }
 
