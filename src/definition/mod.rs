@@ -156,6 +156,9 @@ pub struct Walk {
 }
 
 impl Walk {
+    /// What is to be said of a list that the server cuts off.
+    pub const CUT_OFF: &str = "of a list this long the server shows only a part, and ends as if it were all";
+
     /// Whether the server cuts its list off, and ends as if there were no more.
     pub fn is_cut_off(&self) -> bool {
         let whole_with = |name: &str| self.endpoint.whole_with.contains(&name);

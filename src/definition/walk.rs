@@ -54,9 +54,11 @@ fn read(
     let later = later.check(endpoint, &query.pairs, &strands, found)?;
     let walk = Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands, later };
     if walk.is_cut_off() {
-        let part = "of a list this long the server shows only a part, and ends as if it were all";
         let ways = suggestion::list(endpoint.whole_with.iter().copied());
-        found.warn(section.at(), format!("{part}; ask for shorter ones: set one of {ways}, or let `for_each` do it."));
+        found.warn(
+            section.at(),
+            format!("{}; ask for shorter ones: set one of {ways}, or let `for_each` do it.", Walk::CUT_OFF),
+        );
     }
     Some(walk)
 }

@@ -28,10 +28,7 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
         missing(walk, &mut doubt);
         suspicious(walk, known.get(definition.endpoint.name).copied(), nameless(definition.endpoint.name), &mut doubt);
         if definition.is_cut_off() && walk.end.is_some() {
-            doubt(format!(
-                "of a list this long the server shows only a part, and ends as if it were all: {} came",
-                several(walk.items, "item")
-            ));
+            doubt(format!("{}: {} came", definition::Walk::CUT_OFF, several(walk.items, "item")));
         }
         // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
         let (items, mature) = of_endpoint(definition.endpoint.name);

@@ -6,7 +6,8 @@ use super::doubts::several;
 use crate::dataset::commit::Walk;
 use crate::definition::Crawl;
 
-/// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things the pass met, for those endpoints that tell how many there are.
+/// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things the pass
+/// met, for those endpoints that tell how many there are.
 pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
     for definition in &crawl.walks {

@@ -37,12 +37,11 @@ pub(super) async fn run(
     shared: Shared<'_>,
     mut on_page: impl FnMut(&str),
 ) -> Result<Left, Error> {
-    let limit_max = definition.limit;
-    let limit = if thread.larger { definition.endpoint.limit_max } else { limit_max };
-    let (mut cursor, mut page, mut limit, mut again) = (thread.cursor.clone(), thread.pages + 1, limit, thread.again);
+    let (usual, largest) = (definition.limit, definition.endpoint.limit_max);
+    let mut limit = if thread.larger { largest } else { usual };
+    let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
     let mut once_more = false;
     while shared.stop.may_ask(once_more) {
-        once_more = true;
         let asked = ask(definition, &thread, page, cursor.clone(), limit, again, shared)?;
         let step = match fetch(&asked, shared).await {
             None => break,
@@ -50,23 +49,20 @@ pub(super) async fn run(
             Some(Err(failure)) => match meet(&asked, failure, thread.forged && page == 1, shared).await {
                 Met::Step(step) => step,
                 Met::Smaller => {
-                    limit = limit.div_ceil(2);
+                    (limit, once_more) = (limit.div_ceil(2), true);
                     continue;
                 }
                 Met::Left(left) => return Ok(left),
             },
         };
         again = step == Step::Again;
+        once_more = again;
         match step {
             Step::Next(next) => {
                 on_page(&next);
-                (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(limit_max));
-                once_more = false;
+                (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(usual));
             }
-            Step::Larger(next) => {
-                (cursor, page, limit) = (Some(next), page + 1, definition.endpoint.limit_max);
-                once_more = false;
-            }
+            Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, largest),
             Step::Again => {}
             Step::Taken { .. } | Step::Over => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),

@@ -1,4 +1,5 @@
-//! Datasets damaged in every way (their snapshots: `damaged_snapshot`): `verify` names the damage, `crawl` refuses and touches nothing; a sound one raises no alarm.
+//! Datasets damaged in every way (their snapshots: `damaged_snapshot`): `verify` names the damage, `crawl` refuses and touches
+//! nothing; a sound one raises no alarm.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sample::{contents, copy, flip, swap, truncate, zero};
-use crate::support::{Room, Sandbox, assert_exit, copy_tree, program, read, told, verify};
+use crate::sample::{Sample, contents, copy, flip, swap, truncate, zero};
+use crate::support::{Room, assert_exit, copy_tree, program, read, told, verify};
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -20,36 +20,20 @@ params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, li
 "#;
 
 /// A dataset of two passes, with a snapshot behind each.
-struct Sample {
-    sandbox: Sandbox,
-    room: Room,
+fn two_passes() -> Sample {
+    let sample = Sample::of(CRAWL, &["--models", "20", "--traps", "none"]);
+    for _ in 0..2 {
+        assert_exit(&sample.room.run(&[]), 0);
+    }
+    sample
 }
 
-impl Sample {
-    fn make() -> Self {
-        let sandbox = Sandbox::start(&["--models", "20", "--traps", "none"]);
-        let room = Room::new(CRAWL, &sandbox.base);
-        for _ in 0..2 {
-            assert_exit(&room.run(&[]), 0);
-        }
-        Self { sandbox, room }
-    }
-
-    /// The same, pruned: the second snapshot is the only place of rows.
-    fn pruned() -> Self {
-        let sample = Self::make();
-        let pruning = program().arg("snapshot").arg(sample.room.dataset()).args(["--keep", "2", "--prune"]).output();
-        assert_exit(&pruning.unwrap(), 0);
-        sample
-    }
-
-    /// A copy of it, damaged.
-    fn damaged(&self, damage: Damage) -> Room {
-        let room = Room::new(CRAWL, &self.sandbox.base);
-        copy_tree(&self.room.dataset(), &room.dataset());
-        damage(&room.dataset());
-        room
-    }
+/// The same, pruned: the second snapshot is the only place of rows.
+fn pruned() -> Sample {
+    let sample = two_passes();
+    let pruning = program().arg("snapshot").arg(sample.dataset()).args(["--keep", "2", "--prune"]).output();
+    assert_exit(&pruning.unwrap(), 0);
+    sample
 }
 
 /// A way to damage a dataset.
@@ -165,7 +149,7 @@ fn assert_heals(room: &Room, what: &str, has_parts: bool) {
 
 #[test]
 fn a_damaged_snapshot_is_named_and_made_anew_from_parts() {
-    let sample = Sample::make();
+    let sample = two_passes();
     for (what, damage, named) in OF_FILES.iter().chain(&BESIDE) {
         let room = sample.damaged(*damage);
         assert_found(&room, what, named);
@@ -175,7 +159,7 @@ fn a_damaged_snapshot_is_named_and_made_anew_from_parts() {
 
 #[test]
 fn what_only_a_damaged_snapshot_held_is_missed_at_once() {
-    let sample = Sample::pruned();
+    let sample = pruned();
     for (what, damage, named) in OF_FILES {
         let room = sample.damaged(damage);
         assert_found(&room, what, named);
@@ -199,7 +183,7 @@ fn what_only_a_damaged_snapshot_held_is_missed_at_once() {
 
 #[test]
 fn a_link_that_became_a_directory_is_refused_until_it_is_removed() {
-    let sample = Sample::make();
+    let sample = two_passes();
     let room = sample.damaged(|d| {
         fs::remove_file(d.join("latest")).unwrap();
         copy_tree(&newest(d, ""), &d.join("latest"));
@@ -216,7 +200,7 @@ fn a_link_that_became_a_directory_is_refused_until_it_is_removed() {
 
 #[test]
 fn what_is_no_damage_of_a_snapshot_raises_no_alarm() {
-    for (sample, has_parts) in [(Sample::make(), true), (Sample::pruned(), false)] {
+    for (sample, has_parts) in [(two_passes(), true), (pruned(), false)] {
         for (what, change) in HARMLESS {
             let room = sample.damaged(change);
             assert_exit(&verify(&room.dataset()), 0);

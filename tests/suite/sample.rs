@@ -25,25 +25,32 @@ endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
 "#;
 
-/// A dataset of three commits in the middle of a pass, kept to be copied and damaged.
+/// A dataset, kept to be copied and damaged.
 pub(crate) struct Sample {
     sandbox: Sandbox,
-    room: Room,
+    text: &'static str,
+    pub(crate) room: Room,
 }
 
 impl Sample {
-    /// Makes one.
-    pub(crate) fn make() -> Self {
-        let sandbox = Sandbox::start(&["--models", "60"]);
-        let room = Room::new(CRAWL, &sandbox.base);
-        for _ in 0..3 {
-            assert_exit(&room.run(&["--max-pages", "1"]), 3);
-        }
-        Self { sandbox, room }
+    /// One that is still to be crawled, by this crawl file from a sandbox with these arguments.
+    pub(crate) fn of(text: &'static str, arguments: &[&str]) -> Self {
+        let sandbox = Sandbox::start(arguments);
+        let room = Room::new(text, &sandbox.base);
+        Self { sandbox, text, room }
     }
 
-    /// The same with a snapshot, and after more commits, each without rows: the fourth removed the first one's parts but for its pages, the
-    /// fifth is full, so that records 1 to 4 are gone, and the sixth follows it and removed the second one's.
+    /// One of three commits in the middle of a pass.
+    pub(crate) fn make() -> Self {
+        let sample = Self::of(CRAWL, &["--models", "60"]);
+        for _ in 0..3 {
+            assert_exit(&sample.room.run(&["--max-pages", "1"]), 3);
+        }
+        sample
+    }
+
+    /// The same with a snapshot, and after more commits, each without rows: the fourth removed the first one's parts but for
+    /// its pages, the fifth is full, so that records 1 to 4 are gone, and the sixth follows it and removed the second one's.
     pub(crate) fn restated() -> Self {
         let sample = Self::make();
         assert_exit(&program().arg("snapshot").arg(sample.room.dataset()).output().unwrap(), 0);
@@ -67,7 +74,7 @@ impl Sample {
 
     /// A copy of it, damaged.
     pub(crate) fn damaged(&self, damage: impl Fn(&Path)) -> Room {
-        let copy = Room::new(CRAWL, &self.sandbox.base);
+        let copy = Room::new(self.text, &self.sandbox.base);
         copy_tree(&self.room.dataset(), &copy.dataset());
         damage(&copy.dataset());
         copy
