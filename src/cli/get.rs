@@ -226,7 +226,8 @@ impl Errand<'_> {
             complain(&error.to_string());
             Exit::from(&error)
         })?;
-        Ok(values.into_iter().map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
+        let values = values.slice(0, values.len()).into_iter();
+        Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
     }
 
     /// A key as people know it.

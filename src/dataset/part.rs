@@ -22,7 +22,7 @@ use crate::table::{Column, Table};
 /// Rows handed to the encoder at a time: bounds the memory that sorting takes beside the rows themselves.
 const SLICE_ROWS: usize = 4096;
 /// Bytes of one row group, encoded: readers skip and parallelize by it, and the writer holds one in memory.
-const ROW_GROUP_BYTES: usize = 8 << 20;
+const ROW_GROUP_BYTES: usize = 4 << 20;
 /// Rows of one row group.
 const ROW_GROUP_ROWS: usize = 128 << 10;
 

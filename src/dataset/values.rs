@@ -40,26 +40,59 @@ impl Values {
     }
 }
 
+/// Values being gathered, each once or a few times over.
+#[derive(Default)]
+struct Gathered {
+    numbers: Vec<i64>,
+    /// How many of the numbers were distinct when that was last looked at.
+    distinct: usize,
+    texts: BTreeSet<String>,
+}
+
+impl Gathered {
+    /// Numbers that are gathered before they are looked at.
+    const FEW: usize = 1 << 16;
+
+    fn number(&mut self, number: i64) {
+        // Most rows repeat what was there before: room for half as many again is enough.
+        if self.numbers.len() >= self.distinct + self.distinct / 2 + Self::FEW {
+            self.merge();
+        }
+        self.numbers.push(number);
+    }
+
+    fn text(&mut self, text: &str) {
+        if !self.texts.contains(text) {
+            self.texts.insert(text.to_owned());
+        }
+    }
+
+    fn merge(&mut self) {
+        self.numbers.sort();
+        self.numbers.dedup();
+        self.distinct = self.numbers.len();
+    }
+
+    fn values(mut self) -> Values {
+        self.merge();
+        Values { numbers: self.numbers, texts: self.texts.into_iter().collect() }
+    }
+}
+
 /// The distinct values of a column of a table.
-/// Memory grows with the number of values, 1.2 million ids take some 40 MB while they are gathered.
+/// Memory grows with the number of values, by some twenty bytes for each that is a number.
 ///
 /// # Errors
 /// [`Error::Disk`].
 pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Values, Error> {
-    let (mut numbers, mut texts): (BTreeSet<i64>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
+    let mut gathered = Gathered::default();
     each_batch(layout, storage, table, &[column], &mut |batch| {
         // Columns of other types name nothing that can be asked for; an older part may lack the column.
         let Some(values) = batch.column_by_name(column) else { return };
-        if let Some(values) = values.as_primitive_opt::<Int64Type>() {
-            numbers.extend(values.iter().flatten());
-        }
-        for text in values.as_string_opt::<i32>().into_iter().flatten().flatten() {
-            if !texts.contains(text) {
-                texts.insert(text.to_owned());
-            }
-        }
+        values.as_primitive_opt::<Int64Type>().into_iter().flatten().flatten().for_each(|n| gathered.number(n));
+        values.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(|text| gathered.text(text));
     })?;
-    Ok(Values { numbers: numbers.into_iter().collect(), texts: texts.into_iter().collect() })
+    Ok(gathered.values())
 }
 
 /// Like [`distinct`], of those rows only whose number columns named in `where_all` have the numbers named with them.
@@ -72,8 +105,8 @@ pub fn distinct_where(
     table: &Table,
     column: &str,
     where_all: &[(&str, i64)],
-) -> Result<Vec<String>, Error> {
-    let (mut numbers, mut texts): (BTreeSet<i64>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
+) -> Result<Values, Error> {
+    let mut gathered = Gathered::default();
     let columns: Vec<&str> = where_all.iter().map(|(column, _)| *column).chain([column]).collect();
     each_batch(layout, storage, table, &columns, &mut |batch| {
         let number = |column: &str, row: usize| {
@@ -83,11 +116,11 @@ pub fn distinct_where(
         let texts_of = batch.column_by_name(column).and_then(|values| values.as_string_opt::<i32>());
         let fits = |row: &usize| where_all.iter().all(|(column, wanted)| number(column, *row) == Some(*wanted));
         for row in (0..batch.num_rows()).filter(fits) {
-            numbers.extend(number(column, row));
-            texts.extend(texts_of.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row).to_owned()));
+            number(column, row).into_iter().for_each(|n| gathered.number(n));
+            texts_of.filter(|texts| texts.is_valid(row)).into_iter().for_each(|texts| gathered.text(texts.value(row)));
         }
     })?;
-    Ok(numbers.iter().map(i64::to_string).chain(texts).collect())
+    Ok(gathered.values())
 }
 
 #[cfg(test)]

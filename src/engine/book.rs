@@ -278,8 +278,8 @@ impl Book {
     fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
         let busy = self.committer.is_busy()?;
         let Some(since) = self.changed else { return Ok(()) };
-        // A quarter gathers and a quarter is being written; the rest is for sorting, encoding and what the allocator keeps back.
-        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 4;
+        // A fifth gathers and a fifth is being written; the rest is for sorting, encoding and what the allocator keeps back.
+        let full = self.tables.bytes() as u64 >= self.bounds.bytes / 5;
         if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
             self.commit()?;
         }

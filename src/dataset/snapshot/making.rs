@@ -19,7 +19,7 @@ use crate::table::Table;
 use crate::table::snapshot::Role;
 
 /// Columns that are open at once; files with more are first merged into fewer.
-const WIDTH_MAX: usize = 160;
+const WIDTH_MAX: usize = 112;
 /// The columns of Parquet that take as much memory as a run.
 const RUN_WIDTH: usize = 8;
 

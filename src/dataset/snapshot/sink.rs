@@ -15,7 +15,7 @@ use crate::dataset::{During, Error};
 use crate::table::Column;
 
 /// How hard files that are read for weeks are pressed.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 2;
 
 /// What a file is made of, beside its rows.
 pub(super) struct Shape<'a> {
