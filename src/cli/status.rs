@@ -23,7 +23,7 @@ use crate::engine::doubts::missing_from;
 pub(super) struct Arguments {
     /// The dataset's directory
     dataset: PathBuf,
-    /// Print it again at every commit, until the pass is over
+    /// Print it again at every commit, until the pass is over and its run has ended
     #[arg(long)]
     watch: bool,
 }
@@ -45,27 +45,35 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Prints where the dataset stands at every commit; on a terminal each over the one before.
+/// Prints where the dataset stands at every commit, and once its run has ended; on a terminal each over the one before.
 fn watch(layout: &Layout) -> Result<(), dataset::Error> {
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let mut seen = None;
     loop {
-        let (text, last) = status(layout)?;
+        let (text, standing) = status(layout)?;
         if on_terminal {
             print(&format!("{CLEAR}{text}"));
-        } else if seen != Some(last.commit) {
+        } else if seen != Some(standing) {
             print(&format!("{text}\n"));
         }
-        if last.is_pass_over() {
+        if standing.is_over {
             return Ok(());
         }
-        seen = Some(last.commit);
+        seen = Some(standing);
         std::thread::sleep(LOOK_AGAIN);
     }
 }
 
-/// Where the dataset stands, and its last record.
-fn status(layout: &Layout) -> Result<(String, Record), dataset::Error> {
+/// What a watched dataset is printed again for.
+#[derive(Clone, Copy, PartialEq)]
+struct Watched {
+    commit: u64,
+    /// Whether the pass is over, and with it the run: its snapshot comes last.
+    is_over: bool,
+}
+
+/// Where the dataset stands, in words and for who watches it.
+fn status(layout: &Layout) -> Result<(String, Watched), dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
@@ -74,7 +82,8 @@ fn status(layout: &Layout) -> Result<(String, Record), dataset::Error> {
     let held = tables(&manifest) + "\n" + &snapshot(layout, &manifest);
     let text = [headline(layout, last), walks, verdict(last, &report), held, last_run(last, &report)];
     let text = text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-    Ok((text, last.clone()))
+    let is_over = last.is_pass_over() && report["state"] != "running";
+    Ok((text, Watched { commit: last.commit, is_over }))
 }
 
 fn headline(layout: &Layout, last: &Record) -> String {

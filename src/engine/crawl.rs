@@ -98,14 +98,14 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }
-    tally.conclude(&outcome);
     tally.close(doubts, seen(crawl, &walks, &known));
-    store.write_report(&run, &tally.report())?;
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
-        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*monitor, outcome).await?;
-        tally.conclude(&outcome);
+        // Whatever becomes of the snapshot, the doubts are told; the run goes on.
         store.write_report(&run, &tally.report())?;
+        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*monitor, outcome).await?;
     }
+    tally.conclude(&outcome);
+    store.write_report(&run, &tally.report())?;
     if let Some(metrics) = metrics {
         metrics.write();
     }

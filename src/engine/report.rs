@@ -32,9 +32,9 @@ pub struct Report {
     pub pass: u64,
     /// Whether an earlier run began that pass.
     pub resumed: bool,
-    /// `running`, and at the end `complete`, `complete_with_doubts`, `stopped` or `failed`. A run that was killed says `running`.
+    /// `running`, and at the end `complete`, `complete_with_doubts` or `stopped`. A run that was killed or failed says `running`.
     pub state: &'static str,
-    /// Why it stopped or failed.
+    /// Why it stopped.
     pub reason: Option<String>,
     /// Requests sent, retries included.
     pub requests: u64,

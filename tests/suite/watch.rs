@@ -124,5 +124,7 @@ fn a_watched_dataset_is_told_of_until_its_pass_is_over() {
     let standings: Vec<&str> = text.lines().filter(|line| line.contains(": pass 1 is ")).collect();
     assert!(standings.len() >= 2, "{text}");
     assert!(standings[0].contains("unfinished") && standings.last().unwrap().contains("pass 1 is over"), "{text}");
+    let last = &text[text.rfind(": pass 1 is ").unwrap()..];
+    assert!(last.contains("\nsnapshot 1 of ") && last.contains(": complete; "), "it is watched to its end: {last}");
     assert!(!text.contains('\u{1b}'), "no terminal, no codes");
 }
