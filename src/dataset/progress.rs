@@ -71,6 +71,9 @@ pub struct Walk {
     /// Pages whose rows could not be had; the walk went on behind them or ended there.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub given_up: Vec<GivenUp>,
+    /// Of a walk over values: the longest list that is over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub longest: Option<Longest>,
     /// Why the walk is over; `None` while it is not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub end: Option<End>,
@@ -92,6 +95,9 @@ pub struct Strand {
     pub larger: bool,
     /// Pages taken without a gap.
     pub pages: u64,
+    /// Items on all pages taken.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub items: u64,
     /// Of numbered pages: those taken behind a gap.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub ahead: BTreeSet<u64>,
@@ -121,6 +127,16 @@ pub struct Edge {
     pub cursor: Option<String>,
     /// The ids it had.
     pub ids: Vec<i64>,
+}
+
+/// The longest list of a walk over values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Longest {
+    /// Its strand's key.
+    pub strand: String,
+    /// Its items.
+    pub items: u64,
 }
 
 /// A page that was given up.

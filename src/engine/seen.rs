@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::doubts::several;
-use crate::dataset::commit::Walk;
+use crate::dataset::commit::{Longest, Walk};
 use crate::definition::Crawl;
+
+/// The least number of hits after which search engines cut off, unless told otherwise.
+const LONG: u64 = 1000;
 
 /// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things the pass
 /// met, for those endpoints that tell how many there are.
@@ -21,6 +24,14 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
         if let (Some(told), Some(known)) = (walk.told, known.get(endpoint)) {
             say(format!("the server says there are {told}, and {known} were met"));
         }
+        if let Some(Longest { strand, items }) = walk.longest.as_ref().filter(|longest| longest.items >= LONG)
+            && !definition.endpoint.whole_with.is_empty()
+        {
+            say(format!(
+                "the longest of its lists, of `{strand}`, has {items} items; were it too long for the server, it would \
+                 end there as if it were all"
+            ));
+        }
         if walk.nameless > 0 {
             say(format!("{} without a name, kept in `rejects`", several(walk.nameless, "item")));
         }
@@ -29,4 +40,29 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ENDPOINTS;
+
+    #[test]
+    fn a_list_as_long_as_servers_cut_off_is_named() {
+        let told = |endpoint: &str, param: &str, items: u64| {
+            let text = format!(
+                "server = \"sandbox\"\ndataset = \"d\"\npace = {{ requests_per_second = 1.0 }}\n\
+                 [[walk]]\nname = \"all\"\nendpoint = \"{endpoint}\"\n\
+                 for_each = {{ list = [\"1\"], param = \"{param}\" }}\n"
+            );
+            let (crawl, _) = crate::definition::parse("c", &text, ENDPOINTS).unwrap();
+            let longest = Some(Longest { strand: String::from("1"), items });
+            let walk = Walk { items: 5000, longest, ..Walk::default() };
+            let seen = seen(&crawl, &BTreeMap::from([(String::from("all"), walk)]), &BTreeMap::new());
+            seen.iter().any(|text| text.contains("the longest of its lists, of `1`, has"))
+        };
+        assert!(told("images", "postId", 1000));
+        assert!(!told("images", "postId", 999));
+        assert!(!told("models", "username", 1000));
+    }
 }

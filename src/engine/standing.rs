@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::job::{Asked, EDGE, Rest, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{Edge, End, GivenUp, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
+use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
 use crate::dataset::manifest::Met;
 
 /// How many of the last ids are remembered: two of the largest pages.
@@ -69,6 +69,7 @@ impl Standing {
     pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
         let edge = self.walk.edge.clone();
         let strand = self.strand(&asked.strand);
+        strand.items += page.items;
         strand.ahead.insert(asked.page);
         while strand.ahead.remove(&(strand.pages + 1)) {
             strand.pages += 1;
@@ -227,7 +228,12 @@ impl Standing {
 
     /// A strand is over.
     pub(super) fn end(&mut self, key: &str, end: &End) {
-        let pages = self.walk.strands.remove(key).map_or(0, |strand| strand.pages);
+        let (pages, items) = self.walk.strands.remove(key).map_or((0, 0), |strand| (strand.pages, strand.items));
+        if self.begun.iter().any(|(begun, _)| begun == key)
+            && self.walk.longest.as_ref().is_none_or(|longest| items > longest.items)
+        {
+            self.walk.longest = Some(Longest { strand: key.to_owned(), items });
+        }
         if key == EDGE || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
             self.walk.edge = None;
         }

@@ -86,10 +86,14 @@ fn assert_values(room: &Room, sandbox: &Sandbox, walk: &str, query: &str) {
     read("truth.py", &[&room.dataset().display().to_string(), &side, &format!("{walk}={query}")]);
 }
 
-/// The doubts of the dataset's only run.
-fn doubts(room: &Room) -> String {
+/// What the dataset's only run reports under one word.
+fn reported(room: &Room, word: &str) -> String {
     let mut reports = std::fs::read_dir(room.dataset().join("runs")).expect("there are reports");
     let report = reports.next().expect("there is a report").expect("it can be listed").path();
     let report: Value = serde_json::from_slice(&std::fs::read(report).expect("it can be read")).expect("it is JSON");
-    report["doubts"].to_string()
+    report[word].to_string()
+}
+
+fn doubts(room: &Room) -> String {
+    reported(room, "doubts")
 }

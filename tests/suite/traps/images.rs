@@ -1,6 +1,6 @@
 //! Traps of the images list.
 
-use super::{PICTURES, column, crawl, doubts, log, one, plan, rows, truth, walk};
+use super::{PICTURES, column, crawl, doubts, log, one, plan, reported, rows, truth, walk};
 use crate::naive::{ask, distinct, follow};
 use crate::support::Sandbox;
 
@@ -146,4 +146,14 @@ fn a_feed_that_ends_early_is_sliced() {
     let deepest = rows(&room, "SELECT count(*) FROM images GROUP BY walk ORDER BY 1 DESC LIMIT 1");
     assert!(deepest[0][0].as_u64() < Some(1000), "a slice is as deep as the feed: {deepest:?}");
     assert!(column(&room, "images", "id").len() > naive.len());
+}
+
+#[test]
+fn a_slice_as_long_as_a_feed_that_ends_early_is_named() {
+    let sandbox = Sandbox::start(&["--models", "300", "--images", "6000", "--creators", "3", "--traps", "depth-cap"]);
+    let people = distinct(&follow(&format!("{}/images?browsingLevel=3&limit=200", sandbox.base)), "username");
+    let each = format!("for_each = {{ list = [{}], param = \"username\" }}", people.join(", "));
+    let (room, _) = crawl(&sandbox, &[walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), &each)], 0);
+    let seen = reported(&room, "seen");
+    assert!(seen.contains("has 1000 items; were it too long"), "{seen}");
 }
