@@ -14,8 +14,8 @@ use stages::{Corpus, Rows, Target};
 const ENDPOINTS: [&str; 2] = ["models", "images"];
 /// A part's worth.
 const PAGES: usize = 14;
-static MODELS: LazyLock<Corpus> = LazyLock::new(|| Corpus::models(PAGES));
-static IMAGES: LazyLock<Corpus> = LazyLock::new(|| Corpus::images(PAGES));
+static MODELS: LazyLock<Corpus> = LazyLock::new(|| Corpus::fetch("models", PAGES));
+static IMAGES: LazyLock<Corpus> = LazyLock::new(|| Corpus::fetch("images", PAGES));
 
 fn main() {
     divan::main();

@@ -27,15 +27,9 @@ pub(crate) struct Corpus {
 pub(crate) type Rows = Vec<(&'static Table, RecordBatch)>;
 
 impl Corpus {
-    /// So many full pages of the models list.
-    pub(crate) fn models(pages: usize) -> Self {
-        let params = [("sort", "Oldest"), ("period", "AllTime"), ("nsfw", "true"), ("limit", "100")];
-        Self::fetch(&civitrawl::api::models::MODELS, &params, pages)
-    }
-
-    /// So many full pages of the image feed.
-    pub(crate) fn images(pages: usize) -> Self {
-        let params = [
+    /// No page yet of the list that is called so, `models` or `images`.
+    pub(crate) fn named(endpoint: &str) -> Self {
+        let images = [
             ("browsingLevel", "3"),
             ("withMeta", "true"),
             ("flatMeta", "true"),
@@ -43,10 +37,19 @@ impl Corpus {
             ("sort", "Newest"),
             ("limit", "200"),
         ];
-        Self::fetch(&civitrawl::api::images::IMAGES, &params, pages)
+        let models = [("sort", "Oldest"), ("period", "AllTime"), ("nsfw", "true"), ("limit", "100")];
+        let (endpoint, params) = match endpoint {
+            "models" => (&civitrawl::api::models::MODELS, &models[..]),
+            "images" => (&civitrawl::api::images::IMAGES, &images[..]),
+            other => panic!("name `models` or `images`, not `{other}`"),
+        };
+        let params = params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { endpoint, params, answers: Vec::new() }
     }
 
-    fn fetch(endpoint: &'static Endpoint, params: &[(&str, &str)], pages: usize) -> Self {
+    /// So many full pages of that list.
+    pub(crate) fn fetch(endpoint: &str, pages: usize) -> Self {
+        let mut corpus = Self::named(endpoint);
         let models = u32::try_from(pages * 110).expect("pages are few");
         let sandbox = Sandbox::start(Config { models, ..Config::default() }).expect("a sandbox");
         let base = Url::parse(&sandbox.base_url()).expect("an address");
@@ -54,8 +57,7 @@ impl Corpus {
             Settings { requests_per_second: 1000.0, burst: 1000, in_flight: 1, ..Settings::new(base.clone()) };
         let fetcher = Fetcher::new(&settings).expect("a fetcher");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let params = params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut corpus = Self { endpoint, params, answers: Vec::new() };
+        let endpoint = corpus.endpoint;
         let mut cursor: Option<String> = None;
         while corpus.answers.len() < pages {
             let sent = corpus.params.iter().map(|(key, value)| (key.as_str(), value.as_str()));
