@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
@@ -12,7 +12,7 @@ use super::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use super::storage::Storage;
-use super::values::Values;
+use super::values::{Gathered, Values};
 use crate::table::{Column, Table};
 
 /// The distinct values of a column in those rows of a pass that say something which no row of the passes `known` said:
@@ -37,14 +37,13 @@ pub fn changed(
             said.insert(row.hash);
         }
     })?;
-    let (mut numbers, mut texts): (BTreeSet<i64>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
+    let mut gathered = Gathered::default();
     reader.each(layout, storage, |row| {
-        if row.pass == pass && row.values.is_valid(row.number) && !said.contains(&row.hash) {
-            numbers.extend(row.values.as_primitive_opt::<Int64Type>().map(|values| values.value(row.number)));
-            texts.extend(row.values.as_string_opt::<i32>().map(|values| values.value(row.number).to_owned()));
+        if row.pass == pass && !said.contains(&row.hash) {
+            gathered.take(row.values, row.number);
         }
     })?;
-    Ok(Values { numbers: numbers.into_iter().collect(), texts: texts.into_iter().collect() })
+    Ok(gathered.values())
 }
 
 /// Reads what rows say.

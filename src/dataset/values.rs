@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array as _, AsArray};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
 use super::Error;
@@ -42,7 +42,7 @@ impl Values {
 
 /// Values being gathered, each once or a few times over.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     numbers: Vec<i64>,
     /// How many of the numbers were distinct when that was last looked at.
     distinct: usize,
@@ -52,6 +52,18 @@ struct Gathered {
 impl Gathered {
     /// Numbers that are gathered before they are looked at.
     const FEW: usize = 1 << 16;
+
+    /// Takes the value in one row of a column; null, and one of a type that nothing can be asked for by, is none.
+    pub(super) fn take(&mut self, values: &dyn Array, row: usize) {
+        if values.is_null(row) {
+            return;
+        }
+        if let Some(numbers) = values.as_primitive_opt::<Int64Type>() {
+            self.number(numbers.value(row));
+        } else if let Some(texts) = values.as_string_opt::<i32>() {
+            self.text(texts.value(row));
+        }
+    }
 
     fn number(&mut self, number: i64) {
         // Most rows repeat what was there before: room for half as many again is enough.
@@ -73,7 +85,8 @@ impl Gathered {
         self.distinct = self.numbers.len();
     }
 
-    fn values(mut self) -> Values {
+    /// Each once, in their order.
+    pub(super) fn values(mut self) -> Values {
         self.merge();
         Values { numbers: self.numbers, texts: self.texts.into_iter().collect() }
     }
@@ -87,10 +100,9 @@ impl Gathered {
 pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Values, Error> {
     let mut gathered = Gathered::default();
     each_batch(layout, storage, table, &[column], &mut |batch| {
-        // Columns of other types name nothing that can be asked for; an older part may lack the column.
+        // An older part may lack the column.
         let Some(values) = batch.column_by_name(column) else { return };
-        values.as_primitive_opt::<Int64Type>().into_iter().flatten().flatten().for_each(|n| gathered.number(n));
-        values.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(|text| gathered.text(text));
+        (0..batch.num_rows()).for_each(|row| gathered.take(values, row));
     })?;
     Ok(gathered.values())
 }
@@ -113,12 +125,9 @@ pub fn distinct_where(
             let numbers = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
             numbers.is_valid(row).then(|| numbers.value(row))
         };
-        let texts_of = batch.column_by_name(column).and_then(|values| values.as_string_opt::<i32>());
+        let Some(values) = batch.column_by_name(column) else { return };
         let fits = |row: &usize| where_all.iter().all(|(column, wanted)| number(column, *row) == Some(*wanted));
-        for row in (0..batch.num_rows()).filter(fits) {
-            number(column, row).into_iter().for_each(|n| gathered.number(n));
-            texts_of.filter(|texts| texts.is_valid(row)).into_iter().for_each(|texts| gathered.text(texts.value(row)));
-        }
+        (0..batch.num_rows()).filter(fits).for_each(|row| gathered.take(values, row));
     })?;
     Ok(gathered.values())
 }

@@ -228,12 +228,7 @@ impl Standing {
 
     /// A strand is over.
     pub(super) fn end(&mut self, key: &str, end: &End) {
-        let (pages, items) = self.walk.strands.remove(key).map_or((0, 0), |strand| (strand.pages, strand.items));
-        if self.begun.iter().any(|(begun, _)| begun == key)
-            && self.walk.longest.as_ref().is_none_or(|longest| items > longest.items)
-        {
-            self.walk.longest = Some(Longest { strand: key.to_owned(), items });
-        }
+        let Strand { pages, items, .. } = self.walk.strands.remove(key).unwrap_or_default();
         if key == EDGE || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
             self.walk.edge = None;
         }
@@ -244,6 +239,9 @@ impl Standing {
         }
         if let Some((_, over)) = self.begun.iter_mut().find(|(begun, _)| begun == key) {
             *over = true;
+            if self.walk.longest.as_ref().is_none_or(|longest| items > longest.items) {
+                self.walk.longest = Some(Longest { strand: key.to_owned(), items });
+            }
         }
         while self.begun.front().is_some_and(|(_, over)| *over) {
             self.walk.through = self.begun.pop_front().map(|(key, _)| key);

@@ -94,6 +94,7 @@ fn reported(room: &Room, word: &str) -> String {
     report[word].to_string()
 }
 
+/// The doubts of the dataset's only run.
 fn doubts(room: &Room) -> String {
     reported(room, "doubts")
 }
