@@ -4,7 +4,7 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_numbered};
 use super::object::object;
 use super::rejection::Reason;
 use super::value::{Text, text};
@@ -41,6 +41,8 @@ object! {
         image: Text<'a> = "image",
     }
 }
+
+impl Item for Creator<'_> {}
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
     repaired(body, |text| take_numbered(text, asked, into, never_stray, push_rows))

@@ -36,14 +36,23 @@ pub struct Asked<'a> {
     pub cursor: Option<&'a str>,
     /// The id or hash looked up.
     pub key: Option<&'a str>,
+    /// How many items were asked for; 0 of a look-up.
+    pub limit: u32,
     /// Whether it is asked once more because the first answer was doubtful: this one is believed.
     pub again: bool,
+    /// Whether the answer was compared with that to the same question without its filters: what it shows is what was asked for.
+    pub compared: bool,
 }
 
 impl<'a> Asked<'a> {
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<&'a str> {
         value_of(self.params, name)
+    }
+
+    /// The id that a query parameter names.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.param(name)?.parse().ok()
     }
 }
 

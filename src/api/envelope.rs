@@ -41,6 +41,8 @@ pub struct Page {
     pub doubtful: bool,
     /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
     pub foreign: Option<String>,
+    /// Filters of the question that its items do not show to be in force; none where they do. Nothing of the page was taken.
+    pub unshown: Vec<&'static str>,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
@@ -101,6 +103,22 @@ pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason
 
 /// Why an item is not among what was asked for, where it tells.
 pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<Reason>;
+
+/// A thing that a page lists.
+pub(super) trait Item {
+    /// Filters of which an item may be silent although it passed them.
+    const SILENT: &'static [&'static str] = &[];
+
+    /// Its id, where it has one.
+    fn id(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether it shows that this filter of the question is in force.
+    fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
+        true
+    }
+}
 
 /// For items that do not tell.
 pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
@@ -236,7 +254,7 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, St
 
 /// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended; nor was
 /// it when the page is doubtful, because items on it were not asked for.
-pub(super) fn take_list<'a, T: Accept<'a>>(
+pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
@@ -247,7 +265,7 @@ pub(super) fn take_list<'a, T: Accept<'a>>(
 }
 
 /// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
-pub(super) fn take_numbered<'a, T: Accept<'a>>(
+pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
@@ -263,7 +281,7 @@ pub(super) fn take_numbered<'a, T: Accept<'a>>(
 }
 
 /// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
-pub(super) fn take_one<'a, T: Accept<'a>>(
+pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     body: &'a str,
     asked: &Asked<'_>,
     into: &mut Tables,
@@ -275,7 +293,7 @@ pub(super) fn take_one<'a, T: Accept<'a>>(
     Ok(take(vec![Slot::Value(item)], page, body, asked, into, stray, rows))
 }
 
-fn take<'a, T: Accept<'a>>(
+fn take<'a, T: Accept<'a> + Item>(
     items: Vec<Slot<T>>,
     mut page: Page,
     body: &'a str,
@@ -284,17 +302,22 @@ fn take<'a, T: Accept<'a>>(
     stray: Stray<T>,
     rows: Rows<T>,
 ) -> Page {
-    let is_stray = |item: &Slot<T>| matches!(item, Slot::Value(item) if stray(item, asked).is_some());
-    if !asked.again && items.iter().any(is_stray) {
+    let strays = items.iter().filter_map(valued).any(|item| stray(item, asked).is_some());
+    if strays && !asked.again {
         return Page { doubtful: true, ..page };
     }
-    let mut strays = 0;
+    let unshown = if asked.compared || strays { Vec::new() } else { unshown(&items, &page, asked) };
+    if !unshown.is_empty() {
+        let ids = items.iter().filter_map(|item| valued(item)?.id()).collect();
+        return Page { unshown, ids, ..page };
+    }
+    let mut foreign = 0;
     for (position, item) in items.into_iter().enumerate() {
         let taken = match item {
             Slot::Value(item) => match stray(&item, asked) {
                 None => rows(item, asked, into),
                 Some(reason) => {
-                    strays += 1;
+                    foreign += 1;
                     page.foreign.get_or_insert_with(|| reason.text.to_string());
                     Err(reason)
                 }
@@ -311,8 +334,27 @@ fn take<'a, T: Accept<'a>>(
             }
         }
     }
-    page.foreign = page.foreign.filter(|_| strays == page.items);
+    page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
+}
+
+fn valued<T>(item: &Slot<T>) -> Option<&T> {
+    if let Slot::Value(item) = item { Some(item) } else { None }
+}
+
+/// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
+/// which is longer than a page.
+fn unshown<T: Item>(items: &[Slot<T>], page: &Page, asked: &Asked<'_>) -> Vec<&'static str> {
+    let limit = u64::from(asked.limit);
+    let goes_on = page.next_cursor.is_some() || page.items >= limit;
+    if limit == 0 || 2 * page.items < limit || !goes_on {
+        return Vec::new();
+    }
+    let silent = |filter: &&str| {
+        let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, asked)).count();
+        asked.param(filter).is_some() && 2 * shown < items.len()
+    };
+    T::SILENT.iter().copied().filter(silent).collect()
 }
 
 fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {

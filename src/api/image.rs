@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use serde::de::SeqAccess;
 
 use super::endpoint::Asked;
-use super::envelope::{Taken, is_mature};
+use super::envelope::{Item, Taken, is_mature};
 use super::extra::Extra;
 use super::image_meta::Meta;
 use super::object::object;
 use super::rejection::Reason;
 use super::value::{Accept, Instant, Slot, Text, json_text, text};
-use crate::table::{Tables, image_model_versions, image_tags, images};
+use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
 
 object! {
     /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level itself.
@@ -122,6 +122,21 @@ impl<'a> Tags<'a> {
     }
 }
 
+impl Item for Image<'_> {
+    /// An image names the versions that were detected in it; it is listed under the one it was posted for as well.
+    const SILENT: &'static [&'static str] = &["modelVersionId", "modelId", "userId"];
+
+    fn id(&self) -> Option<i64> {
+        self.id
+    }
+
+    fn shows(&self, filter: &str, asked: &Asked<'_>) -> bool {
+        // With a version the server does not look at the model.
+        let version = asked.number("modelVersionId").filter(|_| filter != "userId");
+        version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
+    }
+}
+
 /// Appends the rows of an image, and returns its id.
 ///
 /// # Errors
@@ -146,6 +161,9 @@ pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) 
     }
     if let Some(meta) = meta {
         meta.push(id, at, into);
+    }
+    if let Some(model_version_id) = asked.number("modelVersionId") {
+        into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
     }
     into.images.push(images::Row {
         id,
@@ -183,18 +201,10 @@ fn add_left(key: &str, left: &[String], extra: &mut Extra) {
 /// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
 pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<Reason> {
     let id = image.id?;
-    let asked_id = |name: &str| asked.param(name)?.parse::<i64>().ok();
-    if let Some(wanted) = asked_id("imageId").filter(|wanted| *wanted != id) {
+    if let Some(wanted) = asked.number("imageId").filter(|wanted| *wanted != id) {
         return Some(Reason::foreign(&format!("it is image {id}, not {wanted}")));
     }
-    let versions = image.version_ids.as_ref().map(|versions| &versions.ids).filter(|ids| !ids.is_empty());
-    if let (Some(wanted), Some(ids)) = (asked_id("modelVersionId"), versions)
-        && !ids.contains(&wanted)
-    {
-        let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-        return Some(Reason::foreign(&format!("it belongs to versions {ids}, not to {wanted}")));
-    }
-    if let (Some(wanted), Some(post)) = (asked_id("postId"), image.post_id)
+    if let (Some(wanted), Some(post)) = (asked.number("postId"), image.post_id)
         && post != wanted
     {
         return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));

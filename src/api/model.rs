@@ -7,7 +7,7 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::envelope::{Lack, Taken, is_mature};
+use super::envelope::{Item, Lack, Taken, is_mature};
 use super::object::object;
 use super::rejection::Reason;
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
@@ -136,6 +136,8 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
         _ => None,
     }
 }
+
+impl Item for Model<'_> {}
 
 /// Appends the rows of a model, all its versions, files, hashes and images included, and returns its id.
 ///

@@ -4,7 +4,7 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_list};
+use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_list};
 use super::object::object;
 use super::rejection::Reason;
 use super::value::{Text, text};
@@ -48,6 +48,8 @@ object! {
         link: Text<'a> = "link",
     }
 }
+
+impl Item for Tag<'_> {}
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
     repaired(body, |text| take_list(text, asked, into, never_stray, push_rows))

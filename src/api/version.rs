@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::endpoint::Asked;
-use super::envelope::Taken;
+use super::envelope::{Item, Taken};
 use super::extra::Extra;
 use super::object::object;
 use super::rejection::Reason;
@@ -121,6 +121,8 @@ impl<'de> Accept<'de> for Hashes<'de> {
         Ok(Slot::Value(hashes))
     }
 }
+
+impl Item for Version<'_> {}
 
 /// The version's id, when every part of it has the key that its table needs.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {

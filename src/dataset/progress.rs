@@ -260,8 +260,8 @@ impl Why {
             }
             Self::Refused => "the server refused the request: one of the parameters is wrong.",
             Self::Unheeded => {
-                "the server answered with other things than were asked for, as when it ignores a filter. They are kept in \
-                 `rejects`; the next pass asks again."
+                "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are \
+                 kept in `rejects`; of a list that is the same without the filter nothing is taken. The next pass asks again."
             }
             Self::Unreadable => {
                 "a page could not be read, however few items it was asked for, and nothing behind it could be reached. It \

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::committer::Committer;
-use super::job::{Asked, Job, Step};
+use super::job::{Asked, Job, Step, Unshown};
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::reading::{self, Reading};
@@ -153,7 +153,9 @@ impl Book {
             params: &asked.params,
             cursor: asked.cursor.as_deref(),
             key: asked.key.as_deref(),
+            limit: asked.limit,
             again: asked.again,
+            compared: asked.compared,
         };
         let Reading { page, bytes } = reading::read(
             asked.endpoint,
@@ -165,6 +167,9 @@ impl Book {
         )?;
         if page.doubtful && !asked.again {
             return Ok(Step::Again);
+        }
+        if !page.unshown.is_empty() {
+            return Ok(Step::Compare(Unshown { filters: page.unshown, ids: page.ids }));
         }
         self.push_page(asked, answer, bytes, &page, &at);
         self.monitor.event(&Event::Page {

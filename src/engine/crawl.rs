@@ -20,6 +20,7 @@ use super::seen::seen;
 use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
+use super::unheeded::Unfiltered;
 use super::walk;
 use super::{Error, Outcome, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
@@ -87,6 +88,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         monitor: &*monitor,
         earlier: &earlier,
         claimed: &Claimed::default(),
+        unfiltered: &Unfiltered::default(),
     };
     let left = walk_all(crawl, &states, &dataset, shared).await;
 

@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) limit: u32,
     /// Whether it is asked for once more because the first answer was doubtful.
     pub(super) again: bool,
+    /// Whether its answer was compared with that to the same question without its filters.
+    pub(super) compared: bool,
     /// Its address.
     pub(super) url: PageUrl,
 }
@@ -61,6 +63,15 @@ pub(super) struct Rest {
     pub(super) hollow: Vec<i64>,
 }
 
+/// What a page does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unshown {
+    /// The filters of its question that its items do not show to be in force.
+    pub(super) filters: Vec<&'static str>,
+    /// The ids of its items.
+    pub(super) ids: Vec<i64>,
+}
+
 /// Where a strand goes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
@@ -70,6 +81,8 @@ pub(super) enum Step {
     Larger(String),
     /// To the same page once more: the answer looks like a false end, and nothing was taken.
     Again,
+    /// Nowhere yet: the page does not show that these filters of its question are in force, and nothing was taken.
+    Compare(Unshown),
     /// Of numbered pages: the page was taken.
     Taken {
         /// Whether it had items.

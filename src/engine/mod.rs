@@ -29,6 +29,7 @@ mod standing;
 pub mod stop;
 mod strand;
 mod thread;
+mod unheeded;
 mod walk;
 mod windows;
 

@@ -65,7 +65,7 @@ pub(super) async fn run(
                     return Ok(Left::Over);
                 }
                 Step::Halted => return Ok(Left::Halted),
-                Step::Over | Step::Next(_) | Step::Larger(_) => return Ok(Left::Over),
+                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) => return Ok(Left::Over),
             }
         }
         Ok::<_, Error>(Left::Unfinished(shared.stop.reason().unwrap_or_default()))

@@ -13,10 +13,11 @@ use super::monitor::{Event, Monitor};
 use super::pass::Earlier;
 use super::stop::Stop;
 use super::thread::{Left, Thread};
+use super::unheeded::{self, Unfiltered};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
-use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetcher, PageUrl};
+use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetched, Fetcher, PageUrl, Unreadable};
 
 /// What every walk of a run shares.
 #[derive(Clone, Copy)]
@@ -28,6 +29,7 @@ pub(super) struct Shared<'a> {
     pub(super) monitor: &'a dyn Monitor,
     pub(super) earlier: &'a Earlier,
     pub(super) claimed: &'a Claimed,
+    pub(super) unfiltered: &'a Unfiltered,
 }
 
 /// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
@@ -64,7 +66,7 @@ pub(super) async fn run(
             }
             Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, largest),
             Step::Again => {}
-            Step::Taken { .. } | Step::Over => return Ok(Left::Over),
+            Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),
         }
     }
@@ -116,6 +118,7 @@ pub(super) fn ask(
         cursor,
         limit,
         again,
+        compared: false,
         url,
     })
 }
@@ -127,8 +130,23 @@ pub(super) fn fresh_key() -> String {
 
 /// Fetches one page into the ledger; `None` when a stop came first.
 pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
+    let read = async |answer| shared.ledger.take(asked, answer).await;
+    Some(match get(&asked.walk, &asked.url, read, shared).await? {
+        Ok(Fetched { value: Step::Compare(unshown), answer }) => {
+            Ok(unheeded::settle(asked, &unshown, answer, shared).await?)
+        }
+        fetched => fetched.map(|fetched| fetched.value),
+    })
+}
+
+/// Fetches a page for a walk; `None` when a stop came first.
+pub(super) async fn get<T>(
+    walk: &str,
+    url: &PageUrl,
+    read: impl AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    shared: Shared<'_>,
+) -> Option<Result<Fetched<T>, Failure>> {
     let under_way = AtomicBool::new(false);
-    let walk = &*asked.walk;
     let notify = |event: fetch::Event| {
         match event {
             fetch::Event::Sent { .. } => under_way.store(true, Ordering::Relaxed),
@@ -137,10 +155,10 @@ pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<St
         }
         shared.monitor.event(&Event::of(walk, &event));
     };
-    let page = shared.fetcher.page(&asked.url, &notify, async |answer| shared.ledger.take(asked, answer).await);
+    let page = shared.fetcher.page(url, &notify, read);
     tokio::select! {
         biased;
-        result = page => Some(result.map(|fetched| fetched.value)),
+        result = page => Some(result),
         () = shared.stop.must_drop(&under_way) => None,
     }
 }

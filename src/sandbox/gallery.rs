@@ -6,6 +6,7 @@ use super::catalog::{Catalog, Entry, Removed};
 use super::generate::{FIRST, LAST};
 use super::night::DAY;
 use super::random::{Random, Stream};
+use super::traps::{Trap, Traps};
 use super::version;
 
 /// Ids begin beyond 2^26, as those of the real server are long since; rank n has one of four ids.
@@ -21,6 +22,8 @@ pub(super) struct Picture {
     pub(super) sorted_at: i64,
     /// The versions it shows, none marked by 0; the first is that of its post.
     pub(super) versions: [u32; 3],
+    /// Its metadata does not name the version of its post.
+    pub(super) posted_only: bool,
     pub(super) user: u32,
     /// 0 for none.
     pub(super) post: u32,
@@ -41,6 +44,12 @@ impl Picture {
     /// The ids of its versions.
     pub(super) fn version_ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.versions.iter().copied().filter(|id| *id != 0)
+    }
+
+    /// The ids of those that the server detected in its metadata.
+    pub(super) fn detected(&self, traps: Traps) -> impl Iterator<Item = u32> + '_ {
+        let hidden = self.posted_only && traps.has(Trap::PostedWith);
+        self.version_ids().skip(usize::from(hidden))
     }
 }
 
@@ -189,10 +198,16 @@ fn picture(seed: u64, catalog: &Catalog, rank: u32, images: u32, users: u32) -> 
             versions[place] = other;
         }
     }
+    let mut posting = Random::new(seed, Stream::Posted, u64::from(rank));
+    let posted_only = main != 0 && posting.chance(250);
+    let other = version_of(catalog, &mut posting).0;
+    if posted_only && versions[1..] == [0, 0] && other != main {
+        versions[1] = other;
+    }
     let span = (LAST - FIRST) / i64::from(images);
     let sorted_at = FIRST + i64::from(rank) * span + i64::from(random.below(3 * 86_400_000));
     let dressed = dressed(&mut random, rank, level, sorted_at, post);
-    Picture { versions, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
+    Picture { versions, posted_only, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
 }
 
 /// Adds up to three images of each version that came in a night, in the order in which they came: those of earlier nights

@@ -55,7 +55,7 @@ pub(super) fn render(rules: Rules<'_>, picture: &Picture, look: Look, json: &mut
         _ => json.text("baseModel", random.pick(BASE_MODELS)),
     }
     json.open_at("modelVersionIds", '[');
-    for id in picture.version_ids() {
+    for id in picture.detected(traps) {
         json.separate();
         json.out.push_str(&id.to_string());
     }
@@ -149,7 +149,7 @@ fn generation(seed: u64, traps: Traps, picture: &Picture, look: Look, json: &mut
         json.key("meta");
     }
     if look.with_meta && picture.has_meta {
-        let versions: Vec<u32> = picture.version_ids().collect();
+        let versions: Vec<u32> = picture.detected(traps).collect();
         meta::render(seed, picture.id, &versions, traps, json);
     } else {
         json.out.push_str("null");

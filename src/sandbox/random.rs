@@ -22,6 +22,7 @@ pub(super) enum Stream {
     Person,
     Content,
     Showing,
+    Posted,
 }
 
 /// A deterministic sequence of numbers.

@@ -32,6 +32,7 @@ pub(super) enum Trap {
     HostDifference,
     ForeignFilter,
     HiddenPersons,
+    PostedWith,
     RegionClamp,
     ForgedCursorsRefused,
     BigTies,
@@ -41,7 +42,7 @@ pub(super) enum Trap {
 
 /// A set of traps, read from `all`, `none`, `a,b`, `all,-c` or `all,d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traps(u32);
+pub struct Traps(u64);
 
 impl Traps {
     /// Every trap: its name and what it does, in one sentence.
@@ -98,6 +99,10 @@ impl Traps {
             "A page of images by modelVersionId, or of models by types, asked for the first time now and then ignores that filter.",
         ),
         ("hidden-persons", "Models of real persons are in no list, and looked up they are not found."),
+        (
+            "posted-with",
+            "A quarter of the images posted for a version do not name it in modelVersionIds, for their metadata names only another.",
+        ),
         ("region-clamp", "Everything above PG13 is silently missing, as in a restricted region (not part of all)."),
         (
             "forged-cursors-refused",
@@ -150,7 +155,7 @@ impl FromStr for Traps {
     }
 }
 
-fn bit(name: &str) -> Result<u32, Error> {
+fn bit(name: &str) -> Result<u64, Error> {
     let known = || Traps::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let position = Traps::NAMES.iter().position(|(known, _)| *known == name);
     let position = position.ok_or_else(|| Error::Trap { word: name.to_owned(), known: known() })?;

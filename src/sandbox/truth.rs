@@ -1,8 +1,8 @@
 //! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
 
 use super::answer::Answer;
-use super::image_list::{self, ImageList};
-use super::image_query;
+use super::image_list::{self, ImageList, Rules};
+use super::image_query::{self, ImageQuery};
 use super::image_rows::{self, ImageTable};
 use super::item::View;
 use super::json::Writer;
@@ -23,12 +23,16 @@ const LOOKUPS: &[&str] = &["id", "hash", "model_id"];
 /// The key that asks for rows present since the server started, those that changed meanwhile marked `"changed":true`.
 const THROUGHOUT: &str = "throughout";
 
+/// The table of the versions that images are listed under, whatever the items say of themselves.
+const GALLERIES: &str = "gallery_images";
+
 /// Answers with JSON lines, by a query as the table's endpoint takes it; without one, of every row some query could show.
 pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
     let lines = match (Table::named(table), named(table)) {
         (Some(table), _) => of_models(world, table, pairs),
         (_, Some(table)) => of_images(world, host, table, pairs),
         _ if table == "creators" || table == "tags" => numbered(world, host, table, pairs),
+        _ if table == GALLERIES => galleries(world, host, pairs),
         _ => Err(Answer::error(404, &unknown(table))),
     };
     lines.map_or_else(|refusal| refusal, Answer::lines)
@@ -40,7 +44,7 @@ fn named(table: &str) -> Option<ImageTable> {
 
 fn unknown(table: &str) -> String {
     let images: Vec<&str> = ImageTable::NAMES.iter().map(|(name, _)| *name).collect();
-    format!("no table `{table}`; known are {}, {}, creators, tags", Table::names(), images.join(", "))
+    format!("no table `{table}`; known are {}, {}, {GALLERIES}, creators, tags", Table::names(), images.join(", "))
 }
 
 /// What lookups of these keys determine: versions by `id` or `hash`, models by `model_id`, each a comma list.
@@ -117,18 +121,37 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
 
 fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
     let rules = world.rules(host);
-    let (ranks, look) = if pairs.is_empty() {
-        let look = Look { with_meta: true, with_tags: true, flat: true, legacy: false };
-        (image_list::reachable(rules.traps, rules.gallery), look)
-    } else {
-        let query = image_query::parse(pairs)?;
-        (ImageList::new(rules, &query)?.everything(), query.look())
-    };
+    let (ranks, query) = images(rules, pairs)?;
+    let everything = Look { with_meta: true, with_tags: true, flat: true, legacy: false };
+    let look = query.map_or(everything, |query| query.look());
     let mut lines = String::new();
     for rank in ranks {
         let mut json = Writer::default();
         picture::render(rules, rules.gallery.picture(rank), look, &mut json);
         image_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+/// The images of a query, which comes with them; without one, every image that some query could show.
+fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImageQuery>), Answer> {
+    if pairs.is_empty() {
+        return Ok((image_list::reachable(rules.traps, rules.gallery), None));
+    }
+    let query = image_query::parse(pairs)?;
+    Ok((ImageList::new(rules, &query)?.everything(), Some(query)))
+}
+
+/// The versions that a query lists its images under; without one, all that each image is listed under.
+fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let rules = world.rules(host);
+    let (ranks, query) = images(rules, pairs)?;
+    let mut lines = String::new();
+    for picture in ranks.into_iter().map(|rank| rules.gallery.picture(rank)) {
+        for version in picture.version_ids().filter(|id| query.as_ref().is_none_or(|query| query.version == Some(*id)))
+        {
+            lines.push_str(&format!("{{\"image_id\":{},\"model_version_id\":{version}}}\n", picture.id));
+        }
     }
     Ok(lines)
 }

@@ -205,6 +205,7 @@ tables![
     image_resources,
     image_model_versions,
     image_tags,
+    gallery_images,
     creators,
     tags,
     pages,

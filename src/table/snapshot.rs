@@ -117,6 +117,7 @@ mod tests {
             ("image_resources", "images"),
             ("image_model_versions", "images"),
             ("image_tags", "images"),
+            ("gallery_images", "itself"),
             ("creators", "itself"),
             ("tags", "itself"),
             ("pages", "nobody"),

@@ -15,7 +15,7 @@ import pyarrow.parquet
 
 from dataset import KEYS, end, last_record, parts
 
-ENTITIES = ["models", "model_versions", "images", "creators", "tags"]
+ENTITIES = ["models", "model_versions", "images", "gallery_images", "creators", "tags"]
 LOGS = {"pages": ["pass", "walk", "page"], "rejects": ["pass", "walk", "page", "position"]}
 # Child tables: the table of the things they belong to, and the column that names the thing.
 OWNERS = {
@@ -31,7 +31,7 @@ OWNERS = {
 ALL_KEYS = KEYS | LOGS | {
     "images": ["id"], "creators": ["username"], "tags": ["name"], "image_meta": ["image_id"],
     "image_resources": ["image_id", "position"], "image_model_versions": ["image_id", "model_version_id"],
-    "image_tags": ["image_id", "tag_id"],
+    "image_tags": ["image_id", "tag_id"], "gallery_images": ["image_id", "model_version_id"],
 }
 # What a history leaves out: what is long, hardly repeats, or is only a place.
 STATELESS = {

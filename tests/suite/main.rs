@@ -14,6 +14,7 @@ mod damaged_snapshot;
 mod disks;
 mod download;
 mod faults;
+mod galleries;
 mod get;
 mod halting;
 mod help;

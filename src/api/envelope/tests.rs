@@ -11,7 +11,9 @@ const ASKED: Asked<'_> = Asked {
     params: &[],
     cursor: None,
     key: None,
+    limit: 0,
     again: false,
+    compared: true,
 };
 
 fn read(body: &str) -> (Result<Page, Unreadable>, Tables) {

@@ -17,7 +17,9 @@ const ASKED: Asked<'_> = Asked {
     params: &[],
     cursor: None,
     key: None,
+    limit: 0,
     again: false,
+    compared: true,
 };
 
 /// The rows of each table that a page with this one item becomes, provenance left out.

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::{Next, Paging};
+use crate::api::endpoint::{Asked, Next, Paging};
 use crate::api::images::IMAGES;
 use crate::api::testing::{Taken, params, read, read_after};
+use crate::table::{Gather, Provenance, Tables};
 
 /// The recorded item of the developer documentation.
 const ITEM: &str = r#"{"id":9173928,"url":"https://x/cc.jpeg","hash":"UA8N5}","width":832,"height":1216,"type":"image",
@@ -259,7 +260,7 @@ fn images_that_were_not_asked_for_are_rejects() {
     let tells = r#"{"id":1,"modelVersionIds":[7,5],"postId":3,"username":"Ann"}"#;
     let cases = [
         (tells, "modelVersionId=5&postId=3&username=ann&imageId=1", None),
-        (tells, "modelVersionId=6", Some("it belongs to versions 5, 7, not to 6, which was asked for")),
+        (tells, "modelVersionId=6", None),
         (r#"{"id":1,"modelVersionIds":[]}"#, "modelVersionId=6", None),
         (r#"{"id":1}"#, "modelVersionId=6&postId=4&username=bob", None),
         (tells, "postId=4", Some("it belongs to post 3, not to 4, which was asked for")),
@@ -313,5 +314,50 @@ fn an_end_that_may_be_false_is_doubted() {
     for (body, query, cursor, doubtful) in cases {
         let taken = read_after(&IMAGES, body, query, None, cursor).unwrap();
         assert_eq!(taken.page.doubtful, doubtful, "{query} {cursor:?} {body}");
+    }
+}
+
+#[test]
+fn an_image_is_listed_under_the_version_that_was_asked_for() {
+    let taken = take(r#"{"id":1,"modelVersionIds":[7]}"#, "modelVersionId=5");
+    assert_eq!(taken.row("gallery_images"), &json!({ "image_id": 1, "model_version_id": 5 }));
+    assert_eq!(taken.row("image_model_versions"), &json!({ "image_id": 1, "model_version_id": 7 }));
+    assert!(take(r#"{"id":1,"modelVersionIds":[7]}"#, "postId=5").rows("gallery_images").is_empty());
+}
+
+#[test]
+fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
+    let page = |names: [i64; 4], more: bool| {
+        let item = |(id, version)| json!({ "id": id, "modelVersionIds": [version] });
+        let items: Vec<Value> = (1..).zip(names).map(item).collect();
+        json!({ "items": items, "metadata": if more { json!({ "nextCursor": "4|1" }) } else { json!({}) } }).to_string()
+    };
+    let (none, half) = (page([9; 4], true), page([5, 5, 9, 9], true));
+    let version: &[&str] = &["modelVersionId"];
+    let cases = [
+        (&none, "modelVersionId=5", 4, version),
+        (&page([9; 4], false), "modelVersionId=5", 4, version),
+        (&page([9; 4], false), "modelVersionId=5", 5, &[]),
+        (&none, "modelVersionId=5", 8, version),
+        (&none, "modelVersionId=5", 9, &[]),
+        (&page([5, 9, 9, 9], true), "modelVersionId=5", 4, version),
+        (&half, "modelVersionId=5", 4, &[]),
+        (&half, "modelVersionId=5&modelId=1", 4, &[]),
+        (&half, "modelVersionId=5&userId=1", 4, &["userId"]),
+        (&half, "modelId=1", 4, &["modelId"]),
+        (&half, "userId=1", 4, &["userId"]),
+        (&half, "browsingLevel=3", 4, &[]),
+    ];
+    for (body, query, limit, unshown) in cases {
+        let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+        let params = params(query);
+        for compared in [false, true] {
+            let asked = Asked { at, params: &params, cursor: None, key: None, limit, again: true, compared };
+            let mut tables = Tables::default();
+            let page = (IMAGES.read)(body, &asked, &mut tables).unwrap();
+            let told = compared || unshown.is_empty();
+            assert_eq!(page.unshown, if told { &[] } else { unshown }, "{query} {limit} {body}");
+            assert_eq!((page.ids.len(), tables.images.rows()), (4, if told { 4 } else { 0 }), "{query} {limit} {body}");
+        }
     }
 }

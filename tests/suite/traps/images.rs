@@ -71,6 +71,12 @@ fn trap_07_a_page_that_ignores_its_filter_is_asked_for_again() {
     let images = walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), each);
     let types = walk("types", "models", super::ALL_PARAMS, "split = { by = \"types\" }");
     let (room, _) = crawl(&sandbox, &[models, images, types], 0);
+    let listed = truth(&sandbox, "gallery_images");
+    let known = listed.iter().filter(|row| versions.contains(&row["model_version_id"].to_string()));
+    let mild = truth(&sandbox, "images?browsingLevel=3");
+    let mild: std::collections::BTreeSet<String> = mild.iter().map(|row| row["id"].to_string()).collect();
+    let known = known.filter(|row| mild.contains(&row["image_id"].to_string())).count();
+    assert_eq!(one(&room, "SELECT count(DISTINCT (image_id, model_version_id)) FROM gallery_images"), known);
     let strays = "SELECT count(*) FROM images i WHERE NOT EXISTS (SELECT 1 FROM image_model_versions v \
                   WHERE v.image_id = i.id AND v.walk = i.walk AND i.walk = 'images/' || v.model_version_id)";
     assert_eq!(one(&room, strays), 0);
@@ -130,6 +136,33 @@ fn trap_17_a_region_that_hides_levels_is_told() {
     let (room, said) = crawl(&sandbox, &both_levels(), 0);
     assert!(doubts(&room).contains("hide them from this region"), "{}", doubts(&room));
     assert!(said.contains("hide them from this region"), "{said}");
+}
+
+#[test]
+fn trap_24_images_of_a_version_that_do_not_name_it_are_kept() {
+    let sandbox = Sandbox::start(&["--models", "120", "--images", "2500", "--traps", "posted-with,foreign-filter"]);
+    let all = truth(&sandbox, "gallery_images");
+    let version = all[0]["model_version_id"].to_string();
+    let listed =
+        |version: &String| follow(&format!("{}/images?modelVersionId={version}&browsingLevel=31", sandbox.base));
+    let silent = |image: &serde_json::Value| {
+        !image["modelVersionIds"].as_array().is_some_and(|ids| ids.iter().any(|id| id.to_string() == version))
+    };
+    assert!(listed(&version).iter().any(silent), "every image names version {version}");
+
+    let models = walk("models", "models", super::ALL_PARAMS, "");
+    let each = "for_each = { table = \"model_versions\", column = \"id\", param = \"modelVersionId\" }";
+    let images = [3, 28].map(|levels| {
+        walk(&format!("images_{levels}"), "images", &format!("browsingLevel = {levels}, {PICTURES}, limit = 20"), each)
+    });
+    let (room, _) = crawl(&sandbox, &[vec![models], images.to_vec()].concat(), 0);
+    let versions = column(&room, "model_versions", "id");
+    let pair = |row: &serde_json::Value| format!("{}-{}", row["image_id"], row["model_version_id"]);
+    let known = all.iter().filter(|row| versions.contains(&row["model_version_id"].to_string()));
+    let mut known: Vec<String> = known.map(|row| format!("\"{}\"", pair(row))).collect();
+    known.sort_unstable();
+    assert_eq!(column(&room, "gallery_images", "image_id || '-' || model_version_id"), known);
+    assert_eq!(one(&room, "SELECT count(*) FROM gallery_images ANTI JOIN images ON id = image_id"), 0);
 }
 
 #[test]
