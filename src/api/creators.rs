@@ -7,6 +7,7 @@ use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
 use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_numbered};
 use super::object::object;
 use super::rejection::Reason;
+use super::twins::{Key, Keyed, Sieve};
 use super::value::{Text, text};
 use crate::table::{Tables, creators};
 
@@ -42,13 +43,21 @@ object! {
     }
 }
 
+impl Keyed for Creator<'_> {
+    const NOUN: &'static str = "creator";
+
+    fn key(&self) -> Option<Key<'_>> {
+        text(&self.username).map(Key::Name)
+    }
+}
+
 impl Item for Creator<'_> {}
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
     repaired(body, |text| take_numbered(text, asked, into, never_stray, push_rows))
 }
 
-fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
     into.creators.push(creators::Row {
         username: text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?,
         model_count: creator.model_count,

@@ -1,6 +1,7 @@
 //! What answers have in common: lists of items with metadata that names the next page, and single items looked up.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
@@ -9,6 +10,7 @@ use super::endpoint::Asked;
 use super::object::object;
 use super::rejection::Reason;
 use super::repair::repair;
+use super::twins::{self, Key, Keyed, Sieve, Twin};
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
@@ -19,6 +21,9 @@ pub struct Page {
     pub items: u64,
     /// Items that no table could take; their text is in `rejects`.
     pub rejects: u64,
+    /// Things, items and parts of them, that came before on the page and were left out; the text of an item is in `rejects` where
+    /// such a one differs from what came first. Nothing is missing without them.
+    pub twins: u64,
     /// Items without a name to be known by; their text is in `rejects` too, but nothing is missing without them.
     pub nameless: u64,
     /// The ids of the items taken; none where items have no id.
@@ -99,20 +104,15 @@ pub(super) fn is_mature(levels: Option<i64>) -> bool {
 }
 
 /// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
-pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables) -> Result<Taken, Reason>;
+pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables, &mut Sieve) -> Result<Taken, Reason>;
 
 /// Why an item is not among what was asked for, where it tells.
 pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<Reason>;
 
 /// A thing that a page lists.
-pub(super) trait Item {
+pub(super) trait Item: Keyed {
     /// Filters of which an item may be silent although it passed them.
     const SILENT: &'static [&'static str] = &[];
-
-    /// Its id, where it has one.
-    fn id(&self) -> Option<i64> {
-        None
-    }
 
     /// Whether it shows that this filter of the question is in force.
     fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
@@ -162,7 +162,7 @@ impl Metadata<'_> {
 }
 
 /// A cursor, text or whole number; nothing inside when it is anything else, or empty.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Token(Option<String>);
 
 impl<'de> Accept<'de> for Token {
@@ -308,14 +308,21 @@ fn take<'a, T: Accept<'a> + Item>(
     }
     let unshown = if asked.compared || strays { Vec::new() } else { unshown(&items, &page, asked) };
     if !unshown.is_empty() {
-        let ids = items.iter().filter_map(|item| valued(item)?.id()).collect();
-        return Page { unshown, ids, ..page };
+        let id = |item: &Slot<T>| if let Some(Key::Id(id)) = valued(item)?.key() { Some(id) } else { None };
+        return Page { unshown, ids: items.iter().filter_map(id).collect(), ..page };
     }
+    let (mut sieve, mut twins, mut shown) = (Sieve::default(), doubles(&items), vec![false; items.len()]);
     let mut foreign = 0;
     for (position, item) in items.into_iter().enumerate() {
+        let (first, differs) = twins.remove(&position).unwrap_or((position, None));
+        if shown[first] {
+            page.twins += 1;
+            keep(position, differs, body, asked, into);
+            continue;
+        }
         let taken = match item {
             Slot::Value(item) => match stray(&item, asked) {
-                None => rows(item, asked, into),
+                None => rows(item, asked, into, &mut sieve),
                 Some(reason) => {
                     foreign += 1;
                     page.foreign.get_or_insert_with(|| reason.text.to_string());
@@ -324,18 +331,40 @@ fn take<'a, T: Accept<'a> + Item>(
             },
             Slot::Null | Slot::Odd(_) => Err(Reason::no_item()),
         };
+        let within = sieve.take();
+        page.twins += within.count;
         match taken {
-            Ok(taken) => page.note(taken),
+            Ok(taken) => {
+                page.note(taken);
+                shown[first] = true;
+                keep(position, within.reason, body, asked, into);
+            }
             Err(reason) => {
-                let item = item_text(body, position);
-                let (position, item) = (position as i64, item.as_deref());
-                into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
                 *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
+                keep(position, Some(reason), body, asked, into);
             }
         }
     }
     page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
+}
+
+/// The items that came before on the page, by place: where they came first, and the reason to keep those that differ.
+fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Option<Reason>)> {
+    let keys = items.iter().map(|item| valued(item).and_then(Keyed::key));
+    let double = |Twin { place, first }| {
+        let differs = valued(&items[place]).filter(|_| items[place] != items[first]);
+        (place, (first, differs.map(twins::reason)))
+    };
+    twins::twins(keys).into_iter().map(double).collect()
+}
+
+/// Keeps the text of an item, where there is a reason to.
+fn keep(position: usize, reason: Option<Reason>, body: &str, asked: &Asked<'_>, into: &mut Tables) {
+    let Some(reason) = reason else { return };
+    let item = item_text(body, position);
+    let (position, item) = (position as i64, item.as_deref());
+    into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
 }
 
 fn valued<T>(item: &Slot<T>) -> Option<&T> {

@@ -3,7 +3,7 @@
 use super::value::json_text;
 
 /// The fields no column takes, as a JSON object that is still open; empty when there are none.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Extra(String);
 
 impl Extra {

@@ -11,6 +11,8 @@ use super::extra::Extra;
 use super::image_meta::Meta;
 use super::object::object;
 use super::rejection::Reason;
+use super::twins::{Key, Keyed, Sieve};
+use super::username::{is_told, same_user};
 use super::value::{Accept, Instant, Slot, Text, json_text, text};
 use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
 
@@ -58,7 +60,7 @@ object! {
 }
 
 /// `modelVersionIds`: each once. Elements that are no ids are left, as JSON text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Ids {
     ids: BTreeSet<i64>,
     left: Vec<String>,
@@ -82,7 +84,7 @@ impl<'de> Accept<'de> for Ids {
 }
 
 /// `tags`: ids and names. What a row does not take of an element is left, as a JSON object with the tag's id.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Tags<'a> {
     tags: Vec<(i64, Option<Text<'a>>)>,
     left: Vec<String>,
@@ -122,13 +124,25 @@ impl<'a> Tags<'a> {
     }
 }
 
+impl Keyed for Image<'_> {
+    const NOUN: &'static str = "image";
+
+    fn key(&self) -> Option<Key<'_>> {
+        self.id.map(Key::Id)
+    }
+}
+
+impl Keyed for (i64, Option<Text<'_>>) {
+    const NOUN: &'static str = "tag";
+
+    fn key(&self) -> Option<Key<'_>> {
+        Some(Key::Id(self.0))
+    }
+}
+
 impl Item for Image<'_> {
     /// An image names the versions that were detected in it; it is listed under the one it was posted for as well.
     const SILENT: &'static [&'static str] = &["modelVersionId", "modelId", "userId"];
-
-    fn id(&self) -> Option<i64> {
-        self.id
-    }
 
     fn shows(&self, filter: &str, asked: &Asked<'_>) -> bool {
         // With a version the server does not look at the model.
@@ -141,7 +155,12 @@ impl Item for Image<'_> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+pub(super) fn push_rows(
+    image: Image<'_>,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    sieve: &mut Sieve,
+) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = image.id.ok_or_else(|| Reason::keyless("the image", "id"))?;
     let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
@@ -153,8 +172,9 @@ pub(super) fn push_rows(image: Image<'_>, asked: &Asked<'_>, into: &mut Tables) 
             into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
         }
     }
-    if let Some(Tags { tags, left }) = tags {
+    if let Some(Tags { mut tags, left }) = tags {
         add_left("tags", &left, &mut extra);
+        sieve.sift(&mut tags);
         for (tag_id, tag) in &tags {
             into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
         }
@@ -210,16 +230,6 @@ pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<Reason> {
         return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
     }
     let (wanted, user) = (asked.param("username")?, text(&image.username)?);
-    // What the feed calls an image whose user it cannot name.
-    let told = user != "unknown";
-    (told && !same_user(wanted, user)).then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
-}
-
-/// Names are compared without case, as the server does; those of digits only have lost leading zeros on the way.
-fn same_user(a: &str, b: &str) -> bool {
-    let digits = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    if digits(a) && digits(b) {
-        return a.trim_start_matches('0') == b.trim_start_matches('0');
-    }
-    a.eq_ignore_ascii_case(b)
+    (is_told(user) && !same_user(wanted, user))
+        .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
 }

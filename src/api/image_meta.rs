@@ -16,7 +16,7 @@ use super::value::{Accept, Slot};
 use crate::table::{Provenance, Tables, image_meta, image_resources};
 
 /// The generation data of an image.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Meta<'a> {
     prompt: Option<Cow<'a, str>>,
     negative_prompt: Option<Cow<'a, str>>,

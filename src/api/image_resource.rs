@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::exact::{fields, fill, float, integer, text};
+use super::twins::{take_out, twins};
 
 /// A list of resources, and the keys its columns are read from. One key a column, so that the list can be rebuilt.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) static SOURCES: [Source; 4] = [
 ];
 
 /// One resource, as far as columns take it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Resource<'a> {
     pub(super) source: &'static str,
     pub(super) kind: Option<Cow<'a, str>>,
@@ -32,6 +33,14 @@ pub(super) struct Resource<'a> {
     pub(super) hash: Option<Cow<'a, str>>,
     pub(super) weight: Option<f64>,
     pub(super) model_version_id: Option<i64>,
+}
+
+impl Resource<'_> {
+    /// All of it but where it was listed.
+    fn identity(&self) -> impl Ord {
+        let texts = [&self.kind, &self.name, &self.hash].map(|text| text.as_deref());
+        (texts, self.weight.map(f64::to_bits), self.model_version_id)
+    }
 }
 
 impl Source {
@@ -43,7 +52,10 @@ impl Source {
             ("hashes", Some(labels)) => read_labels(labels, into),
             _ => self.read_list(json, into) && self.key != "hashes",
         };
-        exact && into.len() > before
+        // The same resource twice is one; how often it was listed stays in the list as sent.
+        let listed = into.len() - before;
+        leave_one_of_each(into, before);
+        exact && listed > 0 && into.len() == before + listed
     }
 
     fn read_list<'a>(&self, json: &'a str, into: &mut Vec<Resource<'a>>) -> bool {
@@ -77,6 +89,14 @@ impl Source {
             _ if key == self.weight => fill(&mut resource.weight, float(value)),
             _ => false,
         }
+    }
+}
+
+/// Takes out of the resources from a place on those that came before among them.
+fn leave_one_of_each(resources: &mut Vec<Resource<'_>>, from: usize) {
+    if resources.len() > from + 1 {
+        let twins = twins(resources[from..].iter().map(|resource| Some(resource.identity())));
+        take_out(resources, from, &twins);
     }
 }
 

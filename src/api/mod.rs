@@ -28,6 +28,8 @@ pub mod tags;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod twins;
+mod username;
 mod value;
 pub mod verbatim;
 mod version;

@@ -10,6 +10,7 @@ use super::endpoint::Asked;
 use super::envelope::{Item, Lack, Taken, is_mature};
 use super::object::object;
 use super::rejection::Reason;
+use super::twins::{Key, Keyed, Sieve};
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
 use crate::table::{Tables, model_tags, models};
@@ -65,7 +66,7 @@ object! {
 }
 
 /// `allowCommercialUse`: a list, the text of a Postgres array (`{Image,Rent}`), or one word, depending on the year.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Licence<'a>(Vec<Cow<'a, str>>);
 
 impl<'de> Accept<'de> for Licence<'de> {
@@ -90,7 +91,7 @@ impl<'de> Accept<'de> for Licence<'de> {
 }
 
 /// `tags`: a list of names, or of objects with a name. When they hold more than that, the whole list is kept besides.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct TagList<'a> {
     names: Vec<Cow<'a, str>>,
     whole: Option<String>,
@@ -137,13 +138,34 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     }
 }
 
+impl Keyed for Model<'_> {
+    const NOUN: &'static str = "model";
+
+    fn key(&self) -> Option<Key<'_>> {
+        self.id.map(Key::Id)
+    }
+}
+
 impl Item for Model<'_> {}
+
+impl Keyed for Cow<'_, str> {
+    const NOUN: &'static str = "tag";
+
+    fn key(&self) -> Option<Key<'_>> {
+        Some(Key::Name(self))
+    }
+}
 
 /// Appends the rows of a model, all its versions, files, hashes and images included, and returns its id.
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+pub(super) fn push_rows(
+    model: Model<'_>,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    sieve: &mut Sieve,
+) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = check(&model)?;
     let lack = lack(&model, asked);
@@ -152,15 +174,18 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
     let stats = stats.unwrap_or_default();
     extra.nest("creator", creator.extra);
     extra.nest("stats", stats.extra);
-    let tags = tags.unwrap_or_default();
+    let mut tags = tags.unwrap_or_default();
+    sieve.sift(&mut tags.names);
     if let Some(whole) = tags.whole {
         extra.add("tags", &whole);
     }
     for (position, tag) in tags.names.iter().enumerate() {
         into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
     }
-    for (position, version) in versions.into_iter().flat_map(|versions| versions.items).enumerate() {
-        version::push(version, id, Some(position as i64), at, into);
+    let mut versions = versions.map(|versions| versions.items).unwrap_or_default();
+    sieve.sift_versions(&mut versions);
+    for (position, version) in versions.into_iter().enumerate() {
+        version::push(version, id, Some(position as i64), at, into, sieve);
     }
     into.models.push(models::Row {
         id,

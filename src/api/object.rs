@@ -6,7 +6,7 @@ macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $($key:literal)|+,)* }
      $(exactly { $($raw:ident = $raw_key:literal,)* })?) => {
         $(#[$doc])*
-        #[derive(Debug, Default)]
+        #[derive(Debug, Default, PartialEq)]
         pub(super) struct $name<'a> {
             $(pub(super) $field: Option<$type>,)*
             $($(pub(super) $raw: Option<&'a str>,)*)?

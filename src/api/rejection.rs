@@ -15,11 +15,13 @@ pub enum Rejection {
     NoItem,
     /// A part of it is not what it should be.
     Part,
+    /// It, or a part of it, came before on the same page, and not the same.
+    Twin,
 }
 
 impl Rejection {
     /// All of them; where the words of several are in a reason, the first counts.
-    pub const ALL: [Self; 5] = [Self::Page, Self::Foreign, Self::Keyless, Self::NoItem, Self::Part];
+    pub const ALL: [Self; 6] = [Self::Page, Self::Twin, Self::Foreign, Self::Keyless, Self::NoItem, Self::Part];
 
     /// The words that each of its reasons has.
     const fn words(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Rejection {
             Self::Keyless => " has no `",
             Self::NoItem => "it is no JSON object",
             Self::Part => " is no object",
+            Self::Twin => "twin: ",
         }
     }
 
@@ -48,6 +51,10 @@ impl Rejection {
                  `rejects.item`."
             }
             Self::NoItem => "the server's list holds something that is no item at all. It is in `rejects.item`.",
+            Self::Twin => {
+                "the page shows the same thing twice, with different content. The first is in the tables, this one in \
+                 `rejects.item`; nothing is missing."
+            }
             Self::Part => {
                 "a part of the item is not what it should be, so its rows could not be made. All of the item is in \
                  `rejects.item`."
@@ -99,6 +106,14 @@ impl Reason {
         Self { text: Cow::Borrowed(Rejection::NoItem.words()), nameless: false }
     }
 
+    /// It came before on the same page, and not the same.
+    pub(super) fn twin(noun: &str, key: &str) -> Self {
+        Self::new(format!(
+            "{}{noun} {key} is on the page twice, with different content; the first was taken",
+            Rejection::Twin.words()
+        ))
+    }
+
     /// It is something else: `it is … not …`.
     pub(super) fn foreign(text: &str) -> Self {
         Self::new(format!("{text}{}", Rejection::Foreign.words()))
@@ -118,6 +133,7 @@ mod tests {
             (Reason::no_item(), Rejection::NoItem),
             (Reason::foreign("it is model 1, not 2"), Rejection::Foreign),
             (Reason::foreign("it is by `x has no `y`, not by `z`"), Rejection::Foreign),
+            (Reason::twin("tag", "`a has no `b`"), Rejection::Twin),
             (Reason::new(of_page("the answer has no `metadata`")), Rejection::Page),
         ];
         for (reason, kind) in &reasons {

@@ -7,6 +7,7 @@ use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
 use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_list};
 use super::object::object;
 use super::rejection::Reason;
+use super::twins::{Key, Keyed, Sieve};
 use super::value::{Text, text};
 use crate::table::{Tables, tags};
 
@@ -49,13 +50,21 @@ object! {
     }
 }
 
+impl Keyed for Tag<'_> {
+    const NOUN: &'static str = "tag";
+
+    fn key(&self) -> Option<Key<'_>> {
+        text(&self.name).map(Key::Name)
+    }
+}
+
 impl Item for Tag<'_> {}
 
 fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
     repaired(body, |text| take_list(text, asked, into, never_stray, push_rows))
 }
 
-fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
     into.tags.push(tags::Row {
         name: text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?,
         model_count: tag.model_count,

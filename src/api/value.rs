@@ -262,7 +262,7 @@ impl<'de> Accept<'de> for TextList<'de> {
 }
 
 /// A list of objects. An element that is no object is counted as a stray: the item it belongs to is rejected.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Objects<T> {
     pub(super) items: Vec<T>,
     pub(super) strays: usize,

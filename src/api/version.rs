@@ -10,6 +10,7 @@ use super::envelope::{Item, Taken};
 use super::extra::Extra;
 use super::object::object;
 use super::rejection::Reason;
+use super::twins::{Key, Keyed, Sieve};
 use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
@@ -99,7 +100,7 @@ object! {
 }
 
 /// `hashes`: algorithm → hash, with whatever is no text kept apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Hashes<'a> {
     texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     extra: Extra,
@@ -122,7 +123,45 @@ impl<'de> Accept<'de> for Hashes<'de> {
     }
 }
 
+impl Keyed for Version<'_> {
+    const NOUN: &'static str = "version";
+
+    fn key(&self) -> Option<Key<'_>> {
+        self.id.map(Key::Id)
+    }
+}
+
 impl Item for Version<'_> {}
+
+impl Keyed for File<'_> {
+    const NOUN: &'static str = "file";
+
+    fn key(&self) -> Option<Key<'_>> {
+        self.id.map(Key::Id)
+    }
+}
+
+impl Keyed for Image<'_> {
+    const NOUN: &'static str = "showcase image";
+
+    fn key(&self) -> Option<Key<'_>> {
+        self.image_id().map(Key::Id)
+    }
+}
+
+impl Image<'_> {
+    fn image_id(&self) -> Option<i64> {
+        self.id.or_else(|| text(&self.url).and_then(id_in_file_name))
+    }
+}
+
+impl Keyed for (Cow<'_, str>, Cow<'_, str>) {
+    const NOUN: &'static str = "hash";
+
+    fn key(&self) -> Option<Key<'_>> {
+        Some(Key::Name(&self.0))
+    }
+}
 
 /// The version's id, when every part of it has the key that its table needs.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
@@ -143,15 +182,27 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(version: Version<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken, Reason> {
+pub(super) fn push_rows(
+    version: Version<'_>,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+    sieve: &mut Sieve,
+) -> Result<Taken, Reason> {
     let id = check(&version)?;
     let model_id = version.model_id.ok_or_else(|| Reason::keyless("the version", "modelId"))?;
-    push(version, model_id, None, &asked.at, into);
+    push(version, model_id, None, &asked.at, into, sieve);
     Ok(Taken { id: Some(id), ..Taken::default() })
 }
 
 /// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.
-pub(super) fn push(version: Version<'_>, model_id: i64, position: Option<i64>, at: &Provenance<'_>, into: &mut Tables) {
+pub(super) fn push(
+    version: Version<'_>,
+    model_id: i64,
+    position: Option<i64>,
+    at: &Provenance<'_>,
+    into: &mut Tables,
+    sieve: &mut Sieve,
+) {
     // `check` has seen the id of every version and file.
     let Some(id) = version.id else { return };
     let Version { stats, files, images, mut extra, .. } = version;
@@ -160,10 +211,14 @@ pub(super) fn push(version: Version<'_>, model_id: i64, position: Option<i64>, a
         extra.add("modelId", &other.to_string());
     }
     extra.nest("stats", stats.extra);
-    for file in files.into_iter().flat_map(|files| files.items) {
-        push_file(file, id, model_id, at, into);
+    let mut files = files.map(|files| files.items).unwrap_or_default();
+    let mut images = images.map(|images| images.items).unwrap_or_default();
+    sieve.sift(&mut files);
+    sieve.sift(&mut images);
+    for file in files {
+        push_file(file, id, model_id, at, into, sieve);
     }
-    for (position, image) in images.into_iter().flat_map(|images| images.items).enumerate() {
+    for (position, image) in images.into_iter().enumerate() {
         push_image(image, id, model_id, position as i64, at, into);
     }
     into.model_versions.push(model_versions::Row {
@@ -197,11 +252,19 @@ pub(super) fn push(version: Version<'_>, model_id: i64, position: Option<i64>, a
     });
 }
 
-fn push_file(file: File<'_>, version_id: i64, model_id: i64, at: &Provenance<'_>, into: &mut Tables) {
+fn push_file(
+    file: File<'_>,
+    version_id: i64,
+    model_id: i64,
+    at: &Provenance<'_>,
+    into: &mut Tables,
+    sieve: &mut Sieve,
+) {
     let Some(id) = file.id else { return };
     let File { metadata, hashes, mut extra, .. } = file;
     let metadata = metadata.unwrap_or_default();
-    let hashes = hashes.unwrap_or_default();
+    let mut hashes = hashes.unwrap_or_default();
+    sieve.sift(&mut hashes.texts);
     for (algorithm, hash) in &hashes.texts {
         into.file_hashes.push(file_hashes::Row { version_id, file_id: id, algorithm, hash: Some(hash), at });
     }
@@ -231,13 +294,12 @@ fn push_file(file: File<'_>, version_id: i64, model_id: i64, at: &Provenance<'_>
 }
 
 fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, at: &Provenance<'_>, into: &mut Tables) {
-    let url = text(&image.url);
     into.version_images.push(version_images::Row {
         version_id,
         position,
-        image_id: image.id.or_else(|| url.and_then(id_in_file_name)),
+        image_id: image.image_id(),
         model_id,
-        url,
+        url: text(&image.url),
         r#type: text(&image.kind),
         nsfw: image.nsfw.as_ref().map(|word| &*word.0),
         nsfw_level: image.nsfw_level,

@@ -142,6 +142,14 @@ pub enum Damage {
         /// The last commit whose parts were removed.
         commit: u64,
     },
+    /// Rows of a snapshot would have one key.
+    #[error("table `{table}` holds the key {key} twice where it may be there once")]
+    DoubledKey {
+        /// The table.
+        table: &'static str,
+        /// Its key's columns and their values.
+        key: String,
+    },
     /// `latest` is a file or a directory.
     #[error(
         "`latest` is no link, as where a dataset was copied by what follows links; remove it: the next run makes it anew"

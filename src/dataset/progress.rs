@@ -14,6 +14,9 @@ pub struct Walk {
     pub items: u64,
     /// Items no table could take.
     pub rejects: u64,
+    /// Things that came twice on one page and were taken once; nothing is missing without the others.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub twins: u64,
     /// Items without a name to be known by: they are in `rejects` too, and nothing is missing without them.
     #[serde(skip_serializing_if = "is_none", default)]
     pub nameless: u64,

@@ -88,7 +88,7 @@ fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn Fn
         ));
     }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
-    let known = known.unwrap_or(walk.items) + walk.rejects;
+    let known = known.map_or(walk.items, |known| known + walk.twins) + walk.rejects;
     if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known + nameless < *told) {
         let without_name = match walk.nameless {
             0 => String::new(),

@@ -35,6 +35,9 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
         if walk.nameless > 0 {
             say(format!("{} without a name, kept in `rejects`", several(walk.nameless, "item")));
         }
+        if walk.twins > 0 {
+            say(format!("{} came twice on one page, and counted once", several(walk.twins, "thing")));
+        }
         if walk.appeared > 0 {
             say(format!("{} appeared while it was under way, taken at its end", several(walk.appeared, "item")));
         }

@@ -84,6 +84,7 @@ impl Standing {
         self.walk.pages += 1;
         self.walk.items += page.items;
         self.walk.rejects += page.rejects;
+        self.walk.twins += page.twins;
         self.walk.nameless += page.nameless;
         self.walk.nameless_together = self.walk.nameless_together.max(page.nameless);
         self.walk.lacking += page.lacking;

@@ -41,4 +41,5 @@ mod studies;
 mod support;
 mod tls;
 mod traps;
+mod twins;
 mod watch;

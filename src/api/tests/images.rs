@@ -269,6 +269,9 @@ fn images_that_were_not_asked_for_are_rejects() {
         (r#"{"id":1,"username":7}"#, "username=007", None),
         (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was asked for")),
         (r#"{"id":1,"username":"unknown"}"#, "username=bob", None),
+        (r#"{"id":1,"username":"null"}"#, "username=bob", None),
+        (r#"{"id":1,"username":5000}"#, "username=5e3", None),
+        (r#"{"id":1,"username":1e22}"#, "username=10000000000000000000000", None),
         (tells, "modelId=9", None),
     ];
     for (item, query, reason) in cases {

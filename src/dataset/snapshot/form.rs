@@ -169,6 +169,14 @@ impl Place {
         self.pass() == other.pass() && self.page() == other.page() && self.walk() == other.walk()
     }
 
+    /// A number or a name in the row, as text.
+    pub(super) fn shown(&self, column: &str) -> String {
+        let Some(column) = self.batch.rows.column_by_name(column) else { return String::new() };
+        let number = column.as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(self.row).to_string());
+        let name = || column.as_string_opt::<i32>().map(|names| format!("`{}`", names.value(self.row)));
+        number.or_else(name).unwrap_or_default()
+    }
+
     /// An instant in the row.
     pub(super) fn instant(&self, column: &str) -> Option<i64> {
         let column = self.batch.rows.column_by_name(column)?;

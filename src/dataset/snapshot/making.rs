@@ -9,7 +9,7 @@ use super::merge::Merge;
 use super::passes::Passes;
 use super::run::rows_of;
 use super::shelf::path_in;
-use super::sink::{Purpose, Shape, Sink, write};
+use super::sink::{Purpose, Shape, Sink, Unique, write};
 use super::winner::{choose, copy, follow, thin};
 use crate::dataset::layout::{Layout, is_run};
 use crate::dataset::ranges::fingerprint;
@@ -27,6 +27,8 @@ const RUN_WIDTH: usize = 8;
 pub(super) struct Making<'a> {
     pub(super) storage: &'a dyn Storage,
     pub(super) passes: &'a Passes,
+    /// The dataset.
+    pub(super) dataset: &'a Path,
     /// The directory it is made in.
     pub(super) draft: &'a Path,
     /// What every file's metadata tells.
@@ -121,7 +123,7 @@ impl Making<'_> {
     /// Merges some files into a run: of things only the observations that may still win.
     fn run(&self, table: &'static Table, run: &Path, chunk: &[PathBuf], each_pass: bool) -> Result<(), Error> {
         let marks = if table.role() == Role::Entity { 2 } else { 0 };
-        let shape = Shape { columns: row_columns(table), marks, purpose: Purpose::Run };
+        let shape = Shape { columns: row_columns(table), marks, purpose: Purpose::Run, unique: None };
         write(self.storage, run, &shape, &mut |sink| {
             let mut merge = self.merge(Form::of_rows(table), chunk)?;
             if marks == 0 { copy(&mut merge, sink) } else { thin(&mut merge, self.passes, each_pass, sink) }
@@ -140,9 +142,10 @@ impl Making<'_> {
             File { table: table.name.to_owned(), history, rows: 0, bytes: 0, hash: String::new(), rewritten: true };
         let Some(path) = path_in(self.draft, &file) else { return Ok(()) };
         let columns = if history { table.history_columns() } else { table.snapshot_columns() };
-        write(self.storage, &path, &Shape { columns, marks, purpose: Purpose::Readers(&self.facts) }, &mut |sink| {
-            fill(self, sink)
-        })?;
+        // A history tells of a thing once for each time that it changed.
+        let unique = (!history).then(|| Unique { dataset: self.dataset.to_owned(), table });
+        let shape = Shape { columns, marks, purpose: Purpose::Readers(&self.facts), unique };
+        write(self.storage, &path, &shape, &mut |sink| fill(self, sink))?;
         (file.bytes, file.hash) = fingerprint(self.storage, &path)?;
         file.rows = rows_of(self.storage, &path)?;
         self.files.push(file);

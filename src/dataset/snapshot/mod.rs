@@ -248,8 +248,8 @@ impl Work<'_> {
             ("commit", inventory.commit.to_string()),
             ("commit_hash", inventory.commit_hash.clone()),
         ];
-        let mut making =
-            Making { storage: self.storage, passes: self.passes, draft: &draft, facts, runs: 0, files: Vec::new() };
+        let (storage, passes, dataset) = (self.storage, self.passes, self.layout.root());
+        let mut making = Making { storage, passes, dataset, draft: &draft, facts, runs: 0, files: Vec::new() };
         let made = self.fill(&mut making, base, history).and_then(|()| {
             inventory.from = base.map(|base| base.inventory.snapshot);
             inventory.files = std::mem::take(&mut making.files);

@@ -8,11 +8,12 @@ use parquet::arrow::ArrowWriter;
 use super::form::{Place, schema};
 use super::merge::Sheet;
 use super::run::RunWriter;
+use crate::dataset::commit::Damage;
 use crate::dataset::part::properties;
 use crate::dataset::storage::Storage;
 use crate::dataset::store::as_io;
 use crate::dataset::{During, Error};
-use crate::table::Column;
+use crate::table::{Column, Table};
 
 /// How hard files that are read for weeks are pressed.
 const LEVEL: i32 = 2;
@@ -25,6 +26,15 @@ pub(super) struct Shape<'a> {
     pub(super) marks: usize,
     /// What it is for.
     pub(super) purpose: Purpose<'a>,
+    /// Whose rows have no key twice; `None` where a key may come again.
+    pub(super) unique: Option<Unique>,
+}
+
+/// A table whose rows, given in the order of their keys, have none twice.
+#[derive(Clone)]
+pub(super) struct Unique {
+    pub(super) dataset: PathBuf,
+    pub(super) table: &'static Table,
 }
 
 /// What a file is written for.
@@ -45,11 +55,24 @@ pub(super) struct Sink<'a> {
     writer: Writer<&'a mut (dyn Write + Send)>,
     sheet: Sheet,
     path: PathBuf,
+    unique: Option<Unique>,
+    /// The key of the last row; empty before the first.
+    last_key: Vec<u8>,
 }
 
 impl Sink<'_> {
     /// Appends a row.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when its key came before and must not come again.
     pub(super) fn push(&mut self, place: &Place, marks: &[Option<i64>]) -> Result<(), Error> {
+        if let Some(unique) = &self.unique {
+            if self.last_key == place.key() {
+                return Err(unique.doubled(place));
+            }
+            self.last_key.clear();
+            self.last_key.extend_from_slice(place.key());
+        }
         self.sheet.push(place, marks);
         if self.sheet.is_full() { self.flush() } else { Ok(()) }
     }
@@ -62,6 +85,15 @@ impl Sink<'_> {
             Writer::Parquet(writer) => writer.write(&rows).map_err(as_io),
         }
         .during("write", &self.path)
+    }
+}
+
+impl Unique {
+    fn doubled(&self, place: &Place) -> Error {
+        let values = self.table.key.iter().map(|column| format!("{column} {}", place.shown(column)));
+        let key = values.collect::<Vec<_>>().join(", ");
+        let damages = vec![Damage::DoubledKey { table: self.table.name, key }];
+        Error::Damaged { dataset: self.dataset.clone(), damages }
     }
 }
 
@@ -98,7 +130,8 @@ pub(super) fn write(
     let mut failed = None;
     let written = storage.write(path, &mut |to| {
         let sheet = Sheet::new(schema(&shape.columns), shape.marks);
-        let mut sink = Sink { writer: Writer::new(to, shape)?, sheet, path: path.to_owned() };
+        let (writer, unique) = (Writer::new(to, shape)?, shape.unique.clone());
+        let mut sink = Sink { writer, sheet, path: path.to_owned(), unique, last_key: Vec::new() };
         match fill(&mut sink).and_then(|()| sink.flush()) {
             Ok(()) => sink.writer.close(),
             Err(error) => {

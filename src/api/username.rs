@@ -1,0 +1,79 @@
+//! Which names are the same user's, after a server has read names as numbers.
+
+/// Whether two names are one user's: as numbers where both look like one, because the server sends `0222` as 222 and `5e3` as
+/// 5000; else without case.
+pub(super) fn same_user(a: &str, b: &str) -> bool {
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.eq_ignore_ascii_case(b),
+    }
+}
+
+/// Whether a name says who it is: the feed sends others for users it cannot name.
+pub(super) fn is_told(name: &str) -> bool {
+    !matches!(name, "unknown" | "null")
+}
+
+/// The number that JavaScript's `Number()` makes of a text; `None` where it makes none.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let digits = |radix: u32| {
+        let digits = text[2..].chars().map(|c| c.to_digit(radix).map(f64::from));
+        digits
+            .collect::<Option<Vec<f64>>>()
+            .filter(|digits| !digits.is_empty())
+            .map(|digits| digits.into_iter().fold(0.0, |number, digit| number * f64::from(radix) + digit))
+    };
+    match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => digits(16),
+        [b'0', b'o' | b'O', ..] => digits(8),
+        [b'0', b'b' | b'B', ..] => digits(2),
+        decimal if decimal.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {
+            text.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_as_numbers_where_both_are() {
+        let cases = [
+            ("Ann", "ann", true),
+            ("Ann", "Anna", false),
+            ("0222", "222", true),
+            ("222", "2220", false),
+            ("5e3", "5000", true),
+            ("5E3", "5000", true),
+            ("5e3", "5e+3", true),
+            ("e5", "E5", true),
+            ("e5", "5", false),
+            ("", "0", true),
+            ("", "ann", false),
+            ("10000000000000000000000", "1e+22", true),
+            ("12345678901234567890", "12345678901234567000", true),
+            ("0x1F", "31", true),
+            ("0x", "0", false),
+            ("0xg", "0XG", true),
+            ("0b11", "3", true),
+            ("0o17", "15", true),
+            ("1_000", "1000", false),
+            ("12a", "12A", true),
+            ("12a", "12", false),
+            ("null", "0", false),
+            ("infinity", "Infinity", true),
+            ("NaN", "nan", true),
+            ("\u{e9}", "\u{e8}", false),
+        ];
+        for (a, b, same) in cases {
+            assert_eq!((same_user(a, b), same_user(b, a)), (same, same), "`{a}` `{b}`");
+        }
+        assert!(is_told("0") && !is_told("null") && !is_told("unknown"));
+    }
+}
