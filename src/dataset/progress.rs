@@ -194,6 +194,8 @@ pub enum Why {
     PagingCap,
     /// The server refused the cursor.
     CursorRefused,
+    /// The server put the API key into the cursor.
+    KeyInCursor,
     /// The server refused the request.
     Refused,
     /// The server answered with other things than were asked for.
@@ -227,13 +229,14 @@ impl Walk {
 
 impl Why {
     /// All of them, from good to bad.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Complete,
         Self::NotFound,
         Self::Unlistable,
         Self::CursorLoop,
         Self::PagingCap,
         Self::CursorRefused,
+        Self::KeyInCursor,
         Self::Refused,
         Self::Unheeded,
         Self::Unreadable,
@@ -258,6 +261,10 @@ impl Why {
             Self::CursorRefused => {
                 "the server refused the cursor, as when it belongs to another sort. The next pass begins anew."
             }
+            Self::KeyInCursor => {
+                "the server repeated the API key in the cursor of the next page. The key is masked in whatever the server \
+                 sends, and a masked cursor leads nowhere. Crawl without a key, or ask another server."
+            }
             Self::Refused => "the server refused the request: one of the parameters is wrong.",
             Self::Unheeded => {
                 "the server answered with other things than were asked for, as when it ignores a filter. They are kept in \
@@ -278,6 +285,7 @@ impl Why {
             Self::CursorLoop => "cursor_loop",
             Self::PagingCap => "paging_cap",
             Self::CursorRefused => "cursor_refused",
+            Self::KeyInCursor => "key_in_cursor",
             Self::Refused => "refused",
             Self::Unheeded => "unheeded",
             Self::NotFound => "not_found",

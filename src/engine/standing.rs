@@ -7,6 +7,7 @@ use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
 use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
 use crate::dataset::manifest::Met;
+use crate::fetch::is_masked;
 
 /// How many of the last ids are remembered: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -136,6 +137,10 @@ impl Standing {
             self.note_the_end(asked, page);
             return Err(complete());
         };
+        if is_masked(named) {
+            let detail = format!("the server repeated the API key in the cursor behind page {}", asked.page);
+            return Err(End { why: Why::KeyInCursor, detail: Some(detail) });
+        }
         let mut cursor = match next(&asked.params, named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {

@@ -13,6 +13,7 @@ mod damage;
 mod damaged_snapshot;
 mod disks;
 mod download;
+mod echo;
 mod faults;
 mod get;
 mod halting;
