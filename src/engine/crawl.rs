@@ -21,7 +21,7 @@ use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
 use super::walk;
-use super::{Error, Outcome, pass, snapshot};
+use super::{Error, Outcome, account, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
@@ -88,7 +88,12 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         earlier: &earlier,
         claimed: &Claimed::default(),
     };
-    let left = walk_all(crawl, &states, &dataset, shared).await;
+    let refusal = if options.key.is_some() { account::refusal(shared).await } else { Ok(None) };
+    let left = match refusal {
+        Ok(Some(reason)) => Ok(vec![Left::KeyRefused(reason)]),
+        Ok(None) => walk_all(crawl, &states, &dataset, shared).await,
+        Err(error) => Err(error),
+    };
 
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();

@@ -196,11 +196,16 @@ pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, shared: 
 }
 
 /// Whether a cache in front of the server gave the answer: it may be minutes old.
-pub(super) fn is_cached(answer: &Answer) -> bool {
-    answer
-        .cache_status
-        .as_deref()
-        .is_some_and(|status| !status.eq_ignore_ascii_case("MISS") && !status.eq_ignore_ascii_case("DYNAMIC"))
+fn is_cached(answer: &Answer) -> bool {
+    // All other words, `EXPIRED` and `BYPASS` among them, mean that the server itself was asked.
+    const FROM_CACHE: [&str; 4] = ["HIT", "STALE", "UPDATING", "REVALIDATED"];
+    let status = answer.cache_status.as_deref().unwrap_or_default().trim();
+    FROM_CACHE.iter().any(|word| status.eq_ignore_ascii_case(word))
+}
+
+/// True when a cache gave the answer that is a failure.
+pub(super) fn is_from_cache(failure: &Failure) -> bool {
+    failure.answer.as_deref().is_some_and(is_cached)
 }
 
 fn unfinished(asked: &Asked, reason: String, shared: Shared<'_>) -> Left {

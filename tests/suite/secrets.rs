@@ -256,7 +256,7 @@ fn a_redirect_takes_the_key_to_no_other_origin() {
 #[test]
 fn no_error_shows_the_key() {
     for source in SOURCES {
-        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,nth=2,times=0"]);
+        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,nth=3,times=0"]);
         let room = room(source, &refusing.base);
         for arguments in TALKATIVE {
             assert_exit(&crawl(&room, source, arguments), 77);
