@@ -22,9 +22,15 @@ pub struct Walk {
     pub nameless_together: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
-    /// Items that show anything above PG13, or do not tell.
+    /// Items that show nothing of PG or PG13, or do not tell: a server that clamps a region sends none.
     #[serde(default)]
     pub mature: u64,
+    /// Items of PG or PG13 that came although levels above were asked for too.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub mild: u64,
+    /// Items of PG or PG13 that came although only levels above were asked for.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub unasked_mild: u64,
     /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
@@ -78,6 +84,9 @@ pub struct Walk {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub end: Option<End>,
 }
+
+/// Items of PG and PG13, of all levels asked for, that come without any other before that looks like a clamp.
+const CLAMP_ITEMS: u64 = 500;
 
 /// Troubles told in full; the others are only counted.
 pub const TROUBLES_MAX: usize = 100;
@@ -216,14 +225,20 @@ impl Walk {
     /// Whether rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
-        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty()
+        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty() || self.is_clamped()
     }
 
-    /// Whether every page up to the list's end was taken. Items that no table takes, or that no list shows, do not count
-    /// against it: walking the list again would not find them.
+    /// True when the server seems to hide what is above PG13 from this region: of all that was asked for, nothing above came.
+    /// On some hosts an image counts by the level of its model too, so that a mild one alone proves nothing.
+    pub fn is_clamped(&self) -> bool {
+        self.mature == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
+    }
+
+    /// Whether every page up to the list's end was taken, and nothing hidden. Items that no table takes, or that no list
+    /// shows, do not count against it: walking the list again would not find them.
     pub fn saw_the_end(&self) -> bool {
         let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end)
+        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end) && !self.is_clamped()
     }
 }
 

@@ -7,6 +7,7 @@ mod account;
 mod again;
 mod book;
 mod claims;
+mod clamp;
 mod committer;
 pub mod crawl;
 pub mod doubts;

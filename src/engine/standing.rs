@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use super::clamp;
 use super::job::{Asked, EDGE, Rest, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
@@ -90,6 +91,7 @@ impl Standing {
         self.walk.lacking += page.lacking;
         self.walk.repeats += repeats;
         self.walk.mature += page.mature;
+        clamp::count(&mut self.walk, asked, page);
         self.walk.told = page.items_told.or(self.walk.told);
         if asked.key.is_none() {
             self.walk.hollow.extend(&page.hollow);

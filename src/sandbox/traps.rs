@@ -98,7 +98,10 @@ impl Traps {
             "A page of images by modelVersionId, or of models by types, asked for the first time now and then ignores that filter.",
         ),
         ("hidden-persons", "Models of real persons are in no list, and looked up they are not found."),
-        ("region-clamp", "Everything above PG13 is silently missing, as in a restricted region (not part of all)."),
+        (
+            "region-clamp",
+            "As in a restricted region, models that show nothing of PG or PG13 are silently missing, and images are those of PG and PG13 whatever levels are asked for (not part of all).",
+        ),
         (
             "forged-cursors-refused",
             "A cursor that names no row, as one made up for a time window, is refused (not part of all).",
