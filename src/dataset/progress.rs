@@ -34,7 +34,7 @@ pub struct Walk {
     /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
-    /// When its first answer came (milliseconds since 1970), by the server's clock where it tells the time.
+    /// When its first answer came (milliseconds since 1970), by the server's clock or this machine's, whichever is behind.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub began: Option<i64>,
     /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one; never later than

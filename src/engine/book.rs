@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
+use super::clocks;
 use super::committer::Committer;
 use super::job::{Asked, Job, Step};
 use super::monitor::{Event, Monitor};
@@ -46,6 +49,8 @@ pub(super) struct Book {
     pass: u64,
     walks: BTreeMap<String, Standing>,
     tables: Tables,
+    /// It was told that the server's clock and this machine's differ.
+    clocks_told: bool,
     /// When the oldest uncommitted change was made; `None` while there is none.
     changed: Option<Instant>,
     /// Whether a commit is due at once: a walk is over.
@@ -73,6 +78,7 @@ impl Book {
             pass: pass.number,
             walks: Standing::all(pass.walks, pass.met),
             tables: Tables::default(),
+            clocks_told: false,
             changed: None,
             urgent: false,
             committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
@@ -175,7 +181,7 @@ impl Book {
             repairs: page.repairs,
             bytes: bytes as u64,
         });
-        let now = answer.date.map_or(at.fetched_at, |date| date.as_millisecond());
+        let now = self.now(answer.date);
         let walk = self.walk(&asked.walk);
         walk.began(now);
         walk.count(asked, &page);
@@ -188,6 +194,18 @@ impl Book {
             Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
             Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
         })
+    }
+
+    /// Now (milliseconds since 1970), when the server says it is `date`. Clocks that differ are told of once.
+    fn now(&mut self, date: Option<Timestamp>) -> i64 {
+        let here = Timestamp::now();
+        if !self.clocks_told
+            && let Some(difference) = clocks::difference(date, here)
+        {
+            self.clocks_told = true;
+            tracing::warn!("{difference}");
+        }
+        clocks::earlier(date, here)
     }
 
     /// Moves a strand to the cursor the server named, or ends it.
@@ -305,6 +323,6 @@ fn provenance(pass: u64, walk: &str, page: u64) -> Provenance<'_> {
         pass: i64::try_from(pass).unwrap_or(i64::MAX),
         walk,
         page: i64::try_from(page).unwrap_or(i64::MAX),
-        fetched_at: jiff::Timestamp::now().as_millisecond(),
+        fetched_at: Timestamp::now().as_millisecond(),
     }
 }

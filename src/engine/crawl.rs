@@ -21,7 +21,7 @@ use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
 use super::walk;
-use super::{Error, Outcome, account, pass, snapshot};
+use super::{Error, Outcome, account, clocks, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
@@ -63,7 +63,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let dataset = options.dataset.clone();
     let store = Store::open(options.dataset, Arc::new(Disk))?;
     let owed = crawl.snapshot.take && is_owed(&store)?;
-    let pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();
@@ -100,6 +101,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let mut outcome = judge(left?, &walks);
     let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
+    doubts.extend(misdated);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }

@@ -8,6 +8,7 @@ mod again;
 mod book;
 mod claims;
 mod clamp;
+mod clocks;
 mod committer;
 pub mod crawl;
 pub mod doubts;
