@@ -71,6 +71,13 @@ pub struct Walk {
     /// How many strands ended for which reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub ends: BTreeMap<Why, u64>,
+    /// Of a walk over a list that the crawl file holds: values of it that the server shows nothing of, the first
+    /// [`TROUBLES_MAX`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unknown: Vec<String>,
+    /// The number of all such values.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub unknown_values: u64,
     /// What went wrong: the first [`TROUBLES_MAX`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub troubles: Vec<Trouble>,

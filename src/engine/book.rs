@@ -20,6 +20,7 @@ use super::reading::{self, Reading};
 use super::report::Tally;
 use super::standing::Standing;
 use super::stop::Stop;
+use super::unknown;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::api::pseudonym::Pseudonyms;
@@ -169,7 +170,7 @@ impl Book {
             self.hide.as_ref(),
             &mut self.tables,
         )?;
-        if page.doubtful && !asked.again {
+        if (page.doubtful || unknown::is_empty(asked, &page)) && !asked.again {
             return Ok(Step::Again);
         }
         self.push_page(asked, answer, bytes, &page, &at);
@@ -185,6 +186,7 @@ impl Book {
         let walk = self.walk(&asked.walk);
         walk.began(now);
         walk.count(asked, &page);
+        walk.note_unknown(&unknown::values(asked, &page));
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
@@ -218,6 +220,9 @@ impl Book {
 
     fn end(&mut self, asked: &Asked, end: &End) -> Step {
         let walk = self.walk(&asked.walk);
+        if asked.listed && end.why == Why::NotFound {
+            walk.note_unknown(&[&asked.strand]);
+        }
         walk.forget(asked);
         walk.end(&asked.strand, end);
         Step::Over

@@ -21,7 +21,7 @@ use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
 use super::walk;
-use super::{Error, Outcome, account, clocks, pass, snapshot};
+use super::{Error, Outcome, account, clocks, pass, snapshot, unknown};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
@@ -46,6 +46,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and begins the next.
     pub restart: bool,
+    /// Tells of values listed in the crawl file that the server shows nothing of.
+    pub tells_unknown: bool,
     /// Hides people's names in everything that is stored.
     pub hide: Option<Pseudonyms>,
     /// Where the run's numbers are written for Prometheus, if anywhere.
@@ -82,6 +84,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared = Shared {
         base: &options.base,
+        tells_unknown: options.tells_unknown,
         fetcher: &fetcher,
         ledger: &ledger,
         stop: &options.stop,
@@ -102,6 +105,12 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
     doubts.extend(misdated);
+    let unknown = unknown::told(crawl, &walks);
+    unknown.iter().for_each(|text| tracing::warn!("{text}"));
+    if outcome == Outcome::Complete && !unknown.is_empty() {
+        outcome = Outcome::Doubtful;
+    }
+    doubts.extend(unknown);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }

@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) limit: u32,
     /// Whether it is asked for once more because the first answer was doubtful.
     pub(super) again: bool,
+    /// Its value stands in a list of the crawl file, and who wrote it there expects something.
+    pub(super) listed: bool,
     /// Its address.
     pub(super) url: PageUrl,
 }

@@ -32,6 +32,7 @@ mod standing;
 pub mod stop;
 mod strand;
 mod thread;
+mod unknown;
 mod walk;
 mod windows;
 

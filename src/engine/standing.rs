@@ -67,6 +67,13 @@ impl Standing {
         self.walk.began.get_or_insert(at);
     }
 
+    /// Notes values of the crawl file's own list, of which the server shows nothing.
+    pub(super) fn note_unknown(&mut self, values: &[&str]) {
+        self.walk.unknown_values += values.len() as u64;
+        let room = TROUBLES_MAX.saturating_sub(self.walk.unknown.len());
+        self.walk.unknown.extend(values.iter().take(room).map(|value| (*value).to_owned()));
+    }
+
     /// Counts a page that was taken.
     pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
         let edge = self.walk.edge.clone();

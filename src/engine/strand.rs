@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Error;
 use super::gone::Claimed;
-use super::job::{Asked, Step, strand_name};
+use super::job::{AGAIN, Asked, Step, strand_name};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::pass::Earlier;
@@ -15,13 +15,15 @@ use super::stop::Stop;
 use super::thread::{Left, Thread};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::{End, Why};
-use crate::definition::Walk;
+use crate::definition::{Source, Strands, Walk};
 use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetcher, PageUrl};
 
 /// What every walk of a run shares.
 #[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) base: &'a Url,
+    /// Values that the crawl file lists and the server shows nothing of are noted.
+    pub(super) tells_unknown: bool,
     pub(super) fetcher: &'a Fetcher,
     pub(super) ledger: &'a Ledger,
     pub(super) stop: &'a Stop,
@@ -106,7 +108,9 @@ pub(super) fn ask(
     let key = thread.key.as_deref().unwrap_or_default();
     let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
     let url = PageUrl::new(shared.base, &path, query)?;
+    let listed = matches!(&definition.strands, Strands::Each(each) if matches!(each.source, Source::List(_)));
     Ok(Asked {
+        listed: listed && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
         walk: Arc::clone(&thread.walk),
         strand: Arc::clone(&thread.strand),
         endpoint,
