@@ -34,7 +34,7 @@ pub struct Page {
     pub pages_told: Option<u64>,
     /// How many items there are on all pages, where the endpoint tells it truly.
     pub items_told: Option<u64>,
-    /// Items that show anything above PG13, or do not tell.
+    /// Items that show nothing of PG or PG13, or do not tell.
     pub mature: u64,
     /// Models that came without any version, which a look-up may still have.
     pub hollow: Vec<i64>,
@@ -78,7 +78,7 @@ pub struct Unreadable {
 pub(super) struct Taken {
     /// Its id, where it has one.
     pub(super) id: Option<i64>,
-    /// Whether it shows anything above PG13, or does not tell.
+    /// Whether it shows nothing of PG or PG13, or does not tell.
     pub(super) mature: bool,
     /// Which versions it lacks, if it is a model.
     pub(super) lack: Lack,
@@ -98,9 +98,9 @@ pub(super) enum Lack {
     ForGood,
 }
 
-/// Whether a level mask holds more than PG (1) and PG13 (2), or is not told.
+/// Whether a level mask holds neither PG (1) nor PG13 (2), or is not told.
 pub(super) fn is_mature(levels: Option<i64>) -> bool {
-    levels.is_none_or(|levels| levels & !3 != 0)
+    levels.is_none_or(|levels| levels & 3 == 0)
 }
 
 /// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.

@@ -15,6 +15,7 @@ mod image_resource;
 pub mod images;
 mod images_params;
 pub mod lookup;
+pub mod me;
 mod model;
 pub mod model_by_id;
 pub mod models;

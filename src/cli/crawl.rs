@@ -91,6 +91,7 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option
         base: service.base().clone(),
         dataset: Layout::new(&crawl.dataset),
         key,
+        tells_unknown: true,
         restart: arguments.restart,
         hide,
         metrics: arguments.metrics_file.clone(),

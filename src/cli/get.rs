@@ -194,6 +194,8 @@ impl Errand<'_> {
                 base: self.means.service.base().clone(),
                 dataset: Layout::new(&crawl.dataset),
                 key: self.means.key.clone(),
+                // Another walk may show what one does not; in the end each that none showed is named.
+                tells_unknown: false,
                 restart,
                 hide: None,
                 metrics: None,

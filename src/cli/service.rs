@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::complain;
 use super::exit::{Exit, usage};
 use super::listen::{Watching, listener};
 use crate::api::pseudonym::Pseudonyms;
@@ -123,7 +124,14 @@ pub(super) fn key(file: Option<&Path>) -> Result<Option<Secret>, Exit> {
         (_, Some(path)) => private(path)?,
         _ => return Ok(None),
     };
-    Secret::parse(&text).map(Some).map_err(|error| usage(&error.to_string()))
+    let key = Secret::parse(&text).map_err(|error| usage(&error.to_string()))?;
+    if !key.is_masked() {
+        complain(
+            "the API key is so short or plain that it is not masked where the server repeats it; real keys are 32 digits \
+             and letters",
+        );
+    }
+    Ok(Some(key))
 }
 
 fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {

@@ -25,13 +25,19 @@ pub struct Walk {
     pub nameless_together: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
-    /// Items that show anything above PG13, or do not tell.
+    /// Items that show nothing of PG or PG13, or do not tell: a server that clamps a region sends none.
     #[serde(default)]
     pub mature: u64,
+    /// Items of PG or PG13 that came although levels above were asked for too.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub mild: u64,
+    /// Items of PG or PG13 that came although only levels above were asked for.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub unasked_mild: u64,
     /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
-    /// When its first answer came (milliseconds since 1970), by the server's clock where it tells the time.
+    /// When its first answer came (milliseconds since 1970), by the server's clock or this machine's, whichever is behind.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub began: Option<i64>,
     /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one; never later than
@@ -68,6 +74,13 @@ pub struct Walk {
     /// How many strands ended for which reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub ends: BTreeMap<Why, u64>,
+    /// Of a walk over a list that the crawl file holds: values of it that the server shows nothing of, the first
+    /// [`TROUBLES_MAX`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unknown: Vec<String>,
+    /// The number of all such values.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub unknown_values: u64,
     /// What went wrong: the first [`TROUBLES_MAX`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub troubles: Vec<Trouble>,
@@ -81,6 +94,9 @@ pub struct Walk {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub end: Option<End>,
 }
+
+/// Items of PG and PG13, of all levels asked for, that come without any other before that looks like a clamp.
+const CLAMP_ITEMS: u64 = 500;
 
 /// Troubles told in full; the others are only counted.
 pub const TROUBLES_MAX: usize = 100;
@@ -197,6 +213,8 @@ pub enum Why {
     PagingCap,
     /// The server refused the cursor.
     CursorRefused,
+    /// The server put the API key into the cursor.
+    KeyInCursor,
     /// The server refused the request.
     Refused,
     /// The server answered with other things than were asked for.
@@ -217,26 +235,33 @@ impl Walk {
     /// Whether rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
-        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty()
+        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty() || self.is_clamped()
     }
 
-    /// Whether every page up to the list's end was taken. Items that no table takes, or that no list shows, do not count
-    /// against it: walking the list again would not find them.
+    /// True when the server seems to hide what is above PG13 from this region: of all that was asked for, nothing above came.
+    /// On some hosts an image counts by the level of its model too, so that a mild one alone proves nothing.
+    pub fn is_clamped(&self) -> bool {
+        self.mature == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
+    }
+
+    /// Whether every page up to the list's end was taken, and nothing hidden. Items that no table takes, or that no list
+    /// shows, do not count against it: walking the list again would not find them.
     pub fn saw_the_end(&self) -> bool {
         let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end)
+        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end) && !self.is_clamped()
     }
 }
 
 impl Why {
     /// All of them, from good to bad.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Complete,
         Self::NotFound,
         Self::Unlistable,
         Self::CursorLoop,
         Self::PagingCap,
         Self::CursorRefused,
+        Self::KeyInCursor,
         Self::Refused,
         Self::Unheeded,
         Self::Unreadable,
@@ -261,6 +286,10 @@ impl Why {
             Self::CursorRefused => {
                 "the server refused the cursor, as when it belongs to another sort. The next pass begins anew."
             }
+            Self::KeyInCursor => {
+                "the server repeated the API key in the cursor of the next page. The key is masked in whatever the server \
+                 sends, and a masked cursor leads nowhere. Crawl without a key, or ask another server."
+            }
             Self::Refused => "the server refused the request: one of the parameters is wrong.",
             Self::Unheeded => {
                 "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are \
@@ -281,6 +310,7 @@ impl Why {
             Self::CursorLoop => "cursor_loop",
             Self::PagingCap => "paging_cap",
             Self::CursorRefused => "cursor_refused",
+            Self::KeyInCursor => "key_in_cursor",
             Self::Refused => "refused",
             Self::Unheeded => "unheeded",
             Self::NotFound => "not_found",

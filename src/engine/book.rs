@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
+use super::clocks;
 use super::committer::Committer;
 use super::job::{Asked, Job, Step, Unshown};
 use super::monitor::{Event, Monitor};
@@ -17,6 +20,7 @@ use super::reading::{self, Reading};
 use super::report::Tally;
 use super::standing::Standing;
 use super::stop::Stop;
+use super::unknown;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::api::pseudonym::Pseudonyms;
@@ -46,6 +50,8 @@ pub(super) struct Book {
     pass: u64,
     walks: BTreeMap<String, Standing>,
     tables: Tables,
+    /// It was told that the server's clock and this machine's differ.
+    clocks_told: bool,
     /// When the oldest uncommitted change was made; `None` while there is none.
     changed: Option<Instant>,
     /// Whether a commit is due at once: a walk is over.
@@ -73,6 +79,7 @@ impl Book {
             pass: pass.number,
             walks: Standing::all(pass.walks, pass.met),
             tables: Tables::default(),
+            clocks_told: false,
             changed: None,
             urgent: false,
             committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
@@ -165,7 +172,7 @@ impl Book {
             self.hide.as_ref(),
             &mut self.tables,
         )?;
-        if page.doubtful && !asked.again {
+        if (page.doubtful || unknown::is_empty(asked, &page)) && !asked.again {
             return Ok(Step::Again);
         }
         if !page.unshown.is_empty() {
@@ -180,10 +187,11 @@ impl Book {
             repairs: page.repairs,
             bytes: bytes as u64,
         });
-        let now = answer.date.map_or(at.fetched_at, |date| date.as_millisecond());
+        let now = self.now(answer.date);
         let walk = self.walk(&asked.walk);
         walk.began(now);
         walk.count(asked, &page);
+        walk.note_unknown(&unknown::values(asked, &page));
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
@@ -193,6 +201,18 @@ impl Book {
             Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
             Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
         })
+    }
+
+    /// Now (milliseconds since 1970), when the server says it is `date`. Clocks that differ are told of once.
+    fn now(&mut self, date: Option<Timestamp>) -> i64 {
+        let here = Timestamp::now();
+        if !self.clocks_told
+            && let Some(difference) = clocks::difference(date, here)
+        {
+            self.clocks_told = true;
+            tracing::warn!("{difference}");
+        }
+        clocks::earlier(date, here)
     }
 
     /// Moves a strand to the cursor the server named, or ends it.
@@ -205,6 +225,9 @@ impl Book {
 
     fn end(&mut self, asked: &Asked, end: &End) -> Step {
         let walk = self.walk(&asked.walk);
+        if asked.listed && end.why == Why::NotFound {
+            walk.note_unknown(&[&asked.strand]);
+        }
         walk.forget(asked);
         walk.end(&asked.strand, end);
         Step::Over
@@ -310,6 +333,6 @@ fn provenance(pass: u64, walk: &str, page: u64) -> Provenance<'_> {
         pass: i64::try_from(pass).unwrap_or(i64::MAX),
         walk,
         page: i64::try_from(page).unwrap_or(i64::MAX),
-        fetched_at: jiff::Timestamp::now().as_millisecond(),
+        fetched_at: Timestamp::now().as_millisecond(),
     }
 }

@@ -22,7 +22,7 @@ use super::strand::Shared;
 use super::thread::Left;
 use super::unheeded::Unfiltered;
 use super::walk;
-use super::{Error, Outcome, pass, snapshot};
+use super::{Error, Outcome, account, clocks, pass, snapshot, unknown};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
@@ -47,6 +47,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and begins the next.
     pub restart: bool,
+    /// Tells of values listed in the crawl file that the server shows nothing of.
+    pub tells_unknown: bool,
     /// Hides people's names in everything that is stored.
     pub hide: Option<Pseudonyms>,
     /// Where the run's numbers are written for Prometheus, if anywhere.
@@ -64,7 +66,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let dataset = options.dataset.clone();
     let store = Store::open(options.dataset, Arc::new(Disk))?;
     let owed = crawl.snapshot.take && is_owed(&store)?;
-    let pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();
@@ -82,6 +85,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared = Shared {
         base: &options.base,
+        tells_unknown: options.tells_unknown,
         fetcher: &fetcher,
         ledger: &ledger,
         stop: &options.stop,
@@ -90,13 +94,25 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         claimed: &Claimed::default(),
         unfiltered: &Unfiltered::default(),
     };
-    let left = walk_all(crawl, &states, &dataset, shared).await;
+    let refusal = if options.key.is_some() { account::refusal(shared).await } else { Ok(None) };
+    let left = match refusal {
+        Ok(Some(reason)) => Ok(vec![Left::KeyRefused(reason)]),
+        Ok(None) => walk_all(crawl, &states, &dataset, shared).await,
+        Err(error) => Err(error),
+    };
 
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
     let mut outcome = judge(left?, &walks);
     let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
+    doubts.extend(misdated);
+    let unknown = unknown::told(crawl, &walks);
+    unknown.iter().for_each(|text| tracing::warn!("{text}"));
+    if outcome == Outcome::Complete && !unknown.is_empty() {
+        outcome = Outcome::Doubtful;
+    }
+    doubts.extend(unknown);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }

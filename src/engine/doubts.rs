@@ -5,18 +5,10 @@ use std::collections::BTreeMap;
 use crate::dataset::commit::{Walk, Why};
 use crate::definition::{self, Crawl};
 
-/// Items of a walk that asks for all levels, of which none is above PG13, before that looks like a clamp.
-const CLAMP_ITEMS: u64 = 500;
-
 /// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
 /// endpoint's things the pass met, for those endpoints that tell how many there are.
 pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
-    let of_endpoint = |name: &str| {
-        let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
-        let same = same.filter_map(|walk| walks.get(&walk.name));
-        same.fold((0, 0), |(items, mature), walk| (items + walk.items, mature + walk.mature))
-    };
     // What has no name cannot be told from what another page showed.
     let nameless = |name: &str| {
         let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
@@ -29,13 +21,6 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
         suspicious(walk, known.get(definition.endpoint.name).copied(), nameless(definition.endpoint.name), &mut doubt);
         if definition.is_cut_off() && walk.end.is_some() {
             doubt(format!("{}: {} came", definition::Walk::CUT_OFF, several(walk.items, "item")));
-        }
-        // Levels may be asked for in walks of their own, which a clamp leaves empty: all of the endpoint's count together.
-        let (items, mature) = of_endpoint(definition.endpoint.name);
-        if asks_all_levels(definition) && walk.end.is_some() && items >= CLAMP_ITEMS && mature == 0 {
-            doubt(format!(
-                "none of {items} items is above PG13, although all levels were asked for; the server may hide them from this region"
-            ));
         }
     }
     all
@@ -66,6 +51,13 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     }
     for trouble in &walk.troubles {
         doubt(format!("{}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
+    }
+    if walk.is_clamped() && walk.end.is_some() {
+        doubt(format!(
+            "region clamp: {} of PG or PG13 came and none above, although levels above were asked for; the server hides \
+             them from this region, so crawl from another exit",
+            several(walk.mild + walk.unasked_mild, "item")
+        ));
     }
     let told: u64 = walk.troubles.len() as u64;
     let bad: u64 =
@@ -103,14 +95,6 @@ fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn Fn
 /// A count of things: `1 item`, `3 items`.
 pub(super) fn several(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-fn asks_all_levels(definition: &definition::Walk) -> bool {
-    definition.params.iter().any(|(name, value)| match (definition.endpoint.name, name.as_str()) {
-        ("models", "nsfw") => value == "true",
-        ("images", "browsingLevel") => value.parse::<u32>().is_ok_and(|levels| levels & !3 != 0),
-        _ => false,
-    })
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct Asked {
     pub(super) again: bool,
     /// Whether its answer was compared with that to the same question without its filters.
     pub(super) compared: bool,
+    /// Its value stands in a list of the crawl file, and who wrote it there expects something.
+    pub(super) listed: bool,
     /// Its address.
     pub(super) url: PageUrl,
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::monitor::{Event, Monitor};
 use super::stop::Stop;
-use super::strand::{fresh_key, is_cached};
+use super::strand::{fresh_key, is_from_cache};
 use crate::api::envelope;
 use crate::api::lookup::Kind;
 use crate::api::verbatim;
@@ -202,7 +202,7 @@ impl Desk<'_> {
             match self.fetcher.page(&url, &|event| self.hear(&event), read).await {
                 Ok(fetched) => return Ok(Ok(fetched.value)),
                 Err(failure) => match &failure.cause {
-                    Cause::Stop(fetch::Stop::NotFound { .. }) if !again && from_cache(&failure) => {
+                    Cause::Stop(fetch::Stop::NotFound { .. }) if !again && is_from_cache(&failure) => {
                         again = true;
                         query.push(("_", &fresh));
                     }
@@ -225,10 +225,6 @@ impl Desk<'_> {
     fn hear(&self, event: &fetch::Event) {
         self.monitor.event(&Event::of("get", event));
     }
-}
-
-fn from_cache(failure: &Failure) -> bool {
-    failure.answer.as_deref().is_some_and(is_cached)
 }
 
 fn broken(failure: &Failure) -> Broken {

@@ -3,9 +3,12 @@
 use crate::dataset;
 use crate::fetch;
 
+mod account;
 mod again;
 mod book;
 mod claims;
+mod clamp;
+mod clocks;
 mod committer;
 pub mod crawl;
 pub mod doubts;
@@ -30,6 +33,7 @@ pub mod stop;
 mod strand;
 mod thread;
 mod unheeded;
+mod unknown;
 mod walk;
 mod windows;
 

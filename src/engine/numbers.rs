@@ -21,6 +21,8 @@ struct Pages {
     last: Cell<Option<u64>>,
     /// Pages that are to be asked for and were not taken yet.
     open: RefCell<BTreeSet<u64>>,
+    /// A page was refused for good, and so would be those behind it.
+    over: Cell<bool>,
 }
 
 impl Pages {
@@ -42,7 +44,12 @@ pub(super) async fn run(
     let begun = state.strands.get("").cloned().unwrap_or_default();
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
-    let pages = Pages { next: Cell::new(begun.pages + 1), last: Cell::new(None), open: RefCell::default() };
+    let pages = Pages {
+        next: Cell::new(begun.pages + 1),
+        last: Cell::new(None),
+        open: RefCell::default(),
+        over: Cell::new(false),
+    };
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
@@ -65,7 +72,10 @@ pub(super) async fn run(
                     return Ok(Left::Over);
                 }
                 Step::Halted => return Ok(Left::Halted),
-                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) => return Ok(Left::Over),
+                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) => {
+                    pages.over.set(true);
+                    return Ok(Left::Over);
+                }
             }
         }
         Ok::<_, Error>(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
@@ -88,7 +98,7 @@ pub(super) async fn run(
     if matches!(left, Left::Over) {
         left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
     }
-    if matches!(left, Left::Over | Left::Unfinished(_)) && pages.all_taken() {
+    if matches!(left, Left::Over | Left::Unfinished(_)) && pages.all_taken() && !pages.over.get() {
         left = Left::Over;
         let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
         shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
@@ -100,7 +110,7 @@ pub(super) async fn run(
 fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
     loop {
         let page = pages.next.get();
-        if pages.last.get().is_some_and(|last| page > last) {
+        if pages.over.get() || pages.last.get().is_some_and(|last| page > last) {
             return None;
         }
         pages.next.set(page + 1);

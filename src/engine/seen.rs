@@ -19,7 +19,7 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
         let mut say = |text: String| all.push(format!("walk `{name}`: {text}"));
         if matches!(endpoint, "models" | "images") {
             let share = 100.0 * walk.mature as f64 / walk.items as f64;
-            say(format!("{} of {} items ({share:.0} %) are above PG13", walk.mature, walk.items));
+            say(format!("{} of {} items ({share:.0} %) show nothing of PG or PG13", walk.mature, walk.items));
         }
         if let (Some(told), Some(known)) = (walk.told, known.get(endpoint)) {
             say(format!("the server says there are {told}, and {known} were met"));

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use super::clamp;
 use super::job::{Asked, EDGE, Rest, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
 use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
 use crate::dataset::manifest::Met;
+use crate::fetch::is_masked;
 
 /// How many of the last ids are remembered: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -65,6 +67,13 @@ impl Standing {
         self.walk.began.get_or_insert(at);
     }
 
+    /// Notes values of the crawl file's own list, of which the server shows nothing.
+    pub(super) fn note_unknown(&mut self, values: &[&str]) {
+        self.walk.unknown_values += values.len() as u64;
+        let room = TROUBLES_MAX.saturating_sub(self.walk.unknown.len());
+        self.walk.unknown.extend(values.iter().take(room).map(|value| (*value).to_owned()));
+    }
+
     /// Counts a page that was taken.
     pub(super) fn count(&mut self, asked: &Asked, page: &Page) {
         let edge = self.walk.edge.clone();
@@ -90,6 +99,7 @@ impl Standing {
         self.walk.lacking += page.lacking;
         self.walk.repeats += repeats;
         self.walk.mature += page.mature;
+        clamp::count(&mut self.walk, asked, page);
         self.walk.told = page.items_told.or(self.walk.told);
         if asked.key.is_none() {
             self.walk.hollow.extend(&page.hollow);
@@ -137,6 +147,10 @@ impl Standing {
             self.note_the_end(asked, page);
             return Err(complete());
         };
+        if is_masked(named) {
+            let detail = format!("the server repeated the API key in the cursor behind page {}", asked.page);
+            return Err(End { why: Why::KeyInCursor, detail: Some(detail) });
+        }
         let mut cursor = match next(&asked.params, named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Error;
 use super::gone::Claimed;
-use super::job::{Asked, Step, strand_name};
+use super::job::{AGAIN, Asked, Step, strand_name};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::pass::Earlier;
@@ -16,13 +16,15 @@ use super::thread::{Left, Thread};
 use super::unheeded::{self, Unfiltered};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::{End, Why};
-use crate::definition::Walk;
+use crate::definition::{Source, Strands, Walk};
 use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetched, Fetcher, PageUrl, Unreadable};
 
 /// What every walk of a run shares.
 #[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) base: &'a Url,
+    /// Values that the crawl file lists and the server shows nothing of are noted.
+    pub(super) tells_unknown: bool,
     pub(super) fetcher: &'a Fetcher,
     pub(super) ledger: &'a Ledger,
     pub(super) stop: &'a Stop,
@@ -108,7 +110,9 @@ pub(super) fn ask(
     let key = thread.key.as_deref().unwrap_or_default();
     let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
     let url = PageUrl::new(shared.base, &path, query)?;
+    let listed = matches!(&definition.strands, Strands::Each(each) if matches!(each.source, Source::List(_)));
     Ok(Asked {
+        listed: listed && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
         walk: Arc::clone(&thread.walk),
         strand: Arc::clone(&thread.strand),
         endpoint,
@@ -214,11 +218,16 @@ pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, shared: 
 }
 
 /// Whether a cache in front of the server gave the answer: it may be minutes old.
-pub(super) fn is_cached(answer: &Answer) -> bool {
-    answer
-        .cache_status
-        .as_deref()
-        .is_some_and(|status| !status.eq_ignore_ascii_case("MISS") && !status.eq_ignore_ascii_case("DYNAMIC"))
+fn is_cached(answer: &Answer) -> bool {
+    // All other words, `EXPIRED` and `BYPASS` among them, mean that the server itself was asked.
+    const FROM_CACHE: [&str; 4] = ["HIT", "STALE", "UPDATING", "REVALIDATED"];
+    let status = answer.cache_status.as_deref().unwrap_or_default().trim();
+    FROM_CACHE.iter().any(|word| status.eq_ignore_ascii_case(word))
+}
+
+/// True when a cache gave the answer that is a failure.
+pub(super) fn is_from_cache(failure: &Failure) -> bool {
+    failure.answer.as_deref().is_some_and(is_cached)
 }
 
 fn unfinished(asked: &Asked, reason: String, shared: Shared<'_>) -> Left {

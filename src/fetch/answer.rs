@@ -15,7 +15,7 @@ pub struct Answer {
     pub status: u16,
     /// How `body` is compressed.
     pub encoding: Encoding,
-    /// The body as received, still compressed.
+    /// The body as received, still compressed; where the server repeated the API key, inflated and without it.
     pub body: Bytes,
     /// Time from sending the request to the body's last byte.
     pub latency: Duration,

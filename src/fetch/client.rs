@@ -8,16 +8,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, Response, redirect, retry};
+use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, redirect, retry};
 use tokio::time::Instant;
 use url::{Origin, Url};
 
 use super::answer::Answer;
 use super::fault::{Fault, FaultKind};
-use super::inflate::{Encoding, head};
+use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate};
+use super::mask::Mask;
 use super::message::printable;
 use super::page_url::PageUrl;
 use super::reply::{Reply, http_date, retry_after};
+use super::secret::Secret;
 use super::settings::{Error, Settings, is_loopback};
 
 const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
@@ -39,6 +41,8 @@ pub(super) struct Client {
     http: reqwest::Client,
     origin: Origin,
     authorization: Option<HeaderValue>,
+    /// Takes the key out of whatever comes; none without a key.
+    mask: Option<Mask>,
     wire_cap: usize,
 }
 
@@ -53,7 +57,8 @@ impl Client {
             // A system without a certificate store (a slim container) still gets one.
             Err(_) => with_bundled_roots(settings).map_err(Error::Client)?,
         };
-        Ok(Client { http, origin: settings.base.origin(), authorization, wire_cap: WIRE_CAP })
+        let mask = settings.key.as_ref().and_then(Secret::mask);
+        Ok(Client { http, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
@@ -68,7 +73,7 @@ impl Client {
         {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let response = request.send().await.map_err(|error| fault(&error))?;
+        let response = self.sent(request).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let encoding = encoding(&headers)?;
@@ -78,6 +83,7 @@ impl Client {
             Err(_) if matches!(status, 429 | 503) => Bytes::new(),
             Err(fault) => return Err(fault),
         };
+        let (encoding, body) = self.without_key(status, encoding, body)?;
         // An answer that calls itself a page is judged by who reads it, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
         let reply = reply(status, &headers, head(encoding, &body, looked_at), url.url());
@@ -106,7 +112,49 @@ impl Client {
         {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        request.send().await.map_err(|error| fault(&error))
+        self.sent(request).await
+    }
+
+    /// Sends a request; gives the answer, its headers without the key.
+    async fn sent(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        let mut response = request.send().await.map_err(|error| self.fault(&error))?;
+        if let Some(mask) = &self.mask {
+            mask.headers(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    /// The body without the key: inflated where the key was in it, and as it came where it was not. One that nobody can
+    /// inflate nobody can search, so nothing of it is kept but what can be read.
+    fn without_key(&self, status: u16, encoding: Encoding, body: Bytes) -> Result<(Encoding, Bytes), Fault> {
+        let Some(mask) = &self.mask else { return Ok((encoding, body)) };
+        let inflated = match encoding {
+            Encoding::Identity => Ok(None),
+            Encoding::Gzip => inflate(encoding, &body, INFLATED_CAP).map(Some),
+        };
+        Ok(match inflated {
+            Ok(text) => match mask.masked(text.as_deref().unwrap_or(&body)) {
+                Some(clean) => (Encoding::Identity, clean.into()),
+                None => (encoding, body),
+            },
+            Err(error @ InflateError::TooLarge { .. }) => {
+                return Err(Fault { kind: FaultKind::TooLarge, detail: error.to_string() });
+            }
+            Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
+            Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
+        })
+    }
+
+    /// Bytes from the server, without the key.
+    pub(super) fn clean(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.mask.as_ref().and_then(|mask| mask.masked(&bytes)).unwrap_or(bytes)
+    }
+
+    /// The words of a library about a request that failed, which may be the server's, without the key.
+    pub(super) fn fault(&self, error: &reqwest::Error) -> Fault {
+        let Fault { kind, detail } = fault(error);
+        let clean = self.clean(detail.into_bytes());
+        Fault { kind, detail: String::from_utf8_lossy(&clean).into_owned() }
     }
 
     async fn body(&self, mut response: Response) -> Result<Bytes, Fault> {
@@ -118,7 +166,7 @@ impl Client {
         }
         let began = Instant::now();
         let mut body = BytesMut::with_capacity(length as usize);
-        while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
             }
@@ -191,7 +239,7 @@ fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
     elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
 }
 
-pub(super) fn fault(error: &reqwest::Error) -> Fault {
+fn fault(error: &reqwest::Error) -> Fault {
     // The innermost error says what happened; the outer ones repeat the address.
     let causes: Vec<_> = successors(error.source(), |cause| inner(*cause)).collect();
     let tls = causes

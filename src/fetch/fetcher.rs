@@ -14,6 +14,10 @@ use super::retry::Budget;
 use super::settings::{Error, Settings};
 use super::verdict::{Judge, Verdict};
 
+/// Requests and time for a probe.
+const PROBES_MAX: u32 = 2;
+const PROBE_TIME: Duration = Duration::from_secs(30);
+
 /// What happens while a page is fetched.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -129,6 +133,13 @@ impl Fetcher {
         F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
     {
         self.ask(self.job(url, Some(json), notify), read).await
+    }
+
+    /// Asks for an answer that nothing depends on: of a server that is busy or away it is not asked for long.
+    pub async fn probe(&self, url: &PageUrl, notify: &(dyn Fn(Event) + Send + Sync)) -> Result<Answer, Failure> {
+        let budget = Budget::new(self.attempts_max.min(PROBES_MAX), self.elapsed_max.min(PROBE_TIME));
+        let job = Job { budget, ..self.job(url, None, notify) };
+        self.ask(job, async |_| Ok(())).await.map(|fetched| fetched.answer)
     }
 
     fn job<'a>(&self, url: &'a PageUrl, json: Option<&'a str>, notify: &'a (dyn Fn(Event) + Send + Sync)) -> Job<'a> {

@@ -17,6 +17,7 @@ mod fetcher;
 mod inflate;
 #[cfg(test)]
 mod loopback;
+mod mask;
 mod message;
 mod pace;
 mod page_url;
@@ -34,6 +35,7 @@ pub use failure::{Cause, Excess, Failure, Stop};
 pub use fault::{Fault, FaultKind, Unreadable};
 pub use fetcher::{Event, Fetcher};
 pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use mask::is_masked;
 pub use page_url::PageUrl;
 pub use reply::Reply;
 pub use secret::{Secret, SecretError};

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::mask::Mask;
+
 /// An API key. Its `Debug` is `***`, it has no `Display`, and its memory is wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -34,6 +36,16 @@ impl Secret {
             return Err(SecretError::Malformed);
         }
         Ok(Secret(SecretString::from(key)))
+    }
+
+    /// The mask that finds the key in answers; none for a key that ordinary text may hold by chance.
+    pub(super) fn mask(&self) -> Option<Mask> {
+        Mask::of(self.0.expose_secret())
+    }
+
+    /// True when the key is masked where a server repeats it.
+    pub fn is_masked(&self) -> bool {
+        self.mask().is_some()
     }
 
     /// The value of the `Authorization` header, marked sensitive so that no library prints it.

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use url::Url;
 
 use super::barred::{Barred, Setback, judge};
+use super::client::Client;
 use super::disposition::file_name;
 use super::fetcher::{Event, Fetcher};
 use super::message::printable;
@@ -130,10 +131,10 @@ impl Fetcher {
             let at_api = target.origin() == api;
             let html = content_type(response.headers()).contains("html");
             if !status.is_success() || (at_api && html) {
-                return Err(refusal(response, at_api).await);
+                return Err(refusal(response, at_api, self.client()).await);
             }
             slot.succeeded();
-            return receive(response, sink).await;
+            return receive(response, sink, self.client()).await;
         }
     }
 }
@@ -156,7 +157,7 @@ fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, Setback> 
 }
 
 /// What an answer without a file means.
-async fn refusal(mut response: Response, at_api: bool) -> Setback {
+async fn refusal(mut response: Response, at_api: bool, client: &Client) -> Setback {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let wait = text(header::RETRY_AFTER)
@@ -169,11 +170,11 @@ async fn refusal(mut response: Response, at_api: bool) -> Setback {
             break;
         }
     }
-    judge(status, &head, content_type(&headers).contains("html"), wait, at_api)
+    judge(status, &client.clean(head), content_type(&headers).contains("html"), wait, at_api)
 }
 
 /// Takes the body into the sink.
-async fn receive(mut response: Response, sink: &mut dyn Sink) -> Result<Option<String>, Setback> {
+async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -> Result<Option<String>, Setback> {
     let disk = |error| Setback::Barred(Barred::Disk(error));
     let begins = match response.status().as_u16() {
         206 => begin_of_range(response.headers()),
@@ -191,7 +192,7 @@ async fn receive(mut response: Response, sink: &mut dyn Sink) -> Result<Option<S
         match response.chunk().await {
             Ok(Some(piece)) => sink.write(&piece).map_err(disk)?,
             Ok(None) => return Ok(name),
-            Err(error) => return Err(Setback::Broken(super::client::fault(&error).to_string())),
+            Err(error) => return Err(Setback::Broken(client.fault(&error).to_string())),
         }
     }
 }

@@ -190,8 +190,10 @@ impl<'a> ImageList<'a> {
     fn visible(&self, picture: &Picture) -> bool {
         let rules = &self.rules;
         let level = if rules.both_levels { picture.level.max(highest(picture.context)) } else { picture.level };
-        let spared = picture.child && self.query.levels & 28 != 0 && rules.traps.has(Trap::HiddenMinors);
-        u32::from(level) & self.query.levels != 0 && !spared && in_region(rules.traps, picture)
+        // A restricted region gets PG and PG13, whatever it asks for.
+        let levels = if rules.traps.has(Trap::RegionClamp) { 3 } else { self.query.levels };
+        let spared = picture.child && levels & 28 != 0 && rules.traps.has(Trap::HiddenMinors);
+        u32::from(level) & levels != 0 && !spared
     }
 }
 

@@ -103,7 +103,10 @@ impl Traps {
             "posted-with",
             "A quarter of the images posted for a version do not name it in modelVersionIds, for their metadata names only another.",
         ),
-        ("region-clamp", "Everything above PG13 is silently missing, as in a restricted region (not part of all)."),
+        (
+            "region-clamp",
+            "As in a restricted region, models that show nothing of PG or PG13 are silently missing, and images are those of PG and PG13 whatever levels are asked for (not part of all).",
+        ),
         (
             "forged-cursors-refused",
             "A cursor that names no row, as one made up for a time window, is refused (not part of all).",

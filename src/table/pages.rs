@@ -16,6 +16,6 @@ table! {
     cache_status: Text, "The edge cache's answer (HIT, MISS, ...).";
     age_s: Int, "Age of the answer in the edge cache, in seconds.";
     repairs: Int, "Raw control bytes and broken escapes repaired before reading.";
-    body: Bytes, "The answer as received, still compressed, when the crawl keeps bodies.";
+    body: Bytes, "The answer as received, still compressed, when the crawl keeps bodies; inflated where the API key was masked in it.";
     body_encoding: Text, "How `body` is compressed: gzip, or identity.";
 }

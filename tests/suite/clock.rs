@@ -155,6 +155,67 @@ fn a_date_to_wait_for_is_read_by_the_servers_clock_or_not_for_long() {
     }
 }
 
+/// A list of two models whose last cursor is in the future; a third appears behind them.
+const INCREMENTAL: &str = r#"
+server = "{base}"
+dataset = "{dataset}"
+pace = { requests_per_second = 1000.0, burst = 1000 }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest" }
+incremental = { overlap = "3d" }
+"#;
+
+#[test]
+fn one_wrong_clock_or_date_moves_no_watermark_beyond_now() {
+    let library = library();
+    let future = "date: Thu, 31 Dec 2099 23:59:59 GMT\r\n";
+    let soon = jiff::Timestamp::now().strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
+    for (date, offset) in [(future.to_owned(), 0), (soon, 70 * THIRTY_YEARS / 30), (String::new(), 0)] {
+        let differ = !date.is_empty();
+        let lure = Lure::start(move |target| {
+            let behind = target.contains("cursor=2099");
+            let items = if behind { "" } else { r#"{"id":1,"modelVersions":[{"id":1}]}"# };
+            let next = if behind { "" } else { r#""nextCursor":"2099-06-01 00:00:00.000|2""# };
+            answer("200 OK", &date, &format!("{{\"items\":[{items}],\"metadata\":{{{next}}}}}"))
+        });
+        let room = Room::new(INCREMENTAL, &lure.base);
+        let first = skew(room.crawl(), &library, offset).output().unwrap();
+        assert_exit(&first, 0);
+        assert_eq!(told(&first).contains("the server's clock says"), differ, "{offset}: {}", told(&first));
+        let before = lure.requests().len();
+        assert_exit(&room.run(&[]), 0);
+        let asked = lure.requests()[before].target.clone();
+        assert!(asked.contains("cursor=20") && !asked.contains("cursor=2099"), "{offset}: {asked}");
+    }
+}
+
+#[test]
+fn a_watermark_in_the_future_heals_in_the_next_pass() {
+    let library = library();
+    let lure = Lure::start(|target| {
+        let behind = target.contains("cursor=2090");
+        let items = if behind { "" } else { r#"{"id":1,"modelVersions":[{"id":1}]}"# };
+        let next = if behind { "" } else { r#""nextCursor":"2090-06-01 00:00:00.000|2""# };
+        answer("200 OK", "", &format!("{{\"items\":[{items}],\"metadata\":{{{next}}}}}"))
+    });
+    let room = Room::new(INCREMENTAL, &lure.base);
+    // Nothing but this machine's clock says when it is, and that is wrong.
+    assert_exit(&skew(room.crawl(), &library, 70 * THIRTY_YEARS / 30).output().unwrap(), 0);
+    let before = lure.requests().len();
+    let healed = room.run(&[]);
+    assert_exit(&healed, 0);
+    assert!(told(&healed).contains("which is later than now"), "{}", told(&healed));
+    assert!(!lure.requests()[before].target.contains("cursor="), "{:?}", lure.requests()[before]);
+    let before = lure.requests().len();
+    let next = room.run(&[]);
+    assert_exit(&next, 0);
+    assert!(!told(&next).contains("which is later than now"), "{}", told(&next));
+    assert!(lure.requests()[before].target.contains("cursor=20"), "{:?}", lure.requests()[before]);
+}
+
 #[test]
 fn of_crawls_that_race_one_writes() {
     read("../../scripts/races", &["40", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);

@@ -20,11 +20,18 @@ pub(crate) struct Request {
     pub(crate) target: String,
     /// The `Host` header.
     pub(crate) host: String,
+    /// The `Authorization` header, as it came.
+    pub(crate) authorization: String,
 }
 
 impl Lure {
     /// Starts one that answers a request's target (path and query) with these bytes.
     pub(crate) fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::of_requests(move |request| answer(&request.target))
+    }
+
+    /// Starts one that answers a whole request with these bytes.
+    pub(crate) fn of_requests(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let base = format!("http://{}/api/v1", listener.local_addr().expect("it is bound"));
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -45,21 +52,23 @@ impl Lure {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&str) -> Vec<u8>) -> Option<()> {
+fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Vec<u8>) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     let target = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    let mut host = String::new();
+    let mut request = Request { target, host: String::new(), authorization: String::new() };
     for line in lines {
-        let line = line.ok()?.to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("host:") {
-            host = value.trim().to_owned();
-        }
-        if line.is_empty() {
-            break;
+        let line = line.ok()?;
+        match line.split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("host") => value.trim().clone_into(&mut request.host),
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                value.trim().clone_into(&mut request.authorization);
+            }
+            Some(_) => {}
+            None => break,
         }
     }
-    let bytes = answer(&target);
-    seen.lock().ok()?.push(Request { target, host });
+    let bytes = answer(&request);
+    seen.lock().ok()?.push(request);
     stream.write_all(&bytes).ok()
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod account;
 mod canned;
 mod catalog;
 mod clock;
@@ -13,6 +14,7 @@ mod damage;
 mod damaged_snapshot;
 mod disks;
 mod download;
+mod echo;
 mod faults;
 mod galleries;
 mod get;

@@ -10,7 +10,7 @@ use crate::proxy;
 use crate::support::{Room, Sandbox, assert_exit, program, told};
 
 /// Written otherwise in a URL, in base64 and in hexadecimal digits, and looked for in all of these.
-const CANARY: &str = "canary+4f/1d9c=27b3";
+pub(crate) const CANARY: &str = "canary+4f/1d9c=27b3";
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -80,25 +80,27 @@ fn crawl(room: &Room, source: Source, arguments: &[&str]) -> Output {
     run(command, source, room)
 }
 
-fn shows(bytes: &[u8]) -> bool {
+pub(crate) fn shows(bytes: &[u8]) -> bool {
     let bytes = bytes.to_ascii_lowercase();
     FORMS.iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
 }
 
-/// The canary as it is, percent-encoded, in hexadecimal digits, as a list of numbers, and in base64 wherever in a text it
-/// stands.
+/// The canary as it is, percent-encoded, escaped as in JSON and HTML, in hexadecimal digits, as a list of numbers, and in
+/// base64 wherever in a text it stands.
 static FORMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let hex = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
     let numbers = CANARY.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     let percent = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
-    let plain = [CANARY.to_owned(), CANARY[..12].to_owned(), CANARY[7..].to_owned(), hex, numbers, percent];
+    let json = CANARY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let html = CANARY.bytes().map(|byte| format!("&#{byte};")).collect();
+    let plain = [CANARY.to_owned(), CANARY[..12].to_owned(), CANARY[7..].to_owned(), hex, numbers, percent, json, html];
     // The first and the last digits of each alignment hold bits of what stands around.
     let aligned = (0..3).map(|skip| base64(&CANARY.as_bytes()[skip..][..15]));
     plain.into_iter().chain(aligned).map(|form| form.to_ascii_lowercase().into_bytes()).collect()
 });
 
 /// Whole groups of three bytes in base64.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
     let digits = |bits: usize| [18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63]));
@@ -120,7 +122,7 @@ fn the_canary_is_found_in_every_form() {
 }
 
 /// No file of the directory holds the key, in its name or in its content.
-fn assert_secret(directory: &Path) {
+pub(crate) fn assert_secret(directory: &Path) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         assert!(!shows(path.as_os_str().as_encoded_bytes()), "{}", path.display());
@@ -254,7 +256,7 @@ fn a_redirect_takes_the_key_to_no_other_origin() {
 #[test]
 fn no_error_shows_the_key() {
     for source in SOURCES {
-        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,nth=2,times=0"]);
+        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,nth=3,times=0"]);
         let room = room(source, &refusing.base);
         for arguments in TALKATIVE {
             assert_exit(&crawl(&room, source, arguments), 77);

@@ -57,7 +57,9 @@ impl Passes {
             let asked = &questions[number];
             for (place, question) in asked.iter().enumerate() {
                 pass.ranks.insert(question.walk.clone(), place);
-                if let Some((_, gone)) = answered.iter().find(|(other, _)| *other == question) {
+                // Under a region clamp a walk meets what its question does not ask for, which no later one meets.
+                let clamped = manifest.passes[number].walks.get(&question.walk).is_some_and(Walk::is_clamped);
+                if let Some((_, gone)) = answered.iter().find(|(other, _)| !clamped && *other == question) {
                     pass.gone.insert(question.walk.clone(), *gone);
                 }
             }
@@ -173,6 +175,7 @@ mod tests {
             ("it met everything else", again(ended(Why::Complete)), Some(2000)),
             ("it has doubts", again(ended(Why::CursorLoop)), None),
             ("it has rejects", again(Walk { rejects: 1, ..ended(Why::Complete) }), None),
+            ("it was clamped", again(Walk { unasked_mild: 1, ..ended(Why::Complete) }), None),
             ("it was incremental", again(Walk { since: Some(0), ..ended(Why::Complete) }), None),
             ("its pass is not over", (vec![walk("a", 1)], None, vec![("a", ended(Why::Complete))]), None),
             ("it asked otherwise", (vec![walk("a", 2)], Some(2), vec![("a", ended(Why::Complete))]), None),
@@ -189,6 +192,9 @@ mod tests {
             let pass = || (vec![part.clone()], Some(2), vec![("a", ended(Why::Complete))]);
             assert_eq!(Passes::of(&manifest(vec![pass(), pass()])).gone(1, "a"), None, "{part}");
         }
+        let clamped = Walk { unasked_mild: 1, ..ended(Why::Complete) };
+        let first = (vec![walk("a", 1)], Some(1), vec![("a", clamped)]);
+        assert_eq!(Passes::of(&manifest(vec![first, again(ended(Why::Complete))])).gone(1, "a"), None);
         // The first of several says when.
         let passes = Passes::of(&manifest(vec![one(), again(ended(Why::Complete)), again(ended(Why::Complete))]));
         assert_eq!(passes.gone(1, "a"), Some(Gone { pass: 2, at: 2000 }));

@@ -133,9 +133,14 @@ fn trap_10_generation_data_is_asked_for_and_read_in_every_shape() {
 #[test]
 fn trap_17_a_region_that_hides_levels_is_told() {
     let sandbox = Sandbox::start(&["--models", "900", "--images", "3000", "--traps", "region-clamp"]);
-    let (room, said) = crawl(&sandbox, &both_levels(), 0);
-    assert!(doubts(&room).contains("hide them from this region"), "{}", doubts(&room));
-    assert!(said.contains("hide them from this region"), "{said}");
+    let models = walk("models", "models", super::ALL_PARAMS, "");
+    for walks in [&both_levels()[..], &[models]] {
+        let (room, said) = crawl(&sandbox, walks, 4);
+        for text in [doubts(&room), said] {
+            assert!(text.matches("the server hides them from this region").count() == 1, "{text}");
+        }
+        assert!(column(&room, if walks.len() == 2 { "images" } else { "models" }, "id").len() > 100);
+    }
 }
 
 #[test]

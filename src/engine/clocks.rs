@@ -1,0 +1,104 @@
+//! Two clocks, of which either may be wrong: the server's and this machine's. No watermark is later than both say it is. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::pass::Pass;
+use crate::dataset::commit::Walk;
+
+/// Clocks that differ by more are told of.
+const DIFFER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Now (milliseconds since 1970), by the clock that is behind: what is dated too early is only walked once more.
+pub(super) fn earlier(server: Option<Timestamp>, here: Timestamp) -> i64 {
+    server.map_or(here, |server| server.min(here)).as_millisecond()
+}
+
+/// The words about two clocks that differ.
+pub(super) fn difference(server: Option<Timestamp>, here: Timestamp) -> Option<String> {
+    let server = server.filter(|server| server.duration_since(here).abs() > DIFFER)?;
+    let told = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let (server, here) = (told(server), told(here));
+    Some(format!(
+        "the server's clock says {server} and this machine's {here}; the earlier one counts, set the wrong one"
+    ))
+}
+
+/// Lets every walk of a new pass that would begin later than now go through its whole list, and says so: an earlier pass was
+/// told a wrong date.
+pub(super) fn heal(pass: &mut Pass, now: Timestamp) -> Vec<String> {
+    let mut told = Vec::new();
+    for (name, walk) in pass.walks.iter_mut().filter(|_| !pass.resumed) {
+        let late = walk.since.and_then(|since| Timestamp::from_millisecond(since).ok()).filter(|since| *since > now);
+        if let Some(since) = late {
+            *walk = Walk::default();
+            told.push(format!(
+                "walk `{name}`: it was to begin at {}, which is later than now; an earlier pass was told a wrong date, so \
+                 this one went through the whole list",
+                since.strftime("%Y-%m-%d %H:%M:%S UTC")
+            ));
+        }
+        walk.reached = walk.reached.map(|reached| reached.min(now.as_millisecond()));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::dataset::manifest::Met;
+    use crate::engine::pass::Earlier;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_clock_that_is_behind_counts() {
+        let here = at("2026-11-29T12:00:00Z");
+        for (server, counts, differ) in [
+            (None, "2026-11-29T12:00:00Z", false),
+            (Some("2026-11-29T11:59:00Z"), "2026-11-29T11:59:00Z", false),
+            (Some("2026-11-30T11:59:00Z"), "2026-11-29T12:00:00Z", false),
+            (Some("2099-12-31T23:59:59Z"), "2026-11-29T12:00:00Z", true),
+            (Some("1970-01-01T00:00:00Z"), "1970-01-01T00:00:00Z", true),
+        ] {
+            let server = server.map(at);
+            assert_eq!(earlier(server, here), at(counts).as_millisecond(), "{server:?}");
+            assert_eq!(difference(server, here).is_some(), differ, "{server:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_begin_later_than_now_begins_at_the_beginning() {
+        let now = at("2026-11-29T12:00:00Z");
+        let of = |since: &str, resumed| {
+            let walk = Walk {
+                since: Some(at(since).as_millisecond()),
+                reached: Some(at("2099-06-01T00:00:00Z").as_millisecond()),
+                ..Walk::default()
+            };
+            let mut pass = Pass {
+                number: 2,
+                resumed,
+                walks: BTreeMap::from([(String::from("a"), walk)]),
+                met: Met::new(),
+                definition: serde_json::Value::Null,
+                earlier: Earlier::default(),
+            };
+            let told = heal(&mut pass, now).join("");
+            (pass.walks["a"].clone(), told)
+        };
+        let (walk, told) = of("2099-05-29T00:00:00Z", false);
+        assert_eq!(walk, Walk::default());
+        assert!(told.starts_with("walk `a`: it was to begin at 2099-05-29 00:00:00 UTC, which is later"), "{told}");
+        let (walk, told) = of("2026-11-28T00:00:00Z", false);
+        assert_eq!(
+            (walk.since, walk.reached),
+            (Some(at("2026-11-28T00:00:00Z").as_millisecond()), Some(now.as_millisecond()))
+        );
+        assert_eq!(told, "");
+        assert!(of("2099-05-29T00:00:00Z", true).0.since.is_some(), "pages of it are numbered already");
+    }
+}

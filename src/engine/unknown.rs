@@ -1,0 +1,64 @@
+//! Values of a crawl file's own list, of which the server shows nothing. Pure.
+
+use std::collections::BTreeMap;
+
+use super::doubts::several;
+use super::job::Asked;
+use crate::api::endpoint::Paging;
+use crate::api::envelope::Page;
+use crate::dataset::commit::Walk;
+use crate::definition::{self, Crawl, Each, Source, Strands};
+
+/// True when a first page shows nothing of its value, and names no page behind it.
+pub(super) fn is_empty(asked: &Asked, page: &Page) -> bool {
+    let is_list = matches!(asked.endpoint.paging, Paging::Cursor { .. });
+    asked.listed && is_list && page.items == 0 && asked.cursor.is_none() && page.next_cursor.is_none()
+}
+
+/// The values that a whole list shows nothing of: of several ids, those that are not on it.
+pub(super) fn values<'a>(asked: &'a Asked, page: &Page) -> Vec<&'a str> {
+    let ids = asked.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str());
+    let is_whole = asked.listed && asked.cursor.is_none() && page.next_cursor.is_none() && page.rejects == 0;
+    match ids {
+        Some(ids) if is_whole => {
+            let shown = |id: &&str| id.parse().is_ok_and(|id: i64| page.ids.contains(&id));
+            ids.split(',').filter(|id| !shown(id)).collect()
+        }
+        _ if is_empty(asked, page) => vec![&asked.strand],
+        _ => Vec::new(),
+    }
+}
+
+/// A sentence for each walk with values of which no walk over the same endpoint shows anything: at one level a person may
+/// have nothing and at another much.
+pub(super) fn told(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let shown = |definition: &definition::Walk, value: &String| {
+        let others = crawl.walks.iter().filter(|other| other.endpoint.name == definition.endpoint.name);
+        let others = others.filter(|other| list(other).contains(value)).filter_map(|other| walks.get(&other.name));
+        let mut others =
+            others.filter(|other| other.end.is_some() && other.unknown.len() as u64 == other.unknown_values);
+        others.any(|other| !other.unknown.contains(value))
+    };
+    let mut all = Vec::new();
+    for definition in &crawl.walks {
+        let Some(walk) = walks.get(&definition.name) else { continue };
+        let named: Vec<&str> = walk.unknown.iter().filter(|value| !shown(definition, value)).map(|v| &**v).collect();
+        let more = walk.unknown_values - walk.unknown.len() as u64;
+        if !named.is_empty() {
+            let more = if more == 0 { String::new() } else { format!(", and of {}", several(more, "more value")) };
+            let (name, named) = (&definition.name, named.join("`, `"));
+            all.push(format!(
+                "walk `{name}`: not_found: the server shows nothing of `{named}`{more}; it does not know them, or has nothing of them"
+            ));
+        }
+    }
+    all
+}
+
+/// The values that the crawl file lists.
+fn list(walk: &definition::Walk) -> &[String] {
+    match &walk.strands {
+        Strands::Each(Each { source: Source::List(values), .. }) => values,
+        _ => &[],
+    }
+}
