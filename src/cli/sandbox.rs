@@ -31,8 +31,8 @@ pub(super) struct Arguments {
     /// Serve recorded items (JSON lines) instead of generated ones
     #[arg(long, value_name = "FILE")]
     catalog: Option<PathBuf>,
-    /// The year whose item shapes are served: today, or 2023
-    #[arg(long, default_value = "today", value_parser = era)]
+    /// The time whose server is served: 2023, 2026-08 or 2026-09
+    #[arg(long, default_value_t)]
     era: Era,
     /// Traps to set: all, none, or names with commas; `-name` takes one off
     #[arg(long, default_value = "none", allow_hyphen_values = true, long_help = traps_help())]
@@ -78,14 +78,6 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             complain(&error.to_string());
             Exit::Usage
         }
-    }
-}
-
-fn era(text: &str) -> Result<Era, String> {
-    match text {
-        "today" => Ok(Era::Today),
-        "2023" => Ok(Era::Y2023),
-        other => Err(format!("`{other}` is no era; the eras are today, 2023")),
     }
 }
 

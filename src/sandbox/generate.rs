@@ -60,8 +60,8 @@ impl Generator {
     /// Appends the model's item.
     pub(super) fn render(&self, entry: &Entry, view: View, json: &mut Writer) {
         match self.era {
-            Era::Today => item::render(self, entry, view, json),
             Era::Y2023 => legacy::render(self, entry, view, json),
+            Era::Aug2026 | Era::Sep2026 => item::render(self, entry, view, json),
         }
     }
 }

@@ -14,6 +14,7 @@ mod cursor;
 mod damage;
 mod dates;
 mod enums;
+mod era;
 mod fate;
 mod fault;
 mod files;
@@ -67,6 +68,7 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
+pub use era::Era;
 pub use fault::Fault;
 pub use server::Sandbox;
 pub use traps::Traps;
@@ -90,7 +92,7 @@ pub struct Config {
     pub depth_cap: u32,
     /// Text of recorded items, one JSON object a line, served verbatim instead of generated ones.
     pub catalog: Option<String>,
-    /// Whose shape generated items have.
+    /// Whose behaviour the server has, and generated items have the shape of.
     pub era: Era,
     /// The peculiarities switched on.
     pub traps: Traps,
@@ -101,7 +103,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Any port, 2000 models of seed 1 and what belongs to them in today's shape, no traps, no faults, no latency.
+    /// Any port, 2000 models of seed 1 and what belongs to them in the newest era, no traps, no faults, no latency.
     fn default() -> Config {
         Config {
             port: 0,
@@ -112,22 +114,12 @@ impl Default for Config {
             creators: None,
             depth_cap: 1000,
             catalog: None,
-            era: Era::Today,
+            era: Era::default(),
             traps: Traps::none(),
             faults: Vec::new(),
             latency: Duration::ZERO,
         }
     }
-}
-
-/// The time whose item shapes are rendered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Era {
-    /// The shapes of 2026.
-    #[default]
-    Today,
-    /// The shapes of summer 2023: ratings, version times, images with meta.
-    Y2023,
 }
 
 /// Why a sandbox cannot be had.
@@ -160,6 +152,14 @@ pub enum Error {
     Repeated {
         /// The model's id.
         id: u32,
+    },
+    /// A word is no era.
+    #[error("`{word}` is no era; known are {known}")]
+    Era {
+        /// The word.
+        word: String,
+        /// Every known word.
+        known: String,
     },
     /// A word is no trap.
     #[error("`{word}` is no trap; known are all, none, {known}, each with `-` before it to leave it out")]
