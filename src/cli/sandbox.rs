@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::dataset::storage;
-use crate::sandbox::{Config, Era, Fault, Sandbox, Traps};
+use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = format!("`/me` knows every key but `{DEAD_KEY}`."))]
 pub(super) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(long, default_value_t = 0)]

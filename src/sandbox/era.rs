@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Error;
 
-/// Whose behaviour the server has; the order is that of time.
+/// A time and its server's behaviour; the order is that of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Era {
     /// Summer 2023: ratings, version times, images with meta.

@@ -2,12 +2,13 @@
 
 use super::catalog::{Entry, Mode, Removed};
 use super::enums::KINDS;
+use super::era::Era;
 use super::item::View;
 use super::json::Writer;
 use super::random::{Random, Stream};
 use super::traps::{Trap, Traps};
 use super::words;
-use super::{Config, Era, item, legacy};
+use super::{Config, item, legacy};
 
 /// 2022-11-01T00:00Z.
 pub(super) const FIRST: i64 = 1_667_260_800_000;

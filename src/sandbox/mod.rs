@@ -1,7 +1,7 @@
 //! A Civitai that fits in the binary: a seeded or recorded catalog behind real HTTP, with the real server's paging,
 //! its traps as switches and its failures as data. It shares no code with the crawler it is there to test.
 //!
-//! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`; `truth` tells what a
+//! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`, `posts`, `users`, `me`; `truth` tells what a
 //! perfect client of a query must get, `study` what questions about all of it come to, `world` which endpoint answers what.
 
 mod answer;
@@ -13,10 +13,12 @@ mod creators;
 mod cursor;
 mod damage;
 mod dates;
+mod edge;
 mod enums;
 mod era;
 mod fate;
 mod fault;
+mod feed;
 mod files;
 mod gallery;
 mod generate;
@@ -31,15 +33,18 @@ mod least;
 mod legacy;
 mod links;
 mod listing;
+mod me;
 mod meta;
 mod model;
 mod model_versions;
 mod models;
 mod night;
+mod number;
 mod number_query;
 mod object;
 mod picture;
 mod plan;
+mod posts;
 mod query;
 mod random;
 mod recorded;
@@ -56,6 +61,7 @@ mod tags;
 mod traps;
 mod tricks;
 mod truth;
+mod users;
 mod version;
 mod version_detail;
 mod wire;
@@ -70,6 +76,7 @@ use std::time::Duration;
 
 pub use era::Era;
 pub use fault::Fault;
+pub use me::DEAD_KEY;
 pub use server::Sandbox;
 pub use traps::Traps;
 
@@ -92,7 +99,7 @@ pub struct Config {
     pub depth_cap: u32,
     /// Text of recorded items, one JSON object a line, served verbatim instead of generated ones.
     pub catalog: Option<String>,
-    /// Whose behaviour the server has, and generated items have the shape of.
+    /// The time whose server behaves so, and whose shape generated items have.
     pub era: Era,
     /// The peculiarities switched on.
     pub traps: Traps,

@@ -1,8 +1,9 @@
 //! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
 
 use super::answer::Answer;
+use super::era::Era;
 use super::image_list::{self, ImageList};
-use super::image_query;
+use super::image_query::{self, Path};
 use super::image_rows::{self, ImageTable};
 use super::item::View;
 use super::json::Writer;
@@ -103,7 +104,7 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
     let all = (String::from("ids"), String::from("all"));
     let given = pairs.len();
     let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
-    let mut query = query::parse(&pairs)?;
+    let mut query = query::parse(world.catalog.era, &pairs)?;
     if pairs.len() < given {
         // So few at a time fit on one page, which shows those without a date too.
         query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
@@ -118,10 +119,10 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
 fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
     let rules = world.rules(host);
     let (ranks, look) = if pairs.is_empty() {
-        let look = Look { with_meta: true, with_tags: true, flat: true, legacy: false };
-        (image_list::reachable(rules.traps, rules.gallery), look)
+        let path = if world.catalog.era == Era::Sep2026 { Path::Feed } else { Path::Search };
+        (image_list::reachable(rules), Look { with_meta: true, with_tags: true, flat: true, path })
     } else {
-        let query = image_query::parse(pairs)?;
+        let query = image_query::parse(world.catalog.era, pairs)?;
         (ImageList::new(rules, &query)?.everything(), query.look())
     };
     let mut lines = String::new();

@@ -1,7 +1,6 @@
 //! Visibility, determinism, shapes, headers, lookups, the log: everything of the service but paging and faults.
 
 use super::*;
-use crate::sandbox::Era;
 
 fn start(config: Config) -> Sandbox {
     Sandbox::start(config).unwrap()
