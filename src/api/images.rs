@@ -1,7 +1,8 @@
 //! `GET /images`: the image feed — how it is paged, and how a page becomes rows.
 //!
-//! Only cursors page it. Those of the feed itself are offsets: there is nothing in them to repair, and nothing to forge.
-//! Asked for one image, or for a model without a version, the server takes an older path whose cursor is an image id.
+//! Only cursors page it. Those of the search index are offsets, those of the feed service (`feed:…`) name a row by its sort
+//! value and id: neither needs a repair.
+//! Asked for images by id, or for a model without a version, the server takes an older path whose cursor is an image id.
 //! Short and empty pages with a cursor are normal on every path.
 
 use super::endpoint::{Asked, Endpoint, Next, Paging, value_of};
@@ -45,5 +46,5 @@ fn next(params: &[(String, String)], next_cursor: &str) -> Next {
 /// Whether the server answers such parameters on its older path.
 fn older_path(params: &[(String, String)]) -> bool {
     let given = |name| value_of(params, name).is_some();
-    given("imageId") || (given("modelId") && !given("modelVersionId"))
+    given("imageId") || given("ids") || (given("modelId") && !given("modelVersionId"))
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::dataset::storage;
-use crate::sandbox::{Config, Era, Fault, Sandbox, Traps};
+use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = format!("`/me` knows every key but `{DEAD_KEY}`."))]
 pub(super) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(long, default_value_t = 0)]
@@ -31,8 +32,8 @@ pub(super) struct Arguments {
     /// Serve recorded items (JSON lines) instead of generated ones
     #[arg(long, value_name = "FILE")]
     catalog: Option<PathBuf>,
-    /// The year whose item shapes are served: today, or 2023
-    #[arg(long, default_value = "today", value_parser = era)]
+    /// The time whose server is served: 2023, 2026-08 or 2026-09
+    #[arg(long, default_value_t)]
     era: Era,
     /// Traps to set: all, none, or names with commas; `-name` takes one off
     #[arg(long, default_value = "none", allow_hyphen_values = true, long_help = traps_help())]
@@ -78,14 +79,6 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             complain(&error.to_string());
             Exit::Usage
         }
-    }
-}
-
-fn era(text: &str) -> Result<Era, String> {
-    match text {
-        "today" => Ok(Era::Today),
-        "2023" => Ok(Era::Y2023),
-        other => Err(format!("`{other}` is no era; the eras are today, 2023")),
     }
 }
 

@@ -139,6 +139,7 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
     let config = Config {
         models: catalog.models,
         seed: catalog.seed,
+        era: catalog.era.parse().map_err(|error| usage(&format!("[sandbox] era: {error}")))?,
         traps: catalog.traps.parse().map_err(|error| usage(&format!("[sandbox] traps: {error}")))?,
         faults: faults.map_err(|error| usage(&format!("[sandbox] faults: {error}")))?,
         latency: catalog.latency,

@@ -21,7 +21,9 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
     }
     if crawl.server == Server::Sandbox {
         let sandbox = &crawl.sandbox;
-        canonical["sandbox"] = json!({ "models": sandbox.models, "seed": sandbox.seed, "traps": sandbox.traps });
+        canonical["sandbox"] = json!({
+            "models": sandbox.models, "seed": sandbox.seed, "era": sandbox.era, "traps": sandbox.traps,
+        });
     }
     canonical
 }
@@ -181,7 +183,7 @@ mod tests {
     fn is_canonical() {
         let expected = json!({
             "server": "sandbox",
-            "sandbox": { "models": 2000, "seed": 1, "traps": "all" },
+            "sandbox": { "models": 2000, "seed": 1, "era": "2026-09", "traps": "all" },
             "keep_bodies": false,
             "walks": [
                 { "name": "a", "endpoint": "models", "limit": 100, "params": { "sort": ["Oldest"], "types": ["LORA", "VAE"] } },
@@ -223,7 +225,7 @@ mod tests {
                 "\"sandbox\"",
                 "\"https://h/api/v1\"",
                 &[
-                    "`sandbox` was `{\"models\":2000,\"seed\":1,\"traps\":\"all\"}`, is gone",
+                    "`sandbox` was `{\"era\":\"2026-09\",\"models\":2000,\"seed\":1,\"traps\":\"all\"}`, is gone",
                     "`server` was `sandbox`, is `https://h/api/v1`",
                 ],
             ),

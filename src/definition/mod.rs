@@ -124,6 +124,8 @@ pub struct Sandbox {
     pub models: u32,
     /// Seed of the catalog (default 1).
     pub seed: u64,
+    /// The time whose server is served, as `civitrawl sandbox --era` takes it (default `2026-09`).
+    pub era: String,
     /// Traps to switch on, as `civitrawl sandbox --traps` takes them (default `all`).
     pub traps: String,
     /// Faults to inject, each as `civitrawl sandbox --fault` takes it (default none).
@@ -134,7 +136,14 @@ pub struct Sandbox {
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self { models: 2000, seed: 1, traps: "all".to_owned(), faults: Vec::new(), latency: Duration::ZERO }
+        Self {
+            models: 2000,
+            seed: 1,
+            era: "2026-09".to_owned(),
+            traps: "all".to_owned(),
+            faults: Vec::new(),
+            latency: Duration::ZERO,
+        }
     }
 }
 

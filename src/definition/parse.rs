@@ -173,6 +173,7 @@ fn read_sandbox(file: &mut Section<'_>, server: Option<&Server>, found: &mut Fin
     let sandbox = Sandbox {
         models: section.int("models", 0..=10_000_000, found).unwrap_or(default.models),
         seed: section.int("seed", 0..=u64::MAX, found).unwrap_or(default.seed),
+        era: section.text("era", found).map_or(default.era, str::to_owned),
         traps: section.text("traps", found).map_or(default.traps, str::to_owned),
         faults: section.texts("faults", found).unwrap_or(default.faults),
         latency: section.duration("latency", Duration::ZERO..=10 * MINUTE, found).unwrap_or(default.latency),

@@ -75,7 +75,7 @@ fn every_setting_is_read() {
         pace = { requests_per_second = 3, burst = 5, in_flight = 6 }\n\
         timeouts = { connect = \"1s\", idle = \"2s\", total = \"3s\" }\nretry = { attempts = 2, elapsed = \"1h 30m\" }\n\
         commit = { every = \"100ms\", bytes = \"2MiB\" }\n\
-        sandbox = { models = 7, seed = 9, traps = \"none\", faults = [\"kind=reset\"], latency = \"5ms\" }\n";
+        sandbox = { models = 7, seed = 9, era = \"2023\", traps = \"none\", faults = [\"kind=reset\"], latency = \"5ms\" }\n";
     let (crawl, _) = read(&format!("{text}{WALK}")).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
     assert_eq!((crawl.pace.requests_per_second, crawl.pace.burst, crawl.pace.in_flight), (3.0, 5, 6));
     let timeouts = [crawl.timeouts.connect, crawl.timeouts.idle, crawl.timeouts.total].map(|time| time.as_secs());
@@ -85,6 +85,7 @@ fn every_setting_is_read() {
     assert_eq!((crawl.keep_bodies, crawl.insecure_http), (true, true));
     assert_eq!(crawl.key_file.as_deref(), Some(std::path::Path::new("k")));
     assert_eq!((crawl.sandbox.models, crawl.sandbox.seed, crawl.sandbox.traps.as_str()), (7, 9, "none"));
+    assert_eq!(crawl.sandbox.era, "2023");
     assert_eq!(
         (crawl.sandbox.faults, crawl.sandbox.latency),
         (vec!["kind=reset".to_owned()], Duration::from_millis(5))

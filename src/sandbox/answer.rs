@@ -10,6 +10,8 @@ pub(super) struct Answer {
     pub(super) content_type: &'static str,
     /// Where a redirect leads.
     pub(super) location: Option<Box<str>>,
+    /// Seconds after which the caller may try again.
+    pub(super) retry_after: Option<u32>,
     pub(super) body: Bytes,
     /// Ids, or numbers, of the items the body holds.
     pub(super) items: Vec<u32>,
@@ -22,7 +24,15 @@ const JSON: &str = "application/json; charset=utf-8";
 impl Answer {
     /// A JSON text.
     pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
-        Answer { status, content_type: JSON, location: None, body: body.into(), items: Vec::new(), next_cursor: None }
+        Answer {
+            status,
+            content_type: JSON,
+            location: None,
+            retry_after: None,
+            body: body.into(),
+            items: Vec::new(),
+            next_cursor: None,
+        }
     }
 
     /// JSON lines.
@@ -45,6 +55,22 @@ impl Answer {
     /// `{"message": text}`.
     pub(super) fn message(status: u16, text: &str) -> Answer {
         Answer::json(status, json!({ "message": text }).to_string())
+    }
+
+    /// The failure that says no more why, as every endpoint of era 2026-09 has it.
+    pub(super) fn unexpected() -> Answer {
+        let text = "An unexpected error occurred";
+        Answer::json(500, json!({ "error": text, "message": text, "code": "INTERNAL_SERVER_ERROR" }).to_string())
+    }
+
+    /// An error as the images list of era 2026-09 words it: a refusal is a message, and a failure is the general one.
+    pub(super) fn reworded(self) -> Answer {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        match [&body["error"]["message"], &body["error"], &body["message"]].into_iter().find_map(Value::as_str) {
+            _ if self.status >= 500 => Answer::unexpected(),
+            Some(text) => Answer { body: json!({ "message": text }).to_string().into(), ..self },
+            None => self,
+        }
     }
 
     /// The 400 of a parameter check: issues as indented JSON text inside an error object.

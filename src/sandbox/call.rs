@@ -23,6 +23,8 @@ pub(super) struct Call {
     pub(super) host: String,
     pub(super) gzip: bool,
     pub(super) authorization: bool,
+    /// The caller's key; it is never logged.
+    pub(super) key: Option<String>,
     pub(super) range: Option<String>,
     pub(super) user_agent: Option<String>,
 }
@@ -42,15 +44,21 @@ impl Call {
         };
         let headers = &head.headers;
         let query = head.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let bearer = text(headers, header::AUTHORIZATION);
+        let bearer = bearer.as_deref().and_then(|words| words.split(' ').nth(1));
+        let token = pairs.iter().find(|(key, _)| key == "token").map(|(_, token)| token.as_str());
+        let key = bearer.or(token).map(str::to_owned);
         Ok(Call {
             get: head.method == Method::GET,
             body,
             path: head.uri.path().to_owned(),
             query: query.to_owned(),
-            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            pairs,
             host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
             gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
             authorization: headers.contains_key(header::AUTHORIZATION),
+            key,
             range: text(headers, header::RANGE),
             user_agent: text(headers, header::USER_AGENT),
         })

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::enums::KINDS;
+use super::era::Era;
 use super::fate::Change;
 use super::generate::Generator;
 use super::item::View;
@@ -124,6 +125,8 @@ enum Source {
 /// Every model of the server.
 pub(super) struct Catalog {
     pub(super) entries: Vec<Entry>,
+    /// The time whose server lists them.
+    pub(super) era: Era,
     /// How many of them were there when the server started.
     pub(super) first: usize,
     orders: Vec<Vec<u32>>,
@@ -147,7 +150,8 @@ impl Catalog {
         };
         let orders = Sort::ALL.map(|sort| ordered(&entries, sort)).to_vec();
         let first = entries.len();
-        let mut catalog = Catalog { entries, first, orders, users: HashMap::new(), tags: HashMap::new(), source };
+        let mut catalog =
+            Catalog { entries, era: config.era, first, orders, users: HashMap::new(), tags: HashMap::new(), source };
         catalog.users = catalog.users().iter().zip(0u32..).map(|(name, n)| (slug(name), n)).collect();
         catalog.tags = catalog.tags().iter().cloned().zip(0u32..).collect();
         Ok(catalog)

@@ -75,6 +75,18 @@ impl<'a> Check<'a> {
         self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
     }
 
+    /// A comma list of ids, at most so many.
+    pub(super) fn ids(&mut self, key: &str, most: usize) -> Option<Vec<u32>> {
+        let text = self.filled(key)?;
+        let ids: Result<Vec<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+        match ids {
+            Ok(ids) if ids.len() <= most => return Some(ids),
+            Ok(_) => self.issue("too_big", key, &format!("Too big: expected array to have <={most} items")),
+            Err(_) => self.issue("invalid_type", key, "Invalid input: expected number, received NaN"),
+        }
+        None
+    }
+
     pub(super) fn truth_word(&mut self, key: &str) -> bool {
         let word = self.value(key).map(str::to_lowercase);
         match word.as_deref() {

@@ -7,6 +7,7 @@ use super::links::Links;
 use super::number_query::{self, NumberQuery};
 use super::random::{Random, Stream};
 use super::traps::{Trap, Traps};
+use super::words;
 
 /// So many requests pass between two changes of the order.
 const STEADY: u64 = 8;
@@ -88,7 +89,7 @@ impl Creators<'_> {
         json.open('{');
         match nameless {
             true => json.raw("username", "null"),
-            false if self.traps.has(Trap::NumericUsernames) && name.bytes().all(|b| b.is_ascii_digit()) => {
+            false if self.traps.has(Trap::NumericUsernames) && words::is_number(name) => {
                 json.raw("username", name);
             }
             false => json.text("username", name),

@@ -2,6 +2,7 @@
 
 use super::catalog::Entry;
 use super::dates::{self, Fraction};
+use super::era::Era;
 use super::sort::Sort;
 use super::traps::{Trap, Traps};
 
@@ -12,6 +13,28 @@ pub(super) enum Position {
     Counters(i64, i64, i64),
     /// An instant in ms and an id.
     Date(i64, i64),
+}
+
+/// The rows of a date cursor's instant that lie on the page it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boundary {
+    /// Those from the named row on.
+    Exact,
+    /// Under Oldest all of them; under Newest those from the named row on.
+    Whole,
+    /// Under Oldest all of them; under Newest those behind the named row, which is lost.
+    Lost,
+}
+
+impl Boundary {
+    /// The boundary that an era has under the traps.
+    pub(super) fn of(era: Era, traps: Traps) -> Boundary {
+        match (era, traps.has(Trap::NewestLostRow)) {
+            (Era::Sep2026, _) => Boundary::Exact,
+            (_, true) => Boundary::Lost,
+            (_, false) => Boundary::Whole,
+        }
+    }
 }
 
 /// The cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
@@ -26,8 +49,9 @@ pub(super) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
 }
 
 /// Reads a cursor under a sort; the error is the server's message.
-pub(super) fn parse(sort: Sort, text: &str, traps: Traps) -> Result<Position, String> {
+pub(super) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Position, String> {
     let tokens: Vec<&str> = text.split('|').collect();
+    let integer = |token: &str| integer(token, era);
     match (sort.by_date(), tokens.as_slice()) {
         (true, [date, id]) => Ok(Position::Date(instant(date, traps)?, integer(id)?)),
         (false, [first, second, id]) => Ok(Position::Counters(integer(first)?, integer(second)?, integer(id)?)),
@@ -40,9 +64,9 @@ pub(super) fn parse(sort: Sort, text: &str, traps: Traps) -> Result<Position, St
 
 /// True when the row lies on the page that begins at the position.
 ///
-/// Descending keys are compared with `<` and ascending ones with `>=`, also where they are not the last key. So under
-/// Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
-pub(super) fn follows(sort: Sort, position: Position, entry: &Entry, traps: Traps) -> bool {
+/// Before era 2026-09 descending keys are compared with `<` and ascending ones with `>=`, also where they are not the last
+/// key. So under Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
+pub(super) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: Boundary) -> bool {
     let id = i64::from(entry.id);
     match position {
         Position::Counters(first, second, from) => {
@@ -51,8 +75,10 @@ pub(super) fn follows(sort: Sort, position: Position, entry: &Entry, traps: Trap
         }
         Position::Date(instant, from) => match entry.last_version_at {
             None => false,
-            Some(at) if sort == Sort::Oldest => at >= instant,
-            Some(at) if traps.has(Trap::NewestLostRow) => at < instant || (at == instant && id < from),
+            Some(at) if sort == Sort::Oldest => {
+                at > instant || (at == instant && (boundary != Boundary::Exact || id >= from))
+            }
+            Some(at) if boundary == Boundary::Lost => at < instant || (at == instant && id < from),
             Some(at) => at < instant || (at == instant && id <= from),
         },
     }
@@ -67,14 +93,18 @@ fn instant(token: &str, traps: Traps) -> Result<i64, String> {
 }
 
 /// Leading digits, as the server's number parser takes them.
-fn integer(token: &str) -> Result<i64, String> {
+fn integer(token: &str, era: Era) -> Result<i64, String> {
     let bad = || format!("Invalid cursor: unparseable numeric value \"{token}\"");
     let token = token.trim_start();
     let end = token.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(token.len());
     if token[end..].contains('-') {
         return Err(bad());
     }
-    token[..end].parse().map_err(|_| bad())
+    match token[..end].parse::<i64>() {
+        Ok(number) if era != Era::Sep2026 || number <= i64::from(i32::MAX) => Ok(number),
+        Err(_) if end == 0 || era != Era::Sep2026 => Err(bad()),
+        _ => Err("Invalid cursor: numeric value out of range".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -103,10 +133,10 @@ mod tests {
     fn cursors_are_read_and_refused_as_the_server_does() {
         let trimmed = traps("trimmed-fractions");
         let date = |ms: i64| Ok(Position::Date(1_709_164_800_000 + ms, 7));
-        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", trimmed), date(5));
-        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.500|7", trimmed), date(500));
-        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", Traps::none()), date(500));
-        assert_eq!(parse(Sort::HighestRated, "3|20|7", trimmed), Ok(Position::Counters(3, 20, 7)));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", trimmed, Era::Aug2026), date(5));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.500|7", trimmed, Era::Aug2026), date(500));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", Traps::none(), Era::Aug2026), date(500));
+        assert_eq!(parse(Sort::HighestRated, "3|20|7", trimmed, Era::Aug2026), Ok(Position::Counters(3, 20, 7)));
         for (sort, text) in [
             (Sort::Oldest, "|7"),
             (Sort::Oldest, "2024-01-01|"),
@@ -118,23 +148,37 @@ mod tests {
             (Sort::HighestRated, "2024-01-01|2|7"),
             (Sort::HighestRated, ""),
         ] {
-            let message = parse(sort, text, trimmed).unwrap_err();
+            let message = parse(sort, text, trimmed, Era::Aug2026).unwrap_err();
             assert!(message.starts_with("Invalid cursor: "), "{text}: {message}");
         }
     }
 
     #[test]
     fn the_boundary_row_is_on_the_page_except_under_newest() {
-        for (sort, set, expected) in [
-            (Sort::HighestRated, "all", true),
-            (Sort::Oldest, "all", true),
-            (Sort::Newest, "none", true),
-            (Sort::Newest, "all", false),
+        for (sort, boundary, expected) in [
+            (Sort::HighestRated, Boundary::Lost, true),
+            (Sort::Oldest, Boundary::Lost, true),
+            (Sort::Oldest, Boundary::Exact, true),
+            (Sort::Newest, Boundary::Whole, true),
+            (Sort::Newest, Boundary::Exact, true),
+            (Sort::Newest, Boundary::Lost, false),
         ] {
-            let position = parse(sort, &print(sort, &entry(), Traps::none()), Traps::none()).unwrap();
-            assert_eq!(follows(sort, position, &entry(), traps(set)), expected, "{sort:?} {set}");
+            let position = parse(sort, &print(sort, &entry(), Traps::none()), Traps::none(), Era::Aug2026).unwrap();
+            assert_eq!(follows(sort, position, &entry(), boundary), expected, "{sort:?} {boundary:?}");
         }
         let tied = Entry { id: 6, ..entry() };
-        assert!(follows(Sort::Oldest, Position::Date(1_709_164_800_500, 7), &tied, Traps::all()));
+        let shown = |boundary| follows(Sort::Oldest, Position::Date(1_709_164_800_500, 7), &tied, boundary);
+        assert!(shown(Boundary::Lost) && !shown(Boundary::Exact));
+    }
+
+    #[test]
+    fn numbers_beyond_the_databases_are_refused_by_the_newer_server() {
+        for (sort, text) in [(Sort::HighestRated, "2147483648|2|7"), (Sort::Oldest, "2024-01-01|99999999999999999999")]
+        {
+            let message = parse(sort, text, Traps::none(), Era::Sep2026).unwrap_err();
+            assert_eq!(message, "Invalid cursor: numeric value out of range", "{text}");
+        }
+        assert!(parse(Sort::HighestRated, "2147483648|2|7", Traps::none(), Era::Aug2026).is_ok());
+        assert!(parse(Sort::HighestRated, "2147483647|2|7", Traps::none(), Era::Sep2026).is_ok());
     }
 }

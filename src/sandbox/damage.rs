@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use url::form_urlencoded::byte_serialize;
 
 use super::answer::Answer;
+use super::era::Era;
 use super::fault::{Fault, Kind};
 use super::wire::Step;
 
@@ -16,9 +17,9 @@ use super::wire::Step;
 const BEFORE_TEARING: Duration = Duration::from_millis(30);
 
 /// The answer of a fault that leaves nothing of the real one, if it is of that sort.
-pub(super) fn replacement(fault: &Fault) -> Option<Answer> {
+pub(super) fn replacement(fault: &Fault, era: Era, path: &str) -> Option<Answer> {
     match fault.kind {
-        Kind::Status => Some(status(fault.code)),
+        Kind::Status => Some(status(fault.code, era, path)),
         Kind::Html => Some(Answer::html(200, "We're adjusting a few things, be back in a few minutes...")),
         Kind::Redirect => Some(Answer { content_type: "text/plain", ..Answer::json(302, "") }),
         _ => None,
@@ -26,7 +27,8 @@ pub(super) fn replacement(fault: &Fault) -> Option<Answer> {
 }
 
 /// An error as the real server, or the network in front of it, words it.
-fn status(code: u16) -> Answer {
+fn status(code: u16, era: Era, path: &str) -> Answer {
+    let newest = era == Era::Sep2026;
     match code {
         401 => Answer::error(401, "Unauthorized"),
         429 => Answer::error(429, "Rate limit exceeded, please retry shortly."),
@@ -34,7 +36,11 @@ fn status(code: u16) -> Answer {
             451,
             "{\"error\":\"This service is not available in your region\",\"code\":\"REGION_BLOCKED\"}",
         ),
+        500 if newest => Answer::unexpected(),
         500 => Answer::json(500, "{\"message\":\"An unexpected error occurred\",\"error\":{}}"),
+        503 if newest && path == "images" => {
+            Answer::error(503, "Image search is temporarily overloaded \u{2014} please retry.")
+        }
         503 => Answer::error(503, "Model search is temporarily overloaded \u{2014} please retry."),
         403 => Answer::html(403, "error code: 1010"),
         502 | 520..=527 => Answer::html(code, &format!("civitai.com | {code}: error")),

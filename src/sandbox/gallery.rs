@@ -93,8 +93,13 @@ impl ImageSort {
         ("Random", ImageSort::Random),
     ];
 
+    /// True for the sorts by time.
+    pub(super) fn by_date(self) -> bool {
+        matches!(self, ImageSort::Newest | ImageSort::Oldest)
+    }
+
     /// Ascending key of a row; ranks break ties, which the real server leaves to chance.
-    fn key(self, rank: u32, picture: &Picture) -> (i64, u32) {
+    pub(super) fn key(self, rank: u32, picture: &Picture) -> (i64, u32) {
         let first = match self {
             ImageSort::Reactions => -i64::from(picture.reactions),
             ImageSort::Comments => -i64::from(picture.comments),

@@ -2,12 +2,13 @@
 
 use super::catalog::{Entry, Mode, Removed};
 use super::enums::KINDS;
+use super::era::Era;
 use super::item::View;
 use super::json::Writer;
 use super::random::{Random, Stream};
 use super::traps::{Trap, Traps};
 use super::words;
-use super::{Config, Era, item, legacy};
+use super::{Config, item, legacy};
 
 /// 2022-11-01T00:00Z.
 pub(super) const FIRST: i64 = 1_667_260_800_000;
@@ -60,8 +61,8 @@ impl Generator {
     /// Appends the model's item.
     pub(super) fn render(&self, entry: &Entry, view: View, json: &mut Writer) {
         match self.era {
-            Era::Today => item::render(self, entry, view, json),
             Era::Y2023 => legacy::render(self, entry, view, json),
+            Era::Aug2026 | Era::Sep2026 => item::render(self, entry, view, json),
         }
     }
 }

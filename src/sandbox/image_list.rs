@@ -1,11 +1,16 @@
 //! Which images a query lists, on which page, and with which cursor: the rules of visibility and the two backends.
 
+use std::borrow::Cow;
+
 use super::answer::Answer;
 use super::catalog::{Catalog, Removed};
+use super::era::Era;
+use super::feed;
 use super::gallery::{Gallery, ImageSort, Picture};
-use super::image_query::ImageQuery;
-use super::picture;
+use super::image_query::{ImageQuery, Path};
 use super::traps::{Trap, Traps};
+use super::users::FIRST_USER;
+use super::{picture, posts};
 
 /// What the rules depend on beside the query.
 #[derive(Clone, Copy)]
@@ -29,8 +34,9 @@ pub(super) struct ImagePage {
 
 /// A query under the rules, names already looked up.
 pub(super) struct ImageList<'a> {
-    rules: Rules<'a>,
-    query: &'a ImageQuery,
+    pub(super) rules: Rules<'a>,
+    pub(super) query: &'a ImageQuery,
+    path: Path,
     /// The user numbers named by name and by id; a name nobody has is past all numbers.
     users: Vec<u32>,
     oldest: Option<i64>,
@@ -42,17 +48,24 @@ impl<'a> ImageList<'a> {
         if named == Some(None) && query.legacy() {
             return Err(coded(404, "User not found", "NOT_FOUND"));
         }
-        let by_id = query.user.map(|id| id.checked_sub(1000));
+        let by_id = query.user.map(|id| id.checked_sub(FIRST_USER));
         let users = [named, by_id].into_iter().flatten().map(|user| user.unwrap_or(u32::MAX)).collect();
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = || rules.gallery.pictures.iter().map(|picture| picture.sorted_at).max();
         let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
-        Ok(ImageList { rules, query, users, oldest })
+        Ok(ImageList { rules, query, path: query.path(), users, oldest })
     }
 
     /// The page the query asks for.
     pub(super) fn page(&self) -> Result<ImagePage, Answer> {
-        let mut page = if self.query.legacy() { self.legacy_page() } else { self.feed_page() }?;
+        let mut page = match (self.path, &self.query.cursor) {
+            (Path::Feed, _) => feed::page(self),
+            (_, Some(cursor)) if self.rules.catalog.era == Era::Sep2026 && feed::is_cursor(cursor) => {
+                Err(feed::other_filters())
+            }
+            (Path::Database, _) => self.database_page(),
+            (Path::Search, _) => self.search_page(),
+        }?;
         page.ranks.retain(|rank| kept(self.rules.traps, self.rules.gallery.picture(*rank)));
         Ok(page)
     }
@@ -66,28 +79,36 @@ impl<'a> ImageList<'a> {
 
     /// Every hit in order, as far as the backend reaches, also those that no page shows.
     pub(super) fn hits(&self) -> Vec<u32> {
-        let gallery = self.rules.gallery;
-        let candidates = self.candidates();
-        let mut ranks: Vec<u32> = match &candidates {
-            Some(ranks) => ranks.clone(),
-            None => gallery.order(self.query.sort).to_vec(),
-        };
-        ranks.retain(|rank| self.matches(*rank));
-        match self.query.legacy() {
-            true if self.query.sort != ImageSort::Oldest => ranks.sort_unstable_by(|a, b| b.cmp(a)),
-            true => ranks.sort_unstable(),
-            false if candidates.is_some() => gallery.sort(self.query.sort, &mut ranks),
-            false => {}
-        }
-        if !self.query.legacy() && self.rules.traps.has(Trap::DepthCap) {
+        let mut ranks: Vec<u32> = self.ordered().iter().copied().filter(|rank| self.matches(*rank)).collect();
+        if self.path == Path::Search && self.rules.traps.has(Trap::DepthCap) {
             ranks.truncate(self.rules.depth_cap);
         }
         ranks
     }
 
+    /// The images of the narrowest key the query names, or all, in the order of the part of the server that answers.
+    pub(super) fn ordered(&self) -> Cow<'a, [u32]> {
+        let (gallery, sort) = (self.rules.gallery, self.query.sort);
+        let Some(mut ranks) = self.candidates() else {
+            return Cow::Borrowed(gallery.order(sort));
+        };
+        match self.path {
+            Path::Database if sort != ImageSort::Oldest => ranks.sort_unstable_by(|a, b| b.cmp(a)),
+            Path::Database => ranks.sort_unstable(),
+            Path::Search | Path::Feed => gallery.sort(sort, &mut ranks),
+        }
+        Cow::Owned(ranks)
+    }
+
     /// The images of the narrowest key the query names; none when it names no key.
     fn candidates(&self) -> Option<Vec<u32>> {
         let (query, gallery) = (self.query, self.rules.gallery);
+        if let Some(ids) = &query.ids {
+            let mut ranks: Vec<u32> = ids.iter().filter_map(|id| gallery.find(*id)).collect();
+            ranks.sort_unstable();
+            ranks.dedup();
+            return Some(ranks);
+        }
         match (query.image, query.version, query.model, query.post, self.users.first()) {
             (Some(id), ..) => Some(gallery.find(id).into_iter().collect()),
             (_, Some(version), ..) => Some(gallery.of_versions(version, version.saturating_add(1))),
@@ -102,7 +123,7 @@ impl<'a> ImageList<'a> {
     }
 
     /// Offset paging: the cursor's second half is no filter, and rows with nothing to show are taken out afterwards.
-    fn feed_page(&self) -> Result<ImagePage, Answer> {
+    fn search_page(&self) -> Result<ImagePage, Answer> {
         let limit = self.query.limit as usize;
         if limit == 0 {
             return Err(coded(500, "Invalid limit", "INTERNAL_SERVER_ERROR"));
@@ -128,7 +149,7 @@ impl<'a> ImageList<'a> {
     }
 
     /// Pages by image id; the row after the page names the next one, and is lost by all sorts but Oldest.
-    fn legacy_page(&self) -> Result<ImagePage, Answer> {
+    fn database_page(&self) -> Result<ImagePage, Answer> {
         if self.query.sort == ImageSort::Random {
             return Err(coded(500, "Random sort requires the index", "INTERNAL_SERVER_ERROR"));
         }
@@ -161,12 +182,13 @@ impl<'a> ImageList<'a> {
         }
     }
 
-    fn matches(&self, rank: u32) -> bool {
+    pub(super) fn matches(&self, rank: u32) -> bool {
         let (picture, query) = (self.rules.gallery.picture(rank), self.query);
         let model = |model: u32| picture.version_ids().any(|id| id / 16 == model);
         self.visible(picture)
             && self.oldest.is_none_or(|oldest| picture.sorted_at >= oldest)
             && query.image.is_none_or(|id| picture.id == id)
+            && query.ids.as_ref().is_none_or(|ids| ids.contains(&picture.id))
             && query.version.is_none_or(|id| picture.version_ids().any(|known| known == id))
             && query.model.is_none_or(model)
             && query.post.is_none_or(|post| picture.post == post)
@@ -181,7 +203,9 @@ impl<'a> ImageList<'a> {
         let base = |wanted: &String| picture::base_model(rules.seed, picture) == Some(wanted.as_str());
         let tagged = || {
             let tags = picture::tag_numbers(rules.seed, rules.catalog, picture);
-            query.tags.iter().any(|id| id.checked_sub(picture::FIRST_TAG).is_some_and(|tag| tags.contains(&tag)))
+            let carried = |id: &u32| id.checked_sub(picture::FIRST_TAG).is_some_and(|tag| tags.contains(&tag));
+            // The feed service wants all of them, the older parts any.
+            if self.path == Path::Feed { query.tags.iter().all(carried) } else { query.tags.iter().any(carried) }
         };
         (query.base_models.is_empty() || query.base_models.iter().any(base)) && (query.tags.is_empty() || tagged())
     }
@@ -193,7 +217,7 @@ impl<'a> ImageList<'a> {
         // A restricted region gets PG and PG13, whatever it asks for.
         let levels = if rules.traps.has(Trap::RegionClamp) { 3 } else { self.query.levels };
         let spared = picture.child && levels & 28 != 0 && rules.traps.has(Trap::HiddenMinors);
-        u32::from(level) & levels != 0 && !spared
+        u32::from(level) & levels != 0 && !spared && public(*rules, picture)
     }
 }
 
@@ -203,6 +227,11 @@ fn highest(mask: u8) -> u8 {
 
 fn in_region(traps: Traps, picture: &Picture) -> bool {
     picture.level <= 2 || !traps.has(Trap::RegionClamp)
+}
+
+/// False for images of posts that are not everybody's, which the newer server does not list.
+fn public(rules: Rules<'_>, picture: &Picture) -> bool {
+    rules.catalog.era != Era::Sep2026 || posts::public(rules.seed, picture.post)
 }
 
 /// False for rows that a trap removes from every page.
@@ -215,10 +244,11 @@ fn kept(traps: Traps, picture: &Picture) -> bool {
 }
 
 /// Ranks of the images that some query shows.
-pub(super) fn reachable(traps: Traps, gallery: &Gallery) -> Vec<u32> {
+pub(super) fn reachable(rules: Rules<'_>) -> Vec<u32> {
+    let Rules { traps, gallery, .. } = rules;
     let shown = |picture: &Picture| {
         let spared = picture.child && picture.level > 2 && traps.has(Trap::HiddenMinors);
-        kept(traps, picture) && !spared && in_region(traps, picture)
+        kept(traps, picture) && !spared && in_region(traps, picture) && public(rules, picture)
     };
     (0u32..).zip(&gallery.pictures).filter(|(_, picture)| shown(picture)).map(|(rank, _)| rank).collect()
 }
@@ -227,6 +257,7 @@ fn coded(status: u16, error: &str, code: &str) -> Answer {
     Answer::json(status, serde_json::json!({ "error": error, "code": code }).to_string())
 }
 
-fn refused(cursor: &str) -> Answer {
+/// The refusal of a cursor that cannot be read, or names no row.
+pub(super) fn refused(cursor: &str) -> Answer {
     Answer::message(400, &format!("Invalid cursor: \"{cursor}\" names no row"))
 }

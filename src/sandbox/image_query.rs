@@ -5,12 +5,29 @@ use serde_json::json;
 use super::answer::Answer;
 use super::check::{self, Check};
 use super::enums::BASE_MODELS;
+use super::era::Era;
+use super::feed;
 use super::gallery::{ImageSort, Media};
 use super::picture::Look;
+
+/// The part of the server that answers a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// The database, paged by image id.
+    Database,
+    /// The search index, paged by offset.
+    Search,
+    /// The feed service of era 2026-09, paged by sort value and id.
+    Feed,
+}
+
+/// The most ids of one question.
+const IDS_MAX: usize = 100;
 
 /// A checked query. Parameters unknown to the server, or without effect, are not in it.
 #[derive(Clone, Debug)]
 pub(super) struct ImageQuery {
+    era: Era,
     pub(super) limit: u32,
     pub(super) cursor: Option<String>,
     pub(super) page: Option<u32>,
@@ -20,6 +37,7 @@ pub(super) struct ImageQuery {
     /// Bits of the levels wanted.
     pub(super) levels: u32,
     pub(super) image: Option<u32>,
+    pub(super) ids: Option<Vec<u32>>,
     pub(super) post: Option<u32>,
     pub(super) model: Option<u32>,
     pub(super) version: Option<u32>,
@@ -60,22 +78,32 @@ const SCALARS: &[&str] = &[
 impl ImageQuery {
     /// True when the database answers rather than the feed's index.
     pub(super) fn legacy(&self) -> bool {
-        self.image.is_some() || (self.model.is_some() && self.version.is_none())
+        let narrow = self.image.is_some() || self.ids.is_some();
+        narrow || (self.model.is_some() && self.version.is_none())
+    }
+
+    /// The part of the server that answers.
+    pub(super) fn path(&self) -> Path {
+        match self.legacy() {
+            true => Path::Database,
+            false if self.era == Era::Sep2026 && feed::serves(self) => Path::Feed,
+            false => Path::Search,
+        }
     }
 
     /// How the items of this query are seen.
     pub(super) fn look(&self) -> Look {
-        let legacy = self.legacy();
-        let flat = self.flat_meta.unwrap_or(false) || !legacy;
-        Look { with_meta: self.with_meta, with_tags: self.with_tags, flat, legacy }
+        let path = self.path();
+        let flat = self.flat_meta.unwrap_or(false) || path != Path::Database;
+        Look { with_meta: self.with_meta, with_tags: self.with_tags, flat, path }
     }
 }
 
 /// Checks every parameter, then paging.
-pub(super) fn parse(pairs: &[(String, String)]) -> Result<ImageQuery, Answer> {
+pub(super) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ImageQuery, Answer> {
     let mut check = Check::new(pairs);
     check.single(SCALARS);
-    let query = query(&mut check);
+    let query = query(era, &mut check);
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
@@ -87,11 +115,12 @@ pub(super) fn parse(pairs: &[(String, String)]) -> Result<ImageQuery, Answer> {
     Ok(query)
 }
 
-fn query(check: &mut Check<'_>) -> ImageQuery {
+fn query(era: Era, check: &mut Check<'_>) -> ImageQuery {
     let most = f64::from(u32::MAX);
     let nsfw = nsfw(check);
     let media: Vec<(&str, Option<Media>)> = Media::WORDS.iter().map(|(word, media)| (*word, Some(*media))).collect();
     ImageQuery {
+        era,
         limit: check.number("limit", 0.0, 200.0).unwrap_or(100),
         cursor: check.filled("cursor"),
         page: check.number("page", 1.0, most),
@@ -99,6 +128,8 @@ fn query(check: &mut Check<'_>) -> ImageQuery {
         period_days: check.choice("period", check::PERIODS, None),
         levels: check.number("browsingLevel", 0.0, most).unwrap_or(nsfw),
         image: check.number("imageId", 0.0, most),
+        // Older servers do not know it.
+        ids: if era == Era::Sep2026 { check.ids("ids", IDS_MAX) } else { None },
         post: check.number("postId", 0.0, most),
         model: check.number("modelId", 0.0, most),
         version: check.number("modelVersionId", 0.0, most),
@@ -158,7 +189,7 @@ mod tests {
 
     fn read(text: &str) -> Result<ImageQuery, u16> {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-        parse(&pairs).map_err(|answer| answer.status)
+        parse(Era::Sep2026, &pairs).map_err(|answer| answer.status)
     }
 
     #[test]
@@ -180,12 +211,18 @@ mod tests {
     fn backends_and_meta_follow_from_the_parameters() {
         let look = |text: &str| {
             let query = read(text).unwrap();
-            (query.legacy(), query.look().flat, query.look().with_meta)
+            (query.path(), query.look().flat, query.look().with_meta)
         };
-        assert_eq!(look("modelVersionId=3&withMeta=true"), (false, true, true));
-        assert_eq!(look("modelId=3&modelVersionId=3"), (false, true, false));
-        assert_eq!(look("modelId=3&withMeta=1"), (true, false, true));
-        assert_eq!(look("imageId=3&flatMeta=true"), (true, true, false));
+        assert_eq!(look("modelVersionId=3&withMeta=true"), (Path::Feed, true, true));
+        assert_eq!(look("modelId=3&modelVersionId=3"), (Path::Feed, true, false));
+        assert_eq!(look("modelId=3&withMeta=1"), (Path::Database, false, true));
+        assert_eq!(look("imageId=3&flatMeta=true"), (Path::Database, true, false));
+        for narrow in ["postId=3", "requiringMeta=true", "sort=Random", "limit=0", "cursor=9|1712265847499"] {
+            assert_eq!(look(narrow).0, Path::Search, "{narrow}");
+        }
+        assert_eq!(look("ids=3,4&sort=Newest").0, Path::Database);
+        let older = parse(Era::Aug2026, &[("ids".to_owned(), "x".to_owned())]).unwrap();
+        assert_eq!((older.path(), older.ids), (Path::Search, None));
     }
 
     #[test]
@@ -194,6 +231,7 @@ mod tests {
             ("limit=201", 400),
             ("username=a b", 400),
             ("tags=cat", 400),
+            ("ids=cat", 400),
             ("baseModels=nothing", 400),
             ("type=model", 400),
             ("sort=newest", 400),

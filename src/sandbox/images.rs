@@ -1,20 +1,22 @@
-//! `GET /api/v1/images`: the list, from the feed's index or from the database.
+//! `GET /api/v1/images`: the list, from the search index, from the database, or from the feed service.
 
 use super::answer::Answer;
+use super::era::Era;
 use super::image_list::{ImageList, ImagePage, Rules};
-use super::image_query::{self, ImageQuery};
+use super::image_query::{self, ImageQuery, Path};
 use super::json::Writer;
 use super::links::Links;
 use super::picture;
 
 /// Answers a list request.
 pub(super) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
-    let page = image_query::parse(pairs).and_then(|query| {
+    let page = image_query::parse(rules.catalog.era, pairs).and_then(|query| {
         let page = ImageList::new(rules, &query)?.page()?;
         Ok((query, page))
     });
     match page {
         Ok((query, page)) => body(rules, &query, page, links),
+        Err(refusal) if rules.catalog.era == Era::Sep2026 => refusal.reworded(),
         Err(refusal) => refusal,
     }
 }
@@ -36,7 +38,7 @@ fn body(rules: Rules<'_>, query: &ImageQuery, page: ImagePage, links: &Links<'_>
     json.open_at("metadata", '{');
     if let Some(cursor) = &page.next {
         // An id is a number, an offset with its date a text.
-        if query.legacy() {
+        if query.path() == Path::Database {
             json.raw("nextCursor", cursor);
         } else {
             json.text("nextCursor", cursor);

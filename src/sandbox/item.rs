@@ -171,7 +171,7 @@ pub(super) fn creator(generator: &Generator, entry: &Entry, json: &mut Writer) {
     }
     let name = &generator.users[entry.user as usize];
     json.open_at("creator", '{');
-    if generator.traps.has(Trap::NumericUsernames) && name.bytes().all(|b| b.is_ascii_digit()) {
+    if generator.traps.has(Trap::NumericUsernames) && words::is_number(name) {
         json.raw("username", name);
     } else {
         json.text("username", name);

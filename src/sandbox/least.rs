@@ -27,7 +27,7 @@ pub(super) fn answer(world: &World, endpoint: &str, pairs: &[(String, String)]) 
 }
 
 fn models(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), Answer> {
-    let query = query::parse(pairs)?;
+    let query = query::parse(world.catalog.era, pairs)?;
     let selection = Selection::new(&world.catalog, &query, world.traps);
     let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
     let rows = selection.hits().map_err(|message| Answer::message(400, &message))?;
@@ -35,7 +35,7 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), A
 }
 
 fn images(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), Answer> {
-    let query = image_query::parse(pairs)?;
+    let query = image_query::parse(world.catalog.era, pairs)?;
     let list = ImageList::new(world.rules(""), &query)?;
     Ok((list.hits().len(), query.limit as usize))
 }

@@ -108,13 +108,14 @@ impl<'a> Selection<'a> {
         let rows = match self.query.cursor.as_ref().filter(|_| self.text.is_none()) {
             None => order,
             Some(text) => {
-                let position = cursor::parse(sort, text, self.traps)?;
+                let position = cursor::parse(sort, text, self.traps, self.catalog.era)?;
                 if self.traps.has(Trap::ForgedCursorsRefused) && !self.names_a_row(text) {
                     return Err(format!("Invalid cursor: \"{text}\" names no row"));
                 }
                 let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
                 let order = &order[..order.partition_point(dated)];
-                let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), self.traps);
+                let boundary = cursor::Boundary::of(self.catalog.era, self.traps);
+                let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), boundary);
                 &order[order.partition_point(before)..]
             }
         };
@@ -124,7 +125,7 @@ impl<'a> Selection<'a> {
     /// True for the cursor of some row, and for its repaired forms: all digits of the fraction, the next id.
     fn names_a_row(&self, text: &str) -> bool {
         let sort = self.query.sort;
-        let Ok(position) = cursor::parse(sort, text, Traps::none()) else {
+        let Ok(position) = cursor::parse(sort, text, Traps::none(), self.catalog.era) else {
             return false;
         };
         let (Position::Counters(.., id) | Position::Date(_, id)) = position;
@@ -163,6 +164,7 @@ impl<'a> Selection<'a> {
             && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
             && !hidden_minor
             && (query.kinds.is_empty() || query.kinds.contains(&entry.kind))
+            && (!query.early_access || entry.early_access != 0)
             && (!query.supports_generation || entry.supports_generation)
             && self.oldest.is_none_or(|oldest| entry.last_version_at.is_some_and(|at| at >= oldest))
             && query.ids.as_ref().is_none_or(|ids| ids.contains(&entry.id))

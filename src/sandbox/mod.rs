@@ -1,7 +1,7 @@
 //! A Civitai that fits in the binary: a seeded or recorded catalog behind real HTTP, with the real server's paging,
 //! its traps as switches and its failures as data. It shares no code with the crawler it is there to test.
 //!
-//! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`; `truth` tells what a
+//! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`, `posts`, `users`, `me`; `truth` tells what a
 //! perfect client of a query must get, `study` what questions about all of it come to, `world` which endpoint answers what.
 
 mod answer;
@@ -13,9 +13,12 @@ mod creators;
 mod cursor;
 mod damage;
 mod dates;
+mod edge;
 mod enums;
+mod era;
 mod fate;
 mod fault;
+mod feed;
 mod files;
 mod gallery;
 mod generate;
@@ -30,15 +33,18 @@ mod least;
 mod legacy;
 mod links;
 mod listing;
+mod me;
 mod meta;
 mod model;
 mod model_versions;
 mod models;
 mod night;
+mod number;
 mod number_query;
 mod object;
 mod picture;
 mod plan;
+mod posts;
 mod query;
 mod random;
 mod recorded;
@@ -55,6 +61,7 @@ mod tags;
 mod traps;
 mod tricks;
 mod truth;
+mod users;
 mod version;
 mod version_detail;
 mod wire;
@@ -67,7 +74,9 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
+pub use era::Era;
 pub use fault::Fault;
+pub use me::DEAD_KEY;
 pub use server::Sandbox;
 pub use traps::Traps;
 
@@ -90,7 +99,7 @@ pub struct Config {
     pub depth_cap: u32,
     /// Text of recorded items, one JSON object a line, served verbatim instead of generated ones.
     pub catalog: Option<String>,
-    /// Whose shape generated items have.
+    /// The time whose server behaves so, and whose shape generated items have.
     pub era: Era,
     /// The peculiarities switched on.
     pub traps: Traps,
@@ -101,7 +110,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Any port, 2000 models of seed 1 and what belongs to them in today's shape, no traps, no faults, no latency.
+    /// Any port, 2000 models of seed 1 and what belongs to them in the newest era, no traps, no faults, no latency.
     fn default() -> Config {
         Config {
             port: 0,
@@ -112,22 +121,12 @@ impl Default for Config {
             creators: None,
             depth_cap: 1000,
             catalog: None,
-            era: Era::Today,
+            era: Era::default(),
             traps: Traps::none(),
             faults: Vec::new(),
             latency: Duration::ZERO,
         }
     }
-}
-
-/// The time whose item shapes are rendered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Era {
-    /// The shapes of 2026.
-    #[default]
-    Today,
-    /// The shapes of summer 2023: ratings, version times, images with meta.
-    Y2023,
 }
 
 /// Why a sandbox cannot be had.
@@ -160,6 +159,14 @@ pub enum Error {
     Repeated {
         /// The model's id.
         id: u32,
+    },
+    /// A word is no era.
+    #[error("`{word}` is no era; known are {known}")]
+    Era {
+        /// The word.
+        word: String,
+        /// Every known word.
+        known: String,
     },
     /// A word is no trap.
     #[error("`{word}` is no trap; known are all, none, {known}, each with `-` before it to leave it out")]

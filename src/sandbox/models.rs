@@ -9,7 +9,7 @@ use super::query::{self, Query};
 
 /// Answers a list request.
 pub(super) fn answer(catalog: &Catalog, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
-    let query = match query::parse(pairs) {
+    let query = match query::parse(catalog.era, pairs) {
         Ok(query) => query,
         Err(refusal) => return refusal,
     };

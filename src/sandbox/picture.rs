@@ -3,13 +3,15 @@
 use super::catalog::Catalog;
 use super::dates;
 use super::enums::BASE_MODELS;
-use super::gallery::Picture;
+use super::era::Era;
+use super::gallery::{Media, Picture};
 use super::image_list::Rules;
+use super::image_query::Path;
 use super::json::Writer;
-use super::meta;
 use super::random::{Random, Stream};
 use super::showcase;
 use super::traps::{Trap, Traps};
+use super::{meta, number, words};
 
 /// The tag for which lists above PG13 leave an image out; other tags are numbered from [`FIRST_TAG`].
 const CHILD_TAG: (u32, &str) = (999, "child");
@@ -23,8 +25,8 @@ pub(super) struct Look {
     pub(super) with_tags: bool,
     /// Meta as it is rather than wrapped as `{id, meta}`.
     pub(super) flat: bool,
-    /// The item of the database path rather than that of the feed.
-    pub(super) legacy: bool,
+    /// The part of the server that the item comes from.
+    pub(super) path: Path,
 }
 
 /// Appends the item.
@@ -36,12 +38,15 @@ pub(super) fn render(rules: Rules<'_>, picture: &Picture, look: Look, json: &mut
     let extension = if picture.media.word() == "image" { "jpeg" } else { "mp4" };
     json.text("url", &showcase::url(&mut random, "original=true", picture.id, extension));
     hash_and_size(&mut random, json);
+    if look.path == Path::Feed {
+        thumbnail(seed, picture, json);
+    }
     json.text("type", picture.media.word());
     json.flag("nsfw", picture.level != 1);
     json.text("nsfwLevel", level_name(picture.level));
     json.int("browsingLevel", picture.level);
-    // The two backends mean different instants by the same word.
-    let earlier = if look.legacy { i64::from(random.below(3_600_000)) } else { 0 };
+    // The database means another instant by the same word.
+    let earlier = if look.path == Path::Database { i64::from(random.below(3_600_000)) } else { 0 };
     json.text("createdAt", &dates::iso(picture.sorted_at - earlier));
     match picture.post {
         0 => json.raw("postId", "null"),
@@ -116,16 +121,36 @@ fn level_name(level: u8) -> &'static str {
     }
 }
 
-/// Users who are gone have no name on one path and a placeholder on the other.
+/// The still of a video; nothing for others.
+fn thumbnail(seed: u64, picture: &Picture, json: &mut Writer) {
+    if picture.media != Media::Video {
+        return json.raw("thumbnail", "null");
+    }
+    let mut random = Random::new(seed, Stream::Picture, u64::from(picture.id) | 1 << 42);
+    json.open_at("thumbnail", '{');
+    json.text("url", &showcase::url(&mut random, "width=450", picture.id, "jpeg"));
+    json.int("width", 450);
+    json.int("height", 450 + 50 * random.below(5));
+    json.close('}');
+}
+
+/// Users who are gone have no name in the database and a placeholder in the index; names that look like numbers become some
+/// on their way out of the index, in the newest era as JavaScript reads them.
 fn username(traps: Traps, catalog: &Catalog, user: u32, look: Look, json: &mut Writer) {
     let gone = traps.has(Trap::AbsentCreators) && user % 97 == 3;
-    match catalog.users().get(user as usize) {
-        Some(name) if !gone && traps.has(Trap::NumericUsernames) && name.bytes().all(|b| b.is_ascii_digit()) => {
-            json.raw("username", name);
-        }
-        Some(name) if !gone => json.text("username", name),
-        _ if look.legacy => json.raw("username", "null"),
-        _ => json.text("username", "unknown"),
+    let name = catalog.users().get(user as usize).filter(|_| !gone);
+    let numeric = traps.has(Trap::NumericUsernames);
+    let as_number = |name: &String| match (catalog.era, look.path) {
+        (Era::Sep2026, Path::Search) => number::of(name),
+        (Era::Sep2026, _) => None,
+        _ => words::is_number(name).then(|| name.clone()),
+    };
+    match (name, name.filter(|_| numeric).and_then(as_number), look.path) {
+        (_, Some(number), _) => json.raw("username", &number),
+        (Some(name), None, _) => json.text("username", name),
+        (None, _, Path::Search) if numeric && catalog.era == Era::Sep2026 => json.text("username", "null"),
+        (None, _, Path::Search) => json.text("username", "unknown"),
+        (None, ..) => json.raw("username", "null"),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::check::{self, Check};
 use super::enums::KINDS;
+use super::era::Era;
 use super::sort::Sort;
 
 /// A checked query. Parameters unknown to the server, or without effect, are not in it.
@@ -20,6 +21,7 @@ pub(super) struct Query {
     pub(super) nsfw: bool,
     pub(super) archived: bool,
     pub(super) supports_generation: bool,
+    pub(super) early_access: bool,
     /// Models whose newest version is older are left out.
     pub(super) period_days: Option<i64>,
     pub(super) ids: Option<HashSet<u32>>,
@@ -67,12 +69,12 @@ const UNTYPABLE: &[&str] = &[
 const MODES: &[(&str, bool)] = &[("published", true), ("stats", false)];
 
 /// Checks the parameters in the server's order: sign-in first, then every parameter, then paging.
-pub(super) fn parse(pairs: &[(String, String)]) -> Result<Query, Answer> {
+pub(super) fn parse(era: Era, pairs: &[(String, String)]) -> Result<Query, Answer> {
     if pairs.iter().any(|(key, _)| key == "favorites" || key == "hidden") {
         return Err(Answer::error(401, "Unauthorized"));
     }
     let mut check = Check::new(pairs);
-    let query = query(&mut check);
+    let query = query(era, &mut check);
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
@@ -87,7 +89,7 @@ pub(super) fn parse(pairs: &[(String, String)]) -> Result<Query, Answer> {
     Ok(query)
 }
 
-fn query(check: &mut Check<'_>) -> Query {
+fn query(era: Era, check: &mut Check<'_>) -> Query {
     refuse_shapes(check);
     let published = check.choice("periodMode", MODES, true);
     let period_days = check.choice("period", check::PERIODS, None).filter(|_| published);
@@ -100,6 +102,10 @@ fn query(check: &mut Check<'_>) -> Query {
         nsfw: check.truth_word("nsfw"),
         archived: check.filled("archived").is_some(),
         supports_generation: check.filled("supportsGeneration").is_some(),
+        early_access: match era {
+            Era::Sep2026 => check.truth_word("earlyAccess"),
+            _ => check.filled("earlyAccess").is_some(),
+        },
         period_days,
         ids: ids(check, "ids"),
         bases: check.pairs.iter().filter(|(key, _)| key == "baseModels").map(|(_, name)| name.clone()).collect(),
@@ -135,12 +141,7 @@ fn kinds(check: &mut Check<'_>) -> Vec<u8> {
 }
 
 fn ids(check: &mut Check<'_>, key: &str) -> Option<HashSet<u32>> {
-    let text = check.filled(key)?;
-    let ids: Result<HashSet<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
-    if ids.is_err() {
-        check.issue("invalid_type", key, "Invalid input: expected number, received NaN");
-    }
-    ids.ok()
+    check.ids(key, usize::MAX).map(HashSet::from_iter)
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Query, (u16, String)> {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-        parse(&pairs).map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
+        parse(Era::Sep2026, &pairs).map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
     }
 
     #[test]
@@ -165,6 +166,10 @@ mod tests {
         assert_eq!(read("period=Week&periodMode=stats").unwrap().period_days, None);
         assert_eq!(read("tag=a&tagname=b").unwrap().tag.as_deref(), Some("b"));
         assert!(read("page=50&cursor=1|2|3").is_ok());
+        let early =
+            |era, value: &str| parse(era, &[("earlyAccess".to_owned(), value.to_owned())]).unwrap().early_access;
+        assert!(early(Era::Aug2026, "false") && early(Era::Aug2026, "maybe"));
+        assert!(!early(Era::Sep2026, "false") && early(Era::Sep2026, "true"));
     }
 
     #[test]
@@ -174,6 +179,7 @@ mod tests {
             ("limit=x", 400, "ZodError"),
             ("types=LORA,VAE", 400, "ZodError"),
             ("nsfw=maybe", 400, "ZodError"),
+            ("earlyAccess=maybe", 400, "ZodError"),
             ("allowNoCredit=true", 400, "ZodError"),
             ("browsingLevel=1", 400, "ZodError"),
             ("sort=newest", 400, "Invalid option"),

@@ -12,13 +12,16 @@ use hyper::{Request, Response};
 use super::answer::Answer;
 use super::cache::{Cache, Packed};
 use super::call::Call;
+use super::era::Era;
 use super::fault::{Fault, Kind};
 use super::journal::Journal;
 use super::plan::{Asked, Plan};
+use super::posts::Limit;
+use super::traps::Trap;
 use super::tricks::{Trick, Tricks};
 use super::wire::{Script, Step};
 use super::world::World;
-use super::{Config, Error, damage, least, study, truth, world};
+use super::{Config, Error, damage, edge, least, study, truth, world};
 
 /// How long the database works on a query before it calls its result empty.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +39,9 @@ pub(super) enum Host {
 pub(super) struct State {
     world: RwLock<World>,
     latency: Duration,
+    era: Era,
+    /// The requests for posts, where they are limited.
+    limit: Option<Mutex<Limit>>,
     tricks: Mutex<Tricks>,
     plan: Mutex<Plan>,
     journal: Mutex<Journal>,
@@ -47,7 +53,9 @@ impl State {
         Ok(State {
             world: RwLock::new(World::build(&config, storage)?),
             latency: config.latency,
-            tricks: Mutex::new(Tricks::new(config.seed, config.traps)),
+            era: config.era,
+            limit: config.traps.has(Trap::PostsLimit).then(Mutex::default),
+            tricks: Mutex::new(Tricks::new(config.seed, config.traps, config.era)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
             journal: Mutex::new(Journal::new()),
             cache: Mutex::new(Cache::default()),
@@ -84,6 +92,10 @@ impl State {
 
     /// The answer ready to be sent, from the cache where it was made before; true when it was.
     fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
+        let limited = self.limit.as_ref().filter(|_| self.era == Era::Sep2026 && call.below().starts_with("posts/"));
+        if let Some(refusal) = limited.and_then(|limit| lock(limit).refusal(Instant::now())) {
+            return Ok((Arc::new(pack(refusal, call.gzip)?), false));
+        }
         let age = self.world.write().unwrap_or_else(PoisonError::into_inner).advance(number as u64);
         let key = format!("{age} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
         if let Some(packed) = call.get.then(|| lock(&self.cache).get(&key)).flatten() {
@@ -131,7 +143,8 @@ pub(super) async fn serve(
     if host == Host::Storage {
         return send_file(&state, &call, number, fault.as_ref(), sent, torn);
     }
-    let trick = fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs)).flatten();
+    let trick =
+        fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs, call.authorization)).flatten();
     if trick == Some(Trick::FalseEnd(true)) && !state.latency.is_zero() {
         tokio::time::sleep(PATIENCE).await;
     }
@@ -140,7 +153,7 @@ pub(super) async fn serve(
         None => prepare(&state, &call, number, fault.as_ref())?,
     };
     finish(&state, &call, number, &packed.answer, fault.as_ref());
-    let headers = headers(&packed, hit, fault.as_ref(), state.world().date());
+    let headers = headers(&state, &call, &packed, hit, fault.as_ref());
     let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
     respond(&packed, &headers, steps, sent, torn)
 }
@@ -150,7 +163,7 @@ fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> 
     let Some(fault) = fault else {
         return state.packed(call, number);
     };
-    if let Some(answer) = damage::replacement(fault) {
+    if let Some(answer) = damage::replacement(fault, state.era, call.below()) {
         return Ok((Arc::new(pack(answer, call.gzip)?), false));
     }
     let packed = match fault.kind {
@@ -184,7 +197,7 @@ fn send_file(
     torn: Arc<AtomicBool>,
 ) -> io::Result<Response<Script>> {
     let mut served = state.world().storage.serve(call, world::now());
-    if let Some(answer) = fault.and_then(damage::replacement) {
+    if let Some(answer) = fault.and_then(|fault| damage::replacement(fault, state.era, call.below())) {
         (served.status, served.body) = (answer.status, answer.body);
     }
     if fault.is_some_and(|fault| fault.kind == Kind::Flip) {
@@ -218,15 +231,25 @@ fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Opt
     }
 }
 
-fn headers(packed: &Packed, hit: bool, fault: Option<&Fault>, date: String) -> Vec<(HeaderName, String)> {
-    let cacheable = packed.answer.status < 500;
-    let cache = if cacheable { "public, s-maxage=300, stale-while-revalidate=150" } else { "no-store" };
+/// The headers of an answer that was, or was not, made before.
+fn headers(
+    state: &State,
+    call: &Call,
+    packed: &Packed,
+    made_before: bool,
+    fault: Option<&Fault>,
+) -> Vec<(HeaderName, String)> {
+    let status = packed.answer.status;
+    let (word, hit) = edge::word(state.era, call, status, made_before);
     let mut headers = vec![
-        (header::DATE, date),
-        (header::CACHE_CONTROL, cache.to_owned()),
+        (header::DATE, state.world().date()),
+        (header::CACHE_CONTROL, edge::control(state.era, call, status).to_owned()),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
-        (HeaderName::from_static("cf-cache-status"), if hit { "HIT" } else { "MISS" }.to_owned()),
+        (HeaderName::from_static("cf-cache-status"), word.to_owned()),
     ];
+    if let Some(seconds) = packed.answer.retry_after {
+        headers.push((header::RETRY_AFTER, seconds.to_string()));
+    }
     if let Some(location) = &packed.answer.location {
         headers.push((header::LOCATION, location.to_string()));
     }

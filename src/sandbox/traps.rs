@@ -37,6 +37,8 @@ pub(super) enum Trap {
     ForgedCursorsRefused,
     BigTies,
     FutureDates,
+    FeedRestarts,
+    PostsLimit,
     Mutation,
 }
 
@@ -50,7 +52,7 @@ impl Traps {
         ("trimmed-fractions", "Cursor dates lose their trailing zeros and are read back with `.5` meaning 5 ms."),
         (
             "newest-lost-row",
-            "The row a cursor names is not on the page it opens: under sort=Newest for models, under every sort but Oldest for images of a model.",
+            "The row a cursor names is not on the page it opens: under sort=Newest for models (not in era 2026-09), under every sort but Oldest for images of a model.",
         ),
         ("short-pages", "Some rows are removed after the limit was applied, so pages hold fewer items than asked for."),
         (
@@ -69,7 +71,10 @@ impl Traps {
         ),
         ("text-licences", "allowCommercialUse is the text `{A,B}` on some items and an array on others."),
         ("null-counters", "Download and tip counters are null where the creator hid them."),
-        ("numeric-usernames", "Names made of digits arrive as JSON numbers."),
+        (
+            "numeric-usernames",
+            "Names made of digits arrive as JSON numbers; of images only from the search index in era 2026-09, where `0222` is 222 and `1e3` is 1000.",
+        ),
         ("absent-creators", "Models of the house account have no creator key, and some creators have no name."),
         ("empty-versions", "Some healthy models are listed with an empty modelVersions."),
         ("odd-fields", "Unknown keys at every level, new enum values, missing optional keys, tags as objects."),
@@ -80,7 +85,10 @@ impl Traps {
             "false-ends",
             "In the middle of a walk over images a page asked for the first time is now and then empty and without a cursor, as after 20 seconds in the database or with an emptied index; asked again it is whole.",
         ),
-        ("depth-cap", "A walk over the images feed ends after a number of hits, however many there are."),
+        (
+            "depth-cap",
+            "A walk over the search index of images ends after a number of hits, however many there are; the feed service of era 2026-09 has no such end.",
+        ),
         (
             "unordered-creators",
             "Creators have no order: as requests go by some change places, so pages overlap and miss.",
@@ -88,7 +96,7 @@ impl Traps {
         ("dummy-totals", "Tags claim 0 items on 1 page and never link to the next; only an empty page ends them."),
         (
             "cached-negatives",
-            "Lookups of some things that exist answer 404 from the cache, until a query key is changed.",
+            "Lookups of some things that exist answer 404 from the cache, until a query key is changed; in era 2026-09 only those of models, and without a key.",
         ),
         (
             "host-difference",
@@ -111,8 +119,16 @@ impl Traps {
             "forged-cursors-refused",
             "A cursor that names no row, as one made up for a time window, is refused (not part of all).",
         ),
-        ("big-ties", "More than 100 models share one lastVersionAt, which no cursor gets past (not part of all)."),
+        (
+            "big-ties",
+            "More than 100 models share one lastVersionAt, which no cursor gets past before era 2026-09 (not part of all).",
+        ),
         ("future-dates", "The 40 newest models are dated ten years from now (not part of all)."),
+        (
+            "feed-restarts",
+            "In era 2026-09 a walk over the feed service is now and then told once to start again without its cursor (not part of all).",
+        ),
+        ("posts-limit", "In era 2026-09 posts/:id answers a caller 60 times a minute, then 429 (not part of all)."),
         (
             "mutation",
             "As requests go by models are published, published again, edited and unpublished (not part of all).",

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::era::Era;
+use super::feed;
 use super::random::{Random, Stream};
 use super::traps::{Trap, Traps};
 
@@ -13,6 +15,8 @@ pub(super) enum Trick {
     FalseEnd(bool),
     /// As if this parameter had not been sent.
     Unfiltered(&'static str),
+    /// No service that knows the cursor.
+    Discontinued,
     /// A cached 404, whatever exists by now.
     Denied,
 }
@@ -25,26 +29,34 @@ const LOOKUPS: &[&str] = &["models/", "model-versions/"];
 pub(super) struct Tricks {
     seed: u64,
     traps: Traps,
+    era: Era,
     played: HashSet<u64>,
 }
 
 impl Tricks {
-    pub(super) fn new(seed: u64, traps: Traps) -> Tricks {
-        Tricks { seed, traps, played: HashSet::new() }
+    pub(super) fn new(seed: u64, traps: Traps, era: Era) -> Tricks {
+        Tricks { seed, traps, era, played: HashSet::new() }
     }
 
-    /// The trick played on a request for a path below `/api/v1/`.
-    pub(super) fn strike(&mut self, path: &str, pairs: &[(String, String)]) -> Option<Trick> {
+    /// The trick played on a request for a path below `/api/v1/`, with a key or without.
+    pub(super) fn strike(&mut self, path: &str, pairs: &[(String, String)], keyed: bool) -> Option<Trick> {
         let sent = |key: &str| pairs.iter().any(|(name, value)| name == key && !value.is_empty());
         let key = key(path, pairs);
         let mut random = Random::new(self.seed, Stream::Trick, key);
         let mut draw = |trap, per_mille| random.chance(per_mille) && self.traps.has(trap);
         if LOOKUPS.iter().any(|start| path.starts_with(start)) {
-            return (draw(Trap::CachedNegatives, 100) && pairs.is_empty()).then_some(Trick::Denied);
+            // The newest edge keeps no errors but of one path, and none for callers with a key.
+            let kept = self.era != Era::Sep2026 || (path.starts_with("models/") && !keyed);
+            return (draw(Trap::CachedNegatives, 100) && pairs.is_empty() && kept).then_some(Trick::Denied);
         }
         let database = sent("modelId") && !sent("modelVersionId");
         let ended = draw(Trap::FalseEnds, if database { 125 } else { 40 });
         let unfiltered = draw(Trap::ForeignFilter, 25);
+        let resumed = pairs.iter().any(|(name, value)| name == "cursor" && feed::is_cursor(value));
+        if draw(Trap::FeedRestarts, 100) && path == "images" && resumed {
+            let others: Vec<_> = pairs.iter().filter(|(name, _)| name != "cursor").cloned().collect();
+            return self.played.insert(self::key("restarted", &others)).then_some(Trick::Discontinued);
+        }
         let trick = match path {
             "images" if ended && sent("cursor") => Trick::FalseEnd(database),
             "images" if unfiltered && sent("modelVersionId") => Trick::Unfiltered("modelVersionId"),
@@ -72,12 +84,12 @@ mod tests {
     fn strike(tricks: &mut Tricks, url: &str) -> Option<Trick> {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        tricks.strike(path, &pairs)
+        tricks.strike(path, &pairs, false)
     }
 
     /// How many of the URLs, asked in turn, meet this trick.
     fn count(traps: &str, trick: Trick, url: impl Fn(u32) -> String) -> usize {
-        let mut tricks = Tricks::new(1, traps.parse().unwrap());
+        let mut tricks = Tricks::new(1, traps.parse().unwrap(), Era::Sep2026);
         (0..1000).filter(|n| strike(&mut tricks, &url(*n)) == Some(trick)).count()
     }
 
@@ -91,11 +103,21 @@ mod tests {
         assert!((10..45).contains(&count("foreign-filter", Trick::Unfiltered("modelVersionId"), filter)));
         assert!((70..130).contains(&count("cached-negatives", Trick::Denied, |n| format!("models/{n}"))));
         assert_eq!(count("cached-negatives", Trick::Denied, |n| format!("models/{n}?again=1")), 0);
+        assert_eq!(count("cached-negatives", Trick::Denied, |n| format!("model-versions/{n}")), 0);
+    }
+
+    #[test]
+    fn a_walk_over_the_feed_is_broken_off_once() {
+        let page = |n| format!("images?modelVersionId=7&cursor=feed:1712265847499:{n}");
+        assert_eq!(count("feed-restarts", Trick::Discontinued, page), 1);
+        let walk = |n| format!("images?modelVersionId={n}&cursor=feed:1712265847499:7");
+        assert!((60..140).contains(&count("feed-restarts", Trick::Discontinued, walk)));
+        assert_eq!(count("feed-restarts", Trick::Discontinued, |n| format!("images?cursor={n}|1712265847499")), 0);
     }
 
     #[test]
     fn asked_again_the_answer_is_true_unless_it_is_cached() {
-        let mut tricks = Tricks::new(1, Traps::all());
+        let mut tricks = Tricks::new(1, Traps::all(), Era::Aug2026);
         let urls: Vec<String> = (0..400).map(|n| format!("images?modelId=3&cursor={n}")).collect();
         assert!(urls.iter().filter(|url| strike(&mut tricks, url).is_some()).count() > 10);
         assert!(urls.iter().all(|url| strike(&mut tricks, &format!("{url}&limit=50&again=1")).is_none()));

@@ -1,8 +1,9 @@
 //! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
 
 use super::answer::Answer;
+use super::era::Era;
 use super::image_list::{self, ImageList, Rules};
-use super::image_query::{self, ImageQuery};
+use super::image_query::{self, ImageQuery, Path};
 use super::image_rows::{self, ImageTable};
 use super::item::View;
 use super::json::Writer;
@@ -107,7 +108,7 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
     let all = (String::from("ids"), String::from("all"));
     let given = pairs.len();
     let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
-    let mut query = query::parse(&pairs)?;
+    let mut query = query::parse(world.catalog.era, &pairs)?;
     if pairs.len() < given {
         // So few at a time fit on one page, which shows those without a date too.
         query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
@@ -122,7 +123,8 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
 fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
     let rules = world.rules(host);
     let (ranks, query) = images(rules, pairs)?;
-    let everything = Look { with_meta: true, with_tags: true, flat: true, legacy: false };
+    let path = if world.catalog.era == Era::Sep2026 { Path::Feed } else { Path::Search };
+    let everything = Look { with_meta: true, with_tags: true, flat: true, path };
     let look = query.map_or(everything, |query| query.look());
     let mut lines = String::new();
     for rank in ranks {
@@ -136,9 +138,9 @@ fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, Str
 /// The images of a query, which comes with them; without one, every image that some query could show.
 fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImageQuery>), Answer> {
     if pairs.is_empty() {
-        return Ok((image_list::reachable(rules.traps, rules.gallery), None));
+        return Ok((image_list::reachable(rules), None));
     }
-    let query = image_query::parse(pairs)?;
+    let query = image_query::parse(rules.catalog.era, pairs)?;
     Ok((ImageList::new(rules, &query)?.everything(), Some(query)))
 }
 

@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::catalog::Catalog;
 use super::creators::{Creators, Directory};
+use super::era::Era;
 use super::fate::{Change, Fate};
 use super::gallery::Gallery;
 use super::generate::LAST;
@@ -20,7 +21,9 @@ use super::night::DAY;
 use super::storage::Storage;
 use super::traps::{Trap, Traps};
 use super::tricks::Trick;
-use super::{Config, Error, creators, enums, fate, images, model, model_versions, models, tags};
+use super::{
+    Config, Error, creators, enums, fate, feed, images, me, model, model_versions, models, posts, tags, users,
+};
 
 /// Where files are asked for.
 const DOWNLOADS: &str = "/api/download/models/";
@@ -109,6 +112,7 @@ impl World {
     pub(super) fn falsely(&self, call: &Call, requests: u64, trick: Trick) -> Answer {
         match trick {
             Trick::FalseEnd(_) => images::false_end(),
+            Trick::Discontinued => feed::discontinued(),
             Trick::Unfiltered(parameter) => {
                 let kept = call.pairs.iter().filter(|(key, _)| key != parameter).cloned().collect::<Vec<_>>();
                 self.filtered(call, &kept, requests)
@@ -142,11 +146,13 @@ impl World {
             "creators" => self.creators().answer(&links, requests),
             "tags" => tags::answer(&self.catalog, &links),
             "enums" => enums::answer(),
-            path => self.look_up(path),
+            "me" if self.catalog.era > Era::Y2023 => me::answer(call.key.as_deref()),
+            "users" if self.catalog.era > Era::Y2023 => users::answer(&self.catalog, pairs),
+            path => self.look_up(path, &call.host),
         }
     }
 
-    fn look_up(&self, path: &str) -> Answer {
+    fn look_up(&self, path: &str, host: &str) -> Answer {
         let below = |start: &str| path.strip_prefix(start);
         if let Some(id) = below("models/") {
             model::answer(&self.catalog, id)
@@ -154,6 +160,8 @@ impl World {
             model_versions::found(&self.catalog, self.version_of(hash))
         } else if let Some(id) = below("model-versions/") {
             model_versions::answer(&self.catalog, id)
+        } else if let (Some(id), Era::Sep2026) = (below("posts/"), self.catalog.era) {
+            posts::answer(self.rules(host), id)
         } else {
             Answer::html(404, "404: This page could not be found")
         }
@@ -170,7 +178,7 @@ impl World {
 
     /// True when the same request may be answered differently later.
     pub(super) fn restless(&self, path: &str) -> bool {
-        path.starts_with(DOWNLOADS) || (path == "creators" && self.traps.has(Trap::UnorderedCreators))
+        path.starts_with(DOWNLOADS) || path == "me" || (path == "creators" && self.traps.has(Trap::UnorderedCreators))
     }
 
     /// What decides which images a host lists.

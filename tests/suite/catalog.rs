@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::log::requests;
-use crate::support::{Room, Sandbox, assert_exit, read, told};
+use crate::support::{ERAS, Room, Sandbox, assert_exit, read, told};
 
 /// Models, images, tags and creators of the catalog: few in every test run, as many as `scripts/everything` says there.
 fn sizes() -> Vec<String> {
@@ -61,20 +61,24 @@ fn one(room: &Room, sql: &str) -> Value {
 
 #[test]
 fn everything_is_there_and_costs_what_it_must() {
-    let sandbox = sandbox(&sizes(), "all", &["--fault", "kind=status,code=503,share=0.01"]);
-    let room = Room::new(&everything(), &sandbox.base);
-    let began = Instant::now();
-    assert_exit(&room.run(&[]), 0);
-    println!("crawled in {:.1} s", began.elapsed().as_secs_f64());
-    assert_everything(&room, &sandbox, &[]);
+    for era in ERAS {
+        let sandbox = sandbox(&sizes(), "all", &["--fault", "kind=status,code=503,share=0.01", "--era", era]);
+        let room = Room::new(&everything(), &sandbox.base);
+        let began = Instant::now();
+        assert_exit(&room.run(&[]), 0);
+        println!("crawled {era} in {:.1} s", began.elapsed().as_secs_f64());
+        assert_everything(&room, &sandbox, &[]);
+    }
 }
 
 #[test]
 fn everything_that_stays_is_there_while_the_rest_changes() {
-    let sandbox = sandbox(&sizes(), "all,mutation", &[]);
-    let room = Room::new(&everything(), &sandbox.base);
-    assert_exit(&room.run(&[]), 0);
-    assert_everything(&room, &sandbox, &["throughout"]);
+    for era in ERAS {
+        let sandbox = sandbox(&sizes(), "all,mutation", &["--era", era]);
+        let room = Room::new(&everything(), &sandbox.base);
+        assert_exit(&room.run(&[]), 0);
+        assert_everything(&room, &sandbox, &["throughout"]);
+    }
 }
 
 /// Starts a crawl and kills it once its server was asked this many times more.

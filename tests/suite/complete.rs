@@ -5,7 +5,7 @@ use civitrawl::sandbox::Traps;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{ERAS, Room, Sandbox, assert_exit, program, read, told};
 
 /// A walk over the models: its name, and its parameters as a crawl file has them.
 type Walk<'a> = (&'a str, &'a [(&'a str, &'a str)]);
@@ -79,14 +79,19 @@ fn models() -> String {
 
 #[test]
 fn two_oldest_walks_get_everything_behind_every_trap() {
-    let room = complete(&["--models", &models(), "--traps", "all"], &[OLDEST, OLDEST_PG]);
-    let report = report(&room);
-    assert!(report["walks"]["models"]["repeats"].as_u64() > Some(0), "this catalog has repeats: {report:#}");
+    for era in ERAS {
+        let room = complete(&["--models", &models(), "--traps", "all", "--era", era], &[OLDEST, OLDEST_PG]);
+        let report = report(&room);
+        let repeats = report["walks"]["models"]["repeats"].as_u64();
+        assert_eq!(repeats > Some(0), era == "2026-08", "of a tie that a page ends in: {report:#}");
+    }
 }
 
 #[test]
 fn newest_walks_get_the_row_at_every_boundary_too() {
-    complete(&["--models", &models(), "--traps", "all"], &[NEWEST, NEWEST_PG]);
+    for era in ERAS {
+        complete(&["--models", &models(), "--traps", "all", "--era", era], &[NEWEST, NEWEST_PG]);
+    }
 }
 
 #[test]
@@ -111,16 +116,18 @@ fn every_sort_is_complete_on_a_still_catalog() {
         "Newest",
         "Oldest",
     ];
-    for sort in sorts {
+    for (sort, era) in sorts.into_iter().flat_map(|sort| ERAS.map(|era| (sort, era))) {
         let params = [("sort", sort), ("period", "AllTime"), ("nsfw", "true"), ("archived", "true"), ("limit", "60")];
-        complete(&["--models", "700", "--seed", "3", "--traps", "all"], &[("by_sort", &params)]);
+        complete(&["--models", "700", "--seed", "3", "--traps", "all", "--era", era], &[("by_sort", &params)]);
     }
 }
 
 #[test]
 fn each_trap_alone_costs_nothing() {
     for (trap, _) in Traps::NAMES.iter().filter(|(_, about)| !about.contains("not part of all")) {
-        complete(&["--models", "300", "--seed", "4", "--traps", trap], &[OLDEST, NEWEST_PG]);
+        for era in ERAS {
+            complete(&["--models", "300", "--seed", "4", "--traps", trap, "--era", era], &[OLDEST, NEWEST_PG]);
+        }
     }
 }
 
@@ -131,7 +138,9 @@ fn tiny_pages_are_complete() {
     for limit in ["1", "2", "3", "7"] {
         for sort in ["Oldest", "Newest", "Most Downloaded"] {
             let params = [("sort", sort), ("nsfw", "true"), ("limit", limit)];
-            complete(&["--models", "90", "--seed", "5", "--traps", traps], &[("tiny", &params)]);
+            for era in ERAS {
+                complete(&["--models", "90", "--seed", "5", "--traps", traps, "--era", era], &[("tiny", &params)]);
+            }
         }
     }
 }
@@ -139,9 +148,13 @@ fn tiny_pages_are_complete() {
 #[test]
 fn a_tie_longer_than_a_page_costs_nothing_and_one_longer_than_any_page_is_named() {
     let narrow: Walk<'_> = ("narrow", &[("sort", "Oldest"), ("nsfw", "true"), ("limit", "2")]);
-    complete(&["--models", "600", "--seed", "6", "--traps", "tied-dates"], &[narrow]);
+    for era in ERAS {
+        complete(&["--models", "600", "--seed", "6", "--traps", "tied-dates", "--era", era], &[narrow]);
+    }
+    // A cursor of the newer server gets past any tie.
+    complete(&["--models", "600", "--seed", "6", "--traps", "big-ties", "--era", "2026-09"], &[narrow]);
 
-    let server = Sandbox::start(&["--models", "600", "--seed", "6", "--traps", "big-ties"]);
+    let server = Sandbox::start(&["--models", "600", "--seed", "6", "--traps", "big-ties", "--era", "2026-08"]);
     let wide: Walk<'_> = ("wide", &[("sort", "Oldest"), ("nsfw", "true"), ("limit", "100")]);
     let newest: Walk<'_> = ("newest", &[("sort", "Newest"), ("nsfw", "true"), ("limit", "100")]);
     let room = Room::new(&crawl_file(&[wide, newest]), &server.base);
@@ -160,9 +173,9 @@ fn models_ten_milliseconds_apart_survive_the_misread_fractions() {
         format!("{{\"id\":{},\"modelVersions\":[{{\"id\":{n},\"createdAt\":\"{created}\"}}]}}\n", n + 1)
     };
     let (_directory, catalog) = catalog((0..300).map(item).collect());
-    for sort in ["Oldest", "Newest"] {
+    for (sort, era) in ["Oldest", "Newest"].into_iter().flat_map(|sort| ERAS.map(|era| (sort, era))) {
         let params = [("sort", sort), ("limit", "7")];
-        complete(&["--catalog", &catalog, "--traps", "all"], &[("dense", &params)]);
+        complete(&["--catalog", &catalog, "--traps", "all", "--era", era], &[("dense", &params)]);
     }
 }
 

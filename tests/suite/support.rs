@@ -13,6 +13,9 @@ pub fn program() -> Command {
     command
 }
 
+/// The servers of 2026, either of which may answer: what the program promises it promises of both.
+pub const ERAS: [&str; 2] = ["2026-08", "2026-09"];
+
 /// A sandbox in a process of its own, as `civitrawl sandbox` serves it; ends with the value.
 pub struct Sandbox {
     process: Child,

@@ -295,6 +295,8 @@ fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
         ("modelVersionId=2", "12|1712265847499", "12|1712265847499"),
         ("modelId=1", "12|1712265847499", "12|1712265847499"),
         ("modelId=1", "9223372036854775807", "9223372036854775807"),
+        ("ids=1,2&sort=Newest", "900", "901"),
+        ("modelVersionId=2", "feed:1712265847499:900", "feed:1712265847499:900"),
         ("", "900", "900"),
     ];
     for (query, named, sent) in cases {

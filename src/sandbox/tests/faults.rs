@@ -37,7 +37,7 @@ fn statuses_and_pages_take_the_place_of_the_answer() {
     assert_eq!((first.status, field(&first.head, "retry-after")), (429, Some("2".to_owned())));
     assert_eq!(second.unwrap().status, 200);
     let first = meet("kind=status", "").0.unwrap();
-    assert_eq!((first.status, field(&first.head, "cache-control")), (503, Some("no-store".to_owned())));
+    assert_eq!((first.status, field(&first.head, "cache-control")), (503, Some("no-store, max-age=0".to_owned())));
     let first = meet("kind=html", "").0.unwrap();
     assert_eq!(first.status, 200);
     assert!(first.text().starts_with("<!DOCTYPE html>") && first.head.contains("text/html"));

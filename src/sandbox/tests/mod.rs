@@ -1,6 +1,8 @@
 //! Tests over real sockets, with a client of a few lines that shares nothing with the crawler.
 
+mod eras;
 mod faults;
+mod feed;
 mod images;
 mod lookups;
 mod mutation;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Config, Sandbox};
+use super::{Config, Era, Sandbox};
 
 /// An answer as it came.
 pub(super) struct Reply {
@@ -47,6 +49,11 @@ impl Reply {
 pub(super) fn sandbox(models: u32, traps: &str, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     Sandbox::start(Config { models, traps: traps.parse().unwrap(), faults, ..Config::default() }).unwrap()
+}
+
+/// A server of an era with these traps, and a small catalog.
+pub(super) fn of_era(era: Era, models: u32, traps: &str) -> Sandbox {
+    Sandbox::start(Config { models, era, traps: traps.parse().unwrap(), ..Config::default() }).unwrap()
 }
 
 /// One GET of a path with query, below `/`, on a connection of its own, with further head lines.

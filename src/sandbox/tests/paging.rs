@@ -33,7 +33,7 @@ fn without_traps_every_sort_lists_every_model_once() {
 
 #[test]
 fn a_naive_client_of_newest_loses_one_row_a_page() {
-    let server = sandbox(300, "newest-lost-row", &[]);
+    let server = of_era(Era::Aug2026, 300, "newest-lost-row");
     let query = format!("{EVERYTHING}&sort=Newest");
     let pages = walk(&server, &query, naive);
     let (seen, all) = (union(&pages), truth(&server, &query));
@@ -53,7 +53,7 @@ fn metric_sorts_are_exact_under_every_paging_trap() {
 
 #[test]
 fn oldest_repeats_tied_rows_and_loses_none() {
-    let server = sandbox(1500, "tied-dates", &[]);
+    let server = of_era(Era::Aug2026, 1500, "tied-dates");
     let query = "nsfw=true&archived=true&limit=50&sort=Oldest";
     let pages = walk(&server, query, naive);
     assert_eq!(union(&pages), truth(&server, query));
@@ -165,17 +165,22 @@ fn page_has_no_effect_until_it_is_refused_for_good() {
 
 #[test]
 fn a_repaired_client_gets_the_truth_under_all_traps_but_broken_text() {
-    let server = sandbox(700, "all,-control-bytes,-lone-surrogates", &[]);
+    for era in [Era::Aug2026, Era::Sep2026] {
+        a_repaired_client_gets_the_truth(&of_era(era, 700, "all,-control-bytes,-lone-surrogates"));
+    }
+}
+
+fn a_repaired_client_gets_the_truth(server: &Sandbox) {
     for sort in ["Newest", "Oldest"] {
         let query = format!("nsfw=true&limit=50&sort={sort}");
-        let pages = walk(&server, &query, |cursor| repair(sort == "Newest", cursor));
-        assert_eq!(union(&pages), truth(&server, &query), "{sort}");
+        let pages = walk(server, &query, |cursor| repair(sort == "Newest", cursor));
+        assert_eq!(union(&pages), truth(server, &query), "{sort}");
     }
     let query = "nsfw=true&limit=50";
     let mut images = HashSet::new();
     let mut cursor = String::new();
     loop {
-        let reply = get(&server, &format!("/api/v1/models?{query}&cursor={cursor}"));
+        let reply = get(server, &format!("/api/v1/models?{query}&cursor={cursor}"));
         for item in reply.json()["items"].as_array().unwrap() {
             for version in item["modelVersions"].as_array().unwrap() {
                 images.extend(version["images"].as_array().unwrap().iter().map(|image| image["id"].as_i64().unwrap()));
@@ -186,7 +191,7 @@ fn a_repaired_client_gets_the_truth_under_all_traps_but_broken_text() {
             None => break,
         }
     }
-    let rows = lines(&server, &format!("/sandbox/truth/version_images?{query}"));
+    let rows = lines(server, &format!("/sandbox/truth/version_images?{query}"));
     let expected: HashSet<i64> = rows.iter().map(|row| row["image_id"].as_i64().unwrap()).collect();
     assert!(images.len() > 1000);
     assert_eq!((images, rows.len()), (expected.clone(), expected.len()));

@@ -2,7 +2,7 @@
 
 use super::{PICTURES, column, crawl, doubts, log, one, plan, reported, rows, truth, walk};
 use crate::naive::{ask, distinct, follow};
-use crate::support::Sandbox;
+use crate::support::{ERAS, Sandbox};
 
 /// Fans out over the models of a catalog of this many: asked for by model, the database answers.
 fn by_model(params: &str, models: u32) -> String {
@@ -84,6 +84,18 @@ fn trap_07_a_page_that_ignores_its_filter_is_asked_for_again() {
     assert_eq!(one(&room, strays), 0);
     let by_type = "SELECT count(DISTINCT id) FROM models WHERE walk LIKE 'types/%'";
     assert_eq!(one(&room, by_type), one(&room, "SELECT count(DISTINCT id) FROM models WHERE walk = 'models'"));
+}
+
+#[test]
+fn every_image_of_the_feed_is_there_in_both_eras() {
+    for era in ERAS {
+        let sandbox =
+            Sandbox::start(&["--models", "300", "--images", "6000", "--traps", "all,-depth-cap", "--era", era]);
+        let (room, _) = crawl(&sandbox, &both_levels(), 0);
+        assert_eq!(column(&room, "images", "id"), distinct(&truth(&sandbox, "images"), "id"), "{era}");
+        let meta = distinct(&truth(&sandbox, "image_meta"), "image_id");
+        assert_eq!(column(&room, "image_meta", "image_id"), meta, "{era}");
+    }
 }
 
 #[test]
@@ -172,11 +184,15 @@ fn trap_24_images_of_a_version_that_do_not_name_it_are_kept() {
 
 #[test]
 fn a_feed_that_ends_early_is_sliced() {
-    let sandbox = Sandbox::start(&["--models", "300", "--images", "4000", "--traps", "depth-cap"]);
+    let start = |era| Sandbox::start(&["--models", "300", "--images", "4000", "--traps", "depth-cap", "--era", era]);
+    let sandbox = start("2026-08");
     let query = "browsingLevel=3&sort=Newest";
-    let all = distinct(&truth(&sandbox, "images"), "id");
-    let naive = distinct(&follow(&format!("{}/images?{query}&limit=200", sandbox.base)), "id");
+    let naive_of = |sandbox: &Sandbox| distinct(&follow(&format!("{}/images?{query}&limit=200", sandbox.base)), "id");
+    let (naive, all) = (naive_of(&sandbox), distinct(&truth(&sandbox, "images"), "id"));
     assert_eq!(naive.len(), 1000, "of {}", all.len());
+    // The feed service has no such end.
+    let newer = start("2026-09");
+    assert_eq!(naive_of(&newer), distinct(&truth(&newer, &format!("images?{query}")), "id"));
     let models = walk("models", "models", super::ALL_PARAMS, "");
     let each = "for_each = { table = \"model_versions\", column = \"id\", param = \"modelVersionId\" }";
     let images = walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), each);
@@ -188,7 +204,8 @@ fn a_feed_that_ends_early_is_sliced() {
 
 #[test]
 fn a_slice_as_long_as_a_feed_that_ends_early_is_named() {
-    let sandbox = Sandbox::start(&["--models", "300", "--images", "6000", "--creators", "3", "--traps", "depth-cap"]);
+    let catalog = ["--models", "300", "--images", "6000", "--creators", "3", "--traps", "depth-cap"];
+    let sandbox = Sandbox::start(&[&catalog[..], &["--era", "2026-08"]].concat());
     let people = distinct(&follow(&format!("{}/images?browsingLevel=3&limit=200", sandbox.base)), "username");
     let each = format!("for_each = {{ list = [{}], param = \"username\" }}", people.join(", "));
     let (room, _) = crawl(&sandbox, &[walk("images", "images", &format!("browsingLevel = 3, {PICTURES}"), &each)], 0);
