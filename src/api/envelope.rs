@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::endpoint::Asked;
+use super::endpoint::{Asked, value_of};
 use super::object::object;
 use super::rejection::Reason;
 use super::repair::repair;
@@ -39,6 +39,10 @@ pub struct Page {
     pub lacking: u64,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
+    /// Whether it has as many items as were asked for, and yet names no next page.
+    pub full: bool,
+    /// Whether it names no cursor, although its metadata says that there is more.
+    pub promising: bool,
     /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
     pub foreign: Option<String>,
     /// Control bytes and broken escapes repaired before the page could be read.
@@ -120,6 +124,8 @@ struct Told {
     next_cursor: Option<String>,
     pages: Option<u64>,
     items: Option<u64>,
+    /// Whether it says that there is a next page.
+    more: bool,
 }
 
 #[derive(Debug)]
@@ -133,7 +139,7 @@ impl Metadata<'_> {
             None => None,
             Some(Token(token)) => Some(token?),
         };
-        Some(Told { next_cursor, pages, items })
+        Some(Told { next_cursor, pages, items, more: self.next_page.is_some() || self.has_more == Some(true) })
     }
 
     /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
@@ -171,9 +177,10 @@ impl<'de> Accept<'de> for Token {
 }
 
 object! {
-    /// `metadata` of a list answer; links say nothing a walk may rely on (their host is the server's word).
+    /// `metadata` of a list answer; a link is never followed (its host is the server's word), but says that there is more.
     Metadata {
         next_cursor: Token = "nextCursor",
+        next_page: Text<'a> = "nextPage",
         total_pages: Text<'a> = "totalPages",
         total_items: Text<'a> = "totalItems",
         has_more: bool = "hasMore",
@@ -256,10 +263,28 @@ pub(super) fn take_numbered<'a, T: Accept<'a>>(
 ) -> Result<Page, String> {
     let envelope: Envelope<T> = parse(body)?;
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
-    let Told { next_cursor, pages, items: items_told } = envelope.told.ok_or("the answer has no `metadata`")?;
+    let Told { next_cursor, pages, items: items_told, more } = envelope.told.ok_or("the answer has no `metadata`")?;
     let count = items.len() as u64;
-    let page = Page { items: count, next_cursor, pages_told: pages, items_told, ..Page::default() };
+    let (last, by_cursor) = (next_cursor.is_none(), asked.limit > 0);
+    let full = last && by_cursor && count == asked.limit && !is_bounded(asked.params, count);
+    let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, asked) };
+    let page = Page { items: count, next_cursor, pages_told: pages, items_told, full, promising, ..Page::default() };
+    let early = last && (count < asked.early || (count == 0 && asked.cursor.is_some()));
+    if !asked.again && (full || promising || early) {
+        return Ok(Page { doubtful: true, ..page });
+    }
     Ok(take(items, page, body, asked, into, stray, rows))
+}
+
+/// Whether the question names no more things than came, so that a full page needs no other behind it.
+fn is_bounded(params: &[(String, String)], count: u64) -> bool {
+    let ids = |name: &str| value_of(params, name).map(|ids| ids.split(',').count() as u64);
+    value_of(params, "imageId").is_some() || ids("ids").is_some_and(|ids| ids <= count)
+}
+
+/// Whether there are pages behind this numbered one.
+fn told_behind(pages: Option<u64>, asked: &Asked<'_>) -> bool {
+    pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > asked.at.page)
 }
 
 /// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.

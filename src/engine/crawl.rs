@@ -1,6 +1,6 @@
 //! A run, on one screen: open the dataset, choose the pass, walk, commit, report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use url::Url;
 use super::book::Keeping;
 use super::claims::claims;
 use super::doubts::doubts;
-use super::gone::Claimed;
+use super::gone::Lists;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
@@ -31,7 +31,7 @@ use crate::dataset::snapshot::is_owed;
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
 use crate::dataset::values::distinct_where;
-use crate::definition::{self, Crawl, Each, Source, Strands};
+use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
 use crate::table::{self, Table, creators};
 
@@ -46,6 +46,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and begins the next.
     pub restart: bool,
+    /// Walks whose lists are, in this run, as short or as empty as the server shows them.
+    pub believe: BTreeSet<String>,
     /// Hides people's names in everything that is stored.
     pub hide: Option<Pseudonyms>,
     /// Where the run's numbers are written for Prometheus, if anywhere.
@@ -76,7 +78,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let (number, states, earlier) = (pass.number, pass.walks.clone(), pass.earlier.clone());
-    let keeping = Keeping { crawl, hide: options.hide };
+    let keeping = Keeping { crawl, hide: options.hide, trusted: &options.believe };
     let ledger =
         Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared = Shared {
@@ -86,7 +88,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         stop: &options.stop,
         monitor: &*monitor,
         earlier: &earlier,
-        claimed: &Claimed::default(),
+        lists: &Lists::of(crawl),
+        crawl,
+        trusted: &options.believe,
     };
     let left = walk_all(crawl, &states, &dataset, shared).await;
 
@@ -160,10 +164,7 @@ async fn walk_all(
 
 /// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
 async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
-    let reads =
-        |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
-    let needs = matches!(&walk.strands, Strands::Each(Each { source, .. }) if reads(source));
-    for earlier in before.iter().filter(|_| needs) {
+    for earlier in before.iter().filter(|_| walk.needs_rows()) {
         let mut over = earlier.subscribe();
         let over = over.wait_for(Option::is_some).await.map(|over| *over);
         if !matches!(over, Ok(Some(true))) {

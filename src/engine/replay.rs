@@ -180,7 +180,7 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
         Paging::Cursor { .. } | Paging::Number { .. } => None,
     };
-    let asked = Asked { at: page.at, params: &params, cursor: row.cursor, key, again };
+    let asked = Asked { at: page.at, params: &params, cursor: row.cursor, limit: 0, early: 0, key, again };
     reading::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
 }
 

@@ -10,6 +10,8 @@ const ASKED: Asked<'_> = Asked {
     at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
     params: &[],
     cursor: None,
+    limit: 0,
+    early: 0,
     key: None,
     again: false,
 };

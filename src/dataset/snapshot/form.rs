@@ -29,6 +29,8 @@ struct Comparison {
 pub(super) struct Batch {
     pub(super) rows: RecordBatch,
     keys: Rows,
+    /// Which column is the first of the key.
+    name: usize,
     states: Option<Rows>,
     pass: Int64Array,
     walk: StringArray,
@@ -101,7 +103,8 @@ impl Form {
         };
         let keys = self.key.of(&rows)?;
         let states = self.state.as_ref().map(|state| state.of(&rows)).transpose()?;
-        Ok(Batch { rows, keys, states, pass, walk, page })
+        let name = self.key.columns.first().copied().unwrap_or_default();
+        Ok(Batch { rows, keys, name, states, pass, walk, page })
     }
 }
 
@@ -167,6 +170,15 @@ impl Place {
     /// Whether both rows are from the same page.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         self.pass() == other.pass() && self.page() == other.page() && self.walk() == other.walk()
+    }
+
+    /// The name of the row's thing: the first column of its key, as text.
+    pub(super) fn thing(&self) -> String {
+        let names = self.batch.rows.column(self.batch.name);
+        if let Some(numbers) = names.as_primitive_opt::<Int64Type>() {
+            return numbers.value(self.row).to_string();
+        }
+        names.as_string_opt::<i32>().map(|texts| texts.value(self.row).to_owned()).unwrap_or_default()
     }
 
     /// An instant in the row.
