@@ -227,9 +227,13 @@ impl Walk {
     /// Whether the list was walked from its beginning to an end that is believed, so that what it does not show may be gone.
     /// What was given up, rejected or cannot be listed costs nothing but itself: what may lie there is asked for singly.
     pub fn is_believed(&self) -> bool {
+        self.since.is_none() && self.ends_are_believed()
+    }
+
+    /// Whether every end that it saw is one of a list, and believed.
+    pub fn ends_are_believed(&self) -> bool {
         let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        let end = self.end.as_ref().is_none_or(|end| to_the_end(&end.why));
-        end && self.since.is_none() && self.ends.keys().all(to_the_end)
+        self.end.as_ref().is_none_or(|end| to_the_end(&end.why)) && self.ends.keys().all(to_the_end)
     }
 
     /// Whether every page up to the list's end was taken. Items that no table takes, or that no list shows, do not count

@@ -37,8 +37,8 @@ pub struct Asked<'a> {
     pub earlier: &'a BTreeSet<i64>,
     /// Those of them that are believed, each with the things that it did not find gone.
     pub believed: &'a BTreeMap<i64, BTreeSet<String>>,
-    /// The last of them that saw an end and is not believed.
-    pub doubtful: Option<i64>,
+    /// Those since the last believed one that saw an end and are not believed.
+    pub doubtful: &'a [i64],
     /// The most names to give.
     pub names: usize,
 }
@@ -50,8 +50,8 @@ pub struct Unmet {
     pub expected: u64,
     /// Those of them that are missing.
     pub missing: u64,
-    /// Those of the missing that the last doubtful pass, or one since, still met.
-    pub lately: u64,
+    /// Those of the missing that the doubtful pass still showed which showed fewest of them; `None` without such a pass.
+    pub lately: Option<u64>,
     /// The names of some of the missing, in random order; without those asked for singly already.
     pub names: Vec<String>,
     /// Those of the missing that were asked for singly in this pass, and are not there.
@@ -80,6 +80,8 @@ struct Seen {
     singly: i64,
     now: bool,
     now_listed: bool,
+    /// The doubtful passes, as bits, that listed it.
+    doubtful: u64,
 }
 
 /// Names in the order of a draw, no more than are wanted.
@@ -136,6 +138,7 @@ pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Resul
     let mut unmet = Unmet::default();
     let singles = singles(layout, storage, asked, &mut unmet)?;
     let (mut names, mut outside, mut met) = (Drawn::new(asked.names), Drawn::new(asked.names), Drawn::new(CONTROLS));
+    let mut lately = vec![0; asked.doubtful.len()];
     let slices = slices(layout, storage, asked)?;
     for slice in 0..slices {
         let mut all: HashMap<Name, Seen> = HashMap::new();
@@ -146,6 +149,9 @@ pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Resul
                 return;
             }
             let (seen, singly) = (all.entry(name).or_default(), strand.starts_with(GONE));
+            if let Some(doubtful) = asked.doubtful.iter().position(|doubtful| *doubtful == pass).filter(|_| !singly) {
+                seen.doubtful |= 1 << (doubtful % 64);
+            }
             let last = if singly { &mut seen.singly } else { &mut seen.listed };
             match pass == asked.pass {
                 true => (seen.now, seen.now_listed) = (true, seen.now_listed || !singly),
@@ -171,7 +177,7 @@ pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Resul
                 continue;
             }
             unmet.missing += 1;
-            unmet.lately += u64::from(asked.doubtful.is_some_and(|doubtful| seen.listed >= doubtful));
+            lately.iter_mut().enumerate().for_each(|(bit, count)| *count += seen.doubtful >> (bit % 64) & 1);
             match singles.contains(&name.text()) {
                 true => unmet.absent += 1,
                 false => names.take(name.draw(asked.pass), name),
@@ -179,6 +185,7 @@ pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Resul
         }
     }
     (unmet.names, unmet.outside, unmet.met) = (names.names(), outside.names(), met.names());
+    unmet.lately = lately.into_iter().min();
     let unknown = std::mem::take(&mut unmet.unknown);
     unmet.names.retain(|name| !unknown.contains(name));
     unmet.outside.retain(|name| !unknown.contains(name));
@@ -204,6 +211,30 @@ pub fn met(
         }
     })?;
     Ok(met)
+}
+
+/// Items that a walk met in a pass, on pages whose cursor counts.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn items_behind(
+    layout: &Layout,
+    storage: &dyn Storage,
+    walk: &str,
+    pass: i64,
+    counts: &dyn Fn(&str) -> bool,
+) -> Result<u64, Error> {
+    let mut all = 0;
+    each_batch(layout, storage, &pages::TABLE, &["pass", "walk", "cursor", "items"], &mut |batch| {
+        let (Some(passes), Some(items)) = (numbers(batch, "pass"), numbers(batch, "items")) else { return };
+        let own: HashSet<usize> = texts(batch, "walk")
+            .filter(|(row, name)| passes[*row] == pass && list_of(name) == Some(walk))
+            .map(|(row, _)| row)
+            .collect();
+        let behind = texts(batch, "cursor").filter(|(row, cursor)| own.contains(row) && counts(cursor));
+        all += behind.filter_map(|(row, _)| u64::try_from(items[row]).ok()).sum::<u64>();
+    })?;
+    Ok(all)
 }
 
 /// Whether no believed pass since found a thing gone that was last seen then.
@@ -266,6 +297,13 @@ fn each_row(
             }
         }
     })
+}
+
+/// The walk whose list rows of this name are from; `None` for what was looked at once more.
+fn list_of(name: &str) -> Option<&str> {
+    let (walk, strand) = walk_and_strand(name);
+    let again = strand.starts_with(GONE) || strand.starts_with("again/");
+    (!again).then_some(walk)
 }
 
 /// What a name tells: the walk, and behind a slash the strand.

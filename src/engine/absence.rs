@@ -19,7 +19,7 @@ pub(super) struct Evidence {
     pub(super) shown: u64,
     /// Whether look-ups show what the list shows.
     pub(super) controlled: bool,
-    /// Missing things that the last doubtful pass, or one since, still showed; `None` where there is no such pass.
+    /// Missing things that an earlier doubtful pass still showed; `None` where there is no such pass.
     pub(super) lately: Option<u64>,
 }
 

@@ -15,6 +15,7 @@ use super::gone::Lists;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
+use super::pass::Pass;
 use super::report::{Report, Tally};
 use super::seen::seen;
 use super::stop::Stop;
@@ -30,6 +31,7 @@ use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::snapshot::is_owed;
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
+use crate::dataset::unmet::items_behind;
 use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
@@ -65,7 +67,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let dataset = options.dataset.clone();
     let store = Store::open(options.dataset, Arc::new(Disk))?;
     let owed = crawl.snapshot.take && is_owed(&store)?;
-    let pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    count_overlaps(crawl, &dataset, &mut pass)?;
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();
@@ -114,6 +117,20 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         metrics.write();
     }
     Ok((tally.snapshot(), outcome))
+}
+
+/// Counts what incremental walks may expect to meet again: what the passes they build on met from the same instant on.
+fn count_overlaps(crawl: &Crawl, dataset: &Layout, pass: &mut Pass) -> Result<(), Error> {
+    for walk in &crawl.walks {
+        let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { continue };
+        let since = pass.walks.get(&walk.name).and_then(|state| state.since);
+        let list = pass.earlier.lists.get_mut(&walk.name).and_then(|list| Some((list.ended?, list)));
+        if let (Some(since), Some((ended, list))) = (since, list) {
+            let counts = |cursor: &str| (windows.at)(cursor).is_some_and(|at| at >= since);
+            list.items = items_behind(dataset, &Disk, &walk.name, ended, &counts)?;
+        }
+    }
+    Ok(())
 }
 
 fn settings(crawl: &Crawl, options: &Options) -> Settings {

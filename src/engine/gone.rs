@@ -87,6 +87,15 @@ pub(super) async fn settle(
     let all_through = shared.lists.all_through(walk.endpoint.name).await;
     let _asking = shared.lists.asking.lock().await;
     let Some(came) = shared.ledger.came(name).await else { return Ok(Left::Over) };
+    if !came.whole {
+        // The row at the instant that the last pass reached was there, so that no overlap is empty.
+        if came.items < shared.crawl.absence.least(earlier.items).max(1) {
+            let (before, now) = (earlier.items.max(1), came.items);
+            let detail = format!("of the rows that it began behind, {before} or more, the list shows {now}");
+            shared.ledger.doubt(name, detail);
+        }
+        return Ok(Left::Over);
+    }
     if !shared.ledger.flush().await {
         return Ok(Left::Halted);
     }
@@ -97,7 +106,7 @@ pub(super) async fn settle(
         pass: shared.earlier.pass,
         earlier: &earlier.walked,
         believed: &earlier.believed,
-        doubtful: earlier.doubtful,
+        doubtful: &earlier.doubtful,
         names: if confirm { usize::MAX } else { WITHHELD_MAX },
     };
     let unmet = unmet(dataset, &Disk, &asked)?;
@@ -115,7 +124,7 @@ pub(super) async fn settle(
         expected: unmet.expected,
         missing: unmet.missing,
         few: u64::from(limits.sample) + hole,
-        lately: earlier.doubtful.map(|_| unmet.lately),
+        lately: unmet.lately,
         ..Evidence::default()
     };
     let singly = Singly { walk, name, dataset, table, workers, shared };

@@ -75,6 +75,8 @@ pub(super) struct Rest {
 pub(super) struct Came {
     pub(super) items: u64,
     pub(super) rejects: u64,
+    /// Whether all of the list was asked for, not only what is new.
+    pub(super) whole: bool,
     /// Pages given up.
     pub(super) given_up: u64,
 }
@@ -119,7 +121,7 @@ pub(super) enum Job {
     Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which an incremental walk begins was refused: its strand begins where the list does.
     Whole { walk: Arc<str>, strand: Arc<str> },
-    /// What came of a walk's list; `None` where that is not believed anyway, or not the whole of it.
+    /// What came of a walk's list; `None` where that is not believed anyway.
     Came { walk: Arc<str>, reply: oneshot::Sender<Option<Came>> },
     /// Whether a single look-up, by its strand, showed the thing.
     Shown { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<bool> },

@@ -83,7 +83,7 @@ impl Ledger {
         self.ask(|reply| Job::Rest { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
     }
 
-    /// What came of the list of a walk all of whose strands are over; `None` where it is not believed, or not the whole list.
+    /// What came of the list of a walk all of whose strands are over; `None` where it is not believed.
     pub(super) async fn came(&self, walk: &Arc<str>) -> Option<Came> {
         self.ask(|reply| Job::Came { walk: Arc::clone(walk), reply }).await.flatten()
     }

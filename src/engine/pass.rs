@@ -38,6 +38,9 @@ pub struct Earlier {
     pub known: BTreeMap<String, BTreeSet<i64>>,
 }
 
+/// So many doubtful passes are remembered.
+const DOUBTFUL_MAX: usize = 64;
+
 /// How earlier passes saw the list of a walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
@@ -45,21 +48,27 @@ pub struct List {
     pub walked: BTreeSet<i64>,
     /// Those of them in which it was whole and is believed, each with what it did not find gone.
     pub believed: BTreeMap<i64, BTreeSet<String>>,
-    /// The items of the last of these.
+    /// The items of the last of these; of an incremental walk those of the overlap, once they are counted.
     pub items: u64,
-    /// The last pass since then in which it ended and is not believed.
-    pub doubtful: Option<i64>,
+    /// The last pass that saw the list's end: an incremental walk builds on it.
+    pub ended: Option<i64>,
+    /// The passes since then, the last [`DOUBTFUL_MAX`] of them, in which it ended and is not believed.
+    pub doubtful: Vec<i64>,
 }
 
 impl List {
     /// Takes in a pass; one that was given up finds nothing gone.
     fn add(&mut self, pass: i64, walk: &Walk, is_over: bool) {
         self.walked.insert(pass);
+        if walk.saw_the_end() {
+            self.ended = Some(pass);
+        }
         if is_over && walk.is_believed() {
             self.believed.insert(pass, walk.withheld.clone());
-            (self.items, self.doubtful) = (walk.items, None);
+            (self.items, self.doubtful) = (walk.items, Vec::new());
         } else if walk.since.is_none() && walk.ends.keys().all(|why| *why <= Why::Doubtful) {
-            self.doubtful = Some(pass);
+            self.doubtful.push(pass);
+            self.doubtful.drain(..self.doubtful.len().saturating_sub(DOUBTFUL_MAX));
         }
     }
 }

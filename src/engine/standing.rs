@@ -329,10 +329,15 @@ impl Standing {
         }
     }
 
-    /// What came of the list, where all of it was walked and its ends are believed.
+    /// What came of the list, where its ends are believed.
     pub(super) fn came(&self) -> Option<Came> {
-        let Walk { items, rejects, .. } = self.walk;
-        self.walk.is_believed().then_some(Came { items, rejects, given_up: self.walk.given_up.len() as u64 })
+        let Walk { items, rejects, since, .. } = self.walk;
+        self.walk.ends_are_believed().then_some(Came {
+            items,
+            rejects,
+            whole: since.is_none(),
+            given_up: self.walk.given_up.len() as u64,
+        })
     }
 
     /// Whether a single look-up showed its thing.
