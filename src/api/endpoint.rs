@@ -34,10 +34,12 @@ pub struct Asked<'a> {
     pub params: &'a [(String, String)],
     /// The cursor sent; `None` for a first page.
     pub cursor: Option<&'a str>,
+    /// Items asked for; 0 where pages are numbered or things looked up, and a full page that names no next one is as any other.
+    pub limit: u64,
+    /// An end on a page with fewer items than this comes early: the page is to be asked for again.
+    pub early: u64,
     /// The id or hash looked up.
     pub key: Option<&'a str>,
-    /// How many items were asked for; 0 of a look-up.
-    pub limit: u32,
     /// Whether it is asked once more because the first answer was doubtful: this one is believed.
     pub again: bool,
     /// Whether the answer was compared with that to the same question without its filters: what it shows is what was asked for.

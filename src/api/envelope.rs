@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::endpoint::Asked;
+use super::endpoint::{Asked, value_of};
 use super::object::object;
 use super::rejection::Reason;
 use super::repair::repair;
@@ -44,6 +44,10 @@ pub struct Page {
     pub lacking: u64,
     /// Whether it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
+    /// Whether it has as many items as were asked for, and yet names no next page.
+    pub full: bool,
+    /// Whether it names no cursor, although its metadata says that there is more.
+    pub promising: bool,
     /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
     pub foreign: Option<String>,
     /// Filters of the question that its items do not show to be in force; none where they do. Nothing of the page was taken.
@@ -138,6 +142,8 @@ struct Told {
     next_cursor: Option<String>,
     pages: Option<u64>,
     items: Option<u64>,
+    /// Whether it says that there is a next page.
+    more: bool,
 }
 
 #[derive(Debug)]
@@ -151,7 +157,7 @@ impl Metadata<'_> {
             None => None,
             Some(Token(token)) => Some(token?),
         };
-        Some(Told { next_cursor, pages, items })
+        Some(Told { next_cursor, pages, items, more: self.next_page.is_some() || self.has_more == Some(true) })
     }
 
     /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
@@ -189,9 +195,10 @@ impl<'de> Accept<'de> for Token {
 }
 
 object! {
-    /// `metadata` of a list answer; links say nothing a walk may rely on (their host is the server's word).
+    /// `metadata` of a list answer; a link is never followed (its host is the server's word), but says that there is more.
     Metadata {
         next_cursor: Token = "nextCursor",
+        next_page: Text<'a> = "nextPage",
         total_pages: Text<'a> = "totalPages",
         total_items: Text<'a> = "totalItems",
         has_more: bool = "hasMore",
@@ -274,10 +281,28 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
 ) -> Result<Page, String> {
     let envelope: Envelope<T> = parse(body)?;
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
-    let Told { next_cursor, pages, items: items_told } = envelope.told.ok_or("the answer has no `metadata`")?;
+    let Told { next_cursor, pages, items: items_told, more } = envelope.told.ok_or("the answer has no `metadata`")?;
     let count = items.len() as u64;
-    let page = Page { items: count, next_cursor, pages_told: pages, items_told, ..Page::default() };
+    let (last, by_cursor) = (next_cursor.is_none(), asked.limit > 0);
+    let full = last && by_cursor && count == asked.limit && !is_bounded(asked.params, count);
+    let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, asked) };
+    let page = Page { items: count, next_cursor, pages_told: pages, items_told, full, promising, ..Page::default() };
+    let early = last && (count < asked.early || (count == 0 && asked.cursor.is_some()));
+    if !asked.again && (full || promising || early) {
+        return Ok(Page { doubtful: true, ..page });
+    }
     Ok(take(items, page, body, asked, into, stray, rows))
+}
+
+/// Whether the question names no more things than came, so that a full page needs no other behind it.
+fn is_bounded(params: &[(String, String)], count: u64) -> bool {
+    let ids = |name: &str| value_of(params, name).map(|ids| ids.split(',').count() as u64);
+    value_of(params, "imageId").is_some() || ids("ids").is_some_and(|ids| ids <= count)
+}
+
+/// Whether there are pages behind this numbered one.
+fn told_behind(pages: Option<u64>, asked: &Asked<'_>) -> bool {
+    pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > asked.at.page)
 }
 
 /// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
@@ -374,7 +399,7 @@ fn valued<T>(item: &Slot<T>) -> Option<&T> {
 /// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
 /// which is longer than a page.
 fn unshown<T: Item>(items: &[Slot<T>], page: &Page, asked: &Asked<'_>) -> Vec<&'static str> {
-    let limit = u64::from(asked.limit);
+    let limit = asked.limit;
     let goes_on = page.next_cursor.is_some() || page.items >= limit;
     if limit == 0 || 2 * page.items < limit || !goes_on {
         return Vec::new();

@@ -47,6 +47,9 @@ pub(super) struct Arguments {
     /// Give up an unfinished pass and begin the next, over the same dataset
     #[arg(long)]
     restart: bool,
+    /// Believe in this run that the list of this walk is as short or as empty as the server shows it
+    #[arg(long, value_name = "WALK")]
+    believe_shorter: Vec<String>,
     /// Write numbers for Prometheus' textfile collector to this file at every commit
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
@@ -76,6 +79,10 @@ fn overrule(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     if let Some(dataset) = &arguments.dataset {
         crawl.dataset.clone_from(dataset);
     }
+    let known = |name: &&String| crawl.walks.iter().any(|walk| walk.name == **name);
+    if let Some(other) = arguments.believe_shorter.iter().find(|name| !known(name)) {
+        return Err(usage(&format!("`--believe-shorter` names `{other}`, and `{}` has no such walk", crawl.name)));
+    }
     crawl.pace.requests_per_second = arguments.rate.unwrap_or(crawl.pace.requests_per_second);
     crawl.pace.in_flight = arguments.in_flight.unwrap_or(crawl.pace.in_flight);
     Ok(())
@@ -93,6 +100,7 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option
         key,
         tells_unknown: true,
         restart: arguments.restart,
+        believe: arguments.believe_shorter.iter().cloned().collect(),
         hide,
         metrics: arguments.metrics_file.clone(),
         stop: stop.clone(),

@@ -191,6 +191,7 @@ impl Errand<'_> {
     fn crawled(&self, crawl: &Crawl) -> Result<(Exit, Option<i64>), Exit> {
         let run = |restart| {
             let options = Options {
+                believe: BTreeSet::new(),
                 base: self.means.service.base().clone(),
                 dataset: Layout::new(&crawl.dataset),
                 key: self.means.key.clone(),

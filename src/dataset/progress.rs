@@ -87,6 +87,10 @@ pub struct Walk {
     /// Pages whose rows could not be had; the walk went on behind them or ended there.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub given_up: Vec<GivenUp>,
+    /// Things, by the first column of their key, that the list does not show any more and that could not be asked for singly:
+    /// this pass does not find them gone.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub withheld: BTreeSet<String>,
     /// Of a walk over values: the longest list that is over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub longest: Option<Longest>,
@@ -207,6 +211,8 @@ pub enum Why {
     NotFound,
     /// The rest has no cursor the server takes.
     Unlistable,
+    /// The list ended, and that is not believed: more of it must follow, or was there before.
+    Doubtful,
     /// A cursor came round again.
     CursorLoop,
     /// The server's paging cap, which is permanent.
@@ -235,7 +241,20 @@ impl Walk {
     /// Whether rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
-        !complete || self.rejects > 0 || !self.given_up.is_empty() || !self.troubles.is_empty() || self.is_clamped()
+        let lost = self.rejects > 0 || !self.given_up.is_empty() || !self.withheld.is_empty();
+        !complete || lost || !self.troubles.is_empty() || self.is_clamped()
+    }
+
+    /// Whether the list was walked from its beginning to an end that is believed, so that what it does not show may be gone.
+    /// What was given up, rejected or cannot be listed costs nothing but itself: what may lie there is asked for singly.
+    pub fn is_believed(&self) -> bool {
+        self.since.is_none() && self.ends_are_believed() && !self.is_clamped()
+    }
+
+    /// Whether every end that it saw is one of a list, and believed.
+    pub fn ends_are_believed(&self) -> bool {
+        let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
+        self.end.as_ref().is_none_or(|end| to_the_end(&end.why)) && self.ends.keys().all(to_the_end)
     }
 
     /// True when the server seems to hide what is above PG13 from this region: of all that was asked for, nothing above came.
@@ -254,10 +273,11 @@ impl Walk {
 
 impl Why {
     /// All of them, from good to bad.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Complete,
         Self::NotFound,
         Self::Unlistable,
+        Self::Doubtful,
         Self::CursorLoop,
         Self::PagingCap,
         Self::CursorRefused,
@@ -275,6 +295,12 @@ impl Why {
             Self::Unlistable => {
                 "the rest has no cursor that the server takes, such as models without a date. Look them up by id, or list \
                  them with another sort."
+            }
+            Self::Doubtful => {
+                "the list ended earlier than can be believed: it was empty or much shorter than before, a full page named no \
+                 next one, or the answer says that there is more. It was asked again and stayed so. What came is kept, and \
+                 nothing counts as gone. The next pass asks again; where the list is right, run that one with \
+                 --believe-shorter WALK. `[absence]` in the crawl file says what much shorter is."
             }
             Self::CursorLoop => {
                 "the server named a cursor for the second time, so the walk would have gone round for ever. What came \
@@ -307,6 +333,7 @@ impl Why {
         match self {
             Self::Complete => "complete",
             Self::Unlistable => "unlistable",
+            Self::Doubtful => "doubtful",
             Self::CursorLoop => "cursor_loop",
             Self::PagingCap => "paging_cap",
             Self::CursorRefused => "cursor_refused",

@@ -46,6 +46,8 @@ pub struct Crawl {
     pub retry: Retry,
     /// How often rows and cursors are made durable.
     pub commit: Commit,
+    /// When a list is believed that does not show what it showed before.
+    pub absence: Absence,
     /// Whether the answers are kept as received in `pages.body`.
     pub keep_bodies: bool,
     /// What is made of the rows when a pass is over.
@@ -117,6 +119,17 @@ pub struct Commit {
     pub bytes: u64,
 }
 
+/// `[absence]`: when a list is believed that does not show what it showed before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Absence {
+    /// The share of the things that may be missing from one pass to the next (0 to 1; default 0.2).
+    pub shrink: f64,
+    /// So many may be missing whatever their share (0 to 10 million; default 100).
+    pub fewer: u64,
+    /// How many of the missing are asked for singly (20 to 1000; default 20). Up to as many, all of them are settled by that.
+    pub sample: u32,
+}
+
 /// `[sandbox]`: what the embedded server serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
@@ -164,7 +177,26 @@ pub struct Walk {
     pub later: Later,
 }
 
+impl Absence {
+    /// How many of so many may be missing before that is much.
+    pub fn most_missing(self, of: u64) -> u64 {
+        self.fewer.max((self.shrink * of as f64) as u64)
+    }
+
+    /// How many there are at least of what were so many before, unless much is missing.
+    pub fn least(self, before: u64) -> u64 {
+        before.saturating_sub(self.most_missing(before))
+    }
+}
+
 impl Walk {
+    /// Whether it begins only when the walks before it are over: it fans out over the rows they took.
+    pub fn needs_rows(&self) -> bool {
+        let reads =
+            |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
+        matches!(&self.strands, Strands::Each(Each { source, .. }) if reads(source))
+    }
+
     /// What is to be said of a list that the server cuts off.
     pub const CUT_OFF: &str = "of a list this long the server shows only a part, and ends as if it were all";
 

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
-use super::{Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, privacy, snapshot, walk};
+use super::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a server that is not local deserves a warning.
@@ -58,6 +58,7 @@ fn read<'a>(
     let timeouts = read_timeouts(&mut file, found);
     let retry = read_retry(&mut file, found);
     let commit = read_commit(&mut file, found);
+    let absence = read_absence(&mut file, found);
     let sandbox = read_sandbox(&mut file, server.as_ref(), found);
     let walks = walk::read_all(&mut file, endpoints, found);
     let (pseudonymize, pseudonym_key_file) = privacy::read(&mut file, keep_bodies, &walks, found);
@@ -70,6 +71,7 @@ fn read<'a>(
         timeouts,
         retry,
         commit,
+        absence,
         keep_bodies,
         snapshot,
         history,
@@ -160,6 +162,18 @@ fn read_commit(file: &mut Section<'_>, found: &mut Findings<'_>) -> Commit {
     };
     section.finish(found);
     commit
+}
+
+/// `[absence]`.
+fn read_absence(file: &mut Section<'_>, found: &mut Findings<'_>) -> Absence {
+    let mut section = file.section("absence", found);
+    let absence = Absence {
+        shrink: section.float("shrink", 0.0..=1.0, found).unwrap_or(0.2),
+        fewer: section.int("fewer", 0..=10_000_000, found).unwrap_or(100),
+        sample: section.int("sample", 20..=1000, found).unwrap_or(20),
+    };
+    section.finish(found);
+    absence
 }
 
 /// `[sandbox]`, which has a meaning only when the sandbox is the server.

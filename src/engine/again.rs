@@ -1,5 +1,5 @@
-//! What a walk looks at once more before it closes: the edge where rows appeared meanwhile, models that came without versions
-//! they tell of, and models that did not come at all.
+//! What a walk looks at once more before it closes: the edge where rows appeared meanwhile, and models that came without versions
+//! they tell of.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,24 +7,19 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Error;
-use super::gone;
 use super::job::{AGAIN, EDGE};
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
 use crate::api::model_by_id::MODEL;
 use crate::dataset::commit::Walk as State;
-use crate::dataset::layout::Layout;
-use crate::dataset::unmet::GONE;
 use crate::definition::{Later, Strands, Walk};
 
 /// Reads the page at the edge, then asks for models by their ids, `workers` at once, then looks up those the list shows
-/// without any version (its cache loses them at times) or no longer. Their rows carry a strand that begins with [`AGAIN`] or
-/// [`GONE`].
+/// without any version (its cache loses them at times). Their rows carry a strand that begins with [`AGAIN`].
 pub(super) async fn run(
     walk: &Walk,
     name: &Arc<str>,
     state: &State,
-    dataset: &Layout,
     workers: u32,
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
@@ -43,9 +38,7 @@ pub(super) async fn run(
     if !matches!(left, Left::Over) {
         return Ok(left);
     }
-    let hollow = shared.ledger.rest(name).await.hollow.into_iter().map(|id| (AGAIN, id));
-    let gone = gone::missed(walk, name, dataset, shared).await?.into_iter().map(|id| (GONE, id));
-    look_up(walk, name, hollow.chain(gone).collect(), workers, shared).await
+    look_up(walk, name, shared.ledger.rest(name).await.hollow, workers, shared).await
 }
 
 /// The walk's own question, for these models only: the list then shows all their versions.
@@ -56,11 +49,11 @@ fn by_ids(walk: &Walk, name: &Arc<str>, ids: &[i64], state: &State) -> Thread {
     Thread { params, ..Thread::new(walk, name, &format!("{AGAIN}ids/{first}..{last}"), state) }
 }
 
-/// Looks up models, `workers` at once; their rows carry a strand that is the prefix and the id.
+/// Looks up models, `workers` at once.
 async fn look_up(
     walk: &Walk,
     name: &Arc<str>,
-    models: Vec<(&str, i64)>,
+    models: Vec<i64>,
     workers: u32,
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
@@ -72,8 +65,8 @@ async fn look_up(
         strands: Strands::One,
         later: Later::default(),
     };
-    let by_id = models.into_iter().map(|(prefix, id)| {
-        let begun = Thread::new(&lookup, name, &format!("{prefix}{id}"), &State::default());
+    let by_id = models.into_iter().map(|id| {
+        let begun = Thread::new(&lookup, name, &format!("{AGAIN}{id}"), &State::default());
         Thread { key: Some(id.to_string().into()), ..begun }
     });
     all(&lookup, by_id.collect(), workers, shared).await

@@ -4,7 +4,7 @@
 //! Rows are gathered while the previous commit is still being written; both together stay within the bytes the crawl file
 //! allows, so memory is bounded whatever the catalog's size.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::clocks;
 use super::committer::Committer;
-use super::job::{Asked, Job, Step, Unshown};
+use super::job::{Asked, Job, Step, Unshown, is_single};
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::reading::{self, Reading};
@@ -38,6 +38,8 @@ pub(super) struct Keeping<'a> {
     pub(super) crawl: &'a Crawl,
     /// What hides names, where it says so.
     pub(super) hide: Option<Pseudonyms>,
+    /// The walks whose lists the user says to be as short as the server shows them.
+    pub(super) trusted: &'a BTreeSet<String>,
 }
 
 /// Everything that moves while a pass is walked.
@@ -71,13 +73,19 @@ impl Book {
         monitor: Arc<dyn Monitor>,
         stop: Stop,
     ) -> Self {
+        let mut walks = Standing::all(pass.walks, pass.met);
+        for (name, standing) in &mut walks {
+            let items = pass.earlier.lists.get(name).map_or(0, |list| list.items);
+            standing.least = keeping.crawl.absence.least(items);
+            standing.trusted = keeping.trusted.contains(name);
+        }
         Self {
             run: writer.run.to_string(),
             bounds: keeping.crawl.commit,
             keep_bodies: keeping.crawl.keep_bodies,
             hide: keeping.hide,
             pass: pass.number,
-            walks: Standing::all(pass.walks, pass.met),
+            walks,
             tables: Tables::default(),
             clocks_told: false,
             changed: None,
@@ -138,7 +146,10 @@ impl Book {
             }
             Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
             Job::Whole { walk, strand } => self.walk(&walk).whole(&strand),
-            Job::HadEverything { walk, reply } => drop(reply.send(self.look_at(&walk).had_everything())),
+            Job::Came { walk, reply } => drop(reply.send(self.look_at(&walk).came())),
+            Job::Shown { walk, strand, reply } => drop(reply.send(self.look_at(&walk).shown(&strand))),
+            Job::Doubt { walk, detail } => self.walk(&walk).doubt(detail),
+            Job::Withhold { walk, things } => self.walk(&walk).withhold(things),
             Job::Rest { walk, reply } => drop(reply.send(self.look_at(&walk).rest())),
             Job::Close { walk } => self.close(&walk),
             Job::Flush(reply) => {
@@ -159,8 +170,9 @@ impl Book {
             at,
             params: &asked.params,
             cursor: asked.cursor.as_deref(),
+            limit: if matches!(asked.endpoint.paging, Paging::Cursor { .. }) { asked.limit.into() } else { 0 },
+            early: self.look_at(&asked.walk).early(asked),
             key: asked.key.as_deref(),
-            limit: asked.limit,
             again: asked.again,
             compared: asked.compared,
         };
@@ -173,7 +185,7 @@ impl Book {
             &mut self.tables,
         )?;
         if (page.doubtful || unknown::is_empty(asked, &page)) && !asked.again {
-            return Ok(Step::Again);
+            return Ok(if page.full { Step::Recount } else { Step::Again });
         }
         if !page.unshown.is_empty() {
             return Ok(Step::Compare(Unshown { filters: page.unshown, ids: page.ids }));
@@ -195,6 +207,10 @@ impl Book {
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
+        }
+        if is_single(&asked.strand) {
+            // One page is all that is asked of it, whatever that names as the next.
+            return Ok(self.end(asked, &End { why: Why::Complete, detail: None }));
         }
         Ok(match asked.endpoint.paging {
             Paging::Cursor { .. } => self.step(asked, &page),

@@ -1,6 +1,6 @@
 //! A run, on one screen: open the dataset, choose the pass, walk, commit, report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use url::Url;
 use super::book::Keeping;
 use super::claims::claims;
 use super::doubts::doubts;
-use super::gone::Claimed;
+use super::gone::Lists;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
+use super::pass::Pass;
 use super::report::{Report, Tally};
 use super::seen::seen;
 use super::stop::Stop;
@@ -31,8 +32,9 @@ use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::snapshot::is_owed;
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
+use crate::dataset::unmet::items_behind;
 use crate::dataset::values::distinct_where;
-use crate::definition::{self, Crawl, Each, Source, Strands};
+use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
 use crate::table::{self, Table, creators};
 
@@ -49,6 +51,8 @@ pub struct Options {
     pub restart: bool,
     /// Tells of values listed in the crawl file that the server shows nothing of.
     pub tells_unknown: bool,
+    /// Walks whose lists are, in this run, as short or as empty as the server shows them.
+    pub believe: BTreeSet<String>,
     /// Hides people's names in everything that is stored.
     pub hide: Option<Pseudonyms>,
     /// Where the run's numbers are written for Prometheus, if anywhere.
@@ -68,6 +72,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let owed = crawl.snapshot.take && is_owed(&store)?;
     let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
     let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
+    count_overlaps(crawl, &dataset, &mut pass)?;
 
     let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = writer.run.clone();
@@ -80,7 +85,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let (number, states, earlier) = (pass.number, pass.walks.clone(), pass.earlier.clone());
-    let keeping = Keeping { crawl, hide: options.hide };
+    let keeping = Keeping { crawl, hide: options.hide, trusted: &options.believe };
     let ledger =
         Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
     let shared = Shared {
@@ -91,7 +96,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         stop: &options.stop,
         monitor: &*monitor,
         earlier: &earlier,
-        claimed: &Claimed::default(),
+        lists: &Lists::of(crawl),
+        crawl,
+        trusted: &options.believe,
         unfiltered: &Unfiltered::default(),
     };
     let refusal = if options.key.is_some() { account::refusal(shared).await } else { Ok(None) };
@@ -128,6 +135,20 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         metrics.write();
     }
     Ok((tally.snapshot(), outcome))
+}
+
+/// Counts what incremental walks may expect to meet again: what the passes they build on met from the same instant on.
+fn count_overlaps(crawl: &Crawl, dataset: &Layout, pass: &mut Pass) -> Result<(), Error> {
+    for walk in &crawl.walks {
+        let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { continue };
+        let since = pass.walks.get(&walk.name).and_then(|state| state.since);
+        let list = pass.earlier.lists.get_mut(&walk.name).and_then(|list| Some((list.ended?, list)));
+        if let (Some(since), Some((ended, list))) = (since, list) {
+            let counts = |cursor: &str| (windows.at)(cursor).is_some_and(|at| at >= since);
+            list.items = items_behind(dataset, &Disk, &walk.name, ended, &counts)?;
+        }
+    }
+    Ok(())
 }
 
 fn settings(crawl: &Crawl, options: &Options) -> Settings {
@@ -178,10 +199,7 @@ async fn walk_all(
 
 /// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
 async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
-    let reads =
-        |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
-    let needs = matches!(&walk.strands, Strands::Each(Each { source, .. }) if reads(source));
-    for earlier in before.iter().filter(|_| needs) {
+    for earlier in before.iter().filter(|_| walk.needs_rows()) {
         let mut over = earlier.subscribe();
         let over = over.wait_for(Option::is_some).await.map(|over| *over);
         if !matches!(over, Ok(Some(true))) {

@@ -59,6 +59,16 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
             several(walk.mild + walk.unasked_mild, "item")
         ));
     }
+    if !walk.withheld.is_empty() {
+        doubt(format!(
+            "{} missing from the list and could not be asked for singly; it is not known whether they are gone",
+            if walk.withheld.len() == 1 {
+                String::from("1 thing is")
+            } else {
+                format!("{} things are", walk.withheld.len())
+            }
+        ));
+    }
     let told: u64 = walk.troubles.len() as u64;
     let bad: u64 =
         walk.ends.iter().filter(|(why, _)| !matches!(why, Why::Complete | Why::NotFound)).map(|(_, n)| n).sum();

@@ -1,11 +1,13 @@
 //! What the walks ask of the book, and what it answers: pages that were asked for, and where a strand goes after each.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::api::endpoint::Endpoint;
 use crate::dataset::commit::{Edge, End};
+use crate::dataset::unmet::{CONTROL, GONE};
 use crate::fetch::{Answer, PageUrl, Unreadable};
 
 /// A page that was asked for.
@@ -54,6 +56,11 @@ pub(super) const AGAIN: &str = "again/";
 /// The strand that reads the page once more at which new rows appear.
 pub(super) const EDGE: &str = "again/edge";
 
+/// Whether a strand asks for a single thing that its list did, or did not, show.
+pub(super) fn is_single(strand: &str) -> bool {
+    strand.starts_with(GONE) || strand.starts_with(CONTROL)
+}
+
 /// What a walk's own strands left open.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
@@ -63,6 +70,19 @@ pub(super) struct Rest {
     pub(super) short: Vec<i64>,
     /// Models to be looked up.
     pub(super) hollow: Vec<i64>,
+    /// Strands of single look-ups of which nothing was learnt.
+    pub(super) lost: BTreeSet<String>,
+}
+
+/// What came of a list that is believed so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Came {
+    pub(super) items: u64,
+    pub(super) rejects: u64,
+    /// Whether all of the list was asked for, not only what is new.
+    pub(super) whole: bool,
+    /// Pages given up.
+    pub(super) given_up: u64,
 }
 
 /// What a page does not show.
@@ -85,6 +105,8 @@ pub(super) enum Step {
     Again,
     /// Nowhere yet: the page does not show that these filters of its question are in force, and nothing was taken.
     Compare(Unshown),
+    /// To the same page once more, with another number of items: it was full, and named no next page. Nothing was taken.
+    Recount,
     /// Of numbered pages: the page was taken.
     Taken {
         /// Whether it had items.
@@ -114,8 +136,14 @@ pub(super) enum Job {
     Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which an incremental walk begins was refused: its strand begins where the list does.
     Whole { walk: Arc<str>, strand: Arc<str> },
-    /// Whether a walk went through the whole list and nothing is missing.
-    HadEverything { walk: Arc<str>, reply: oneshot::Sender<bool> },
+    /// What came of a walk's list; `None` where that is not believed anyway.
+    Came { walk: Arc<str>, reply: oneshot::Sender<Option<Came>> },
+    /// Whether a single look-up, by its strand, showed the thing.
+    Shown { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<bool> },
+    /// A walk's list is not believed.
+    Doubt { walk: Arc<str>, detail: String },
+    /// Things that a walk does not find gone.
+    Withhold { walk: Arc<str>, things: BTreeSet<String> },
     /// What a walk's own strands left open.
     Rest { walk: Arc<str>, reply: oneshot::Sender<Rest> },
     /// Every strand of a walk is over.

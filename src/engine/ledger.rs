@@ -1,5 +1,6 @@
 //! The walks' side of the ledger: whole pages go in, next steps come out. The [`Book`] keeps it, on a thread of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -7,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use super::book::{Book, Keeping};
-use super::job::{Asked, Job, Rest, Step};
+use super::job::{Asked, Came, Job, Rest, Step};
 use super::monitor::Monitor;
 use super::pass::Pass;
 use super::report::Tally;
@@ -82,9 +83,25 @@ impl Ledger {
         self.ask(|reply| Job::Rest { walk: Arc::clone(walk), reply }).await.unwrap_or_default()
     }
 
-    /// Whether a walk all of whose strands are over went through the whole list, and nothing is missing.
-    pub(super) async fn had_everything(&self, walk: &Arc<str>) -> bool {
-        self.ask(|reply| Job::HadEverything { walk: Arc::clone(walk), reply }).await.unwrap_or(false)
+    /// What came of the list of a walk all of whose strands are over; `None` where it is not believed.
+    pub(super) async fn came(&self, walk: &Arc<str>) -> Option<Came> {
+        self.ask(|reply| Job::Came { walk: Arc::clone(walk), reply }).await.flatten()
+    }
+
+    /// Whether a single look-up showed the thing.
+    pub(super) async fn shown(&self, walk: &Arc<str>, strand: &str) -> bool {
+        let (walk, strand) = (Arc::clone(walk), strand.into());
+        self.ask(|reply| Job::Shown { walk, strand, reply }).await.unwrap_or(false)
+    }
+
+    /// Records why a walk's list is not believed.
+    pub(super) fn doubt(&self, walk: &Arc<str>, detail: String) {
+        self.send(Job::Doubt { walk: Arc::clone(walk), detail });
+    }
+
+    /// Records the things that a walk does not find gone, although they are missing.
+    pub(super) fn withhold(&self, walk: &Arc<str>, things: BTreeSet<String>) {
+        self.send(Job::Withhold { walk: Arc::clone(walk), things });
     }
 
     /// Closes a walk all of whose strands are over.

@@ -3,6 +3,7 @@
 use crate::dataset;
 use crate::fetch;
 
+mod absence;
 mod account;
 mod again;
 mod book;

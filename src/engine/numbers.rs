@@ -65,7 +65,7 @@ pub(super) async fn run(
                 },
             };
             match step {
-                Step::Again => again = true,
+                Step::Again | Step::Recount => again = true,
                 Step::Taken { empty, pages_told } => {
                     learn(&pages, last, page, empty, pages_told);
                     pages.open.borrow_mut().remove(&page);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::thread::first_strand;
 use crate::api::endpoint::Paging;
-use crate::dataset::commit::{Strand, Walk};
+use crate::dataset::commit::{Strand, Walk, Why};
 use crate::dataset::manifest::{Manifest, Met};
 use crate::definition::{self, Crawl, asks_the_same, difference, fingerprint};
 
@@ -32,10 +32,45 @@ pub struct Pass {
 pub struct Earlier {
     /// The number of this pass, as rows carry it.
     pub pass: i64,
-    /// Of every walk, the passes in which it asked the same and came to its end.
-    pub walked: BTreeMap<String, BTreeSet<i64>>,
+    /// Of every walk, how its list was seen before.
+    pub lists: BTreeMap<String, List>,
     /// Of every walk, the passes in which it was not left unfinished: what those saw is nothing new to it.
     pub known: BTreeMap<String, BTreeSet<i64>>,
+}
+
+/// So many doubtful passes are remembered.
+const DOUBTFUL_MAX: usize = 64;
+
+/// How earlier passes saw the list of a walk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// The passes in which it was asked for and came to an end.
+    pub walked: BTreeSet<i64>,
+    /// Those of them in which it was whole and is believed, each with what it did not find gone.
+    pub believed: BTreeMap<i64, BTreeSet<String>>,
+    /// The items of the last of these; of an incremental walk those of the overlap, once they are counted.
+    pub items: u64,
+    /// The last pass that saw the list's end: an incremental walk builds on it.
+    pub ended: Option<i64>,
+    /// The passes since then, the last [`DOUBTFUL_MAX`] of them, in which it ended and is not believed.
+    pub doubtful: Vec<i64>,
+}
+
+impl List {
+    /// Takes in a pass; one that was given up finds nothing gone.
+    fn add(&mut self, pass: i64, walk: &Walk, is_over: bool) {
+        self.walked.insert(pass);
+        if walk.saw_the_end() {
+            self.ended = Some(pass);
+        }
+        if is_over && walk.is_believed() {
+            self.believed.insert(pass, walk.withheld.clone());
+            (self.items, self.doubtful) = (walk.items, Vec::new());
+        } else if walk.since.is_none() && walk.ends.keys().all(|why| *why <= Why::Doubtful) {
+            self.doubtful.push(pass);
+            self.doubtful.drain(..self.doubtful.len().saturating_sub(DOUBTFUL_MAX));
+        }
+    }
 }
 
 /// Why a crawl may not write to a dataset.
@@ -109,8 +144,8 @@ fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) 
                 earlier.known.entry(name.clone()).or_default().insert(column(*pass));
             }
             let same = manifest.definition(*pass).is_some_and(|old| asks_the_same(old, definition, name));
-            if same && walk.is_some_and(|walk| walk.end.is_some()) {
-                earlier.walked.entry(name.clone()).or_default().insert(column(*pass));
+            if let Some(walk) = walk.filter(|walk| same && walk.end.is_some()) {
+                earlier.lists.entry(name.clone()).or_default().add(column(*pass), walk, summary.ended_at.is_some());
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Where a walk stands in memory: what a record will say of it, and what is needed to move it on. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::clamp;
-use super::job::{Asked, EDGE, Rest, Step};
+use super::job::{Asked, Came, EDGE, Rest, Step, is_single};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
 use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
@@ -24,6 +24,13 @@ pub(super) struct Standing {
     met: HashMap<String, HashSet<String>>,
     /// Of a fan-out: strands begun and not yet behind `through`, in the order of their values, and whether they are over.
     begun: VecDeque<(String, bool)>,
+    /// Single look-ups that showed their thing, and those of which nothing was learnt.
+    shown: HashSet<String>,
+    lost: BTreeSet<String>,
+    /// The fewest items that its list may have without being much shorter than it was.
+    pub(super) least: u64,
+    /// Whether the user says that the list is as short as the server shows it.
+    pub(super) trusted: bool,
 }
 
 impl Standing {
@@ -101,6 +108,13 @@ impl Standing {
         self.walk.mature += page.mature;
         clamp::count(&mut self.walk, asked, page);
         self.walk.told = page.items_told.or(self.walk.told);
+        let id = asked.strand.rsplit_once('/').and_then(|(_, id)| id.parse().ok());
+        if is_single(&asked.strand)
+            && page.items > 0
+            && (page.ids.is_empty() || id.is_some_and(|id| page.ids.contains(&id)))
+        {
+            self.shown.insert(asked.strand.to_string());
+        }
         if asked.key.is_none() {
             self.walk.hollow.extend(&page.hollow);
             self.walk.short.extend(&page.short);
@@ -145,7 +159,7 @@ impl Standing {
         let Some(named) = &page.next_cursor else {
             self.hand_over(&asked.strand, NOTHING_BEHIND);
             self.note_the_end(asked, page);
-            return Err(complete());
+            return Err(self.last(asked, page));
         };
         if is_masked(named) {
             let detail = format!("the server repeated the API key in the cursor behind page {}", asked.page);
@@ -195,6 +209,41 @@ impl Standing {
         strand.met.push(fingerprint);
         (strand.cursor, strand.larger) = (Some(cursor.clone()), false);
         Ok(Step::Next(cursor))
+    }
+
+    /// Fewer items than these on a page that ends its list come early. One value of a fan-out may have none; a list may not
+    /// end long before it did the last time, and a window not before the one behind it begins.
+    pub(super) fn early(&self, asked: &Asked) -> u64 {
+        let numbered = matches!(asked.endpoint.paging, Paging::Number { .. });
+        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
+        let short = asked.strand.is_empty() && self.walk.items + u64::from(asked.limit) < self.least;
+        match (until, short, asked.strand.is_empty() && asked.page == 1) {
+            (None, false, first) => u64::from(first),
+            _ if numbered => 1,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Why a strand is over whose page names no cursor, also when it was asked for again.
+    fn last(&self, asked: &Asked, page: &Page) -> End {
+        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
+        let more = if page.full {
+            "it has as many items as were asked for"
+        } else if page.promising {
+            "its metadata says that there is a next page"
+        } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
+            "there is more behind the end of its time window"
+        } else {
+            return End { why: Why::Complete, detail: None };
+        };
+        let cursor = asked.cursor.as_deref().unwrap_or("none");
+        let (page, items) = (asked.page, page.items);
+        let detail =
+            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to go on with, but {more}");
+        End {
+            why: if self.trusted { Why::Complete } else { Why::Doubtful },
+            detail: Some(detail).filter(|_| !self.trusted),
+        }
     }
 
     /// Moves a strand to a cursor at which a page of the largest size is to be asked for.
@@ -248,8 +297,13 @@ impl Standing {
             self.walk.edge = None;
         }
         self.met.remove(key);
+        let good = matches!(end.why, Why::Complete | Why::NotFound);
+        if is_single(key) && !good {
+            self.lost.insert(key.to_owned());
+            return;
+        }
         *self.walk.ends.entry(end.why).or_default() += 1;
-        if !matches!(end.why, Why::Complete | Why::NotFound) || (key.is_empty() && end.why != Why::Complete) {
+        if !good || (key.is_empty() && end.why != Why::Complete) {
             self.trouble(key, end.why, end.detail.clone().unwrap_or_default());
         }
         if let Some((_, over)) = self.begun.iter_mut().find(|(begun, _)| begun == key) {
@@ -286,13 +340,35 @@ impl Standing {
             edge: self.walk.edge.clone(),
             short: self.walk.short.iter().copied().collect(),
             hollow: self.walk.hollow.iter().copied().collect(),
+            lost: self.lost.clone(),
         }
     }
 
-    /// Whether the whole list was walked, and no page or strand of it is missing.
-    pub(super) fn had_everything(&self) -> bool {
-        let good = |why: &Why| matches!(why, Why::Complete | Why::NotFound);
-        self.walk.since.is_none() && self.walk.given_up.is_empty() && self.walk.ends.keys().all(good)
+    /// What came of the list, where its ends are believed.
+    pub(super) fn came(&self) -> Option<Came> {
+        let Walk { items, rejects, since, .. } = self.walk;
+        self.walk.ends_are_believed().then_some(Came {
+            items,
+            rejects,
+            whole: since.is_none(),
+            given_up: self.walk.given_up.len() as u64,
+        })
+    }
+
+    /// Whether a single look-up showed its thing.
+    pub(super) fn shown(&self, strand: &str) -> bool {
+        self.shown.contains(strand)
+    }
+
+    /// Its list is not believed.
+    pub(super) fn doubt(&mut self, detail: String) {
+        *self.walk.ends.entry(Why::Doubtful).or_default() += 1;
+        self.trouble("", Why::Doubtful, detail);
+    }
+
+    /// Notes what it does not find gone.
+    pub(super) fn withhold(&mut self, things: BTreeSet<String>) {
+        self.walk.withheld = things;
     }
 
     /// Notes a page that could not be had.

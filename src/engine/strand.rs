@@ -1,12 +1,13 @@
 //! A strand's life: page after page along the server's cursors, until the end, an obstacle, or a stop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
 
 use super::Error;
-use super::gone::Claimed;
+use super::gone::Lists;
 use super::job::{AGAIN, Asked, Step, strand_name};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
@@ -16,7 +17,7 @@ use super::thread::{Left, Thread};
 use super::unheeded::{self, Unfiltered};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::{End, Why};
-use crate::definition::{Source, Strands, Walk};
+use crate::definition::{Crawl, Source, Strands, Walk};
 use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetched, Fetcher, PageUrl, Unreadable};
 
 /// What every walk of a run shares.
@@ -30,8 +31,11 @@ pub(super) struct Shared<'a> {
     pub(super) stop: &'a Stop,
     pub(super) monitor: &'a dyn Monitor,
     pub(super) earlier: &'a Earlier,
-    pub(super) claimed: &'a Claimed,
     pub(super) unfiltered: &'a Unfiltered,
+    pub(super) lists: &'a Lists,
+    pub(super) crawl: &'a Crawl,
+    /// The walks whose lists the user says to be as short as the server shows them.
+    pub(super) trusted: &'a BTreeSet<String>,
 }
 
 /// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
@@ -59,7 +63,7 @@ pub(super) async fn run(
                 Met::Left(left) => return Ok(left),
             },
         };
-        again = step == Step::Again;
+        again = matches!(step, Step::Again | Step::Recount);
         once_more = again;
         match step {
             Step::Next(next) => {
@@ -68,6 +72,8 @@ pub(super) async fn run(
             }
             Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, largest),
             Step::Again => {}
+            // Asked for one more, an honest last page is full no longer; asked for one less, it names the page of the last item.
+            Step::Recount => limit = if limit < largest { limit + 1 } else { limit.saturating_sub(1).max(1) },
             Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),
         }

@@ -7,7 +7,7 @@ use super::job::AGAIN;
 use super::monitor::Event;
 use super::strand::{self, Shared};
 use super::thread::{Left, Thread};
-use super::{again, each, numbers, windows};
+use super::{again, each, gone, numbers, windows};
 use crate::api::endpoint::Paging;
 use crate::dataset::commit::Walk as State;
 use crate::dataset::layout::Layout;
@@ -22,6 +22,7 @@ pub(super) async fn run(
     shared: Shared<'_>,
 ) -> Result<Left, Error> {
     if state.end.is_some() {
+        shared.lists.leave(walk, true);
         return Ok(Left::Over);
     }
     shared.monitor.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
@@ -43,7 +44,12 @@ pub(super) async fn run(
         }
     };
     let left = match left {
-        Left::Over => again::run(walk, &name, state, dataset, workers, shared).await?,
+        Left::Over => again::run(walk, &name, state, workers, shared).await?,
+        left => left,
+    };
+    shared.lists.leave(walk, matches!(left, Left::Over));
+    let left = match left {
+        Left::Over => gone::settle(walk, &name, dataset, workers, shared).await?,
         left => left,
     };
     if matches!(left, Left::Over) {

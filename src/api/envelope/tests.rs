@@ -10,8 +10,9 @@ const ASKED: Asked<'_> = Asked {
     at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
     params: &[],
     cursor: None,
-    key: None,
     limit: 0,
+    early: 0,
+    key: None,
     again: false,
     compared: true,
 };

@@ -29,6 +29,8 @@ struct Comparison {
 pub(super) struct Batch {
     pub(super) rows: RecordBatch,
     keys: Rows,
+    /// Which column is the first of the key.
+    name: usize,
     states: Option<Rows>,
     pass: Int64Array,
     walk: StringArray,
@@ -101,7 +103,8 @@ impl Form {
         };
         let keys = self.key.of(&rows)?;
         let states = self.state.as_ref().map(|state| state.of(&rows)).transpose()?;
-        Ok(Batch { rows, keys, states, pass, walk, page })
+        let name = self.key.columns.first().copied().unwrap_or_default();
+        Ok(Batch { rows, keys, name, states, pass, walk, page })
     }
 }
 
@@ -169,11 +172,19 @@ impl Place {
         self.pass() == other.pass() && self.page() == other.page() && self.walk() == other.walk()
     }
 
-    /// A number or a name in the row, as text.
+    /// The name of the row's thing: the first column of its key, as text.
+    pub(super) fn thing(&self) -> String {
+        self.name_in(self.batch.rows.column(self.batch.name))
+    }
+
+    /// A number or a name that the row has in the column, as text.
     pub(super) fn shown(&self, column: &str) -> String {
-        let Some(column) = self.batch.rows.column_by_name(column) else { return String::new() };
+        self.batch.rows.column_by_name(column).map(|column| self.name_in(column)).unwrap_or_default()
+    }
+
+    fn name_in(&self, column: &ArrayRef) -> String {
         let number = column.as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(self.row).to_string());
-        let name = || column.as_string_opt::<i32>().map(|names| format!("`{}`", names.value(self.row)));
+        let name = || column.as_string_opt::<i32>().map(|names| names.value(self.row).to_owned());
         number.or_else(name).unwrap_or_default()
     }
 

@@ -49,7 +49,7 @@ fn periods(told: &[Place], winners: &[Winner], passes: &Passes) -> Vec<Period> {
     let mut previous: Option<&Place> = None;
     for Winner { place, .. } in winners {
         let from = place.instant("fetched_at");
-        let missed = previous.and_then(|previous| passes.gone(previous.pass(), previous.walk()));
+        let missed = previous.and_then(|place| passes.gone(place.pass(), place.walk(), || place.thing()));
         if let (Some(missed), Some(last)) = (missed, periods.last_mut())
             && i64::try_from(missed.pass).is_ok_and(|pass| pass < place.pass())
         {

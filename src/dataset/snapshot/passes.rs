@@ -1,6 +1,6 @@
 //! What the passes say about an observation: which of two counts, and when what was observed had gone. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -11,22 +11,26 @@ use crate::dataset::manifest::Manifest;
 #[derive(Debug, Default)]
 pub(super) struct Passes {
     passes: BTreeMap<u64, Pass>,
+    /// Of each question the believed answers, the earliest first.
+    answers: Vec<Vec<Answer>>,
 }
 
 #[derive(Debug, Default)]
 struct Pass {
     /// The places of the walks in the definition: the first one counts most.
     ranks: HashMap<String, usize>,
-    /// Of each walk: when a later walk of the same question had ended, complete.
-    gone: HashMap<String, Gone>,
-    /// When the last walk ended, and which walks were complete.
-    over: Option<Over>,
+    /// The question of each walk, as its place among the answers.
+    questions: HashMap<String, usize>,
+    /// Whether all its walks are over, and one of them could find things gone.
+    found_gone: bool,
 }
 
+/// A walk that went through all that its question names, and is believed.
 #[derive(Debug)]
-struct Over {
-    at: i64,
-    complete: Vec<String>,
+struct Answer {
+    gone: Gone,
+    /// Things that it does not find gone.
+    withheld: BTreeSet<String>,
 }
 
 /// That things observed before are gone, unless a later walk met them.
@@ -41,36 +45,33 @@ pub(super) struct Gone {
 impl Passes {
     /// The passes that the records tell of.
     pub(super) fn of(manifest: &Manifest) -> Self {
-        let (mut passes, mut questions) = (BTreeMap::new(), BTreeMap::new());
+        let mut all = Self::default();
+        let mut known: Vec<Question> = Vec::new();
         for (number, summary) in &manifest.passes {
-            let complete = summary.walks.iter().filter(|(_, walk)| is_complete(walk));
-            let over = summary.ended_at.map(|ended_at| Over {
-                at: ended_at.as_millisecond(),
-                complete: complete.map(|(name, _)| name.clone()).collect(),
-            });
-            passes.insert(*number, Pass { over, ..Pass::default() });
-            questions.insert(*number, asked(manifest.definition(*number).unwrap_or(&Value::Null)));
-        }
-        // From the last pass to the first: the latest answer to each question seen so far is the first one after this pass.
-        let mut answered: Vec<(&Question, Gone)> = Vec::new();
-        for (number, pass) in passes.iter_mut().rev() {
-            let asked = &questions[number];
-            for (place, question) in asked.iter().enumerate() {
-                pass.ranks.insert(question.walk.clone(), place);
-                // Under a region clamp a walk meets what its question does not ask for, which no later one meets.
-                let clamped = manifest.passes[number].walks.get(&question.walk).is_some_and(Walk::is_clamped);
-                if let Some((_, gone)) = answered.iter().find(|(other, _)| !clamped && *other == question) {
-                    pass.gone.insert(question.walk.clone(), *gone);
+            let mut pass = Pass::default();
+            let asked = asked(manifest.definition(*number).unwrap_or(&Value::Null));
+            for (rank, question) in asked.into_iter().enumerate() {
+                let (walk, whole) = (question.walk.clone(), question.whole);
+                pass.ranks.insert(walk.clone(), rank);
+                let place = known.iter().position(|other| *other == question).unwrap_or_else(|| {
+                    known.push(question);
+                    all.answers.push(Vec::new());
+                    known.len() - 1
+                });
+                let state = summary.walks.get(&walk).filter(|state| whole && state.is_believed());
+                if let Some((state, ended_at)) = state.zip(summary.ended_at) {
+                    let gone = Gone { pass: *number, at: ended_at.as_millisecond() };
+                    all.answers[place].push(Answer { gone, withheld: state.withheld.clone() });
+                    pass.found_gone = true;
+                }
+                // Under a region clamp a walk shows what its question does not ask for, which no later one shows.
+                if !summary.walks.get(&walk).is_some_and(Walk::is_clamped) {
+                    pass.questions.insert(walk, place);
                 }
             }
-            for question in asked.iter().filter(|question| question.whole) {
-                if let Some(over) = pass.over.as_ref().filter(|over| over.complete.contains(&question.walk)) {
-                    answered.retain(|(other, _)| *other != question);
-                    answered.push((question, Gone { pass: *number, at: over.at }));
-                }
-            }
+            all.passes.insert(*number, pass);
         }
-        Self { passes }
+        all
     }
 
     /// The place of the walk that rows of this name are from, in the definition of their pass.
@@ -78,15 +79,19 @@ impl Passes {
         self.pass(pass).and_then(|pass| pass.ranks.get(walk_of(walk))).copied().unwrap_or(usize::MAX)
     }
 
-    /// When what this walk met in this pass, and none met later, had gone; `None` when it may still be there.
-    pub(super) fn gone(&self, pass: i64, walk: &str) -> Option<Gone> {
-        self.pass(pass).and_then(|pass| pass.gone.get(walk_of(walk))).copied()
+    /// When what this walk met in this pass, and none met later, had gone; `None` when it may still be there. `thing` is its
+    /// name, the first column of its key.
+    pub(super) fn gone(&self, pass: i64, walk: &str, thing: impl Fn() -> String) -> Option<Gone> {
+        let place = *self.pass(pass)?.questions.get(walk_of(walk))?;
+        let answers = self.answers.get(place)?;
+        let later = answers.partition_point(|answer| i64::try_from(answer.gone.pass).is_ok_and(|p| p <= pass));
+        let finds = |answer: &&Answer| answer.withheld.is_empty() || !answer.withheld.contains(&thing());
+        answers[later..].iter().find(finds).map(|answer| answer.gone)
     }
 
     /// Whether a walk that could find things gone has ended since this pass, itself included unless it was `over` before.
     pub(super) fn found_gone_since(&self, pass: u64, over: bool) -> bool {
-        let mut ended = self.passes.range(pass + u64::from(over)..).filter_map(|(_, pass)| pass.over.as_ref());
-        ended.any(|over| !over.complete.is_empty())
+        self.passes.range(pass + u64::from(over)..).any(|(_, pass)| pass.found_gone)
     }
 
     fn pass(&self, pass: i64) -> Option<&Pass> {
@@ -114,11 +119,6 @@ fn asked(definition: &Value) -> Vec<Question> {
     walks.iter().map(question).collect()
 }
 
-/// Whether a walk has met everything that its question names.
-fn is_complete(walk: &Walk) -> bool {
-    walk.since.is_none() && !walk.is_doubtful()
-}
-
 /// The walk that rows of this name are from: behind a slash stands the strand.
 fn walk_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(walk, _)| walk)
@@ -127,7 +127,7 @@ fn walk_of(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::commit::{End, Why};
+    use crate::dataset::commit::{End, Walk, Why};
     use crate::dataset::manifest::PassSummary;
 
     fn walk(name: &str, level: u64) -> Value {
@@ -164,6 +164,7 @@ mod tests {
 
     #[test]
     fn only_a_later_complete_whole_walk_of_the_same_question_finds_things_gone() {
+        let thing = || String::from("7");
         let one = || (vec![walk("a", 1)], Some(1), vec![("a", ended(Why::Complete))]);
         let again = |states: Walk| (vec![walk("a", 1)], Some(2), vec![("a", states)]);
         let changed = || {
@@ -174,7 +175,9 @@ mod tests {
         let cases = [
             ("it met everything else", again(ended(Why::Complete)), Some(2000)),
             ("it has doubts", again(ended(Why::CursorLoop)), None),
-            ("it has rejects", again(Walk { rejects: 1, ..ended(Why::Complete) }), None),
+            ("it is not believed", again(ended(Why::Doubtful)), None),
+            ("it has rejects", again(Walk { rejects: 1, ..ended(Why::Complete) }), Some(2000)),
+            ("some of it cannot be listed", again(ended(Why::Unlistable)), Some(2000)),
             ("it was clamped", again(Walk { unasked_mild: 1, ..ended(Why::Complete) }), None),
             ("it was incremental", again(Walk { since: Some(0), ..ended(Why::Complete) }), None),
             ("its pass is not over", (vec![walk("a", 1)], None, vec![("a", ended(Why::Complete))]), None),
@@ -183,21 +186,32 @@ mod tests {
         ];
         for (what, second, at) in cases {
             let passes = Passes::of(&manifest(vec![one(), second]));
-            assert_eq!(passes.gone(1, "a/x").map(|gone| gone.at), at, "{what}");
-            assert_eq!(passes.gone(2, "a"), None, "{what}");
+            assert_eq!(passes.gone(1, "a/x", thing).map(|gone| gone.at), at, "{what}");
+            assert_eq!(passes.gone(2, "a", thing), None, "{what}");
         }
         let mut week = walk("a", 1);
         week["finds_gone"] = json!(false);
         for part in [changed(), week] {
             let pass = || (vec![part.clone()], Some(2), vec![("a", ended(Why::Complete))]);
-            assert_eq!(Passes::of(&manifest(vec![pass(), pass()])).gone(1, "a"), None, "{part}");
+            assert_eq!(Passes::of(&manifest(vec![pass(), pass()])).gone(1, "a", thing), None, "{part}");
         }
         let clamped = Walk { unasked_mild: 1, ..ended(Why::Complete) };
         let first = (vec![walk("a", 1)], Some(1), vec![("a", clamped)]);
-        assert_eq!(Passes::of(&manifest(vec![first, again(ended(Why::Complete))])).gone(1, "a"), None);
+        assert_eq!(Passes::of(&manifest(vec![first, again(ended(Why::Complete))])).gone(1, "a", thing), None);
         // The first of several says when.
         let passes = Passes::of(&manifest(vec![one(), again(ended(Why::Complete)), again(ended(Why::Complete))]));
-        assert_eq!(passes.gone(1, "a"), Some(Gone { pass: 2, at: 2000 }));
+        assert_eq!(passes.gone(1, "a", thing), Some(Gone { pass: 2, at: 2000 }));
         assert!(passes.found_gone_since(2, false) && !passes.found_gone_since(3, true));
+    }
+
+    #[test]
+    fn what_could_not_be_asked_for_singly_is_not_gone_before_a_later_pass_finds_it_so() {
+        let pass = |second: i64, withheld: &[&str]| {
+            let withheld = withheld.iter().map(|thing| (*thing).to_owned()).collect();
+            (vec![walk("a", 1)], Some(second), vec![("a", Walk { withheld, ..ended(Why::Complete) })])
+        };
+        let passes = Passes::of(&manifest(vec![pass(1, &[]), pass(2, &["7"]), pass(3, &["8"])]));
+        let gone = |thing: &str| passes.gone(1, "a", || thing.to_owned()).map(|gone| gone.at);
+        assert_eq!((gone("7"), gone("8"), gone("9")), (Some(3000), Some(2000), Some(2000)));
     }
 }

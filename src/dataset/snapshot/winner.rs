@@ -43,7 +43,7 @@ fn by_age(a: &Place, b: &Place, passes: &Passes) -> Ordering {
 
 /// When what was observed here had gone.
 pub(super) fn gone(place: &Place, passes: &Passes) -> Option<i64> {
-    passes.gone(place.pass(), place.walk()).map(|gone| gone.at)
+    passes.gone(place.pass(), place.walk(), || place.thing()).map(|gone| gone.at)
 }
 
 /// Fewer rows of the same things: of each the newest observation, or the newest of each pass.
