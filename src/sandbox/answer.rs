@@ -11,7 +11,7 @@ pub(super) struct Answer {
     /// Where a redirect leads.
     pub(super) location: Option<Box<str>>,
     /// Seconds after which the caller may try again.
-    pub(super) retry_after: Option<u32>,
+    pub(super) retry_after: Option<u16>,
     pub(super) body: Bytes,
     /// Ids, or numbers, of the items the body holds.
     pub(super) items: Vec<u32>,

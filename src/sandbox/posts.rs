@@ -86,7 +86,7 @@ impl Limit {
             Some(first) => {
                 let wait = MINUTE.saturating_sub(now.duration_since(*first));
                 let refusal = Answer::error(429, "Rate limit exceeded, please retry shortly.");
-                Some(Answer { retry_after: Some(wait.as_secs() as u32 + 1), ..refusal })
+                Some(Answer { retry_after: Some(wait.as_secs() as u16 + 1), ..refusal })
             }
             None => {
                 self.0.push_back(now);
