@@ -4,7 +4,8 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};

@@ -1,16 +1,16 @@
 //! What answers have in common: lists of items with metadata that names the next page, and single items looked up.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
 use super::endpoint::{Asked, value_of};
+use super::item::{Item, doubles, unshown, valued};
 use super::object::object;
 use super::rejection::Reason;
 use super::repair::repair;
-use super::twins::{self, Key, Keyed, Sieve, Twin};
+use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
@@ -112,17 +112,6 @@ pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables, &mut Sieve) -> Result<T
 
 /// Why an item is not among what was asked for, where it tells.
 pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<Reason>;
-
-/// A thing that a page lists.
-pub(super) trait Item: Keyed {
-    /// Filters of which an item may be silent although it passed them.
-    const SILENT: &'static [&'static str] = &[];
-
-    /// Whether it shows that this filter of the question is in force.
-    fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
-        true
-    }
-}
 
 /// For items that do not tell.
 pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
@@ -331,7 +320,8 @@ fn take<'a, T: Accept<'a> + Item>(
     if strays && !asked.again {
         return Page { doubtful: true, ..page };
     }
-    let unshown = if asked.compared || strays { Vec::new() } else { unshown(&items, &page, asked) };
+    let unshown =
+        if asked.compared || strays { Vec::new() } else { unshown(&items, page.next_cursor.is_some(), asked) };
     if !unshown.is_empty() {
         let id = |item: &Slot<T>| if let Some(Key::Id(id)) = valued(item)?.key() { Some(id) } else { None };
         return Page { unshown, ids: items.iter().filter_map(id).collect(), ..page };
@@ -374,41 +364,12 @@ fn take<'a, T: Accept<'a> + Item>(
     page
 }
 
-/// The items that came before on the page, by place: where they came first, and the reason to keep those that differ.
-fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Option<Reason>)> {
-    let keys = items.iter().map(|item| valued(item).and_then(Keyed::key));
-    let double = |Twin { place, first }| {
-        let differs = valued(&items[place]).filter(|_| items[place] != items[first]);
-        (place, (first, differs.map(twins::reason)))
-    };
-    twins::twins(keys).into_iter().map(double).collect()
-}
-
 /// Keeps the text of an item, where there is a reason to.
 fn keep(position: usize, reason: Option<Reason>, body: &str, asked: &Asked<'_>, into: &mut Tables) {
     let Some(reason) = reason else { return };
     let item = item_text(body, position);
     let (position, item) = (position as i64, item.as_deref());
     into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
-}
-
-fn valued<T>(item: &Slot<T>) -> Option<&T> {
-    if let Slot::Value(item) = item { Some(item) } else { None }
-}
-
-/// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
-/// which is longer than a page.
-fn unshown<T: Item>(items: &[Slot<T>], page: &Page, asked: &Asked<'_>) -> Vec<&'static str> {
-    let limit = asked.limit;
-    let goes_on = page.next_cursor.is_some() || page.items >= limit;
-    if limit == 0 || 2 * page.items < limit || !goes_on {
-        return Vec::new();
-    }
-    let silent = |filter: &&str| {
-        let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, asked)).count();
-        asked.param(filter).is_some() && 2 * shown < items.len()
-    };
-    T::SILENT.iter().copied().filter(silent).collect()
 }
 
 fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {

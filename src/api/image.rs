@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use serde::de::SeqAccess;
 
 use super::endpoint::Asked;
-use super::envelope::{Item, Taken, is_mature};
+use super::envelope::{Taken, is_mature};
 use super::extra::Extra;
 use super::image_meta::Meta;
+use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};

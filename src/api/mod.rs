@@ -14,6 +14,7 @@ mod image_meta;
 mod image_resource;
 pub mod images;
 mod images_params;
+mod item;
 pub mod lookup;
 pub mod me;
 mod model;

@@ -7,7 +7,8 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::endpoint::Asked;
-use super::envelope::{Item, Lack, Taken, is_mature};
+use super::envelope::{Lack, Taken, is_mature};
+use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};

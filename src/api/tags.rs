@@ -4,7 +4,8 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Item, Page, Taken, Unreadable, never_stray, repaired, take_list};
+use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_list};
+use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};

@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::endpoint::Asked;
-use super::envelope::{Item, Taken};
+use super::envelope::Taken;
 use super::extra::Extra;
+use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};

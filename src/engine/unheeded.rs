@@ -4,10 +4,11 @@
 //! An image need not name the version it is listed under, so items alone cannot tell. A server that ignores a filter lists
 //! the same things with it and without it.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
 
 use super::job::{Asked, Step, Unshown};
 use super::strand::{Shared, fresh_key, get};
@@ -15,8 +16,9 @@ use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::fetch::{Answer, PageUrl, Unreadable};
 
-/// The answers to questions without their filters that this run remembers, by question and cursor.
-pub(super) type Unfiltered = RefCell<HashMap<String, Remembered>>;
+/// The answers to questions without their filters that this run remembers, by question and cursor. Who waits for one that
+/// another strand has asked for finds it here.
+pub(super) type Unfiltered = Mutex<HashMap<String, Remembered>>;
 
 /// The ids of such an answer; none when it could not be had.
 #[derive(Debug)]
@@ -72,7 +74,8 @@ async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Opti
     query.push(("limit", &limit));
     query.extend(asked.cursor.as_deref().map(|cursor| ("cursor", cursor)));
     let question = format!("{} {query:?}", asked.endpoint.path);
-    if let Some(known) = shared.unfiltered.borrow().get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
+    let mut remembered = shared.unfiltered.lock().await;
+    if let Some(known) = remembered.get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
         return Some(Rc::clone(&known.ids));
     }
     query.push(("_", &fresh));
@@ -86,7 +89,6 @@ async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Opti
         Err(_) => HashSet::new(),
     };
     let ids = Rc::new(ids);
-    let mut remembered = shared.unfiltered.borrow_mut();
     if remembered.len() >= REMEMBERED_MAX {
         remembered.clear();
     }

@@ -115,11 +115,11 @@ def ranked(table, columns="*"):
 
 
 def winners(table):
-    key = ALL_KEYS[table][0]
+    key = ", ".join(f'"{column}"' for column in ALL_KEYS[table])
     return f"""SELECT * EXCLUDE (rank, missed) FROM (
-        SELECT *, min(fetched_at) OVER (PARTITION BY "{key}") AS first_seen_at,
-            max(fetched_at) OVER (PARTITION BY "{key}") AS last_seen_at FROM ({ranked(table, 'o.*')})
-        QUALIFY row_number() OVER (PARTITION BY "{key}" ORDER BY {NEWEST}) = 1)"""
+        SELECT *, min(fetched_at) OVER (PARTITION BY {key}) AS first_seen_at,
+            max(fetched_at) OVER (PARTITION BY {key}) AS last_seen_at FROM ({ranked(table, 'o.*')})
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {NEWEST}) = 1)"""
 
 
 def expected(table):

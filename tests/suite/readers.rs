@@ -81,7 +81,8 @@ fn spark_reads_what_duckdb_reads() {
 
 /// Items that break something each, with the place among them where a reject is due.
 fn odd_page() -> (Vec<Value>, Vec<usize>) {
-    let image = |nsfw: Value| json!({ "url": "https://image.invalid/x/width=450/77.jpeg", "nsfw": nsfw });
+    let image =
+        |id: u32, nsfw: Value| json!({ "url": format!("https://image.invalid/x/width=450/{id}.jpeg"), "nsfw": nsfw });
     let version = |id: u32, images: Vec<Value>| json!({ "id": id, "modelId": 4, "files": [], "images": images });
     let items = vec![
         json!({ "name": "without an id" }),
@@ -89,7 +90,7 @@ fn odd_page() -> (Vec<Value>, Vec<usize>) {
         json!({ "id": 3, "modelVersions": [{ "name": "a version without an id" }] }),
         json!({ "id": 4, "type": "Hologram", "mode": "Sleeping", "availability": "Sometimes",
                 "creator": { "username": 1234, "image": null, "verified": true }, "allowCommercialUse": "{Image,Sell}",
-                "modelVersions": [version(40, vec![image(json!(true)), image(json!("Soft")), image(json!(7))])] }),
+                "modelVersions": [version(40, vec![image(77, json!(true)), image(78, json!("Soft")), image(79, json!(7))])] }),
         json!({ "id": 5, "allowCommercialUse": ["Rent"], "nsfw": "maybe", "stats": { "downloadCount": "many" } }),
         json!({ "id": 6, "allowCommercialUse": "None", "stats": null, "tags": [{ "name": "a" }, "b"] }),
         json!({ "id": 7, "allowCommercialUse": { "new": ["form"] }, "stats": 8, "modelVersions": "none", "tags": [1.5] }),

@@ -1,0 +1,49 @@
+//! What is asked of every item of a page before it becomes rows: whether it came before, and whether it shows that the
+//! server looked at the filters of the question.
+
+use std::collections::BTreeMap;
+
+use super::endpoint::Asked;
+use super::rejection::Reason;
+use super::twins::{self, Keyed, Twin};
+use super::value::Slot;
+
+/// A thing that a page lists.
+pub(super) trait Item: Keyed {
+    /// Filters of which an item may be silent although it passed them.
+    const SILENT: &'static [&'static str] = &[];
+
+    /// Whether it shows that this filter of the question is in force.
+    fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
+        true
+    }
+}
+
+/// The item, where there is one.
+pub(super) fn valued<T>(item: &Slot<T>) -> Option<&T> {
+    if let Slot::Value(item) = item { Some(item) } else { None }
+}
+
+/// The items that came before on the page, by place: where they came first, and the reason to keep those that differ.
+pub(super) fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Option<Reason>)> {
+    let keys = items.iter().map(|item| valued(item).and_then(Keyed::key));
+    let double = |Twin { place, first }| {
+        let differs = valued(&items[place]).filter(|_| items[place] != items[first]);
+        (place, (first, differs.map(twins::reason)))
+    };
+    twins::twins(keys).into_iter().map(double).collect()
+}
+
+/// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
+/// which is longer than a page.
+pub(super) fn unshown<T: Item>(items: &[Slot<T>], goes_on: bool, asked: &Asked<'_>) -> Vec<&'static str> {
+    let (limit, count) = (asked.limit as usize, items.len());
+    if limit == 0 || 2 * count < limit || (count < limit && !goes_on) {
+        return Vec::new();
+    }
+    let silent = |filter: &&str| {
+        let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, asked)).count();
+        asked.param(filter).is_some() && 2 * shown < items.len()
+    };
+    T::SILENT.iter().copied().filter(silent).collect()
+}
