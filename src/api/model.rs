@@ -192,7 +192,7 @@ pub(super) fn push_rows(model: Model<'_>, asked: &Asked<'_>, into: &mut Tables) 
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack })
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack, ..Taken::default() })
 }
 
 /// Parameters with which the list shows versions that are not public too.

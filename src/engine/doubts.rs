@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::whereabouts::at_page;
 use crate::dataset::commit::{Walk, Why};
 use crate::definition::{self, Crawl};
+use crate::fetch::printable;
 
 /// Items of a walk that asks for all levels, of which none is above PG13, before that looks like a clamp.
 const CLAMP_ITEMS: u64 = 500;
@@ -56,16 +58,23 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
         doubt(format!("{} in no table but `rejects`", several(walk.rejects, "item")));
     }
     for lost in &walk.given_up {
-        let cursor = lost.cursor.as_deref().unwrap_or("none");
+        let place = at_page(lost.page, lost.cursor.as_deref());
+        doubt(format!("{place}{} was given up: {}", of_strand(&lost.strand), lost.reason));
+    }
+    for lost in &walk.holes {
+        let (place, pass) = (at_page(lost.page, lost.cursor.as_deref()), lost.pass.unwrap_or_default());
         doubt(format!(
-            "page {}{} (cursor `{cursor}`) was given up: {}",
-            lost.page,
+            "{place}{} was given up in pass {pass}: {}; the next walk through the whole list asks for it again",
             of_strand(&lost.strand),
             lost.reason
         ));
     }
     for trouble in &walk.troubles {
-        doubt(format!("{}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
+        let place = match trouble.page {
+            0 => String::new(),
+            page => format!(" at {}", at_page(page, trouble.cursor.as_deref())),
+        };
+        doubt(format!("{}{place}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
     }
     let told: u64 = walk.troubles.len() as u64;
     let bad: u64 =
@@ -75,8 +84,27 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     }
 }
 
+/// Strands of a walk that are named one by one where they wait for a next run.
+const WAITING_MAX: usize = 10;
+
+/// A sentence for each strand that the records of a pass leave to a next run: where it goes on.
+pub fn waiting(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, walk) in walks.iter().filter(|(_, walk)| walk.end.is_none()) {
+        for (key, strand) in walk.strands.iter().take(WAITING_MAX) {
+            let place = at_page(strand.pages + 1, strand.cursor.as_deref());
+            all.push(format!("walk `{name}`: the next run goes on at {place}{}", of_strand(key)));
+        }
+        if walk.strands.len() > WAITING_MAX {
+            let more = (walk.strands.len() - WAITING_MAX) as u64;
+            all.push(format!("walk `{name}`: and in {}", several(more, "more strand")));
+        }
+    }
+    all
+}
+
 fn of_strand(strand: &str) -> String {
-    if strand.is_empty() { String::new() } else { format!(" of `{strand}`") }
+    if strand.is_empty() { String::new() } else { format!(" of `{}`", printable(strand)) }
 }
 
 /// What only looks wrong.

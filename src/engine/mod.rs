@@ -4,6 +4,7 @@ use crate::dataset;
 use crate::fetch;
 
 mod again;
+mod bad_page;
 mod book;
 mod claims;
 mod committer;
@@ -24,12 +25,14 @@ mod reading;
 pub mod replay;
 pub mod report;
 pub mod seen;
+mod size;
 mod snapshot;
 mod standing;
 pub mod stop;
 mod strand;
 mod thread;
 mod walk;
+mod whereabouts;
 mod windows;
 
 /// Why a run could not begin, or could not go on.

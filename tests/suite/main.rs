@@ -13,6 +13,7 @@ mod damage;
 mod damaged_snapshot;
 mod disks;
 mod download;
+mod ends;
 mod faults;
 mod get;
 mod halting;
