@@ -4,7 +4,7 @@
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_numbered};
+use super::envelope::{Page, Taken, Unreadable, hash_of, never_stray, repaired, take_numbered};
 use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
@@ -59,13 +59,14 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 }
 
 fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    let name = text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
     into.creators.push(creators::Row {
-        username: text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?,
+        username: name,
         model_count: creator.model_count,
         link: text(&creator.link),
         image: text(&creator.image),
         extra: creator.extra.into_column().as_deref(),
         at: &asked.at,
     });
-    Ok(Taken::default())
+    Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
 }

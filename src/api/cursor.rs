@@ -21,8 +21,13 @@ pub(super) fn repaired_date_cursor(cursor: &str, id_step: i64) -> Option<String>
 /// The cursor at which a list sorted by `Oldest` begins with the first row of this instant or later (milliseconds since
 /// 1970, UTC).
 pub(super) fn date_cursor(at: i64) -> String {
+    dated(at, 0)
+}
+
+/// The cursor at the row of this instant and id.
+pub(super) fn dated(at: i64, id: i64) -> String {
     let instant = Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
-    format!("{}|0", instant.strftime("%Y-%m-%d %H:%M:%S.%3f"))
+    format!("{}|{id}", instant.strftime("%Y-%m-%d %H:%M:%S.%3f"))
 }
 
 /// The instant a date cursor stands at (milliseconds since 1970, UTC). Years before the first are none: [`date_cursor`] could

@@ -1,6 +1,7 @@
 //! What one endpoint of the server is: where it lives, what it may be asked, how its answers are read.
 
 use super::envelope::{Page, Unreadable};
+use super::place::Place;
 use crate::table::{Provenance, Tables};
 
 /// An endpoint, declared once in its own file and listed in [`super::ENDPOINTS`].
@@ -63,6 +64,9 @@ pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option
     params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
+/// Reads a cursor of a walk with these parameters.
+pub type PlaceOf = fn(params: &[(String, String)], cursor: Option<&str>) -> Option<Place>;
+
 /// How one page follows another.
 #[derive(Debug, Clone, Copy)]
 pub enum Paging {
@@ -70,6 +74,8 @@ pub enum Paging {
     Cursor {
         /// What to ask after a page of a walk with these parameters that ended with the given `nextCursor`.
         next: fn(params: &[(String, String)], next_cursor: &str) -> Next,
+        /// Where a page stands that is asked for with this cursor, or without one; `None` where its form is not known.
+        place: PlaceOf,
         /// How a walk may be split by time, where the server lets cursors be forged.
         windows: Option<Windows>,
     },

@@ -28,6 +28,8 @@ pub struct Page {
     pub nameless: u64,
     /// The ids of the items taken; none where items have no id.
     pub ids: Vec<i64>,
+    /// One number for each item, by which it is known again on another page: its id, else a hash of its name or text.
+    pub keys: Vec<i64>,
     /// The cursor of the next page as the server wrote it; `None` when it named none.
     pub next_cursor: Option<String>,
     /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
@@ -59,6 +61,7 @@ pub struct Page {
 impl Page {
     fn note(&mut self, taken: Taken) {
         self.ids.extend(taken.id);
+        self.keys.extend(taken.id.or(taken.name));
         self.mature += u64::from(taken.mature);
         match taken.lack {
             Lack::Nothing => {}
@@ -82,6 +85,8 @@ pub struct Unreadable {
 pub(super) struct Taken {
     /// Its id, where it has one.
     pub(super) id: Option<i64>,
+    /// A hash of its name, where that is what it is known by.
+    pub(super) name: Option<i64>,
     /// Whether it shows nothing of PG or PG13, or does not tell.
     pub(super) mature: bool,
     /// Which versions it lacks, if it is a model.
@@ -100,6 +105,12 @@ pub(super) enum Lack {
     Some,
     /// Those it tells of in either way, after the question that shows most.
     ForGood,
+}
+
+/// A number that stands for a text.
+pub(super) fn hash_of(text: &str) -> i64 {
+    let hash = blake3::hash(text.as_bytes());
+    hash.as_bytes()[..8].iter().fold(0, |number, byte| (number << 8) | i64::from(*byte))
 }
 
 /// Whether a level mask holds neither PG (1) nor PG13 (2), or is not told.
@@ -356,7 +367,8 @@ fn take<'a, T: Accept<'a> + Item>(
             }
             Err(reason) => {
                 *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
-                keep(position, Some(reason), body, asked, into);
+                let text = keep(position, Some(reason), body, asked, into);
+                page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
             }
         }
     }
@@ -364,12 +376,19 @@ fn take<'a, T: Accept<'a> + Item>(
     page
 }
 
-/// Keeps the text of an item, where there is a reason to.
-fn keep(position: usize, reason: Option<Reason>, body: &str, asked: &Asked<'_>, into: &mut Tables) {
-    let Some(reason) = reason else { return };
-    let item = item_text(body, position);
-    let (position, item) = (position as i64, item.as_deref());
+/// Keeps the text of an item, where there is a reason to, and returns it.
+fn keep(
+    position: usize,
+    reason: Option<Reason>,
+    body: &str,
+    asked: &Asked<'_>,
+    into: &mut Tables,
+) -> Option<String> {
+    let reason = reason?;
+    let text = item_text(body, position);
+    let (position, item) = (position as i64, text.as_deref());
     into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
+    text
 }
 
 fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {

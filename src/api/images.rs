@@ -9,6 +9,7 @@ use super::endpoint::{Asked, Endpoint, Next, Paging, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::image;
 use super::images_params::{LIMIT_MAX, PARAMS};
+use super::place::{Place, feed, offset, one_id};
 use crate::table::Tables;
 
 /// The endpoint.
@@ -20,7 +21,7 @@ pub static IMAGES: Endpoint = Endpoint {
     // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.
     catalog_rows: 120_000_000,
     whole_with: &["imageId", "modelId", "modelVersionId", "postId", "userId", "username"],
-    paging: Paging::Cursor { next, windows: None },
+    paging: Paging::Cursor { next, place, windows: None },
     read,
 };
 
@@ -41,6 +42,14 @@ fn next(params: &[(String, String)], next_cursor: &str) -> Next {
         Some(above) => Next::Cursor(above.to_string()),
         None => Next::Cursor(next_cursor.to_owned()),
     }
+}
+
+fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
+    let (cursor, rises) = (cursor?, value_of(params, "sort") == Some("Oldest"));
+    if older_path(params) {
+        return one_id(cursor, rises);
+    }
+    feed(cursor, rises).or_else(|| offset(cursor))
 }
 
 /// Whether the server answers such parameters on its older path.

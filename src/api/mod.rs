@@ -22,6 +22,7 @@ pub mod model_by_id;
 pub mod models;
 mod models_params;
 mod object;
+pub mod place;
 pub mod pseudonym;
 pub mod rejection;
 mod repair;

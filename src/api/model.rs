@@ -220,7 +220,7 @@ pub(super) fn push_rows(
         extra: extra.into_column().as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack })
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack, ..Taken::default() })
 }
 
 /// Parameters with which the list shows versions that are not public too.

@@ -9,6 +9,7 @@ use super::endpoint::{Asked, Endpoint, Next, Paging, Windows, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::model;
 use super::models_params::{LIMIT_MAX, PARAMS};
+use super::place::{Place, date_id, offset, three_keys};
 use crate::table::Tables;
 
 /// The endpoint.
@@ -20,7 +21,7 @@ pub static MODELS: Endpoint = Endpoint {
     // Model rows of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
     whole_with: &[],
-    paging: Paging::Cursor { next, windows: Some(WINDOWS) },
+    paging: Paging::Cursor { next, place, windows: Some(WINDOWS) },
     read,
 };
 
@@ -48,6 +49,15 @@ fn next(params: &[(String, String)], next_cursor: &str) -> Next {
     }
     let repaired = repaired_date_cursor(next_cursor, id_step);
     Next::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
+}
+
+fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
+    match value_of(params, "sort") {
+        _ if value_of(params, "query").is_some() => offset(cursor?),
+        Some("Oldest") => date_id(cursor, true),
+        Some("Newest") => date_id(cursor, false),
+        _ => three_keys(cursor?),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
 use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
-use super::envelope::{Page, Taken, Unreadable, never_stray, repaired, take_list};
+use super::envelope::{Page, Taken, Unreadable, hash_of, never_stray, repaired, take_list};
 use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
@@ -66,12 +66,13 @@ fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unread
 }
 
 fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    let name = text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?;
     into.tags.push(tags::Row {
-        name: text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?,
+        name,
         model_count: tag.model_count,
         link: text(&tag.link),
         extra: tag.extra.into_column().as_deref(),
         at: &asked.at,
     });
-    Ok(Taken::default())
+    Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
 }

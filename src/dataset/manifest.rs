@@ -98,7 +98,7 @@ impl Manifest {
         self.definitions.entry(definition.clone()).or_insert_with(|| record.definition.clone());
         let mut walks = record.walks.clone();
         for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
-            (strand.met, strand.tail) = (Vec::new(), Vec::new());
+            (strand.met, strand.tail, strand.novelty) = Default::default();
         }
         let ended_before = self.passes.get(&record.pass).and_then(|pass| pass.ended_at);
         let ended_at = ended_before.or_else(|| record.is_pass_over().then_some(record.at));

@@ -21,6 +21,7 @@ pub mod folder;
 pub mod kept;
 pub mod layout;
 pub mod manifest;
+pub mod novelty;
 pub mod part;
 pub mod primary;
 pub mod progress;

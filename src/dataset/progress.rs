@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::novelty::Novelty;
+
 /// Where a walk stands. A walk is one strand of pages, or many: time windows, or one for each value it fans out over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +93,10 @@ pub struct Walk {
     /// this pass does not find them gone.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub withheld: BTreeSet<String>,
+    /// Of an incremental walk: pages that earlier passes gave up before the instant at which it begins. The next walk through
+    /// the whole list asks for them again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub holes: Vec<GivenUp>,
     /// Of a walk over values: the longest list that is over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub longest: Option<Longest>,
@@ -116,6 +122,12 @@ pub struct Strand {
     /// walk's own size shows.
     #[serde(skip_serializing_if = "is_false", default)]
     pub larger: bool,
+    /// Whether it was begun anew because the server would not go on with its cursor; that is done once.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub anew: bool,
+    /// Whether it still brings anything new.
+    #[serde(skip_serializing_if = "Novelty::is_fresh", default)]
+    pub novelty: Novelty,
     /// Pages taken without a gap.
     pub pages: u64,
     /// Items on all pages taken.
@@ -175,6 +187,9 @@ pub struct GivenUp {
     pub cursor: Option<String>,
     /// Why.
     pub reason: String,
+    /// The pass that gave it up, where that is an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pass: Option<u64>,
 }
 
 /// Something that went wrong with a strand.
@@ -184,6 +199,12 @@ pub struct Trouble {
     /// Its key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub strand: String,
+    /// The page it had come to, where it had.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub page: u64,
+    /// The cursor that asks for that page; `None` for the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
     /// The reason's name.
     pub why: Why,
     /// What is known of it.
@@ -215,6 +236,8 @@ pub enum Why {
     Doubtful,
     /// A cursor came round again.
     CursorLoop,
+    /// The list went on without bringing anything new.
+    Endless,
     /// The server's paging cap, which is permanent.
     PagingCap,
     /// The server refused the cursor.
@@ -241,7 +264,8 @@ impl Walk {
     /// Whether rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
-        let lost = self.rejects > 0 || !self.given_up.is_empty() || !self.withheld.is_empty();
+        let known = self.given_up.is_empty() && self.holes.is_empty() && self.withheld.is_empty();
+        let lost = self.rejects > 0 || !known;
         !complete || lost || !self.troubles.is_empty() || self.is_clamped()
     }
 
@@ -263,22 +287,24 @@ impl Walk {
         self.mature == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
     }
 
-    /// Whether every page up to the list's end was taken, and nothing hidden. Items that no table takes, or that no list
-    /// shows, do not count against it: walking the list again would not find them.
+    /// Whether every page up to the list's end was taken or given up by name, and nothing hidden. What is given up, what no table
+    /// takes and what no list shows does not count against it: beginning earlier would ask for all that lies behind once more,
+    /// every night.
     pub fn saw_the_end(&self) -> bool {
         let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        self.end.is_some() && self.given_up.is_empty() && self.ends.keys().all(to_the_end) && !self.is_clamped()
+        self.end.is_some() && self.ends.keys().all(to_the_end) && !self.is_clamped()
     }
 }
 
 impl Why {
     /// All of them, from good to bad.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Complete,
         Self::NotFound,
         Self::Unlistable,
         Self::Doubtful,
         Self::CursorLoop,
+        Self::Endless,
         Self::PagingCap,
         Self::CursorRefused,
         Self::KeyInCursor,
@@ -306,6 +332,11 @@ impl Why {
                 "the server named a cursor for the second time, so the walk would have gone round for ever. What came \
                  before is kept; the next pass begins anew."
             }
+            Self::Endless => {
+                "the list went on and brought nothing new: 20 pages in a row with items that the walk had all shown before in \
+                 this pass, more than 600 empty pages, or more than 100 whose cursors do not move on. What came \
+                 before is kept; the next pass begins anew."
+            }
             Self::PagingCap => {
                 "the server gives no pages this deep, and will not later. Divide the walk with `split` or `for_each`."
             }
@@ -328,6 +359,11 @@ impl Why {
         }
     }
 
+    /// Whether the server refused to give a page.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::NotFound | Self::PagingCap | Self::CursorRefused | Self::Refused)
+    }
+
     /// The reason's name, as records and reports have it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -335,6 +371,7 @@ impl Why {
             Self::Unlistable => "unlistable",
             Self::Doubtful => "doubtful",
             Self::CursorLoop => "cursor_loop",
+            Self::Endless => "endless",
             Self::PagingCap => "paging_cap",
             Self::CursorRefused => "cursor_refused",
             Self::KeyInCursor => "key_in_cursor",

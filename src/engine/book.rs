@@ -129,9 +129,10 @@ impl Book {
             // Nothing to make durable yet: a strand without pages is begun again as well.
             Job::Begin { walk, strand, over } => self.look_at(&walk).begin(&strand, over),
             Job::Take(asked, answer, reply) => drop(reply.send(self.take(&asked, &answer))),
-            Job::GiveUp(asked, answer, reason, reply) => {
-                drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason)));
+            Job::GiveUp(asked, answer, reason, behind, reply) => {
+                drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason, behind)));
             }
+            Job::Anew(asked, reason, reply) => drop(reply.send(self.begin_anew(&asked, reason))),
             Job::End(asked, answer, end, reply) => {
                 if let Some(answer) = answer {
                     let name = asked.name();
@@ -214,7 +215,10 @@ impl Book {
         }
         Ok(match asked.endpoint.paging {
             Paging::Cursor { .. } => self.step(asked, &page),
-            Paging::Number { .. } => Step::Taken { empty: page.items == 0, pages_told: page.pages_told },
+            Paging::Number { .. } => {
+                let endless = walk.watch(asked, &page);
+                Step::Taken { empty: page.items == 0, pages_told: page.pages_told, endless }
+            }
             Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
         })
     }
@@ -237,10 +241,22 @@ impl Book {
 
     /// Moves a strand to the cursor the server named, or ends it.
     fn step(&mut self, asked: &Asked, page: &Page) -> Step {
-        match self.walk(&asked.walk).step(asked, page) {
+        let walk = self.walk(&asked.walk);
+        let next = walk.watch(asked, page).map_or_else(|| walk.step(asked, page), Err);
+        self.go(asked, next)
+    }
+
+    /// Goes where a page leads, or ends the strand.
+    fn go(&mut self, asked: &Asked, next: Result<Step, End>) -> Step {
+        match next {
             Ok(step) => step,
             Err(end) => self.end(asked, &end),
         }
+    }
+
+    fn begin_anew(&mut self, asked: &Asked, reason: String) -> Step {
+        let next = self.walk(&asked.walk).begin_anew(asked, reason);
+        self.go(asked, next)
     }
 
     fn end(&mut self, asked: &Asked, end: &End) -> Step {
@@ -259,7 +275,7 @@ impl Book {
         self.urgent = true;
     }
 
-    fn give_up(&mut self, asked: &Asked, answer: Option<&Answer>, reason: &str) -> Step {
+    fn give_up(&mut self, asked: &Asked, answer: Option<&Answer>, reason: &str, behind: Option<String>) -> Step {
         let (cursor, name) = (asked.cursor.as_deref(), asked.name());
         self.monitor.event(&Event::GivenUp { walk: &name, page: asked.page, cursor, reason });
         let at = provenance(self.pass, &name, asked.page);
@@ -279,10 +295,16 @@ impl Book {
             page: asked.page,
             cursor: asked.cursor.clone(),
             reason: reason.to_owned(),
+            pass: None,
         });
-        match (asked.endpoint.paging, salvage_cursor(&body)) {
-            (Paging::Cursor { .. }, next_cursor @ Some(_)) => self.step(asked, &Page { next_cursor, ..page }),
-            (Paging::Number { .. }, _) => Step::Taken { empty: false, pages_told: None },
+        let endless = walk.is_endless(asked);
+        match (asked.endpoint.paging, behind, salvage_cursor(&body)) {
+            (Paging::Number { .. }, ..) => Step::Taken { empty: false, pages_told: None, endless },
+            (Paging::Cursor { .. }, Some(behind), _) => {
+                let next = endless.map_or_else(|| walk.move_on(asked, behind), Err);
+                self.go(asked, next)
+            }
+            (Paging::Cursor { .. }, None, next_cursor @ Some(_)) => self.step(asked, &Page { next_cursor, ..page }),
             _ => {
                 let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));
                 self.end(asked, &End { why: Why::Unreadable, detail })

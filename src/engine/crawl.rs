@@ -10,7 +10,7 @@ use url::Url;
 
 use super::book::Keeping;
 use super::claims::claims;
-use super::doubts::doubts;
+use super::doubts::{doubts, waiting};
 use super::gone::Lists;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
@@ -123,7 +123,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }
-    tally.close(doubts, seen(crawl, &walks, &known));
+    let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
+    tally.close(doubts, waiting, seen(crawl, &walks, &known));
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         // Whatever becomes of the snapshot, the doubts are told; the run goes on.
         store.write_report(&run, &tally.report())?;

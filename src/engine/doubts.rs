@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::whereabouts::at_page;
 use crate::dataset::commit::{Walk, Why};
 use crate::definition::{self, Crawl};
+use crate::fetch::printable;
 
 /// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
 /// endpoint's things the pass met, for those endpoints that tell how many there are.
@@ -41,16 +43,23 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
         doubt(format!("{} in no table but `rejects`", several(walk.rejects, "item")));
     }
     for lost in &walk.given_up {
-        let cursor = lost.cursor.as_deref().unwrap_or("none");
+        let place = at_page(lost.page, lost.cursor.as_deref());
+        doubt(format!("{place}{} was given up: {}", of_strand(&lost.strand), lost.reason));
+    }
+    for lost in &walk.holes {
+        let (place, pass) = (at_page(lost.page, lost.cursor.as_deref()), lost.pass.unwrap_or_default());
         doubt(format!(
-            "page {}{} (cursor `{cursor}`) was given up: {}",
-            lost.page,
+            "{place}{} was given up in pass {pass}: {}; the next walk through the whole list asks for it again",
             of_strand(&lost.strand),
             lost.reason
         ));
     }
     for trouble in &walk.troubles {
-        doubt(format!("{}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
+        let place = match trouble.page {
+            0 => String::new(),
+            page => format!(" at {}", at_page(page, trouble.cursor.as_deref())),
+        };
+        doubt(format!("{}{place}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
     }
     if walk.is_clamped() && walk.end.is_some() {
         doubt(format!(
@@ -77,8 +86,27 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     }
 }
 
+/// Strands of a walk that are named one by one where they wait for a next run.
+const WAITING_MAX: usize = 10;
+
+/// A sentence for each strand that the records of a pass leave to a next run: where it goes on.
+pub fn waiting(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, walk) in walks.iter().filter(|(_, walk)| walk.end.is_none()) {
+        for (key, strand) in walk.strands.iter().take(WAITING_MAX) {
+            let place = at_page(strand.pages + 1, strand.cursor.as_deref());
+            all.push(format!("walk `{name}`: the next run goes on at {place}{}", of_strand(key)));
+        }
+        if walk.strands.len() > WAITING_MAX {
+            let more = (walk.strands.len() - WAITING_MAX) as u64;
+            all.push(format!("walk `{name}`: and in {}", several(more, "more strand")));
+        }
+    }
+    all
+}
+
 fn of_strand(strand: &str) -> String {
-    if strand.is_empty() { String::new() } else { format!(" of `{strand}`") }
+    if strand.is_empty() { String::new() } else { format!(" of `{}`", printable(strand)) }
 }
 
 /// What only looks wrong.

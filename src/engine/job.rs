@@ -101,6 +101,8 @@ pub(super) enum Step {
     Next(String),
     /// To the page at this cursor, with as many items as the server gives: more rows share its instant than were asked for.
     Larger(String),
+    /// To the list's beginning, or that of the window, at this cursor: the server goes on with the last one no more.
+    Anew(Option<String>),
     /// To the same page once more: the answer looks like a false end, and nothing was taken.
     Again,
     /// Nowhere yet: the page does not show that these filters of its question are in force, and nothing was taken.
@@ -113,6 +115,8 @@ pub(super) enum Step {
         empty: bool,
         /// How many pages there are, where the endpoint tells it.
         pages_told: Option<u64>,
+        /// Why the walk is over, should the list have no end.
+        endless: Option<End>,
     },
     /// Nowhere: it is over.
     Over,
@@ -126,8 +130,10 @@ pub(super) enum Job {
     Begin { walk: Arc<str>, strand: Arc<str>, over: bool },
     /// A page's answer.
     Take(Asked, Answer, oneshot::Sender<Result<Step, Unreadable>>),
-    /// A page that cannot be had.
-    GiveUp(Asked, Option<Answer>, String, oneshot::Sender<Step>),
+    /// A page that cannot be had, why, and the cursor behind it where that could be found.
+    GiveUp(Asked, Option<Answer>, String, Option<String>, oneshot::Sender<Step>),
+    /// A strand whose cursor the server goes on with no more, in its words.
+    Anew(Asked, String, oneshot::Sender<Step>),
     /// A strand is over; with the answer that says so, where it is one worth keeping.
     End(Asked, Option<Answer>, End, oneshot::Sender<Step>),
     /// The later part of a window becomes a window of its own, unless the strand has passed it: its key.

@@ -50,9 +50,21 @@ impl Ledger {
         self.ask(|reply| Job::Take(asked.clone(), answer, reply)).await.unwrap_or(Ok(Step::Halted))
     }
 
-    /// Records a page that cannot be had, keeping its text, and goes on behind it where its cursor can be told.
-    pub(super) async fn give_up(&self, asked: &Asked, answer: Option<Answer>, reason: String) -> Step {
-        self.ask(|reply| Job::GiveUp(asked.clone(), answer, reason, reply)).await.unwrap_or(Step::Halted)
+    /// Records a page that cannot be had, keeping its text, and goes on behind it: at the cursor given, or the one that the
+    /// text names.
+    pub(super) async fn give_up(
+        &self,
+        asked: &Asked,
+        answer: Option<Answer>,
+        reason: String,
+        behind: Option<String>,
+    ) -> Step {
+        self.ask(|reply| Job::GiveUp(asked.clone(), answer, reason, behind, reply)).await.unwrap_or(Step::Halted)
+    }
+
+    /// Begins a strand anew, unless that was done before: then it is over, for this reason.
+    pub(super) async fn begin_anew(&self, asked: &Asked, reason: String) -> Step {
+        self.ask(|reply| Job::Anew(asked.clone(), reason, reply)).await.unwrap_or(Step::Halted)
     }
 
     /// Records why a strand is over.

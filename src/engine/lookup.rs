@@ -229,7 +229,9 @@ impl Desk<'_> {
 
 fn broken(failure: &Failure) -> Broken {
     match failure.cause {
-        Cause::Stop(fetch::Stop::KeyRefused { .. }) => Broken::KeyRefused(failure.to_string()),
+        Cause::Stop(fetch::Stop::KeyRefused { .. } | fetch::Stop::KeyWanted { .. }) => {
+            Broken::KeyRefused(failure.to_string())
+        }
         _ => Broken::Stopped(failure.to_string()),
     }
 }

@@ -6,6 +6,7 @@ use crate::fetch;
 mod absence;
 mod account;
 mod again;
+mod bad_page;
 mod book;
 mod claims;
 mod clamp;
@@ -28,6 +29,7 @@ mod reading;
 pub mod replay;
 pub mod report;
 pub mod seen;
+mod size;
 mod snapshot;
 mod standing;
 pub mod stop;
@@ -36,6 +38,7 @@ mod thread;
 mod unheeded;
 mod unknown;
 mod walk;
+mod whereabouts;
 mod windows;
 
 /// Why a run could not begin, or could not go on.

@@ -15,10 +15,13 @@ use crate::dataset::commit::{End, Strand, Walk as State, Why};
 use crate::definition::Walk;
 
 /// What the workers of one walk share.
+#[derive(Default)]
 struct Pages {
     next: Cell<u64>,
     /// The last page there is, once that is known.
     last: Cell<Option<u64>>,
+    /// Why no further page is asked for, should the list have no end.
+    endless: RefCell<Option<End>>,
     /// Pages that are to be asked for and were not taken yet.
     open: RefCell<BTreeSet<u64>>,
     /// A page was refused for good, and so would be those behind it.
@@ -44,35 +47,31 @@ pub(super) async fn run(
     let begun = state.strands.get("").cloned().unwrap_or_default();
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
-    let pages = Pages {
-        next: Cell::new(begun.pages + 1),
-        last: Cell::new(None),
-        open: RefCell::default(),
-        over: Cell::new(false),
-    };
+    let pages = Pages { next: Cell::new(begun.pages + 1), ..Pages::default() };
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
             let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
-            let step = match fetch(&asked, shared).await {
+            let step = match fetch(&asked, u32::MAX, shared).await {
                 None => break,
                 Some(Ok(step)) => step,
-                Some(Err(failure)) => match meet(&asked, failure, false, shared).await {
+                Some(Err(failure)) => match meet(&asked, failure, false, false, shared).await {
                     Met::Step(step) => step,
-                    // Half a page by number would be another page: it is left for a later run.
-                    Met::Smaller => return Ok(Left::Unfinished(format!("page {page} of `{name}` cannot be had"))),
+                    // Half a page by number would be another page.
+                    Met::Smaller { .. } => continue,
                     Met::Left(left) => return Ok(left),
                 },
             };
             match step {
                 Step::Again | Step::Recount => again = true,
-                Step::Taken { empty, pages_told } => {
+                Step::Taken { empty, pages_told, endless } => {
+                    pages.endless.replace_with(|known| known.take().or(endless));
                     learn(&pages, last, page, empty, pages_told);
                     pages.open.borrow_mut().remove(&page);
                     return Ok(Left::Over);
                 }
                 Step::Halted => return Ok(Left::Halted),
-                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) => {
+                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) | Step::Anew(_) => {
                     pages.over.set(true);
                     return Ok(Left::Over);
                 }
@@ -98,10 +97,12 @@ pub(super) async fn run(
     if matches!(left, Left::Over) {
         left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
     }
-    if matches!(left, Left::Over | Left::Unfinished(_)) && pages.all_taken() && !pages.over.get() {
+    let all_taken = pages.all_taken().then_some(End { why: Why::Complete, detail: None });
+    let end = pages.endless.take().or(all_taken);
+    if let Some(end) = end.filter(|_| matches!(left, Left::Over | Left::Unfinished(_)) && !pages.over.get()) {
         left = Left::Over;
-        let asked = ask(walk, &thread, 0, None, walk.limit, false, shared)?;
-        shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
+        let asked = ask(walk, &thread, pages.next.get().saturating_sub(1), None, walk.limit, false, shared)?;
+        shared.ledger.end(&asked, None, end).await;
     }
     Ok(left)
 }
@@ -110,7 +111,8 @@ pub(super) async fn run(
 fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
     loop {
         let page = pages.next.get();
-        if pages.over.get() || pages.last.get().is_some_and(|last| page > last) {
+        let is_over = pages.over.get() || pages.endless.borrow().is_some();
+        if is_over || pages.last.get().is_some_and(|last| page > last) {
             return None;
         }
         pages.next.set(page + 1);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::thread::first_strand;
-use crate::api::endpoint::Paging;
-use crate::dataset::commit::{Strand, Walk, Why};
+use crate::api::endpoint::{Paging, Windows};
+use crate::dataset::commit::{GivenUp, Strand, Walk, Why};
 use crate::dataset::manifest::{Manifest, Met};
 use crate::definition::{self, Crawl, asks_the_same, difference, fingerprint};
 
@@ -167,7 +167,7 @@ fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<Strin
     }
     let begun = |walk: &definition::Walk| {
         let since = begins.get(walk.endpoint.name).copied().flatten().filter(|_| walk.later.incremental.is_some());
-        since.map_or_else(Walk::default, |since| begun_at(walk, since, reached(walk, definition, before)))
+        since.map_or_else(Walk::default, |since| begun_at(walk, since, to_the_end(walk, definition, before)))
     };
     crawl.walks.iter().map(|walk| (walk.name.clone(), begun(walk))).collect()
 }
@@ -175,24 +175,33 @@ fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<Strin
 /// Where an incremental walk begins by itself.
 fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
     let overlap = i64::try_from(walk.later.incremental?.as_millis()).unwrap_or(i64::MAX);
-    Some(reached(walk, definition, before)?.saturating_sub(overlap))
+    Some(to_the_end(walk, definition, before)?.1.reached?.saturating_sub(overlap))
 }
 
-/// What the last pass reached that walked the same list to its end.
-fn reached(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
-    let last = before.passes.iter().rev().find_map(|(number, pass)| {
+/// The last pass that walked the same list to its end, and how its walk ended.
+fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m Walk)> {
+    before.passes.iter().rev().find_map(|(number, pass)| {
         let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
-        pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end())
-    });
-    last?.reached
+        let walk = pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end());
+        walk.map(|walk| (*number, walk))
+    })
 }
 
 /// A walk that begins at an instant.
-fn begun_at(walk: &definition::Walk, since: i64, reached: Option<i64>) -> Walk {
+fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &Walk)>) -> Walk {
     let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Walk::default() };
     let strand = Strand { cursor: Some((windows.forge)(since)), from: Some(since), ..Strand::default() };
     let strands = BTreeMap::from([(first_strand(&walk.strands).to_owned(), strand)]);
-    Walk { since: Some(since), reached, strands, ..Walk::default() }
+    let reached = last.and_then(|(_, walk)| walk.reached);
+    let holes = last.map(|(pass, walk)| holes(pass, walk, since, windows)).unwrap_or_default();
+    Walk { since: Some(since), reached, strands, holes, ..Walk::default() }
+}
+
+/// Pages that were given up before the instant at which a walk begins: it does not ask for them, so it must remember them.
+fn holes(pass: u64, last: &Walk, since: i64, windows: Windows) -> Vec<GivenUp> {
+    let given_up = last.given_up.iter().map(|page| GivenUp { pass: Some(pass), ..page.clone() });
+    let is_before = |page: &GivenUp| page.cursor.as_deref().and_then(windows.at).is_none_or(|at| at < since);
+    last.holes.iter().cloned().chain(given_up).filter(is_before).collect()
 }
 
 #[cfg(test)]

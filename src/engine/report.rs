@@ -61,6 +61,8 @@ pub struct Report {
     pub snapshot: Option<SnapshotReport>,
     /// What may be missing, a sentence each; filled in at the end.
     pub doubts: Vec<String>,
+    /// Where the next run goes on, a sentence each; filled in at the end.
+    pub waiting: Vec<String>,
     /// What was seen beside what there is, a sentence each; filled in at the end.
     pub seen: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
@@ -153,6 +155,7 @@ impl Tally {
             rate: Rate { asked, achieved: 0.0 },
             snapshot: None,
             doubts: Vec::new(),
+            waiting: Vec::new(),
             seen: Vec::new(),
             walks: walks.collect(),
         };
@@ -180,10 +183,10 @@ impl Tally {
         (report.state, report.reason) = (outcome.state(), outcome.reason());
     }
 
-    /// Notes what may be missing, and what was seen.
-    pub fn close(&self, doubts: Vec<String>, seen: Vec<String>) {
+    /// Notes what may be missing, where the next run goes on, and what was seen.
+    pub fn close(&self, doubts: Vec<String>, waiting: Vec<String>, seen: Vec<String>) {
         let mut report = self.lock();
-        (report.doubts, report.seen) = (doubts, seen);
+        (report.doubts, report.waiting, report.seen) = (doubts, waiting, seen);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {

@@ -6,9 +6,11 @@ use super::clamp;
 use super::job::{Asked, Came, EDGE, Rest, Step, is_single};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
+use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why};
 use crate::dataset::manifest::Met;
-use crate::fetch::is_masked;
+use crate::fetch::{is_masked, printable};
+
+mod bounds;
 
 /// How many of the last ids are remembered: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -152,7 +154,7 @@ impl Standing {
     /// Moves a strand to the cursor the server named; `Err` is why it is over.
     pub(super) fn step(&mut self, asked: &Asked, page: &Page) -> Result<Step, End> {
         let complete = || End { why: Why::Complete, detail: None };
-        let Paging::Cursor { next, windows } = asked.endpoint.paging else { return Err(complete()) };
+        let Paging::Cursor { next, .. } = asked.endpoint.paging else { return Err(complete()) };
         if self.is_past_the_edge(asked, page) {
             return Err(complete());
         }
@@ -165,7 +167,7 @@ impl Standing {
             let detail = format!("the server repeated the API key in the cursor behind page {}", asked.page);
             return Err(End { why: Why::KeyInCursor, detail: Some(detail) });
         }
-        let mut cursor = match next(&asked.params, named) {
+        let cursor = match next(&asked.params, named) {
             Next::Cursor(cursor) => cursor,
             Next::Unlistable(reason) => {
                 self.hand_over(&asked.strand, NOTHING_BEHIND);
@@ -173,6 +175,13 @@ impl Standing {
                 return Err(End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
             }
         };
+        self.move_on(asked, cursor)
+    }
+
+    /// Moves a strand to a cursor as it is to be sent; `Err` is why the strand is over.
+    pub(super) fn move_on(&mut self, asked: &Asked, mut cursor: String) -> Result<Step, End> {
+        let complete = || End { why: Why::Complete, detail: None };
+        let Paging::Cursor { windows, .. } = asked.endpoint.paging else { return Err(complete()) };
         let instant = windows.filter(|windows| (windows.fits)(&asked.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
         if let Some((windows, at)) = instant {
             // Nothing is dated later than now, whatever the server says: one such date would hide all that comes before it.
@@ -195,14 +204,14 @@ impl Standing {
                 return Err(complete());
             }
         }
-        let fingerprint = fingerprint(&cursor);
+        let fingerprint = self.fingerprint(&asked.strand, &cursor);
         let met = self.met.get(&*asked.strand).is_some_and(|met| met.contains(&fingerprint));
         if met && asked.limit < asked.endpoint.limit_max {
             // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
             return Ok(self.larger(&asked.strand, cursor));
         }
         if !self.met.entry(asked.strand.to_string()).or_default().insert(fingerprint.clone()) {
-            let detail = Some(format!("the cursor `{cursor}` came round again"));
+            let detail = Some(format!("the cursor `{}` came round again", printable(&cursor)));
             return Err(End { why: Why::CursorLoop, detail });
         }
         let strand = self.strand(&asked.strand);
@@ -292,7 +301,8 @@ impl Standing {
 
     /// A strand is over.
     pub(super) fn end(&mut self, key: &str, end: &End) {
-        let Strand { pages, items, .. } = self.walk.strands.remove(key).unwrap_or_default();
+        let strand = self.walk.strands.get(key);
+        let (pages, items) = strand.map_or((0, 0), |strand| (strand.pages, strand.items));
         if key == EDGE || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
             self.walk.edge = None;
         }
@@ -306,6 +316,7 @@ impl Standing {
         if !good || (key.is_empty() && end.why != Why::Complete) {
             self.trouble(key, end.why, end.detail.clone().unwrap_or_default());
         }
+        self.walk.strands.remove(key);
         if let Some((_, over)) = self.begun.iter_mut().find(|(begun, _)| begun == key) {
             *over = true;
             if self.walk.longest.as_ref().is_none_or(|longest| items > longest.items) {
@@ -319,7 +330,12 @@ impl Standing {
 
     fn trouble(&mut self, strand: &str, why: Why, detail: String) {
         if self.walk.troubles.len() < TROUBLES_MAX {
-            self.walk.troubles.push(Trouble { strand: strand.to_owned(), why, detail });
+            let (page, cursor) = match self.walk.strands.get(strand) {
+                // What was refused is the page behind the last one taken; all else shows on that one.
+                Some(at) => (at.pages + u64::from(why.is_refusal()), at.cursor.clone()),
+                None => (0, None),
+            };
+            self.walk.troubles.push(Trouble { strand: strand.to_owned(), page, cursor, why, detail });
         }
     }
 
@@ -373,6 +389,8 @@ impl Standing {
 
     /// Notes a page that could not be had.
     pub(super) fn give_up(&mut self, page: GivenUp) {
+        let strand = self.strand(&page.strand);
+        strand.novelty.count_given_up();
         self.walk.given_up.push(page);
     }
 

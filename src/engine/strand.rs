@@ -7,18 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 use super::Error;
+use super::bad_page;
 use super::gone::Lists;
-use super::job::{AGAIN, Asked, Step, strand_name};
+use super::job::{AGAIN, Asked, Step};
 use super::ledger::Ledger;
 use super::monitor::{Event, Monitor};
 use super::pass::Earlier;
+use super::size::Size;
 use super::stop::Stop;
 use super::thread::{Left, Thread};
 use super::unheeded::{self, Unfiltered};
-use crate::api::endpoint::Paging;
+use super::whereabouts::at_page_of;
+use crate::api::endpoint::{Endpoint, Paging};
 use crate::dataset::commit::{End, Why};
 use crate::definition::{Crawl, Source, Strands, Walk};
-use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetched, Fetcher, PageUrl, Unreadable};
+use crate::fetch::{self, Answer, Cause, Failure, Fetched, Fetcher, PageUrl, Unreadable};
 
 /// What every walk of a run shares.
 #[derive(Clone, Copy)]
@@ -45,35 +48,60 @@ pub(super) async fn run(
     shared: Shared<'_>,
     mut on_page: impl FnMut(&str),
 ) -> Result<Left, Error> {
-    let (usual, largest) = (definition.limit, definition.endpoint.limit_max);
-    let mut limit = if thread.larger { largest } else { usual };
+    let mut size = Size::new(definition.limit, definition.endpoint.limit_max, thread.larger);
+    // Where the largest page was asked for because more rows share its instant than the usual one shows.
+    let mut tied = thread.cursor.clone().filter(|_| thread.larger);
     let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
     let mut once_more = false;
     while shared.stop.may_ask(once_more) {
-        let asked = ask(definition, &thread, page, cursor.clone(), limit, again, shared)?;
-        let step = match fetch(&asked, shared).await {
+        let asked = ask(definition, &thread, page, cursor.clone(), size.now(), again, shared)?;
+        let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
+        let step = match fetch(&asked, attempts, shared).await {
             None => break,
             Some(Ok(step)) => step,
-            Some(Err(failure)) => match meet(&asked, failure, thread.forged && page == 1, shared).await {
-                Met::Step(step) => step,
-                Met::Smaller => {
-                    (limit, once_more) = (limit.div_ceil(2), true);
-                    continue;
+            Some(Err(failure)) => {
+                match meet(&asked, failure, thread.forged && page == 1, size.is_seeking(), shared).await {
+                    Met::Step(step) => {
+                        size.given_up();
+                        step
+                    }
+                    Met::Smaller { fails } => {
+                        size.halve(fails);
+                        once_more = true;
+                        continue;
+                    }
+                    Met::Left(left) => return Ok(left),
                 }
-                Met::Left(left) => return Ok(left),
-            },
+            }
+        };
+        let step = match step {
+            Step::Larger(next) if tied.as_ref() == Some(&next) => {
+                page += 1;
+                let stuck = ask(definition, &thread, page, Some(next), size.now(), false, shared)?;
+                bad_page::pass_instant(&stuck, shared).await
+            }
+            step => step,
         };
         again = matches!(step, Step::Again | Step::Recount);
         once_more = again;
         match step {
             Step::Next(next) => {
                 on_page(&next);
-                (cursor, page, limit) = (Some(next), page + 1, limit.saturating_mul(2).min(usual));
+                (cursor, page, tied) = (Some(next), page + 1, None);
+                size.taken();
             }
-            Step::Larger(next) => (cursor, page, limit) = (Some(next), page + 1, largest),
+            Step::Larger(next) => {
+                tied = Some(next.clone());
+                (cursor, page) = (Some(next), page + 1);
+                size.enlarge();
+            }
+            Step::Anew(first) => {
+                cursor = first;
+                size.reset();
+            }
             Step::Again => {}
             // Asked for one more, an honest last page is full no longer; asked for one less, it names the page of the last item.
-            Step::Recount => limit = if limit < largest { limit + 1 } else { limit.saturating_sub(1).max(1) },
+            Step::Recount => size.recount(),
             Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),
         }
@@ -100,22 +128,8 @@ pub(super) fn ask(
     shared: Shared<'_>,
 ) -> Result<Asked, Error> {
     let endpoint = definition.endpoint;
-    let (limit_text, page_text, fresh) = (limit.to_string(), page.to_string(), fresh_key());
-    let mut query: Vec<(&str, &str)> = thread.params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    if limit > 0 {
-        query.push(("limit", &limit_text));
-    }
-    if matches!(endpoint.paging, Paging::Number { .. }) {
-        query.push(("page", &page_text));
-    }
-    query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-    if again {
-        // The server ignores a key it does not know; the cache in front of it does not.
-        query.push(("_", &fresh));
-    }
-    let key = thread.key.as_deref().unwrap_or_default();
-    let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
-    let url = PageUrl::new(shared.base, &path, query)?;
+    let turn = Turn { page, cursor, limit, again };
+    let url = address(shared.base, endpoint, &thread.params, thread.key.as_deref(), &turn)?;
     let listed = matches!(&definition.strands, Strands::Each(each) if matches!(each.source, Source::List(_)));
     Ok(Asked {
         listed: listed && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
@@ -125,7 +139,7 @@ pub(super) fn ask(
         params: Arc::clone(&thread.params),
         key: thread.key.clone(),
         page,
-        cursor,
+        cursor: turn.cursor,
         limit,
         again,
         compared: false,
@@ -133,15 +147,50 @@ pub(super) fn ask(
     })
 }
 
+/// Which page of a question is asked for, and how.
+pub(super) struct Turn {
+    pub(super) page: u64,
+    pub(super) cursor: Option<String>,
+    pub(super) limit: u32,
+    /// Whether what a cache kept of it will not do.
+    pub(super) again: bool,
+}
+
+/// The address of one page of a question.
+pub(super) fn address(
+    base: &Url,
+    endpoint: &Endpoint,
+    params: &[(String, String)],
+    key: Option<&str>,
+    turn: &Turn,
+) -> Result<PageUrl, fetch::Error> {
+    let (limit, page, fresh) = (turn.limit.to_string(), turn.page.to_string(), fresh_key());
+    let mut query: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    if turn.limit > 0 {
+        query.push(("limit", &limit));
+    }
+    if matches!(endpoint.paging, Paging::Number { .. }) {
+        query.push(("page", &page));
+    }
+    query.extend(turn.cursor.as_deref().map(|cursor| ("cursor", cursor)));
+    if turn.again {
+        // The server ignores a key it does not know; the cache in front of it does not.
+        query.push(("_", &fresh));
+    }
+    let key = key.unwrap_or_default();
+    let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
+    PageUrl::new(base, &path, query)
+}
+
 /// A query value that no cache has seen.
 pub(super) fn fresh_key() -> String {
     jiff::Timestamp::now().as_nanosecond().to_string()
 }
 
-/// Fetches one page into the ledger; `None` when a stop came first.
-pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
-    let read = async |answer| shared.ledger.take(asked, answer).await;
-    Some(match get(&asked.walk, &asked.url, read, shared).await? {
+/// Fetches one page into the ledger, with at most so many requests; `None` when a stop came first.
+pub(super) async fn fetch(asked: &Asked, attempts: u32, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
+    let take = async |answer| shared.ledger.take(asked, answer).await;
+    Some(match send(&asked.walk, &asked.url, attempts, take, shared).await? {
         Ok(Fetched { value: Step::Compare(unshown), answer }) => {
             Ok(unheeded::settle(asked, &unshown, answer, shared).await?)
         }
@@ -149,10 +198,11 @@ pub(super) async fn fetch(asked: &Asked, shared: Shared<'_>) -> Option<Result<St
     })
 }
 
-/// Fetches a page for a walk; `None` when a stop came first.
-pub(super) async fn get<T>(
+/// Sends one question, with at most so many requests; `None` when a stop came first.
+pub(super) async fn send<T>(
     walk: &str,
     url: &PageUrl,
+    attempts: u32,
     read: impl AsyncFnMut(Answer) -> Result<T, Unreadable>,
     shared: Shared<'_>,
 ) -> Option<Result<Fetched<T>, Failure>> {
@@ -165,7 +215,7 @@ pub(super) async fn get<T>(
         }
         shared.monitor.event(&Event::of(walk, &event));
     };
-    let page = shared.fetcher.page(url, &notify, read);
+    let page = shared.fetcher.page_within(attempts, url, &notify, read);
     tokio::select! {
         biased;
         result = page => Some(result),
@@ -178,44 +228,45 @@ pub(super) enum Met {
     /// A step after all.
     Step(Step),
     /// The same page, with half its items.
-    Smaller,
+    Smaller {
+        /// Whether one of them makes it fail, not their number.
+        fails: bool,
+    },
     /// The strand leaves the run.
     Left(Left),
 }
 
-/// What becomes of a page that could not be had.
-pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, shared: Shared<'_>) -> Met {
+/// What becomes of a page that could not be had; `seeking` says that an item is being sought that makes pages fail.
+pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, seeking: bool, shared: Shared<'_>) -> Met {
     let reason = failure.to_string();
     let answer = failure.answer.map(|answer| *answer);
     let why = match failure.cause {
-        Cause::Smaller(_) if asked.limit > 1 => {
-            let limit = asked.limit.div_ceil(2);
-            shared.monitor.event(&Event::Smaller { walk: &asked.walk, limit, reason: &reason });
-            return Met::Smaller;
-        }
-        Cause::Smaller(Excess::Unreadable(_) | Excess::TooLarge(_)) => {
-            return Met::Step(shared.ledger.give_up(asked, answer, reason).await);
-        }
-        Cause::Smaller(Excess::TimedOut(_)) | Cause::GaveUp { .. } => {
-            return Met::Left(unfinished(asked, reason, shared));
-        }
+        Cause::Smaller(excess) => return bad_page::meet(asked, &excess, answer, seeking, shared).await,
+        Cause::GaveUp { .. } => return Met::Left(unfinished(asked, &reason, shared)),
         Cause::Stop(stop) => match stop {
-            fetch::Stop::CursorRefused { .. } if forged => return Met::Left(Left::ForgedRefused),
+            fetch::Stop::CursorRefused { .. } | fetch::Stop::CursorLapsed { .. } if forged => {
+                return Met::Left(Left::ForgedRefused);
+            }
+            // Its server says that the list can be begun anew. A cursor it calls invalid it would name once more.
+            fetch::Stop::CursorLapsed { .. } if asked.cursor.is_some() => {
+                return Met::Step(shared.ledger.begin_anew(asked, reason).await);
+            }
             fetch::Stop::NotFound { .. } if !asked.again && answer.as_ref().is_some_and(is_cached) => {
                 return Met::Step(Step::Again);
             }
             fetch::Stop::NotFound { .. } => Why::NotFound,
             fetch::Stop::PagingCap => Why::PagingCap,
-            fetch::Stop::CursorRefused { .. } => Why::CursorRefused,
+            fetch::Stop::CursorRefused { .. } | fetch::Stop::CursorLapsed { .. } => Why::CursorRefused,
             fetch::Stop::BadRequest { .. } => Why::Refused,
-            fetch::Stop::KeyRefused { .. } => {
-                shared.stop.ask("the server refused the API key");
-                return Met::Left(Left::KeyRefused(reason));
+            fetch::Stop::KeyRefused { .. } | fetch::Stop::KeyWanted { .. } => {
+                let refused = matches!(stop, fetch::Stop::KeyRefused { .. });
+                shared.stop.ask(if refused { "the server refused the API key" } else { "the server wants an API key" });
+                return Met::Left(Left::KeyRefused(stopped(asked, &reason, shared)));
             }
             fetch::Stop::Blocked { .. }
             | fetch::Stop::RegionBlocked { .. }
             | fetch::Stop::Redirected { .. }
-            | fetch::Stop::Unexpected { .. } => return Met::Left(unfinished(asked, reason, shared)),
+            | fetch::Stop::Unexpected { .. } => return Met::Left(unfinished(asked, &reason, shared)),
         },
     };
     // A 404 is an answer: its page is kept like any other.
@@ -236,8 +287,15 @@ pub(super) fn is_from_cache(failure: &Failure) -> bool {
     failure.answer.as_deref().is_some_and(is_cached)
 }
 
-fn unfinished(asked: &Asked, reason: String, shared: Shared<'_>) -> Left {
-    let walk = strand_name(&asked.walk, &asked.strand);
-    shared.monitor.event(&Event::WalkStopped { walk: &walk, reason: &reason });
-    Left::Unfinished(reason)
+/// The strand goes on in a later run, for this reason; the words name where it stopped.
+pub(super) fn unfinished(asked: &Asked, reason: &str, shared: Shared<'_>) -> Left {
+    Left::Unfinished(stopped(asked, reason, shared))
+}
+
+/// Tells that a strand stopped, and where.
+fn stopped(asked: &Asked, reason: &str, shared: Shared<'_>) -> String {
+    let place = at_page_of(&asked.walk, &asked.strand, asked.page, asked.cursor.as_deref());
+    let reason = format!("{place}: {reason}");
+    shared.monitor.event(&Event::WalkStopped { walk: &asked.walk, reason: &reason });
+    reason
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::job::{Asked, Step, Unshown};
-use super::strand::{Shared, fresh_key, get};
+use super::strand::{Shared, Turn, address, send};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
-use crate::fetch::{Answer, PageUrl, Unreadable};
+use crate::fetch::{Answer, Unreadable};
 
 /// The answers to questions without their filters that this run remembers, by question and cursor. Who waits for one that
 /// another strand has asked for finds it here.
@@ -40,7 +40,7 @@ pub(super) async fn settle(asked: &Asked, unshown: &Unshown, answer: Answer, sha
         let asked = Asked { compared: true, ..asked.clone() };
         match shared.ledger.take(&asked, answer.clone()).await {
             Ok(step) => step,
-            Err(unreadable) => shared.ledger.give_up(&asked, Some(answer), unreadable.to_string()).await,
+            Err(unreadable) => shared.ledger.give_up(&asked, Some(answer), unreadable.to_string(), None).await,
         }
     } else if asked.again {
         shared.ledger.end(asked, None, End { why: Why::Unheeded, detail: Some(detail(asked, &unshown.filters)) }).await
@@ -68,24 +68,23 @@ fn detail(asked: &Asked, filters: &[&str]) -> String {
 
 /// The ids that the server lists without these filters.
 async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
-    let (limit, fresh) = (asked.limit.to_string(), fresh_key());
     let kept = asked.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
-    let mut query: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    query.push(("limit", &limit));
-    query.extend(asked.cursor.as_deref().map(|cursor| ("cursor", cursor)));
-    let question = format!("{} {query:?}", asked.endpoint.path);
+    let kept: Vec<(String, String)> = kept.cloned().collect();
+    let turn = Turn { page: asked.page, cursor: asked.cursor.clone(), limit: asked.limit, again: true };
+    let question = format!("{} {kept:?} {} {:?}", asked.endpoint.path, turn.limit, turn.cursor);
     let mut remembered = shared.unfiltered.lock().await;
     if let Some(known) = remembered.get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
         return Some(Rc::clone(&known.ids));
     }
-    query.push(("_", &fresh));
-    let path: Vec<&str> = asked.endpoint.path.split('/').collect();
     let read = async |answer: Answer| {
         let items = verbatim::list(&answer.text()?).map_err(|error| Unreadable::Damaged(error.reason))?;
         Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>())
     };
-    let ids = match PageUrl::new(shared.base, &path, query) {
-        Ok(url) => get(&asked.walk, &url, read, shared).await?.map(|fetched| fetched.value).unwrap_or_default(),
+    let ids = match address(shared.base, asked.endpoint, &kept, None, &turn) {
+        Ok(url) => {
+            let sent = send(&asked.walk, &url, u32::MAX, read, shared).await?;
+            sent.map(|fetched| fetched.value).unwrap_or_default()
+        }
         Err(_) => HashSet::new(),
     };
     let ids = Rc::new(ids);

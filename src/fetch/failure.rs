@@ -56,6 +56,8 @@ pub enum Excess {
     TimedOut(String),
     /// It is larger than allowed, on the wire or after decompression.
     TooLarge(String),
+    /// The server said each time that it failed; fewer items may leave out the one that makes it fail.
+    Failing(String),
     /// It stayed unreadable; fewer items may leave out the one that spoils it.
     Unreadable(String),
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Excess {
             Excess::TimedOut(last) => {
                 write!(f, "the page timed out twice, the last: {last}")
             }
+            Excess::Failing(last) => write!(f, "the page fails each time, the last: {last}"),
             Excess::TooLarge(what) => write!(f, "{what}"),
             Excess::Unreadable(last) => write!(f, "the page stayed unreadable, the last: {last}"),
         }
@@ -91,7 +94,21 @@ pub enum Stop {
         /// The server's words.
         message: String,
     },
-    /// 401, or 403 of the API itself: it wants an API key, or another one.
+    /// 400 of the feed: the server goes on with this cursor no more, though nothing is wrong with the question.
+    #[error("the server goes on with this cursor no more: `{message}`")]
+    CursorLapsed {
+        /// The server's words.
+        message: String,
+    },
+    /// 401, or 403 of the API itself, to a question without a key.
+    #[error("the server answered `{status}`, `{message}`, and no API key was given: set one that may see this")]
+    KeyWanted {
+        /// 401 or 403.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// 401, or 403 of the API itself: it wants another API key.
     #[error("the server answered `{status}`, `{message}`: set an API key that may see this")]
     KeyRefused {
         /// 401 or 403.

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::answer::{Answer, Fetched};
 use super::client::Client;
-use super::failure::{Cause, Failure};
+use super::failure::{Cause, Excess, Failure};
 use super::fault::Unreadable;
 use super::pace::{Pace, Slot};
 use super::page_url::PageUrl;
@@ -64,6 +64,7 @@ pub struct Fetcher {
     pace: Pace,
     attempts_max: u32,
     elapsed_max: Duration,
+    keyless: bool,
 }
 
 /// All there is to one page being fetched.
@@ -85,6 +86,7 @@ impl Fetcher {
             pace: Pace::new(settings)?,
             attempts_max: settings.attempts_max,
             elapsed_max: settings.elapsed_max,
+            keyless: settings.key.is_none(),
         })
     }
 
@@ -120,6 +122,21 @@ impl Fetcher {
         self.ask(self.job(url, None, notify), read).await
     }
 
+    /// Like [`Fetcher::page`], with at most so many requests.
+    pub async fn page_within<T, F>(
+        &self,
+        attempts_max: u32,
+        url: &PageUrl,
+        notify: &(dyn Fn(Event) + Send + Sync),
+        read: F,
+    ) -> Result<Fetched<T>, Failure>
+    where
+        F: AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    {
+        let budget = Budget::new(attempts_max.min(self.attempts_max), self.elapsed_max);
+        self.ask(Job { budget, ..self.job(url, None, notify) }, read).await
+    }
+
     /// Like [`Fetcher::page`], for a question that is sent as JSON. It must be one that changes nothing on the server,
     /// because it may be sent more than once.
     pub async fn post<T, F>(
@@ -143,7 +160,8 @@ impl Fetcher {
     }
 
     fn job<'a>(&self, url: &'a PageUrl, json: Option<&'a str>, notify: &'a (dyn Fn(Event) + Send + Sync)) -> Job<'a> {
-        Job { url, json, notify, judge: Judge::default(), budget: self.budget() }
+        let judge = if self.keyless { Judge::keyless() } else { Judge::default() };
+        Job { url, json, notify, judge, budget: self.budget() }
     }
 
     async fn ask<T, F>(&self, mut job: Job<'_>, mut read: F) -> Result<Fetched<T>, Failure>
@@ -166,6 +184,7 @@ impl Fetcher {
                         job.retry(wait, reason).await;
                         continue;
                     }
+                    None if job.judge.mostly_failed(job.budget.attempts()) => Cause::Smaller(Excess::Failing(reason)),
                     None => Cause::GaveUp { last: reason },
                 },
             };

@@ -52,7 +52,7 @@ fn join(parts: impl Iterator<Item = String>, by: &str) -> Option<String> {
 }
 
 /// `text` on one line without control characters, cut to a length fit for a log.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");

@@ -36,6 +36,7 @@ pub use fault::{Fault, FaultKind, Unreadable};
 pub use fetcher::{Event, Fetcher};
 pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
 pub use mask::is_masked;
+pub use message::printable;
 pub use page_url::PageUrl;
 pub use reply::Reply;
 pub use secret::{Secret, SecretError};

@@ -11,6 +11,8 @@ use super::reply::Reply;
 const TIMEOUTS_MAX: u32 = 2;
 /// Times a page may be unreadable before less is asked for: the first and two retries.
 const UNREADABLE_MAX: u32 = 3;
+/// Times a question without a key may be answered 401 before that is believed: the guard in front does so now and then.
+const UNAUTHORIZED_MAX: u32 = 3;
 
 /// What to do after a request that brought no page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +37,24 @@ pub enum Verdict {
 pub struct Judge {
     timeouts: u32,
     unreadable: u32,
+    /// Answers by which the server itself says that it failed.
+    failures: u32,
+    unauthorized: u32,
+    keyless: bool,
 }
 
 impl Judge {
+    /// One for questions that are asked without a key.
+    pub fn keyless() -> Self {
+        Self { keyless: true, ..Self::default() }
+    }
+
+    /// Whether most of these attempts ended with the server's own word that it failed: then it is there, and this page is
+    /// one that it cannot make.
+    pub fn mostly_failed(&self, attempts: u32) -> bool {
+        self.failures > attempts / 2
+    }
+
     /// Whether an answer looks like a page, or else what to do.
     pub fn reply(&mut self, reply: &Reply) -> Result<(), Verdict> {
         let status = reply.status;
@@ -53,6 +70,17 @@ impl Judge {
             403 if reply.is_html() && !message.contains("error code:") => throttled("a challenge page", reply),
             429 if !message.contains("requested too many pages") => throttled(&message, reply),
             503 if reply.retry_after.is_some() => throttled(&message, reply),
+            500 if reply.is_json() => {
+                self.failures += 1;
+                asked_to_wait(told(status, &message), reply)
+            }
+            401 if self.keyless && self.unauthorized + 1 < UNAUTHORIZED_MAX => {
+                self.unauthorized += 1;
+                asked_to_wait(told(status, &message), reply)
+            }
+            401 | 403 if self.keyless && (status == 401 || reply.is_json()) => {
+                Verdict::Stop(Stop::KeyWanted { status, message })
+            }
             425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => asked_to_wait(told(status, &message), reply),
             _ => Verdict::Stop(stop(reply, message)),
         })
@@ -103,6 +131,7 @@ fn stop(reply: &Reply, message: String) -> Stop {
             None => Stop::Unexpected { status, message },
         },
         400 if message.contains("Invalid cursor") => Stop::CursorRefused { message },
+        400 if message.contains("cursor can") && message.contains("be continued") => Stop::CursorLapsed { message },
         400 => Stop::BadRequest { message },
         401 => Stop::KeyRefused { status, message },
         403 if reply.is_json() => Stop::KeyRefused { status, message },

@@ -229,6 +229,10 @@ pub(super) fn health(health: &Health) -> Markup {
             @if health.doubts.is_empty() { p.good { "Nothing that is known." } } @else {
                 ul.doubts { @for doubt in &health.doubts { li { (foreign(doubt)) } } }
             }
+            @if !health.waiting.is_empty() {
+                h3 { "Where the next run goes on" }
+                ul.doubts { @for place in &health.waiting { li { (foreign(place)) } } }
+            }
         }
     }
 }

@@ -124,7 +124,7 @@ fn repair(data: &[u8]) {
 fn cursor(data: &[u8]) {
     let cursor = &*String::from_utf8_lossy(data);
     for endpoint in ENDPOINTS {
-        let Paging::Cursor { next, windows } = &endpoint.paging else { continue };
+        let Paging::Cursor { next, windows, .. } = &endpoint.paging else { continue };
         for sort in ["Oldest", "Newest", "Most Downloaded"] {
             let params = [("sort".to_owned(), sort.to_owned())];
             let Next::Cursor(sent) = next(&params, cursor) else { continue };

@@ -42,7 +42,8 @@ const WORKERS: usize = 24;
 /// Faults the sandbox stages, each struck once, and the exit code of the run that meets it.
 const STAGED: &[(&str, i32)] = &[
     ("kind=status,code=400", 4),
-    ("kind=status,code=401", 77),
+    // Once, to a question without a key: the guard in front does that now and then.
+    ("kind=status,code=401", 0),
     ("kind=status,code=403", 3),
     ("kind=status,code=404", 4),
     ("kind=status,code=405", 3),

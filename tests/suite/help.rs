@@ -73,6 +73,7 @@ fn outcomes_of_downloads_are_explained_and_all_are_documented() {
 #[test]
 fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
     assert!(printed(&["explain", "the page was given up: gave up after `8` requests"]).contains("`rejects.item`"));
+    assert!(printed(&["explain", "endless"]).contains("600 empty pages"));
     assert!(printed(&["explain", "cursor_loop"]).starts_with("a walk that ended `cursor_loop`: "));
     assert!(printed(&["explain", "the model has no `id`"]).contains("`rejects.item`"));
     assert!(

@@ -16,6 +16,7 @@ mod damaged_snapshot;
 mod disks;
 mod download;
 mod echo;
+mod ends;
 mod faults;
 mod galleries;
 mod get;

@@ -285,7 +285,7 @@ fn images_that_were_not_asked_for_are_rejects() {
 
 #[test]
 fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
-    let Paging::Cursor { next, windows: None } = IMAGES.paging else { unreachable!("images are walked by cursor") };
+    let Paging::Cursor { next, windows: None, .. } = IMAGES.paging else { unreachable!("images are walked by cursor") };
     let cases = [
         ("modelId=1", "900", "901"),
         ("modelId=1&sort=Newest", "900", "901"),

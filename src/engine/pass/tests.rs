@@ -159,7 +159,7 @@ fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
     let pass = |reached, why| passed(&crawl, Some(reached), Some(why));
     let given_up = |reached| {
         let mut pass = pass(reached, Why::Complete);
-        let lost = GivenUp { strand: String::new(), page: 2, cursor: None, reason: String::new() };
+        let lost = GivenUp { strand: String::new(), page: 2, cursor: None, reason: String::new(), pass: None };
         pass.walks.get_mut("a").unwrap().given_up.push(lost);
         pass
     };
@@ -176,15 +176,37 @@ fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
         (vec![pass(50_000, Why::Complete), pass(70_000, Why::Unlistable)], Some(60_000)),
         (vec![pass(50_000, Why::Complete), pass(70_000, Why::CursorLoop)], Some(40_000)),
         (vec![pass(50_000, Why::Complete), pass(70_000, Why::Unreadable)], Some(40_000)),
-        (vec![pass(50_000, Why::Complete), given_up(70_000)], Some(40_000)),
+        // What was given up by name is remembered; walking everything behind it again would not mend it.
+        (vec![pass(50_000, Why::Complete), given_up(70_000)], Some(60_000)),
         (vec![pass(50_000, Why::Complete), one_strand_of_many(70_000)], Some(40_000)),
         (vec![pass(50_000, Why::Complete), passed(&crawl, Some(70_000), None)], Some(40_000)),
-        (vec![given_up(70_000)], None),
+        (vec![given_up(70_000)], Some(60_000)),
         (vec![passed(&crawl, None, Some(Why::Complete))], None),
     ];
     for (passes, expected) in cases {
         assert_eq!(since(&crawl, passes.clone()), expected, "{passes:?}");
     }
+}
+
+#[test]
+fn pages_given_up_are_remembered_until_a_walk_asks_for_them_again() {
+    let crawl = incremental("");
+    let page = |cursor: &str| GivenUp {
+        strand: String::new(),
+        page: 2,
+        cursor: Some(cursor.to_owned()),
+        reason: String::new(),
+        pass: None,
+    };
+    let mut first = passed(&crawl, Some(1_704_164_645_678), Some(Why::Complete));
+    let walk = first.walks.get_mut("a").unwrap();
+    walk.given_up = vec![page("2023-01-01 00:00:00.000|7"), page("2024-01-02 03:04:00.000|8")];
+    walk.holes = vec![GivenUp { pass: Some(9), ..page("2022-12-01 00:00:00.000|1") }];
+    let manifest = after(&crawl, vec![first]);
+    let holes = &choose(&crawl, &manifest, false, false).unwrap().walks["a"].holes;
+    let told: Vec<_> = holes.iter().map(|page| (page.pass, page.cursor.as_deref().unwrap())).collect();
+    assert_eq!(told, [(Some(9), "2022-12-01 00:00:00.000|1"), (Some(1), "2023-01-01 00:00:00.000|7")]);
+    assert_eq!(choose(&crawl, &manifest, true, false).unwrap().walks["a"].holes, []);
 }
 
 #[test]

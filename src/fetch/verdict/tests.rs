@@ -44,6 +44,18 @@ fn stops() {
             r#"{"message":"Invalid cursor: expected 2 values"}"#,
             r#"CursorRefused { message: "Invalid cursor: expected 2 values" }"#,
         ),
+        (
+            400,
+            JSON,
+            r#"{"message":"This cursor cannot be continued with these filters"}"#,
+            r#"CursorLapsed { message: "This cursor cannot be continued with these filters" }"#,
+        ),
+        (
+            400,
+            JSON,
+            r#"{"error":"This cursor can no longer be continued; start again without it"}"#,
+            r#"CursorLapsed { message: "This cursor can no longer be continued; start again without it" }"#,
+        ),
         (401, JSON, r#"{"error":"Unauthorized"}"#, r#"KeyRefused { status: 401, message: "Unauthorized" }"#),
         (
             403,
@@ -109,6 +121,34 @@ fn retries() {
             other => panic!("{status} {head}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn without_a_key_a_401_is_believed_when_it_comes_a_third_time() {
+    let unauthorized = reply(401, JSON, r#"{"error":"Unauthorized"}"#);
+    let mut judge = Judge::keyless();
+    for _ in 0..2 {
+        assert!(matches!(judge.reply(&unauthorized), Err(Verdict::Retry { .. })));
+    }
+    let Err(Verdict::Stop(stop)) = judge.reply(&unauthorized) else { panic!("it is asked for ever") };
+    assert!(matches!(stop, Stop::KeyWanted { status: 401, .. }));
+    assert!(stop.to_string().contains("no API key was given"), "{stop}");
+    let barred = Judge::keyless().reply(&reply(403, JSON, r#"{"message":"Only for its owner"}"#));
+    assert!(matches!(barred, Err(Verdict::Stop(Stop::KeyWanted { status: 403, .. }))));
+    assert!(matches!(Judge::keyless().reply(&reply(403, HTML, CHALLENGE)), Err(Verdict::Retry { .. })));
+}
+
+#[test]
+fn only_the_servers_own_word_makes_a_page_one_that_always_fails() {
+    let failed = |answers: &[Reply]| {
+        let mut judge = Judge::default();
+        answers.iter().for_each(|reply| drop(judge.reply(reply)));
+        judge.mostly_failed(answers.len() as u32)
+    };
+    let own = || reply(500, JSON, r#"{"error":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#);
+    let away = || reply(502, HTML, "<html>Bad gateway");
+    assert!(failed(&[own()]) && failed(&[own(), away(), own()]));
+    assert!(!failed(&[away()]) && !failed(&[own(), away()]) && !failed(&[reply(500, HTML, "<html>")]));
 }
 
 #[test]

@@ -1,0 +1,426 @@
+//! How lists end that do not end well: a page that always fails, a cursor that lapses, a list without end. Each costs what it
+//! hides and nothing else, is named, and takes a bounded number of requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use url::form_urlencoded::parse;
+
+use crate::lure::{Lure, answer};
+use crate::support::{Room, assert_exit, program, read, told};
+
+/// The body of every failure that the server does not explain.
+const FAILED: &str = r#"{"error":"An unexpected error occurred","message":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#;
+
+/// How a list's pages are cut, as the server's versions differ.
+#[derive(Clone, Copy, PartialEq)]
+enum Cursors {
+    /// `date|id`, rising.
+    Oldest,
+    /// `date|id`, falling; the row that a cursor names is not on its page.
+    NewestWithout,
+    /// `date|id`, falling; it is.
+    NewestWith,
+    /// `feed:ms:id`, falling, the row of the cursor included.
+    Feed,
+    /// `offset|ms`.
+    Offset,
+}
+
+/// A list of rows (instant in ms, id), one of which no page may hold.
+struct List {
+    rows: Vec<(i64, i64)>,
+    bad: BTreeSet<i64>,
+    cursors: Cursors,
+}
+
+fn date(at: i64) -> String {
+    jiff::Timestamp::from_millisecond(at).unwrap().strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
+}
+
+fn instant(date: &str) -> i64 {
+    format!("{}Z", date.replace(' ', "T")).parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+impl List {
+    /// Rows a minute apart, in pairs of one instant, from 2024 on.
+    fn of(count: i64, cursors: Cursors, bad: &[i64]) -> Self {
+        let rows = (1..=count).map(|id| (1_704_067_200_000 + id / 2 * 60_000, id)).collect();
+        Self { rows, bad: bad.iter().copied().collect(), cursors }
+    }
+
+    fn answer(&self, query: &BTreeMap<String, String>) -> Vec<u8> {
+        let mut rows = self.rows.clone();
+        rows.sort_unstable();
+        if !matches!(self.cursors, Cursors::Oldest) {
+            rows.reverse();
+        }
+        let start = query.get("cursor").map_or(0, |cursor| self.start(&rows, cursor));
+        let limit: usize = query.get("limit").map_or(100, |limit| limit.parse().unwrap());
+        let page = &rows[start.min(rows.len())..(start + limit).min(rows.len())];
+        if page.iter().any(|(_, id)| self.bad.contains(id)) {
+            return answer("500 Internal Server Error", "", FAILED);
+        }
+        let next = rows.get(start + limit).map(|(at, id)| match self.cursors {
+            Cursors::Oldest | Cursors::NewestWith | Cursors::NewestWithout => format!("{}|{id}", date(*at)),
+            Cursors::Feed => format!("feed:{at}:{id}"),
+            Cursors::Offset => format!("{}|1704067200000", start + limit),
+        });
+        list(page.iter().map(|(_, id)| item(*id)).collect::<Vec<_>>(), next)
+    }
+
+    fn start(&self, rows: &[(i64, i64)], cursor: &str) -> usize {
+        let (first, second) = cursor.trim_start_matches("feed:").split_once(['|', ':']).expect("a cursor of two parts");
+        if self.cursors == Cursors::Offset {
+            return first.parse().unwrap();
+        }
+        // `2024-01-02 03:04:05` has colons too.
+        let (first, second) =
+            if self.cursors == Cursors::Feed { (first, second) } else { cursor.split_once('|').unwrap() };
+        let at = if self.cursors == Cursors::Feed { first.parse().unwrap() } else { instant(first) };
+        let place = (at, second.parse::<i64>().unwrap());
+        let before = |row: &(i64, i64)| match self.cursors {
+            Cursors::Oldest => *row < place,
+            Cursors::NewestWithout => *row >= place,
+            _ => *row > place,
+        };
+        rows.iter().filter(|row| before(row)).count()
+    }
+}
+
+fn item(id: i64) -> serde_json::Value {
+    json!({"id": id, "name": "m", "url": "https://x/y.png", "modelVersions": [{"id": id * 10, "name": "v"}]})
+}
+
+fn list(items: impl AsRef<[serde_json::Value]>, next: Option<String>) -> Vec<u8> {
+    let metadata = next.map_or(json!({}), |next| json!({"nextCursor": next}));
+    answer("200 OK", "", &json!({"items": items.as_ref(), "metadata": metadata}).to_string())
+}
+
+fn query(target: &str) -> BTreeMap<String, String> {
+    parse(target.split_once('?').map_or("", |(_, query)| query).as_bytes()).into_owned().collect()
+}
+
+/// A server of one list.
+fn serve(list: List) -> Lure {
+    Lure::start(move |target| list.answer(&query(target)))
+}
+
+fn crawl(walk: &str) -> String {
+    format!(
+        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\npace = {{ requests_per_second = 1000.0, burst = 1000, \
+         in_flight = 4 }}\nretry = {{ attempts = 1 }}\n\n[[walk]]\nname = \"all\"\n{walk}\n"
+    )
+}
+
+fn ids(room: &Room, table: &str) -> BTreeSet<i64> {
+    let rows = read("query.py", &[&room.dataset().display().to_string(), &format!("SELECT DISTINCT id FROM {table}")]);
+    rows.lines().map(|line| line.trim_matches(['[', ']']).parse().unwrap()).collect()
+}
+
+fn status(room: &Room) -> String {
+    told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"))
+}
+
+/// Fails unless every row but these is there, and what is not is named by page and cursor.
+fn assert_only_missing(room: &Room, output: &Output, table: &str, count: i64, missing: &[i64], what: &str) {
+    assert_eq!(output.status.code(), Some(4), "{what}: {}", told(output));
+    let expected: BTreeSet<i64> = (1..=count).filter(|id| !missing.contains(id)).collect();
+    assert_eq!(ids(room, table), expected, "{what}");
+    let status = status(room);
+    assert!(status.contains("was given up") && status.contains("page "), "{what}: {status}");
+    room.assert_sound();
+}
+
+#[test]
+fn a_page_that_always_fails_costs_its_row_and_nothing_else() {
+    let models = |sort: &str| format!("endpoint = \"models\"\nparams = {{ sort = \"{sort}\", limit = 10 }}");
+    let windows = format!("{}\nsplit = {{ windows = 3, from = \"2024-01-01\" }}", models("Oldest"));
+    let images = "endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }";
+    let fan = "endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }\n\
+               for_each = { list = [\"7\"], param = \"modelVersionId\" }";
+    let cases = [
+        ("models", models("Oldest"), Cursors::Oldest),
+        ("models", windows, Cursors::Oldest),
+        ("models", models("Newest"), Cursors::NewestWithout),
+        ("models", models("Newest"), Cursors::NewestWith),
+        ("images", images.to_owned(), Cursors::Feed),
+        ("images", images.to_owned(), Cursors::Offset),
+        ("images", fan.to_owned(), Cursors::Feed),
+    ];
+    for (table, walk, cursors) in cases {
+        // On the first page, in the middle, on the last page, two in a row; at the very beginning where dates lead there.
+        let by_date = matches!(cursors, Cursors::Oldest | Cursors::NewestWith | Cursors::NewestWithout);
+        let first: &[i64] = if !by_date {
+            &[]
+        } else if cursors == Cursors::Oldest {
+            &[1]
+        } else {
+            &[60]
+        };
+        for bad in [&[5, 55][..], &[33], &[30, 31], first] {
+            let what = format!("{walk} {bad:?}");
+            let server = serve(List::of(60, cursors, bad));
+            let room = Room::new(&crawl(&walk), &server.base);
+            let output = room.run(&[]);
+            if bad.is_empty() {
+                assert_exit(&output, 0);
+                continue;
+            }
+            assert_only_missing(&room, &output, table, 60, bad, &what);
+            let asked = server.requests().len();
+            assert!(asked < if bad == first { 200 } else { 60 }, "{what}: {asked} requests");
+        }
+    }
+}
+
+#[test]
+fn a_numbered_page_that_always_fails_is_given_up_by_name() {
+    let server = Lure::start(|target| {
+        let page: i64 = query(target)["page"].parse().unwrap();
+        match page {
+            3 => answer("500 Internal Server Error", "", FAILED),
+            1..=5 => list((0..10).map(|n| json!({"name": format!("t{}", page * 10 + n)})).collect::<Vec<_>>(), None),
+            _ => list(Vec::new(), None),
+        }
+    });
+    let room = Room::new(&crawl("endpoint = \"tags\"\nparams = { limit = 10 }"), &server.base);
+    assert_exit(&room.run(&[]), 4);
+    assert!(status(&room).contains("page 3 was given up: "), "{}", status(&room));
+    let names = read("query.py", &[&room.dataset().display().to_string(), "SELECT count(DISTINCT name) FROM tags"]);
+    assert_eq!(names, "[40]\n");
+    room.assert_sound();
+}
+
+#[test]
+fn a_look_up_that_always_fails_is_given_up_by_name() {
+    let server = Lure::start(|target| match target.split('?').next().and_then(|path| path.rsplit('/').next()) {
+        Some("5") => answer("500 Internal Server Error", "", FAILED),
+        Some("9") => answer("404 Not Found", "", r#"{"error":"No model with id 9"}"#),
+        Some(id) => answer("200 OK", "", &item(id.parse().unwrap()).to_string()),
+        None => Vec::new(),
+    });
+    let room = Room::new(&crawl("endpoint = \"model\"\nfor_each = { range = [2, 9] }"), &server.base);
+    assert_exit(&room.run(&[]), 4);
+    assert_eq!(ids(&room, "models"), [2, 3, 4, 6, 7, 8].into());
+    assert!(status(&room).contains("page 1 of `5` was given up: "), "{}", status(&room));
+    room.assert_sound();
+}
+
+#[test]
+fn an_outage_is_not_taken_for_a_page_that_always_fails() {
+    let away = Arc::new(AtomicBool::new(false));
+    let (gone, seen) = (Arc::clone(&away), AtomicUsize::new(0));
+    let rows = List::of(100, Cursors::Oldest, &[]);
+    let server = Lure::start(move |target| {
+        if seen.fetch_add(1, Ordering::SeqCst) == 3 {
+            gone.store(true, Ordering::SeqCst);
+        }
+        match gone.load(Ordering::SeqCst) {
+            true => answer("500 Internal Server Error", "", FAILED),
+            false => rows.answer(&query(target)),
+        }
+    });
+    let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";
+    let room = Room::new(&crawl(walk), &server.base);
+    for _ in 0..2 {
+        let output = room.run(&[]);
+        assert_exit(&output, 3);
+        assert!(told(&output).contains("page 4 (cursor `2024-01-01 00:"), "{}", told(&output));
+        for words in ["stopped at page 4 (cursor `", "the next run goes on at page 4 (cursor `"] {
+            assert!(status(&room).contains(words), "{}", status(&room));
+        }
+    }
+    let asked = server.requests().len();
+    assert!(asked <= 12, "{asked} requests");
+    away.store(false, Ordering::SeqCst);
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(ids(&room, "models").len(), 100);
+    room.assert_sound();
+}
+
+#[test]
+fn nights_go_on_behind_a_model_whose_page_always_fails() {
+    let rows = Arc::new(Mutex::new(List::of(200, Cursors::Oldest, &[190])));
+    let shown = Arc::clone(&rows);
+    let server =
+        Lure::start(move |target| match target.split('?').next().and_then(|path| path.split_once("/models/")) {
+            Some((_, "190")) => answer("500 Internal Server Error", "", FAILED),
+            Some(_) => answer("404 Not Found", "", r#"{"error":"No model"}"#),
+            None => shown.lock().unwrap().answer(&query(target)),
+        });
+    let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }\nincremental = { overlap = \"1h\" }";
+    let room = Room::new(&crawl(walk), &server.base);
+    assert_only_missing(&room, &room.run(&[]), "models", 200, &[190], "the first pass");
+    let mut began: Vec<String> = Vec::new();
+    for night in 1..=10 {
+        let known = {
+            let mut list = rows.lock().unwrap();
+            list.rows.extend(
+                (1..=40).map(|n| (1_704_067_200_000 + (200 + night * 40 + n) / 2 * 60_000, 200 + (night - 1) * 40 + n)),
+            );
+            list.rows.len() as i64
+        };
+        let before = server.requests().len();
+        let output = room.run(&[]);
+        assert_only_missing(&room, &output, "models", known, &[190], &format!("night {night}"));
+        let asked = server.requests()[before..].to_vec();
+        assert!(asked.len() <= 45, "night {night}: {} requests", asked.len());
+        began.push(query(&asked[0].target)["cursor"].clone());
+    }
+    assert!(began.windows(2).all(|pair| pair[0] < pair[1]), "the watermark moves: {began:?}");
+    assert!(status(&room).contains("given up in pass "), "{}", status(&room));
+    // It can be had again: the next walk through the whole list finds it, and nothing is doubted any more.
+    rows.lock().unwrap().bad.clear();
+    assert_exit(&room.run(&["--restart"]), 0);
+    assert_eq!(ids(&room, "models").len(), 600);
+}
+
+#[test]
+fn a_feed_cursor_that_lapses_begins_its_list_anew_once() {
+    let words = [
+        "This cursor cannot be continued with these filters",
+        "This cursor can no longer be continued; start again without it",
+    ];
+    for (words, form) in [(words[0], "message"), (words[1], "error"), (words[1], "message")] {
+        for lapses in [1, usize::MAX] {
+            let (rows, refused) = (List::of(60, Cursors::Feed, &[]), AtomicUsize::new(0));
+            let server = Lure::start(move |target| {
+                let query = query(target);
+                let lapsed = query.get("cursor").is_some_and(|cursor| cursor.ends_with(":30"));
+                if lapsed && refused.fetch_add(1, Ordering::SeqCst) < lapses {
+                    return answer("400 Bad Request", "", &json!({ form: words }).to_string());
+                }
+                rows.answer(&query)
+            });
+            let room =
+                Room::new(&crawl("endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }"), &server.base);
+            // A run that is resumed behind the new beginning does not begin anew once more.
+            room.run(&["--max-pages", "5"]);
+            let output = room.run(&[]);
+            assert_exit(&output, if lapses == 1 { 0 } else { 4 });
+            let expected = if lapses == 1 { 60 } else { 30 };
+            assert_eq!(ids(&room, "images").len(), expected, "{words}");
+            let named = "cursor_refused at page 7 (cursor `feed:";
+            assert_eq!(status(&room).contains(named), lapses != 1, "{}", status(&room));
+            assert!(server.requests().len() < 20);
+            room.assert_sound();
+        }
+    }
+}
+
+/// Runs it until the pass is over, so many pages at a time; gives the exit code and the requests.
+fn until_over(room: &Room, server: &Lure, pages: &str) -> (Option<i32>, usize) {
+    for _ in 0..40 {
+        let output = room.run(&["--max-pages", pages]);
+        if output.status.code() != Some(3) {
+            return (output.status.code(), server.requests().len());
+        }
+    }
+    (Some(3), server.requests().len())
+}
+
+#[test]
+fn a_list_without_end_is_left_and_named() {
+    let count = |n: &AtomicUsize| n.fetch_add(1, Ordering::SeqCst) as i64;
+    let images = "endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 100 }";
+    let tags = "endpoint = \"tags\"\nparams = { limit = 10 }";
+    type Handler = Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+    let (same, long, empty, rejects) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let names = |first: i64| (first..first + 10).map(|n| json!({"name": format!("t{n}")})).collect::<Vec<_>>();
+    let cases: [(&str, &str, Handler, usize); 6] = [
+        ("the same item", images, Box::new(move |_| list(vec![item(1)], Some(format!("c{}", count(&same))))), 30),
+        (
+            "a list that begins again",
+            images,
+            Box::new(move |_| {
+                let page = count(&long);
+                list((0..100).map(|n| item(1 + (page * 100 + n) % 3000)).collect::<Vec<_>>(), Some(format!("c{page}")))
+            }),
+            120,
+        ),
+        (
+            "empty pages whose cursors lead nowhere",
+            images,
+            Box::new(move |target| match query(target).contains_key("cursor") {
+                true => list(Vec::new(), Some(format!("c{}", count(&empty)))),
+                false => list(vec![item(1)], Some(String::from("c"))),
+            }),
+            130,
+        ),
+        (
+            "what no table takes",
+            images,
+            Box::new(move |_| list(vec![json!({"no": 1})], Some(format!("c{}", count(&rejects))))),
+            30,
+        ),
+        ("a page number that is ignored", tags, Box::new(move |_| list(names(0), None)), 40),
+        (
+            "two pages in turn",
+            tags,
+            Box::new(move |target| list(names(query(target)["page"].parse::<i64>().unwrap() % 2 * 10), None)),
+            40,
+        ),
+    ];
+    for (what, walk, handler, most) in cases {
+        let server = Lure::start(handler);
+        let room = Room::new(&crawl(walk), &server.base);
+        let (code, asked) = until_over(&room, &server, "7");
+        assert_eq!(code, Some(4), "{what}: {asked} requests; {}", status(&room));
+        assert!(asked <= most, "{what}: {asked} requests");
+        assert!(status(&room).contains("endless at page "), "{what}: {}", status(&room));
+        room.assert_sound();
+    }
+}
+
+#[test]
+fn what_only_looks_endless_is_walked_to_its_end() {
+    // A second walk that repeats every row of the first.
+    let server = serve(List::of(600, Cursors::Oldest, &[]));
+    let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";
+    let second =
+        format!("{walk}\n\n[[walk]]\nname = \"again\"\n{}", walk.replace("limit = 10", "nsfw = true, limit = 10"));
+    let room = Room::new(&crawl(&second), &server.base);
+    for _ in 0..2 {
+        assert_exit(&room.run(&[]), 0);
+    }
+    // Hundreds of empty pages in a row, while the cursor moves on.
+    let server = Lure::start(|target| {
+        let at =
+            query(target).get("cursor").map_or(0, |cursor| cursor.split('|').next().unwrap().parse::<i64>().unwrap());
+        let items = if (100..50_000).contains(&at) { Vec::new() } else { vec![item(1 + at)] };
+        list(items, (at < 50_100).then(|| format!("{}|1704067200000", at + 100)))
+    });
+    let room = Room::new(&crawl("endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 100 }"), &server.base);
+    let (code, asked) = until_over(&room, &server, "300");
+    assert_eq!(code, Some(0), "{}", status(&room));
+    assert!(asked < 510, "{asked}");
+    assert_eq!(ids(&room, "images"), [1, 50_001, 50_101].into());
+}
+
+#[test]
+fn a_401_now_and_then_is_asked_again_where_no_key_was_given() {
+    let (rows, seen) = (List::of(30, Cursors::Oldest, &[]), AtomicUsize::new(0));
+    let never = Arc::new(AtomicBool::new(false));
+    let barred = Arc::clone(&never);
+    let server = Lure::start(move |target| {
+        let now = seen.fetch_add(1, Ordering::SeqCst) == 1;
+        match now || barred.load(Ordering::SeqCst) {
+            true => answer("401 Unauthorized", "", "{\"error\":\"Unauthorized\"}"),
+            false => rows.answer(&query(target)),
+        }
+    });
+    let walk = crawl("endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }")
+        .replace("attempts = 1", "attempts = 4");
+    let room = Room::new(&walk, &server.base);
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(ids(&room, "models").len(), 30);
+    never.store(true, Ordering::SeqCst);
+    let output = room.run(&[]);
+    assert_exit(&output, 77);
+    assert!(told(&output).contains("no API key was given") && !told(&output).contains("refused the API key"));
+}
