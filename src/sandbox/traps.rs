@@ -104,7 +104,7 @@ impl Traps {
         ),
         (
             "foreign-filter",
-            "A page of images by modelVersionId, or of models by types, asked for the first time now and then ignores that filter.",
+            "A page of images by modelVersionId, or of models by types, asked for the first time now and then ignores that filter, where the whole list goes on behind the page.",
         ),
         ("hidden-persons", "Models of real persons are in no list, and looked up they are not found."),
         (

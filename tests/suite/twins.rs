@@ -52,17 +52,17 @@ fn twins(room: &Room) -> (u64, Value) {
     (twins, if rejects { rows(room, "SELECT position, reason FROM rejects ORDER BY ALL") } else { json!([]) })
 }
 
-fn version(id: i64, files: Value, images: Value) -> Value {
+fn version(id: i64, files: &Value, images: &Value) -> Value {
     json!({ "id": id, "baseModel": "B", "files": files, "images": images })
 }
 
-fn model(id: i64, versions: Value) -> Value {
+fn model(id: i64, versions: &Value) -> Value {
     json!({ "id": id, "baseModels": ["B"], "tags": ["a", "b"], "modelVersions": versions })
 }
 
 #[test]
 fn a_model_that_comes_twice_is_taken_once() {
-    let one = model(1, json!([version(11, json!([]), json!([]))]));
+    let one = model(1, &json!([version(11, &json!([]), &json!([]))]));
     let room = crawl("models", &[json!([one, one])]);
     assert_eq!(twins(&room), (1, json!([])));
     let mut other = one.clone();
@@ -82,8 +82,8 @@ fn parts_of_a_model_that_come_twice_are_taken_once() {
     let hashes = json!({ "SHA256": "AA" });
     let file = json!({ "id": 5, "name": "f", "hashes": hashes });
     let image = json!({ "id": 8, "url": "https://h/8.jpeg" });
-    let one = version(11, json!([file, file]), json!([image, image]));
-    let mut item = model(1, json!([one, one]));
+    let one = version(11, &json!([file, file]), &json!([image, image]));
+    let mut item = model(1, &json!([one, one]));
     item["tags"] = json!(["a", "b", "a"]);
     let room = crawl("models", &[json!([item])]);
     // A tag, a version, a file and an image; the second version is left out as it is.
@@ -94,7 +94,7 @@ fn parts_of_a_model_that_come_twice_are_taken_once() {
     }
 
     let other = json!({ "id": 5, "name": "g" });
-    let item = model(1, json!([version(11, json!([file, other]), json!([]))]));
+    let item = model(1, &json!([version(11, &json!([file, other]), &json!([]))]));
     let room = crawl("models", &[json!([item])]);
     let reason = "twin: file 5 is on the page twice, with different content; the first was taken";
     assert_eq!(twins(&room), (1, json!([[0, reason]])));
@@ -104,8 +104,8 @@ fn parts_of_a_model_that_come_twice_are_taken_once() {
 
 #[test]
 fn a_version_of_two_models_is_that_of_the_first() {
-    let shared = version(11, json!([]), json!([]));
-    let room = crawl("models", &[json!([model(1, json!([shared])), model(2, json!([shared]))])]);
+    let shared = version(11, &json!([]), &json!([]));
+    let room = crawl("models", &[json!([model(1, &json!([shared])), model(2, &json!([shared]))])]);
     let reason = "twin: version 11 is on the page twice, with different content; the first was taken";
     assert_eq!(twins(&room), (1, json!([[1, reason]])));
     assert_eq!(rows(&room, "SELECT id, model_id FROM model_versions"), json!([[11, 1]]));
@@ -114,8 +114,8 @@ fn a_version_of_two_models_is_that_of_the_first() {
 
 #[test]
 fn the_same_file_in_two_versions_is_no_twin() {
-    let of = |id: i64| version(id, json!([{ "id": 5, "hashes": { "SHA256": "AA" } }]), json!([{ "id": 8 }]));
-    let room = crawl("models", &[json!([model(1, json!([of(11), of(12)]))])]);
+    let of = |id: i64| version(id, &json!([{ "id": 5, "hashes": { "SHA256": "AA" } }]), &json!([{ "id": 8 }]));
+    let room = crawl("models", &[json!([model(1, &json!([of(11), of(12)]))])]);
     assert_eq!(twins(&room), (0, json!([])));
     assert_eq!(rows(&room, "SELECT count(*) FROM version_files"), json!([[2]]));
     assert_eq!(rows(&room, "SELECT count(*) FROM version_images"), json!([[2]]));
@@ -123,7 +123,7 @@ fn the_same_file_in_two_versions_is_no_twin() {
 
 #[test]
 fn a_model_on_two_pages_is_a_repeat_and_no_twin() {
-    let one = model(1, json!([version(11, json!([]), json!([]))]));
+    let one = model(1, &json!([version(11, &json!([]), &json!([]))]));
     let room = crawl("models", &[json!([one]), json!([one])]);
     assert_eq!(twins(&room), (0, json!([])));
     assert_eq!(rows(&room, "SELECT count(*), count(DISTINCT id) FROM models WHERE walk = 'models'"), json!([[2, 1]]));
@@ -164,7 +164,7 @@ fn creators_and_tags_that_come_twice_do_not_disturb_totals() {
 
 #[test]
 fn a_snapshot_with_a_key_twice_is_not_written() {
-    let room = crawl("models", &[json!([model(1, json!([version(11, json!([]), json!([]))]))])]);
+    let room = crawl("models", &[json!([model(1, &json!([version(11, &json!([]), &json!([]))]))])]);
     let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).unwrap();
     let last = store.manifest().last.clone().unwrap();
     let part = store.manifest().live_parts().find(|part| part.table == "model_tags").unwrap().clone();
