@@ -10,6 +10,7 @@ use super::object::object;
 use super::rejection::Reason;
 use super::repair::repair;
 use super::value::{Accept, Slot, Text, text};
+use crate::table::unknown::Unknown;
 use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.
@@ -41,6 +42,8 @@ pub struct Page {
     pub doubtful: bool,
     /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
     pub foreign: Option<String>,
+    /// Keys of its items that no column knows.
+    pub unknown: Unknown,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
@@ -311,6 +314,7 @@ fn take<'a, T: Accept<'a>>(
             }
         }
     }
+    page.unknown = std::mem::take(&mut into.unknown);
     page.foreign = page.foreign.filter(|_| strays == page.items);
     page
 }

@@ -58,7 +58,7 @@ fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables) -> Result<Taken
         name: text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?,
         model_count: tag.model_count,
         link: text(&tag.link),
-        extra: tag.extra.into_column().as_deref(),
+        extra: tag.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
         at: &asked.at,
     });
     Ok(Taken::default())

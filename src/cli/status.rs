@@ -18,6 +18,7 @@ use crate::dataset::read::read_manifest;
 use crate::dataset::storage::{Disk, Storage as _};
 use crate::dataset::view::Snapshot;
 use crate::engine::doubts::missing_from;
+use crate::engine::seen::unknown_keys;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -114,13 +115,14 @@ fn walks(last: &Record) -> String {
     grid(&["walk", "pages", "items", "repeats", "rejects", "stands"], &rows)
 }
 
-/// What the last run saw and doubted, once it is over; until then what the record says is missing.
+/// What the last run saw and doubted, once it is over; until then what the record says is missing. Then what no column knows.
 fn verdict(last: &Record, report: &Value) -> String {
     let told = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     let mut lines: Vec<String> = told("seen").chain(told("doubts")).collect();
     if lines.is_empty() {
         lines = missing_from(&last.walks);
     }
+    lines.extend(unknown_keys(&last.walks));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 

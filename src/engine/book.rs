@@ -179,6 +179,7 @@ impl Book {
         let walk = self.walk(&asked.walk);
         walk.began(now);
         walk.count(asked, &page);
+        walk.note_unknown(&page, &name, asked.page, at.fetched_at);
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));

@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
 use super::report::{Report, Tally};
-use super::seen::seen;
+use super::seen::{seen, unknown_keys};
 use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
@@ -98,7 +98,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
     }
-    tally.close(doubts, seen(crawl, &walks, &known));
+    tally.close(doubts, seen(crawl, &walks, &known), unknown_keys(&walks));
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         // Whatever becomes of the snapshot, the doubts are told; the run goes on.
         store.write_report(&run, &tally.report())?;

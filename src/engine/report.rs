@@ -63,6 +63,8 @@ pub struct Report {
     pub doubts: Vec<String>,
     /// What was seen beside what there is, a sentence each; filled in at the end.
     pub seen: Vec<String>,
+    /// Keys that no column knows, a sentence each; filled in at the end.
+    pub unknown: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
     pub walks: BTreeMap<String, WalkReport>,
 }
@@ -154,6 +156,7 @@ impl Tally {
             snapshot: None,
             doubts: Vec::new(),
             seen: Vec::new(),
+            unknown: Vec::new(),
             walks: walks.collect(),
         };
         Self { report: Mutex::new(report), began: Instant::now() }
@@ -180,10 +183,10 @@ impl Tally {
         (report.state, report.reason) = (outcome.state(), outcome.reason());
     }
 
-    /// Notes what may be missing, and what was seen.
-    pub fn close(&self, doubts: Vec<String>, seen: Vec<String>) {
+    /// Notes what may be missing, what was seen, and what no column knows.
+    pub fn close(&self, doubts: Vec<String>, seen: Vec<String>, unknown: Vec<String>) {
         let mut report = self.lock();
-        (report.doubts, report.seen) = (doubts, seen);
+        (report.doubts, report.seen, report.unknown) = (doubts, seen, unknown);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {

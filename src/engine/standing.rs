@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::job::{Asked, EDGE, Rest, Step};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why, fingerprint};
+use crate::dataset::commit::{
+    Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why, fingerprint,
+};
 use crate::dataset::manifest::Met;
+use crate::table::unknown;
 
 /// How many of the last ids are remembered: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -98,6 +101,16 @@ impl Standing {
             self.walk.appeared += page.ids.len() as u64 - repeats;
         }
         self.watch_the_edge(asked, page);
+    }
+
+    /// Notes keys that no column knows, as met on a page that arrived at this instant.
+    pub(super) fn note_unknown(&mut self, page: &Page, walk: &str, number: u64, at: i64) {
+        for (table, key, rows) in page.unknown.iter() {
+            let met = UnknownKey { rows, walk: walk.to_owned(), page: number, at };
+            unknown::add(self.walk.unknown.entry(table.to_owned()).or_default(), key, met.clone(), |known| {
+                known.add(&met);
+            });
+        }
     }
 
     /// In every order but that of age new rows may appear before those a walk has shown: its first page is read once more.

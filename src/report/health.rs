@@ -23,6 +23,8 @@ pub(super) struct Health {
     pub(super) statuses: BTreeMap<String, u64>,
     /// What may be missing, as the last run tells it.
     pub(super) doubts: Vec<String>,
+    /// Keys that no column knows, as the last run tells them.
+    pub(super) unknown: Vec<String>,
     /// How many things of each table are not gone.
     pub(super) there: BTreeMap<&'static str, u64>,
 }
@@ -101,8 +103,10 @@ impl Health {
         for (status, count) in report["statuses"].as_object().into_iter().flatten() {
             *self.statuses.entry(status.clone()).or_default() += count.as_u64().unwrap_or_default();
         }
-        let doubts = report["doubts"].as_array().into_iter().flatten();
-        self.doubts = doubts.filter_map(Value::as_str).map(str::to_owned).collect();
+        let told = |key: &str| {
+            report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        (self.doubts, self.unknown) = (told("doubts"), told("unknown"));
         self.runs.push(Run {
             began_at: text("began_at"),
             state: text("state").replace('_', " "),

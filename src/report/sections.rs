@@ -229,6 +229,10 @@ pub(super) fn health(health: &Health) -> Markup {
             @if health.doubts.is_empty() { p.good { "Nothing that is known." } } @else {
                 ul.doubts { @for doubt in &health.doubts { li { (foreign(doubt)) } } }
             }
+            @if !health.unknown.is_empty() {
+                h3 { "What fits no column" }
+                ul.doubts { @for key in &health.unknown { li { (foreign(key)) } } }
+            }
         }
     }
 }

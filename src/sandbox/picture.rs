@@ -61,6 +61,7 @@ pub(super) fn render(rules: Rules<'_>, picture: &Picture, look: Look, json: &mut
     }
     json.close(']');
     stats(picture, json);
+    thumbnail(picture, json);
     generation(seed, traps, picture, look, json);
     if look.with_tags {
         tags(seed, catalog, picture, json);
@@ -137,6 +138,18 @@ fn stats(picture: &Picture, json: &mut Writer) {
     json.int("dislikeCount", 0u32);
     json.int("heartCount", picture.reactions / 3);
     json.int("commentCount", picture.comments);
+    json.close('}');
+}
+
+/// The still of a video.
+fn thumbnail(picture: &Picture, json: &mut Writer) {
+    if picture.media.word() != "video" {
+        return json.raw("thumbnail", "null");
+    }
+    json.open_at("thumbnail", '{');
+    json.text("url", &format!("https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/still/width=450/{}.jpeg", picture.id));
+    json.int("width", 450u32);
+    json.int("height", 300 + picture.id % 300);
     json.close('}');
 }
 
