@@ -3,12 +3,12 @@
 SELECT
     type,
     CASE
-        WHEN nsfw_level >= 32 THEN 'Blocked'
-        WHEN nsfw_level >= 16 THEN 'XXX'
-        WHEN nsfw_level >= 8 THEN 'X'
-        WHEN nsfw_level >= 4 THEN 'R'
-        WHEN nsfw_level >= 2 THEN 'PG13'
-        WHEN nsfw_level >= 1 THEN 'PG'
+        WHEN nsfw_levels >= 32 THEN 'Blocked'
+        WHEN nsfw_levels >= 16 THEN 'XXX'
+        WHEN nsfw_levels >= 8 THEN 'X'
+        WHEN nsfw_levels >= 4 THEN 'R'
+        WHEN nsfw_levels >= 2 THEN 'PG13'
+        WHEN nsfw_levels >= 1 THEN 'PG'
     END AS level,
     count(*) AS models
 FROM 'latest/models.parquet'

@@ -65,7 +65,7 @@ fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut
         model_count: creator.model_count,
         link: text(&creator.link),
         image: text(&creator.image),
-        extra: creator.extra.into_column().as_deref(),
+        extra: creator.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
         at: &asked.at,
     });
     Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })

@@ -12,6 +12,7 @@ use super::rejection::Reason;
 use super::repair::repair;
 use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
+use crate::table::unknown::Unknown;
 use crate::table::{Tables, rejects};
 
 /// What a walk needs to know of a page whose rows were taken.
@@ -54,6 +55,8 @@ pub struct Page {
     pub foreign: Option<String>,
     /// Filters of the question that its items do not show to be in force; none where they do. Nothing of the page was taken.
     pub unshown: Vec<&'static str>,
+    /// Keys of its items that no column knows.
+    pub unknown: Unknown,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
@@ -372,6 +375,7 @@ fn take<'a, T: Accept<'a> + Item>(
             }
         }
     }
+    page.unknown = std::mem::take(&mut into.unknown);
     page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
 }

@@ -41,6 +41,67 @@ pub(super) fn fill<T>(column: &mut Option<T>, value: Option<T>) -> bool {
     taken
 }
 
+/// A number that a column holds.
+pub(super) trait Number: Sized {
+    /// The number of JSON text that can be told from it again.
+    fn exact(json: &str) -> Option<Self>;
+    /// The number that JSON text means in any form, as text too: `"2"`, `" 2"`, `"007"`, `2.0` and `1e3`, but not `"1,5"`.
+    fn meant(json: &str) -> Option<Self>;
+}
+
+impl Number for i64 {
+    fn exact(json: &str) -> Option<Self> {
+        integer(json)
+    }
+    fn meant(json: &str) -> Option<Self> {
+        // Doubles up to here are whole numbers of so few digits that no two texts of them meet.
+        const WHOLE: f64 = 1e15;
+        let whole = |number: &f64| number.fract() == 0.0 && number.abs() < WHOLE;
+        unquoted(json).trim().parse().ok().or_else(|| Some(f64::meant(json).filter(whole)? as Self))
+    }
+}
+
+impl Number for f64 {
+    fn exact(json: &str) -> Option<Self> {
+        float(json)
+    }
+    fn meant(json: &str) -> Option<Self> {
+        // So many significant digits every double holds.
+        const DIGITS: usize = 15;
+        let text = unquoted(json);
+        let text = text.trim();
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+        let number = text.parse().ok().filter(|_| plain)?;
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let digits = mantissa.trim_start_matches(['+', '-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+        let held = digits <= DIGITS && (Self::is_normal(number) || digits == 0);
+        (held || float(text).is_some()).then_some(number)
+    }
+}
+
+/// What stands between the quotes of a JSON string; any other JSON text as it is.
+fn unquoted(json: &str) -> Cow<'_, str> {
+    text(json).unwrap_or(Cow::Borrowed(json))
+}
+
+/// Gives a column the number that JSON text means; returns whether the text can be told from it again.
+pub(super) fn number<T: Number>(column: &mut Option<T>, json: &str) -> bool {
+    match T::exact(json) {
+        exact @ Some(_) => fill(column, exact),
+        None => {
+            fill(column, T::meant(json));
+            false
+        }
+    }
+}
+
+/// The same for a number that is sent as text: it can be told again where it is written as briefly as can be.
+pub(super) fn number_as_text(column: &mut Option<f64>, json: &str) -> bool {
+    let meant = f64::meant(json);
+    let brief = meant.is_some_and(|number| text(json).is_some_and(|text| number.to_string() == text));
+    fill(column, meant) && brief
+}
+
 /// The text of a JSON string; borrowed where it holds no escapes.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
@@ -90,6 +151,64 @@ mod tests {
         ];
         for (json, whole, number) in cases {
             assert_eq!((integer(json), float(json)), (whole, number), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_other_forms_are_understood_where_they_mean_one_number() {
+        let cases = [
+            (r#""2""#, Some(2), Some(2.0)),
+            (r#"" 2""#, Some(2), Some(2.0)),
+            (r#""2\n""#, Some(2), Some(2.0)),
+            (r#""007""#, Some(7), Some(7.0)),
+            (r#""+7""#, Some(7), Some(7.0)),
+            (r#""2.0""#, Some(2), Some(2.0)),
+            ("20.0", Some(20), Some(20.0)),
+            (r#""7.5""#, None, Some(7.5)),
+            (r#"".5""#, None, Some(0.5)),
+            (r#""1e3""#, Some(1000), Some(1000.0)),
+            ("1E-2", None, Some(0.01)),
+            (r#""0.50""#, None, Some(0.5)),
+            (r#""-0""#, Some(0), Some(-0.0)),
+            (r#""0e9""#, Some(0), Some(0.0)),
+            (r#""9007199254740993""#, Some(9_007_199_254_740_993), None),
+            (r#""9007199254740993.0""#, None, None),
+            (r#""18446744073709551615""#, None, None),
+            (r#""0.1000000000000000055511151231257827""#, None, None),
+            (r#""0.30000000000000004""#, None, Some(0.300_000_000_000_000_04)),
+            (r#""1e999""#, None, None),
+            (r#""1e-999""#, None, None),
+            (r#""1,5""#, None, None),
+            (r#""7%""#, None, None),
+            (r#""0x10""#, None, None),
+            (r#""1 2""#, None, None),
+            (r#""inf""#, None, None),
+            (r#""NaN""#, None, None),
+            (r#""e""#, None, None),
+            (r#""""#, None, None),
+            ("null", None, None),
+            ("true", None, None),
+            ("[7]", None, None),
+        ];
+        for (json, whole, number) in cases {
+            assert_eq!((i64::meant(json), f64::meant(json)), (whole, number), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_number_sent_as_text_can_be_told_again_in_its_briefest_form() {
+        let cases = [
+            (r#""0.35""#, Some(0.35), true),
+            (r#""1""#, Some(1.0), true),
+            (r#""1.0""#, Some(1.0), false),
+            (r#"" 1""#, Some(1.0), false),
+            ("0.35", Some(0.35), false),
+            (r#""high""#, None, false),
+            (r#""inf""#, None, false),
+        ];
+        for (json, number, again) in cases {
+            let mut column = None;
+            assert_eq!((number_as_text(&mut column, json), column), (again, number), "{json}");
         }
     }
 

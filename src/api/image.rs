@@ -27,8 +27,8 @@ object! {
         height: i64 = "height",
         hash: Text<'a> = "hash",
         nsfw: bool = "nsfw",
-        nsfw_level: Text<'a> = "nsfwLevel",
-        browsing_level: i64 = "browsingLevel",
+        nsfw_word: Text<'a> = "nsfwLevel",
+        nsfw_level: i64 = "browsingLevel",
         created_at: Instant = "createdAt",
         post_id: i64 = "postId",
         username: Text<'a> = "username",
@@ -37,6 +37,16 @@ object! {
         stats: Stats<'a> = "stats",
         meta: Meta<'a> = "meta",
         tags: Tags<'a> = "tags",
+        thumbnail: Thumbnail<'a> = "thumbnail",
+    }
+}
+
+object! {
+    /// `thumbnail` of a video.
+    Thumbnail {
+        url: Text<'a> = "url",
+        width: i64 = "width",
+        height: i64 = "height",
     }
 }
 
@@ -164,9 +174,10 @@ pub(super) fn push_rows(
 ) -> Result<Taken, Reason> {
     let at = &asked.at;
     let id = image.id.ok_or_else(|| Reason::keyless("the image", "id"))?;
-    let Image { version_ids, stats, meta, tags, mut extra, .. } = image;
-    let stats = stats.unwrap_or_default();
+    let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = image;
+    let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
     extra.nest("stats", stats.extra);
+    extra.nest("thumbnail", thumbnail.extra);
     if let Some(Ids { ids, left }) = version_ids {
         add_left("modelVersionIds", &left, &mut extra);
         for model_version_id in ids {
@@ -194,8 +205,8 @@ pub(super) fn push_rows(
         height: image.height,
         hash: text(&image.hash),
         nsfw: image.nsfw,
-        nsfw_level: text(&image.nsfw_level),
-        browsing_level: image.browsing_level,
+        nsfw_word: text(&image.nsfw_word),
+        nsfw_level: image.nsfw_level,
         created_at: image.created_at.map(|at| at.0),
         post_id: image.post_id,
         username: text(&image.username),
@@ -206,10 +217,13 @@ pub(super) fn push_rows(
         dislike_count: stats.dislike_count,
         heart_count: stats.heart_count,
         comment_count: stats.comment_count,
-        extra: extra.into_column().as_deref(),
+        thumbnail_url: text(&thumbnail.url),
+        thumbnail_width: thumbnail.width,
+        thumbnail_height: thumbnail.height,
+        extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(image.browsing_level), ..Taken::default() })
+    Ok(Taken { id: Some(id), mature: is_mature(image.nsfw_level), ..Taken::default() })
 }
 
 fn add_left(key: &str, left: &[String], extra: &mut Extra) {

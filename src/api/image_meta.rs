@@ -1,7 +1,8 @@
 //! `meta` of an image: free-form JSON copied from whatever tool made it, taken apart into columns, resources and the rest.
 //!
-//! Each column is read from one key and takes only what it can hold exactly; so does each list of resources. What is left
-//! is kept as sent in `extra`, where a key counts instead of its column or rows, so the object can be rebuilt. An object
+//! Each column is read from a key of its own, and so is each list of resources. Whatever cannot be told again from them —
+//! a number in another form, a value of another kind — is left: it is kept as sent in `extra`, where a key counts instead of
+//! its column or rows, so the object can be rebuilt. Two columns are also read from another spelling of their key. An object
 //! `{id, meta}` (an older form of the answer) is taken from inside its `meta`, and `extra` keeps the same two keys; to
 //! stay apart from it, `extra` keeps every key of an object of which just an `id` and a `meta` would be left.
 
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::exact::{Fields, fields, fill, float, integer, text};
+use super::exact::{Fields, fields, fill, number, number_as_text, text};
 use super::extra::Extra;
 use super::image_resource::{Resource, SOURCES};
 use super::value::{Accept, Slot};
@@ -28,6 +29,11 @@ pub(super) struct Meta<'a> {
     size: Option<Cow<'a, str>>,
     model: Option<Cow<'a, str>>,
     model_hash: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    workflow: Option<Cow<'a, str>>,
+    denoising_strength: Option<f64>,
+    remix_of_id: Option<i64>,
+    comfy: Option<&'a str>,
     resources: Vec<Resource<'a>>,
     extra: Extra,
 }
@@ -45,6 +51,10 @@ impl<'de> Accept<'de> for Meta<'de> {
     }
 }
 
+/// The own keys of columns, and other spellings that fill them too. Of a column for which another spelling was sent, every
+/// key is left.
+const SPELLINGS: [(&str, &str); 2] = [("clipSkip", "Clip skip"), ("Denoising strength", "denoise")];
+
 /// A key, and the JSON text of its value.
 type Field<'a> = (Cow<'a, str>, &'a str);
 
@@ -60,7 +70,9 @@ impl<'a> Meta<'a> {
 
     fn flat(sent: &[Field<'a>]) -> Self {
         let mut meta = Self::default();
-        let mut left: Vec<&Field<'a>> = sent.iter().filter(|(key, json)| !meta.fill(key, json)).collect();
+        let spelt = SPELLINGS.map(|(own, other)| sent.iter().any(|(key, _)| key == other).then_some(own));
+        let mut left: Vec<&Field<'a>> =
+            sent.iter().filter(|(key, json)| !meta.fill(key, json) || spelt.contains(&Some(&**key))).collect();
         for source in &SOURCES {
             let at = left.iter().position(|(key, _)| key == source.key);
             if let Some(at) = at.filter(|at| source.read(left[*at].1, &mut meta.resources)) {
@@ -77,21 +89,41 @@ impl<'a> Meta<'a> {
         meta
     }
 
-    /// Whether a column took the field. Other spellings (`Clip skip`) hold text where the column is a number.
+    /// Gives the field to its column; returns whether it can be told from that again.
     fn fill(&mut self, key: &str, json: &'a str) -> bool {
         match key {
             "prompt" => fill(&mut self.prompt, text(json)),
             "negativePrompt" => fill(&mut self.negative_prompt, text(json)),
-            "seed" => fill(&mut self.seed, integer(json)),
-            "steps" => fill(&mut self.steps, integer(json)),
+            "seed" => number(&mut self.seed, json),
+            "steps" => number(&mut self.steps, json),
             "sampler" => fill(&mut self.sampler, text(json)),
-            "cfgScale" => fill(&mut self.cfg_scale, float(json)),
-            "clipSkip" => fill(&mut self.clip_skip, integer(json)),
+            "cfgScale" => number(&mut self.cfg_scale, json),
+            "clipSkip" => number(&mut self.clip_skip, json),
+            "Clip skip" => {
+                number(&mut self.clip_skip, json);
+                false
+            }
             "Size" => fill(&mut self.size, text(json)),
             "Model" => fill(&mut self.model, text(json)),
             "Model hash" => fill(&mut self.model_hash, text(json)),
+            "Version" => fill(&mut self.version, text(json)),
+            "workflow" => fill(&mut self.workflow, text(json)),
+            "Denoising strength" => number_as_text(&mut self.denoising_strength, json),
+            "denoise" => {
+                number(&mut self.denoising_strength, json);
+                false
+            }
+            "extra" => self.fill_remix(json),
+            "comfy" => fill(&mut self.comfy, (json != "null").then_some(json)),
             _ => false,
         }
+    }
+
+    /// The same for `extra`, an object that mostly holds nothing but `remixOfId`.
+    fn fill_remix(&mut self, json: &str) -> bool {
+        let fields = fields(json).unwrap_or_default();
+        let remix = fields.iter().find(|(key, _)| key == "remixOfId");
+        remix.is_some_and(|(_, id)| number(&mut self.remix_of_id, id)) && fields.len() == 1
     }
 
     /// Appends its row, and those of its resources.
@@ -121,6 +153,11 @@ impl<'a> Meta<'a> {
             size: self.size.as_deref(),
             model: self.model.as_deref(),
             model_hash: self.model_hash.as_deref(),
+            version: self.version.as_deref(),
+            workflow: self.workflow.as_deref(),
+            denoising_strength: self.denoising_strength,
+            remix_of_id: self.remix_of_id,
+            comfy: self.comfy,
             extra: self.extra.into_column().as_deref(),
             at,
         });

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::exact::{fields, fill, float, integer, text};
+use super::exact::{fields, fill, number, text};
 use super::twins::{take_out, twins};
 
 /// A list of resources, and the keys its columns are read from. One key a column, so that the list can be rebuilt.
@@ -84,9 +84,9 @@ impl Source {
         match key {
             "type" => fill(&mut resource.kind, text(value)),
             "hash" => fill(&mut resource.hash, text(value)),
-            "modelVersionId" => fill(&mut resource.model_version_id, integer(value)),
+            "modelVersionId" => number(&mut resource.model_version_id, value),
             _ if key == self.name => fill(&mut resource.name, text(value)),
-            _ if key == self.weight => fill(&mut resource.weight, float(value)),
+            _ if key == self.weight => number(&mut resource.weight, value),
             _ => false,
         }
     }
@@ -141,7 +141,7 @@ mod tests {
                 &["model xl 31e3 - -", "lora a - 1 -"],
                 true,
             ),
-            ("resources", r#"[{"name":"a","weight":"0.5","note":1}]"#, &["- a - - -"], false),
+            ("resources", r#"[{"name":"a","weight":"0.5","note":1}]"#, &["- a - 0.5 -"], false),
             ("resources", r#"[{"name":"a","hash":null}]"#, &["- a - - -"], false),
             ("resources", r#"[{"name":"a"},"b",7,null]"#, &["- a - - -"], false),
             ("resources", "[{}]", &["- - - - -"], true),
@@ -154,7 +154,7 @@ mod tests {
                 &["checkpoint - - - 345685", "lora v1 - 0.65 249861"],
                 true,
             ),
-            ("civitaiResources", r#"[{"name":"a","modelVersionId":"7"}]"#, &["- - - - -"], false),
+            ("civitaiResources", r#"[{"name":"a","modelVersionId":"7"}]"#, &["- - - - 7"], false),
             (
                 "additionalResources",
                 r#"[{"name":"urn:air:sdxl","type":"lora","strength":0.8}]"#,

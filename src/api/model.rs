@@ -24,7 +24,7 @@ object! {
         description: Text<'a> = "description",
         kind: Text<'a> = "type",
         nsfw: bool = "nsfw",
-        nsfw_level: i64 = "nsfwLevel",
+        nsfw_levels: i64 = "nsfwLevel",
         minor: bool = "minor",
         sfw_only: bool = "sfwOnly",
         poi: bool = "poi",
@@ -41,6 +41,8 @@ object! {
         stats: Stats<'a> = "stats",
         tags: TagList<'a> = "tags",
         versions: Objects<Version<'a>> = "modelVersions",
+    } exactly {
+        cosmetic = "cosmetic",
     }
 }
 
@@ -194,7 +196,7 @@ pub(super) fn push_rows(
         description: text(&model.description),
         r#type: text(&model.kind),
         nsfw: model.nsfw,
-        nsfw_level: model.nsfw_level,
+        nsfw_levels: model.nsfw_levels,
         minor: model.minor,
         sfw_only: model.sfw_only,
         poi: model.poi,
@@ -217,10 +219,11 @@ pub(super) fn push_rows(
         rating_count: stats.rating_count,
         rating: stats.rating,
         tipped_amount_count: stats.tipped_amount_count,
-        extra: extra.into_column().as_deref(),
+        cosmetic: model.cosmetic,
+        extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_level), lack, ..Taken::default() })
+    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_levels), lack, ..Taken::default() })
 }
 
 /// Parameters with which the list shows versions that are not public too.

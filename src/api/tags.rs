@@ -71,7 +71,7 @@ fn push_rows(tag: Tag<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) 
         name,
         model_count: tag.model_count,
         link: text(&tag.link),
-        extra: tag.extra.into_column().as_deref(),
+        extra: tag.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
         at: &asked.at,
     });
     Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })

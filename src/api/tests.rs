@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod images;
+mod known;
 mod lists;
 mod lookups;
 

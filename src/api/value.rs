@@ -217,6 +217,13 @@ impl<'de> Accept<'de> for Word<'de> {
 #[derive(Debug, PartialEq)]
 pub(super) struct Instant(pub(super) i64);
 
+impl serde::Serialize for Instant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // One that was read is never out of range, so the default is never taken.
+        serializer.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or_default())
+    }
+}
+
 impl<'de> Accept<'de> for Instant {
     fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
         let parsed = v.parse::<Timestamp>().ok().or_else(|| {

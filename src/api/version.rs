@@ -12,7 +12,7 @@ use super::item::Item;
 use super::object::object;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
-use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
+use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, json_text, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
 object! {
@@ -37,7 +37,8 @@ object! {
         base_model_type: Text<'a> = "baseModelType",
         status: Text<'a> = "status",
         availability: Text<'a> = "availability",
-        nsfw_level: i64 = "nsfwLevel",
+        index: i64 = "index",
+        nsfw_levels: i64 = "nsfwLevel",
         created_at: Instant = "createdAt",
         updated_at: Instant = "updatedAt",
         published_at: Instant = "publishedAt",
@@ -45,12 +46,32 @@ object! {
         download_url: Text<'a> = "downloadUrl",
         stats: VersionStats<'a> = "stats",
         supports_generation: bool = "supportsGeneration",
+        covered: bool = "covered",
         early_access_deadline: Instant = "earlyAccessDeadline",
+        early_access_ends_at: Instant = "earlyAccessEndsAt",
+        early_access_days: i64 = "earlyAccessTimeFrame",
+        paid_access: PaidAccess<'a> = "paidAccess",
+        licensing_fee: f64 = "licensingFee",
         air: Text<'a> = "air",
         usage_control: Text<'a> = "usageControl",
         upload_type: Text<'a> = "uploadType",
+        vae_id: i64 = "vaeId",
+        flags: i64 = "flags",
+        training_status: Text<'a> = "trainingStatus",
         files: Objects<File<'a>> = "files",
         images: Objects<Image<'a>> = "images",
+    } exactly {
+        early_access_config = "earlyAccessConfig",
+        training_details = "trainingDetails",
+        model = "model",
+    }
+}
+
+object! {
+    /// `paidAccess` of a version.
+    PaidAccess {
+        permanent: bool = "permanent",
+        ends_at: Instant = "endsAt",
     }
 }
 
@@ -59,6 +80,7 @@ object! {
     File {
         id: i64 = "id",
         name: Text<'a> = "name",
+        override_name: Text<'a> = "overrideName",
         kind: Text<'a> = "type",
         primary: bool = "primary",
         size_kb: f64 = "sizeKB" | "sizeKb",
@@ -80,6 +102,7 @@ object! {
         size: Text<'a> = "size",
         fp: Text<'a> = "fp",
         quant_type: Text<'a> = "quantType",
+        is_required: bool = "isRequired",
     }
 }
 
@@ -89,18 +112,26 @@ object! {
         id: i64 = "id",
         url: Text<'a> = "url",
         kind: Text<'a> = "type",
-        nsfw: Word<'a> = "nsfw",
+        nsfw_word: Word<'a> = "nsfw",
         nsfw_level: i64 = "nsfwLevel",
         width: i64 = "width",
         height: i64 = "height",
         hash: Text<'a> = "hash",
         has_meta: bool = "hasMeta",
+        has_positive_prompt: bool = "hasPositivePrompt",
+        on_site: bool = "onSite",
+        remix_of_id: i64 = "remixOfId",
+        minor: bool = "minor",
+        poi: bool = "poi",
+        availability: Text<'a> = "availability",
+        flags: i64 = "flags",
     } exactly {
         meta = "meta",
+        metadata = "metadata",
     }
 }
 
-/// `hashes`: algorithm → hash, with whatever is no text kept apart.
+/// `hashes`: algorithm → hash, with whatever is neither text nor null kept apart.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Hashes<'a> {
     texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -116,7 +147,7 @@ impl<'de> Accept<'de> for Hashes<'de> {
         while let Some((Text(algorithm), hash)) = map.next_entry::<Text<'de>, Slot<Text<'de>>>()? {
             match hash {
                 Slot::Value(Text(hash)) => hashes.texts.push((algorithm, hash)),
-                Slot::Null => hashes.extra.add(&algorithm, "null"),
+                Slot::Null => {}
                 Slot::Odd(text) => hashes.extra.add(&algorithm, &text),
             }
         }
@@ -179,7 +210,7 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
 }
 
 /// Appends the rows of a version that was looked up by itself, and returns its id. What it says of its model is no model:
-/// it stays with the version, in `extra`.
+/// it stays with the version.
 ///
 /// # Errors
 /// The reason why no table can take it; then nothing was appended.
@@ -206,12 +237,15 @@ pub(super) fn push(
 ) {
     // `check` has seen the id of every version and file.
     let Some(id) = version.id else { return };
-    let Version { stats, files, images, mut extra, .. } = version;
-    let stats = stats.unwrap_or_default();
+    let Version { stats, paid_access, files, images, mut extra, .. } = version;
+    let (stats, paid_access) = (stats.unwrap_or_default(), paid_access.unwrap_or_default());
     if let Some(other) = version.model_id.filter(|other| *other != model_id) {
         extra.add("modelId", &other.to_string());
     }
     extra.nest("stats", stats.extra);
+    extra.nest("paidAccess", paid_access.extra);
+    let generation = [version.supports_generation, version.covered];
+    let deadline = [version.early_access_deadline, version.early_access_ends_at];
     let mut files = files.map(|files| files.items).unwrap_or_default();
     let mut images = images.map(|images| images.items).unwrap_or_default();
     sieve.sift(&mut files);
@@ -226,13 +260,14 @@ pub(super) fn push(
         id,
         model_id,
         position,
+        index: version.index,
         name: text(&version.name),
         description: text(&version.description),
         base_model: text(&version.base_model),
         base_model_type: text(&version.base_model_type),
         status: text(&version.status),
         availability: text(&version.availability),
-        nsfw_level: version.nsfw_level,
+        nsfw_levels: version.nsfw_levels,
         created_at: version.created_at.map(|at| at.0),
         updated_at: version.updated_at.map(|at| at.0),
         published_at: version.published_at.map(|at| at.0),
@@ -243,14 +278,37 @@ pub(super) fn push(
         thumbs_down_count: stats.thumbs_down_count,
         rating_count: stats.rating_count,
         rating: stats.rating,
-        supports_generation: version.supports_generation,
-        early_access_deadline: version.early_access_deadline.map(|at| at.0),
+        supports_generation: either(generation, "covered", &mut extra),
+        early_access_deadline: either(deadline, "earlyAccessEndsAt", &mut extra).map(|at| at.0),
+        early_access_days: version.early_access_days,
+        early_access_config: version.early_access_config,
+        paid_access_permanent: paid_access.permanent,
+        paid_access_ends_at: paid_access.ends_at.map(|at| at.0),
+        licensing_fee: version.licensing_fee,
         air: text(&version.air),
         usage_control: text(&version.usage_control),
         upload_type: text(&version.upload_type),
-        extra: extra.into_column().as_deref(),
+        vae_id: version.vae_id,
+        flags: version.flags,
+        training_status: text(&version.training_status),
+        training_details: version.training_details,
+        model: version.model,
+        extra: extra.into_column_of(&model_versions::TABLE, &mut into.unknown).as_deref(),
         at,
     });
+}
+
+/// The value of two names of one thing; the second name's is kept in `extra` where both are sent and differ.
+fn either<T: PartialEq + serde::Serialize>([one, other]: [Option<T>; 2], key: &str, extra: &mut Extra) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            if one != other {
+                extra.add(key, &json_text(&other));
+            }
+            Some(one)
+        }
+        (one, other) => one.or(other),
+    }
 }
 
 fn push_file(
@@ -276,8 +334,10 @@ fn push_file(
         id,
         model_id,
         name: text(&file.name),
+        override_name: text(&file.override_name),
         r#type: text(&file.kind),
         is_primary: Some(file.primary.unwrap_or(false)),
+        is_required: metadata.is_required,
         size_kb: file.size_kb,
         format: text(&metadata.format),
         size: text(&metadata.size),
@@ -289,7 +349,7 @@ fn push_file(
         virus_scan_message: text(&file.virus_scan_message),
         scanned_at: file.scanned_at.map(|at| at.0),
         download_url: text(&file.download_url),
-        extra: extra.into_column().as_deref(),
+        extra: extra.into_column_of(&version_files::TABLE, &mut into.unknown).as_deref(),
         at,
     });
 }
@@ -302,14 +362,22 @@ fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, a
         model_id,
         url: text(&image.url),
         r#type: text(&image.kind),
-        nsfw: image.nsfw.as_ref().map(|word| &*word.0),
+        nsfw_word: image.nsfw_word.as_ref().map(|word| &*word.0),
         nsfw_level: image.nsfw_level,
         width: image.width,
         height: image.height,
         hash: text(&image.hash),
         has_meta: image.has_meta,
         meta: image.meta,
-        extra: image.extra.into_column().as_deref(),
+        has_positive_prompt: image.has_positive_prompt,
+        on_site: image.on_site,
+        remix_of_id: image.remix_of_id,
+        minor: image.minor,
+        poi: image.poi,
+        availability: text(&image.availability),
+        flags: image.flags,
+        metadata: image.metadata,
+        extra: image.extra.into_column_of(&version_images::TABLE, &mut into.unknown).as_deref(),
         at,
     });
 }

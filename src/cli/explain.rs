@@ -12,7 +12,7 @@ use crate::table::{self, Table};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// An exit code (`4`), how a walk ended (`cursor_loop`), what became of a download (`early access`), a table (`models`),
-    /// a column (`models.nsfw_level`), or the reason of a reject, in quotes
+    /// a column (`models.nsfw_levels`), or the reason of a reject, in quotes
     #[arg(required = true)]
     word: Vec<String>,
 }

@@ -18,6 +18,7 @@ use crate::dataset::read::read_manifest;
 use crate::dataset::storage::{Disk, Storage as _};
 use crate::dataset::view::Snapshot;
 use crate::engine::doubts::{missing_from, waiting};
+use crate::engine::seen::unknown_keys;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -115,7 +116,7 @@ fn walks(last: &Record) -> String {
 }
 
 /// What the last run saw and doubted, once it is over; until then what the record says is missing. Then where it stopped and
-/// goes on.
+/// goes on, and what no column knows.
 fn verdict(last: &Record, report: &Value) -> String {
     let told = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     let mut lines: Vec<String> = told("seen").chain(told("doubts")).collect();
@@ -126,6 +127,7 @@ fn verdict(last: &Record, report: &Value) -> String {
     let stopped = report["walks"].as_object().into_iter().flatten();
     lines.extend(stopped.filter_map(|(name, walk)| Some(format!("walk `{name}` stopped at {}", unfinished(walk)?))));
     lines.extend(waiting(&last.walks));
+    lines.extend(unknown_keys(&last.walks));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::layout::{PartName, RunId};
 use super::manifest::Manifest;
-pub use super::progress::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why};
+pub use super::progress::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
 use super::seal::{seal, unseal};
 use super::storage::Entry;
 

@@ -52,7 +52,8 @@ pub struct PassSummary {
     /// When the record was made in which all its walks were over; `None` while one is not, and for ever when it was given up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<jiff::Timestamp>,
-    /// Where its walks stood in its last record, by name; of strands that are not over only what tells their pages.
+    /// Where its walks stood in its last record, by name; of strands that are not over only what tells their pages, of unknown
+    /// keys nothing.
     pub walks: BTreeMap<String, Walk>,
 }
 
@@ -97,6 +98,7 @@ impl Manifest {
         let definition = fingerprint(&record.definition.to_string());
         self.definitions.entry(definition.clone()).or_insert_with(|| record.definition.clone());
         let mut walks = record.walks.clone();
+        walks.values_mut().for_each(|walk| walk.unknown.clear());
         for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
             (strand.met, strand.tail, strand.novelty) = Default::default();
         }

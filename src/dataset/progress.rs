@@ -79,10 +79,10 @@ pub struct Walk {
     /// Of a walk over a list that the crawl file holds: values of it that the server shows nothing of, the first
     /// [`TROUBLES_MAX`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub unknown: Vec<String>,
+    pub unknown_values: Vec<String>,
     /// The number of all such values.
     #[serde(skip_serializing_if = "is_none", default)]
-    pub unknown_values: u64,
+    pub unknown_values_count: u64,
     /// What went wrong: the first [`TROUBLES_MAX`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub troubles: Vec<Trouble>,
@@ -97,6 +97,9 @@ pub struct Walk {
     /// the whole list asks for them again.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub holes: Vec<GivenUp>,
+    /// Keys that no column knows, by table: the first [`KEYS_MAX`](crate::table::unknown::KEYS_MAX) of each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unknown: BTreeMap<String, BTreeMap<String, UnknownKey>>,
     /// Of a walk over values: the longest list that is over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub longest: Option<Longest>,
@@ -162,6 +165,28 @@ pub struct Edge {
     pub cursor: Option<String>,
     /// The ids it had.
     pub ids: Vec<i64>,
+}
+
+/// A key that no column knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnknownKey {
+    /// Rows that have it in `extra`.
+    pub rows: u64,
+    /// The walk that met it first, as rows name it.
+    pub walk: String,
+    /// The page of that walk.
+    pub page: u64,
+    /// When that page arrived (milliseconds since 1970).
+    pub at: i64,
+}
+
+impl UnknownKey {
+    /// Takes in the same key as met elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        let first = if other.at < self.at { other } else { &*self };
+        *self = Self { rows: self.rows.saturating_add(other.rows), ..first.clone() };
+    }
 }
 
 /// The longest list of a walk over values.

@@ -204,7 +204,8 @@ impl Book {
         let walk = self.walk(&asked.walk);
         walk.began(now);
         walk.count(asked, &page);
-        walk.note_unknown(&unknown::values(asked, &page));
+        walk.note_unknown_values(&unknown::values(asked, &page));
+        walk.note_unknown_keys(&page, &name, asked.page, at.fetched_at);
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
@@ -262,7 +263,7 @@ impl Book {
     fn end(&mut self, asked: &Asked, end: &End) -> Step {
         let walk = self.walk(&asked.walk);
         if asked.listed && end.why == Why::NotFound {
-            walk.note_unknown(&[&asked.strand]);
+            walk.note_unknown_values(&[&asked.strand]);
         }
         walk.forget(asked);
         walk.end(&asked.strand, end);

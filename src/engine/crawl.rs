@@ -17,7 +17,7 @@ use super::metrics::Metrics;
 use super::monitor::{Event, Monitor};
 use super::pass::Pass;
 use super::report::{Report, Tally};
-use super::seen::seen;
+use super::seen::{seen, unknown_keys};
 use super::stop::Stop;
 use super::strand::Shared;
 use super::thread::Left;
@@ -124,7 +124,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         doubts.extend(claims(&dataset)?);
     }
     let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
-    tally.close(doubts, waiting, seen(crawl, &walks, &known));
+    tally.close(doubts, waiting, seen(crawl, &walks, &known), unknown_keys(&walks));
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         // Whatever becomes of the snapshot, the doubts are told; the run goes on.
         store.write_report(&run, &tally.report())?;

@@ -65,6 +65,8 @@ pub struct Report {
     pub waiting: Vec<String>,
     /// What was seen beside what there is, a sentence each; filled in at the end.
     pub seen: Vec<String>,
+    /// Keys that no column knows, a sentence each; filled in at the end.
+    pub unknown: Vec<String>,
     /// Where each walk of the pass stood at the last commit.
     pub walks: BTreeMap<String, WalkReport>,
 }
@@ -157,6 +159,7 @@ impl Tally {
             doubts: Vec::new(),
             waiting: Vec::new(),
             seen: Vec::new(),
+            unknown: Vec::new(),
             walks: walks.collect(),
         };
         Self { report: Mutex::new(report), began: Instant::now() }
@@ -183,10 +186,11 @@ impl Tally {
         (report.state, report.reason) = (outcome.state(), outcome.reason());
     }
 
-    /// Notes what may be missing, where the next run goes on, and what was seen.
-    pub fn close(&self, doubts: Vec<String>, waiting: Vec<String>, seen: Vec<String>) {
+    /// Notes what may be missing, where the next run goes on, what was seen, and what no column knows.
+    pub fn close(&self, doubts: Vec<String>, waiting: Vec<String>, seen: Vec<String>, unknown: Vec<String>) {
         let mut report = self.lock();
-        (report.doubts, report.waiting, report.seen) = (doubts, waiting, seen);
+        (report.doubts, report.waiting) = (doubts, waiting);
+        (report.seen, report.unknown) = (seen, unknown);
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::doubts::several;
-use crate::dataset::commit::{Longest, Walk};
+use crate::dataset::commit::{Longest, UnknownKey, Walk};
 use crate::definition::Crawl;
+use crate::table::unknown::{KEYS_MAX, OTHERS};
 
 /// The least number of hits after which search engines cut off, unless told otherwise.
 const LONG: u64 = 1000;
@@ -45,10 +46,42 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
     all
 }
 
+/// A sentence for each key that is new, or holds what no column takes, all walks together.
+pub fn unknown_keys(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+    let mut keys: BTreeMap<(&str, &str), UnknownKey> = BTreeMap::new();
+    for (table, met) in walks.values().flat_map(|walk| &walk.unknown) {
+        for (key, met) in met {
+            keys.entry((table, key)).and_modify(|known| known.add(met)).or_insert_with(|| met.clone());
+        }
+    }
+    let told = |((table, key), met): (&(&str, &str), &UnknownKey)| {
+        let rows = several(met.rows, "row");
+        let what = match *key {
+            OTHERS => format!("keys beyond the first {KEYS_MAX} fit no column"),
+            key => format!("`{key}` fits no column"),
+        };
+        format!("{table}: {what}; kept in `extra` of {rows}, first on page {} of walk `{}`", met.page, met.walk)
+    };
+    keys.iter().map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::ENDPOINTS;
+
+    #[test]
+    fn unknown_keys_of_all_walks_are_told_together_with_the_first_page() {
+        let walk = |name: &str, rows, page, at| {
+            let key = UnknownKey { rows, walk: name.to_owned(), page, at };
+            let keys = BTreeMap::from([(String::from("stats.new"), key)]);
+            (name.to_owned(), Walk { unknown: BTreeMap::from([(String::from("models"), keys)]), ..Walk::default() })
+        };
+        let walks = BTreeMap::from([walk("a", 2, 7, 20), walk("b", 3, 5, 10)]);
+        let told = "models: `stats.new` fits no column; kept in `extra` of 5 rows, first on page 5 of walk `b`";
+        assert_eq!(unknown_keys(&walks), [told]);
+        assert_eq!(unknown_keys(&BTreeMap::new()), [""; 0]);
+    }
 
     #[test]
     fn a_list_as_long_as_servers_cut_off_is_named() {

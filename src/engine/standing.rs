@@ -6,9 +6,10 @@ use super::clamp;
 use super::job::{Asked, Came, EDGE, Rest, Step, is_single};
 use crate::api::endpoint::{Next, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, Walk, Why};
+use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
 use crate::dataset::manifest::Met;
 use crate::fetch::{is_masked, printable};
+use crate::table::unknown;
 
 mod bounds;
 
@@ -77,10 +78,10 @@ impl Standing {
     }
 
     /// Notes values of the crawl file's own list, of which the server shows nothing.
-    pub(super) fn note_unknown(&mut self, values: &[&str]) {
-        self.walk.unknown_values += values.len() as u64;
-        let room = TROUBLES_MAX.saturating_sub(self.walk.unknown.len());
-        self.walk.unknown.extend(values.iter().take(room).map(|value| (*value).to_owned()));
+    pub(super) fn note_unknown_values(&mut self, values: &[&str]) {
+        self.walk.unknown_values_count += values.len() as u64;
+        let room = TROUBLES_MAX.saturating_sub(self.walk.unknown_values.len());
+        self.walk.unknown_values.extend(values.iter().take(room).map(|value| (*value).to_owned()));
     }
 
     /// Counts a page that was taken.
@@ -125,6 +126,16 @@ impl Standing {
             self.walk.appeared += page.ids.len() as u64 - repeats;
         }
         self.watch_the_edge(asked, page);
+    }
+
+    /// Notes keys that no column knows, as met on a page that arrived at this instant.
+    pub(super) fn note_unknown_keys(&mut self, page: &Page, walk: &str, number: u64, at: i64) {
+        for (table, key, rows) in page.unknown.iter() {
+            let met = UnknownKey { rows, walk: walk.to_owned(), page: number, at };
+            unknown::add(self.walk.unknown.entry(table.to_owned()).or_default(), key, met.clone(), |known| {
+                known.add(&met);
+            });
+        }
     }
 
     /// In every order but that of age new rows may appear before those a walk has shown: its first page is read once more.

@@ -65,7 +65,7 @@ impl Catalog {
         let mut catalog = Self::default();
         let columns = [
             "type",
-            "nsfw_level",
+            "nsfw_levels",
             "download_count",
             "creator_username",
             "allow_commercial_use",
@@ -99,7 +99,7 @@ impl Catalog {
     }
 
     fn count_models(&mut self, rows: &Rows) -> Result<(), Error> {
-        let (types, levels) = (rows.texts("type")?, rows.integers("nsfw_level")?);
+        let (types, levels) = (rows.texts("type")?, rows.integers("nsfw_levels")?);
         for (kind, mask) in types.iter().zip(levels) {
             let level = mask.and_then(|mask| u64::try_from(mask).ok()?.checked_ilog2());
             let level = level.map_or(LEVELS.len() - 1, |bit| (bit as usize).min(LEVELS.len() - 2));

@@ -25,6 +25,8 @@ pub(super) struct Health {
     pub(super) doubts: Vec<String>,
     /// Where the next run goes on, as the last run tells it.
     pub(super) waiting: Vec<String>,
+    /// Keys that no column knows, as the last run tells them.
+    pub(super) unknown: Vec<String>,
     /// How many things of each table are not gone.
     pub(super) there: BTreeMap<&'static str, u64>,
 }
@@ -107,7 +109,7 @@ impl Health {
             let told = report[key].as_array().into_iter().flatten();
             told.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        (self.doubts, self.waiting) = (sentences("doubts"), sentences("waiting"));
+        (self.doubts, self.waiting, self.unknown) = (sentences("doubts"), sentences("waiting"), sentences("unknown"));
         self.runs.push(Run {
             began_at: text("began_at"),
             state: text("state").replace('_', " "),

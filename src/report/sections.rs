@@ -233,6 +233,10 @@ pub(super) fn health(health: &Health) -> Markup {
                 h3 { "Where the next run goes on" }
                 ul.doubts { @for place in &health.waiting { li { (foreign(place)) } } }
             }
+            @if !health.unknown.is_empty() {
+                h3 { "What fits no column" }
+                ul.doubts { @for key in &health.unknown { li { (foreign(key)) } } }
+            }
         }
     }
 }

@@ -68,11 +68,14 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
     let (kilobytes, eighths) = kept.map_or((kilobytes, eighths), |bytes| (bytes / 1024, bytes % 1024 / 128));
     let _ = write!(json.out, "{kilobytes}.{:03}", eighths * 125);
     json.text("name", &format!("file_{}_{}.safetensors", version, random.below(1000)));
-    json.raw("overrideName", "null");
+    match file.id % 7 {
+        0 => json.text("overrideName", &format!("renamed {}.safetensors", file.id)),
+        _ => json.raw("overrideName", "null"),
+    }
     json.text("type", file.kind);
     scans(&mut random, entry, file.shape, oddity, json);
     let (size, fp) = (random.pick(&["full", "pruned"]), random.pick(&["fp16", "fp32", "bf16", "fp8"]));
-    metadata(&mut random, (format, size, fp), file.shape, oddity, json);
+    metadata(&mut random, (format, size, fp), file, oddity, json);
     hashes(&mut random, sha256(seed, file.id).as_deref(), json);
     let base = format!("https://civitai.com/api/download/models/{version}");
     if file.primary {
@@ -110,7 +113,7 @@ fn scans(random: &mut Random, entry: &Entry, shape: Shape, oddity: &Oddity, json
 fn metadata(
     random: &mut Random,
     (format, size, fp): (&str, &str, &str),
-    shape: Shape,
+    file: File<'_>,
     oddity: &Oddity,
     json: &mut Writer,
 ) {
@@ -123,11 +126,11 @@ fn metadata(
         json.raw("size", "null");
         json.raw("fp", "null");
     }
-    if format == "GGUF" && shape == Shape::Item {
+    if format == "GGUF" && file.shape == Shape::Item {
         json.text("quantType", "Q8_0");
     }
-    if oddity.odd && shape == Shape::Item {
-        json.flag("isRequired", true);
+    if file.shape == Shape::Item {
+        json.raw("isRequired", if file.kind == "VAE" { "true" } else { "null" });
     }
     json.close('}');
 }

@@ -52,16 +52,17 @@ pub(super) fn of_item(table: ImageTable, item: &str, lines: &mut String) -> serd
 }
 
 fn image_row(image: &Object<'_>) -> Value {
-    let stats = image.object("stats");
+    let (stats, thumbnail) = (image.object("stats"), image.object("thumbnail"));
     json!({
         "id": image.int("id"), "url": image.text("url"), "type": image.text("type"), "width": image.int("width"),
         "height": image.int("height"), "hash": image.text("hash"), "nsfw": image.flag("nsfw"),
-        "nsfw_level": image.text("nsfwLevel"), "browsing_level": image.int("browsingLevel"),
+        "nsfw_word": image.text("nsfwLevel"), "nsfw_level": image.int("browsingLevel"),
         "created_at": image.date("createdAt"), "post_id": image.int("postId"), "username": image.text("username"),
         "base_model": image.text("baseModel"), "cry_count": stats.int("cryCount"),
         "laugh_count": stats.int("laughCount"), "like_count": stats.int("likeCount"),
         "dislike_count": stats.int("dislikeCount"), "heart_count": stats.int("heartCount"),
-        "comment_count": stats.int("commentCount"),
+        "comment_count": stats.int("commentCount"), "thumbnail_url": thumbnail.text("url"),
+        "thumbnail_width": thumbnail.int("width"), "thumbnail_height": thumbnail.int("height"),
     })
 }
 
@@ -76,11 +77,16 @@ fn meta<'a>(image: &Object<'a>) -> Option<Object<'a>> {
 }
 
 fn meta_row(image: &Object<'_>, meta: &Object<'_>) -> Value {
+    let first = |one: Value, other: Value| if one.is_null() { other } else { one };
     json!({
         "image_id": image.int("id"), "prompt": string(meta, "prompt"),
-        "negative_prompt": string(meta, "negativePrompt"), "seed": meta.int("seed"), "steps": meta.int("steps"),
-        "sampler": string(meta, "sampler"), "cfg_scale": exact(meta, "cfgScale"), "clip_skip": meta.int("clipSkip"),
+        "negative_prompt": string(meta, "negativePrompt"), "seed": whole(meta, "seed"), "steps": whole(meta, "steps"),
+        "sampler": string(meta, "sampler"), "cfg_scale": number(meta, "cfgScale"),
+        "clip_skip": first(whole(meta, "clipSkip"), whole(meta, "Clip skip")),
         "size": string(meta, "Size"), "model": string(meta, "Model"), "model_hash": string(meta, "Model hash"),
+        "version": string(meta, "Version"), "workflow": string(meta, "workflow"),
+        "denoising_strength": first(number(meta, "Denoising strength"), number(meta, "denoise")),
+        "remix_of_id": whole(&meta.object("extra"), "remixOfId"), "comfy": meta.json("comfy"),
     })
 }
 
@@ -92,13 +98,33 @@ fn string(object: &Object<'_>, key: &str) -> Value {
     }
 }
 
-/// A number that a double holds with all its digits.
-fn exact(object: &Object<'_>, key: &str) -> Value {
-    let value = object.float(key);
-    let printed = value.as_f64().map(|number| number.to_string());
-    let sent = object.raw(key).map_or("", |raw| raw.get());
-    let sent = if sent.contains('.') { sent.trim_end_matches('0').trim_end_matches('.') } else { sent };
-    if printed.as_deref() == Some(sent) { value } else { Value::Null }
+/// A number, or a text that is one, as it was written without blanks around it.
+fn written(object: &Object<'_>, key: &str) -> Option<String> {
+    let text = match object.value(key) {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(_) => object.raw(key)?.get().to_owned(),
+        _ => return None,
+    };
+    let digits = text.chars().any(|c| c.is_ascii_digit());
+    (digits && text.chars().all(|c| "0123456789+-.eE".contains(c))).then_some(text)
+}
+
+/// A number of at most 15 significant digits, which every double holds, or one that a double holds with all its digits.
+fn number(object: &Object<'_>, key: &str) -> Value {
+    let Some(text) = written(object, key) else { return Value::Null };
+    let Ok(number) = text.parse::<f64>() else { return Value::Null };
+    let mantissa: String = text.to_lowercase().split('e').take(1).collect();
+    let mantissa = mantissa.replace(['+', '-', '.'], "");
+    let short = mantissa.trim_start_matches('0').len() <= 15;
+    let zeros = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if short || number.to_string() == zeros { json!(number) } else { Value::Null }
+}
+
+/// A whole number of 64 bits, with or without a point and zeros.
+fn whole(object: &Object<'_>, key: &str) -> Value {
+    let exact = written(object, key).and_then(|text| text.parse::<i64>().ok());
+    let number = || number(object, key).as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    exact.or_else(|| number().map(|number| number as i64)).map_or(Value::Null, Value::from)
 }
 
 /// What the four lists name, counted through in this order.
@@ -129,8 +155,8 @@ fn resource_row(source: &str, resource: &Object<'_>) -> Value {
     json!({
         "source": source, "type": string(resource, "type"),
         "name": first(["name", "modelVersionName"], &|key| string(resource, key)),
-        "hash": string(resource, "hash"), "weight": first(["weight", "strength"], &|key| exact(resource, key)),
-        "model_version_id": resource.int("modelVersionId"),
+        "hash": string(resource, "hash"), "weight": first(["weight", "strength"], &|key| number(resource, key)),
+        "model_version_id": whole(resource, "modelVersionId"),
     })
 }
 
@@ -156,7 +182,8 @@ mod tests {
             ("{\"seed\":5,\"meta\":1}", Some(json!(5))),
             ("{\"id\":1,\"meta\":{\"seed\":6}}", Some(json!(6))),
             ("{\"seed\":18446744073709551615}", Some(Value::Null)),
-            ("{\"seed\":\"7\"}", Some(Value::Null)),
+            ("{\"seed\":\"7\"}", Some(json!(7))),
+            ("{\"seed\":\"seven\"}", Some(Value::Null)),
             ("{\"id\":1,\"meta\":null}", Some(Value::Null)),
             ("null", None),
         ] {
@@ -167,9 +194,13 @@ mod tests {
 
     #[test]
     fn a_number_too_long_for_a_double_is_no_number() {
-        for (sent, read) in
-            [("7", json!(7.0)), ("7.50", json!(7.5)), ("12345678901234567890123", Value::Null), ("\"7\"", Value::Null)]
-        {
+        for (sent, read) in [
+            ("7", json!(7.0)),
+            ("7.50", json!(7.5)),
+            ("12345678901234567890123", Value::Null),
+            ("\"7\"", json!(7.0)),
+            ("\"1e3\"", json!(1000.0)),
+        ] {
             let item = format!("{{\"id\":1,\"meta\":{{\"cfgScale\":{sent}}}}}");
             assert_eq!(rows(ImageTable::Meta, &item)[0]["cfg_scale"], read, "{sent}");
         }

@@ -68,7 +68,7 @@ fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut
     (0..random.below(4)).for_each(|_| json.item(&words::phrase(&mut random)));
     json.close(']');
     json.text("baseModel", version::base_model(generator.seed, entry, position));
-    json.int("earlyAccessTimeFrame", 0);
+    json.int("earlyAccessTimeFrame", id % 16);
     json.raw("description", if random.chance(550) { "null" } else { "\"<p>First version.</p>\"" });
     json.open_at("stats", '{');
     json.int("downloadCount", entry.downloads / u32::from(entry.versions));

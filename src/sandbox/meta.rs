@@ -75,8 +75,12 @@ fn webui(random: &mut Random, json: &mut Writer) {
     }
     json.text("Model hash", if random.chance(20) { "" } else { &hash });
     match random.below(10) {
-        0..4 => json.text("Clip skip", "2"),
-        4..7 => json.int("clipSkip", 2),
+        0..4 => json.text("Clip skip", random.pick(&["2", "2", "1", "2.0", " 2"])),
+        4..6 => json.int("clipSkip", 2),
+        6 => {
+            json.int("clipSkip", 1);
+            json.text("Clip skip", "1");
+        }
         7 => json.text("\\\"add_detail", "1\""),
         8 => json.text("", ""),
         _ => {}
@@ -84,7 +88,7 @@ fn webui(random: &mut Random, json: &mut Writer) {
     hashes(random, &hash, json);
     resources(random, &hash, json);
     json.text("Version", "v1.9.4");
-    json.text("Denoising strength", "0.35");
+    json.text("Denoising strength", random.pick(&["0.35", "0.4", "1", "0.50"]));
     json.raw("ControlNet 0", "{\"Module\":\"canny\",\"Weight\":\"0.75\",\"Pixel Perfect\":\"True\"}");
 }
 
@@ -199,8 +203,23 @@ fn odd_keys(random: &mut Random, json: &mut Writer) {
 
 /// Known keys holding what nobody expects in them.
 fn odd_values(random: &mut Random, json: &mut Writer) {
-    let odd = ["null", "[]", "{\"a\":1}", "true", "\"\"", "12345678901234567890123", "0.1"];
-    let keys = ["prompt", "negativePrompt", "seed", "steps", "sampler", "cfgScale", "clipSkip", "Size", "Model"];
+    let odd = [
+        "null",
+        "[]",
+        "{\"a\":1}",
+        "true",
+        "\"\"",
+        "12345678901234567890123",
+        "0.1",
+        "\"007\"",
+        "\"1e3\"",
+        "\" 30\"",
+        "20.0",
+        "\"7,5\"",
+        "\"inf\"",
+    ];
+    let keys =
+        ["prompt", "negativePrompt", "seed", "steps", "sampler", "cfgScale", "clipSkip", "Size", "Model", "extra"];
     for key in keys {
         json.raw(key, random.pick(&odd));
     }

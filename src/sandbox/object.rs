@@ -66,6 +66,12 @@ impl<'a> Object<'a> {
         ms.map_or(Value::Null, |ms| Value::from(dates::iso(ms)))
     }
 
+    /// The text as it was sent; null when there is none.
+    pub(super) fn json(&self, key: &str) -> Value {
+        let sent = self.raw(key).map(RawValue::get).filter(|text| *text != "null");
+        sent.map_or(Value::Null, Value::from)
+    }
+
     /// A list of texts; null when there is no list.
     pub(super) fn texts(&self, key: &str) -> Value {
         match self.value(key) {

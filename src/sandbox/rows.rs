@@ -104,7 +104,7 @@ fn model_row(model: &Object<'_>) -> Value {
     let (stats, creator) = (model.object("stats"), model.object("creator"));
     json!({
         "id": model.int("id"), "name": model.text("name"), "description": model.text("description"),
-        "type": model.text("type"), "nsfw": model.flag("nsfw"), "nsfw_level": model.int("nsfwLevel"),
+        "type": model.text("type"), "nsfw": model.flag("nsfw"), "nsfw_levels": model.int("nsfwLevel"),
         "minor": model.flag("minor"), "sfw_only": model.flag("sfwOnly"), "poi": model.flag("poi"),
         "mode": model.text("mode"), "availability": model.text("availability"), "user_id": model.int("userId"),
         "creator_username": creator.text("username"), "creator_image": creator.text("image"),
@@ -116,6 +116,7 @@ fn model_row(model: &Object<'_>) -> Value {
         "thumbs_up_count": stats.int("thumbsUpCount"), "thumbs_down_count": stats.int("thumbsDownCount"),
         "comment_count": stats.int("commentCount"), "rating_count": stats.int("ratingCount"),
         "rating": stats.float("rating"), "tipped_amount_count": stats.int("tippedAmountCount"),
+        "cosmetic": model.json("cosmetic"),
     })
 }
 
@@ -140,19 +141,26 @@ fn tags(model: &Object<'_>) -> Vec<Value> {
 }
 
 fn version_row(model: &Value, position: &Value, version: &Object<'_>) -> Value {
-    let stats = version.object("stats");
+    let (stats, paid) = (version.object("stats"), version.object("paidAccess"));
+    let first = |one: Value, other: Value| if one.is_null() { other } else { one };
+    let deadline = first(version.date("earlyAccessDeadline"), version.date("earlyAccessEndsAt"));
     json!({
-        "id": version.int("id"), "model_id": model, "position": position, "name": version.text("name"),
+        "id": version.int("id"), "model_id": model, "position": position, "index": version.int("index"), "name": version.text("name"),
         "description": version.text("description"), "base_model": version.text("baseModel"),
         "base_model_type": version.text("baseModelType"), "status": version.text("status"),
-        "availability": version.text("availability"), "nsfw_level": version.int("nsfwLevel"),
+        "availability": version.text("availability"), "nsfw_levels": version.int("nsfwLevel"),
         "created_at": version.date("createdAt"), "updated_at": version.date("updatedAt"),
         "published_at": version.date("publishedAt"), "trained_words": version.texts("trainedWords"),
         "download_url": version.text("downloadUrl"), "download_count": stats.int("downloadCount"),
         "thumbs_up_count": stats.int("thumbsUpCount"), "thumbs_down_count": stats.int("thumbsDownCount"),
         "rating_count": stats.int("ratingCount"), "rating": stats.float("rating"),
-        "supports_generation": version.flag("supportsGeneration"),
-        "early_access_deadline": version.date("earlyAccessDeadline"), "air": version.text("air"),
+        "supports_generation": first(version.flag("supportsGeneration"), version.flag("covered")),
+        "early_access_deadline": deadline, "early_access_days": version.int("earlyAccessTimeFrame"),
+        "early_access_config": version.json("earlyAccessConfig"), "paid_access_permanent": paid.flag("permanent"),
+        "paid_access_ends_at": paid.date("endsAt"), "licensing_fee": version.float("licensingFee"),
+        "vae_id": version.int("vaeId"), "flags": version.int("flags"),
+        "training_status": version.text("trainingStatus"), "training_details": version.json("trainingDetails"),
+        "model": version.json("model"), "air": version.text("air"),
         "usage_control": version.text("usageControl"), "upload_type": version.text("uploadType"),
     })
 }
@@ -161,6 +169,7 @@ fn file_row(model: &Value, version: &Object<'_>, file: &Object<'_>) -> Value {
     let metadata = file.object("metadata");
     json!({
         "version_id": version.int("id"), "id": file.int("id"), "model_id": model, "name": file.text("name"),
+        "override_name": file.text("overrideName"), "is_required": metadata.flag("isRequired"),
         "type": file.text("type"), "is_primary": file.value("primary") == true, "size_kb": file.float("sizeKB"),
         "format": metadata.text("format"), "size": metadata.text("size"), "fp": metadata.text("fp"),
         "quant_type": metadata.text("quantType"), "pickle_scan_result": file.text("pickleScanResult"),
@@ -171,12 +180,14 @@ fn file_row(model: &Value, version: &Object<'_>, file: &Object<'_>) -> Value {
 }
 
 fn image_row(model: &Value, version: &Object<'_>, position: usize, image: &Object<'_>) -> Value {
-    let meta = image.raw("meta").map(|raw| raw.get()).filter(|text| *text != "null");
     json!({
         "version_id": version.int("id"), "position": position, "image_id": image_id(image), "model_id": model,
-        "url": image.text("url"), "type": image.text("type"), "nsfw": image.text("nsfw"),
+        "url": image.text("url"), "type": image.text("type"), "nsfw_word": image.text("nsfw"),
         "nsfw_level": image.int("nsfwLevel"), "width": image.int("width"), "height": image.int("height"),
-        "hash": image.text("hash"), "has_meta": image.flag("hasMeta"), "meta": meta,
+        "hash": image.text("hash"), "has_meta": image.flag("hasMeta"), "meta": image.json("meta"),
+        "has_positive_prompt": image.flag("hasPositivePrompt"), "on_site": image.flag("onSite"),
+        "remix_of_id": image.int("remixOfId"), "minor": image.flag("minor"), "poi": image.flag("poi"),
+        "availability": image.text("availability"), "flags": image.int("flags"), "metadata": image.json("metadata"),
     })
 }
 

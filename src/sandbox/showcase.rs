@@ -69,14 +69,17 @@ fn image(random: &mut Random, id: u32, level: u8, detail: bool, oddity: &Oddity,
         json.int("id", id);
     }
     common(random, id, level, oddity, json);
-    json.flag("minor", false);
-    json.flag("poi", false);
+    json.flag("minor", id.is_multiple_of(83));
+    json.flag("poi", id.is_multiple_of(89));
     if !oddity.missing {
         json.flag("hasMeta", random.chance(800));
     }
     json.flag("hasPositivePrompt", random.chance(700));
     json.flag("onSite", random.chance(200));
-    json.raw("remixOfId", "null");
+    match id % 17 {
+        0 => json.int("remixOfId", id / 2),
+        _ => json.raw("remixOfId", "null"),
+    }
     if oddity.odd {
         json.raw("futureImageField", "0.5");
     }

@@ -13,7 +13,7 @@ const LEVELS: &[(i64, &str)] = &[(32, "Blocked"), (16, "XXX"), (8, "X"), (4, "R"
 pub(super) fn models_by_type_and_level(tables: &Tables<'_>) -> Vec<Row> {
     let mut rows = tables.rows("models");
     for row in &mut rows {
-        let mask = row["nsfw_level"].as_i64().unwrap_or_default();
+        let mask = row["nsfw_levels"].as_i64().unwrap_or_default();
         let level = LEVELS.iter().find(|(bit, _)| mask & bit != 0).map(|(_, name)| *name);
         row.insert(String::from("level"), json!(level));
     }

@@ -67,6 +67,14 @@ pub(super) fn render_all(generator: &Generator, entry: &Entry, view: View, oddit
     json.close(']');
 }
 
+/// Appends the version that is its VAE, where it has one.
+fn vae(version: u32, json: &mut Writer) {
+    match version % 11 {
+        0 => json.int("vaeId", version / 2),
+        _ => json.raw("vaeId", "null"),
+    }
+}
+
 /// One version and what its rendering depends on.
 pub(super) struct Version<'a> {
     pub(super) generator: &'a Generator,
@@ -99,7 +107,7 @@ impl Version<'_> {
         json.int("nsfwLevel", self.entry.level);
         let published = self.common(json);
         if !self.view.detail && !self.oddity.missing {
-            json.raw("vaeId", "null");
+            vae(id, json);
         }
         if !self.public {
             json.text("earlyAccessDeadline", &dates::iso(published + EARLY));
@@ -167,8 +175,13 @@ impl Version<'_> {
             return;
         }
         json.open_at("paidAccess", '{');
-        json.flag("permanent", false);
-        json.text("endsAt", &dates::iso(published + EARLY));
+        // Some are to be paid for for ever.
+        let permanent = version_id(self.entry, self.position).is_multiple_of(5);
+        json.flag("permanent", permanent);
+        match permanent {
+            true => json.raw("endsAt", "null"),
+            false => json.text("endsAt", &dates::iso(published + EARLY)),
+        }
         json.close('}');
     }
 

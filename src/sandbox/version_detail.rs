@@ -10,6 +10,9 @@ use super::random::{Random, Stream};
 use super::showcase;
 use super::version::{self, Version};
 
+const TRAINING: &str =
+    "{\"type\":\"Character\",\"params\":{\"engine\":\"kohya\",\"unetLR\":0.0005},\"baseModel\": \"sdxl\"}";
+
 /// Appends the version.
 pub(super) fn render(generator: &Generator, entry: &Entry, position: u8, json: &mut Writer) {
     let oddity = Oddity::of(generator.seed, entry.id, generator.traps);
@@ -25,9 +28,10 @@ pub(super) fn render(generator: &Generator, entry: &Entry, position: u8, json: &
     let published = shown.common(json);
     let mut random = Random::new(generator.seed, Stream::Version, u64::from(id) << 1 | 1 << 40);
     json.text("updatedAt", &dates::iso(published + i64::from(random.below(40 * 86_400_000))));
-    json.raw("trainingStatus", "null");
-    json.raw("trainingDetails", "null");
-    json.text("uploadType", if random.chance(100) { "Trained" } else { "Created" });
+    let trained = random.chance(100);
+    json.raw("trainingStatus", if trained { "\"Approved\"" } else { "null" });
+    json.raw("trainingDetails", if trained { TRAINING } else { "null" });
+    json.text("uploadType", if trained { "Trained" } else { "Created" });
     let controls = ["Download", "Generation", "InternalGeneration", "ExternalGeneration"];
     json.text("usageControl", if random.chance(950) { "Download" } else { random.pick(&controls) });
     json.raw("licensingFee", if random.chance(30) { "0.25" } else { "null" });

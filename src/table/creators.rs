@@ -7,5 +7,5 @@ table! {
     model_count: Int, "Models of the creator; null when there are none.";
     link: Long, "Link to the list of the creator's models.";
     image: Long, "Link to the creator's picture.";
-    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+    extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub mod column;
 pub mod snapshot;
+pub mod unknown;
 
 /// A table's declaration.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub struct Provenance<'a> {
 }
 
 /// Columns beside counters that may differ although the thing is the same.
-const PASSING: &[&str] = &["rating", "position", "extra", "pass", "walk", "page", "fetched_at"];
+const PASSING: &[&str] = &["rating", "position", "index", "extra", "pass", "walk", "page", "fetched_at"];
 
 impl Table {
     /// Every column, provenance last, in the order of the files.
@@ -177,6 +178,8 @@ macro_rules! tables {
         #[derive(Debug, Default)]
         pub struct Tables {
             $(#[doc = concat!("Rows of `", stringify!($name), "`.")] pub $name: $name::Builder,)*
+            /// Keys of the page being read that no column knows.
+            pub unknown: unknown::Unknown,
         }
 
         impl Tables {

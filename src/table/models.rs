@@ -8,7 +8,7 @@ table! {
     description: Long, "HTML, as the creator wrote it.";
     r#type: Text, "Checkpoint, LORA, TextualInversion, ... (an open list).";
     nsfw: Bool, "Flagged as mature by its creator.";
-    nsfw_level: Int, "Bit mask of the levels it shows: PG 1, PG13 2, R 4, X 8, XXX 16, Blocked 32.";
+    nsfw_levels: Int, "Bit mask of the levels it shows: PG 1, PG13 2, R 4, X 8, XXX 16, Blocked 32.";
     minor: Bool, "Flagged as depicting a minor.";
     sfw_only: Bool, "May only be used for safe content.";
     poi: Bool, "Depicts a real person.";
@@ -31,5 +31,6 @@ table! {
     rating_count: Int, "Ratings (2023 and before).";
     rating: Float, "Mean rating, 0 to 5 (2023 and before).";
     tipped_amount_count: Int, "Buzz tipped; null when the creator hides it.";
-    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+    cosmetic: Long, "The frame it is shown in on the site, as JSON text.";
+    extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

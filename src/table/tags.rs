@@ -6,5 +6,5 @@ table! {
     name: Name, "The tag's name.";
     model_count: Int, "Models with this tag (2023 and before).";
     link: Long, "Link to the list of its models, not encoded.";
-    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+    extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

@@ -7,8 +7,10 @@ table! {
     id: Id, "The file's id; a file shared by versions (a VAE) is listed by each.";
     model_id: Id, "The model of that version.";
     name: Long, "File name.";
+    override_name: Long, "File name that its creator gave it.";
     r#type: Text, "Model, Pruned Model, VAE, Config, Training Data, ... (an open list).";
     is_primary: Bool, "The file a plain download gives.";
+    is_required: Bool, "The version cannot be used without it.";
     size_kb: Float, "Size in KB of 1024 bytes.";
     format: Text, "SafeTensor, PickleTensor, GGUF, Diffusers, ONNX, ...";
     size: Text, "full or pruned.";
@@ -20,5 +22,5 @@ table! {
     virus_scan_message: Text, "What the virus scan found.";
     scanned_at: Time, "When it was scanned.";
     download_url: Long, "Where it is downloaded.";
-    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+    extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

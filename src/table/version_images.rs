@@ -9,12 +9,20 @@ table! {
     model_id: Id, "The model of that version.";
     url: Long, "Link to the image.";
     r#type: Text, "image, video or audio.";
-    nsfw: Text, "Level by its old name (None, Soft, Mature, X) or true/false; before 2024.";
+    nsfw_word: Text, "Level by its old name: None, Soft, Mature or X, or true/false; before 2024.";
     nsfw_level: Int, "Level bit: PG 1, PG13 2, R 4, X 8, XXX 16, Blocked 32.";
     width: Int, "Width in pixels.";
     height: Int, "Height in pixels.";
     hash: Long, "BlurHash.";
     has_meta: Bool, "Whether generation data exists.";
     meta: Long, "Generation data as JSON text, exactly as sent; null in today's lists.";
-    extra: Long, "JSON object of the fields no column takes; null when there are none.";
+    has_positive_prompt: Bool, "Whether a prompt exists.";
+    on_site: Bool, "Made with the site's generator.";
+    remix_of_id: Link, "The image it was made from.";
+    minor: Bool, "Flagged as depicting a minor.";
+    poi: Bool, "Depicts a real person.";
+    availability: Text, "Public, Unsearchable, Private or EarlyAccess; only from look-ups.";
+    flags: Int, "Bit mask of the server's own marks; only from look-ups.";
+    metadata: Long, "What the server knows of the file, as JSON text: size in bytes, width, height, hash; only from look-ups.";
+    extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

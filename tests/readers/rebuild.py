@@ -4,8 +4,8 @@
     rebuild.py DATASET FILE     compares with the items of a JSON-lines file, wherever in the dataset they are
 
 Every value of every item must be in a column or in `extra`, and nothing may be there that was not sent. Equal are: a null
-or empty container and its absence where a column or table stands for it, the forms of `allowCommercialUse`, a tag and an
-object with that name, a text column and the number that was sent, times of one instant. Key order is free.
+or empty container and its absence where a column or table stands for it, the forms of `allowCommercialUse`, the names of
+`supportsGeneration` and `earlyAccessDeadline`, a tag and an object with that name, a text column and the number that was sent, times of one instant. Key order is free.
 Prints what differs; exit code 1 when anything does.
 """
 
@@ -21,11 +21,12 @@ import pyarrow.parquet
 from dataset import KEYS, end, parts
 
 SHOWN = 20
+OF_IMAGES = ["image_meta", "image_resources", "image_model_versions", "image_tags"]
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Where each column's value stands in the server's JSON.
 MODEL = {
-    "name": "name", "description": "description", "type": "type", "nsfw": "nsfw", "nsfwLevel": "nsfw_level",
+    "name": "name", "description": "description", "type": "type", "nsfw": "nsfw", "nsfwLevel": "nsfw_levels",
     "minor": "minor", "sfwOnly": "sfw_only", "poi": "poi", "mode": "mode", "availability": "availability",
     "userId": "user_id", "creator.username": "creator_username", "creator.image": "creator_image",
     "supportsGeneration": "supports_generation", "allowNoCredit": "allow_no_credit",
@@ -34,27 +35,57 @@ MODEL = {
     "stats.downloadCount": "download_count", "stats.favoriteCount": "favorite_count",
     "stats.thumbsUpCount": "thumbs_up_count", "stats.thumbsDownCount": "thumbs_down_count",
     "stats.commentCount": "comment_count", "stats.ratingCount": "rating_count", "stats.rating": "rating",
-    "stats.tippedAmountCount": "tipped_amount_count",
+    "stats.tippedAmountCount": "tipped_amount_count", "cosmetic": "cosmetic",
 }
 VERSION = {
     "name": "name", "description": "description", "baseModel": "base_model", "baseModelType": "base_model_type",
-    "status": "status", "availability": "availability", "nsfwLevel": "nsfw_level", "createdAt": "created_at",
+    "status": "status", "availability": "availability", "nsfwLevel": "nsfw_levels", "createdAt": "created_at",
     "updatedAt": "updated_at", "publishedAt": "published_at", "trainedWords": "trained_words",
     "downloadUrl": "download_url", "stats.downloadCount": "download_count", "stats.thumbsUpCount": "thumbs_up_count",
     "stats.thumbsDownCount": "thumbs_down_count", "stats.ratingCount": "rating_count", "stats.rating": "rating",
     "supportsGeneration": "supports_generation", "earlyAccessDeadline": "early_access_deadline", "air": "air",
-    "usageControl": "usage_control", "uploadType": "upload_type",
+    "usageControl": "usage_control", "uploadType": "upload_type", "index": "index", "vaeId": "vae_id", "flags": "flags",
+    "earlyAccessTimeFrame": "early_access_days", "earlyAccessConfig": "early_access_config",
+    "paidAccess.permanent": "paid_access_permanent", "paidAccess.endsAt": "paid_access_ends_at",
+    "licensingFee": "licensing_fee", "trainingStatus": "training_status", "trainingDetails": "training_details",
+    "model": "model",
 }
 FILE = {
-    "name": "name", "type": "type", "sizeKB": "size_kb", "metadata.format": "format", "metadata.size": "size",
-    "metadata.fp": "fp", "metadata.quantType": "quant_type", "pickleScanResult": "pickle_scan_result",
+    "name": "name", "overrideName": "override_name", "type": "type", "sizeKB": "size_kb", "metadata.format": "format", "metadata.size": "size",
+    "metadata.fp": "fp", "metadata.quantType": "quant_type", "metadata.isRequired": "is_required", "pickleScanResult": "pickle_scan_result",
     "pickleScanMessage": "pickle_scan_message", "virusScanResult": "virus_scan_result",
     "virusScanMessage": "virus_scan_message", "scannedAt": "scanned_at", "downloadUrl": "download_url",
 }
 IMAGE = {
-    "url": "url", "type": "type", "nsfw": "nsfw", "nsfwLevel": "nsfw_level", "width": "width", "height": "height",
-    "hash": "hash", "hasMeta": "has_meta",
+    "url": "url", "type": "type", "nsfw": "nsfw_word", "nsfwLevel": "nsfw_level", "width": "width", "height": "height",
+    "hash": "hash", "hasMeta": "has_meta", "hasPositivePrompt": "has_positive_prompt", "onSite": "on_site",
+    "remixOfId": "remix_of_id", "minor": "minor", "poi": "poi", "availability": "availability", "flags": "flags",
+    "metadata": "metadata", "meta": "meta",
 }
+PICTURE = {
+    "url": "url", "type": "type", "width": "width", "height": "height", "hash": "hash", "nsfw": "nsfw",
+    "nsfwLevel": "nsfw_word", "browsingLevel": "nsfw_level", "createdAt": "created_at", "postId": "post_id",
+    "username": "username", "baseModel": "base_model", "stats.cryCount": "cry_count", "stats.laughCount": "laugh_count",
+    "stats.likeCount": "like_count", "stats.dislikeCount": "dislike_count", "stats.heartCount": "heart_count",
+    "stats.commentCount": "comment_count", "thumbnail.url": "thumbnail_url", "thumbnail.width": "thumbnail_width",
+    "thumbnail.height": "thumbnail_height",
+}
+META = {
+    "prompt": "prompt", "negativePrompt": "negative_prompt", "seed": "seed", "steps": "steps", "sampler": "sampler",
+    "cfgScale": "cfg_scale", "clipSkip": "clip_skip", "Size": "size", "Model": "model", "Model hash": "model_hash",
+    "Version": "version", "workflow": "workflow", "Denoising strength": "denoising_strength", "comfy": "comfy",
+}
+# Other spellings of a key: while one of them is in `extra`, the column does not count.
+SPELLINGS = {"clipSkip": "Clip skip", "Denoising strength": "denoise"}
+# The lists of resources, and where the columns `name` and `weight` come from.
+SOURCES = {
+    "resources": ("name", "weight"), "civitaiResources": ("modelVersionName", "weight"),
+    "additionalResources": ("name", "strength"),
+}
+# Columns that hold JSON text.
+JSON = {"cosmetic", "early_access_config", "training_details", "model", "metadata", "meta"}
+# Names of one thing.
+ALSO = {"covered": "supportsGeneration", "earlyAccessEndsAt": "earlyAccessDeadline"}
 
 
 def read_json(text):
@@ -83,7 +114,7 @@ def unfold(row, columns):
     item = read_json(row["extra"]) if row["extra"] else {}
     for path, column in columns.items():
         if row[column] is not None:
-            put(item, path, row[column])
+            put(item, path, read_json(row[column]) if column in JSON else row[column])
     return item
 
 
@@ -94,8 +125,6 @@ def of_image(row, sent):
         item["id"] = row["image_id"]
     elif row["image_id"] is not None and f"/{row['image_id']}" not in (row["url"] or ""):
         item["id"] = row["image_id"]
-    if row["meta"] is not None:
-        put(item, "meta", read_json(row["meta"]))
     return item
 
 
@@ -135,6 +164,46 @@ def of_model(row, page, sent):
         versions.sort(key=lambda version: version["position"])
         listed = sent.get("modelVersions") if isinstance(sent.get("modelVersions"), list) else []
         item["modelVersions"] = [of_version(version, page, at(listed, n)) for n, version in enumerate(versions)]
+    return item
+
+
+def of_picture(row, page):
+    item = unfold(row, PICTURE)
+    item["id"] = row["id"]
+    of = lambda table: page[table].get(row["id"], [])
+    item.setdefault("modelVersionIds", sorted(version["model_version_id"] for version in of("image_model_versions")))
+    tags = sorted(of("image_tags"), key=lambda tag: tag["tag_id"])
+    item.setdefault("tags", [{"id": tag["tag_id"], "name": tag["tag"]} for tag in tags])
+    for meta in of("image_meta"):
+        put(item, "meta", of_meta(meta, sorted(of("image_resources"), key=lambda resource: resource["position"])))
+    return item
+
+
+def of_meta(row, resources):
+    """Generation data: what is in `extra` counts, a column or list of resources only for what is not."""
+    item = read_json(row["extra"]) if row["extra"] else {}
+    wrapped = item.keys() == {"id", "meta"} and (item["meta"] is None or isinstance(item["meta"], dict))
+    inner = item["meta"] if wrapped else item
+    if inner is None:
+        return item
+    if row["remix_of_id"] is not None:
+        inner.setdefault("extra", {"remixOfId": row["remix_of_id"]})
+    for key, column in META.items():
+        value = row[column]
+        if value is None or key in inner or SPELLINGS.get(key) in inner:
+            continue
+        if column == "denoising_strength":
+            value = f"{Decimal(repr(value)).normalize():f}"
+        inner[key] = read_json(value) if column == "comfy" else value
+    for source, (name, weight) in SOURCES.items():
+        keys = {"type": "type", "name": name, "hash": "hash", "weight": weight, "model_version_id": "modelVersionId"}
+        of_source = [resource for resource in resources if resource["source"] == source]
+        element = lambda of: {key: of[column] for column, key in keys.items() if of[column] is not None}
+        if of_source:
+            inner.setdefault(source, [element(resource) for resource in of_source])
+    labels = {of["name"]: of["hash"] for of in resources if of["source"] == "hashes" and of["name"] is not None}
+    if labels:
+        inner.setdefault("hashes", labels)
     return item
 
 
@@ -208,12 +277,17 @@ def instant(text):
 def canonical(item):
     """What was sent, in the one form among those that mean the same."""
     item = dict(item)
+    if "modelVersionIds" in item:
+        item["modelVersionIds"] = sorted(set(item["modelVersionIds"]))
     if "allowCommercialUse" in item:
         item["allowCommercialUse"] = licences(item["allowCommercialUse"])
     if isinstance(item.get("tags"), list):
         plain = all(not isinstance(tag, dict) or tag.keys() == {"name"} for tag in item["tags"])
         item["tags"] = name_tags(item["tags"]) if plain else item["tags"]
     for version in item.get("modelVersions") or []:
+        for other, own in ALSO.items() if isinstance(version, dict) else []:
+            if other in version and own not in version:
+                version[own] = version.pop(other)
         for file in (version.get("files") or []) if isinstance(version, dict) else []:
             if isinstance(file, dict):
                 if "sizeKb" in file:
@@ -235,11 +309,12 @@ def rows(dataset, table):
 def gather(dataset):
     """(walk, page) → table → parent's key → rows."""
     parents = {"models": ["id"], "model_tags": ["model_id"], "model_versions": ["model_id"],
-               "version_files": ["version_id"], "file_hashes": ["version_id", "file_id"], "version_images": ["version_id"]}
+               "version_files": ["version_id"], "file_hashes": ["version_id", "file_id"], "version_images": ["version_id"],
+               "images": ["id"], **{table: ["image_id"] for table in OF_IMAGES}}
     pages = {}
-    for table in KEYS:
+    for table in parents:
         for row in rows(dataset, table):
-            page = pages.setdefault((row["walk"], row["page"]), {name: {} for name in KEYS})
+            page = pages.setdefault((row["walk"], row["page"]), {name: {} for name in parents})
             keys = [row[name] for name in parents[table]]
             page[table].setdefault(keys[0] if len(keys) == 1 else tuple(keys), []).append(row)
     return pages
@@ -251,6 +326,9 @@ def check(sent, page):
     try:
         for row in page["models"].get(sent["id"], []):
             yield from differences(sent, of_model(row, page, sent))
+        for row in page["images"].get(sent["id"], []):
+            by_id = {**sent, "tags": sorted(sent.get("tags") or [], key=lambda tag: tag["id"])}
+            yield from differences(by_id, of_picture(row, page))
     except ValueError as error:
         yield str(error)
 
@@ -282,13 +360,17 @@ def main(dataset, file=None):
     faults, items, extras = [], 0, 0
     for where, item, page in from_file(file, pages) if file else from_server(dataset, pages, rejects):
         items += 1
-        if page is None or item["id"] not in page["models"]:
-            faults.append(f"{where}: model {item['id']} is in no row")
+        if page is None or (item["id"] not in page["models"] and item["id"] not in page["images"]):
+            faults.append(f"{where}: item {item['id']} is in no row")
             continue
-        faults += [f"{where}, model {item['id']}: {fault}" for fault in check(item, page)]
-        extras += any(row["extra"] is not None for row in page["models"][item["id"]])
-    kept = sum(len(models) for page in pages.values() for models in page["models"].values())
-    if kept != items:
+        faults += [f"{where}, item {item['id']}: {fault}" for fault in check(item, page)]
+    kept = []
+    for page in pages.values():
+        kept += [row["id"] for table in ("models", "images") for rows in page[table].values() for row in rows]
+        tables = ("models", "model_versions", "version_files", "version_images", "images")
+        extras += sum(row["extra"] is not None for table in tables for rows in page[table].values() for row in rows)
+    # Of a file it does not matter on how many pages an item was.
+    if (kept := len(set(kept) if file else kept)) != items:
         faults.append(f"{items} items were sent, {kept} are in rows")
     shown = faults[:SHOWN] + [f"... {len(faults) - SHOWN} more"] * (len(faults) > SHOWN)
     counts = {table: sum(1 for _ in rows(dataset, table)) for table in [*KEYS, "rejects"]}

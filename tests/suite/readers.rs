@@ -46,6 +46,20 @@ fn no_field_of_the_items_of_2023_is_lost() {
 }
 
 #[test]
+fn no_field_of_an_image_or_its_generation_data_is_lost() {
+    let server = Sandbox::start(&["--models", "300", "--images", "4000", "--traps", "all"]);
+    let images = "[[walk]]\nname = \"images\"\nendpoint = \"images\"\n\
+        for_each = { table = \"models\", column = \"creator_username\", param = \"username\" }\n\
+        params = { browsingLevel = 28, withMeta = true, withTags = true, FLAT sort = \"Newest\" }\n";
+    for flat in ["flatMeta = true,", ""] {
+        let room = Room::new(&format!("{TWO_WALKS}{}", images.replace("FLAT", flat)), &server.base);
+        assert!(matches!(room.run(&[]).status.code(), Some(0 | 4)));
+        let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+        assert!(counted["items"].as_u64() > Some(1000), "{counted}");
+    }
+}
+
+#[test]
 fn views_are_of_the_snapshot_and_of_the_parts_where_there_is_none() {
     let server = Sandbox::start(&["--models", "60", "--traps", "odd-fields"]);
     let history = "history = [\"models\"]\nsnapshot = { take = false }\n";

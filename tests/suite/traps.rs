@@ -7,6 +7,7 @@ mod models;
 mod numbered;
 mod refused;
 mod service;
+mod unknown;
 
 use serde_json::Value;
 

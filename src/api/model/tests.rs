@@ -126,14 +126,15 @@ fn models_of_every_year_become_the_same_cells() {
         ),
         (
             json!({ "id": 1, "nsfw": "maybe", "nsfwLevel": 2.5 }),
-            json!({ "nsfw": null, "nsfw_level": null, "extra": { "nsfw": "maybe", "nsfwLevel": 2.5 } }),
+            json!({ "nsfw": null, "nsfw_levels": null, "extra": { "nsfw": "maybe", "nsfwLevel": 2.5 } }),
         ),
         (json!({ "id": 1, "description": "a\u{0}b\u{1}" }), json!({ "description": "a\u{0}b\u{1}" })),
         (json!({ "id": 1, "baseModels": [] }), json!({ "base_models": [] })),
         (
             json!({ "id": 1, "cosmetic": null, "new": { "a": [null] } }),
-            json!({ "extra": { "cosmetic": null, "new": { "a": [null] } } }),
+            json!({ "cosmetic": null, "extra": { "new": { "a": [null] } } }),
         ),
+        (json!({ "id": 1, "cosmetic": { "id": 2 } }), json!({ "cosmetic": "{\"id\":2}", "extra": null })),
         (json!({ "id": 1, "modelVersions": null }), json!({ "extra": null })),
         (json!({ "id": 1, "modelVersions": "none" }), json!({ "extra": { "modelVersions": "none" } })),
     ];
@@ -157,8 +158,43 @@ fn versions_of_every_year_become_the_same_cells() {
             json!({ "published_at": "2024-01-02T03:04:05.006Z", "created_at": null, "extra": { "createdAt": "soon" } }),
         ),
         (
-            version(&json!({ "id": 2, "paidAccess": null, "vaeId": 3, "files": "none" })),
-            json!({ "extra": { "paidAccess": null, "vaeId": 3, "files": "none" } }),
+            version(&json!({ "id": 2, "paidAccess": null, "vaeId": 3, "index": 1, "flags": 64, "files": "none" })),
+            json!({ "paid_access_permanent": null, "vae_id": 3, "index": 1, "flags": 64, "extra": { "files": "none" } }),
+        ),
+        (
+            version(
+                &json!({ "id": 2, "paidAccess": { "permanent": false, "endsAt": "2026-08-01T00:00:00Z", "new": 1 } }),
+            ),
+            json!({ "paid_access_permanent": false, "paid_access_ends_at": "2026-08-01T00:00:00Z",
+                    "extra": { "paidAccess": { "new": 1 } } }),
+        ),
+        (
+            version(&json!({ "id": 2, "earlyAccessTimeFrame": 7, "trainingStatus": null, "trainingDetails": null,
+                             "licensingFee": 0.25, "earlyAccessConfig": null, "earlyAccessEndsAt": null })),
+            json!({ "early_access_days": 7, "training_status": null, "licensing_fee": 0.25, "extra": null }),
+        ),
+        (
+            version(&json!({ "id": 2, "trainingStatus": "Approved", "trainingDetails": { "type": "Style" } })),
+            json!({ "training_status": "Approved", "training_details": "{\"type\":\"Style\"}", "extra": null }),
+        ),
+        (version(&json!({ "id": 2, "covered": true })), json!({ "supports_generation": true, "extra": null })),
+        (
+            version(&json!({ "id": 2, "covered": true, "supportsGeneration": true })),
+            json!({ "supports_generation": true, "extra": null }),
+        ),
+        (
+            version(&json!({ "id": 2, "covered": true, "supportsGeneration": false })),
+            json!({ "supports_generation": false, "extra": { "covered": true } }),
+        ),
+        (
+            version(&json!({ "id": 2, "earlyAccessEndsAt": "2024-01-01T00:00:00Z" })),
+            json!({ "early_access_deadline": "2024-01-01T00:00:00Z", "extra": null }),
+        ),
+        (
+            version(
+                &json!({ "id": 2, "earlyAccessDeadline": "2024-01-02T00:00:00Z", "earlyAccessEndsAt": "2024-01-01T00:00:00Z" }),
+            ),
+            json!({ "early_access_deadline": "2024-01-02T00:00:00Z", "extra": { "earlyAccessEndsAt": "2024-01-01T00:00:00Z" } }),
         ),
     ];
     for (item, expected) in cases {
@@ -193,7 +229,12 @@ fn files_and_hashes_of_every_year_become_the_same_cells() {
         (
             file(json!({ "id": 3, "metadata": { "fp": "fp16", "size": null, "isRequired": true } })),
             "version_files",
-            json!({ "fp": "fp16", "size": null, "extra": { "metadata": { "isRequired": true } } }),
+            json!({ "fp": "fp16", "size": null, "is_required": true, "extra": null }),
+        ),
+        (
+            file(json!({ "id": 3, "overrideName": "a.safetensors", "metadata": { "isRequired": null, "new": null } })),
+            "version_files",
+            json!({ "override_name": "a.safetensors", "is_required": null, "extra": { "metadata": { "new": null } } }),
         ),
         (
             file(json!({ "id": 3, "hashes": { "BLAKE3": "AB" } })),
@@ -203,7 +244,7 @@ fn files_and_hashes_of_every_year_become_the_same_cells() {
         (
             file(json!({ "id": 3, "hashes": { "AutoV3": null, "CRC32": [1] } })),
             "version_files",
-            json!({ "extra": { "hashes": { "AutoV3": null, "CRC32": [1] } } }),
+            json!({ "extra": { "hashes": { "CRC32": [1] } } }),
         ),
     ];
     for (item, table, expected) in cases {
@@ -217,20 +258,30 @@ fn images_of_every_year_become_the_same_cells() {
     let cases = [
         (
             image(json!({ "url": "https://i.invalid/x/width=450/77.jpeg" })),
-            json!({ "image_id": 77, "position": 0, "nsfw": null }),
+            json!({ "image_id": 77, "position": 0, "nsfw_word": null }),
         ),
         (image(json!({ "id": 5, "url": "https://i.invalid/x/77.jpeg" })), json!({ "image_id": 5 })),
         (image(json!({ "url": "https://i.invalid/x/abc" })), json!({ "image_id": null, "extra": null })),
         (
             image(json!({ "id": "new", "nsfw": "Soft" })),
-            json!({ "nsfw": "Soft", "image_id": null, "extra": { "id": "new" } }),
+            json!({ "nsfw_word": "Soft", "image_id": null, "extra": { "id": "new" } }),
         ),
-        (image(json!({ "nsfw": true, "nsfwLevel": 4 })), json!({ "nsfw": "true", "nsfw_level": 4 })),
-        (image(json!({ "nsfw": false })), json!({ "nsfw": "false" })),
-        (image(json!({ "nsfw": 7 })), json!({ "nsfw": null, "extra": { "nsfw": 7 } })),
+        (image(json!({ "nsfw": true, "nsfwLevel": 4 })), json!({ "nsfw_word": "true", "nsfw_level": 4 })),
+        (image(json!({ "nsfw": false })), json!({ "nsfw_word": "false" })),
+        (image(json!({ "nsfw": 7 })), json!({ "nsfw_word": null, "extra": { "nsfw": 7 } })),
         (image(json!({ "meta": null })), json!({ "meta": null, "extra": null })),
         (image(json!({ "meta": { "seed": 1 } })), json!({ "meta": "{\"seed\":1}" })),
         (image(json!({ "meta": "text" })), json!({ "meta": "\"text\"" })),
+        (
+            image(
+                json!({ "minor": false, "poi": true, "hasPositivePrompt": true, "onSite": false, "remixOfId": null }),
+            ),
+            json!({ "minor": false, "poi": true, "has_positive_prompt": true, "on_site": false, "remix_of_id": null, "extra": null }),
+        ),
+        (
+            image(json!({ "metadata": { "size": 9 }, "availability": "Public", "flags": 1, "remixOfId": 8 })),
+            json!({ "metadata": "{\"size\":9}", "availability": "Public", "flags": 1, "remix_of_id": 8, "extra": null }),
+        ),
     ];
     for (item, expected) in cases {
         assert_cells(&item, "version_images", &expected);

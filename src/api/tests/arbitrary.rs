@@ -72,6 +72,12 @@ const META_KEYS: &[&str] = &[
     "Size",
     "Model",
     "Model hash",
+    "Version",
+    "workflow",
+    "Denoising strength",
+    "denoise",
+    "extra",
+    "remixOfId",
     "resources",
     "civitaiResources",
     "additionalResources",
@@ -138,6 +144,8 @@ fn scalar() -> BoxedStrategy<Value> {
         (-50i64..50).prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         (-400i32..400).prop_map(|n| json!(f64::from(n) / 20.0)),
+        (-400i32..400).prop_map(|n| json!((f64::from(n) / 20.0).to_string())),
+        "[ +-]?0?[0-9]{1,3}(\\.[0-9]{0,2})?(e[0-9])? ?".prop_map(Value::from),
         any::<String>().prop_map(Value::from),
         "[0-9a-f\\\\\"]{0,9}".prop_map(Value::from),
         any::<bool>().prop_map(Value::from),
@@ -150,7 +158,8 @@ fn scalar() -> BoxedStrategy<Value> {
 fn meta() -> BoxedStrategy<Value> {
     let resources = vec(object(RESOURCE_KEYS, scalar()), 0..4).prop_map(Value::from);
     let labels = proptest::collection::btree_map(any::<String>(), "[0-9a-f]{4}", 0..4).prop_map(|labels| json!(labels));
-    let value = prop_oneof![4 => scalar(), 2 => resources, 1 => labels, 1 => tree()].boxed();
+    let remix = object(&["remixOfId", "odd"], scalar());
+    let value = prop_oneof![4 => scalar(), 2 => resources, 1 => labels, 1 => remix, 1 => tree()].boxed();
     let flat = object(META_KEYS, value);
     let wrapped = (scalar(), flat.clone()).prop_map(|(id, meta)| json!({ "id": id, "meta": meta }));
     prop_oneof![4 => flat, 1 => wrapped].boxed()

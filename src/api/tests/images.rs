@@ -25,9 +25,9 @@ fn with_meta(meta: &str) -> Taken {
     take(&format!(r#"{{"id":1,"meta":{meta}}}"#), "")
 }
 
-/// The generation data that the rows of one image were made from.
-pub(super) fn rebuilt(taken: &Taken) -> Value {
-    const KEYS: [(&str, &str); 10] = [
+/// Adds to the generation data what columns hold of it.
+fn fill_from_columns(object: &mut Map<String, Value>, row: &Value) {
+    const KEYS: [(&str, &str); 14] = [
         ("prompt", "prompt"),
         ("negative_prompt", "negativePrompt"),
         ("seed", "seed"),
@@ -38,7 +38,28 @@ pub(super) fn rebuilt(taken: &Taken) -> Value {
         ("size", "Size"),
         ("model", "Model"),
         ("model_hash", "Model hash"),
+        ("version", "Version"),
+        ("workflow", "workflow"),
+        ("denoising_strength", "Denoising strength"),
+        ("comfy", "comfy"),
     ];
+    for (column, key) in KEYS.into_iter().filter(|(column, _)| !row[column].is_null()) {
+        let value = match (column, row[column].as_str()) {
+            ("clip_skip", _) if object.contains_key("Clip skip") => continue,
+            ("denoising_strength", _) if object.contains_key("denoise") => continue,
+            ("denoising_strength", _) => json!(row[column].as_f64().unwrap().to_string()),
+            ("comfy", Some(sent)) => serde_json::from_str(sent).unwrap(),
+            _ => row[column].clone(),
+        };
+        object.entry(key).or_insert(value);
+    }
+    if !row["remix_of_id"].is_null() {
+        object.entry("extra").or_insert(json!({ "remixOfId": row["remix_of_id"] }));
+    }
+}
+
+/// The generation data that the rows of one image were made from.
+pub(super) fn rebuilt(taken: &Taken) -> Value {
     let row = taken.row("image_meta");
     let extra = row["extra"].as_str().unwrap_or("{}");
     let mut object: Map<String, Value> = serde_json::from_str(extra).unwrap();
@@ -54,9 +75,7 @@ pub(super) fn rebuilt(taken: &Taken) -> Value {
         }
     }
     let present = |value: &Value| !value.is_null();
-    for (column, key) in KEYS.into_iter().filter(|(column, _)| present(&row[column])) {
-        object.entry(key).or_insert(row[column].clone());
-    }
+    fill_from_columns(&mut object, row);
     for (source, name, weight) in [
         ("resources", "name", "weight"),
         ("civitaiResources", "modelVersionName", "weight"),
@@ -114,16 +133,18 @@ fn an_image_fills_its_tables() {
     assert_eq!(
         *taken.row("images"),
         json!({ "id": 9_173_928, "url": "https://x/cc.jpeg", "type": "image", "width": 832, "height": 1216,
-            "hash": "UA8N5}", "nsfw": true, "nsfw_level": "Soft", "browsing_level": 2,
+            "hash": "UA8N5}", "nsfw": true, "nsfw_word": "Soft", "nsfw_level": 2,
             "created_at": 1_744_925_337_225_i64, "post_id": 1_981_754, "username": "Ajuro", "base_model": "SDXL 1.0",
             "cry_count": 1770, "laugh_count": 2771, "like_count": 21692, "dislike_count": 0, "heart_count": 8044,
-            "comment_count": 58, "extra": null })
+            "comment_count": 58, "thumbnail_url": null, "thumbnail_width": null, "thumbnail_height": null,
+            "extra": null })
     );
     assert_eq!(
         *taken.row("image_meta"),
         json!({ "image_id": 9_173_928, "prompt": "p", "negative_prompt": "n", "seed": 1_938_345_220, "steps": 45,
             "sampler": "DPM++ 2M", "cfg_scale": 5.0, "clip_skip": 2, "size": "832x1216", "model": null,
-            "model_hash": null, "extra": "{\"resources\":[]}" })
+            "model_hash": null, "version": null, "workflow": null, "denoising_strength": null, "remix_of_id": null,
+            "comfy": null, "extra": "{\"resources\":[]}" })
     );
     let resource = |position, kind, weight, version| {
         json!({ "image_id": 9_173_928, "position": position, "source": "civitaiResources", "type": kind, "name": null,
@@ -146,7 +167,14 @@ fn odd_fields_are_kept_where_no_column_takes_them() {
         (r#""username":1234567890123"#, "username", json!("1234567890123"), Value::Null),
         (r#""username":null"#, "username", Value::Null, Value::Null),
         (r#""baseModel":"""#, "base_model", json!(""), Value::Null),
-        (r#""nsfwLevel":4"#, "nsfw_level", json!("4"), Value::Null),
+        (r#""nsfwLevel":4"#, "nsfw_word", json!("4"), Value::Null),
+        (r#""thumbnail":null"#, "thumbnail_url", Value::Null, Value::Null),
+        (
+            r#""thumbnail":{"url":"u","width":2,"x":[]}"#,
+            "thumbnail_width",
+            json!(2),
+            json!(r#"{"thumbnail":{"x":[]}}"#),
+        ),
         (r#""nsfw":"Soft""#, "nsfw", Value::Null, json!(r#"{"nsfw":"Soft"}"#)),
         (r#""meta":"none""#, "id", json!(1), json!(r#"{"meta":"none"}"#)),
         (r#""meta":[1]"#, "id", json!(1), json!(r#"{"meta":[1]}"#)),
@@ -184,13 +212,32 @@ const METAS: &[(&str, Option<&str>)] = &[
     (r#"{"cfgScale":7.50}"#, None),
     (r#"{"cfgScale":"7"}"#, Some(r#"{"cfgScale":"7"}"#)),
     (r#"{"cfgScale":1e999}"#, Some(r#"{"cfgScale":1e999}"#)),
-    (r#"{"clipSkip":2,"Clip skip":"2"}"#, Some(r#"{"Clip skip":"2"}"#)),
+    (r#"{"clipSkip":2,"Clip skip":"2"}"#, Some(r#"{"clipSkip":2,"Clip skip":"2"}"#)),
+    (r#"{"Clip skip":"3","clipSkip":2}"#, Some(r#"{"Clip skip":"3","clipSkip":2}"#)),
+    (
+        r#"{"clipSkip":"2.0","steps":" 30","cfgScale":"1e1"}"#,
+        Some(r#"{"clipSkip":"2.0","steps":" 30","cfgScale":"1e1"}"#),
+    ),
+    (r#"{"Version":"v1.9.4","workflow":"txt2img","extra":{"remixOfId":7}}"#, None),
+    (
+        r#"{"Version":2,"workflow":{},"extra":{"remixOfId":7,"x":1}}"#,
+        Some(r#"{"Version":2,"workflow":{},"extra":{"remixOfId":7,"x":1}}"#),
+    ),
+    (r#"{"extra":{}}"#, Some(r#"{"extra":{}}"#)),
+    (r#"{"extra":{"remixOfId":"7"}}"#, Some(r#"{"extra":{"remixOfId":"7"}}"#)),
+    (r#"{"extra":null,"comfy":null}"#, Some(r#"{"extra":null,"comfy":null}"#)),
+    (r#"{"Denoising strength":"0.35"}"#, None),
+    (r#"{"Denoising strength":"0.350"}"#, Some(r#"{"Denoising strength":"0.350"}"#)),
+    (r#"{"Denoising strength":0.35}"#, Some(r#"{"Denoising strength":0.35}"#)),
+    (r#"{"Denoising strength":"0.35","denoise":1}"#, Some(r#"{"Denoising strength":"0.35","denoise":1}"#)),
+    (r#"{"denoise":0.5}"#, Some(r#"{"denoise":0.5}"#)),
     (r#"{"Clip skip":"2"}"#, Some(r#"{"Clip skip":"2"}"#)),
     (r#"{"Model":{"meina_belly_7":"3mix"}}"#, Some(r#"{"Model":{"meina_belly_7":"3mix"}}"#)),
     (r#"{"Model":7,"Model hash":"2509","Size":"1x2","sampler":""}"#, Some(r#"{"Model":7}"#)),
     (r#"{"negativePrompt":null}"#, Some(r#"{"negativePrompt":null}"#)),
-    (r#"{"comfy":"{\"prompt\": {}}"}"#, Some(r#"{"comfy":"{\"prompt\": {}}"}"#)),
-    (r#"{"comfy":{"prompt": [1 ,2]}}"#, Some(r#"{"comfy":{"prompt": [1 ,2]}}"#)),
+    (r#"{"comfy":"{\"prompt\": {}}"}"#, None),
+    (r#"{"comfy":{"prompt": [1 ,2]}}"#, None),
+    (r#"{"comfy":7}"#, None),
     (r#"{"hashes":{"vae":"735e","model":"2509"}}"#, None),
     (r#"{"hashes":["735e"]}"#, Some(r#"{"hashes":["735e"]}"#)),
     (r#"{"hashes":{"vae":1,"model":"2509"}}"#, Some(r#"{"hashes":{"vae":1,"model":"2509"}}"#)),
@@ -222,6 +269,38 @@ fn generation_data_of_every_shape_is_taken_and_can_be_rebuilt() {
     }
     assert_eq!(with_meta(r#"{"id":5,"meta":{"prompt":"p"}}"#).row("image_meta")["prompt"], "p");
     assert_eq!(with_meta(r#"{"id":5,"meta":{},"prompt":"p"}"#).row("image_meta")["prompt"], "p");
+}
+
+#[test]
+fn numbers_fill_their_columns_in_whatever_form_they_are_sent() {
+    let cases = [
+        (r#"{"seed":"42"}"#, "seed", json!(42)),
+        (r#"{"seed":"9007199254740993"}"#, "seed", json!(9_007_199_254_740_993_i64)),
+        (r#"{"seed":"random"}"#, "seed", Value::Null),
+        (r#"{"seed":1.5}"#, "seed", Value::Null),
+        (r#"{"steps":"30"}"#, "steps", json!(30)),
+        (r#"{"steps":20.0}"#, "steps", json!(20)),
+        (r#"{"steps":"007"}"#, "steps", json!(7)),
+        (r#"{"cfgScale":"7.5"}"#, "cfg_scale", json!(7.5)),
+        (r#"{"cfgScale":"1e3"}"#, "cfg_scale", json!(1000.0)),
+        (r#"{"cfgScale":"7,5"}"#, "cfg_scale", Value::Null),
+        (r#"{"cfgScale":[7]}"#, "cfg_scale", Value::Null),
+        (r#"{"Clip skip":"2"}"#, "clip_skip", json!(2)),
+        (r#"{"Clip skip":2}"#, "clip_skip", json!(2)),
+        (r#"{"clipSkip":" 2"}"#, "clip_skip", json!(2)),
+        (r#"{"clipSkip":3,"Clip skip":"2"}"#, "clip_skip", json!(3)),
+        (r#"{"clipSkip":"none","Clip skip":"2"}"#, "clip_skip", json!(2)),
+        (r#"{"Denoising strength":"0.35"}"#, "denoising_strength", json!(0.35)),
+        (r#"{"denoise":1}"#, "denoising_strength", json!(1.0)),
+        (r#"{"extra":{"remixOfId":"7","x":1}}"#, "remix_of_id", json!(7)),
+        (r#"{"comfy":"{\"a\": 1}"}"#, "comfy", json!(r#""{\"a\": 1}""#)),
+        (r#"{"comfy":{"a": 1}}"#, "comfy", json!(r#"{"a": 1}"#)),
+    ];
+    for (meta, column, value) in cases {
+        let taken = with_meta(meta);
+        assert_eq!(taken.row("image_meta")[column], value, "{meta}");
+        assert_eq!(plain(&rebuilt(&taken)), plain(&serde_json::from_str(meta).unwrap()), "{meta}");
+    }
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn a_model_looked_up_gives_the_rows_of_a_list_item() {
     assert_eq!(by_id.row("models")["creator_username"], "4711");
     let version = by_id.row("model_versions");
     assert_eq!((&version["created_at"], &version["position"]), (&json!(1_701_220_882_372_i64), &json!(0)));
-    assert_eq!(version["extra"], r#"{"index":0,"covered":false}"#);
+    assert_eq!((&version["index"], &version["supports_generation"]), (&json!(0), &json!(false)));
+    assert_eq!((&version["extra"], &by_id.row("version_images")["on_site"]), (&Value::Null, &json!(true)));
     assert_eq!(by_id.row("version_images")["image_id"], 4_080_480);
 }
 
@@ -56,9 +57,12 @@ fn a_version_looked_up_fills_its_tables_but_not_models() {
         assert_eq!((&version["download_count"], &version["thumbs_up_count"]), (&Value::Null, &json!(7)));
         assert_eq!(version["updated_at"], 1_702_748_774_313_i64);
         assert_eq!(
-            version["extra"],
-            "{\"trainingDetails\":{\"type\":\"Style\"},\"model\":{\"name\":\"Turbo\",\"type\":\"LORA\",\"nsfw\":false,\
-             \"poi\":false,\"mode\":\"Archived\"}}"
+            (&version["training_details"], &version["model"], &version["extra"]),
+            (
+                &json!(r#"{"type":"Style"}"#),
+                &json!(r#"{"name":"Turbo","type":"LORA","nsfw":false,"poi":false,"mode":"Archived"}"#),
+                &Value::Null
+            )
         );
         // The time of a scan has no zone here: it is UTC.
         assert_eq!(
@@ -67,16 +71,23 @@ fn a_version_looked_up_fills_its_tables_but_not_models() {
         );
         assert_eq!(rows(&taken, "file_hashes", &["version_id", "file_id", "hash"]), [json!([242_807, 1, "813E"])]);
         assert_eq!(
-            rows(&taken, "version_images", &["position", "image_id", "nsfw", "meta", "extra"]),
+            rows(
+                &taken,
+                "version_images",
+                &["position", "image_id", "nsfw_word", "meta", "metadata", "availability", "flags", "extra"]
+            ),
             [
                 json!([
                     0,
                     4_081_177,
                     null,
                     "{\"seed\": 18446744073709551616}",
-                    "{\"metadata\":{\"size\":3214188},\"availability\":\"Public\",\"flags\":0}"
+                    "{\"size\":3214188}",
+                    "Public",
+                    0,
+                    null
                 ]),
-                json!([1, null, "None", null, null]),
+                json!([1, null, "None", null, null, null, null, null]),
             ]
         );
     }

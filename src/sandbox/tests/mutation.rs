@@ -36,7 +36,7 @@ fn a_schedule_repeats_with_the_seed() {
 fn a_restricted_region_misses_what_is_above_pg13() {
     let server = sandbox(500, "region-clamp", &[]);
     let models = lines(&server, "/sandbox/truth/models?nsfw=true");
-    assert!(models.len() > 200 && models.iter().all(|row| row["nsfw_level"].as_i64().unwrap() & 3 != 0));
+    assert!(models.len() > 200 && models.iter().all(|row| row["nsfw_levels"].as_i64().unwrap() & 3 != 0));
     let images = lines(&server, "/sandbox/truth/version_images?nsfw=true");
     assert!(images.iter().all(|row| row["nsfw_level"].as_i64().unwrap() <= 2));
     assert!(models.len() < truth(&sandbox(500, "none", &[]), "nsfw=true").len());

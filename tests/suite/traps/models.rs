@@ -117,7 +117,7 @@ fn trap_12_sizes_hashes_and_levels_are_spelt_otherwise_than_documented() {
         assert!(one(&room, &sql).as_u64() > Some(0), "{algorithm}");
     }
     assert_eq!(one(&room, "SELECT typeof(nsfw_level) FROM version_images WHERE nsfw_level > 1"), "BIGINT");
-    assert_eq!(column(&room, "images", "nsfw_level"), ["\"None\"", "\"Soft\""]);
+    assert_eq!(column(&room, "images", "nsfw_word"), ["\"None\"", "\"Soft\""]);
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! What no column knows: nothing of a server that sends what is known, and by name whatever is new.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::{ALL_PARAMS, PICTURES, crawl, rows, walk};
+use crate::support::{Room, Sandbox, assert_exit, program, told};
+
+/// The tables whose `extra` holds nothing but what is new.
+const TABLES: [&str; 7] = ["models", "model_versions", "version_files", "version_images", "images", "creators", "tags"];
+
+/// Every endpoint.
+fn everything() -> Vec<String> {
+    let each = |table: &str, column: &str| format!("for_each = {{ table = \"{table}\", column = \"{column}\" }}");
+    vec![
+        walk("models", "models", ALL_PARAMS, ""),
+        walk("by_id", "model", "", &each("models", "id")),
+        walk("versions", "model_version", "", &each("model_versions", "id")),
+        walk("by_hash", "model_version_by_hash", "", "for_each = { list = [\"00ff00ff\"] }"),
+        walk("images", "images", &format!("{PICTURES}, browsingLevel = 3"), &user()),
+        walk("creators", "creators", "", ""),
+        walk("tags", "tags", "", ""),
+    ]
+}
+
+fn user() -> String {
+    String::from("for_each = { table = \"models\", column = \"creator_username\", param = \"username\" }")
+}
+
+fn crawled(traps: &str, era: &[&str]) -> Room {
+    let traps = format!("{traps},-unordered-creators,-absent-creators");
+    let sandbox = Sandbox::start(&[&["--models", "300", "--images", "1500", "--traps", &traps], era].concat());
+    crawl(&sandbox, &everything(), 0).0
+}
+
+fn status(room: &Room) -> String {
+    let output = program().arg("status").arg(room.dataset()).output().unwrap();
+    assert_exit(&output, 0);
+    told(&output)
+}
+
+#[test]
+fn what_the_server_is_known_to_send_leaves_nothing_in_extra() {
+    for era in [&[][..], &["--era", "2023"]] {
+        let room = crawled("all,-odd-fields", era);
+        for table in TABLES {
+            assert_ne!(rows(&room, &format!("SELECT 1 FROM {table} LIMIT 1")), [json!(null); 0], "{table} {era:?}");
+            let extra = rows(&room, &format!("SELECT extra FROM {table} WHERE extra IS NOT NULL LIMIT 3"));
+            assert_eq!(extra, [json!(null); 0], "{table} {era:?}");
+        }
+        assert!(!status(&room).contains("fits no column"), "{}", status(&room));
+    }
+}
+
+#[test]
+fn new_keys_are_in_extra_and_named_with_their_count_and_first_page() {
+    let room = crawled("all", &[]);
+    let new = [
+        ("models", "$.futureField", "futureField"),
+        ("models", "$.stats.futureCount", "stats.futureCount"),
+        ("models", "$.tags", "tags"),
+        ("model_versions", "$.futureVersionField", "futureVersionField"),
+        ("version_files", "$.futureFileField", "futureFileField"),
+        ("version_images", "$.futureImageField", "futureImageField"),
+    ];
+    let mut told = Vec::new();
+    for (table, path, key) in new {
+        let having = format!("FROM {table} WHERE json_exists(extra, '{path}')");
+        let count = rows(&room, &format!("SELECT count(*) {having}"))[0][0].as_u64().unwrap();
+        let earliest = format!("{having} AND fetched_at = (SELECT min(fetched_at) {having})");
+        let first = rows(&room, &format!("SELECT DISTINCT walk, page {earliest}"));
+        let line = |walk: &str, page: u64| {
+            format!(
+                "{table}: `{key}` fits no column; kept in `extra` of {count} rows, first on page {page} of walk `{walk}`"
+            )
+        };
+        let lines: BTreeSet<String> =
+            first.iter().map(|row| line(row[0].as_str().unwrap(), row[1].as_u64().unwrap())).collect();
+        told.push(lines);
+    }
+    let status = status(&room);
+    for lines in &told {
+        assert!(lines.iter().any(|line| status.contains(line)), "{lines:?}\n{status}");
+    }
+    assert_eq!(status.matches("fits no column").count(), new.len(), "{status}");
+    let report = std::fs::read_dir(room.dataset().join("runs")).unwrap().next().unwrap().unwrap().path();
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["unknown"].as_array().map(Vec::len), Some(new.len()), "{}", report["unknown"]);
+    assert_eq!(report["walks"]["models"]["unknown"]["models"]["stats.futureCount"]["page"], 1, "{}", report["walks"]);
+    let page = room.dataset().with_extension("html");
+    assert_exit(&program().arg("report").arg(room.dataset()).arg("-o").arg(&page).output().unwrap(), 0);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("What fits no column") && page.contains("stats.futureCount"));
+}
