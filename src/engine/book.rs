@@ -28,6 +28,7 @@ use crate::api::rejection;
 use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Why};
 use crate::dataset::store::{Batch, Store, Writer};
+use crate::dataset::unmet::CONTROL;
 use crate::definition::{Commit, Crawl};
 use crate::fetch::{Answer, Unreadable};
 use crate::table::{Provenance, Tables, pages, rejects};
@@ -177,14 +178,11 @@ impl Book {
             again: asked.again,
             compared: asked.compared,
         };
-        let Reading { page, bytes } = reading::read(
-            asked.endpoint,
-            answer.encoding,
-            &answer.body,
-            &question,
-            self.hide.as_ref(),
-            &mut self.tables,
-        )?;
+        // A control was met by its list, whose rows count: a look-up may show other versions of it.
+        let mut aside = Tables::default();
+        let into = if asked.strand.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
+        let Reading { page, bytes } =
+            reading::read(asked.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
         if (page.doubtful || unknown::is_empty(asked, &page)) && !asked.again {
             return Ok(if page.full { Step::Recount } else { Step::Again });
         }

@@ -247,7 +247,8 @@ impl Standing {
     /// Why a strand is over whose page names no cursor, also when it was asked for again.
     fn last(&self, asked: &Asked, page: &Page) -> End {
         let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
-        let more = if page.full {
+        // The edge was an end before: that it is full is no news.
+        let more = if page.full && &*asked.strand != EDGE {
             "it has as many items as were asked for"
         } else if page.promising {
             "its metadata says that there is a next page"
