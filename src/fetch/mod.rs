@@ -33,7 +33,7 @@ pub use barred::Barred;
 pub use failure::{Cause, Excess, Failure, Stop};
 pub use fault::{Fault, FaultKind, Unreadable};
 pub use fetcher::{Event, Fetcher};
-pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate, text};
 pub use page_url::PageUrl;
 pub use reply::Reply;
 pub use secret::{Secret, SecretError};
