@@ -8,12 +8,13 @@ use super::endpoint::{Asked, Endpoint, Next, Paging, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::image;
 use super::images_params::{LIMIT_MAX, PARAMS};
-use crate::table::Tables;
+use crate::table::{Tables, images};
 
 /// The endpoint.
 pub static IMAGES: Endpoint = Endpoint {
     name: "images",
     path: "images",
+    tables: &[&images::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
     // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.
