@@ -39,6 +39,7 @@ mod sample;
 mod schedule;
 mod secrets;
 mod snapshot;
+mod stores;
 mod studies;
 mod support;
 mod tls;
