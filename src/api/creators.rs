@@ -18,6 +18,7 @@ const LIMIT_MAX: u32 = 200;
 pub static CREATORS: Endpoint = Endpoint {
     name: "creators",
     path: "creators",
+    tables: &[&creators::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
     catalog_rows: 86_500,

@@ -2,7 +2,7 @@
 
 use super::envelope::{Page, Unreadable};
 use super::place::Place;
-use crate::table::{Provenance, Tables};
+use crate::table::{Provenance, Table, Tables};
 
 /// An endpoint, declared once in its own file and listed in [`super::ENDPOINTS`].
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// The path below the server's base URL, without a leading slash; `{}` in it stands for the id or hash looked up.
     pub path: &'static str,
+    /// The tables that its items become rows of; those whose rows belong to these are filled too.
+    pub tables: &'static [&'static Table],
     /// Every query parameter the server knows, and those it pretends to know.
     pub params: &'static [Param],
     /// The most items one page may be asked for; also what is asked for when a crawl file says nothing. 0 for lookups.

@@ -136,6 +136,8 @@ pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
+    /// Whether there is null where the list was.
+    null: bool,
     told: Option<Told>,
 }
 
@@ -213,14 +215,13 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
         Err(v)
     }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, told: None };
+        let mut envelope = Self { items: None, null: false, told: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
-                "items" => {
-                    if let Slot::Value(Items(items)) = map.next_value()? {
-                        envelope.items = Some(items);
-                    }
-                }
+                "items" => match map.next_value()? {
+                    Slot::Value(Items(items)) => envelope.items = Some(items),
+                    slot => envelope.null = matches!(slot, Slot::Null),
+                },
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
                         envelope.told = metadata.told();
@@ -283,8 +284,11 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     rows: Rows<T>,
 ) -> Result<Page, String> {
     let envelope: Envelope<T> = parse(body)?;
-    let items = envelope.items.ok_or("the answer has no list of `items`")?;
-    let Told { next_cursor, pages, items: items_told, more } = envelope.told.ok_or("the answer has no `metadata`")?;
+    let told = envelope.told.ok_or("the answer has no `metadata`");
+    // Behind the last page there may be no list at all.
+    let is_end = envelope.null && asked.at.page > 1 && told.as_ref().is_ok_and(|told| told.next_cursor.is_none());
+    let items = envelope.items.or(is_end.then(Vec::new)).ok_or("the answer has no list of `items`")?;
+    let Told { next_cursor, pages, items: items_told, more } = told?;
     let count = items.len() as u64;
     let (last, by_cursor) = (next_cursor.is_none(), asked.limit > 0);
     let full = last && by_cursor && count == asked.limit && !is_bounded(asked.params, count);

@@ -10,12 +10,13 @@ use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::image;
 use super::images_params::{LIMIT_MAX, PARAMS};
 use super::place::{Place, feed, offset, one_id};
-use crate::table::Tables;
+use crate::table::{Tables, gallery_images, images};
 
 /// The endpoint.
 pub static IMAGES: Endpoint = Endpoint {
     name: "images",
     path: "images",
+    tables: &[&images::TABLE, &gallery_images::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
     // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.

@@ -6,12 +6,13 @@
 use super::endpoint::{Asked, Endpoint, Paging};
 use super::envelope::{Page, Unreadable, repaired, take_one};
 use super::model;
-use crate::table::Tables;
+use crate::table::{Tables, models};
 
 /// The endpoint.
 pub static MODEL: Endpoint = Endpoint {
     name: "model",
     path: "models/{}",
+    tables: &[&models::TABLE],
     params: &[],
     limit_max: 0,
     // Model rows of any status in mid-2026; fewer are published.

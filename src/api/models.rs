@@ -10,12 +10,13 @@ use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::model;
 use super::models_params::{LIMIT_MAX, PARAMS};
 use super::place::{Place, date_id, offset, three_keys};
-use crate::table::Tables;
+use crate::table::{Tables, models};
 
 /// The endpoint.
 pub static MODELS: Endpoint = Endpoint {
     name: "models",
     path: "models",
+    tables: &[&models::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
     // Model rows of any status in mid-2026; fewer are published.

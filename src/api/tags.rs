@@ -18,6 +18,7 @@ const LIMIT_MAX: u32 = 200;
 pub static TAGS: Endpoint = Endpoint {
     name: "tags",
     path: "tags",
+    tables: &[&tags::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
     // Tags of the server's image index in mid-2026; it publishes no count of those of models.

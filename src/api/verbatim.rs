@@ -55,11 +55,13 @@ pub struct PrimaryFile {
     pub sha256: Option<String>,
 }
 
-/// The primary file in a version's text; nothing of it where there is none.
+/// The primary file in a version's text, or the only one; nothing of it where none of several is primary: then the store names
+/// what it gives, and nothing can be checked.
 pub fn primary_file(version: &str) -> PrimaryFile {
     let version: Value = serde_json::from_str(version).unwrap_or_default();
     let files = version["files"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(file) = files.iter().find(|file| file["primary"] == true) else { return PrimaryFile::default() };
+    let only = files.first().filter(|_| files.len() == 1);
+    let Some(file) = files.iter().find(|file| file["primary"] == true).or(only) else { return PrimaryFile::default() };
     PrimaryFile {
         name: file["name"].as_str().map(str::to_owned),
         size_kb: file["sizeKB"].as_f64(),
@@ -148,6 +150,15 @@ mod tests {
     fn raw_control_bytes_are_repaired() {
         let item = single("{\"id\":1,\"prompt\":\"a\r\nb\"}").unwrap();
         assert_eq!(item.text, "{\"id\":1,\"prompt\":\"a\\u000d\\u000ab\"}");
+    }
+
+    #[test]
+    fn the_primary_file_counts_and_else_the_only_one() {
+        let zip = "{\"name\":\"data.zip\",\"primary\":false}";
+        let name = |files: &str| primary_file(&format!("{{\"files\":[{files}]}}")).name;
+        assert_eq!(name(&format!("{zip},{{\"name\":\"x.pt\",\"primary\":true}}")).as_deref(), Some("x.pt"));
+        assert_eq!(name(zip).as_deref(), Some("data.zip"));
+        assert_eq!((name(&format!("{zip},{zip}")), name("")), (None, None));
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::endpoint::{Asked, Endpoint, Paging};
 use super::envelope::{Page, Unreadable, never_stray, repaired, take_one};
 use super::version;
 use super::version_by_id::CATALOG_ROWS;
-use crate::table::Tables;
+use crate::table::{Tables, model_versions};
 
 /// The endpoint.
 pub static VERSION_BY_HASH: Endpoint = Endpoint {
     name: "model_version_by_hash",
     path: "model-versions/by-hash/{}",
+    tables: &[&model_versions::TABLE],
     params: &[],
     limit_max: 0,
     catalog_rows: CATALOG_ROWS,

@@ -7,12 +7,13 @@ use super::endpoint::{Asked, Endpoint, Paging};
 use super::envelope::{Page, Unreadable, repaired, take_one};
 use super::rejection::Reason;
 use super::version::{self, Version};
-use crate::table::Tables;
+use crate::table::{Tables, model_versions};
 
 /// The endpoint.
 pub static VERSION: Endpoint = Endpoint {
     name: "model_version",
     path: "model-versions/{}",
+    tables: &[&model_versions::TABLE],
     params: &[],
     limit_max: 0,
     catalog_rows: CATALOG_ROWS,

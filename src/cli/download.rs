@@ -10,6 +10,7 @@ use super::get::stopped;
 use super::given::{each, given};
 use super::grid::{several, size};
 use super::heed::heeding;
+use super::output::is_closed;
 use super::service::Asking;
 use super::{complain, print};
 use crate::api::lookup::Kind;
@@ -28,8 +29,8 @@ use crate::fetch::Barred;
 /// became of each; the exit code is 0 when all files are there, and 4 when some are not.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Version ids, or AIRs such as `urn:air:sdxl:lora:civitai:123@456`; `-` reads them from stdin, one a line, or the
-    /// first field of each line of CSV
+    /// Version ids, AIRs such as `urn:air:sdxl:lora:civitai:123@456` or `123@456`, or links to the site; `-` reads them from
+    /// stdin, one a line, or the first field of each line of CSV
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     /// The folder they go to
@@ -66,10 +67,16 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
         exit = worse(exit, &outcome);
         done += 1;
         bar.set_message(done_of(done, versions.len()));
-        bar.suspend(|| print(&format!("{version}: {}\n", told(&outcome))));
+        if !bar.suspend(|| print(&format!("{version}: {}\n", told(&outcome)))) {
+            means.stop.ask("nobody reads on");
+        }
     };
     let run = heeding(&means.stop, None, downloads.run(&versions, tell))?;
     bar.finish_and_clear();
+    // Why stdout takes no more was told where it was met; of a reader that left there is nothing to tell.
+    if is_closed() {
+        return Err(Exit::Stopped);
+    }
     run.map(|()| exit).map_err(|broken| stopped(&broken))
 }
 
@@ -105,7 +112,10 @@ fn told(outcome: &Outcome) -> String {
         }
         Outcome::AlreadyThere(name) => format!("{fate} as {name}"),
         Outcome::Barred(barred) => barred.to_string(),
-        Outcome::Wrong(mismatch) => mismatch.to_string(),
+        Outcome::Wrong { mismatch, kept: Some(name) } => {
+            format!("{mismatch}; it is kept as {name}, remove that to fetch it again")
+        }
+        Outcome::Wrong { mismatch, kept: None } => format!("{mismatch}; it was thrown away"),
         Outcome::NameTaken(name) => format!("{fate}: another file is called {name}, and nothing is overwritten"),
     }
 }
@@ -145,8 +155,11 @@ mod tests {
         let mut all = vec![
             Outcome::Downloaded { name: name.clone(), bytes: 1, checked: true },
             Outcome::AlreadyThere(name.clone()),
-            Outcome::Wrong(Mismatch::Hash { found: sha256(), expected: sha256() }),
-            Outcome::Wrong(Mismatch::Size { found: 1, expected: 9_999 }),
+            Outcome::Wrong {
+                mismatch: Mismatch::Hash { found: sha256(), expected: sha256() },
+                kept: Some(FileName::mismatched(1, "AB")),
+            },
+            Outcome::Wrong { mismatch: Mismatch::Size { found: 1, expected: 9_999 }, kept: None },
             Outcome::NameTaken(name),
         ];
         all.extend(barred.map(Outcome::Barred));

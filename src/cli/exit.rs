@@ -19,7 +19,7 @@ pub(super) enum Exit {
     Doubtful = 4,
     /// The dataset is damaged.
     Damaged = 65,
-    /// The disk refused.
+    /// The disk refused, or stdout did.
     Disk = 74,
     /// Another crawl holds the dataset.
     Held = 75,
@@ -40,7 +40,7 @@ impl Exit {
             Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to go on",
             Self::Doubtful => "over, but rows are missing, or things asked for by name are not there; each is named",
             Self::Damaged => "the dataset is damaged and was not touched; `verify` names the damage",
-            Self::Disk => "the disk refused (full, read-only, failing); nothing committed was lost",
+            Self::Disk => "the disk or stdout refused (full, read-only, failing); nothing committed was lost",
             Self::Held => "another crawl holds the dataset",
             Self::Key => "the server refused the API key",
         }

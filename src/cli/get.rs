@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::crawl::conclude;
 use super::exit::{Exit, usage};
 use super::given::{each, given};
 use super::heed::heeding;
-use super::listen::Watching;
+use super::local::Local;
+use super::output::is_closed;
 use super::service::{Asking, Means};
 use super::{complain, print};
 use crate::api::ENDPOINTS;
@@ -18,10 +18,9 @@ use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
 use crate::dataset::storage::Disk;
 use crate::dataset::values::distinct_where;
-use crate::dataset::{digest, folder};
 use crate::definition::{self, Crawl};
 use crate::engine::crawl::{self as engine, Options};
-use crate::engine::lookup::{Broken, Found};
+use crate::engine::lookup::{Broken, Desk, Found};
 use crate::engine::pass::Refusal;
 use crate::engine::{Error, Outcome};
 use crate::table;
@@ -29,16 +28,19 @@ use crate::table;
 /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
 ///
 /// Without --dataset, what is found goes to stdout as the server sent it, one JSON object a line, in the order asked for;
-/// what is not found is named on stderr, and the exit code is 4.
+/// what is not found is named on stderr, and the exit code is 4. With --files each object has one more key, `local_files`: the
+/// paths of all files it was found for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What is looked up
     #[arg(value_enum)]
     kind: What,
-    /// Ids, hashes, or AIRs such as `urn:air:sdxl:lora:civitai:123@456`; `-` reads them from stdin, one a line
+    /// Ids, hashes, AIRs such as `urn:air:sdxl:lora:civitai:123@456` or `123@456`, or links to the site; `-` reads them
+    /// from stdin, one a line
     #[arg(value_name = "ID", required_unless_present = "files")]
     ids: Vec<String>,
-    /// Look up the model files of this folder, and of those below it, by their SHA256
+    /// Look up the model files of this folder, and of those below it or linked from it, by their SHA256, and by their
+    /// AutoV3 where an edited header hides them
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// Write rows into this dataset instead
@@ -77,8 +79,8 @@ struct Errand<'a> {
     arguments: &'a Arguments,
     kind: Kind,
     keys: Vec<String>,
-    /// The files whose hashes are looked up.
-    files: BTreeMap<String, String>,
+    /// The files whose hashes are among the keys.
+    local: Local,
     means: Means,
 }
 
@@ -94,85 +96,101 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     let kind = Kind::from(arguments.kind);
     let mut keys = each(&given(&arguments.ids)?, |word| kind.key(word))?;
-    let files = match (&arguments.files, kind) {
-        (None, _) => BTreeMap::new(),
-        (Some(folder), Kind::Hash) => hashed(folder, &arguments.asking.watching)?,
+    let local = match (&arguments.files, kind) {
+        (None, _) => Local::default(),
+        (Some(folder), Kind::Hash) => Local::read(folder, &arguments.asking.watching)?,
         (Some(_), _) => return Err(usage("files have hashes, not ids; write `civitrawl get hash --files DIR`")),
     };
-    keys.extend(files.keys().cloned());
+    keys.extend_from_slice(local.hashes());
     let mut met = BTreeSet::new();
     keys.retain(|key| met.insert(key.clone()));
     if keys.is_empty() {
         return Err(usage("there is nothing to look up"));
     }
-    Ok(Errand { arguments, kind, keys, files, means: arguments.asking.means()? })
-}
-
-/// The SHA256 of every model file in a folder, with the file's name.
-fn hashed(folder: &Path, watching: &Watching) -> Result<BTreeMap<String, String>, Exit> {
-    let cannot = |path: &Path, error| usage(&format!("cannot read `{}`: {error}", path.display()));
-    let files = folder::model_files(folder).map_err(|error| cannot(folder, error))?;
-    if files.is_empty() {
-        let endings = folder::ENDINGS.join(", .");
-        return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
-    }
-    let bar = if watching.shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    bar.set_length(files.iter().map(|file| file.bytes).sum());
-    // The template is a constant that parses.
-    let style = ProgressStyle::with_template(
-        "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",
-    );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut hashes = BTreeMap::new();
-    for file in &files {
-        let name = file.path.display().to_string();
-        bar.set_message(name.clone());
-        let digest = digest::of_file(&file.path, &mut |bytes| bar.inc(bytes)).map_err(|e| cannot(&file.path, e))?;
-        hashes.entry(digest.finish()).or_insert(name);
-    }
-    bar.finish_and_clear();
-    Ok(hashes)
+    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.means()? })
 }
 
 impl Errand<'_> {
     /// Prints what is found.
     fn print(&self) -> Result<Exit, Exit> {
         let fetcher = self.means.fetcher()?;
-        let desk = self.means.desk(&fetcher, self.keys.len() == self.files.len());
-        let mut exit = Exit::Complete;
-        let tell = |key: &str, found| match found {
-            Found::Item(text) => print(&format!("{text}\n")),
+        let desk = self.means.desk(&fetcher, self.keys.len() == self.local.hashes().len());
+        let (mut exit, mut missing) = (self.local.exit(), Vec::new());
+        self.look_up(desk, &self.keys, |key, found| match found {
+            Found::Item(text) => self.show(&self.local.tied(&text, &[key.to_owned()])),
             Found::Missing(words) => {
-                complain(&format!("{}: {words}", self.named(key)));
                 exit = Exit::Doubtful;
+                // A file may be known by its tensors yet.
+                match self.local.names(key) {
+                    Some(_) => missing.push(key.to_owned()),
+                    None => complain(&format!("{}: {words}", self.named(key))),
+                }
             }
-        };
-        let looked_up = heeding(&self.means.stop, None, desk.look_up(self.kind, &self.keys, tell))?;
-        match looked_up {
-            Ok(()) => Ok(exit),
-            Err(broken) => Err(stopped(&broken)),
+        })?;
+        let tensors = self.local.tensors(&missing);
+        let keys: Vec<String> = tensors.keys().cloned().collect();
+        self.look_up(Desk { sha256: false, ..desk }, &keys, |auto_v3, found| {
+            let hashes = tensors.get(auto_v3).map(Vec::as_slice).unwrap_or_default();
+            if let Found::Item(text) = found {
+                self.show(&self.local.tied(&text, hashes));
+                missing.retain(|key| !hashes.contains(key));
+                hashes.iter().for_each(|key| complain(&self.edited(key, auto_v3)));
+            }
+        })?;
+        for key in &missing {
+            complain(&self.unknown(key, &tensors));
+        }
+        Ok(exit)
+    }
+
+    /// Looks up some keys, unless stdout takes no more.
+    fn look_up(&self, desk: Desk<'_>, keys: &[String], tell: impl FnMut(&str, Found)) -> Result<(), Exit> {
+        let looked_up = heeding(&self.means.stop, None, desk.look_up(self.kind, keys, tell))?;
+        // A reader that left has all it wanted; a refusal was told of where it was met.
+        if is_closed() {
+            return Err(Exit::Complete);
+        }
+        looked_up.map_err(|broken| stopped(&broken))
+    }
+
+    /// Prints one thing; asks for no more when nobody reads on.
+    fn show(&self, text: &str) {
+        if !print(&format!("{text}\n")) {
+            self.means.stop.ask("nobody reads on");
         }
     }
 
     /// Writes rows of what is found: a crawl made of look-ups, and another one of what the first could not show.
     fn keep(&self, dataset: &Path) -> Result<Exit, Exit> {
         let mut missing = self.keys.clone();
-        let mut worst = Exit::Complete;
+        let mut worst = self.local.exit();
         for text in plans(self.kind) {
             if missing.is_empty() {
                 break;
             }
-            let crawl = self.crawl(text, &missing, dataset)?;
-            let (exit, pass) = self.crawled(&crawl)?;
-            let Some(pass) = pass else { return Ok(exit) };
+            let (exit, found) = self.ask(text, &missing, dataset)?;
             worst = if exit == Exit::Complete { worst } else { exit };
-            let found = self.found(dataset, pass)?;
             missing.retain(|key| !found.contains(key));
         }
+        let tensors = self.local.tensors(&missing);
+        if let Some(text) = plans(self.kind).last().filter(|_| !tensors.is_empty()) {
+            let (_, found) = self.ask(text, &tensors.keys().cloned().collect::<Vec<_>>(), dataset)?;
+            for (auto_v3, hashes) in tensors.iter().filter(|(auto_v3, _)| found.contains(*auto_v3)) {
+                missing.retain(|key| !hashes.contains(key));
+                hashes.iter().for_each(|key| complain(&self.edited(key, auto_v3)));
+            }
+        }
         for key in &missing {
-            complain(&format!("{}: the server shows no such thing", self.named(key)));
+            complain(&self.unknown(key, &tensors));
         }
         Ok(if missing.is_empty() { worst } else { Exit::Doubtful })
+    }
+
+    /// Runs the crawl that looks these keys up; gives how it ended and the keys it has rows for.
+    fn ask(&self, text: &str, keys: &[String], dataset: &Path) -> Result<(Exit, BTreeSet<String>), Exit> {
+        let crawl = self.crawl(text, keys, dataset)?;
+        let (exit, pass) = self.crawled(&crawl)?;
+        Ok((exit, self.found(dataset, pass.ok_or(exit)?)?))
     }
 
     /// The crawl that looks these keys up.
@@ -235,9 +253,24 @@ impl Errand<'_> {
 
     /// A key as people know it.
     fn named(&self, key: &str) -> String {
-        match self.files.get(key) {
-            Some(file) => format!("{file} (AutoV2 {}, SHA256 {key})", &key[..key.len().min(10)]),
+        match self.local.names(key) {
+            Some(files) => format!("{files} (AutoV2 {}, SHA256 {key})", &key[..key.len().min(10)]),
             None => format!("{} {key}", self.kind.noun()),
+        }
+    }
+
+    /// Tells that a file was found although its header was edited.
+    fn edited(&self, key: &str, auto_v3: &str) -> String {
+        format!("{}: found by its tensors (AutoV3 {auto_v3}); its header was edited", self.named(key))
+    }
+
+    /// Tells that nothing was found.
+    fn unknown(&self, key: &str, tensors: &BTreeMap<String, Vec<String>>) -> String {
+        let auto_v3 = tensors.iter().find(|(_, hashes)| hashes.iter().any(|hash| hash == key));
+        let also = auto_v3.map(|(auto_v3, _)| format!(", and none with its tensors (AutoV3 {auto_v3})"));
+        match self.local.names(key) {
+            Some(_) => format!("{}: the server knows no file like it{}", self.named(key), also.unwrap_or_default()),
+            None => format!("{}: the server shows no such thing", self.named(key)),
         }
     }
 }

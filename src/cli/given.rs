@@ -41,6 +41,8 @@ pub(super) fn each<T, E: std::fmt::Display>(
 }
 
 fn first_field(line: &str) -> &str {
+    // A byte order mark, as spreadsheets write one, is no part of the first line.
+    let line = line.trim_start_matches('\u{feff}');
     line.split([',', ';', '\t']).next().unwrap_or_default().trim().trim_matches('"')
 }
 
@@ -50,9 +52,14 @@ mod tests {
 
     #[test]
     fn the_first_field_of_a_line_counts() {
-        for (line, field) in
-            [("7", "7"), (" 7 , a name", "7"), ("\"7\",x", "7"), ("", ""), ("civitai:1@2", "civitai:1@2")]
-        {
+        for (line, field) in [
+            ("7", "7"),
+            (" 7 , a name", "7"),
+            ("\"7\",x", "7"),
+            ("\u{feff}\"7\",x", "7"),
+            ("", ""),
+            ("civitai:1@2", "civitai:1@2"),
+        ] {
             assert_eq!(first_field(line), field, "{line}");
         }
     }

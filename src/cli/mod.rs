@@ -15,7 +15,9 @@ mod given;
 mod grid;
 mod heed;
 mod listen;
+mod local;
 mod man;
+mod output;
 mod plan;
 mod progress;
 mod replay;
@@ -28,6 +30,7 @@ mod status;
 mod verify;
 
 use exit::Exit;
+use output::{complain, print};
 
 /// Turns the Civitai catalog into tidy Parquet tables. Run it from cron; kill it at any instant: no row is lost, none doubled.
 #[derive(Debug, Parser)]
@@ -76,9 +79,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are results; anything else is a mistake.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Complete };
-            // Nothing is left to do when even this cannot be printed.
-            let _ = error.print();
-            return exit.into();
+            let printed = error.print();
+            if !error.use_stderr() {
+                output::taken(printed);
+            }
+            return output::settled(exit).into();
         }
     };
     let exit = match &arguments.command {
@@ -97,17 +102,5 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => man::run(arguments, &self::Arguments::command()),
         Command::Completions(arguments) => completions::run(arguments, &mut self::Arguments::command()),
     };
-    exit.into()
-}
-
-/// Prints a result. A reader that went away (`| head`) is no error.
-fn print(text: &str) {
-    use std::io::Write as _;
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// Tells of something that went wrong.
-fn complain(text: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "civitrawl: {text}");
+    output::settled(exit).into()
 }

@@ -62,7 +62,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     }
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    take(&mut store, &Wishes { history: &[], keep, prune: arguments.prune })
+    take(&mut store, &Wishes { tables: &[], history: &[], keep, prune: arguments.prune })
 }
 
 fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {

@@ -36,7 +36,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
-    let told = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| print(&text)) };
+    let told = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| _ = print(&text)) };
     match told {
         Ok(()) => Exit::Complete,
         Err(error) => {
@@ -52,12 +52,11 @@ fn watch(layout: &Layout) -> Result<(), dataset::Error> {
     let mut seen = None;
     loop {
         let (text, standing) = status(layout)?;
-        if on_terminal {
-            print(&format!("{CLEAR}{text}"));
-        } else if seen != Some(standing) {
-            print(&format!("{text}\n"));
-        }
-        if standing.is_over {
+        let printed = match on_terminal {
+            true => print(&format!("{CLEAR}{text}")),
+            false => seen == Some(standing) || print(&format!("{text}\n")),
+        };
+        if standing.is_over || !printed {
             return Ok(());
         }
         seen = Some(standing);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -36,7 +36,40 @@ impl Digest {
 /// # Errors
 /// As the system says.
 pub fn of_file(path: &Path, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
-    let (mut file, mut digest, mut piece) = (File::open(path)?, Digest::default(), vec![0; PIECE_BYTES]);
+    of_rest(&mut File::open(path)?, read)
+}
+
+/// What the site calls a safetensors file by, whatever was written into its header: AutoV3, the first 12 digits of the SHA256
+/// of all that is behind the header. `None` when the file is none.
+///
+/// # Errors
+/// As the system says.
+pub fn auto_v3(path: &Path) -> io::Result<Option<String>> {
+    let mut file = File::open(path)?;
+    let mut length = [0; 8];
+    match file.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let mut brace = [0];
+    let tensors = u64::from_le_bytes(length).checked_add(8).filter(|at| (9..file_length(&file)).contains(at));
+    let Some(tensors) = tensors else { return Ok(None) };
+    file.read_exact(&mut brace)?;
+    if brace != *b"{" {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(tensors))?;
+    let mut digest = of_rest(&mut file, &mut |_| {})?.finish();
+    digest.truncate(12);
+    Ok(Some(digest))
+}
+
+fn file_length(file: &File) -> u64 {
+    file.metadata().map_or(0, |facts| facts.len())
+}
+
+fn of_rest(file: &mut File, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
+    let (mut digest, mut piece) = (Digest::default(), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece) {
             Ok(0) => return Ok(digest),
@@ -69,5 +102,24 @@ mod tests {
         same.update(&vec![7; PIECE_BYTES + 5]);
         assert_eq!(whole.finish(), same.finish());
         assert_eq!(pieces.iter().sum::<u64>(), PIECE_BYTES as u64 + 5);
+    }
+
+    #[test]
+    fn an_edited_header_leaves_the_tensors_digest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file.safetensors");
+        let mut digests = Vec::new();
+        for header in ["{}", "{\"__metadata__\":{\"title\":\"mine\"}}"] {
+            let length = (header.len() as u64).to_le_bytes();
+            std::fs::write(&path, [&length[..], header.as_bytes(), b"abc"].concat()).unwrap();
+            digests.push(auto_v3(&path).unwrap());
+        }
+        assert_eq!(digests, [Some("BA7816BF8F01".to_owned()), Some("BA7816BF8F01".to_owned())]);
+        let long = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
+        let no_header = [&2u64.to_le_bytes()[..], b"abcdef"].concat();
+        for other in [&b""[..], b"short", &long, &no_header] {
+            std::fs::write(&path, other).unwrap();
+            assert_eq!(auto_v3(&path).unwrap(), None, "{other:?}");
+        }
     }
 }

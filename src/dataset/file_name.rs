@@ -2,10 +2,18 @@
 //!
 //! A name that a server sent is only a wish: what becomes of it is one plain file name, whatever it held.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use super::folder::ENDINGS;
 
 /// The longest name, in bytes: what every file system takes, with room for a version's number.
 const NAME_BYTES: usize = 200;
+
+/// The ending of a file whose SHA256 is not the one that was expected.
+const MISMATCHED: &str = ".hash-mismatch";
 
 /// Names that mean devices on Windows, with any ending.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "com", "lpt"];
@@ -17,10 +25,15 @@ pub struct FileName(String);
 impl FileName {
     /// The name that comes nearest to the one wished for; a version without a usable one is called by its number.
     pub fn near(wished: &str, version: i64) -> Self {
+        let wished = decoded(wished);
         let last = wished.rsplit(['/', '\\']).next().unwrap_or_default();
         let plain: String = last.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
         // A leading dot hides a file, one at the end is lost on some systems.
         let plain = plain.trim_matches(|c: char| c == '.' || c.is_whitespace());
+        let only_ending = last.trim_start().starts_with('.') && ENDINGS.contains(&plain.to_ascii_lowercase().as_str());
+        if only_ending {
+            return Self(format!("version-{version}.{plain}"));
+        }
         let (stem, ending) = split(plain);
         let device = DEVICES.contains(&stem.to_ascii_lowercase().trim_end_matches(|c: char| c.is_ascii_digit()));
         if plain.is_empty() || stem.is_empty() || device {
@@ -30,6 +43,11 @@ impl FileName {
         let stem =
             stem[..clip(stem, NAME_BYTES - ending.len())].trim_end_matches(|c: char| c == '.' || c.is_whitespace());
         Self(format!("{stem}{ending}"))
+    }
+
+    /// The name of a file that is there already; `None` when it would do something to a terminal.
+    pub fn there(name: &str) -> Option<Self> {
+        name.chars().all(|c| !c.is_control()).then(|| Self(name.to_owned()))
     }
 
     /// The same with the version's number, for a folder where the name is taken.
@@ -44,6 +62,16 @@ impl FileName {
         Self(format!(".{version}.part"))
     }
 
+    /// A version's file whose SHA256 is not the one that was expected; another one to be expected makes it another name.
+    pub fn mismatched(version: i64, expected: &str) -> Self {
+        Self(format!("{version}.{}{MISMATCHED}", &expected[..clip(expected, 10)]))
+    }
+
+    /// Whether it is the name of such a file.
+    pub fn is_mismatched(&self) -> bool {
+        self.0.ends_with(MISMATCHED)
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,6 +82,11 @@ impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A name without percent-encoding, where it is encoded text.
+fn decoded(name: &str) -> Cow<'_, str> {
+    percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name))
 }
 
 /// Characters that every file system takes, and that do nothing to a terminal.
@@ -95,6 +128,13 @@ mod tests {
             ("LPT1.pt", "version-7.pt"),
             ("n\u{e4}he\u{202e}.pt", "n\u{e4}he_.pt"),
             ("x.tar.gz ", "x.tar.gz"),
+            (" Useful & plain .safetensors ", "Useful & plain.safetensors"),
+            ("Tsuki / Chan.safetensors", "Chan.safetensors"),
+            ("%E3%83%AD%20a.pt", "\u{30ed} a.pt"),
+            ("..%2F..%2Fx.pt", "x.pt"),
+            ("100% of %FF.pt", "100% of %FF.pt"),
+            (".safetensors", "version-7.safetensors"),
+            ("x.safetensors.", "x.safetensors"),
         ] {
             assert_eq!(FileName::near(wished, 7).as_str(), name, "{wished}");
         }

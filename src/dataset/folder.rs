@@ -1,5 +1,6 @@
 //! A folder of model files, as the programs keep that use them: which files are there. Reads only.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,29 +17,50 @@ pub struct ModelFile {
     pub bytes: u64,
 }
 
-/// The model files in a folder and in those below it, sorted. Links to folders are not followed.
+/// What was found in a folder.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Its model files, sorted.
+    pub files: Vec<ModelFile>,
+    /// What could not be looked into, and why.
+    pub passed_over: Vec<(PathBuf, io::Error)>,
+}
+
+/// The model files in a folder and in those below it. Links are followed; a folder that several lead to counts once.
 ///
 /// # Errors
-/// As the system says.
-pub fn model_files(folder: &Path) -> io::Result<Vec<ModelFile>> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                folders.push(path);
-            } else if is_model(&path) {
-                // A link counts as what it leads to; one that leads nowhere is no file.
-                let Ok(facts) = fs::metadata(&path) else { continue };
-                if facts.is_file() {
-                    files.push(ModelFile { path, bytes: facts.len() });
+/// As the system says of the folder itself; those below it are named instead.
+pub fn model_files(folder: &Path) -> io::Result<Contents> {
+    let mut contents = Contents::default();
+    let (mut met, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    while let Some(path) = folders.pop() {
+        let listed = fs::canonicalize(&path).and_then(|real| {
+            // Every loop of links comes back to a folder that was met.
+            if met.insert(real) { fs::read_dir(&path)?.collect() } else { Ok(Vec::new()) }
+        });
+        let entries: Vec<fs::DirEntry> = match listed {
+            Ok(entries) => entries,
+            Err(error) if path == folder => return Err(error),
+            Err(error) => {
+                contents.passed_over.push((path, error));
+                continue;
+            }
+        };
+        for path in entries.into_iter().map(|entry| entry.path()) {
+            match fs::metadata(&path) {
+                Ok(facts) if facts.is_dir() => folders.push(path),
+                Ok(facts) if facts.is_file() && is_model(&path) => {
+                    contents.files.push(ModelFile { path, bytes: facts.len() });
                 }
+                Ok(_) => {}
+                // A link that leads nowhere may be the way to a disk that is not there.
+                Err(error) => contents.passed_over.push((path, error)),
             }
         }
     }
-    files.sort();
-    Ok(files)
+    contents.files.sort();
+    contents.passed_over.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(contents)
 }
 
 fn is_model(path: &Path) -> bool {
@@ -59,10 +81,33 @@ mod tests {
         {
             fs::write(directory.path().join(name), content).unwrap();
         }
-        let found = model_files(directory.path()).unwrap();
+        let found = model_files(directory.path()).unwrap().files;
         let names: Vec<_> = found.iter().map(|file| file.path.strip_prefix(directory.path()).unwrap()).collect();
         assert_eq!(names, ["Lora/c.gguf", "Lora/sdxl/d.pt", "a.SafeTensors"].map(Path::new));
         assert_eq!(found[2].bytes, 3);
         assert!(model_files(&directory.path().join("nowhere")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_every_folder_counts_once() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let (models, disk) = (directory.path().join("models"), directory.path().join("disk"));
+        fs::create_dir_all(&models).unwrap();
+        fs::create_dir_all(disk.join("deep")).unwrap();
+        for path in [models.join("a.pt"), disk.join("b.pt"), disk.join("deep/c.pt")] {
+            fs::write(path, "x").unwrap();
+        }
+        symlink(&disk, models.join("linked")).unwrap();
+        symlink(&disk, models.join("linked again")).unwrap();
+        symlink(&models, disk.join("deep/loop")).unwrap();
+        symlink(directory.path().join("unplugged"), models.join("nowhere")).unwrap();
+        let found = model_files(&models).unwrap();
+        let mut names: Vec<_> = found.files.iter().filter_map(|file| file.path.file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a.pt", "b.pt", "c.pt"]);
+        let named: Vec<_> = found.passed_over.iter().map(|(path, _)| path.clone()).collect();
+        assert_eq!(named, [models.join("nowhere")]);
     }
 }

@@ -1,18 +1,27 @@
 //! A folder that downloads go to: parts that grow, files that are whole, nothing overwritten.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek as _, Write as _};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::digest::{self, Digest};
 use super::file_name::FileName;
 use super::layout::Layout;
 
+/// How far a size that the server tells may be off, in bytes.
+const SIZE_SLACK: u64 = 1024;
+
 /// A folder that downloads go to.
 #[derive(Debug, Clone)]
 pub struct Vault {
     folder: PathBuf,
+    /// The files that are there, by size and name, each with its SHA256 once that was needed; none until they are.
+    index: Arc<Mutex<Option<Index>>>,
 }
+
+type Index = BTreeMap<(u64, FileName), Option<String>>;
 
 /// What a file should be, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,9 +65,14 @@ impl Expected {
             (Some(expected), _) if expected != sha256 => {
                 Err(Mismatch::Hash { found: sha256.to_owned(), expected: expected.clone() })
             }
-            (None, Some(expected)) if bytes.abs_diff(expected) > 1024 => Err(Mismatch::Size { found: bytes, expected }),
+            (None, Some(expected)) if !self.has_size(bytes) => Err(Mismatch::Size { found: bytes, expected }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether this is its size, as far as that is known.
+    pub fn has_size(&self, bytes: u64) -> bool {
+        self.bytes.is_none_or(|expected| bytes.abs_diff(expected) <= SIZE_SLACK)
     }
 }
 
@@ -70,7 +84,7 @@ impl Vault {
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, index: Arc::default() })
     }
 
     /// Whether a file of this name is there and is what was expected; `None` when there is none.
@@ -78,6 +92,18 @@ impl Vault {
     /// # Errors
     /// As the system says.
     pub fn holds(&self, name: &FileName, expected: &Expected) -> io::Result<Option<bool>> {
+        Ok(self.read(name)?.map(|(bytes, sha256)| expected.check(bytes, &sha256).is_ok()))
+    }
+
+    /// The SHA256 of the file of this name; `None` when there is none.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn sha256(&self, name: &FileName) -> io::Result<Option<String>> {
+        Ok(self.read(name)?.map(|(_, sha256)| sha256))
+    }
+
+    fn read(&self, name: &FileName) -> io::Result<Option<(u64, String)>> {
         let path = Layout::entry(&self.folder, name.as_str());
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -85,8 +111,78 @@ impl Vault {
             Ok(_) => {
                 let mut bytes = 0;
                 let digest = digest::of_file(&path, &mut |piece| bytes += piece)?;
-                Ok(Some(expected.check(bytes, &digest.finish()).is_ok()))
+                Ok(Some((bytes, digest.finish())))
             }
+        }
+    }
+
+    /// The file that is what was expected, whatever it is called; `None` when there is none, or neither its size nor its hash
+    /// is known. Only files of about that size are read, each once.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn find(&self, expected: &Expected) -> io::Result<Option<FileName>> {
+        let (Some(bytes), Some(sha256)) = (expected.bytes, &expected.sha256) else { return Ok(None) };
+        let mut found = None;
+        for (key, known) in self.of_size(bytes)? {
+            let path = Layout::entry(&self.folder, key.1.as_str());
+            // A file that went, or that nobody may read, is not the one.
+            let digest = || digest::of_file(&path, &mut |_| {}).map(Digest::finish).unwrap_or_default();
+            let digest = known.unwrap_or_else(digest);
+            if digest == *sha256 && path.is_file() {
+                found = Some(key.1.clone());
+            }
+            self.note(key, digest);
+            if found.is_some() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The files of about this size.
+    fn of_size(&self, bytes: u64) -> io::Result<Index> {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match &mut *index {
+            Some(index) => index,
+            none => none.insert(self.listed()?),
+        };
+        let (from, to) = (bytes.saturating_sub(SIZE_SLACK), bytes.saturating_add(SIZE_SLACK));
+        let near = index.iter().skip_while(|((bytes, _), _)| *bytes < from).take_while(|((bytes, _), _)| *bytes <= to);
+        Ok(near.map(|(key, known)| (key.clone(), known.clone())).collect())
+    }
+
+    fn listed(&self) -> io::Result<Index> {
+        let mut index = Index::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_str().and_then(FileName::there);
+            let size = fs::metadata(entry.path()).ok().filter(|facts| facts.is_file()).map(|facts| facts.len());
+            // What is hidden is a part, or not ours.
+            if let (Some(name), Some(size)) = (name.filter(|name| !name.as_str().starts_with('.')), size) {
+                index.insert((size, name), None);
+            }
+        }
+        Ok(index)
+    }
+
+    fn note(&self, key: (u64, FileName), sha256: String) {
+        if let Some(index) = &mut *self.index.lock().unwrap_or_else(PoisonError::into_inner) {
+            index.insert(key, Some(sha256));
+        }
+    }
+
+    /// Takes a file that was set aside for its hash back as what has arrived of a version, unless some has already.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn take_back(&self, name: &FileName, version: i64) -> io::Result<()> {
+        let part = Layout::entry(&self.folder, FileName::part(version).as_str());
+        match fs::symlink_metadata(&part) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::rename(Layout::entry(&self.folder, name.as_str()), &part)
+            }
+            there => there.map(drop),
         }
     }
 
@@ -113,6 +209,14 @@ impl Vault {
     /// # Errors
     /// As the system says.
     pub fn keep(&self, part: &Part, name: &FileName) -> io::Result<bool> {
+        let named = self.name(part, name)?;
+        if named {
+            self.note((part.bytes(), name.clone()), part.sha256());
+        }
+        Ok(named)
+    }
+
+    fn name(&self, part: &Part, name: &FileName) -> io::Result<bool> {
         let path = Layout::entry(&self.folder, name.as_str());
         part.file.sync_all()?;
         match fs::hard_link(&part.path, &path) {
@@ -224,5 +328,25 @@ mod tests {
         assert!(matches!(known(None, Some("AB")).check(5, "CD"), Err(Mismatch::Hash { .. })));
         assert!(matches!(known(Some(5_000), None).check(6_100, "CD"), Err(Mismatch::Size { .. })));
         assert!(known(Some(5_000), None).check(5_900, "CD").is_ok() && known(None, None).check(1, "").is_ok());
+    }
+
+    #[test]
+    fn a_file_is_found_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path()).unwrap();
+        fs::write(folder.path().join("same size"), "abd").unwrap();
+        fs::write(folder.path().join("renamed"), "abc").unwrap();
+        let sha256 = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+        let known = |bytes, sha256: &str| Expected { name: None, bytes, sha256: Some(sha256.to_owned()) };
+        assert_eq!(vault.find(&known(Some(5), sha256)).unwrap(), FileName::there("renamed"));
+        assert_eq!(vault.find(&known(Some(5_000), sha256)).unwrap(), None);
+        assert_eq!(vault.find(&known(None, sha256)).unwrap(), None);
+        // One that has come since is known too.
+        let mut part = vault.part(7).unwrap();
+        part.write(b"new").unwrap();
+        assert!(vault.keep(&part, &name("x.pt")).unwrap());
+        assert_eq!(vault.find(&known(Some(3), &part.sha256())).unwrap(), Some(name("x.pt")));
+        fs::remove_file(folder.path().join("renamed")).unwrap();
+        assert_eq!(vault.find(&known(Some(3), sha256)).unwrap(), None);
     }
 }

@@ -111,6 +111,12 @@ impl<'a> Snapshot<'a> {
     }
 }
 
+/// A glob that matches this path alone.
+fn literal(path: &str) -> String {
+    let special = |c: char| matches!(c, '[' | '*' | '?');
+    path.chars().map(|c| if special(c) { format!("[{c}]") } else { c.to_string() }).collect()
+}
+
 /// What readers may look at: the file of a table or of its history in the newest snapshot, or all parts of a table.
 #[derive(Debug)]
 pub struct Source {
@@ -143,14 +149,14 @@ pub fn sources(layout: &Layout, storage: &dyn Storage) -> Result<Vec<Source>, Er
             let path = if file.history { Layout::snapshot_history } else { Layout::snapshot_table };
             let place = path(&layout.latest(), table).display().to_string();
             let columns = if file.history { table.history_columns() } else { table.snapshot_columns() };
-            let (name, history, files) = (file.name(), file.history, place.clone());
+            let (name, history, files) = (file.name(), file.history, literal(&place));
             sources.push(Source { name, table, history, snapshot: true, files, place, columns });
         }
         let parts = layout.parts(table);
         let parted = storage.list(&parts).during("list", &parts)?.iter().any(|part| part.name.ends_with(".parquet"));
         if parted && file(false).is_none() {
             let place = parts.display().to_string();
-            let files = format!("{place}/*.parquet");
+            let files = format!("{}/*.parquet", literal(&place));
             let (name, columns) = (table.name.to_owned(), table.columns());
             sources.push(Source { name, table, history: false, snapshot: false, files, place, columns });
         }

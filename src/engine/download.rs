@@ -32,8 +32,13 @@ pub enum Outcome {
     AlreadyThere(FileName),
     /// It is not to be had, now or ever.
     Barred(Barred),
-    /// What arrived is not what it should be, and was thrown away.
-    Wrong(Mismatch),
+    /// What arrived is not what it should be.
+    Wrong {
+        /// How it differs.
+        mismatch: Mismatch,
+        /// What it is called now; `None` when it was thrown away.
+        kept: Option<FileName>,
+    },
     /// Files of other content have its name, with and without its number.
     NameTaken(FileName),
 }
@@ -89,10 +94,9 @@ impl Downloads<'_> {
             },
         };
         let wished = |name: &Option<String>| name.as_deref().map(|name| FileName::near(name, version));
-        if let Some(name) = wished(&expected.name)
-            && let Some(there) = self.there(&name, version, &expected).await?
-        {
-            return Ok(Outcome::AlreadyThere(there));
+        let (name, facts) = (wished(&expected.name), expected.clone());
+        if let Some(outcome) = self.aside(move |vault| before(vault, name, version, &facts)).await? {
+            return Ok(outcome);
         }
         let Some(url) = download_url(self.desk.base, version) else {
             return Ok(Outcome::Barred(Barred::Redirect(String::from("the server's address has no path"))));
@@ -104,7 +108,7 @@ impl Downloads<'_> {
         // A run that ended between the last byte and the name has left all there is.
         if !whole {
             let notify = |event: fetch::Event| self.desk.monitor.event(&Event::of("download", &event));
-            match self.desk.fetcher.file(&url, &mut arriving, &notify).await {
+            match self.desk.fetcher.file(&url, &mut arriving, expected.sha256.is_some(), &notify).await {
                 Ok(sent) => name = wished(&sent).or(name),
                 Err(barred) => {
                     if arriving.is_empty() {
@@ -119,24 +123,6 @@ impl Downloads<'_> {
         Ok(self.aside(move |vault| settle(vault, part, &name, version, &expected)).await?)
     }
 
-    /// The file of this name, or of this name and number, that is there and is what was expected.
-    async fn there(&self, name: &FileName, version: i64, expected: &Expected) -> io::Result<Option<FileName>> {
-        // Where nothing is known that could tell two files apart, a name alone proves nothing.
-        if expected.sha256.is_none() && expected.bytes.is_none() {
-            return Ok(None);
-        }
-        let (names, expected) = ([name.clone(), name.numbered(version)], expected.clone());
-        self.aside(move |vault| {
-            for name in names {
-                if vault.holds(&name, &expected)? == Some(true) {
-                    return Ok(Some(name));
-                }
-            }
-            Ok(None)
-        })
-        .await
-    }
-
     /// Does what takes long on the disk while others go on asking.
     async fn aside<T: Send + 'static>(
         &self,
@@ -148,12 +134,39 @@ impl Downloads<'_> {
     }
 }
 
+/// What earlier runs have left: the file itself, by its name or whatever it is called now, or one whose hash was not as expected,
+/// which would only come once more.
+fn before(vault: &Vault, name: Option<FileName>, version: i64, expected: &Expected) -> io::Result<Option<Outcome>> {
+    for name in name.into_iter().flat_map(|name| [name.numbered(version), name]).rev() {
+        if vault.holds(&name, expected)? == Some(true) {
+            return Ok(Some(Outcome::AlreadyThere(name)));
+        }
+    }
+    match vault.find(expected)? {
+        // The hash that was expected has changed to what it is.
+        Some(found) if found.is_mismatched() => vault.take_back(&found, version)?,
+        Some(found) => return Ok(Some(Outcome::AlreadyThere(found))),
+        None => {}
+    }
+    let Some(sha256) = &expected.sha256 else { return Ok(None) };
+    let kept = FileName::mismatched(version, sha256);
+    Ok(vault.sha256(&kept)?.filter(|found| found != sha256).map(|found| {
+        let mismatch = Mismatch::Hash { found, expected: sha256.clone() };
+        Outcome::Wrong { mismatch, kept: Some(kept) }
+    }))
+}
+
 /// Checks what has arrived and gives it its name.
 fn settle(vault: &Vault, part: Part, name: &FileName, version: i64, expected: &Expected) -> io::Result<Outcome> {
     let (bytes, sha256) = (part.bytes(), part.sha256());
     if let Err(mismatch) = expected.check(bytes, &sha256) {
-        part.discard()?;
-        return Ok(Outcome::Wrong(mismatch));
+        // Of the right size it is what the site has, and would come again: then it is the hash that is wrong.
+        let kept = expected.sha256.as_ref().filter(|_| expected.has_size(bytes));
+        let kept = kept.map(|sha256| FileName::mismatched(version, sha256));
+        return match kept {
+            Some(kept) if vault.keep(&part, &kept)? => Ok(Outcome::Wrong { mismatch, kept: Some(kept) }),
+            _ => part.discard().map(|()| Outcome::Wrong { mismatch, kept: None }),
+        };
     }
     let same = Expected { name: None, bytes: None, sha256: Some(sha256) };
     for name in [name.clone(), name.numbered(version)] {

@@ -17,7 +17,7 @@ use crate::dataset::layout::Layout;
 use crate::dataset::storage::Disk;
 use crate::dataset::values::{Values, distinct};
 use crate::definition::{Each, Source, Walk};
-use crate::fetch::{Answer, INFLATED_CAP, PageUrl, inflate};
+use crate::fetch::{Answer, PageUrl};
 use crate::table;
 
 /// Walks a strand for every value, `workers` at once.
@@ -112,9 +112,9 @@ fn number(text: &str) -> Option<i64> {
 /// The model types, as the server tells them; those known here when it does not.
 async fn types(shared: Shared<'_>) -> Result<Vec<String>, Error> {
     let url = PageUrl::new(shared.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
-    let read = async |answer: Answer| Ok(inflate(answer.encoding, &answer.body, INFLATED_CAP)?);
+    let read = async |answer: Answer| answer.text();
     let body = shared.fetcher.page(&url, &|_| {}, read).await.ok().map(|fetched| fetched.value);
-    Ok(enums::model_types(body.as_deref()))
+    Ok(enums::model_types(body.as_deref().map(str::as_bytes)))
 }
 
 /// Numbers by size and before texts, texts by their letters.

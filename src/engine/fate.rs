@@ -103,8 +103,9 @@ impl Fate {
             }
             Self::NotFollowed => "the server sent to a place where this program does not go, such as one without TLS.",
             Self::HashMismatch => {
-                "what arrived has another SHA256 than the server or the dataset tells, and was thrown away: try again later, \
-                 or look at the version's page."
+                "what arrived has another SHA256 than the server or the dataset tells. Of the right size it is kept under a name \
+                 that ends in `.hash-mismatch`, as the site's own hash is likely wrong: it is not fetched again while that file is \
+                 there, and gets its name once that hash is told of it. Otherwise it was thrown away: try again later."
             }
             Self::SizeMismatch => "what arrived has another size than was told, and was thrown away: try again later.",
             Self::NameTaken => {
@@ -121,8 +122,8 @@ impl From<&Outcome> for Fate {
             Outcome::Downloaded { .. } => Self::Downloaded,
             Outcome::AlreadyThere(_) => Self::AlreadyThere,
             Outcome::NameTaken(_) => Self::NameTaken,
-            Outcome::Wrong(Mismatch::Hash { .. }) => Self::HashMismatch,
-            Outcome::Wrong(Mismatch::Size { .. }) => Self::SizeMismatch,
+            Outcome::Wrong { mismatch: Mismatch::Hash { .. }, .. } => Self::HashMismatch,
+            Outcome::Wrong { mismatch: Mismatch::Size { .. }, .. } => Self::SizeMismatch,
             Outcome::Barred(barred) => match barred {
                 Barred::LoginNeeded(_) => Self::LoginNeeded,
                 Barred::EarlyAccess(_) => Self::EarlyAccess,

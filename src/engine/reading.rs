@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::api::endpoint::{Asked, Endpoint};
 use crate::api::envelope::Page;
 use crate::api::pseudonym::Pseudonyms;
-use crate::fetch::{Encoding, INFLATED_CAP, Unreadable, inflate};
+use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, inflate};
 use crate::table::Tables;
 
 /// What an answer's bytes say.
@@ -25,8 +25,7 @@ pub(super) fn read(
     hide: Option<&Pseudonyms>,
     into: &mut Tables,
 ) -> Result<Reading, Unreadable> {
-    let body = inflate(encoding, body, INFLATED_CAP)?;
-    let text = String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))?;
+    let text = fetch::text(encoding, body)?;
     let hidden = hide.map_or(Cow::Borrowed(text.as_str()), |pseudonyms| pseudonyms.hide(&text));
     let read = (endpoint.read)(&hidden, question, into);
     let page = read.map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;

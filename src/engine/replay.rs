@@ -17,7 +17,7 @@ use crate::dataset::commit::{Part, Record};
 use crate::dataset::kept::{KeptPage, KeptReject};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::snapshot::{Wishes, histories, take};
+use crate::dataset::snapshot::{Wishes, tables, take};
 use crate::dataset::storage::Disk;
 use crate::dataset::store::{Batch, Store, Writer};
 use crate::fetch::Encoding;
@@ -67,8 +67,8 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     }
     if replayed.commits > 0 {
         // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
-        let history = histories(&store)?;
-        take(&mut store, &Wishes { history: &history, keep: &|_, _| true, prune: false })?;
+        let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
+        take(&mut store, &Wishes { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }

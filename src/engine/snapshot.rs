@@ -24,10 +24,12 @@ pub(super) async fn after_pass(
 ) -> Result<(Store, Outcome), Error> {
     let began = Instant::now();
     let (wished, history, asked) = (crawl.snapshot, crawl.history.clone(), stop.clone());
+    let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();
     let work = move || {
         let halt: Halt = Arc::new(move || asked.is_asked());
         let keep = &|newer, age| wished.keep.keeps(newer, age);
-        let taken = take_unless(&mut store, &Wishes { history: &history, keep, prune: wished.prune }, &halt);
+        let wishes = Wishes { tables: &tables, history: &history, keep, prune: wished.prune };
+        let taken = take_unless(&mut store, &wishes, &halt);
         (store, taken)
     };
     let (store, taken) =

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::fault::Unreadable;
-use super::inflate::{Encoding, INFLATED_CAP, inflate};
+use super::inflate::{Encoding, text};
 
 /// An answer as it was received. Cloning it copies no body.
 #[derive(Debug, Clone)]
@@ -35,8 +35,7 @@ impl Answer {
     /// # Errors
     /// When it is damaged, larger than allowed, or no UTF-8.
     pub fn text(&self) -> Result<String, Unreadable> {
-        let body = inflate(self.encoding, &self.body, INFLATED_CAP)?;
-        String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+        text(self.encoding, &self.body)
     }
 }
 

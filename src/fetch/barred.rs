@@ -72,13 +72,26 @@ impl Setback {
     }
 }
 
-/// What an answer without a file means: from the API, which has its reasons, or from the host that keeps the files, where a
-/// link may have grown old.
-pub(super) fn judge(status: u16, head: &[u8], html: bool, wait: Option<Duration>, at_api: bool) -> Setback {
+/// Who answers without a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Host {
+    /// The API, which has its reasons.
+    Api,
+    /// A page to log in at, on whatever host.
+    Login,
+    /// The host that keeps the files, where a link may have grown old, and a guard may stand before it.
+    Store,
+}
+
+/// What an answer without a file means.
+pub(super) fn judge(status: u16, head: &[u8], html: bool, wait: Option<Duration>, host: Host) -> Setback {
     let message = if html { format!("an HTML page, status {status}") } else { message(head) };
     let message = if message.is_empty() { format!("status {status}") } else { message };
     let lower = message.to_ascii_lowercase();
-    if !at_api {
+    if host == Host::Login && matches!(status, 200..=299 | 401 | 403) {
+        return Setback::Barred(Barred::LoginNeeded(message));
+    }
+    if host != Host::Api {
         let message = format!("{status} from the host that keeps the file: {message}");
         return match status {
             429 => Setback::Throttled { message, wait },
@@ -88,13 +101,14 @@ pub(super) fn judge(status: u16, head: &[u8], html: bool, wait: Option<Duration>
     let barred = match status {
         401 if lower.contains("disabled") => Barred::Disabled,
         // A page where a file was asked for is the one to log in at.
-        200 | 401 => Barred::LoginNeeded,
+        401 => Barred::LoginNeeded,
+        200..=299 if html => Barred::LoginNeeded,
         403 if lower.contains("early access") => Barred::EarlyAccess,
         403 if html => return Setback::Throttled { message, wait },
         404 => return Setback::Missing(message),
         410 => Barred::Archived,
         429 => return Setback::Throttled { message, wait },
-        500..=599 | 408 | 425 => return Setback::Busy { message: format!("{status}, {message}"), wait },
+        200..=299 | 500..=599 | 408 | 425 => return Setback::Busy { message: format!("{status}, {message}"), wait },
         _ => Barred::NoAccess,
     };
     Setback::Barred(barred(message))
@@ -108,30 +122,35 @@ mod tests {
     fn each_answer_has_its_meaning() {
         let login = "{\"error\":\"Unauthorized\",\"message\":\"The creator of this asset requires you to be logged in to download it\"}";
         let disabled = "{\"error\":\"Unauthorized\",\"message\":\"The creator of this asset has disabled downloads on this file\"}";
-        for (status, head, html, at_api, told) in [
-            (401, login, false, true, "login needed"),
-            (401, "{\"error\":\"Unauthorized\"}", false, true, "login needed"),
-            (200, "<html>", true, true, "login needed"),
-            (401, disabled, false, true, "downloads are disabled"),
+        for (status, head, html, host, told) in [
+            (401, login, false, Host::Api, "login needed"),
+            (401, "{\"error\":\"Unauthorized\"}", false, Host::Api, "login needed"),
+            (200, "<html>", true, Host::Api, "login needed"),
+            (401, disabled, false, Host::Api, "downloads are disabled"),
             (
                 403,
                 "{\"error\":\"Early Access\",\"deadline\":\"2027\",\"message\":\"soon\"}",
                 false,
-                true,
+                Host::Api,
                 "early access",
             ),
-            (403, "{\"error\":\"Forbidden\"}", false, true, "no access (Forbidden)"),
-            (403, "<html>", true, true, "throttled"),
-            (404, "{\"error\":\"File not found\"}", false, true, "gone (File not found)"),
-            (410, "{\"error\":\"Model archived\"}", false, true, "archived"),
-            (429, "{\"error\":\"unusual amount\"}", false, true, "throttled"),
-            (451, "{\"error\":\"not here\"}", false, true, "no access"),
-            (500, "", false, true, "unfinished (500, status 500)"),
-            (403, "<Error>Request has expired</Error>", false, false, "unfinished"),
-            (404, "", false, false, "unfinished"),
-            (429, "", false, false, "throttled"),
+            (403, "{\"error\":\"Forbidden\"}", false, Host::Api, "no access (Forbidden)"),
+            (403, "<html>", true, Host::Api, "throttled"),
+            (404, "{\"error\":\"File not found\"}", false, Host::Api, "gone (File not found)"),
+            (410, "{\"error\":\"Model archived\"}", false, Host::Api, "archived"),
+            (429, "{\"error\":\"unusual amount\"}", false, Host::Api, "throttled"),
+            (451, "{\"error\":\"not here\"}", false, Host::Api, "no access"),
+            (500, "", false, Host::Api, "unfinished (500, status 500)"),
+            (403, "<Error>Request has expired</Error>", false, Host::Store, "unfinished"),
+            (404, "", false, Host::Store, "unfinished"),
+            (429, "", false, Host::Store, "throttled"),
+            (200, "<html>", true, Host::Store, "unfinished"),
+            (200, "<html>", true, Host::Login, "login needed"),
+            (403, "", false, Host::Login, "login needed"),
+            (503, "", false, Host::Login, "unfinished"),
+            (200, "{\"error\":\"x\"}", false, Host::Api, "unfinished"),
         ] {
-            let barred = judge(status, head.as_bytes(), html, None, at_api).for_good().to_string();
+            let barred = judge(status, head.as_bytes(), html, None, host).for_good().to_string();
             assert!(barred.starts_with(told), "{status} {head}: {barred}");
         }
     }

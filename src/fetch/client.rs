@@ -14,7 +14,7 @@ use url::{Origin, Url};
 
 use super::answer::Answer;
 use super::fault::{Fault, FaultKind};
-use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate};
+use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
 use super::message::printable;
 use super::page_url::PageUrl;
@@ -76,17 +76,17 @@ impl Client {
         let response = self.sent(request).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let encoding = encoding(&headers)?;
         let body = match self.body(response).await {
             Ok(body) => body,
             // What these say, they say without a body.
             Err(_) if matches!(status, 429 | 503) => Bytes::new(),
             Err(fault) => return Err(fault),
         };
+        let encoding = encoding(&headers, &body)?;
         let (encoding, body) = self.without_key(status, encoding, body)?;
         // An answer that calls itself a page is judged by who reads it, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
-        let reply = reply(status, &headers, head(encoding, &body, looked_at), url.url());
+        let reply = reply(status, &headers, &head(encoding, &body, looked_at), url.url());
         let answer = Answer {
             status,
             encoding,
@@ -207,7 +207,7 @@ fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
     builder(settings).tls_certs_only(roots).build()
 }
 
-fn reply(status: u16, headers: &HeaderMap, head: Vec<u8>, url: &Url) -> Reply {
+fn reply(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> Reply {
     let date = text(headers, &header::DATE).and_then(http_date);
     let retry_after = text(headers, &header::RETRY_AFTER).and_then(|value| retry_after(value, date, Timestamp::now()));
     let redirect_host = text(headers, &header::LOCATION)
@@ -216,15 +216,16 @@ fn reply(status: u16, headers: &HeaderMap, head: Vec<u8>, url: &Url) -> Reply {
     Reply {
         status,
         content_type: text(headers, &header::CONTENT_TYPE).map(str::to_owned),
-        head,
+        head: without_mark(head).to_vec(),
         retry_after,
         redirect_host,
     }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Fault> {
+fn encoding(headers: &HeaderMap, body: &[u8]) -> Result<Encoding, Fault> {
     let name = text(headers, &header::CONTENT_ENCODING).unwrap_or_default();
-    Encoding::parse(name).ok_or_else(|| Fault { kind: FaultKind::Encoding, detail: format!("`{}`", printable(name)) })
+    let encoding = if is_plain_json(body) { Some(Encoding::Identity) } else { Encoding::parse(name) };
+    encoding.ok_or_else(|| Fault { kind: FaultKind::Encoding, detail: format!("`{}`", printable(name)) })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

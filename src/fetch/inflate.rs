@@ -5,6 +5,8 @@ use std::io::Read;
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::fault::Unreadable;
+
 /// Most bytes a page may have after decompression. Real pages have up to a few MiB.
 pub const INFLATED_CAP: usize = 64 << 20;
 
@@ -58,6 +60,24 @@ pub fn inflate(encoding: Encoding, body: &[u8], cap: usize) -> Result<Vec<u8>, I
         Encoding::Identity => Ok(body.to_vec()),
         Encoding::Gzip => gunzip(body, cap),
     }
+}
+
+/// A body as text: decompressed, and without the byte order mark that some servers put before it.
+pub fn text(encoding: Encoding, body: &[u8]) -> Result<String, Unreadable> {
+    let mut body = inflate(encoding, body, INFLATED_CAP)?;
+    body.drain(..body.len() - without_mark(&body).len());
+    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+}
+
+/// Bytes without a byte order mark of UTF-8.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// Whether a body is JSON as it stands: a proxy that has unpacked it may leave the header that says otherwise.
+pub(super) fn is_plain_json(body: &[u8]) -> bool {
+    let first = without_mark(body).trim_ascii_start().first();
+    matches!(first, Some(b'{' | b'[')) && std::str::from_utf8(body).is_ok()
 }
 
 /// Decompresses every member into one buffer: of the size the last one tells, where that is true, else growing.
@@ -188,6 +208,17 @@ mod tests {
             let result = inflate(Encoding::Gzip, &body, 100);
             assert!(matches!(result, Err(InflateError::Damaged(_))), "{told}: {result:?}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        let marked = "\u{feff}{\"a\":\"\u{feff}\"}";
+        for (encoding, body) in [(Encoding::Identity, marked.into()), (Encoding::Gzip, gzip(marked.as_bytes()))] {
+            assert_eq!(text(encoding, &body), Ok("{\"a\":\"\u{feff}\"}".to_owned()));
+        }
+        assert!(text(Encoding::Identity, b"{\xff}").is_err());
+        assert!(is_plain_json(marked.as_bytes()) && is_plain_json(b" []") && !is_plain_json(&gzip(b"{}")));
+        assert!(!is_plain_json(b"<html>") && !is_plain_json(b"{\xff}") && !is_plain_json(b""));
     }
 
     #[test]

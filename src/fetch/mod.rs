@@ -34,7 +34,7 @@ pub use barred::Barred;
 pub use failure::{Cause, Excess, Failure, Stop};
 pub use fault::{Fault, FaultKind, Unreadable};
 pub use fetcher::{Event, Fetcher};
-pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate, text};
 pub use mask::is_masked;
 pub use message::printable;
 pub use page_url::PageUrl;

@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::sleep;
 use url::Url;
 
-use super::barred::{Barred, Setback, judge};
+use super::barred::{Barred, Host, Setback, judge};
 use super::client::Client;
 use super::disposition::file_name;
 use super::fetcher::{Event, Fetcher};
@@ -55,7 +55,8 @@ pub fn download_url(base: &Url, version: i64) -> Option<PageUrl> {
 }
 
 impl Fetcher {
-    /// Fetches a file into `sink`, from where it ends; gives the name that the host calls it by.
+    /// Fetches a file into `sink`, from where it ends; gives the name that the host calls it by. `checked` says that its hash
+    /// is known: then that decides where an answer leaves room for doubt.
     ///
     /// # Errors
     /// Why it is not to be had, now or ever. What has arrived stays in the sink.
@@ -63,6 +64,7 @@ impl Fetcher {
         &self,
         url: &PageUrl,
         sink: &mut dyn Sink,
+        checked: bool,
         notify: &(dyn Fn(Event) + Send + Sync),
     ) -> Result<Option<String>, Barred> {
         let (mut budget, mut missing) = (self.budget(), 0);
@@ -70,7 +72,7 @@ impl Fetcher {
             let before = sink.len();
             let slot = self.pace().admit().await;
             notify(Event::Sent { attempt: budget.begin() });
-            let setback = match self.attempt_file(url, sink, &slot).await {
+            let setback = match self.attempt_file(url, sink, checked, &slot).await {
                 Ok(name) => {
                     if let Some(rate) = slot.succeeded() {
                         notify(Event::Recovered { rate });
@@ -108,10 +110,11 @@ impl Fetcher {
         &self,
         url: &PageUrl,
         sink: &mut dyn Sink,
+        checked: bool,
         slot: &Slot<'_>,
     ) -> Result<Option<String>, Setback> {
         let api = url.url().origin();
-        let (mut target, mut hops) = (url.url().clone(), 0);
+        let (mut target, mut hops, mut login) = (url.url().clone(), 0, false);
         loop {
             let from = if hops == 0 { 0 } else { sink.len() };
             let response =
@@ -122,16 +125,22 @@ impl Fetcher {
                     return Err(Setback::Barred(Barred::Redirect(format!("more than {HOPS_MAX} redirects"))));
                 }
                 target = next_hop(url.url(), &target, response.headers())?;
+                login |= is_login(&target);
                 hops += 1;
                 continue;
             }
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
                 sink.restart().map_err(|error| Setback::Barred(Barred::Disk(error)))?;
             }
-            let at_api = target.origin() == api;
-            let html = content_type(response.headers()).contains("html");
-            if !status.is_success() || (at_api && html) {
-                return Err(refusal(response, at_api, self.client()).await);
+            let host = match target.origin() == api {
+                _ if login => Host::Login,
+                true => Host::Api,
+                false => Host::Store,
+            };
+            let doubted = !checked || !sink.is_empty();
+            let no_file = no_file(response.headers(), checked, doubted).filter(|_| status.is_success());
+            if !status.is_success() || no_file.is_some() {
+                return Err(refusal(response, host, no_file, self.client()).await);
             }
             slot.succeeded();
             return receive(response, sink, self.client()).await;
@@ -156,8 +165,34 @@ fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, Setback> 
     Ok(target)
 }
 
-/// What an answer without a file means.
-async fn refusal(mut response: Response, at_api: bool, client: &Client) -> Setback {
+/// Whether a redirect leads to a page to log in at, on whatever host.
+fn is_login(target: &Url) -> bool {
+    let mut segments = target.path_segments().into_iter().flatten();
+    segments.any(|segment| ["login", "log-in", "signin", "sign-in"].contains(&segment.to_ascii_lowercase().as_str()))
+}
+
+/// Why an answer is no file although its status says so, where its headers tell. Where its hash is known that decides, unless
+/// what has arrived would be lost.
+fn no_file(headers: &HeaderMap, checked: bool, doubted: bool) -> Option<String> {
+    let kind = content_type(headers);
+    let attached = headers.contains_key(header::CONTENT_DISPOSITION);
+    if kind.contains("html") || (kind.contains("json") && !attached && doubted) {
+        return Some(format!("`{}` instead of a file", printable(&kind)));
+    }
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
+    let plain = matches!(encoding.trim().to_ascii_lowercase().as_str(), "" | "identity");
+    (!plain && !checked).then(|| format!("a file encoded as `{}`, which was not asked for", printable(encoding)))
+}
+
+/// Whether a body begins as a web page does, which no model file does.
+fn begins_as_page(piece: &[u8]) -> bool {
+    let piece = piece.trim_ascii_start();
+    let begins = |tag: &str| piece.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));
+    begins("<!doctype html") || begins("<html")
+}
+
+/// What an answer without a file means; `no_file` is why a success is none.
+async fn refusal(mut response: Response, host: Host, no_file: Option<String>, client: &Client) -> Setback {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let wait = text(header::RETRY_AFTER)
@@ -170,16 +205,20 @@ async fn refusal(mut response: Response, at_api: bool, client: &Client) -> Setba
             break;
         }
     }
-    judge(status, &client.clean(head), content_type(&headers).contains("html"), wait, at_api)
+    let head = no_file.map_or(head, String::into_bytes);
+    judge(status, &client.clean(head), content_type(&headers).contains("html"), wait, host)
 }
 
 /// Takes the body into the sink.
 async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -> Result<Option<String>, Setback> {
     let disk = |error| Setback::Barred(Barred::Disk(error));
-    let begins = match response.status().as_u16() {
-        206 => begin_of_range(response.headers()),
-        _ => Some(0),
-    };
+    let broken = |error| Setback::Broken(client.fault(&error).to_string());
+    let range = Range::of(response.headers());
+    let begins = first_byte(response.status(), range.as_ref(), response.content_length());
+    let mut piece = response.chunk().await.map_err(broken)?;
+    if begins == Some(0) && piece.as_deref().is_some_and(begins_as_page) {
+        return Err(Setback::Broken(String::from("the host sent a web page instead of a file")));
+    }
     if begins != Some(sink.len()) {
         sink.restart().map_err(disk)?;
         if begins != Some(0) {
@@ -188,19 +227,45 @@ async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -
     }
     let disposition = response.headers().get(header::CONTENT_DISPOSITION);
     let name = disposition.and_then(|value| file_name(&String::from_utf8_lossy(value.as_bytes())));
-    loop {
-        match response.chunk().await {
-            Ok(Some(piece)) => sink.write(&piece).map_err(disk)?,
-            Ok(None) => return Ok(name),
-            Err(error) => return Err(Setback::Broken(client.fault(&error).to_string())),
+    while let Some(bytes) = piece {
+        sink.write(&bytes).map_err(disk)?;
+        piece = response.chunk().await.map_err(broken)?;
+    }
+    match range.and_then(|range| range.whole).filter(|_| begins != Some(0)) {
+        Some(whole) if sink.len() < whole => {
+            Err(Setback::Broken(format!("the host sent the file up to byte {} of {whole} only", sink.len())))
         }
+        _ => Ok(name),
     }
 }
 
-/// The first byte's place, of `bytes 100-199/200`.
-fn begin_of_range(headers: &HeaderMap) -> Option<u64> {
-    let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
-    range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+/// What `Content-Range: bytes 100-199/200` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    first: u64,
+    length: u64,
+    whole: Option<u64>,
+}
+
+impl Range {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.trim();
+        let (span, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = span.split_once('-')?;
+        let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        let length = last.checked_sub(first)?.checked_add(1)?;
+        Some(Self { first, length, whole: whole.trim().parse().ok() })
+    }
+}
+
+/// The place of the first byte that a success brings. Some hosts honour a range with status 200; one that says so of a body of
+/// another length sends the whole file.
+fn first_byte(status: StatusCode, range: Option<&Range>, length: Option<u64>) -> Option<u64> {
+    match range {
+        _ if status == StatusCode::PARTIAL_CONTENT => range.map(|range| range.first),
+        Some(range) if length.is_none_or(|length| length == range.length) => Some(range.first),
+        _ => Some(0),
+    }
 }
 
 fn content_type(headers: &HeaderMap) -> String {
@@ -249,5 +314,58 @@ mod tests {
     fn files_are_asked_for_beside_the_api() {
         let base = Url::parse("https://civitai.com/api/v1").unwrap();
         assert_eq!(download_url(&base, 7).unwrap().as_str(), "https://civitai.com/api/download/models/7");
+    }
+
+    #[test]
+    fn an_answer_says_where_its_bytes_belong() {
+        for (status, range, length, begins) in [
+            (206, Some("bytes 100-199/200"), Some(100), Some(100)),
+            (206, Some("bytes 100-199/*"), None, Some(100)),
+            (206, None, Some(100), None),
+            (206, Some("bytes */200"), Some(100), None),
+            (200, Some("bytes 100-199/200"), Some(100), Some(100)),
+            (200, Some("bytes 100-199/200"), None, Some(100)),
+            (200, Some("bytes 100-199/200"), Some(200), Some(0)),
+            (200, Some("bytes 199-100/200"), Some(100), Some(0)),
+            (200, None, Some(200), Some(0)),
+        ] {
+            let headers = range.map(|range| (header::CONTENT_RANGE, range.parse().unwrap()));
+            let range = Range::of(&HeaderMap::from_iter(headers));
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(first_byte(status, range.as_ref(), length), begins, "{status} {range:?} {length:?}");
+        }
+    }
+
+    #[test]
+    fn pages_and_encoded_bodies_are_no_files() {
+        let none: &[(header::HeaderName, &str)] = &[];
+        let (kind, coded) = (header::CONTENT_TYPE, header::CONTENT_ENCODING);
+        let attached = (header::CONTENT_DISPOSITION, "attachment; filename=\"flow.json\"");
+        for (headers, checked, is_file) in [
+            (none, false, true),
+            (&[(kind.clone(), "application/octet-stream")], false, true),
+            (&[(kind.clone(), "Text/HTML; charset=utf-8")], true, false),
+            (&[(kind.clone(), "application/json")], false, false),
+            (&[(kind.clone(), "application/json")], true, true),
+            (&[(kind, "application/json"), attached], false, true),
+            (&[(coded.clone(), "gzip")], false, false),
+            (&[(coded.clone(), "gzip")], true, true),
+            (&[(coded, "identity")], false, true),
+        ] {
+            let map = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+            assert_eq!(no_file(&map, checked, !checked).is_none(), is_file, "{headers:?} {checked}");
+        }
+        assert!(begins_as_page(b"\n <!DOCTYPE HTML><title>") && begins_as_page(b"<html>") && !begins_as_page(b"<htm"));
+    }
+
+    #[test]
+    fn pages_to_log_in_at_are_known_by_their_address() {
+        for (address, login) in [
+            ("https://civitai.red/login?returnUrl=%2F", true),
+            ("https://auth.example/de/Sign-In", true),
+            ("https://store.example/login.safetensors?x=login", false),
+        ] {
+            assert_eq!(is_login(&Url::parse(address).unwrap()), login, "{address}");
+        }
     }
 }

@@ -156,32 +156,53 @@ impl Kind for Time {
     }
 }
 
+/// The builder of [`Texts`]: an Arrow builder whose element has the name that Parquet's specification gives it, and that
+/// strict readers look for.
+#[derive(Debug)]
+pub struct TextsBuilder(ListBuilder<StringBuilder>);
+
+impl TextsBuilder {
+    fn of(texts: StringBuilder, lists: usize) -> Self {
+        Self(ListBuilder::with_capacity(texts, lists).with_field(element()))
+    }
+}
+
+impl Default for TextsBuilder {
+    fn default() -> Self {
+        Self::of(StringBuilder::new(), 0)
+    }
+}
+
+fn element() -> Arc<Field> {
+    Arc::new(Field::new("element", DataType::Utf8, true))
+}
+
 /// A list of short texts; null when the server sent none, empty when it sent an empty one.
 #[derive(Debug)]
 pub struct Texts;
 
 impl Kind for Texts {
     type Value<'a> = Option<&'a [Cow<'a, str>]>;
-    type Builder = ListBuilder<StringBuilder>;
+    type Builder = TextsBuilder;
     fn data_type() -> DataType {
-        DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+        DataType::List(element())
     }
     fn append(builder: &mut Self::Builder, value: Self::Value<'_>) {
         let present = value.is_some();
         for text in value.into_iter().flatten() {
-            builder.values().append_value(text);
+            builder.0.values().append_value(text);
         }
-        builder.append(present);
+        builder.0.append(present);
     }
     fn finish(builder: &mut Self::Builder) -> ArrayRef {
-        let texts = builder.values_ref();
+        let texts = builder.0.values_ref();
         let texts = StringBuilder::with_capacity(ample(texts.len()), ample(texts.values_slice().len()));
-        let next = ListBuilder::with_capacity(texts, ample(builder.len()));
-        Arc::new(std::mem::replace(builder, next).finish())
+        let next = Self::Builder::of(texts, ample(builder.0.len()));
+        Arc::new(std::mem::replace(builder, next).0.finish())
     }
     fn bytes(builder: &Self::Builder) -> usize {
-        let values = builder.values_ref();
-        values.values_slice().len() + (values.len() + builder.len()) * 4
+        let values = builder.0.values_ref();
+        values.values_slice().len() + (values.len() + builder.0.len()) * 4
     }
 }
 
@@ -205,5 +226,20 @@ impl Kind for Bytes {
     }
     fn bytes(builder: &BinaryBuilder) -> usize {
         builder.values_slice().len() + builder.len() * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_of_elements_however_often_they_are_ended() {
+        let mut builder = TextsBuilder::default();
+        for text in ["a", "b"] {
+            Texts::append(&mut builder, Some(&[Cow::Borrowed(text)]));
+            assert_eq!(Texts::finish(&mut builder).data_type(), &Texts::data_type());
+        }
+        assert!(matches!(Texts::data_type(), DataType::List(field) if field.name() == "element"));
     }
 }

@@ -202,7 +202,7 @@ fn broken_connections_and_old_links_are_got_over() {
 }
 
 #[test]
-fn wrong_bytes_are_told_and_not_kept() {
+fn wrong_bytes_are_told_and_set_aside() {
     let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=flip,path=/model/"]);
     let (version, file) = large(&sandbox);
     let folder = TempDir::new().unwrap();
@@ -211,7 +211,8 @@ fn wrong_bytes_are_told_and_not_kept() {
     let expected = file["hashes"]["SHA256"].as_str().unwrap();
     let told_of = &outcomes(&output)[&version];
     assert!(told_of.starts_with("hash mismatch: ") && told_of.contains(expected), "{told_of}");
-    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    let kept = folder.path().join(format!("{version}.{}.hash-mismatch", &expected[..10]));
+    assert_eq!(files(folder.path()), [kept]);
 }
 
 #[test]

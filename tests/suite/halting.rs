@@ -56,7 +56,7 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
         let halt: Halt =
             Arc::new(move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err());
         let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");
-        let wishes = Wishes { history: &[], keep: &|_, _| true, prune: true };
+        let wishes = Wishes { tables: &[], history: &[], keep: &|_, _| true, prune: true };
         let taken = take_unless(&mut store, &wishes, &halt).expect("the disk is whole");
         drop(store);
         room.assert_sound();

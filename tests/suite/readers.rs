@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::canned;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, read, told};
+use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, copy_tree, program, read, told};
 
 /// Crawls a sandbox started with these arguments into a room; both live as long as they are held.
 fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
@@ -75,6 +75,40 @@ fn views_are_of_the_snapshot_and_of_the_parts_where_there_is_none() {
     assert_exit(&room.run(&[]), 0);
     let seen = counts(&read("views.py", &[&dataset, program]));
     assert_eq!((&seen["models"], &seen["models_history"]), (&json!(["latest", 60]), &json!(["latest", 60])), "{seen}");
+}
+
+#[test]
+fn views_read_what_is_there_wherever_the_dataset_lies() {
+    let server = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(TWO_WALKS, &server.base);
+    assert_exit(&room.run(&[]), 0);
+    let folder = tempfile::TempDir::new().unwrap();
+    for name in ["[a] 2026", "it's *", "what?", "{a,b}"] {
+        let dataset = folder.path().join(name);
+        copy_tree(&room.dataset(), &dataset);
+        let seen = counts(&read("views.py", &[&dataset.display().to_string(), env!("CARGO_BIN_EXE_civitrawl")]));
+        assert_eq!(seen["models"][1], 60, "{name}: {seen}");
+    }
+}
+
+#[test]
+fn what_brought_no_rows_has_its_tables() {
+    let nothing = "{\"items\":[],\"metadata\":{}}";
+    let bare = "{\"items\":[{\"id\":1,\"modelVersions\":[{\"id\":10,\"files\":[],\"images\":[]}]}],\"metadata\":{}}";
+    for (page, models) in [(nothing, 0), (bare, 1)] {
+        let room = Room::new(TWO_WALKS, &canned::serve(page.to_owned()));
+        room.run(&[]);
+        let dataset = room.dataset().display().to_string();
+        let seen = counts(&read("views.py", &[&dataset, env!("CARGO_BIN_EXE_civitrawl")]));
+        for (table, rows) in [("models", models), ("model_versions", models), ("version_files", 0), ("model_tags", 0)] {
+            assert_eq!(seen[table], json!(["latest", rows]), "{seen}");
+        }
+        room.assert_sound();
+        // A snapshot that is taken without the crawl file keeps them.
+        assert_exit(&program().args(["snapshot", "--keep", "1", &dataset]).output().unwrap(), 0);
+        assert_exit(&program().args(["report", &dataset, "--output", &format!("{dataset}.html")]).output().unwrap(), 0);
+        assert_eq!(counts(&read("views.py", &[&dataset, env!("CARGO_BIN_EXE_civitrawl")])), seen);
+    }
 }
 
 /// Wants Java, and a Python with pyspark; where there is none, scripts/test leaves it out and says so.

@@ -152,6 +152,11 @@ impl Making<'_> {
         Ok(())
     }
 
+    /// Whether a table has its file already.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.files.iter().any(|file| file.table == table && !file.history)
+    }
+
     /// The file of a table that was made already.
     fn written(&self, table: &Table) -> Vec<PathBuf> {
         let file = self.files.iter().find(|file| file.table == table.name && !file.history);

@@ -45,6 +45,9 @@ use shelf::Shelf;
 
 /// How a snapshot is to be taken.
 pub struct Wishes<'a> {
+    /// The tables that were asked for, beside those that are there: each has a file, and so have those whose rows belong to
+    /// it, even where nothing came.
+    pub tables: &'a [&'static Table],
     /// The tables whose history is kept, beside those whose history was kept before.
     pub history: &'a [&'static Table],
     /// Whether a snapshot stays: how many newer ones there are, and how old it is.
@@ -100,15 +103,15 @@ pub fn is_owed(store: &Store) -> Result<bool, Error> {
     Ok(!shelf.inventory(newest)?.is_ok_and(tells))
 }
 
-/// The tables whose history the newest snapshot keeps.
+/// The tables that the newest snapshot has, or whose history it keeps.
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn histories(store: &Store) -> Result<Vec<&'static Table>, Error> {
+pub fn tables(store: &Store, history: bool) -> Result<Vec<&'static Table>, Error> {
     let shelf = Shelf::new(store.layout(), store.storage());
     let Some(newest) = shelf.numbers()?.last().copied() else { return Ok(Vec::new()) };
     let Ok(inventory) = shelf.inventory(newest)? else { return Ok(Vec::new()) };
-    Ok(table::ALL.iter().copied().filter(|table| inventory.file(table.name, true).is_some()).collect())
+    Ok(table::ALL.iter().copied().filter(|table| inventory.file(table.name, history).is_some()).collect())
 }
 
 /// Removes the parts whose rows the snapshot holds, where it is wished; not those of `pages`, which may hold bodies.
@@ -134,7 +137,7 @@ fn make(store: &Store, storage: &dyn Storage, wishes: &Wishes<'_>) -> Result<Tak
     let passes = Passes::of(manifest);
     let shelf = Shelf::new(layout, storage);
     let work = Work { layout, storage, manifest, passes: &passes, shelf: &shelf };
-    let Found { base, damaged } = work.base(wishes.history)?;
+    let Found { base, damaged } = work.base(wishes)?;
     let taken = match base {
         Some(base) if base.changed.is_empty() => {
             if !damaged.is_empty() {
@@ -145,12 +148,18 @@ fn make(store: &Store, storage: &dyn Storage, wishes: &Wishes<'_>) -> Result<Tak
         base => {
             let number = shelf.numbers()?.last().map_or(1, |newest| newest + 1);
             let inventory = Inventory::new(number, last, store.last_hash().to_owned());
-            Taken::New(work.make(inventory, base.as_ref(), wishes.history)?)
+            Taken::New(work.make(inventory, base.as_ref(), wishes)?)
         }
     };
     damaged.into_iter().try_for_each(|number| shelf.remove(number))?;
     work.retire(wishes)?;
     Ok(taken)
+}
+
+/// Whether a table, or one that its rows belong to, was asked for.
+fn is_wished(table: &'static Table, wished: &[&'static Table]) -> bool {
+    let parent = || table.parent.and_then(|(parent, _)| table::named(parent));
+    wished.contains(&table) || parent().is_some_and(|parent| is_wished(parent, wished))
 }
 
 /// All that a snapshot is made from.
@@ -179,7 +188,7 @@ struct Base {
 
 impl Work<'_> {
     /// Finds the newest sound snapshot that has what is asked for.
-    fn base(&self, history: &[&'static Table]) -> Result<Found, Error> {
+    fn base(&self, wishes: &Wishes<'_>) -> Result<Found, Error> {
         let mut damaged = Vec::new();
         for number in self.shelf.numbers()?.into_iter().rev() {
             let Ok(inventory) = self.shelf.inventory(number)? else {
@@ -192,11 +201,11 @@ impl Work<'_> {
             }
             let begun = |table: &&Table| inventory.file(table.name, true).is_some();
             let lacks = |table: &&'static Table| !begun(table) && inventory.file(table.name, false).is_some();
-            if self.manifest.absorbed == 0 && history.iter().any(lacks) {
+            if self.manifest.absorbed == 0 && wishes.history.iter().any(lacks) {
                 // A history begins with the first observation, not with the first wish for one.
                 continue;
             }
-            let changed = self.changed(&inventory);
+            let changed = self.changed(&inventory, wishes.tables);
             // What will be read is looked at as a whole; a snapshot that stays as it is too.
             let read = |file: &&File| changed.is_empty() || changed.iter().any(|table| table.name == file.table);
             let faults = inventory.files.iter().filter(read).map(|file| self.shelf.fault(number, file));
@@ -215,14 +224,16 @@ impl Work<'_> {
     }
 
     /// The tables that have other rows or marks than a snapshot: a thing and its child rows change together.
-    fn changed(&self, inventory: &Inventory) -> Vec<&'static Table> {
+    fn changed(&self, inventory: &Inventory, wished: &[&'static Table]) -> Vec<&'static Table> {
         let marks = self.passes.found_gone_since(inventory.pass, inventory.state != State::Unfinished);
         let fresh = |table: &Table| !self.parts(table, inventory.commit).is_empty();
         let owner = |table: &'static Table| if let Role::Child(owner) = table.role() { owner } else { table };
         let moved = |table: &&'static Table| {
             let family = table::ALL.iter().filter(|other| owner(other) == owner(table));
             let known = inventory.file(table.name, false).is_some();
-            (known && marks && table.role() != Role::Log) || family.into_iter().any(|table| fresh(table))
+            (!known && is_wished(table, wished))
+                || (known && marks && table.role() != Role::Log)
+                || family.into_iter().any(|table| fresh(table))
         };
         table::ALL.iter().copied().filter(moved).collect()
     }
@@ -234,12 +245,7 @@ impl Work<'_> {
     }
 
     /// Makes the snapshot and shows it.
-    fn make(
-        &self,
-        mut inventory: Inventory,
-        base: Option<&Base>,
-        history: &[&'static Table],
-    ) -> Result<Inventory, Error> {
+    fn make(&self, mut inventory: Inventory, base: Option<&Base>, wishes: &Wishes<'_>) -> Result<Inventory, Error> {
         let number = inventory.snapshot;
         let draft = self.shelf.begin(number)?;
         let facts = vec![
@@ -250,7 +256,7 @@ impl Work<'_> {
         ];
         let (storage, passes, dataset) = (self.storage, self.passes, self.layout.root());
         let mut making = Making { storage, passes, dataset, draft: &draft, facts, runs: 0, files: Vec::new() };
-        let made = self.fill(&mut making, base, history).and_then(|()| {
+        let made = self.fill(&mut making, base, wishes).and_then(|()| {
             inventory.from = base.map(|base| base.inventory.snapshot);
             inventory.files = std::mem::take(&mut making.files);
             let path = Layout::inventory(&draft);
@@ -263,7 +269,7 @@ impl Work<'_> {
         Ok(inventory)
     }
 
-    fn fill(&self, making: &mut Making<'_>, base: Option<&Base>, history: &[&'static Table]) -> Result<(), Error> {
+    fn fill(&self, making: &mut Making<'_>, base: Option<&Base>, wishes: &Wishes<'_>) -> Result<(), Error> {
         for table in table::ALL.iter().copied() {
             let before = |history: bool| {
                 let base = base?;
@@ -282,8 +288,10 @@ impl Work<'_> {
                 history: before(true).map(|(_, path)| path),
                 parts: self.parts(table, base.map_or(0, |base| base.inventory.commit)),
             };
-            let has_history = history.contains(&table) || sources.history.is_some();
-            if sources.before.is_some() || !sources.parts.is_empty() {
+            let has_history = wishes.history.contains(&table) || sources.history.is_some();
+            let belongs = table.parent.is_some_and(|(parent, _)| making.has(parent));
+            let is_due = belongs || wishes.tables.contains(&table);
+            if is_due || sources.before.is_some() || !sources.parts.is_empty() {
                 making.table(table, sources, has_history)?;
             }
         }

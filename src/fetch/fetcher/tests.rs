@@ -96,7 +96,7 @@ async fn passing_trouble_is_outlasted() {
 
 #[tokio::test]
 async fn what_stays_unreadable_or_slow_is_too_much() {
-    let server = Server::always(answer("200 OK", GZIP_JSON, b"{ no gzip")).await;
+    let server = Server::always(answer("200 OK", GZIP_JSON, b"\x1f\x8b no gzip")).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
     assert!(matches!(failure.cause, Cause::Smaller(Excess::Unreadable(_))), "{failure}");
     assert_eq!((failure.attempts, server.count()), (3, 3));

@@ -1,0 +1,143 @@
+//! Model files on this machine, known by their SHA256: what `civitrawl get hash --files` looks up.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::complain;
+use super::exit::{Exit, usage};
+use super::listen::Watching;
+use crate::dataset::digest;
+use crate::dataset::folder::{self, ModelFile};
+
+/// The model files of a folder, by their SHA256.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    /// Each SHA256 once, in the order of the files.
+    hashes: Vec<String>,
+    /// The files that have it: all of them, as copies are common.
+    paths: BTreeMap<String, Vec<PathBuf>>,
+    /// Whether some could not be read, or are empty; each was named.
+    has_gaps: bool,
+}
+
+impl Local {
+    /// Reads every model file of a folder. What cannot be read is named, and the rest goes on.
+    pub(super) fn read(folder: &Path, watching: &Watching) -> Result<Self, Exit> {
+        let found = folder::model_files(folder)
+            .map_err(|error| usage(&format!("cannot read `{}`: {error}", folder.display())))?;
+        let mut local = Self::default();
+        for (path, error) in &found.passed_over {
+            local.pass_over(path, error);
+        }
+        if found.files.is_empty() && !local.has_gaps {
+            let endings = folder::ENDINGS.join(", .");
+            return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
+        }
+        let bar = progress(watching.shows_progress(), &found.files);
+        for file in found.files {
+            let path = file.path;
+            if file.bytes == 0 {
+                // Every empty file has the same hash, under which the site may know somebody else's.
+                local.pass_over(&path, &"it is empty");
+                continue;
+            }
+            bar.set_message(path.display().to_string());
+            match digest::of_file(&path, &mut |bytes| bar.inc(bytes)) {
+                Ok(digest) => local.add(digest.finish(), path),
+                Err(error) => local.pass_over(&path, &error),
+            }
+        }
+        bar.finish_and_clear();
+        Ok(local)
+    }
+
+    fn add(&mut self, sha256: String, path: PathBuf) {
+        let paths = self.paths.entry(sha256.clone()).or_default();
+        if paths.is_empty() {
+            self.hashes.push(sha256);
+        }
+        paths.push(path);
+    }
+
+    fn pass_over(&mut self, path: &Path, why: &dyn std::fmt::Display) {
+        self.has_gaps = true;
+        complain(&format!("{} is not looked up: {why}", path.display()));
+    }
+
+    /// Each SHA256 once.
+    pub(super) fn hashes(&self) -> &[String] {
+        &self.hashes
+    }
+
+    /// The code that a command ends with when all is found.
+    pub(super) fn exit(&self) -> Exit {
+        if self.has_gaps { Exit::Doubtful } else { Exit::Complete }
+    }
+
+    /// The AutoV3 of those among `hashes` that are safetensors files, each with the SHA256 of the files that have it: edited
+    /// headers change the one and leave the other. A file is read once more for it, so only what was not found is worth it.
+    pub(super) fn tensors(&self, hashes: &[String]) -> BTreeMap<String, Vec<String>> {
+        let mut tensors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for sha256 in hashes {
+            let Some(path) = self.paths.get(sha256).and_then(|paths| paths.first()) else { continue };
+            match digest::auto_v3(path) {
+                Ok(Some(auto_v3)) => tensors.entry(auto_v3).or_default().push(sha256.clone()),
+                Ok(None) => {}
+                Err(error) => complain(&format!("cannot read `{}`: {error}", path.display())),
+            }
+        }
+        tensors
+    }
+
+    /// The names of the files of a hash; `None` when no file has it.
+    pub(super) fn names(&self, sha256: &str) -> Option<String> {
+        let names: Vec<String> = self.paths.get(sha256)?.iter().map(|path| path.display().to_string()).collect();
+        Some(names.join(", "))
+    }
+
+    /// A JSON object with one more key, `local_files`: the paths of the files that it was found for. As it was where no
+    /// file was.
+    pub(super) fn tied(&self, object: &str, hashes: &[String]) -> String {
+        let paths = hashes.iter().filter_map(|hash| self.paths.get(hash)).flatten();
+        let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        match object.strip_suffix('}') {
+            Some(open) if !paths.is_empty() => {
+                let comma = if open.ends_with('{') { "" } else { "," };
+                format!("{open}{comma}\"local_files\":{}}}", serde_json::json!(paths))
+            }
+            _ => object.to_owned(),
+        }
+    }
+}
+
+fn progress(shown: bool, files: &[ModelFile]) -> ProgressBar {
+    let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    bar.set_length(files.iter().map(|file| file.bytes).sum());
+    // The template is a constant that parses.
+    let style = ProgressStyle::with_template(
+        "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",
+    );
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_found_version_names_every_copy() {
+        let mut local = Local::default();
+        for (hash, path) in [("B", "b.pt"), ("A", "a \"1\".pt"), ("A", "a2.pt")] {
+            local.add(hash.to_owned(), PathBuf::from(path));
+        }
+        assert_eq!(local.hashes(), ["B", "A"]);
+        let of = |hash: &str| [hash.to_owned()];
+        assert_eq!(local.tied("{\"id\":1}", &of("A")), "{\"id\":1,\"local_files\":[\"a \\\"1\\\".pt\",\"a2.pt\"]}");
+        assert_eq!(local.tied("{}", &of("B")), "{\"local_files\":[\"b.pt\"]}");
+        assert_eq!(local.tied("{\"id\":1}", &of("C")), "{\"id\":1}");
+        assert_eq!(local.names("A").as_deref(), Some("a \"1\".pt, a2.pt"));
+    }
+}
