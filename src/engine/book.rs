@@ -205,7 +205,11 @@ impl Book {
             && let Some(difference) = clocks::difference(date, here)
         {
             self.clocks_told = true;
-            tracing::warn!("{difference}");
+            match date.is_some_and(|date| date > here) {
+                true => tracing::warn!("{difference}"),
+                // What is dated too early is only asked for once more.
+                false => tracing::info!("{difference}"),
+            }
         }
         clocks::earlier(date, here)
     }

@@ -182,7 +182,7 @@ fn one_wrong_clock_or_date_moves_no_watermark_beyond_now() {
             answer("200 OK", &date, &format!("{{\"items\":[{items}],\"metadata\":{{{next}}}}}"))
         });
         let room = Room::new(INCREMENTAL, &lure.base);
-        let first = skew(room.crawl(), &library, offset).output().unwrap();
+        let first = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
         assert_exit(&first, 0);
         assert_eq!(told(&first).contains("the server's clock says"), differ, "{offset}: {}", told(&first));
         let before = lure.requests().len();

@@ -24,7 +24,7 @@ pub(crate) fn start(sandbox: &Sandbox, spoil: Spoil) -> String {
     base
 }
 
-/// Serves one request; the connection closes behind it.
+/// Serves one request; the connection closes behind it. Accounts are not served.
 fn serve(mut stream: TcpStream, behind: &str, spoil: &Spoil) -> std::io::Result<()> {
     let mut head = BufReader::new(stream.try_clone()?).lines();
     let request = head.next().unwrap_or_else(|| Ok(String::new()))?;
@@ -34,6 +34,9 @@ fn serve(mut stream: TcpStream, behind: &str, spoil: &Spoil) -> std::io::Result<
         }
     }
     let Some(path) = request.split(' ').nth(1) else { return Ok(()) };
+    if path.ends_with("/me") {
+        return write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
     let body = spoil(get(&format!("{behind}{path}")));
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n")?;

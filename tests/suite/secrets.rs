@@ -239,7 +239,7 @@ fn a_redirect_takes_the_key_to_no_other_origin() {
     for source in SOURCES {
         let trap = Sandbox::start(&["--models", "40"]);
         for nth in [1, 2] {
-            let fault = format!("kind=redirect,nth={nth},times=0,to={}/models", trap.base);
+            let fault = format!("kind=redirect,path=models,nth={nth},times=0,to={}/models", trap.base);
             let sandbox = Sandbox::start(&["--models", "40", "--fault", &fault]);
             for arguments in TALKATIVE {
                 let room = room(source, &sandbox.base);
@@ -256,7 +256,7 @@ fn a_redirect_takes_the_key_to_no_other_origin() {
 #[test]
 fn no_error_shows_the_key() {
     for source in SOURCES {
-        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,nth=3,times=0"]);
+        let refusing = Sandbox::start(&["--models", "40", "--fault", "kind=status,code=401,path=models,nth=2,times=0"]);
         let room = room(source, &refusing.base);
         for arguments in TALKATIVE {
             assert_exit(&crawl(&room, source, arguments), 77);
