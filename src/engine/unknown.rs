@@ -9,17 +9,21 @@ use crate::api::envelope::Page;
 use crate::dataset::commit::Walk;
 use crate::definition::{self, Crawl, Each, Source, Strands};
 
-/// True when a first page shows nothing of its value, and names no page behind it.
+/// True when a first page shows nothing of a name, and names no page behind it. Ids are asked for by many, once.
 pub(super) fn is_empty(asked: &Asked, page: &Page) -> bool {
     let is_list = matches!(asked.endpoint.paging, Paging::Cursor { .. });
-    asked.listed && is_list && page.items == 0 && asked.cursor.is_none() && page.next_cursor.is_none()
+    asked.listed
+        && is_list
+        && ids(asked).is_none()
+        && page.items == 0
+        && asked.cursor.is_none()
+        && page.next_cursor.is_none()
 }
 
 /// The values that a whole list shows nothing of: of several ids, those that are not on it.
 pub(super) fn values<'a>(asked: &'a Asked, page: &Page) -> Vec<&'a str> {
-    let ids = asked.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str());
     let is_whole = asked.listed && asked.cursor.is_none() && page.next_cursor.is_none() && page.rejects == 0;
-    match ids {
+    match ids(asked) {
         Some(ids) if is_whole => {
             let shown = |id: &&str| id.parse().is_ok_and(|id: i64| page.ids.contains(&id));
             ids.split(',').filter(|id| !shown(id)).collect()
@@ -27,6 +31,10 @@ pub(super) fn values<'a>(asked: &'a Asked, page: &Page) -> Vec<&'a str> {
         _ if is_empty(asked, page) => vec![&asked.strand],
         _ => Vec::new(),
     }
+}
+
+fn ids(asked: &Asked) -> Option<&str> {
+    asked.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str())
 }
 
 /// A sentence for each walk with values of which no walk over the same endpoint shows anything: at one level a person may
