@@ -26,6 +26,11 @@ struct Pages {
 }
 
 impl Pages {
+    fn behind(taken: u64) -> Self {
+        let (last, open) = (Cell::new(None), RefCell::default());
+        Self { next: Cell::new(taken + 1), last, open, over: Cell::new(false) }
+    }
+
     /// Whether there is nothing left to take, whoever was stopped behind the end.
     fn all_taken(&self) -> bool {
         self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
@@ -44,12 +49,7 @@ pub(super) async fn run(
     let begun = state.strands.get("").cloned().unwrap_or_default();
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
-    let pages = Pages {
-        next: Cell::new(begun.pages + 1),
-        last: Cell::new(None),
-        open: RefCell::default(),
-        over: Cell::new(false),
-    };
+    let pages = Pages::behind(begun.pages);
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
