@@ -29,6 +29,10 @@ struct Pages {
 }
 
 impl Pages {
+    fn behind(taken: u64) -> Self {
+        Self { next: Cell::new(taken + 1), ..Self::default() }
+    }
+
     /// Whether there is nothing left to take, whoever was stopped behind the end.
     fn all_taken(&self) -> bool {
         self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
@@ -47,7 +51,7 @@ pub(super) async fn run(
     let begun = state.strands.get("").cloned().unwrap_or_default();
     let thread = Thread::new(walk, &name, "", state);
     shared.ledger.begin(&name, &thread.strand, false);
-    let pages = Pages { next: Cell::new(begun.pages + 1), ..Pages::default() };
+    let pages = Pages::behind(begun.pages);
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
