@@ -385,13 +385,7 @@ fn take<'a, T: Accept<'a> + Item>(
 }
 
 /// Keeps the text of an item, where there is a reason to, and returns it.
-fn keep(
-    position: usize,
-    reason: Option<Reason>,
-    body: &str,
-    asked: &Asked<'_>,
-    into: &mut Tables,
-) -> Option<String> {
+fn keep(position: usize, reason: Option<Reason>, body: &str, asked: &Asked<'_>, into: &mut Tables) -> Option<String> {
     let reason = reason?;
     let text = item_text(body, position);
     let (position, item) = (position as i64, text.as_deref());

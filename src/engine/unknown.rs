@@ -43,14 +43,15 @@ pub(super) fn told(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String>
     let shown = |definition: &definition::Walk, value: &String| {
         let others = crawl.walks.iter().filter(|other| other.endpoint.name == definition.endpoint.name);
         let others = others.filter(|other| list(other).contains(value)).filter_map(|other| walks.get(&other.name));
-        let mut others =
-            others.filter(|other| other.end.is_some() && other.unknown_values.len() as u64 == other.unknown_values_count);
+        let mut others = others
+            .filter(|other| other.end.is_some() && other.unknown_values.len() as u64 == other.unknown_values_count);
         others.any(|other| !other.unknown_values.contains(value))
     };
     let mut all = Vec::new();
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
-        let named: Vec<&str> = walk.unknown_values.iter().filter(|value| !shown(definition, value)).map(|v| &**v).collect();
+        let named: Vec<&str> =
+            walk.unknown_values.iter().filter(|value| !shown(definition, value)).map(|v| &**v).collect();
         let more = walk.unknown_values_count - walk.unknown_values.len() as u64;
         if !named.is_empty() {
             let more = if more == 0 { String::new() } else { format!(", and of {}", several(more, "more value")) };

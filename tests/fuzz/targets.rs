@@ -93,8 +93,12 @@ fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option
     let key = matches!(endpoint.paging, Paging::Lookup).then_some("7");
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
     let mut tables = Tables::default();
-    let page =
-        (endpoint.read)(body, &Asked { at, params, cursor, key, limit: 100, early: 0, again, compared: true }, &mut tables).ok();
+    let page = (endpoint.read)(
+        body,
+        &Asked { at, params, cursor, key, limit: 100, early: 0, again, compared: true },
+        &mut tables,
+    )
+    .ok();
     assert!(page.is_some() || tables.rows() == 0, "an unreadable page left rows");
     let bytes = tables.bytes();
     assert!(bytes < 4096 + 512 * body.len(), "{} bytes became {bytes}", body.len());
