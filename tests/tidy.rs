@@ -1,4 +1,4 @@
-//! Holds the floors: what may stand where, how long, and how it opens. Reads the source; each message names file and line.
+//! Holds the floors: what may stand where, and how it opens. Reads the source; each message names file and line.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
@@ -7,10 +7,7 @@ mod source;
 
 use std::collections::BTreeSet;
 
-use source::{Mention, Source, closing_brace, files_below, mentions, read};
-
-const FUNCTION_LINES_MAX: usize = 70;
-const FILE_LINES_MAX: usize = 400;
+use source::{Mention, Source, files_below, mentions, read};
 
 /// Which modules each module may name; `definition` may read what an endpoint's parameters are.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -100,39 +97,6 @@ impl<T, const N: usize> ConcatAll<T> for [Vec<T>; N] {
 fn opens_with_its_purpose(source: &Source) -> Vec<(usize, String)> {
     let opens = source.text.starts_with("//! ");
     if opens { Vec::new() } else { vec![(1, String::from("a file opens with `//!` saying what it is"))] }
-}
-
-fn is_short(source: &Source) -> Vec<(usize, String)> {
-    let lines = source.text.lines().count();
-    let long = lines > FILE_LINES_MAX && source.path.starts_with("src/");
-    if long { vec![(lines, format!("{lines} lines; a file has at most {FILE_LINES_MAX}"))] } else { Vec::new() }
-}
-
-/// Every function's name, and the offsets of its `fn` and of its closing brace.
-fn functions(code: &str) -> Vec<(String, usize, usize)> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("fn ") {
-        let starts_word =
-            at == 0 || !code.as_bytes()[at - 1].is_ascii_alphanumeric() && code.as_bytes()[at - 1] != b'_';
-        let name: String = code[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        let body = code[at..].find(['{', ';']).map(|body| at + body);
-        if let (true, false, Some(body)) = (starts_word, name.is_empty(), body)
-            && code.as_bytes()[body] == b'{'
-        {
-            found.push((name, at, closing_brace(code, body)));
-        }
-    }
-    found
-}
-
-fn has_short_functions(source: &Source) -> Vec<(usize, String)> {
-    let spans = functions(&source.code).into_iter().map(|(name, begin, end)| {
-        let (first, last) = (source.line(begin), source.line(end.min(source.text.len())));
-        (first, name, last - first + 1)
-    });
-    let long = spans.filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX);
-    long.map(|(line, name, lines)| (line, format!("`{name}` has {lines} lines, more than {FUNCTION_LINES_MAX}")))
-        .collect()
 }
 
 /// Whether a path goes through these segments, from its beginning.
@@ -238,16 +202,6 @@ fn never_panics_on_purpose(source: &Source) -> Vec<(usize, String)> {
 #[test]
 fn every_file_opens_with_its_purpose() {
     hold(&everything(), opens_with_its_purpose);
-}
-
-#[test]
-fn files_are_short() {
-    hold(&product(), is_short);
-}
-
-#[test]
-fn functions_fit_a_screen() {
-    hold(&everything(), has_short_functions);
 }
 
 #[test]
@@ -388,9 +342,4 @@ fn each_rule_sees_what_breaks_it_and_nothing_else() {
         let named: Vec<usize> = rule(&Source::new(path, text)).into_iter().map(|(line, _)| line).collect();
         assert_eq!(named, *lines, "{path}: {text}");
     }
-    let long = |lines: usize| format!("fn f() {{\n{}}}\n", "x;\n".repeat(lines - 2));
-    assert_eq!(has_short_functions(&Source::new("src/a.rs", &long(71))).len(), 1);
-    assert_eq!(has_short_functions(&Source::new("src/a.rs", &long(70))).len(), 0);
-    assert_eq!(is_short(&Source::new("src/a.rs", &"\n".repeat(401))).len(), 1);
-    assert_eq!(is_short(&Source::new("src/a.rs", &"\n".repeat(400))).len(), 0);
 }

@@ -205,7 +205,7 @@ fn items_have_the_servers_shape() {
         get(&server, "/api/v1/images?browsingLevel=31&limit=200&withMeta=true&withTags=true&sort=Newest").json();
     let items = reply["items"].as_array().unwrap();
     let keys: Vec<&str> = items[0].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys.len(), 18, "{keys:?}");
+    assert_eq!(keys.len(), 17, "{keys:?}");
     let some = |test: &dyn Fn(&Value) -> bool| assert!(items.iter().any(test));
     some(&|item| item["username"].is_u64());
     some(&|item| item["meta"].is_null());
