@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::exact::{Fields, fields, fill, number, number_as_text, text};
+use super::exact::{Fields, fields, fill, integer, number, number_as_text, text};
 use super::extra::Extra;
 use super::image_resource::{Resource, SOURCES};
 use super::value::{Accept, Slot};
@@ -94,7 +94,8 @@ impl<'a> Meta<'a> {
         match key {
             "prompt" => fill(&mut self.prompt, text(json)),
             "negativePrompt" => fill(&mut self.negative_prompt, text(json)),
-            "seed" => number(&mut self.seed, json),
+            // A seed stands for its digits: in another form it is another one.
+            "seed" => fill(&mut self.seed, integer(json)),
             "steps" => number(&mut self.steps, json),
             "sampler" => fill(&mut self.sampler, text(json)),
             "cfgScale" => number(&mut self.cfg_scale, json),

@@ -43,7 +43,7 @@ pub(super) fn unshown<T: Item>(items: &[Slot<T>], goes_on: bool, asked: &Asked<'
     }
     let silent = |filter: &&str| {
         let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, asked)).count();
-        asked.param(filter).is_some() && 2 * shown < items.len()
+        2 * shown < items.len()
     };
-    T::SILENT.iter().copied().filter(silent).collect()
+    T::SILENT.iter().copied().filter(|filter| asked.param(filter).is_some()).filter(silent).collect()
 }

@@ -109,7 +109,7 @@ pub struct Walk {
 }
 
 /// Items of PG and PG13, of all levels asked for, that come without any other before that looks like a clamp.
-const CLAMP_ITEMS: u64 = 500;
+const CLAMP_ITEMS: u64 = 1000;
 
 /// Troubles told in full; the others are only counted.
 pub const TROUBLES_MAX: usize = 100;

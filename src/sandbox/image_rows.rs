@@ -80,7 +80,7 @@ fn meta_row(image: &Object<'_>, meta: &Object<'_>) -> Value {
     let first = |one: Value, other: Value| if one.is_null() { other } else { one };
     json!({
         "image_id": image.int("id"), "prompt": string(meta, "prompt"),
-        "negative_prompt": string(meta, "negativePrompt"), "seed": whole(meta, "seed"), "steps": whole(meta, "steps"),
+        "negative_prompt": string(meta, "negativePrompt"), "seed": digits(meta, "seed"), "steps": whole(meta, "steps"),
         "sampler": string(meta, "sampler"), "cfg_scale": number(meta, "cfgScale"),
         "clip_skip": first(whole(meta, "clipSkip"), whole(meta, "Clip skip")),
         "size": string(meta, "Size"), "model": string(meta, "Model"), "model_hash": string(meta, "Model hash"),
@@ -88,6 +88,11 @@ fn meta_row(image: &Object<'_>, meta: &Object<'_>) -> Value {
         "denoising_strength": first(number(meta, "Denoising strength"), number(meta, "denoise")),
         "remix_of_id": whole(&meta.object("extra"), "remixOfId"), "comfy": meta.json("comfy"),
     })
+}
+
+/// A whole number that is written as one.
+fn digits(object: &Object<'_>, key: &str) -> Value {
+    object.raw(key).and_then(|raw| raw.get().parse::<i64>().ok()).map_or(Value::Null, |number| json!(number))
 }
 
 /// A text and nothing else: a number here is no text.
@@ -182,7 +187,7 @@ mod tests {
             ("{\"seed\":5,\"meta\":1}", Some(json!(5))),
             ("{\"id\":1,\"meta\":{\"seed\":6}}", Some(json!(6))),
             ("{\"seed\":18446744073709551615}", Some(Value::Null)),
-            ("{\"seed\":\"7\"}", Some(json!(7))),
+            ("{\"seed\":\"7\"}", Some(Value::Null)),
             ("{\"seed\":\"seven\"}", Some(Value::Null)),
             ("{\"id\":1,\"meta\":null}", Some(Value::Null)),
             ("null", None),

@@ -6,7 +6,7 @@ table! {
     image_id: Id, "The image.";
     prompt: Long, "`prompt`, when it is text.";
     negative_prompt: Long, "`negativePrompt`, when it is text.";
-    seed: Link, "`seed`, when it is a whole number of 64 bits, in whatever form it is written.";
+    seed: Link, "`seed`, when it is sent as a whole number of 64 bits; otherwise `extra` has it as it was sent.";
     steps: Int, "`steps`, when it is a whole number in any form.";
     sampler: Text, "`sampler`, when it is text.";
     cfg_scale: Float, "`cfgScale`, when it is a number in any form.";

@@ -274,8 +274,10 @@ fn generation_data_of_every_shape_is_taken_and_can_be_rebuilt() {
 #[test]
 fn numbers_fill_their_columns_in_whatever_form_they_are_sent() {
     let cases = [
-        (r#"{"seed":"42"}"#, "seed", json!(42)),
-        (r#"{"seed":"9007199254740993"}"#, "seed", json!(9_007_199_254_740_993_i64)),
+        (r#"{"seed":42}"#, "seed", json!(42)),
+        (r#"{"seed":"42"}"#, "seed", Value::Null),
+        (r#"{"seed":42.0}"#, "seed", Value::Null),
+        (r#"{"seed":9007199254740993}"#, "seed", json!(9_007_199_254_740_993_i64)),
         (r#"{"seed":"random"}"#, "seed", Value::Null),
         (r#"{"seed":1.5}"#, "seed", Value::Null),
         (r#"{"steps":"30"}"#, "steps", json!(30)),
