@@ -63,6 +63,20 @@ impl Answer {
         Answer::json(500, json!({ "error": text, "message": text, "code": "INTERNAL_SERVER_ERROR" }).to_string())
     }
 
+    /// A page of a list whose metadata, which come last, lack these keys.
+    pub(super) fn without(self, keys: &[&str]) -> Answer {
+        const METADATA: &str = "\"metadata\":";
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        let Some((items, metadata)) = text.rsplit_once(METADATA) else { return self };
+        let Ok(Value::Object(mut metadata)) = metadata.strip_suffix('}').map_or(Ok(Value::Null), serde_json::from_str)
+        else {
+            return self;
+        };
+        metadata.retain(|key, _| !keys.contains(&&**key));
+        let body = format!("{items}{METADATA}{}}}", Value::Object(metadata));
+        Answer { body: body.into(), next_cursor: None, ..self }
+    }
+
     /// An error as the images list of era 2026-09 words it: a refusal is a message, and a failure is the general one.
     pub(super) fn reworded(self) -> Answer {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();

@@ -39,6 +39,9 @@ pub(super) enum Trap {
     FutureDates,
     FeedRestarts,
     PostsLimit,
+    Outage,
+    EarlyEnd,
+    LinkWithoutCursor,
     Mutation,
 }
 
@@ -129,6 +132,18 @@ impl Traps {
             "In era 2026-09 a walk over the feed service is now and then told once to start again without its cursor (not part of all).",
         ),
         ("posts-limit", "In era 2026-09 posts/:id answers a caller 60 times a minute, then 429 (not part of all)."),
+        (
+            "outage",
+            "Of every 200 requests for lists the last 50 are answered by empty ones without a cursor; look-ups are as ever (not part of all).",
+        ),
+        (
+            "early-end",
+            "Some pages of models and images behind a cursor name no next one, whenever they are asked for (not part of all).",
+        ),
+        (
+            "link-without-cursor",
+            "Some pages of models and images asked for the first time link to the next one and name no cursor (not part of all).",
+        ),
         (
             "mutation",
             "As requests go by models are published, published again, edited and unpublished (not part of all).",

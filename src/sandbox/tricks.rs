@@ -19,11 +19,21 @@ pub(super) enum Trick {
     Discontinued,
     /// A cached 404, whatever exists by now.
     Denied,
+    /// A list without anything in it.
+    Emptied,
+    /// The page, but as if it were the last.
+    CutShort,
+    /// The page with a link to the next one, but no cursor.
+    LinkOnly,
 }
 
 /// What decides that two requests are for the same rows, however else they differ.
 const SAME: &[&str] = &["cursor", "modelVersionId", "modelId", "types", "browsingLevel", "nsfw", "sort"];
 const LOOKUPS: &[&str] = &["models/", "model-versions/"];
+const LISTS: &[&str] = &["models", "images", "creators", "tags"];
+/// An outage takes the last of so many requests for lists.
+const OUTAGE_EVERY: u64 = 200;
+const OUTAGE: u64 = 50;
 
 /// The tricks of a run and what they were played on.
 pub(super) struct Tricks {
@@ -31,11 +41,13 @@ pub(super) struct Tricks {
     traps: Traps,
     era: Era,
     played: HashSet<u64>,
+    /// Requests for lists so far.
+    lists: u64,
 }
 
 impl Tricks {
     pub(super) fn new(seed: u64, traps: Traps, era: Era) -> Tricks {
-        Tricks { seed, traps, era, played: HashSet::new() }
+        Tricks { seed, traps, era, played: HashSet::new(), lists: 0 }
     }
 
     /// The trick played on a request for a path below `/api/v1/`, with a key or without.
@@ -57,7 +69,19 @@ impl Tricks {
             let others: Vec<_> = pairs.iter().filter(|(name, _)| name != "cursor").cloned().collect();
             return self.played.insert(self::key("restarted", &others)).then_some(Trick::Discontinued);
         }
+        let by_cursor = matches!(path, "models" | "images");
+        if draw(Trap::EarlyEnd, 60) && by_cursor && sent("cursor") {
+            return Some(Trick::CutShort);
+        }
+        let linked = draw(Trap::LinkWithoutCursor, 100) && by_cursor;
+        if LISTS.contains(&path) && self.traps.has(Trap::Outage) {
+            self.lists += 1;
+            if self.lists % OUTAGE_EVERY >= OUTAGE_EVERY - OUTAGE {
+                return Some(Trick::Emptied);
+            }
+        }
         let trick = match path {
+            _ if linked => Trick::LinkOnly,
             "images" if ended && sent("cursor") => Trick::FalseEnd(database),
             "images" if unfiltered && sent("modelVersionId") => Trick::Unfiltered("modelVersionId"),
             "models" if unfiltered && sent("types") => Trick::Unfiltered("types"),

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::json;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -112,6 +113,15 @@ impl World {
     pub(super) fn falsely(&self, call: &Call, requests: u64, trick: Trick) -> Answer {
         match trick {
             Trick::FalseEnd(_) => images::false_end(),
+            Trick::Emptied => match call.below() {
+                "models" | "images" => images::false_end(),
+                _ => {
+                    let metadata = json!({ "totalItems": 0, "currentPage": 1, "pageSize": 0, "totalPages": 0 });
+                    Answer::json(200, json!({ "items": [], "metadata": metadata }).to_string())
+                }
+            },
+            Trick::CutShort => self.answer(call, requests).without(&["nextCursor", "nextPage"]),
+            Trick::LinkOnly => self.answer(call, requests).without(&["nextCursor"]),
             Trick::Discontinued => feed::discontinued(),
             Trick::Unfiltered(parameter) => {
                 let kept = call.pairs.iter().filter(|(key, _)| key != parameter).cloned().collect::<Vec<_>>();

@@ -1,6 +1,7 @@
 //! One test per numbered trap of the server: what a client as people write it loses, and that nothing is lost here; or
 //! that what cannot be had is refused or named.
 
+mod ends;
 mod images;
 mod lookups;
 mod models;
