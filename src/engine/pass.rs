@@ -52,7 +52,7 @@ pub struct List {
     pub items: u64,
     /// The last pass that saw the list's end: an incremental walk builds on it.
     pub ended: Option<i64>,
-    /// The passes since then, the last [`DOUBTFUL_MAX`] of them, in which it ended and is not believed.
+    /// The passes since then, the last few of them, in which it ended and is not believed.
     pub doubtful: Vec<i64>,
 }
 
