@@ -336,7 +336,7 @@ fn take<'a, T: Accept<'a> + Item>(
 ) -> Page {
     let strays = items.iter().filter_map(valued).any(|item| stray(item, asked).is_some());
     if strays && !asked.again {
-        return Page { doubtful: true, ..page };
+        return Page { doubtful: true, items: 0, ..page };
     }
     let unshown =
         if asked.compared || strays { Vec::new() } else { unshown(&items, page.next_cursor.is_some(), asked) };

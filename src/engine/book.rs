@@ -184,7 +184,7 @@ impl Book {
         let Reading { page, bytes } =
             reading::read(asked.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
         if (page.doubtful || unknown::is_empty(asked, &page)) && !asked.again {
-            return Ok(if page.full { Step::Recount } else { Step::Again });
+            return Ok(Step::Again(page.items));
         }
         if !page.unshown.is_empty() {
             return Ok(Step::Compare(Unshown { filters: page.unshown, ids: page.ids }));

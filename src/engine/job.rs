@@ -31,6 +31,8 @@ pub(super) struct Asked {
     pub(super) limit: u32,
     /// Whether it is asked for once more because the first answer was doubtful.
     pub(super) again: bool,
+    /// Items of that answer, of which nothing was taken.
+    pub(super) shown: u64,
     /// Whether its answer was compared with that to the same question without its filters.
     pub(super) compared: bool,
     /// Its value stands in a list of the crawl file, and who wrote it there expects something.
@@ -103,12 +105,10 @@ pub(super) enum Step {
     Larger(String),
     /// To the list's beginning, or that of the window, at this cursor: the server goes on with the last one no more.
     Anew(Option<String>),
-    /// To the same page once more: the answer looks like a false end, and nothing was taken.
-    Again,
+    /// To the same page once more: the answer looks like a false end, and nothing was taken of so many items.
+    Again(u64),
     /// Nowhere yet: the page does not show that these filters of its question are in force, and nothing was taken.
     Compare(Unshown),
-    /// To the same page once more, with another number of items: it was full, and named no next page. Nothing was taken.
-    Recount,
     /// Of numbered pages: the page was taken.
     Taken {
         /// Whether it had items.

@@ -67,7 +67,7 @@ pub(super) async fn run(
                 },
             };
             match step {
-                Step::Again | Step::Recount => again = true,
+                Step::Again(_) => again = true,
                 Step::Taken { empty, pages_told, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
                     learn(&pages, last, page, empty, pages_told);

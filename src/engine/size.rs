@@ -54,9 +54,15 @@ impl Size {
         (self.now, self.failing) = (self.largest, None);
     }
 
-    /// One more, or one less where no more are given: an honest last page that was full is full no longer.
-    pub(super) fn recount(&mut self) {
-        self.now = if self.now < self.largest { self.now + 1 } else { self.now.saturating_sub(1).max(1) };
+    /// Another number, for a question that is asked once more. Asked for one more, an honest last page is not full; asked for
+    /// one less, it names the page of the last item.
+    pub(super) fn another(&mut self) {
+        self.now = match self.now {
+            // A look-up.
+            0 => 0,
+            now if now < self.largest => now + 1,
+            now => (now - 1).max(1),
+        };
     }
 
     /// As many as usual.
@@ -95,6 +101,17 @@ mod tests {
             let (at, asked) = pages_to_isolate(bad);
             assert_eq!(at, bad);
             assert!(asked <= 14, "{bad}: {asked} pages");
+        }
+    }
+
+    #[test]
+    fn a_question_asked_once_more_has_another_number_and_the_next_the_usual_one() {
+        for (usual, largest, another) in [(20, 100, 21), (100, 100, 99), (1, 100, 2), (1, 1, 1), (0, 0, 0)] {
+            let mut size = Size::new(usual, largest, false);
+            size.another();
+            assert_eq!(size.now(), another);
+            size.taken();
+            assert_eq!(size.now(), usual);
         }
     }
 

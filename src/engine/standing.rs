@@ -254,6 +254,8 @@ impl Standing {
             "its metadata says that there is a next page"
         } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
             "there is more behind the end of its time window"
+        } else if page.items < asked.shown {
+            "the answer before had more items"
         } else {
             return End { why: Why::Complete, detail: None };
         };

@@ -52,9 +52,10 @@ pub(super) async fn run(
     // Where the largest page was asked for because more rows share its instant than the usual one shows.
     let mut tied = thread.cursor.clone().filter(|_| thread.larger);
     let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
-    let mut once_more = false;
+    let (mut once_more, mut shown) = (false, 0);
     while shared.stop.may_ask(once_more) {
         let asked = ask(definition, &thread, page, cursor.clone(), size.now(), again, shared)?;
+        let asked = Asked { shown, ..asked };
         let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
         let step = match fetch(&asked, attempts, shared).await {
             None => break,
@@ -82,8 +83,8 @@ pub(super) async fn run(
             }
             step => step,
         };
-        again = matches!(step, Step::Again | Step::Recount);
-        once_more = again;
+        again = matches!(step, Step::Again(_));
+        (once_more, shown) = (again, 0);
         match step {
             Step::Next(next) => {
                 on_page(&next);
@@ -99,9 +100,10 @@ pub(super) async fn run(
                 cursor = first;
                 size.reset();
             }
-            Step::Again => {}
-            // Asked for one more, an honest last page is full no longer; asked for one less, it names the page of the last item.
-            Step::Recount => size.recount(),
+            Step::Again(items) => {
+                shown = items;
+                size.another();
+            }
             Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
             Step::Halted => return Ok(Left::Halted),
         }
@@ -142,6 +144,7 @@ pub(super) fn ask(
         cursor: turn.cursor,
         limit,
         again,
+        shown: 0,
         compared: false,
         url,
     })
@@ -252,7 +255,7 @@ pub(super) async fn meet(asked: &Asked, failure: Failure, forged: bool, seeking:
                 return Met::Step(shared.ledger.begin_anew(asked, reason).await);
             }
             fetch::Stop::NotFound { .. } if !asked.again && answer.as_ref().is_some_and(is_cached) => {
-                return Met::Step(Step::Again);
+                return Met::Step(Step::Again(0));
             }
             fetch::Stop::NotFound { .. } => Why::NotFound,
             fetch::Stop::PagingCap => Why::PagingCap,

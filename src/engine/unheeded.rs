@@ -45,7 +45,7 @@ pub(super) async fn settle(asked: &Asked, unshown: &Unshown, answer: Answer, sha
     } else if asked.again {
         shared.ledger.end(asked, None, End { why: Why::Unheeded, detail: Some(detail(asked, &unshown.filters)) }).await
     } else {
-        Step::Again
+        Step::Again(0)
     })
 }
 

@@ -58,7 +58,7 @@ impl Kind {
 /// | `nth`, `every`, `share` | the N-th matching request, every N-th, or this share of them; all when none is given |
 /// | `path` | only requests of this path below `/api/v1/`; ending in `/`, of every path below it |
 /// | `page` | only the N-th page of a walk: pages differ by cursor or page number alone, counted from 1 as first asked for |
-/// | `times` | a URL that was struck fails this often, then succeeds (1; 0 is always) |
+/// | `times` | a URL, or with `page` a page, that was struck fails this often, then succeeds (1; 0 is always) |
 /// | `to`, `back`, `bytes` | target of `redirect`; how many requests ago the cursor of `loop` was sent (0); unpacked size of `bomb` (1 GiB) |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {

@@ -9,7 +9,7 @@ use super::random::{Random, Stream};
 pub(super) struct Plan {
     seed: u64,
     faults: Vec<(Fault, Progress)>,
-    /// Per walk (URL without its cursor), the cursors asked for, in order of first sight.
+    /// Per walk (URL without its cursor, limit and `_`), the cursors asked for, in order of first sight.
     walks: HashMap<String, Vec<String>>,
 }
 
@@ -37,7 +37,7 @@ impl Plan {
 
     /// The first fault that strikes this request. Every request must be shown to the plan exactly once.
     pub(super) fn strike(&mut self, asked: &Asked<'_>) -> Option<Fault> {
-        let page = self.page(asked);
+        let (walk, page) = self.page(asked);
         let mut struck = None;
         for (index, (fault, progress)) in (0u64..).zip(&mut self.faults) {
             if !on_path(fault, asked.path) {
@@ -47,38 +47,40 @@ impl Plan {
             if struck.is_some() {
                 continue;
             }
-            let failures = progress.failures.get(asked.url).copied();
+            // A page is the same however many items are asked for.
+            let place = if fault.page.is_some() { format!("{page} {walk}") } else { asked.url.to_owned() };
+            let failures = progress.failures.get(&place).copied();
             let strikes = match failures {
                 Some(count) => fault.times == 0 || count < fault.times,
                 None => chosen(fault, progress.requests, page, self.seed ^ index.rotate_left(40)),
             };
             if strikes {
-                progress.failures.insert(asked.url.to_owned(), failures.unwrap_or(0) + 1);
+                progress.failures.insert(place, failures.unwrap_or(0) + 1);
                 struck = Some(fault.clone());
             }
         }
         struck
     }
 
-    /// The number of the page within its walk, from 1; asking again for a page does not move it.
-    fn page(&mut self, asked: &Asked<'_>) -> u64 {
+    /// The walk, and the number of the page within it, from 1; asking again for a page does not move it.
+    fn page(&mut self, asked: &Asked<'_>) -> (String, u64) {
         if self.faults.iter().all(|(fault, _)| fault.page.is_none()) {
-            return 0;
+            return (String::new(), 0);
         }
         let (mut walk, mut place) = (asked.path.to_owned(), String::new());
         for (key, value) in asked.pairs {
             match key.as_str() {
                 "cursor" | "page" => place.push_str(value),
-                "limit" => {}
+                "limit" | "_" => {}
                 _ => walk.push_str(&format!("&{key}={value}")),
             }
         }
-        let places = self.walks.entry(walk).or_default();
+        let places = self.walks.entry(walk.clone()).or_default();
         let index = places.iter().position(|known| *known == place).unwrap_or_else(|| {
             places.push(place);
             places.len() - 1
         });
-        index as u64 + 1
+        (walk, index as u64 + 1)
     }
 }
 
@@ -128,9 +130,15 @@ mod tests {
 
     #[test]
     fn pages_are_counted_within_their_walk() {
-        let urls =
-            ["models?t=1", "models?t=2", "models?t=1&cursor=x", "models?t=1&cursor=x&limit=50", "models?t=2&cursor=y"];
-        assert_eq!(struck("kind=cut,page=2", &urls), [false, false, true, true, true]);
+        let urls = [
+            "models?t=1",
+            "models?t=2",
+            "models?t=1&cursor=x",
+            "models?t=1&cursor=x&limit=50&_=7",
+            "models?t=2&cursor=y",
+        ];
+        assert_eq!(struck("kind=cut,page=2", &urls), [false, false, true, false, true]);
+        assert_eq!(struck("kind=cut,page=2,times=2", &urls), [false, false, true, true, true]);
     }
 
     #[test]

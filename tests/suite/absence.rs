@@ -44,6 +44,8 @@ enum Last {
     Cut,
     /// A link to a next page, and no cursor.
     Link,
+    /// Nothing, when it is asked for once more.
+    Lapse,
     /// Everything on every page, whatever limit is asked for.
     Unlimited,
 }
@@ -77,7 +79,8 @@ fn answer(shown: &Shown, target: &str) -> Vec<u8> {
     }
     let limit = if shown.last == Last::Unlimited { usize::MAX } else { limit };
     let rest: Vec<u64> = shown.listed.range(from..).copied().take(limit.saturating_add(1)).collect();
-    let page = &rest[..rest.len().min(limit)];
+    let lapses = shown.last == Last::Lapse && sent("_").is_some();
+    let page = if lapses { &[] } else { &rest[..rest.len().min(limit)] };
     let next = rest.get(limit).map(ToString::to_string);
     let mut metadata = json!({});
     match (shown.last, next) {
@@ -137,10 +140,16 @@ fn without(shown: &mut Shown, ids: std::ops::RangeInclusive<u64>) {
 #[test]
 fn an_implausible_end_is_named_and_finds_nothing_gone() {
     type Change = fn(&mut Shown);
-    let cases: [(&str, u64, Change, &str); 5] = [
+    let cases: [(&str, u64, Change, &str); 6] = [
         ("nothing comes", 300, |shown| shown.listed.clear(), "nothing came of a list that showed 300 things"),
         ("half of it comes", 300, |shown| shown.listed.retain(|id| *id < 150), "it shows 149, and 151 are missing"),
         ("a full page names no cursor", 300, |shown| shown.last = Last::Cut, "as many items as were asked for"),
+        (
+            "a full page is empty when asked for again",
+            300,
+            |shown| shown.last = Last::Lapse,
+            "answer before had more items",
+        ),
         ("a link names a next page", 120, |shown| shown.last = Last::Link, "says that there is a next page"),
         (
             "look-ups are away too",

@@ -174,11 +174,13 @@ fn eight_windows_are_walked_side_by_side_to_the_end() {
     println!("{mean:.2} requests were in flight on average");
     // Seven on an idle machine; the bound leaves room for a busy one.
     assert!(mean >= 6.0, "{mean:.2} requests were in flight on average");
-    // Splits cost a page or two each, not more.
+    // Splits cost a page or two each, not more. Models that came without versions are asked for by their ids beside the list.
     let least = ids(&crate::log::get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
-    let (spent, least) = (requests(&sandbox).len() as u64, least["requests"].as_u64().expect("it is a number"));
+    let list = |request: &&crate::log::Request| request.path == "/api/v1/models" && !request.query.contains("&ids=");
+    let (spent, least) =
+        (requests(&sandbox).iter().filter(list).count() as u64, least["requests"].as_u64().expect("it is a number"));
     println!("{spent} requests, {least} at least");
-    assert!(spent * 100 <= least * 115, "{spent} requests, {least} at least");
+    assert!(spent * 100 <= least * 105, "{spent} requests, {least} at least");
 }
 
 #[test]
