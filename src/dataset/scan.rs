@@ -1,23 +1,25 @@
 //! Rows read back over everything a dataset holds of a table, a few columns at a time.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 
+use super::commit::Damage;
 use super::layout::Layout;
-use super::ranges::open;
+use super::ranges::{fingerprint, open};
+use super::read::read_manifest;
 use super::storage::Storage;
 use super::store::as_io;
 use super::{During, Error};
 use crate::table::Table;
 
-/// Shows some columns of every row of a table, in batches: those in the published parts, and those in the newest snapshot,
-/// which may hold the rows of parts that were removed. The columns come in the table's order, without those that an older
-/// file does not have.
+/// Shows some columns of every row of a table, in batches: those in the published parts, and where parts were removed those in
+/// the newest snapshot. The columns come in the table's order, without those that an older file does not have.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// [`Error::Damaged`] when the snapshot that alone holds rows cannot be read; [`Error::Disk`].
 pub fn each_batch(
     layout: &Layout,
     storage: &dyn Storage,
@@ -27,18 +29,35 @@ pub fn each_batch(
 ) -> Result<(), Error> {
     let directory = layout.parts(table);
     let entries = storage.list(&directory).during("list", &directory)?.into_iter();
-    let parts = entries.filter(|entry| entry.name.ends_with(".parquet"));
+    for part in entries.filter(|entry| entry.name.ends_with(".parquet")) {
+        each_of_file(storage, &Layout::entry(&directory, &part.name), columns, show)?;
+    }
+    let commit = read_manifest(layout, storage)?.absorbed;
+    if commit == 0 {
+        return Ok(());
+    }
     let latest = layout.latest_table(table);
-    for path in parts.map(|entry| Layout::entry(&directory, &entry.name)).chain([latest.clone()]) {
-        let builder = match open(storage, &path) {
-            Err(Error::Disk { source, .. }) if path == latest && source.kind() == ErrorKind::NotFound => continue,
-            builder => builder?,
-        };
-        let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let reader = builder.with_projection(only).build().map_err(as_io).during("read", &path)?;
-        for batch in reader {
-            show(&batch.map_err(std::io::Error::other).during("read", &path)?);
-        }
+    match each_of_file(storage, &latest, columns, show) {
+        Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        // Where the disk itself fails, it does so once more.
+        Err(_) => fingerprint(storage, &latest).and_then(|_| {
+            Err(Error::Damaged { dataset: layout.root().to_owned(), damages: vec![Damage::LostSnapshot { commit }] })
+        }),
+        read => read,
+    }
+}
+
+fn each_of_file(
+    storage: &dyn Storage,
+    path: &Path,
+    columns: &[&str],
+    show: &mut dyn FnMut(&RecordBatch),
+) -> Result<(), Error> {
+    let builder = open(storage, path)?;
+    let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let reader = builder.with_projection(only).build().map_err(as_io).during("read", path)?;
+    for batch in reader {
+        show(&batch.map_err(std::io::Error::other).during("read", path)?);
     }
     Ok(())
 }

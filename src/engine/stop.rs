@@ -1,18 +1,20 @@
 //! Stopping early: first softly (pages under way are finished), then hard.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a page under way may take to finish once a stop is asked for.
+/// How long a page under way may take to finish once a stop is asked for, the times included that it is asked for once more.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Asks a run to stop; shared by everybody who may ask and everybody who must heed.
 #[derive(Debug, Clone)]
 pub struct Stop {
     asked: CancellationToken,
+    asked_at: Arc<OnceLock<Instant>>,
     reason: Arc<Mutex<Option<String>>>,
     pages_left: Arc<AtomicI64>,
 }
@@ -21,12 +23,14 @@ impl Stop {
     /// A stop that nobody asked for yet; the run may take this many pages.
     pub fn new(pages_max: Option<u64>) -> Self {
         let pages = pages_max.and_then(|pages| i64::try_from(pages).ok()).unwrap_or(i64::MAX);
-        Self { asked: CancellationToken::new(), reason: Arc::default(), pages_left: Arc::new(AtomicI64::new(pages)) }
+        let (asked, pages_left) = (CancellationToken::new(), Arc::new(AtomicI64::new(pages)));
+        Self { asked, asked_at: Arc::default(), reason: Arc::default(), pages_left }
     }
 
     /// Asks the run to finish the pages under way, commit and end. The first reason counts.
     pub fn ask(&self, reason: impl Into<String>) {
         self.end_for(reason);
+        self.asked_at.get_or_init(Instant::now);
         self.asked.cancel();
     }
 
@@ -47,11 +51,11 @@ impl Stop {
     }
 
     /// Whether a page may be asked for: for the first time, which takes one off the budget, or once more. What was begun
-    /// within the budget is finished, however often it has to be asked for: a run that dropped it would leave to the next
-    /// what that would drop again.
+    /// within the budget or before the deadline is finished, however often it has to be asked for meanwhile: a run that dropped
+    /// it would leave to the next what that would drop again.
     pub(super) fn may_ask(&self, once_more: bool) -> bool {
         if once_more {
-            return !self.is_asked();
+            return self.asked_at.get().is_none_or(|at| at.elapsed() < GRACE);
         }
         if self.reason().is_some() {
             return false;
@@ -67,7 +71,7 @@ impl Stop {
     pub(super) async fn must_drop(&self, under_way: &AtomicBool) {
         self.asked.cancelled().await;
         if under_way.load(Ordering::Relaxed) {
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep_until(*self.asked_at.get_or_init(Instant::now) + GRACE).await;
         }
     }
 }

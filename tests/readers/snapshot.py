@@ -36,10 +36,13 @@ ALL_KEYS = KEYS | LOGS | {
 # What a history leaves out: what is long, hardly repeats, or is only a place.
 STATELESS = {
     "id", "username", "name", "description", "extra", "creator_image", "link", "image", "url", "hash", "download_url",
-    "position", "pass", "walk", "page", "fetched_at", "air",
+    "position", "pass", "walk", "page", "fetched_at", "air", "cosmetic", "early_access_config",
+    "training_details", "model", "thumbnail_url",
 }
 TEXT_STATES = {("model_versions", "name"), ("model_versions", "air")}
 SHOWN = 5
+# So many mild images, and no other, look like a region's clamp.
+CLAMP_ITEMS = 500
 
 
 def states(table):
@@ -53,72 +56,98 @@ def records(dataset):
     return [json.loads(path.read_text()) for path in sorted(Path(dataset, "commits").glob("*.json"))]
 
 
-def is_complete(walk):
-    end = walk.get("end") or {}
-    doubts = walk.get("rejects") or walk.get("given_up") or walk.get("troubles")
-    return end.get("why") == "complete" and not doubts and walk.get("since") is None
+def is_clamped(walk):
+    """Whether nothing above PG13 came where it was asked for: of a region's clamp nothing follows."""
+    return not walk.get("mature") and (walk.get("unasked_mild", 0) > 0 or walk.get("mild", 0) >= CLAMP_ITEMS)
+
+
+def is_believed(walk):
+    """Whether it went through a whole list to an end that counts; what was rejected or given up costs only itself."""
+    ends = [walk["end"]["why"], *walk.get("ends", {})]
+    return set(ends) <= {"complete", "not_found", "unlistable"} and walk.get("since") is None and not is_clamped(walk)
 
 
 def passes(dataset):
-    """pass → walks in order, question of each, and when it ended with which complete walks."""
+    """pass → walks in order, question of each, how each stood last, and when all were over."""
     found = {}
     for record in records(dataset):
-        walks = record["definition"]["walks"]
+        definition = record["definition"]
+        walks = definition["walks"]
         one = found.setdefault(record["pass"], {"order": [walk["name"] for walk in walks], "over": None})
-        one["asks"] = {walk["name"]: (walk["endpoint"], walk["params"], walk.get("for_each")) for walk in walks}
+        questions = ([definition["server"], walk["endpoint"], walk["params"], walk.get("for_each")] for walk in walks)
+        one["asks"] = {walk["name"]: asks for walk, asks in zip(walks, questions)}
+        one["walks"] = record["walks"]
+        one["partial"] = {
+            walk["name"] for walk in walks
+            if (walk.get("for_each") or {}).get("only") or walk.get("finds_gone") is not None
+        }
         if one["over"] is None and all(walk.get("end") for walk in record["walks"].values()):
-            partial = {walk["name"] for walk in walks if (walk.get("for_each") or {}).get("only")}
-            complete = [name for name, walk in record["walks"].items() if is_complete(walk) and name not in partial]
-            one["over"] = (record["at"], complete)
+            one["over"] = record["at"]
     return found
 
 
-def gone(found):
-    """(pass, walk) → (pass that missed it, when)."""
-    answers = {}
+def answers(found):
+    """Each pass and walk with the later believed passes that asked the same: number, end, and the things left open."""
     for number, one in found.items():
         for walk, asks in one["asks"].items():
-            later = (q for q in sorted(found) if q > number and found[q]["over"])
-            full = (q for q in later if walk in found[q]["over"][1] and found[q]["asks"].get(walk) == asks)
-            missed = next(full, None)
-            answers[number, walk] = (missed, found[missed]["over"][0]) if missed else None
-    return answers
+            if is_clamped(one["walks"].get(walk, {})):
+                # It shows what was not asked for, which no later one shows.
+                continue
+            for later, other in found.items():
+                same = later > number and other["over"] and other["asks"].get(walk) == asks
+                if same and walk not in other["partial"] and is_believed(other["walks"][walk]):
+                    yield number, walk, later, other["over"], other["walks"][walk].get("withheld", [])
 
 
 def prepare(dataset):
-    """The tables `ranks` and `goes` for the queries below."""
+    """The tables `ranks`, `answers` and `withheld` for the queries below."""
     found = passes(dataset)
     duckdb.sql("CREATE TABLE ranks (pass BIGINT, base VARCHAR, rank BIGINT)")
-    duckdb.sql("CREATE TABLE goes (pass BIGINT, base VARCHAR, missed BIGINT, gone_at TIMESTAMPTZ)")
+    duckdb.sql("CREATE TABLE answers (pass BIGINT, base VARCHAR, missed BIGINT, gone_at TIMESTAMPTZ)")
+    duckdb.sql("CREATE TABLE withheld (base VARCHAR, missed BIGINT, thing VARCHAR)")
     for number, one in found.items():
         for rank, walk in enumerate(one["order"]):
             duckdb.execute("INSERT INTO ranks VALUES (?, ?, ?)", [number, walk, rank])
-    for (number, walk), missed in gone(found).items():
-        if missed:
-            row = [number, walk, missed[0], missed[1]]
-            # Tables hold milliseconds.
-            duckdb.execute("INSERT INTO goes VALUES (?, ?, ?, date_trunc('milliseconds', ?::TIMESTAMPTZ))", row)
+    for number, walk, missed, at, withheld in answers(found):
+        # Tables hold milliseconds.
+        row = [number, walk, missed, at]
+        duckdb.execute("INSERT INTO answers VALUES (?, ?, ?, date_trunc('milliseconds', ?::TIMESTAMPTZ))", row)
+        for thing in withheld:
+            duckdb.execute("INSERT INTO withheld VALUES (?, ?, ?)", [walk, missed, thing])
 
 
 def source(table):
-    files = parts(PARTS, table)
-    return f"read_parquet({files}, union_by_name = true)"
+    """All rows of a table; of one without parts none, in the columns that it has."""
+    if files := parts(PARTS, table):
+        return f"read_parquet({files}, union_by_name = true)"
+    return f"(SELECT * EXCLUDE ({', '.join(added(table))}) FROM '{LATEST}/{table}.parquet' WHERE false)"
+
+
+def added(table):
+    """The columns that only a snapshot has."""
+    return [] if table in LOGS else ["gone_at"] if table in OWNERS else ["first_seen_at", "last_seen_at", "gone_at"]
 
 
 NEWEST = "pass DESC, rank, fetched_at DESC, page DESC, walk DESC"
 
 
-def ranked(table, columns="*"):
-    return f"""SELECT {columns}, rank, missed, gone_at FROM {source(table)} o
-        LEFT JOIN ranks r ON r.pass = o.pass AND r.base = split_part(o.walk, '/', 1)
-        LEFT JOIN goes g ON g.pass = o.pass AND g.base = split_part(o.walk, '/', 1)"""
+def ranked(table):
+    """All rows with their walk's place, and the first pass that finds what they show gone."""
+    # A list of models shows their versions.
+    key = "model_id" if table == "model_versions" else ALL_KEYS[table][0]
+    return f"""WITH o AS (SELECT *, split_part(walk, '/', 1) AS base, CAST("{key}" AS VARCHAR) AS thing FROM {source(table)}),
+        asked AS (SELECT DISTINCT pass, base, thing FROM o),
+        goes AS (SELECT pass, base, thing, min(missed) AS missed, min(gone_at) AS gone_at
+            FROM (FROM asked JOIN answers USING (pass, base)) ANTI JOIN withheld USING (base, missed, thing) GROUP BY ALL)
+        SELECT o.* EXCLUDE (base, thing), rank, missed, gone_at FROM o
+        LEFT JOIN ranks USING (pass, base) LEFT JOIN goes USING (pass, base, thing)"""
 
 
 def winners(table):
     key = ", ".join(f'"{column}"' for column in ALL_KEYS[table])
     return f"""SELECT * EXCLUDE (rank, missed) FROM (
         SELECT *, min(fetched_at) OVER (PARTITION BY {key}) AS first_seen_at,
-            max(fetched_at) OVER (PARTITION BY {key}) AS last_seen_at FROM ({ranked(table, 'o.*')})
+            max(fetched_at) OVER (PARTITION BY {key}) AS last_seen_at FROM ({ranked(table)})
         QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {NEWEST}) = 1)"""
 
 
@@ -127,8 +156,6 @@ def expected(table):
         return winners(table)
     if table in OWNERS:
         owner, link = OWNERS[table]
-        if not parts(PARTS, owner):
-            return f"SELECT *, NULL AS gone_at FROM {source(table)} WHERE false"
         return f"""SELECT c.*, w.gone_at FROM {source(table)} c JOIN ({winners(owner)}) w
             ON w."{ALL_KEYS[owner][0]}" = c."{link}" AND w.pass = c.pass AND w.walk = c.walk AND w.page = c.page"""
     bodies = "EXCLUDE (body, body_encoding)" if table == "pages" else ""
@@ -182,7 +209,7 @@ def check_history(table, path):
     state = ", ".join(f'"{column}"' for column in columns)
     at = "epoch_ms(fetched_at), missed, epoch_ms(gone_at)"
     newest = f"""SELECT "{key}", [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page, {at}
-        FROM ({ranked(table, 'o.*')}) QUALIFY row_number() OVER (PARTITION BY "{key}", pass ORDER BY {NEWEST}) = 1
+        FROM ({ranked(table)}) QUALIFY row_number() OVER (PARTITION BY "{key}", pass ORDER BY {NEWEST}) = 1
         ORDER BY "{key}", pass"""
     wanted, rows = [], []
     for row in duckdb.sql(newest).fetchall():
@@ -202,15 +229,15 @@ def check_history(table, path):
 
 
 def main(dataset, other=None):
-    global PARTS
-    PARTS = other or dataset
+    global PARTS, LATEST
+    PARTS, LATEST = other or dataset, Path(dataset, "latest")
     prepare(dataset)
-    faults, counts = [], {}
-    latest = Path(dataset, "latest")
+    faults, counts, latest = [], {}, LATEST
     inventory = json.loads(Path(latest, "snapshot.json").read_text())
     files = {(file["table"], file["history"]): file for file in inventory["files"]}
     tables = {path.name for path in Path(PARTS, "parts").iterdir() if any(path.glob("*.parquet"))}
-    if tables != {table for table, history in files if not history}:
+    # A table without rows has a file too, where it was asked for.
+    if not tables <= {table for table, history in files if not history}:
         faults.append(f"tables {sorted(tables)}, files {sorted(files)}")
     if inventory["commit"] != last_record(dataset)["commit"] and other is None:
         faults.append(f"it reaches commit {inventory['commit']} only")

@@ -92,7 +92,9 @@ impl List {
 }
 
 fn item(id: i64) -> serde_json::Value {
-    json!({"id": id, "name": "m", "url": "https://x/y.png", "modelVersions": [{"id": id * 10, "name": "v"}]})
+    // Images name the version that is asked for, which shows the filter to be in force.
+    let versions = json!([{"id": id * 10, "name": "v"}]);
+    json!({"id": id, "name": "m", "url": "https://x/y.png", "modelVersionIds": [7], "modelVersions": versions})
 }
 
 fn list(items: impl AsRef<[serde_json::Value]>, next: Option<String>) -> Vec<u8> {

@@ -16,6 +16,8 @@ use crate::table::{Column, Table};
 pub(super) struct Form {
     schema: SchemaRef,
     key: Comparison,
+    /// The column that names what a list shows: see [`Place::thing`].
+    name: usize,
     /// The columns that are compared to tell whether a thing has changed.
     state: Option<Comparison>,
 }
@@ -29,7 +31,6 @@ struct Comparison {
 pub(super) struct Batch {
     pub(super) rows: RecordBatch,
     keys: Rows,
-    /// Which column is the first of the key.
     name: usize,
     states: Option<Rows>,
     pass: Int64Array,
@@ -47,21 +48,21 @@ pub(super) struct Place {
 impl Form {
     /// Of a table's parts, runs and snapshots: the columns that a snapshot keeps, and of things when they were seen.
     pub(super) fn of_rows(table: &Table) -> Result<Self, ArrowError> {
-        Self::new(&row_columns(table), table.key, &[])
+        Self::new(table, &row_columns(table), &[])
     }
 
     /// Of a snapshot's tables: which observation won, and when the thing had gone.
     pub(super) fn of_keys(table: &Table) -> Result<Self, ArrowError> {
         let wanted = |column: &Column| table.key.contains(&column.name) || WINNER.contains(&column.name);
         let columns: Vec<Column> = table.snapshot_columns().into_iter().filter(wanted).collect();
-        Self::new(&columns, table.key, &[])
+        Self::new(table, &columns, &[])
     }
 
     /// Of a history: how long each thing was in each state.
     pub(super) fn of_periods(table: &Table) -> Result<Self, ArrowError> {
         let wanted = |column: &Column| table.key.contains(&column.name) || PERIOD.contains(&column.name);
         let columns: Vec<Column> = table.history_columns().into_iter().filter(wanted).collect();
-        Self::new(&columns, table.key, &[])
+        Self::new(table, &columns, &[])
     }
 
     /// Of what a history is made of: its columns, and when each row was observed.
@@ -69,15 +70,17 @@ impl Form {
         let observed = table.columns().into_iter().filter(|column| column.name == "fetched_at");
         let columns: Vec<Column> = table.history_columns().into_iter().chain(observed).collect();
         let states: Vec<&str> = table.state_columns().iter().map(|column| column.name).collect();
-        Self::new(&columns, table.key, &states)
+        Self::new(table, &columns, &states)
     }
 
-    /// Reads these columns and compares by those.
-    fn new(columns: &[Column], key: &[&str], state: &[&str]) -> Result<Self, ArrowError> {
+    /// Reads these columns, and compares states by those.
+    fn new(table: &Table, columns: &[Column], state: &[&str]) -> Result<Self, ArrowError> {
         let schema = schema(columns);
-        let key = Comparison::new(&schema, key)?;
+        let key = Comparison::new(&schema, table.key)?;
+        let name = table.parent.map_or(table.key[0], |(_, link)| link[0]);
+        let name = schema.index_of(name).unwrap_or(key.columns[0]);
         let state = if state.is_empty() { None } else { Some(Comparison::new(&schema, state)?) };
-        Ok(Self { schema, key, state })
+        Ok(Self { schema, key, name, state })
     }
 
     /// Whether a column of a file is read.
@@ -103,8 +106,7 @@ impl Form {
         };
         let keys = self.key.of(&rows)?;
         let states = self.state.as_ref().map(|state| state.of(&rows)).transpose()?;
-        let name = self.key.columns.first().copied().unwrap_or_default();
-        Ok(Batch { rows, keys, name, states, pass, walk, page })
+        Ok(Batch { rows, keys, name: self.name, states, pass, walk, page })
     }
 }
 
@@ -172,7 +174,7 @@ impl Place {
         self.pass() == other.pass() && self.page() == other.page() && self.walk() == other.walk()
     }
 
-    /// The name of the row's thing: the first column of its key, as text.
+    /// The name of what a list shows the row with: the first column of the key, of a version its model's.
     pub(super) fn thing(&self) -> String {
         self.name_in(self.batch.rows.column(self.batch.name))
     }
