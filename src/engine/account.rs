@@ -33,7 +33,7 @@ pub(super) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error>
             }
             // Older servers, and mirrors, do not have it.
             Cause::Stop(fetch::Stop::NotFound { .. }) => {
-                tracing::info!("the server has no `/{}`, so a key that it does not know would go unnoticed", me::PATH);
+                tracing::info!("the server has no `/me`, so a key that it does not know would go unnoticed");
                 return Ok(None);
             }
             _ => {

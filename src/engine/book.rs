@@ -224,15 +224,16 @@ impl Book {
 
     /// Now (milliseconds since 1970), when the server says it is `date`. Clocks that differ are told of once.
     fn now(&mut self, date: Option<Timestamp>) -> i64 {
+        const APART: &str = "the clocks differ; the earlier one counts, set the wrong one";
         let here = Timestamp::now();
         if !self.clocks_told
-            && let Some(difference) = clocks::difference(date, here)
+            && let Some(server) = date.filter(|server| clocks::differ(*server, here))
         {
             self.clocks_told = true;
-            match date.is_some_and(|date| date > here) {
-                true => tracing::warn!("{difference}"),
+            match server > here {
+                true => tracing::warn!(%server, machine = %here, "{APART}"),
                 // What is dated too early is only asked for once more.
-                false => tracing::info!("{difference}"),
+                false => tracing::info!(%server, machine = %here, "{APART}"),
             }
         }
         clocks::earlier(date, here)

@@ -110,15 +110,12 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
 
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
-    let mut outcome = judge(left?, &walks);
+    let unknown = unknown::told(crawl, &walks);
+    unknown.iter().for_each(|reason| tracing::warn!(reason, "the server shows nothing of listed values"));
+    let mut outcome = judge(left?, &walks, &unknown);
     let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
     doubts.extend(misdated);
-    let unknown = unknown::told(crawl, &walks);
-    unknown.iter().for_each(|text| tracing::warn!("{text}"));
-    if outcome == Outcome::Complete && !unknown.is_empty() {
-        outcome = Outcome::Doubtful;
-    }
     doubts.extend(unknown);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
         doubts.extend(claims(&dataset)?);
@@ -222,8 +219,9 @@ fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static
     tables.map(count).collect()
 }
 
-/// What a run came to, from how its walks left it and what the last commit recorded of them.
-fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>) -> Outcome {
+/// What a run came to, from how its walks left it, what the last commit recorded of them, and the listed values that the server
+/// shows nothing of.
+fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>, unknown: &[String]) -> Outcome {
     let mut unfinished = None;
     for left in left {
         match left {
@@ -235,5 +233,5 @@ fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>) -> Outcome {
     if let Some(reason) = unfinished {
         return Outcome::Stopped(reason);
     }
-    if walks.values().any(Walk::is_doubtful) { Outcome::Doubtful } else { Outcome::Complete }
+    if !unknown.is_empty() || walks.values().any(Walk::is_doubtful) { Outcome::Doubtful } else { Outcome::Complete }
 }

@@ -17,10 +17,11 @@ use super::size::Size;
 use super::stop::Stop;
 use super::thread::{Left, Thread};
 use super::unheeded::{self, Unfiltered};
+use super::unknown;
 use super::whereabouts::at_page_of;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::dataset::commit::{End, Why};
-use crate::definition::{Crawl, Source, Strands, Walk};
+use crate::definition::{Crawl, Walk};
 use crate::fetch::{self, Answer, Cause, Failure, Fetched, Fetcher, PageUrl, Unreadable};
 
 /// What every walk of a run shares.
@@ -132,9 +133,8 @@ pub(super) fn ask(
     let endpoint = definition.endpoint;
     let turn = Turn { page, cursor, limit, again };
     let url = address(shared.base, endpoint, &thread.params, thread.key.as_deref(), &turn)?;
-    let listed = matches!(&definition.strands, Strands::Each(each) if matches!(each.source, Source::List(_)));
     Ok(Asked {
-        listed: listed && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
+        listed: unknown::is_listed(definition) && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
         walk: Arc::clone(&thread.walk),
         strand: Arc::clone(&thread.strand),
         endpoint,

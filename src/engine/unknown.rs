@@ -9,6 +9,16 @@ use crate::api::envelope::Page;
 use crate::dataset::commit::Walk;
 use crate::definition::{self, Crawl, Each, Source, Strands};
 
+/// Parameters that name a person, a post or a thing. Whatever else a list asks for, the images of a version or the models of a
+/// tag, may honestly be nothing.
+const NAMES: [&str; 5] = ["ids", "imageId", "postId", "userId", "username"];
+
+/// True when a walk's values are names and ids that its crawl file lists: who wrote them there expects something of each.
+pub(super) fn is_listed(walk: &definition::Walk) -> bool {
+    let Strands::Each(Each { source: Source::List(_), param, .. }) = &walk.strands else { return false };
+    param.as_deref().is_none_or(|param| NAMES.contains(&param))
+}
+
 /// True when a first page shows nothing of a name, and names no page behind it. Ids are asked for by many, once.
 pub(super) fn is_empty(asked: &Asked, page: &Page) -> bool {
     let is_list = matches!(asked.endpoint.paging, Paging::Cursor { .. });

@@ -100,6 +100,7 @@ fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
         ("/api/v1/models", query) if query.contains("username=nobody") => {
             answer("404 Not Found", "", r#"{"message":"User not found"}"#)
         }
+        (_, query) if query.contains("modelVersionId=") || query.contains("tag=") => answer("200 OK", "", EMPTY),
         ("/api/v1/models", query) if query.contains("ids=") => answer("200 OK", "", PAGE),
         ("/api/v1/images", query) if query.contains("nobody") || query.contains("browsingLevel=28") => {
             answer("200 OK", "", EMPTY)
@@ -123,6 +124,9 @@ fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
         (walk("models", "", "list = [\"1\", \"2\", \"3\"], param = \"ids\", batch = 3"), Some("`2`, `3`;")),
         (walk("model_version", "", "list = [\"7\", \"8\"]"), Some("`7`;")),
         (walk("model_version", "", "range = [7, 8]"), None),
+        // A version without images, or a tag without models, is honest.
+        (walk("images", levels, "list = [\"404\"], param = \"modelVersionId\""), None),
+        (walk("models", "", "list = [\"nothing\"], param = \"tag\""), None),
         (walk("images", levels, &users("\"nobody\"")), Some("`nobody`;")),
         // At one level a person may have nothing and at another much.
         (walk("images", levels, &users("\"a\"")) + &walk("images", more, &users("\"a\"")), None),

@@ -228,21 +228,23 @@ fn the_trap_counts_who_comes() {
 fn no_link_of_a_page_is_followed() {
     let trap = Trap::open();
     let port = trap.port;
-    // Page n names the nth form for the next one in every link there is, and a cursor that is its number.
+    // Page n names the nth form for the next one in every link there is, and a cursor that is its number; the last names none.
     let lure = Lure::start(move |target| {
         let n: usize = query(target, "cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
-        let form = FORMS[n].replace("{port}", &port.to_string()).replace("{own}", "127.0.0.1");
-        let mut metadata =
-            json!({ "nextPage": form, "prevPage": form, "next": form, "url": form, "currentPage": form });
-        if n + 1 < FORMS.len() {
-            metadata["nextCursor"] = json!((n + 1).to_string());
-        }
+        let Some(form) = FORMS.get(n) else {
+            return answer("200 OK", "", &json!({ "items": [model(n + 1)], "metadata": {} }).to_string());
+        };
+        let form = form.replace("{port}", &port.to_string()).replace("{own}", "127.0.0.1");
+        let next = (n + 1).to_string();
+        let metadata = json!({
+            "nextCursor": next, "nextPage": form, "prevPage": form, "next": form, "url": form, "currentPage": form
+        });
         answer("200 OK", "", &json!({ "items": [model(n + 1)], "metadata": metadata, "links": form }).to_string())
     });
     let room = Room::new(PAGES, &lure.base);
     assert_exit(&room.run(&["-v", "-v"]), 0);
     // Every page once, and the first once more at the end: nothing else.
-    assert_eq!(lure.requests().len(), FORMS.len() + 1);
+    assert_eq!(lure.requests().len(), FORMS.len() + 2);
     assert_reach(&lure, &trap);
     assert_places(&room);
 }

@@ -1,6 +1,6 @@
 //! Traps of looking things up by id and by hash.
 
-use super::{ALL_PARAMS, column, crawl, log, one, rows, truth, walk};
+use super::{ALL_PARAMS, column, crawl, doubts, log, one, rows, truth, walk};
 use crate::naive::{ask, distinct, follow};
 use crate::support::Sandbox;
 
@@ -54,11 +54,12 @@ fn trap_20_a_hash_of_several_versions_finds_the_oldest_of_them() {
         distinct(&hashes, "hash").iter().map(|hash| hash.trim_matches('"').to_lowercase()).collect();
     let list = hashes.iter().map(|hash| format!("\"{hash}\"")).collect::<Vec<_>>().join(", ");
     let each = format!("for_each = {{ list = [{list}, \"00ff\"] }}");
-    let (room, _) = crawl(&sandbox, &[walk("hashes", "model_version_by_hash", "", &each)], 0);
+    let (room, _) = crawl(&sandbox, &[walk("hashes", "model_version_by_hash", "", &each)], 4);
     let expected = truth(&sandbox, &format!("model_versions?hash={}", hashes.join(",")));
     assert!(!expected.is_empty());
     assert_eq!(column(&room, "model_versions", "id"), distinct(&expected, "id"));
-    // What nobody has is an answer too.
+    // What nobody has is an answer too, and named, since the crawl file lists it.
+    assert!(doubts(&room).contains("shows nothing of `00ff`;"), "{}", doubts(&room));
     assert_eq!(
         rows(&room, "SELECT walk, status FROM pages WHERE status <> 200"),
         [serde_json::json!(["hashes/00ff", 404])]
