@@ -79,8 +79,8 @@ impl Passes {
         self.pass(pass).and_then(|pass| pass.ranks.get(walk_of(walk))).copied().unwrap_or(usize::MAX)
     }
 
-    /// When what this walk met in this pass, and none met later, had gone; `None` when it may still be there. `thing` is its
-    /// name, the first column of its key.
+    /// When what this walk met in this pass, and none met later, had gone; `None` when it may still be there. `thing` is the
+    /// name of what the walk's list shows it with.
     pub(super) fn gone(&self, pass: i64, walk: &str, thing: impl Fn() -> String) -> Option<Gone> {
         let place = *self.pass(pass)?.questions.get(walk_of(walk))?;
         let answers = self.answers.get(place)?;
