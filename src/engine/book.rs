@@ -209,8 +209,10 @@ impl Book {
             return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
         }
         if is_single(&asked.strand) {
-            // One page is all that is asked of it, whatever that names as the next.
-            return Ok(self.end(asked, &End { why: Why::Complete, detail: None }));
+            // One page is all that is asked of it. A full one of things with similar names may lack this one for that.
+            let full = asked.limit > 0 && page.items >= asked.limit.into();
+            let why = if full { Why::Doubtful } else { Why::Complete };
+            return Ok(self.end(asked, &End { why, detail: None }));
         }
         Ok(match asked.endpoint.paging {
             Paging::Cursor { .. } => self.step(asked, &page),

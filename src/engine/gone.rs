@@ -178,6 +178,7 @@ impl Singly<'_> {
             return Ok(left);
         }
         let shown = met(self.dataset, &Disk, self.table, self.shared.earlier.pass, &tried)?;
+        open.retain(|name| !shown.contains(name));
         let answered = now.iter().filter(|name| controlled && !open.contains(*name)).count() as u64;
         let evidence = Evidence {
             asked: unmet.absent + answered,
@@ -201,7 +202,6 @@ impl Singly<'_> {
                 return Ok(left);
             }
         }
-        open.retain(|name| !shown.contains(name));
         self.shared.ledger.withhold(self.name, open);
         Ok(self.judge(limits, evidence).await)
     }

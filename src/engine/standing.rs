@@ -231,44 +231,6 @@ impl Standing {
         Ok(Step::Next(cursor))
     }
 
-    /// Fewer items than these on a page that ends its list come early. One value of a fan-out may have none; a list may not
-    /// end long before it did the last time, and a window not before the one behind it begins.
-    pub(super) fn early(&self, asked: &Asked) -> u64 {
-        let numbered = matches!(asked.endpoint.paging, Paging::Number { .. });
-        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
-        let short = asked.strand.is_empty() && self.walk.items + u64::from(asked.limit) < self.least;
-        match (until, short, asked.strand.is_empty() && asked.page == 1) {
-            (None, false, first) => u64::from(first),
-            _ if numbered => 1,
-            _ => u64::MAX,
-        }
-    }
-
-    /// Why a strand is over whose page names no cursor, also when it was asked for again.
-    fn last(&self, asked: &Asked, page: &Page) -> End {
-        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
-        // The edge was an end before: that it is full is no news.
-        let more = if page.full && &*asked.strand != EDGE {
-            "it has as many items as were asked for"
-        } else if page.promising {
-            "its metadata says that there is a next page"
-        } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
-            "there is more behind the end of its time window"
-        } else if page.items < asked.shown {
-            "the answer before had more items"
-        } else {
-            return End { why: Why::Complete, detail: None };
-        };
-        let cursor = asked.cursor.as_deref().unwrap_or("none");
-        let (page, items) = (asked.page, page.items);
-        let detail =
-            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to go on with, but {more}");
-        End {
-            why: if self.trusted { Why::Complete } else { Why::Doubtful },
-            detail: Some(detail).filter(|_| !self.trusted),
-        }
-    }
-
     /// Moves a strand to a cursor at which a page of the largest size is to be asked for.
     fn larger(&mut self, key: &str, cursor: String) -> Step {
         let strand = self.strand(key);

@@ -252,6 +252,39 @@ fn an_honest_list_is_believed_however_full_its_last_page_is() {
     assert_eq!((exit, gone), (Some(0), 0), "a server that ignores the limit proves nothing by a full page: {printed}");
 }
 
+/// One page of the tags that begin with what is asked for.
+fn page_of_tags(tags: &BTreeSet<String>, target: &str) -> Vec<u8> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let sent = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+    let number = |name| sent(name).and_then(|(_, value)| value.parse().ok());
+    let (limit, page) = (number("limit").unwrap_or(20), number("page").unwrap_or(1_usize));
+    let prefix = sent("query").map(|(_, text)| text.replace('%', "")).unwrap_or_default();
+    let fitting = tags.iter().filter(|tag| tag.starts_with(&prefix)).skip((page - 1) * limit).take(limit);
+    let items: Vec<Value> = fitting.map(|tag| json!({ "name": tag })).collect();
+    http("200 OK", &json!({ "items": items, "metadata": { "currentPage": page, "pageSize": limit } }))
+}
+
+#[test]
+fn a_full_page_of_similar_names_does_not_show_that_one_is_gone() {
+    let names = ["a", "zz"].map(str::to_owned);
+    let all: BTreeSet<String> = (0..300).map(|n| format!("a{n:03}")).chain(names.clone()).collect();
+    let tags = Arc::new(Mutex::new(all));
+    let of_server = Arc::clone(&tags);
+    let server = Lure::start(move |target| page_of_tags(&of_server.lock().expect("no thread died"), target));
+    let walk = "name = \"tags\"\nendpoint = \"tags\"\nparams = { query = \"%\", limit = 200 }\n";
+    let room =
+        Room::new(&MODELS.replace(MODELS.split_once("[[walk]]\n").expect("it has a walk").1, walk), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    tags.lock().expect("no thread died").retain(|tag| !names.contains(tag));
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    let open = "1 thing is missing from the list and could not be asked for singly";
+    assert!(told(&output).contains(open), "{}", told(&output));
+    let latest = room.dataset().join("latest/tags.parquet");
+    let sql = format!("SELECT name FROM '{}' WHERE gone_at IS NOT NULL", latest.display());
+    assert_eq!(read("query.py", &[&room.dataset().display().to_string(), &sql]).trim(), "[\"zz\"]");
+}
+
 #[test]
 fn outages_are_told_from_deletions() {
     let binary = env!("CARGO_BIN_EXE_civitrawl");

@@ -1,10 +1,11 @@
-//! What bounds a strand: a list that goes on and brings nothing new, and a cursor that the server goes on with no more. Pure.
+//! What bounds a strand: an end that may come early, a list that goes on and brings nothing new, and a cursor that the server
+//! goes on with no more. Pure.
 
 use super::Standing;
 use crate::api::endpoint::Paging;
 use crate::api::envelope::Page;
 use crate::dataset::commit::{End, Why, fingerprint};
-use crate::engine::job::{AGAIN, Asked, Step};
+use crate::engine::job::{AGAIN, Asked, EDGE, Step};
 
 impl Standing {
     /// Counts what a page brought to its strand; gives why the list must be taken for one without end, once it must.
@@ -51,5 +52,43 @@ impl Standing {
     pub(super) fn fingerprint(&self, strand: &str, cursor: &str) -> String {
         let anew = self.walk.strands.get(strand).is_some_and(|strand| strand.anew);
         if anew { fingerprint(&format!("anew {cursor}")) } else { fingerprint(cursor) }
+    }
+
+    /// Fewer items than these on a page that ends its list come early. One value of a fan-out may have none; a list may not
+    /// end long before it did the last time, and a window not before the one behind it begins.
+    pub(in crate::engine) fn early(&self, asked: &Asked) -> u64 {
+        let numbered = matches!(asked.endpoint.paging, Paging::Number { .. });
+        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
+        let short = asked.strand.is_empty() && self.walk.items + u64::from(asked.limit) < self.least;
+        match (until, short, asked.strand.is_empty() && asked.page == 1) {
+            (None, false, first) => u64::from(first),
+            _ if numbered => 1,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Why a strand is over whose page names no cursor, also when it was asked for again.
+    pub(super) fn last(&self, asked: &Asked, page: &Page) -> End {
+        let until = self.walk.strands.get(&*asked.strand).and_then(|strand| strand.until);
+        // The edge was an end before: that it is full is no news.
+        let more = if page.full && &*asked.strand != EDGE {
+            "it has as many items as were asked for"
+        } else if page.promising {
+            "its metadata says that there is a next page"
+        } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
+            "there is more behind the end of its time window"
+        } else if page.items < asked.shown {
+            "the answer before had more items"
+        } else {
+            return End { why: Why::Complete, detail: None };
+        };
+        let cursor = asked.cursor.as_deref().unwrap_or("none");
+        let (page, items) = (asked.page, page.items);
+        let detail =
+            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to go on with, but {more}");
+        End {
+            why: if self.trusted { Why::Complete } else { Why::Doubtful },
+            detail: Some(detail).filter(|_| !self.trusted),
+        }
     }
 }
