@@ -147,7 +147,7 @@ fn an_implausible_end_is_named_and_finds_nothing_gone() {
             300,
             |shown| {
                 shown.listed.retain(|id| *id > 30);
-                shown.found.clear()
+                shown.found.clear();
             },
             "look-ups do not answer",
         ),
