@@ -71,7 +71,7 @@ async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Opti
     let kept = asked.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: asked.page, cursor: asked.cursor.clone(), limit: asked.limit, again: true };
-    let question = format!("{} {kept:?} {} {:?}", asked.endpoint.path, turn.limit, turn.cursor);
+    let question = format!("{} {kept:?} {:?}", asked.endpoint.path, turn.cursor);
     let mut remembered = shared.unfiltered.lock().await;
     if let Some(known) = remembered.get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
         return Some(Rc::clone(&known.ids));
