@@ -33,6 +33,8 @@ pub(super) struct Asked {
     pub(super) again: bool,
     /// Items of that answer, of which nothing was taken.
     pub(super) shown: u64,
+    /// The answer before was empty, so that this one is judged like a first one.
+    pub(super) first_shown: bool,
     /// Whether its answer was compared with that to the same question without its filters.
     pub(super) compared: bool,
     /// Its value stands in a list of the crawl file, and who wrote it there expects something.

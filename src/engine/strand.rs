@@ -53,10 +53,10 @@ pub(super) async fn run(
     // Where the largest page was asked for because more rows share its instant than the usual one shows.
     let mut tied = thread.cursor.clone().filter(|_| thread.larger);
     let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
-    let (mut once_more, mut shown) = (false, 0);
+    let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
     while shared.stop.may_ask(once_more) {
         let asked = ask(definition, &thread, page, cursor.clone(), size.now(), again, shared)?;
-        let asked = Asked { shown, ..asked };
+        let asked = Asked { shown, first_shown, ..asked };
         let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
         let step = match fetch(&asked, attempts, shared).await {
             None => break,
@@ -85,7 +85,8 @@ pub(super) async fn run(
             step => step,
         };
         again = matches!(step, Step::Again(_));
-        (once_more, shown) = (again, 0);
+        let was_empty = matches!(step, Step::Again(0)) && !once_more;
+        (once_more, shown, first_shown) = (again, 0, was_empty);
         match step {
             Step::Next(next) => {
                 on_page(&next);
@@ -145,6 +146,7 @@ pub(super) fn ask(
         limit,
         again,
         shown: 0,
+        first_shown: false,
         compared: false,
         url,
     })
