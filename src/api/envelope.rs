@@ -33,7 +33,7 @@ pub(super) fn hash_of(text: &str) -> i64 {
     hash.as_bytes()[..8].iter().fold(0, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-/// Whether a level mask holds neither PG (1) nor PG13 (2), or is not told.
+/// True when a level mask holds neither PG (1) nor PG13 (2), or is not told.
 pub(super) fn is_mature(levels: Option<i64>) -> bool {
     levels.is_none_or(|levels| levels & 3 == 0)
 }
@@ -53,7 +53,7 @@ pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
-    /// Whether there is null where the list was.
+    /// True when there is null where the list was.
     null: bool,
     told: Option<Told>,
 }
@@ -64,7 +64,7 @@ struct Told {
     next_cursor: Option<String>,
     pages: Option<u64>,
     items: Option<u64>,
-    /// Whether it says that there is a next page.
+    /// True when it says that there is a next page.
     more: bool,
 }
 
@@ -218,13 +218,13 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     Ok(take(items, page, body, asked, into, stray, rows))
 }
 
-/// Whether the question names no more things than came, so that a full page needs no other behind it.
+/// True when the question names no more things than came, so that a full page needs no other behind it.
 fn is_bounded(params: &[(String, String)], count: u64) -> bool {
     let ids = |name: &str| value_of(params, name).map(|ids| ids.split(',').count() as u64);
     value_of(params, "imageId").is_some() || ids("ids").is_some_and(|ids| ids <= count)
 }
 
-/// Whether there are pages behind this numbered one.
+/// True when there are pages behind this numbered one.
 fn told_behind(pages: Option<u64>, asked: &Asked<'_>) -> bool {
     pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > asked.at.page)
 }

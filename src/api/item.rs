@@ -1,4 +1,4 @@
-//! What is asked of every item of a page before it becomes rows: whether it came before, and whether it shows that the
+//! Checks the items of a page before they become rows: one that came before is a twin, and each may show that the
 //! server looked at the filters of the question.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ pub(super) trait Item: Keyed {
     /// Filters of which an item may be silent although it passed them.
     const SILENT: &'static [&'static str] = &[];
 
-    /// Whether it shows that this filter of the question is in force.
+    /// True when it shows that this filter of the question is in force.
     fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
         true
     }

@@ -74,7 +74,7 @@ impl Place {
         Some(further)
     }
 
-    /// Whether the list has moved on from another place to this one.
+    /// True when the list has moved on from another place to this one.
     pub fn is_behind(&self, other: &Self) -> bool {
         let moved = self.numbers.iter().zip(&other.numbers).zip(&self.rises).find(|((here, there), _)| here != there);
         self.numbers.len() == other.numbers.len()

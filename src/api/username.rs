@@ -1,4 +1,4 @@
-//! Which names are the same user's, after a server has read names as numbers.
+//! Compares names of users as the server does, which reads some of them as numbers.
 
 /// Whether two names are one user's: as numbers where both look like one, because the server sends `0222` as 222 and `5e3` as
 /// 5000; else without case.
@@ -9,7 +9,7 @@ pub(super) fn same_user(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether a name says who it is: the feed sends others for users it cannot name.
+/// True when a name says who it is: the feed sends others for users it cannot name.
 pub(super) fn is_told(name: &str) -> bool {
     !matches!(name, "unknown" | "null")
 }

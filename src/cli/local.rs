@@ -18,7 +18,7 @@ pub(super) struct Local {
     hashes: Vec<String>,
     /// The files that have it: all of them, as copies are common.
     paths: BTreeMap<String, Vec<PathBuf>>,
-    /// Whether some could not be read, or are empty; each was named.
+    /// True when some could not be read, or are empty; each was named.
     has_gaps: bool,
 }
 

@@ -37,7 +37,7 @@ pub(super) fn taken(printed: io::Result<()>) -> bool {
     false
 }
 
-/// Whether stdout takes no more.
+/// True when stdout takes no more.
 pub(super) fn is_closed() -> bool {
     STDOUT.load(Ordering::Relaxed) != OPEN
 }

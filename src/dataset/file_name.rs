@@ -67,7 +67,7 @@ impl FileName {
         Self(format!("{version}.{}{MISMATCHED}", &expected[..clip(expected, 10)]))
     }
 
-    /// Whether it is the name of such a file.
+    /// True when it is the name of such a file.
     pub fn is_mismatched(&self) -> bool {
         self.0.ends_with(MISMATCHED)
     }

@@ -1,4 +1,4 @@
-//! Whether a strand still brings anything new: what bounds a list that a server goes on with for ever. Pure.
+//! Bounds a list without end: counts the pages of a strand that brought nothing new to it in this pass. Pure.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ pub struct Novelty {
 }
 
 impl Novelty {
-    /// Whether nothing was counted yet.
+    /// True when nothing was counted yet.
     pub fn is_fresh(&self) -> bool {
         *self == Self::default()
     }

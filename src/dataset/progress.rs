@@ -125,10 +125,10 @@ pub struct Strand {
     /// walk's own size shows.
     #[serde(skip_serializing_if = "is_false", default)]
     pub larger: bool,
-    /// Whether it was begun anew because the server would not go on with its cursor; that is done once.
+    /// True when it was begun anew because the server would not go on with its cursor; that is done once.
     #[serde(skip_serializing_if = "is_false", default)]
     pub anew: bool,
-    /// Whether it still brings anything new.
+    /// True when it still brings anything new.
     #[serde(skip_serializing_if = "Novelty::is_fresh", default)]
     pub novelty: Novelty,
     /// Pages taken without a gap.
@@ -300,7 +300,7 @@ impl Walk {
         self.since.is_none() && self.ends_are_believed() && !self.is_clamped()
     }
 
-    /// Whether every end that it saw is one of a list, and believed.
+    /// True when every end that it saw is one of a list, and believed.
     pub fn ends_are_believed(&self) -> bool {
         let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
         self.end.as_ref().is_none_or(|end| to_the_end(&end.why)) && self.ends.keys().all(to_the_end)
@@ -384,7 +384,7 @@ impl Why {
         }
     }
 
-    /// Whether the server refused to give a page.
+    /// True when the server refused to give a page.
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::NotFound | Self::PagingCap | Self::CursorRefused | Self::Refused)
     }

@@ -62,7 +62,7 @@ pub struct Unmet {
     pub outside: Vec<String>,
     /// Things that a list did show in this pass.
     pub met: Vec<String>,
-    /// Whether one of them was looked up in this pass, and shown.
+    /// True when one of them was looked up in this pass, and shown.
     pub controlled: bool,
 }
 
@@ -237,7 +237,7 @@ pub fn items_behind(
     Ok(all)
 }
 
-/// Whether no believed pass since found a thing gone that was last seen then.
+/// True when no believed pass since found a thing gone that was last seen then.
 fn is_expected(asked: &Asked<'_>, name: &Name, last: i64) -> bool {
     let since = || asked.believed.range(last.saturating_add(1)..).map(|(_, withheld)| withheld);
     since().next().is_none() || since().all(|withheld| withheld.contains(&name.text()))

@@ -70,7 +70,7 @@ impl Expected {
         }
     }
 
-    /// Whether this is its size, as far as that is known.
+    /// True when this is its size, as far as that is known.
     pub fn has_size(&self, bytes: u64) -> bool {
         self.bytes.is_none_or(|expected| bytes.abs_diff(expected) <= SIZE_SLACK)
     }

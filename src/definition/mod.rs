@@ -190,7 +190,7 @@ impl Absence {
 }
 
 impl Walk {
-    /// Whether it begins only when the walks before it are over: it fans out over the rows they took.
+    /// True when it begins only when the walks before it are over: it fans out over the rows they took.
     pub fn needs_rows(&self) -> bool {
         let reads =
             |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });

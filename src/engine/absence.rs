@@ -1,4 +1,4 @@
-//! Whether a list is believed that does not show what it showed before. Pure.
+//! Judges a list that no longer shows all that it showed before: believed, or doubtful and for which reason. Pure.
 
 use crate::definition::Absence;
 
@@ -17,7 +17,7 @@ pub(super) struct Evidence {
     pub(super) asked: u64,
     /// Those of them that the server shows.
     pub(super) shown: u64,
-    /// Whether look-ups show what the list shows.
+    /// True when look-ups show what the list shows.
     pub(super) controlled: bool,
     /// Missing things that an earlier doubtful pass still showed; `None` where there is no such pass.
     pub(super) lately: Option<u64>,

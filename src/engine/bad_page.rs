@@ -61,7 +61,7 @@ fn place(asked: &Asked) -> Option<Place> {
     place(&asked.params, asked.cursor.as_deref())
 }
 
-/// Whether the server answers another question of the same list.
+/// True when the server answers another question of the same list.
 async fn something_else_answers(asked: &Asked, shared: Shared<'_>) -> bool {
     let other = |page| Turn { page, cursor: None, limit: asked.limit.min(1), again: true };
     match asked.endpoint.paging {
@@ -133,7 +133,7 @@ async fn answers_at(asked: &Asked, place: Option<Place>, shared: Shared<'_>) -> 
     answers(asked, None, &turn, shared).await
 }
 
-/// Whether a question is answered; its rows are not taken.
+/// True when a question is answered; its rows are not taken.
 async fn answers(asked: &Asked, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
     let key = key.or(asked.key.as_deref());
     let Ok(url) = address(shared.base, asked.endpoint, &asked.params, key, turn) else { return false };

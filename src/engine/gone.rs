@@ -240,7 +240,7 @@ impl Singly<'_> {
         Some(Walk { name, endpoint, params, limit, strands, later })
     }
 
-    /// Whether one of these things, which a list did show, is shown when it is asked for singly.
+    /// True when one of these things, which a list did show, is shown when it is asked for singly.
     async fn control(&self, way: &Walk, met: &[String]) -> Result<Result<bool, Left>, Error> {
         for name in met {
             let mut failed = BTreeSet::new();

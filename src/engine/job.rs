@@ -35,7 +35,7 @@ pub(super) struct Asked {
     pub(super) shown: u64,
     /// The answer before was empty, so that this one is judged like a first one.
     pub(super) first_shown: bool,
-    /// Whether its answer was compared with that to the same question without its filters.
+    /// True when its answer was compared with that to the same question without its filters.
     pub(super) compared: bool,
     /// Its value stands in a list of the crawl file, and who wrote it there expects something.
     pub(super) listed: bool,
@@ -60,7 +60,7 @@ pub(super) const AGAIN: &str = "again/";
 /// The strand that reads the page once more at which new rows appear.
 pub(super) const EDGE: &str = "again/edge";
 
-/// Whether a strand asks for a single thing that its list did, or did not, show.
+/// True when a strand asks for a single thing that its list did, or did not, show.
 pub(super) fn is_single(strand: &str) -> bool {
     strand.starts_with(GONE) || strand.starts_with(CONTROL)
 }
@@ -83,7 +83,7 @@ pub(super) struct Rest {
 pub(super) struct Came {
     pub(super) items: u64,
     pub(super) rejects: u64,
-    /// Whether all of the list was asked for, not only what is new.
+    /// True when all of the list was asked for, not only what is new.
     pub(super) whole: bool,
     /// Pages given up.
     pub(super) given_up: u64,
@@ -146,7 +146,7 @@ pub(super) enum Job {
     Whole { walk: Arc<str>, strand: Arc<str> },
     /// What came of a walk's list; `None` where that is not believed anyway.
     Came { walk: Arc<str>, reply: oneshot::Sender<Option<Came>> },
-    /// Whether a single look-up, by its strand, showed the thing.
+    /// True when a single look-up, by its strand, showed the thing.
     Shown { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<bool> },
     /// A walk's list is not believed.
     Doubt { walk: Arc<str>, detail: String },

@@ -100,7 +100,7 @@ impl Ledger {
         self.ask(|reply| Job::Came { walk: Arc::clone(walk), reply }).await.flatten()
     }
 
-    /// Whether a single look-up showed the thing.
+    /// True when a single look-up showed the thing.
     pub(super) async fn shown(&self, walk: &Arc<str>, strand: &str) -> bool {
         let (walk, strand) = (Arc::clone(walk), strand.into());
         self.ask(|reply| Job::Shown { walk, strand, reply }).await.unwrap_or(false)

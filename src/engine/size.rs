@@ -1,4 +1,4 @@
-//! How many items a strand asks for at once: fewer where a page cannot be had, and as many as usual again behind it. Pure.
+//! Sizes the pages of a strand: fewer items where a page cannot be had, and as many as usual again behind it. Pure.
 
 /// The items to ask for.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ impl Size {
         self.now
     }
 
-    /// Whether the item is being sought that makes a page fail.
+    /// True when the item is being sought that makes a page fail.
     pub(super) fn is_seeking(self) -> bool {
         self.failing.is_some()
     }

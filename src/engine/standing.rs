@@ -32,7 +32,7 @@ pub(super) struct Standing {
     lost: BTreeSet<String>,
     /// The fewest items that its list may have without being much shorter than it was.
     pub(super) least: u64,
-    /// Whether the user says that the list is as short as the server shows it.
+    /// True when the user says that the list is as short as the server shows it.
     pub(super) trusted: bool,
 }
 
@@ -347,7 +347,7 @@ impl Standing {
         })
     }
 
-    /// Whether a single look-up showed its thing.
+    /// True when a single look-up showed its thing.
     pub(super) fn shown(&self, strand: &str) -> bool {
         self.shown.contains(strand)
     }

@@ -157,7 +157,7 @@ pub(super) struct Turn {
     pub(super) page: u64,
     pub(super) cursor: Option<String>,
     pub(super) limit: u32,
-    /// Whether what a cache kept of it will not do.
+    /// True when what a cache kept of it will not do.
     pub(super) again: bool,
 }
 
@@ -234,7 +234,7 @@ pub(super) enum Met {
     Step(Step),
     /// The same page, with half its items.
     Smaller {
-        /// Whether one of them makes it fail, not their number.
+        /// True when one of them makes it fail, not their number.
         fails: bool,
     },
     /// The strand leaves the run.

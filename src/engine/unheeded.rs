@@ -1,4 +1,4 @@
-//! Whether the server ignores a filter: a page that does not show it to be in force is compared with the answer to the same
+//! Finds filters that the server ignores: a page that does not show one to be in force is compared with the answer to the same
 //! question without that filter.
 //!
 //! An image need not name the version it is listed under, so items alone cannot tell. A server that ignores a filter lists
@@ -49,7 +49,7 @@ pub(super) async fn settle(asked: &Asked, unshown: &Unshown, answer: Answer, sha
     })
 }
 
-/// Whether nearly all of these ids are in the other answer: the list may have moved on between the two.
+/// True when nearly all of these ids are in the other answer: the list may have moved on between the two.
 fn same(ids: &[i64], whole: &HashSet<i64>) -> bool {
     let common = ids.iter().filter(|id| whole.contains(id)).count();
     common > 0 && common * 10 >= ids.len() * 9

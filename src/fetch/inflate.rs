@@ -74,7 +74,7 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// Whether a body is JSON as it stands: a proxy that has unpacked it may leave the header that says otherwise.
+/// True when a body is JSON as it stands: a proxy that has unpacked it may leave the header that says otherwise.
 pub(super) fn is_plain_json(body: &[u8]) -> bool {
     let first = without_mark(body).trim_ascii_start().first();
     matches!(first, Some(b'{' | b'[')) && std::str::from_utf8(body).is_ok()

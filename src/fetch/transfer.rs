@@ -165,7 +165,7 @@ fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, Setback> 
     Ok(target)
 }
 
-/// Whether a redirect leads to a page to log in at, on whatever host.
+/// True when a redirect leads to a page to log in at, on whatever host.
 fn is_login(target: &Url) -> bool {
     let mut segments = target.path_segments().into_iter().flatten();
     segments.any(|segment| ["login", "log-in", "signin", "sign-in"].contains(&segment.to_ascii_lowercase().as_str()))
@@ -184,7 +184,7 @@ fn no_file(headers: &HeaderMap, checked: bool, doubted: bool) -> Option<String> 
     (!plain && !checked).then(|| format!("a file encoded as `{}`, which was not asked for", printable(encoding)))
 }
 
-/// Whether a body begins as a web page does, which no model file does.
+/// True when a body begins as a web page does, which no model file does.
 fn begins_as_page(piece: &[u8]) -> bool {
     let piece = piece.trim_ascii_start();
     let begins = |tag: &str| piece.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));

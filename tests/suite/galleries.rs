@@ -27,7 +27,7 @@ fn page(ids: &[i64]) -> String {
     json!({ "items": items, "metadata": metadata }).to_string()
 }
 
-/// Whether a question has this parameter.
+/// True when a question has this parameter.
 fn asks(target: &str, parameter: &str) -> bool {
     target.split(['?', '&']).any(|pair| pair == parameter || pair.starts_with(&format!("{parameter}=")))
 }

@@ -32,11 +32,11 @@ pub struct Page {
     pub short: Vec<i64>,
     /// Models that lack versions in either way although nothing shows more of them.
     pub lacking: u64,
-    /// Whether it looks like a false end: to be asked for once more before it is believed.
+    /// True when it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
-    /// Whether it has as many items as were asked for, and yet names no next page.
+    /// True when it has as many items as were asked for, and yet names no next page.
     pub full: bool,
-    /// Whether it names no cursor, although its metadata says that there is more.
+    /// True when it names no cursor, although its metadata says that there is more.
     pub promising: bool,
     /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
     pub foreign: Option<String>,
@@ -69,7 +69,7 @@ pub(in crate::api) struct Taken {
     pub(in crate::api) id: Option<i64>,
     /// A hash of its name, where that is what it is known by.
     pub(in crate::api) name: Option<i64>,
-    /// Whether it shows nothing of PG or PG13, or does not tell.
+    /// True when it shows nothing of PG or PG13, or does not tell.
     pub(in crate::api) mature: bool,
     /// Which versions it lacks, if it is a model.
     pub(in crate::api) lack: Lack,

@@ -152,7 +152,7 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// Whether a table has its file already.
+    /// True when a table has its file already.
     pub(super) fn has(&self, table: &str) -> bool {
         self.files.iter().any(|file| file.table == table && !file.history)
     }

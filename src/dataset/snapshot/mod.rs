@@ -156,7 +156,7 @@ fn make(store: &Store, storage: &dyn Storage, wishes: &Wishes<'_>) -> Result<Tak
     Ok(taken)
 }
 
-/// Whether a table, or one that its rows belong to, was asked for.
+/// True when a table, or one that its rows belong to, was asked for.
 fn is_wished(table: &'static Table, wished: &[&'static Table]) -> bool {
     let parent = || table.parent.and_then(|(parent, _)| table::named(parent));
     wished.contains(&table) || parent().is_some_and(|parent| is_wished(parent, wished))

@@ -21,7 +21,7 @@ struct Pass {
     ranks: HashMap<String, usize>,
     /// The question of each walk, as its place among the answers.
     questions: HashMap<String, usize>,
-    /// Whether all its walks are over, and one of them could find things gone.
+    /// True when all its walks are over, and one of them could find things gone.
     found_gone: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What bounds a strand: an end that may come early, a list that goes on and brings nothing new, and a cursor that the server
+//! Bounds a strand: an end that may come early, a list that goes on and brings nothing new, and a cursor that the server
 //! goes on with no more. Pure.
 
 use super::Standing;
