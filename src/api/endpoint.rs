@@ -45,6 +45,8 @@ pub struct Asked<'a> {
     pub key: Option<&'a str>,
     /// Whether it is asked once more because the first answer was doubtful: this one is believed.
     pub again: bool,
+    /// The first answer was empty, so that this one may be a full last page, which is no less doubtful than at first.
+    pub first_shown: bool,
     /// Whether the answer was compared with that to the same question without its filters: what it shows is what was asked for.
     pub compared: bool,
 }

@@ -212,7 +212,7 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, asked) };
     let page = Page { items: count, next_cursor, pages_told: pages, items_told, full, promising, ..Page::default() };
     let early = last && (count < asked.early || (count == 0 && asked.cursor.is_some()));
-    if !asked.again && (full || promising || early) {
+    if (!asked.again && (full || promising || early)) || (asked.first_shown && full) {
         return Ok(Page { doubtful: true, ..page });
     }
     Ok(take(items, page, body, asked, into, stray, rows))

@@ -58,7 +58,17 @@ pub(super) fn read_after(
     cursor: Option<&str>,
 ) -> Result<Taken, Unreadable> {
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
-    let asked = Asked { at, params: &params(query), cursor, key, limit: 0, early: 0, again: true, compared: true };
+    let asked = Asked {
+        at,
+        params: &params(query),
+        cursor,
+        key,
+        limit: 0,
+        early: 0,
+        again: true,
+        first_shown: false,
+        compared: true,
+    };
     let mut tables = Tables::default();
     let page = (endpoint.read)(body, &asked, &mut tables);
     if page.is_err() {

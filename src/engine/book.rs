@@ -175,7 +175,8 @@ impl Book {
             limit: if matches!(asked.endpoint.paging, Paging::Cursor { .. }) { asked.limit.into() } else { 0 },
             early: self.look_at(&asked.walk).early(asked),
             key: asked.key.as_deref(),
-            again: asked.again && !asked.first_shown,
+            again: asked.again,
+            first_shown: asked.first_shown,
             compared: asked.compared,
         };
         // A control was met by its list, whose rows count: a look-up may show other versions of it.
@@ -183,8 +184,8 @@ impl Book {
         let into = if asked.strand.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
         let Reading { page, bytes } =
             reading::read(asked.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
-        let is_judged = !asked.again || (asked.first_shown && page.items > 0);
-        if (page.doubtful || unknown::is_empty(asked, &page)) && is_judged {
+        let is_first = !asked.again || (asked.first_shown && page.full);
+        if (page.doubtful || unknown::is_empty(asked, &page)) && is_first {
             return Ok(Step::Again(page.items));
         }
         if !page.unshown.is_empty() {

@@ -33,7 +33,7 @@ pub(super) struct Asked {
     pub(super) again: bool,
     /// Items of that answer, of which nothing was taken.
     pub(super) shown: u64,
-    /// The answer before was empty, so that this one is judged like a first one.
+    /// The answer before was empty, so that this one may be a full last page.
     pub(super) first_shown: bool,
     /// True when its answer was compared with that to the same question without its filters.
     pub(super) compared: bool,

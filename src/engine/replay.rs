@@ -181,8 +181,17 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         Paging::Cursor { .. } | Paging::Number { .. } => None,
     };
     // It was compared before it was taken.
-    let asked =
-        Asked { at: page.at, params: &params, cursor: row.cursor, key, limit: 0, early: 0, again, compared: true };
+    let asked = Asked {
+        at: page.at,
+        params: &params,
+        cursor: row.cursor,
+        key,
+        limit: 0,
+        early: 0,
+        again,
+        first_shown: false,
+        compared: true,
+    };
     reading::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
 }
 

@@ -91,8 +91,17 @@ pub(crate) fn decode(answer: &Answer) -> String {
 #[inline(never)]
 pub(crate) fn rows(corpus: &Corpus, text: &str, into: &mut Tables) -> Option<String> {
     let at = Provenance { pass: 1, walk: "bench", page: 1, fetched_at: 1_764_000_000_000 };
-    let asked =
-        Asked { at, params: &corpus.params, cursor: None, key: None, limit: 0, early: 0, again: true, compared: true };
+    let asked = Asked {
+        at,
+        params: &corpus.params,
+        cursor: None,
+        key: None,
+        limit: 0,
+        early: 0,
+        again: true,
+        first_shown: false,
+        compared: true,
+    };
     (corpus.endpoint.read)(text, &asked, into).expect("a page").next_cursor
 }
 

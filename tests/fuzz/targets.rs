@@ -95,7 +95,7 @@ fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option
     let mut tables = Tables::default();
     let page = (endpoint.read)(
         body,
-        &Asked { at, params, cursor, key, limit: 100, early: 0, again, compared: true },
+        &Asked { at, params, cursor, key, limit: 100, early: 0, again, first_shown: false, compared: true },
         &mut tables,
     )
     .ok();

@@ -25,7 +25,17 @@ fn is_taken(name: &str, body: &str) -> bool {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).expect("it is an endpoint");
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
     let mut tables = Tables::default();
-    let asked = Asked { at, params: &[], cursor: None, key: None, limit: 0, early: 0, again: true, compared: true };
+    let asked = Asked {
+        at,
+        params: &[],
+        cursor: None,
+        key: None,
+        limit: 0,
+        early: 0,
+        again: true,
+        first_shown: false,
+        compared: true,
+    };
     let taken = (endpoint.read)(body, &asked, &mut tables).is_ok();
     assert!(taken || tables.rows() == 0, "{name}: an unreadable page left rows");
     taken

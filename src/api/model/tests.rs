@@ -20,6 +20,7 @@ const ASKED: Asked<'_> = Asked {
     early: 0,
     key: None,
     again: false,
+    first_shown: false,
     compared: true,
 };
 

@@ -438,7 +438,17 @@ fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
         let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
         let params = params(query);
         for compared in [false, true] {
-            let asked = Asked { at, params: &params, cursor: None, key: None, limit, early: 0, again: true, compared };
+            let asked = Asked {
+                at,
+                params: &params,
+                cursor: None,
+                key: None,
+                limit,
+                early: 0,
+                again: true,
+                first_shown: false,
+                compared,
+            };
             let mut tables = Tables::default();
             let page = (IMAGES.read)(body, &asked, &mut tables).unwrap();
             let told = compared || unshown.is_empty();
