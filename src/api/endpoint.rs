@@ -47,7 +47,7 @@ pub struct Asked<'a> {
     pub again: bool,
     /// The first answer was empty, so that this one may be a full last page, which is no less doubtful than at first.
     pub first_shown: bool,
-    /// Whether the answer was compared with that to the same question without its filters: what it shows is what was asked for.
+    /// True when the answer was compared with that to the same question without its filters: it shows what was asked for.
     pub compared: bool,
 }
 

@@ -79,7 +79,7 @@ impl Number for f64 {
     }
 }
 
-/// What stands between the quotes of a JSON string; any other JSON text as it is.
+/// The text between the quotes of a JSON string; any other JSON text as it is.
 fn unquoted(json: &str) -> Cow<'_, str> {
     text(json).unwrap_or(Cow::Borrowed(json))
 }

@@ -1,8 +1,8 @@
-//! What is told of a page, and of an item on it, once their rows were taken.
+//! Carries what a walk learns from a page, and from an item on it, once their rows were taken.
 
 use crate::table::unknown::Unknown;
 
-/// What a walk needs to know of a page whose rows were taken.
+/// A page whose rows were taken, as its walk sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// Items on the page, rejects included.
@@ -62,7 +62,7 @@ impl Page {
     }
 }
 
-/// What is told of an item that became rows.
+/// An item that became rows, as its page counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::api) struct Taken {
     /// Its id, where it has one.
@@ -75,7 +75,7 @@ pub(in crate::api) struct Taken {
     pub(in crate::api) lack: Lack,
 }
 
-/// Which versions a model lacks.
+/// The versions that a model lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::api) enum Lack {
     /// None that it tells of.
