@@ -14,10 +14,8 @@ use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
-mod page;
-
-pub use page::Page;
-pub(super) use page::{Lack, Taken};
+pub use super::page::Page;
+pub(super) use super::page::{Lack, Taken};
 
 /// A page that could not be read as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

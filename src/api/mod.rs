@@ -2,6 +2,8 @@
 //!
 //! No I/O, no clock, no randomness. The server's behaviour behind each rule is told where the rule is applied.
 
+pub(super) mod page;
+
 pub mod creators;
 pub mod cursor;
 pub mod endpoint;

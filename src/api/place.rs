@@ -120,11 +120,16 @@ pub(super) fn feed(cursor: &str, rises: bool) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::endpoint::Paging;
+    use super::super::images::IMAGES;
+    use super::super::models::MODELS;
     use super::*;
-    use crate::api::endpoint::Paging;
-    use crate::api::{images::IMAGES, models::MODELS};
 
-    fn place(endpoint: &crate::api::endpoint::Endpoint, query: &[(&str, &str)], cursor: Option<&str>) -> Option<Place> {
+    fn place(
+        endpoint: &super::super::endpoint::Endpoint,
+        query: &[(&str, &str)],
+        cursor: Option<&str>,
+    ) -> Option<Place> {
         let Paging::Cursor { place, .. } = endpoint.paging else { return None };
         let params: Vec<_> = query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         place(&params, cursor)

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::connect::{Service, key, pseudonyms, rate};
 use super::exit::{Exit, usage};
-use super::grid::{count, grid, several, span};
-use super::heed::heeding;
-use super::listen::{Watching, listener};
+use super::format::{count, grid, several, span};
+use super::logging::{Watching, listener};
 use super::plan::expected;
-use super::service::{Service, key, pseudonyms, rate};
-use super::{complain, file, print};
+use super::signals::heeding;
+use super::{complain, crawl_file, print};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};
-use crate::engine::crawl::{self as engine, Options};
+use crate::engine::crawl as engine;
+use crate::engine::crawl::Options;
 use crate::engine::report::Report;
-use crate::engine::stop::Stop;
 use crate::engine::{Error, Outcome};
 use crate::fetch::Secret;
+use crate::stop::Stop;
 use crate::table;
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +59,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let begun = file::read(&arguments.file).and_then(|mut crawl| {
+    let begun = crawl_file::read(&arguments.file).and_then(|mut crawl| {
         overrule(&mut crawl, arguments)?;
         let key = key(crawl.key_file.as_deref())?;
         let hide = pseudonyms(&crawl)?;

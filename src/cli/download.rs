@@ -5,22 +5,22 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::connect::Asking;
 use super::exit::{Exit, usage};
+use super::format::{several, size};
 use super::get::stopped;
-use super::given::{each, given};
-use super::grid::{several, size};
-use super::heed::heeding;
+use super::input::{each, given};
 use super::output::is_closed;
-use super::service::Asking;
+use super::signals::heeding;
 use super::{complain, print};
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
 use crate::dataset::primary::primary_files;
-use crate::dataset::storage::Disk;
-use crate::dataset::vault::{Expected, Vault};
-use crate::engine::download::{Downloads, Outcome};
-use crate::engine::fate::Fate;
+use crate::download::folder::{Expected, Vault};
+use crate::download::status::Fate;
+use crate::download::{Downloads, Outcome};
 use crate::fetch::Barred;
+use crate::storage::Disk;
 
 /// Download the files of versions, each checked, into a folder
 ///
@@ -134,8 +134,8 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::dataset::file_name::FileName;
-    use crate::dataset::vault::Mismatch;
+    use crate::download::file_name::FileName;
+    use crate::download::folder::Mismatch;
 
     #[test]
     fn every_line_begins_with_words_that_are_explained() {

@@ -6,7 +6,7 @@ use super::print;
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
-use crate::engine::fate::Fate;
+use crate::download::status::Fate;
 use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]

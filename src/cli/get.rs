@@ -5,24 +5,25 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::connect::{Asking, Means};
 use super::crawl::conclude;
 use super::exit::{Exit, usage};
-use super::given::{each, given};
-use super::heed::heeding;
+use super::input::{each, given};
 use super::local::Local;
 use super::output::is_closed;
-use super::service::{Asking, Means};
+use super::signals::heeding;
 use super::{complain, print};
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::Disk;
 use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl};
-use crate::engine::crawl::{self as engine, Options};
-use crate::engine::lookup::{Broken, Desk, Found};
+use crate::engine::crawl as engine;
+use crate::engine::crawl::Options;
 use crate::engine::pass::Refusal;
 use crate::engine::{Error, Outcome};
+use crate::lookup::{Broken, Desk, Found};
+use crate::storage::Disk;
 use crate::table;
 
 /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset

@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::complain;
 use super::exit::{Exit, usage};
-use super::listen::Watching;
-use crate::dataset::digest;
-use crate::dataset::folder::{self, ModelFile};
+use super::logging::Watching;
+use crate::download::digest;
+use crate::lookup::model_files::{self, ModelFile};
 
 /// The model files of a folder, by their SHA256.
 #[derive(Debug, Default)]
@@ -25,14 +25,14 @@ pub(super) struct Local {
 impl Local {
     /// Reads every model file of a folder. What cannot be read is named, and the rest goes on.
     pub(super) fn read(folder: &Path, watching: &Watching) -> Result<Self, Exit> {
-        let found = folder::model_files(folder)
+        let found = model_files::model_files(folder)
             .map_err(|error| usage(&format!("cannot read `{}`: {error}", folder.display())))?;
         let mut local = Self::default();
         for (path, error) in &found.passed_over {
             local.pass_over(path, error);
         }
         if found.files.is_empty() && !local.has_gaps {
-            let endings = folder::ENDINGS.join(", .");
+            let endings = model_files::ENDINGS.join(", .");
             return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
         }
         let bar = progress(watching.shows_progress(), &found.files);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::{count, grid, several, span};
-use super::{file, print};
+use super::format::{count, grid, several, span};
+use super::{crawl_file, print};
 use crate::api::{NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Server, Source, Strands, Walk};
 
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    match file::read(&arguments.file) {
+    match crawl_file::read(&arguments.file) {
         Ok(crawl) => {
             print(&plan(&crawl));
             Exit::Complete

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::grid::{count, several, span};
-use crate::engine::monitor::{Event, Monitor};
+use super::format::{count, several, span};
+use crate::engine::events::{Event, Monitor};
 
 /// The longest name of a walk that is shown whole.
 const NAME_CHARS: usize = 20;

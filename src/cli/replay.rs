@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::{count, grid, several};
+use super::format::{count, grid, several};
 use super::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::engine::replay::{Replayed, replay};

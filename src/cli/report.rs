@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::{self, Disk};
 use crate::report;
+use crate::storage::{self, Disk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::{complain, print};
-use crate::dataset::storage;
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
+use crate::storage;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("`/me` knows every key but `{DEAD_KEY}`."))]

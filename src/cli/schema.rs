@@ -9,8 +9,8 @@ use serde_json::json;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::Disk;
 use crate::dataset::view::{Source, sources};
+use crate::storage::Disk;
 use crate::table::{self, Column, Table};
 
 #[derive(Debug, clap::Args)]

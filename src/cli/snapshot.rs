@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::exit::Exit;
-use super::grid::{count, grid, size, span};
+use super::format::{count, grid, size, span};
 use super::{complain, print};
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
 use crate::dataset::snapshot::{File, Inventory, Taken, Wishes, take};
-use crate::dataset::storage::Disk;
 use crate::dataset::store::Store;
 use crate::definition::Keep;
+use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::exit::Exit;
-use super::grid::{count, grid, several, size, span};
+use super::format::{count, grid, several, size, span};
 use super::{complain, print};
 use crate::dataset;
 use crate::dataset::commit::{Record, Strand, Walk};
 use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
-use crate::dataset::storage::{Disk, Storage as _};
 use crate::dataset::view::Snapshot;
-use crate::engine::doubts::{missing_from, waiting};
-use crate::engine::seen::unknown_keys;
+use crate::engine::report::completeness::{missing_from, waiting};
+use crate::engine::report::notes::unknown_keys;
+use crate::storage::{Disk, Storage as _};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

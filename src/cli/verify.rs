@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::grid::several;
+use super::format::several;
 use super::{complain, print};
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::Disk;
 use crate::dataset::verify::verify;
+use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

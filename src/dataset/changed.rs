@@ -11,8 +11,8 @@ use arrow::row::{RowConverter, SortField};
 use super::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
-use super::storage::Storage;
 use super::values::{Gathered, Values};
+use crate::storage::Storage;
 use crate::table::{Column, Table};
 
 /// The distinct values of a column in those rows of a pass that say something which no row of the passes `known` said:

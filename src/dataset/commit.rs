@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::checksummed_json::{seal, unseal};
 use super::layout::{PartName, RunId};
 use super::manifest::Manifest;
-pub use super::progress::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
-use super::seal::{seal, unseal};
-use super::storage::Entry;
+pub use super::walk_state::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
+use crate::storage::Entry;
 
 /// The form of record this program writes, and the only one it reads.
 pub const FORMAT: u32 = 1;

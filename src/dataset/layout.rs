@@ -63,7 +63,7 @@ impl Layout {
         self.parts(table).join(name.staged())
     }
 
-    /// An entry of a directory, by a name read back from that directory or made for it (see [`super::file_name`]).
+    /// An entry of a directory, by a name read back from that directory or made for it (see [`crate::download::file_name`]).
     pub fn entry(directory: &Path, name: &str) -> PathBuf {
         directory.join(name)
     }

@@ -14,29 +14,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub mod changed;
+mod checksummed_json;
 pub mod commit;
-pub mod digest;
-pub mod file_name;
-pub mod folder;
-pub mod kept;
 pub mod layout;
 pub mod manifest;
+pub mod missing;
 pub mod novelty;
+mod parquet_file;
 pub mod part;
 pub mod primary;
-pub mod progress;
-mod ranges;
 pub mod read;
 pub mod scan;
-mod seal;
 pub mod snapshot;
-pub mod storage;
 pub mod store;
-pub mod unmet;
+pub mod stored_pages;
 pub mod values;
-pub mod vault;
 pub mod verify;
 pub mod view;
+pub mod walk_state;
 
 /// What can go wrong with a dataset.
 #[derive(Debug, thiserror::Error)]

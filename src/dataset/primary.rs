@@ -8,8 +8,8 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 use super::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
-use super::storage::Storage;
-use super::vault::Expected;
+use crate::download::folder::Expected;
+use crate::storage::Storage;
 use crate::table::{file_hashes, version_files};
 
 /// The primary files of these versions; those of which the dataset knows none are missing.

@@ -7,8 +7,8 @@ use super::commit::{Damage, Part, Recovery, chain_hash, check_chain, is_full, pl
 use super::layout::{Layout, record_number};
 use super::manifest::Manifest;
 use super::snapshot::shelf::Shelf;
-use super::storage::{Entry, Storage};
 use super::{During, Error};
+use crate::storage::{Entry, Storage};
 use crate::table::{self, Table};
 
 /// What the records of a dataset say; nothing where there is no dataset.

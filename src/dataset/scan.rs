@@ -8,11 +8,11 @@ use parquet::arrow::ProjectionMask;
 
 use super::commit::Damage;
 use super::layout::Layout;
-use super::ranges::{fingerprint, open};
+use super::parquet_file::{fingerprint, open};
 use super::read::read_manifest;
-use super::storage::Storage;
 use super::store::as_io;
 use super::{During, Error};
+use crate::storage::Storage;
 use crate::table::Table;
 
 /// Shows some columns of every row of a table, in batches: those in the published parts, and where parts were removed those in

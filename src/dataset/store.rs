@@ -14,8 +14,8 @@ use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, read_part, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
 use super::snapshot::shelf::Shelf;
-use super::storage::Storage;
 use super::{During, Error};
+use crate::storage::Storage;
 use crate::table::{self, Table};
 
 /// A dataset open for writing: the only writer there is while it lives.

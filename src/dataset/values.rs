@@ -8,7 +8,7 @@ use arrow::datatypes::Int64Type;
 use super::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
-use super::storage::Storage;
+use crate::storage::Storage;
 use crate::table::Table;
 
 /// Distinct values in their order: numbers by size, then texts by their letters.

@@ -17,8 +17,8 @@ use super::manifest::PassSummary;
 use super::part::{read_rows, sort_columns};
 use super::read::{list_parts, read_manifest, read_records, record_numbers};
 use super::snapshot::check::check as check_snapshots;
-use super::storage::Storage;
 use super::{During, Error};
+use crate::storage::Storage;
 use crate::table::{self, Table};
 
 /// What was checked, and what was found.

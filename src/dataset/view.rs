@@ -7,11 +7,12 @@ use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
 use super::layout::Layout;
-use super::ranges::open;
-use super::snapshot::{Inventory, shelf::Shelf};
-use super::storage::Storage;
+use super::parquet_file::open;
+use super::snapshot::Inventory;
+use super::snapshot::shelf::Shelf;
 use super::store::as_io;
 use super::{During, Error};
+use crate::storage::Storage;
 use crate::table::{Column, Table};
 
 /// Rows handed on at a time.

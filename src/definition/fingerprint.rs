@@ -168,9 +168,9 @@ fn shown(value: &Value) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::parse;
     use super::*;
     use crate::api::ENDPOINTS;
-    use crate::definition::parse;
 
     const FILE: &str = "server = \"sandbox\"\ndataset = \"d\"\n[[walk]]\nname = \"a\"\nendpoint = \"models\"\n\
         params = { sort = \"Oldest\", types = [\"VAE\", \"LORA\"] }\n[[walk]]\nname = \"b\"\nendpoint = \"models\"\n";

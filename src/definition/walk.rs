@@ -2,7 +2,7 @@
 
 use super::mistake::{Findings, clip};
 use super::value::Section;
-use super::{Walk, later, params, strands, suggestion};
+use super::{Walk, later, params, partitioning, suggestion};
 use crate::api::endpoint::Endpoint;
 
 /// The longest name of a walk.
@@ -46,7 +46,7 @@ fn read(
     let endpoint = read_endpoint(section, endpoints, found);
     let checked = section.table("params", found);
     let unchecked = section.table("unchecked", found);
-    let divided = strands::Written::take(section, found);
+    let divided = partitioning::Written::take(section, found);
     let later = later::Written::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);

@@ -41,9 +41,9 @@ pub(super) fn heal(pass: &mut Pass, now: Timestamp) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::pass::Earlier;
     use super::*;
     use crate::dataset::manifest::Met;
-    use crate::engine::pass::Earlier;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

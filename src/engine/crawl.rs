@@ -8,34 +8,34 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
-use super::book::Keeping;
-use super::claims::claims;
-use super::doubts::{doubts, waiting};
-use super::gone::Lists;
-use super::ledger::Ledger;
-use super::metrics::Metrics;
-use super::monitor::{Event, Monitor};
+use super::events::{Event, Monitor};
 use super::pass::Pass;
+use super::report::claims::claims;
+use super::report::completeness::{doubts, waiting};
+use super::report::metrics::Metrics;
+use super::report::notes::{seen, unknown_keys};
 use super::report::{Report, Tally};
-use super::seen::{seen, unknown_keys};
-use super::stop::Stop;
-use super::strand::Shared;
-use super::thread::Left;
-use super::unheeded::Unfiltered;
-use super::walk;
-use super::{Error, Outcome, account, clocks, pass, snapshot, unknown};
+use super::walk::by_cursor::Shared;
+use super::walk::ignored_filter::Unfiltered;
+use super::walk::missing::Lists;
+use super::walk::partition::Left;
+use super::walk::{self, key_check, unknown_values};
+use super::writer::Ledger;
+use super::writer::page_writer::Keeping;
+use super::{Error, Outcome, clocks, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::commit::Walk;
 use crate::dataset::layout::{Layout, RunId};
+use crate::dataset::missing::items_behind;
 use crate::dataset::snapshot::is_owed;
-use crate::dataset::storage::Disk;
 use crate::dataset::store::{Store, Writer};
-use crate::dataset::unmet::items_behind;
 use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
+use crate::stop::Stop;
+use crate::storage::Disk;
 use crate::table::{self, Table, creators};
 
 /// What a run is told beside the crawl file.
@@ -101,7 +101,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         trusted: &options.believe,
         unfiltered: &Unfiltered::default(),
     };
-    let refusal = if options.key.is_some() { account::refusal(shared).await } else { Ok(None) };
+    let refusal = if options.key.is_some() { key_check::refusal(shared).await } else { Ok(None) };
     let left = match refusal {
         Ok(Some(reason)) => Ok(vec![Left::KeyRefused(reason)]),
         Ok(None) => walk_all(crawl, &states, &dataset, shared).await,
@@ -110,7 +110,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
 
     let mut store = ledger.close()?;
     let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
-    let unknown = unknown::told(crawl, &walks);
+    let unknown = unknown_values::told(crawl, &walks);
     unknown.iter().for_each(|reason| tracing::warn!(reason, "the server shows nothing of listed values"));
     let mut outcome = judge(left?, &walks, &unknown);
     let known = known(crawl, &dataset, number)?;

@@ -3,43 +3,16 @@
 use crate::dataset;
 use crate::fetch;
 
-mod absence;
-mod account;
-mod again;
-mod bad_page;
-mod book;
-mod claims;
-mod clamp;
 mod clocks;
-mod committer;
 pub mod crawl;
-pub mod doubts;
-pub mod download;
-mod each;
-pub mod fate;
-mod gone;
-mod job;
-mod ledger;
-pub mod lookup;
-mod metrics;
-pub mod monitor;
-mod numbers;
+pub mod events;
+mod location;
 pub mod pass;
-mod reading;
 pub mod replay;
 pub mod report;
-pub mod seen;
-mod size;
 mod snapshot;
-mod standing;
-pub mod stop;
-mod strand;
-mod thread;
-mod unheeded;
-mod unknown;
 mod walk;
-mod whereabouts;
-mod windows;
+mod writer;
 
 /// Why a run could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]

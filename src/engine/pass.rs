@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::thread::first_strand;
+use super::walk::partition::first_strand;
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{GivenUp, Strand, Walk, Why};
 use crate::dataset::manifest::{Manifest, Met};

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use url::Url;
 
-use super::reading::{self, Reading};
+use super::writer::decode::{self, Reading};
 use crate::api::ENDPOINTS;
 use crate::api::endpoint::{Asked, Endpoint, Paging};
 use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
-use crate::dataset::kept::{KeptPage, KeptReject};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::snapshot::{Wishes, tables, take};
-use crate::dataset::storage::Disk;
 use crate::dataset::store::{Batch, Store, Writer};
+use crate::dataset::stored_pages::{KeptPage, KeptReject};
 use crate::fetch::Encoding;
+use crate::storage::Disk;
 use crate::table::{Tables, pages, rejects};
 
 /// What the names of replayed parts begin with, before the last commit that is replayed.
@@ -192,7 +192,7 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         first_shown: false,
         compared: true,
     };
-    reading::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
+    decode::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
 }
 
 /// The parameters of a walk that asked this, and whether it asked again.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::monitor::{Event, Monitor};
-use super::stop::Stop;
+use super::events::{Event, Monitor};
 use super::{Error, Outcome};
 use crate::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
+use crate::stop::Stop;
 
 /// Takes a snapshot on a thread of its own, so that the deadline and signals are still heard, and gives the store back,
 /// with what the run came to: stopped, where a stop left the snapshot to the next run.

@@ -37,6 +37,14 @@ impl Answer {
     pub fn text(&self) -> Result<String, Unreadable> {
         text(self.encoding, &self.body)
     }
+
+    /// Returns true when a cache in front of the server gave the answer, which may be minutes old.
+    pub fn is_cached(&self) -> bool {
+        // All other words, `EXPIRED` and `BYPASS` among them, mean that the server itself was asked.
+        const FROM_CACHE: [&str; 4] = ["HIT", "STALE", "UPDATING", "REVALIDATED"];
+        let status = self.cache_status.as_deref().unwrap_or_default().trim();
+        FROM_CACHE.iter().any(|word| status.eq_ignore_ascii_case(word))
+    }
 }
 
 /// A page: what was read from its answer, and the answer.

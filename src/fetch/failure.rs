@@ -18,6 +18,13 @@ pub struct Failure {
     pub answer: Option<Box<Answer>>,
 }
 
+impl Failure {
+    /// Returns true when a cache gave the answer that failed.
+    pub fn is_from_cache(&self) -> bool {
+        self.answer.as_deref().is_some_and(Answer::is_cached)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {

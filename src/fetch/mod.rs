@@ -37,7 +37,7 @@ pub use fetcher::{Event, Fetcher};
 pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate, text};
 pub use mask::is_masked;
 pub use message::printable;
-pub use page_url::PageUrl;
+pub use page_url::{PageUrl, fresh_key};
 pub use reply::Reply;
 pub use secret::{Secret, SecretError};
 pub use settings::{Error, Settings};

@@ -38,6 +38,11 @@ impl PageUrl {
     }
 }
 
+/// Returns a query value that no cache has seen. The server ignores a parameter it does not know; a cache does not.
+pub fn fresh_key() -> String {
+    jiff::Timestamp::now().as_nanosecond().to_string()
+}
+
 impl fmt::Display for PageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

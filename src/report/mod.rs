@@ -8,8 +8,8 @@
 
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::Storage;
 use crate::dataset::view::Snapshot;
+use crate::storage::Storage;
 
 mod catalog;
 mod chart;

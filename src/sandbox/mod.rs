@@ -4,69 +4,13 @@
 //! One file per endpoint: `models`, `model`, `images`, `creators`, `tags`, `model_versions`, `enums`, `posts`, `users`, `me`; `truth` tells what a
 //! perfect client of a query must get, `study` what questions about all of it come to, `world` which endpoint answers what.
 
-mod answer;
-mod cache;
-mod call;
 mod catalog;
-mod check;
-mod creators;
-mod cursor;
-mod damage;
-mod dates;
-mod edge;
-mod enums;
+mod endpoint;
 mod era;
-mod fate;
 mod fault;
-mod feed;
-mod files;
-mod gallery;
-mod generate;
-mod image_list;
-mod image_query;
-mod image_rows;
-mod images;
-mod item;
-mod journal;
-mod json;
-mod least;
-mod legacy;
-mod links;
-mod listing;
-mod me;
-mod meta;
-mod model;
-mod model_versions;
-mod models;
-mod night;
-mod number;
-mod number_query;
-mod object;
-mod picture;
-mod plan;
-mod posts;
-mod query;
-mod random;
-mod recorded;
-mod route;
-mod rows;
-mod server;
-mod showcase;
-mod sort;
-mod storage;
-mod study;
-mod study_images;
-mod study_models;
-mod tags;
-mod traps;
-mod tricks;
-mod truth;
-mod users;
-mod version;
-mod version_detail;
-mod wire;
-mod words;
-mod world;
+mod http;
+mod oracle;
+mod render;
 
 #[cfg(test)]
 mod tests;
@@ -74,11 +18,11 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
+pub use endpoint::me::DEAD_KEY;
 pub use era::Era;
 pub use fault::Fault;
-pub use me::DEAD_KEY;
-pub use server::Sandbox;
-pub use traps::Traps;
+pub use fault::traps::Traps;
+pub use http::server::Sandbox;
 
 /// What the server serves, and how badly.
 #[derive(Clone, Debug)]

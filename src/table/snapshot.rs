@@ -94,8 +94,8 @@ fn is_provenance(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ALL, model_versions, models};
     use super::*;
-    use crate::table::{ALL, model_versions, models};
 
     #[test]
     fn every_table_has_its_role() {

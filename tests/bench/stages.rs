@@ -7,10 +7,10 @@ use arrow::array::RecordBatch;
 use civitrawl::api::endpoint::{Asked, Endpoint, Next, Paging};
 use civitrawl::dataset::layout::{Layout, RunId};
 use civitrawl::dataset::part::{Maker, write_part};
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
 use civitrawl::fetch::{Answer, Fetcher, INFLATED_CAP, PageUrl, Settings, inflate};
 use civitrawl::sandbox::{Config, Sandbox};
+use civitrawl::storage::Disk;
 use civitrawl::table::{Provenance, Table, Tables};
 use url::Url;
 

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use civitrawl::dataset::commit::{check_chain, fingerprint, is_full};
 use civitrawl::dataset::layout::{Layout, PartName, latest_number, record_number, snapshot_number};
 use civitrawl::dataset::manifest::Manifest;
-use civitrawl::dataset::storage::Storage;
 use civitrawl::dataset::verify::{Findings, verify};
-use civitrawl::table::{self, Table};
+use civitrawl::storage::Storage;
+use civitrawl::table;
+use civitrawl::table::Table;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::Value;
 

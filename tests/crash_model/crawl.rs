@@ -8,10 +8,11 @@ use civitrawl::dataset::commit::{Part, PrunedPart, Strand, Walk, fingerprint};
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::manifest::Manifest;
 use civitrawl::dataset::snapshot::{Taken, Wishes, take};
-use civitrawl::dataset::storage::Storage;
 use civitrawl::dataset::store::{Batch, Store, Writer};
 use civitrawl::dataset::{Error, layout};
-use civitrawl::table::{self, Gather, Provenance, Table, creators, tags};
+use civitrawl::storage::Storage;
+use civitrawl::table;
+use civitrawl::table::{Gather, Provenance, Table, creators, tags};
 
 use crate::machine::Promised;
 

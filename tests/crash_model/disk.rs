@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use civitrawl::dataset::storage::{Entry, Ranges};
+use civitrawl::storage::{Entry, Ranges};
 
 /// The directory in the root that exists, durably, before anything is done.
 const BASE: &str = "srv";

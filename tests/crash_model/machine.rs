@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
+use civitrawl::storage::{Content, Entry, Ranges, Storage};
 
 use crate::disk::{Opened, State};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use civitrawl::dataset::commit::{PrunedPart, Record};
 use civitrawl::dataset::layout::{Layout, record_number, snapshot_number};
-use civitrawl::dataset::storage::{Content, Entry, Ranges, Storage};
+use civitrawl::storage::{Content, Entry, Ranges, Storage};
 use civitrawl::table;
 
 use crate::crawl::place;

@@ -6,7 +6,8 @@ use civitrawl::api::ENDPOINTS;
 use civitrawl::api::endpoint::{Asked, Next, Paging};
 use civitrawl::api::envelope::Page;
 use civitrawl::dataset::commit::{Record, check_chain, plan_recovery};
-use civitrawl::definition::{self, difference, fingerprint};
+use civitrawl::definition;
+use civitrawl::definition::{difference, fingerprint};
 use civitrawl::fetch::{Encoding, Fault, FaultKind, InflateError, Judge, Reply, Unreadable, Verdict, inflate};
 use civitrawl::table::{Provenance, Tables};
 

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use civitrawl::dataset::commit::fingerprint;
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::part::read_rows;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::storage::Disk;
 use civitrawl::table;
 
 use crate::proxy;

@@ -9,7 +9,7 @@ use std::thread;
 
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
-use civitrawl::dataset::storage::Disk;
+use civitrawl::storage::Disk;
 
 use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, program, told, verify};
 

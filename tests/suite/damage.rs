@@ -9,8 +9,8 @@ use arrow::compute::concat_batches;
 use bytes::Bytes;
 use civitrawl::dataset::commit::Record;
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::values::distinct;
+use civitrawl::storage::Disk;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::values::distinct;
+use civitrawl::storage::Disk;
 use civitrawl::table;
 use flate2::Compression;
 use flate2::write::GzEncoder;

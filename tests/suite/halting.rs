@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::Store;
+use civitrawl::storage::Disk;
 use serde_json::Value;
 
 use crate::log::{pass_night, requests};

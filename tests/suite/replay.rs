@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, new_null_array};
 use civitrawl::dataset::commit::Part;
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::storage::Disk;
 use civitrawl::table;
 use tempfile::TempDir;
 

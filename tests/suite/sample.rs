@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use civitrawl::dataset::commit::{Part, PrunedPart};
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::storage::Disk;
 
 use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::storage::Disk;
 use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::commit::{End, FORMAT, Strand, Why, chain_hash, check_chain};
-use super::super::layout::{PartName, RunId};
 use super::*;
+use crate::dataset::commit::{End, FORMAT, Strand, Why, chain_hash, check_chain};
+use crate::dataset::layout::{PartName, RunId};
 
 /// What one commit of a random history does.
 #[derive(Debug, Clone)]

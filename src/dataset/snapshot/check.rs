@@ -11,7 +11,7 @@ use super::merge::Merge;
 use super::shelf::Shelf;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
-use crate::dataset::storage::Storage;
+use crate::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 

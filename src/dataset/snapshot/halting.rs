@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::dataset::storage::{Content, Entry, Ranges, Storage};
+use crate::storage::{Content, Entry, Ranges, Storage};
 
 /// Asked before every read whether to stop.
 pub type Halt = Arc<dyn Fn() -> bool + Send + Sync>;

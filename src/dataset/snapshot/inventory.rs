@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::seal::{seal, unseal};
+use crate::dataset::checksummed_json::{seal, unseal};
 
 /// The form of inventory this program writes, and the only one it reads.
 const FORMAT: u32 = 1;

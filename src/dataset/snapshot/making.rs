@@ -12,9 +12,9 @@ use super::shelf::path_in;
 use super::sink::{Purpose, Shape, Sink, Unique, write};
 use super::winner::{choose, copy, follow, thin};
 use crate::dataset::layout::{Layout, is_run};
-use crate::dataset::ranges::fingerprint;
-use crate::dataset::storage::Storage;
+use crate::dataset::parquet_file::fingerprint;
 use crate::dataset::{During, Error};
+use crate::storage::Storage;
 use crate::table::Table;
 use crate::table::snapshot::Role;
 

@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 
 use super::form::{Batch, Form, Place};
 use super::run::Run;
-use crate::dataset::storage::Storage;
 use crate::dataset::{During, Error};
+use crate::storage::Storage;
 
 /// Sorted files being merged.
 pub(super) struct Merge {

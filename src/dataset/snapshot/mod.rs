@@ -29,11 +29,11 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 
 use super::commit::{Damage, PrunedPart};
+use super::layout::Layout;
 use super::manifest::Manifest;
 use super::store::{Batch, Store, Writer};
 use super::{During, Error};
-use crate::dataset::layout::Layout;
-use crate::dataset::storage::Storage;
+use crate::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 pub use halting::Halt;

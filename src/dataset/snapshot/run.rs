@@ -17,10 +17,10 @@ use zstd::{Decoder, Encoder};
 
 use super::form::{Batch, Form};
 use crate::dataset::layout::is_run;
-use crate::dataset::ranges::{Tail, open, read};
-use crate::dataset::storage::Storage;
+use crate::dataset::parquet_file::{Tail, open, read};
 use crate::dataset::store::as_io;
 use crate::dataset::{During, Error};
+use crate::storage::Storage;
 
 /// Rows of Parquet read at a time, from each of the files that are merged together.
 const BATCH_ROWS: usize = 128;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::inventory::{File, Inventory};
 use crate::dataset::commit::Damage;
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
-use crate::dataset::ranges::fingerprint;
-use crate::dataset::storage::Storage;
+use crate::dataset::parquet_file::fingerprint;
 use crate::dataset::store::ensure_dir;
 use crate::dataset::{During, Error};
+use crate::storage::Storage;
 use crate::table;
 
 /// The snapshots of a dataset.

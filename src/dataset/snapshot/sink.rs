@@ -10,9 +10,9 @@ use super::merge::Sheet;
 use super::run::RunWriter;
 use crate::dataset::commit::Damage;
 use crate::dataset::part::properties;
-use crate::dataset::storage::Storage;
 use crate::dataset::store::as_io;
 use crate::dataset::{During, Error};
+use crate::storage::Storage;
 use crate::table::{Column, Table};
 
 /// How hard files that are read for weeks are pressed.

@@ -1,7 +1,7 @@
 //! How walks are divided: what `split` and `for_each` take, and what is said of what they do not.
 
-use super::super::{Each, Source, Strands};
 use super::{HEAD, mistakes, read};
+use crate::definition::{Each, Source, Strands};
 
 fn walk(endpoint: &str, more: &str) -> String {
     format!("{HEAD}[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\n{more}\n")

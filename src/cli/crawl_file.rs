@@ -1,0 +1,31 @@
+//! Reading a crawl file: its mistakes and warnings go to stderr, the checked crawl goes on.
+
+use std::path::Path;
+
+use super::complain;
+use super::exit::Exit;
+use crate::api::ENDPOINTS;
+use crate::definition::{self, Crawl};
+use crate::storage;
+
+/// Reads and checks a crawl file.
+pub(super) fn read(path: &Path) -> Result<Crawl, Exit> {
+    let shown = path.display().to_string();
+    let text = storage::read_text(path).map_err(|error| {
+        complain(&format!("cannot read the crawl file `{shown}`: {error}"));
+        Exit::Usage
+    })?;
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    match definition::parse(&name, &text, ENDPOINTS) {
+        Ok((crawl, warnings)) => {
+            for warning in warnings {
+                complain(&format!("{shown}:{}: {}", warning.line, warning.text));
+            }
+            Ok(crawl)
+        }
+        Err(mistakes) => {
+            complain(&mistakes.display(&shown));
+            Err(Exit::Usage)
+        }
+    }
+}

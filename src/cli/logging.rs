@@ -1,0 +1,150 @@
+//! Listens to a run for whoever started it: progress bars on a terminal, log lines elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::progress::Progress;
+use crate::engine::events::{Event, Monitor};
+
+/// When to show progress bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressWhen {
+    /// When stderr is a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, with stable field names
+    Json,
+}
+
+/// How a command that asks the server tells what it does.
+#[derive(Debug, clap::Args)]
+pub(super) struct Watching {
+    /// Show progress
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto)]
+    progress: ProgressWhen,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// Tell what happens; twice tells each request
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Sets up logging and progress, and returns the listener of the run. Quiet unless something is wrong; `verbose` adds
+/// what happens (1) and each request (2). `expected` is how many pages each walk may have, where that is known.
+pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Monitor> {
+    let (format, verbose) = (watching.log_format, watching.verbose);
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let progress = watching.shows_progress().then(|| Progress::new(expected));
+    let above = progress.as_ref().map(Progress::above);
+    let to = move || -> Box<dyn std::io::Write> {
+        match &above {
+            Some(above) => Box::new(above.clone()),
+            None => Box::new(std::io::stderr()),
+        }
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(to);
+    // What libraries have to say has other fields, and says nothing of the crawl.
+    let ours = filter_fn(|facts| facts.target().starts_with(env!("CARGO_PKG_NAME")));
+    // A second run in one process, as in tests, keeps the first one's log.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(on_terminal()).with_timer(Clock).finish().with(ours).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
+    };
+    let mut listeners: Vec<Arc<dyn Monitor>> = vec![Arc::new(Log)];
+    listeners.extend(progress.map(|progress| Arc::new(progress) as Arc<dyn Monitor>));
+    Arc::new(listeners)
+}
+
+impl Watching {
+    /// Whether progress is shown.
+    pub(super) fn shows_progress(&self) -> bool {
+        match self.progress {
+            ProgressWhen::Auto => on_terminal() && self.log_format == LogFormat::Text,
+            ProgressWhen::Always => true,
+            ProgressWhen::Never => false,
+        }
+    }
+}
+
+fn on_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
+/// The time before a line for people: to the second, and on a terminal without the date.
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        let form = if on_terminal() { "%H:%M:%S UTC" } else { "%Y-%m-%dT%H:%M:%SZ" };
+        write!(line, "{}", jiff::Timestamp::now().strftime(form))
+    }
+}
+
+/// Writes events as log lines.
+struct Log;
+
+impl Monitor for Log {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
+            Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
+            Event::Sent { walk, attempt } => tracing::debug!(walk, attempt, "request sent"),
+            Event::Answered { walk, status, bytes, latency } => {
+                tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
+            }
+            Event::Retrying { walk, attempt, wait, reason } => {
+                tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
+            }
+            Event::Throttled { pause, rate } => {
+                tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
+            }
+            Event::Recovered { rate } => tracing::info!(rate, "the pace is again what was set"),
+            Event::Page { walk, page, items, rejects, repairs, .. } => {
+                tracing::debug!(walk, page, items, rejects, repairs, "page taken");
+                if *rejects > 0 {
+                    tracing::warn!(walk, page, rejects, "items that no table could take were kept as rejects");
+                }
+            }
+            Event::GivenUp { walk, page, cursor, reason } => {
+                tracing::error!(walk, page, cursor, reason, "page given up");
+            }
+            Event::Smaller { walk, limit, reason } => tracing::warn!(walk, limit, reason, "asking for smaller pages"),
+            Event::WalkEnded { walk, end } => {
+                tracing::info!(walk, why = end.why.as_str(), detail = end.detail, "walk ended");
+            }
+            Event::WalkStopped { walk, reason } => tracing::error!(walk, reason, "walk stopped; the next run goes on"),
+            Event::Committed { record, took } => {
+                let rows: u64 = record.parts.iter().map(|part| part.rows).sum();
+                tracing::info!(commit = record.commit, rows, took_ms = took.as_millis() as u64, "committed");
+            }
+            Event::SnapshotTaken { inventory, took } => {
+                let rewritten = inventory.files.iter().filter(|file| file.rewritten).count();
+                let (snapshot, took_ms) = (inventory.snapshot, took.as_millis() as u64);
+                tracing::info!(snapshot, files = inventory.files.len(), rewritten, took_ms, "snapshot taken");
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Names in a folder that downloads go to. Pure.
+//!
+//! A name that a server sent is only a wish: what becomes of it is one plain file name, whatever it held.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use crate::lookup::model_files::ENDINGS;
+
+/// The longest name, in bytes: what every file system takes, with room for a version's number.
+const NAME_BYTES: usize = 200;
+
+/// The ending of a file whose SHA256 is not the one that was expected.
+const MISMATCHED: &str = ".hash-mismatch";
+
+/// Names that mean devices on Windows, with any ending.
+const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "com", "lpt"];
+
+/// The name of one file in one folder, on any system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileName(String);
+
+impl FileName {
+    /// The name that comes nearest to the one wished for; a version without a usable one is called by its number.
+    pub fn near(wished: &str, version: i64) -> Self {
+        let wished = decoded(wished);
+        let last = wished.rsplit(['/', '\\']).next().unwrap_or_default();
+        let plain: String = last.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        // A leading dot hides a file, one at the end is lost on some systems.
+        let plain = plain.trim_matches(|c: char| c == '.' || c.is_whitespace());
+        let only_ending = last.trim_start().starts_with('.') && ENDINGS.contains(&plain.to_ascii_lowercase().as_str());
+        if only_ending {
+            return Self(format!("version-{version}.{plain}"));
+        }
+        let (stem, ending) = split(plain);
+        let device = DEVICES.contains(&stem.to_ascii_lowercase().trim_end_matches(|c: char| c.is_ascii_digit()));
+        if plain.is_empty() || stem.is_empty() || device {
+            return Self(format!("version-{version}{}", &ending[..clip(ending, 20)]));
+        }
+        let ending = if ending.len() > 20 { "" } else { ending };
+        let stem =
+            stem[..clip(stem, NAME_BYTES - ending.len())].trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+        Self(format!("{stem}{ending}"))
+    }
+
+    /// The name of a file that is there already; `None` when it would do something to a terminal.
+    pub fn there(name: &str) -> Option<Self> {
+        name.chars().all(|c| !c.is_control()).then(|| Self(name.to_owned()))
+    }
+
+    /// The same with the version's number, for a folder where the name is taken.
+    #[must_use]
+    pub fn numbered(&self, version: i64) -> Self {
+        let (stem, ending) = split(&self.0);
+        Self(format!("{stem}.{version}{ending}"))
+    }
+
+    /// What has arrived so far of a version's file.
+    pub fn part(version: i64) -> Self {
+        Self(format!(".{version}.part"))
+    }
+
+    /// A version's file whose SHA256 is not the one that was expected; another one to be expected makes it another name.
+    pub fn mismatched(version: i64, expected: &str) -> Self {
+        Self(format!("{version}.{}{MISMATCHED}", &expected[..clip(expected, 10)]))
+    }
+
+    /// True when it is the name of such a file.
+    pub fn is_mismatched(&self) -> bool {
+        self.0.ends_with(MISMATCHED)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name without percent-encoding, where it is encoded text.
+fn decoded(name: &str) -> Cow<'_, str> {
+    percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name))
+}
+
+/// Characters that every file system takes, and that do nothing to a terminal.
+fn is_plain(c: char) -> bool {
+    let odd = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !c.is_control() && !odd && !matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
+}
+
+/// The name without its ending, and the ending with its dot.
+fn split(name: &str) -> (&str, &str) {
+    name.rfind('.').map_or((name, ""), |dot| name.split_at(dot))
+}
+
+/// The most bytes, up to `max`, that end between two characters.
+fn clip(text: &str, max: usize) -> usize {
+    (0..=max.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_kept_where_they_are_plain() {
+        for (wished, name) in [
+            ("a b.safetensors", "a b.safetensors"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\models\\x.ckpt", "x.ckpt"),
+            ("x<y>:z?.pt", "x_y__z_.pt"),
+            (".hidden", "hidden"),
+            ("..", "version-7"),
+            ("", "version-7"),
+            ("a/", "version-7"),
+            ("con.safetensors", "version-7.safetensors"),
+            ("LPT1.pt", "version-7.pt"),
+            ("n\u{e4}he\u{202e}.pt", "n\u{e4}he_.pt"),
+            ("x.tar.gz ", "x.tar.gz"),
+            (" Useful & plain .safetensors ", "Useful & plain.safetensors"),
+            ("Tsuki / Chan.safetensors", "Chan.safetensors"),
+            ("%E3%83%AD%20a.pt", "\u{30ed} a.pt"),
+            ("..%2F..%2Fx.pt", "x.pt"),
+            ("100% of %FF.pt", "100% of %FF.pt"),
+            (".safetensors", "version-7.safetensors"),
+            ("x.safetensors.", "x.safetensors"),
+        ] {
+            assert_eq!(FileName::near(wished, 7).as_str(), name, "{wished}");
+        }
+        assert_eq!(FileName::near("x.tar.gz", 7).numbered(7).as_str(), "x.tar.7.gz");
+        let long = FileName::near(&format!("{}.safetensors", "\u{e9}".repeat(300)), 7);
+        assert!(long.as_str().len() <= NAME_BYTES && long.as_str().ends_with("\u{e9}.safetensors"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_wish_becomes_one_plain_name(
+            wished in "\\PC*|[./\\\\:a-z\u{0}\n ~]{0,20}|(con|aux|nul)[.0-9]{0,3}|[\u{4e00}-\u{4f00}.]{0,200}",
+            version in 1..i64::MAX,
+        ) {
+            let near = FileName::near(&wished, version);
+            for name in [near.numbered(version), near] {
+                let path = Path::new("folder").join(name.as_str());
+                let parts: Vec<Component<'_>> = path.components().collect();
+                prop_assert!(matches!(parts[..], [Component::Normal(_), Component::Normal(last)] if last == name.as_str()));
+                prop_assert!(name.as_str().chars().all(is_plain) && name.as_str().len() < 250);
+                prop_assert!(!name.as_str().starts_with('.') && !name.as_str().ends_with(['.', ' ']));
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The one wording for where in a list something stopped. Pure.
+
+use super::writer::message::strand_name;
+use crate::fetch::printable;
+
+/// A page of a list: `page 3 (cursor `2024-01-02 03:04:05.678|7`)`.
+pub(super) fn at_page(page: u64, cursor: Option<&str>) -> String {
+    match cursor {
+        Some(cursor) => format!("page {page} (cursor `{}`)", printable(cursor)),
+        None => format!("page {page}"),
+    }
+}
+
+/// A page of a strand: `page 3 (cursor `…`) of `images/17``.
+pub(super) fn at_page_of(walk: &str, strand: &str, page: u64, cursor: Option<&str>) -> String {
+    format!("{} of `{}`", at_page(page, cursor), printable(&strand_name(walk, strand)))
+}

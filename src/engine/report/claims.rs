@@ -1,0 +1,58 @@
+//! Whether the models in the tables are as many as their creators are said to have.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+
+use crate::dataset::Error;
+use crate::dataset::layout::Layout;
+use crate::dataset::scan::each_batch;
+use crate::storage::Disk;
+use crate::table::{creators, models};
+
+/// A sentence when creators have more models than the tables show of theirs; none where either table is empty.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub(crate) fn claims(dataset: &Layout) -> Result<Option<String>, Error> {
+    let mut claimed: HashMap<String, i64> = HashMap::new();
+    each_batch(dataset, &Disk, &creators::TABLE, &["username", "model_count"], &mut |batch| {
+        let (names, counts) = (texts(batch, "username"), numbers(batch, "model_count"));
+        for (name, count) in names.zip(counts) {
+            claimed.extend(name.map(|name| (name.to_owned(), count.unwrap_or(0))));
+        }
+    })?;
+    let (mut ids, mut shown) = (HashSet::new(), HashMap::<String, i64>::new());
+    each_batch(dataset, &Disk, &models::TABLE, &["id", "creator_username"], &mut |batch| {
+        let (models, names) = (numbers(batch, "id"), texts(batch, "creator_username"));
+        for (model, name) in models.zip(names) {
+            let Some(name) = name.filter(|name| claimed.contains_key(*name) && ids.insert(model)) else { continue };
+            match shown.get_mut(name) {
+                Some(count) => *count += 1,
+                None => drop(shown.insert(name.to_owned(), 1)),
+            }
+        }
+    })?;
+    let all: i64 = claimed.values().sum();
+    let short = |(name, count): (&String, &i64)| count - shown.get(name).copied().unwrap_or(0);
+    let lacking: Vec<i64> = claimed.iter().map(short).filter(|lacking| *lacking > 0).collect();
+    Ok((!lacking.is_empty() && !ids.is_empty()).then(|| {
+        format!(
+            "creators are said to have {all} models, and {} of these are not in the tables, of {} creators; \
+             some are shown to nobody (unpublished, or of real persons)",
+            lacking.iter().sum::<i64>(),
+            lacking.len()
+        )
+    }))
+}
+
+/// A column of texts; none where an older part lacks it.
+fn texts<'a>(batch: &'a RecordBatch, column: &str) -> impl Iterator<Item = Option<&'a str>> {
+    batch.column_by_name(column).and_then(|values| values.as_string_opt::<i32>()).into_iter().flatten()
+}
+
+/// A column of whole numbers; none where an older part lacks it.
+fn numbers<'a>(batch: &'a RecordBatch, column: &str) -> impl Iterator<Item = Option<i64>> + 'a {
+    batch.column_by_name(column).and_then(|values| values.as_primitive_opt::<Int64Type>()).into_iter().flatten()
+}

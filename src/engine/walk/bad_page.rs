@@ -1,0 +1,145 @@
+//! Pages that cannot be had however often they are asked for: isolated, given up by name, and passed by.
+//!
+//! An outage must not be taken for such a page, so something else of the same list has to answer first.
+
+use super::by_cursor::{Met, Shared, Turn, address, send, unfinished};
+use crate::api::endpoint::Paging;
+use crate::api::envelope::salvage_cursor;
+use crate::api::place::{Along, Place};
+use crate::engine::events::Event;
+use crate::engine::writer::decode::lossy_text;
+use crate::engine::writer::message::{Asked, Step};
+use crate::fetch::{Answer, Cause, Excess, Failure, Stop};
+
+/// Requests that a question may take which is asked only to learn whether it is answered, and each smaller page.
+pub(crate) const FEW: u32 = 2;
+/// Steps beyond every date: about 140 years of milliseconds.
+const KEY_STEPS_MAX: i64 = 1 << 42;
+/// Steps beyond every id.
+const ID_STEPS_MAX: i64 = 1 << 31;
+
+/// What becomes of a page that is too much to ask for, or always fails.
+pub(crate) async fn meet(
+    asked: &Asked,
+    excess: &Excess,
+    answer: Option<Answer>,
+    seeking: bool,
+    shared: Shared<'_>,
+) -> Met {
+    let by_cursor = matches!(asked.endpoint.paging, Paging::Cursor { .. });
+    let is_smallest = !by_cursor || asked.limit <= 1;
+    let fails = matches!(excess, Excess::Failing(_));
+    // An answer that arrived proves that the server is there.
+    let silent = fails || matches!(excess, Excess::TimedOut(_));
+    let in_doubt = if is_smallest { silent && !by_cursor } else { fails && !seeking };
+    if in_doubt && !something_else_answers(asked, shared).await {
+        return Met::Left(unfinished(asked, &format!("{excess}; run again later to go on"), shared));
+    }
+    if !is_smallest {
+        let (limit, reason) = (asked.limit.div_ceil(2), excess.to_string());
+        shared.monitor.event(&Event::Smaller { walk: &asked.walk, limit, reason: &reason });
+        return Met::Smaller { fails };
+    }
+    let text = answer.as_ref().map(|answer| lossy_text(answer.encoding, &answer.body, None));
+    let names_next = text.is_some_and(|text| salvage_cursor(&text).is_some());
+    let behind = if by_cursor && !names_next { way_on(asked, shared).await } else { None };
+    if silent && by_cursor && behind.is_none() {
+        return Met::Left(unfinished(asked, &format!("{excess}; run again later to go on"), shared));
+    }
+    Met::Step(shared.ledger.give_up(asked, answer, excess.to_string(), behind).await)
+}
+
+/// Gives up the rest of an instant: the page that shows all its rows fails, and smaller ones lead back among them.
+pub(crate) async fn pass_instant(asked: &Asked, shared: Shared<'_>) -> Step {
+    let next = place(asked).and_then(|place| place.further(1, Along::Key));
+    let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
+    shared.ledger.give_up(asked, None, reason, next.map(|next| next.cursor())).await
+}
+
+fn place(asked: &Asked) -> Option<Place> {
+    let Paging::Cursor { place, .. } = asked.endpoint.paging else { return None };
+    place(&asked.params, asked.cursor.as_deref())
+}
+
+/// True when the server answers another question of the same list.
+async fn something_else_answers(asked: &Asked, shared: Shared<'_>) -> bool {
+    let other = |page| Turn { page, cursor: None, limit: asked.limit.min(1), again: true };
+    match asked.endpoint.paging {
+        Paging::Cursor { .. } => {
+            let end = place(asked).and_then(|place| place.further(KEY_STEPS_MAX, Along::Key));
+            answers(asked, None, &other(1), shared).await || answers_at(asked, end, shared).await
+        }
+        Paging::Number { .. } => answers(asked, None, &other(if asked.page == 1 { 2 } else { 1 }), shared).await,
+        Paging::Lookup => {
+            let key = if asked.key.as_deref() == Some("1") { "2" } else { "1" };
+            answers(asked, Some(key), &other(1), shared).await
+        }
+    }
+}
+
+/// The nearest cursor behind the first row of a page that answers.
+///
+/// Servers differ in whether a cursor names the row it begins with or the one before it, so the next two ids are tried. Where
+/// neither answers, the row may be anywhere behind the cursor: its instant is sought first, then its id.
+async fn way_on(asked: &Asked, shared: Shared<'_>) -> Option<String> {
+    let mut from = place(asked)?;
+    for steps in [1, 2] {
+        let near = from.further(steps, Along::Id);
+        if near.is_some() && answers_at(asked, near.clone(), shared).await {
+            return near.map(|near| near.cursor());
+        }
+    }
+    if let Some(next) = from.further(1, Along::Key)
+        && !answers_at(asked, Some(next), shared).await
+    {
+        let at = |steps| answers_at(asked, from.further(steps, Along::Key), shared);
+        if !at(KEY_STEPS_MAX).await {
+            return None;
+        }
+        let steps = fewest(KEY_STEPS_MAX, at).await?;
+        from = from.further(steps - 1, Along::Key)?;
+    }
+    let by_id = fewest(ID_STEPS_MAX, |steps| answers_at(asked, from.further(steps, Along::Id), shared)).await;
+    let behind = match by_id {
+        Some(steps) => from.further(steps, Along::Id),
+        None => from.further(1, Along::Key),
+    };
+    behind.map(|behind| behind.cursor())
+}
+
+/// The fewest steps after which the list answers: by doubling them, then by halving what lies between.
+async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
+    let (mut low, mut high) = (0, 1);
+    while !answers(high).await {
+        (low, high) = (high, high * 2);
+        if low >= most {
+            return None;
+        }
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if answers(middle).await {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}
+
+async fn answers_at(asked: &Asked, place: Option<Place>, shared: Shared<'_>) -> bool {
+    let Some(cursor) = place.map(|place| place.cursor()) else { return false };
+    let turn = Turn { page: asked.page, cursor: Some(cursor), limit: 1, again: true };
+    answers(asked, None, &turn, shared).await
+}
+
+/// True when a question is answered; its rows are not taken.
+async fn answers(asked: &Asked, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
+    let key = key.or(asked.key.as_deref());
+    let Ok(url) = address(shared.base, asked.endpoint, &asked.params, key, turn) else { return false };
+    match send(&asked.walk, &url, FEW, async |_| Ok(()), shared).await {
+        Some(Ok(_)) => true,
+        Some(Err(Failure { cause: Cause::Stop(Stop::NotFound { .. }), .. })) => true,
+        Some(Err(_)) | None => false,
+    }
+}

@@ -1,0 +1,288 @@
+//! A strand's life: page after page along the server's cursors, until the end, an obstacle, or a stop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use url::Url;
+
+use super::bad_page;
+use super::ignored_filter::{self, Unfiltered};
+use super::missing::Lists;
+use super::page_size::Size;
+use super::partition::{Left, Thread};
+use super::unknown_values;
+use crate::api::endpoint::{Endpoint, Paging};
+use crate::dataset::commit::{End, Why};
+use crate::definition::{Crawl, Walk};
+use crate::engine::Error;
+use crate::engine::events::{Event, Monitor};
+use crate::engine::location::at_page_of;
+use crate::engine::pass::Earlier;
+use crate::engine::writer::Ledger;
+use crate::engine::writer::message::{AGAIN, Asked, Step};
+use crate::fetch::{self, Answer, Cause, Failure, Fetched, Fetcher, PageUrl, Unreadable, fresh_key};
+use crate::stop::Stop;
+
+/// What every walk of a run shares.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) base: &'a Url,
+    /// Values that the crawl file lists and the server shows nothing of are noted.
+    pub(crate) tells_unknown: bool,
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) stop: &'a Stop,
+    pub(crate) monitor: &'a dyn Monitor,
+    pub(crate) earlier: &'a Earlier,
+    pub(crate) unfiltered: &'a Unfiltered,
+    pub(crate) lists: &'a Lists,
+    pub(crate) crawl: &'a Crawl,
+    /// The walks whose lists the user says to be as short as the server shows them.
+    pub(crate) trusted: &'a BTreeSet<String>,
+}
+
+/// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
+pub(crate) async fn run(
+    definition: &Walk,
+    thread: Thread,
+    shared: Shared<'_>,
+    mut on_page: impl FnMut(&str),
+) -> Result<Left, Error> {
+    let mut size = Size::new(definition.limit, definition.endpoint.limit_max, thread.larger);
+    // Where the largest page was asked for because more rows share its instant than the usual one shows.
+    let mut tied = thread.cursor.clone().filter(|_| thread.larger);
+    let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
+    let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
+    while shared.stop.may_ask(once_more) {
+        let asked = ask(definition, &thread, page, cursor.clone(), size.now(), again, shared)?;
+        let asked = Asked { shown, first_shown, ..asked };
+        let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
+        let step = match fetch(&asked, attempts, shared).await {
+            None => break,
+            Some(Ok(step)) => step,
+            Some(Err(failure)) => {
+                match meet(&asked, failure, thread.forged && page == 1, size.is_seeking(), shared).await {
+                    Met::Step(step) => {
+                        size.given_up();
+                        step
+                    }
+                    Met::Smaller { fails } => {
+                        size.halve(fails);
+                        once_more = true;
+                        continue;
+                    }
+                    Met::Left(left) => return Ok(left),
+                }
+            }
+        };
+        let step = match step {
+            Step::Larger(next) if tied.as_ref() == Some(&next) => {
+                page += 1;
+                let stuck = ask(definition, &thread, page, Some(next), size.now(), false, shared)?;
+                bad_page::pass_instant(&stuck, shared).await
+            }
+            step => step,
+        };
+        again = matches!(step, Step::Again(_));
+        let was_empty = matches!(step, Step::Again(0)) && !once_more;
+        (once_more, shown, first_shown) = (again, 0, was_empty);
+        match step {
+            Step::Next(next) => {
+                on_page(&next);
+                (cursor, page, tied) = (Some(next), page + 1, None);
+                size.taken();
+            }
+            Step::Larger(next) => {
+                tied = Some(next.clone());
+                (cursor, page) = (Some(next), page + 1);
+                size.enlarge();
+            }
+            Step::Anew(first) => {
+                cursor = first;
+                size.reset();
+            }
+            Step::Again(items) => {
+                shown = items;
+                size.another();
+            }
+            Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
+            Step::Halted => return Ok(Left::Halted),
+        }
+    }
+    Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+}
+
+/// The strand of an incremental walk whose first cursor was refused, to be walked from the list's beginning.
+pub(crate) fn whole(thread: Thread, shared: Shared<'_>) -> Thread {
+    let walk = &*thread.walk;
+    tracing::warn!(walk, "the server refuses the cursor at which this pass was to begin; walking the whole list");
+    shared.ledger.whole(&thread.walk, &thread.strand);
+    Thread { cursor: None, forged: false, ..thread }
+}
+
+/// The address of a page, and what the ledger must know of it.
+pub(crate) fn ask(
+    definition: &Walk,
+    thread: &Thread,
+    page: u64,
+    cursor: Option<String>,
+    limit: u32,
+    again: bool,
+    shared: Shared<'_>,
+) -> Result<Asked, Error> {
+    let endpoint = definition.endpoint;
+    let turn = Turn { page, cursor, limit, again };
+    let url = address(shared.base, endpoint, &thread.params, thread.key.as_deref(), &turn)?;
+    Ok(Asked {
+        listed: unknown_values::is_listed(definition) && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
+        walk: Arc::clone(&thread.walk),
+        strand: Arc::clone(&thread.strand),
+        endpoint,
+        params: Arc::clone(&thread.params),
+        key: thread.key.clone(),
+        page,
+        cursor: turn.cursor,
+        limit,
+        again,
+        shown: 0,
+        first_shown: false,
+        compared: false,
+        url,
+    })
+}
+
+/// Which page of a question is asked for, and how.
+pub(crate) struct Turn {
+    pub(crate) page: u64,
+    pub(crate) cursor: Option<String>,
+    pub(crate) limit: u32,
+    /// True when what a cache kept of it will not do.
+    pub(crate) again: bool,
+}
+
+/// The address of one page of a question.
+pub(crate) fn address(
+    base: &Url,
+    endpoint: &Endpoint,
+    params: &[(String, String)],
+    key: Option<&str>,
+    turn: &Turn,
+) -> Result<PageUrl, fetch::Error> {
+    let (limit, page, fresh) = (turn.limit.to_string(), turn.page.to_string(), fresh_key());
+    let mut query: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    if turn.limit > 0 {
+        query.push(("limit", &limit));
+    }
+    if matches!(endpoint.paging, Paging::Number { .. }) {
+        query.push(("page", &page));
+    }
+    query.extend(turn.cursor.as_deref().map(|cursor| ("cursor", cursor)));
+    if turn.again {
+        // The server ignores a key it does not know; the cache in front of it does not.
+        query.push(("_", &fresh));
+    }
+    let key = key.unwrap_or_default();
+    let path: Vec<&str> = endpoint.path.split('/').map(|segment| if segment == "{}" { key } else { segment }).collect();
+    PageUrl::new(base, &path, query)
+}
+
+/// Fetches one page into the ledger, with at most so many requests; `None` when a stop came first.
+pub(crate) async fn fetch(asked: &Asked, attempts: u32, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
+    let take = async |answer| shared.ledger.take(asked, answer).await;
+    Some(match send(&asked.walk, &asked.url, attempts, take, shared).await? {
+        Ok(Fetched { value: Step::Compare(unshown), answer }) => {
+            Ok(ignored_filter::settle(asked, &unshown, answer, shared).await?)
+        }
+        fetched => fetched.map(|fetched| fetched.value),
+    })
+}
+
+/// Sends one question, with at most so many requests; `None` when a stop came first.
+pub(crate) async fn send<T>(
+    walk: &str,
+    url: &PageUrl,
+    attempts: u32,
+    read: impl AsyncFnMut(Answer) -> Result<T, Unreadable>,
+    shared: Shared<'_>,
+) -> Option<Result<Fetched<T>, Failure>> {
+    let under_way = AtomicBool::new(false);
+    let notify = |event: fetch::Event| {
+        match event {
+            fetch::Event::Sent { .. } => under_way.store(true, Ordering::Relaxed),
+            fetch::Event::Retrying { .. } => under_way.store(false, Ordering::Relaxed),
+            fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } | fetch::Event::Recovered { .. } => {}
+        }
+        shared.monitor.event(&Event::of(walk, &event));
+    };
+    let page = shared.fetcher.page_within(attempts, url, &notify, read);
+    tokio::select! {
+        biased;
+        result = page => Some(result),
+        () = shared.stop.must_drop(&under_way) => None,
+    }
+}
+
+/// What a failure comes to.
+pub(crate) enum Met {
+    /// A step after all.
+    Step(Step),
+    /// The same page, with half its items.
+    Smaller {
+        /// True when one of them makes it fail, not their number.
+        fails: bool,
+    },
+    /// The strand leaves the run.
+    Left(Left),
+}
+
+/// What becomes of a page that could not be had; `seeking` says that an item is being sought that makes pages fail.
+pub(crate) async fn meet(asked: &Asked, failure: Failure, forged: bool, seeking: bool, shared: Shared<'_>) -> Met {
+    let reason = failure.to_string();
+    let answer = failure.answer.map(|answer| *answer);
+    let why = match failure.cause {
+        Cause::Smaller(excess) => return bad_page::meet(asked, &excess, answer, seeking, shared).await,
+        Cause::GaveUp { .. } => return Met::Left(unfinished(asked, &reason, shared)),
+        Cause::Stop(stop) => match stop {
+            fetch::Stop::CursorRefused { .. } | fetch::Stop::CursorLapsed { .. } if forged => {
+                return Met::Left(Left::ForgedRefused);
+            }
+            // Its server says that the list can be begun anew. A cursor it calls invalid it would name once more.
+            fetch::Stop::CursorLapsed { .. } if asked.cursor.is_some() => {
+                return Met::Step(shared.ledger.begin_anew(asked, reason).await);
+            }
+            fetch::Stop::NotFound { .. } if !asked.again && answer.as_ref().is_some_and(Answer::is_cached) => {
+                return Met::Step(Step::Again(0));
+            }
+            fetch::Stop::NotFound { .. } => Why::NotFound,
+            fetch::Stop::PagingCap => Why::PagingCap,
+            fetch::Stop::CursorRefused { .. } | fetch::Stop::CursorLapsed { .. } => Why::CursorRefused,
+            fetch::Stop::BadRequest { .. } => Why::Refused,
+            fetch::Stop::KeyRefused { .. } | fetch::Stop::KeyWanted { .. } => {
+                let refused = matches!(stop, fetch::Stop::KeyRefused { .. });
+                shared.stop.ask(if refused { "the server refused the API key" } else { "the server wants an API key" });
+                return Met::Left(Left::KeyRefused(stopped(asked, &reason, shared)));
+            }
+            fetch::Stop::Blocked { .. }
+            | fetch::Stop::RegionBlocked { .. }
+            | fetch::Stop::Redirected { .. }
+            | fetch::Stop::Unexpected { .. } => return Met::Left(unfinished(asked, &reason, shared)),
+        },
+    };
+    // A 404 is an answer: its page is kept like any other.
+    let answer = answer.filter(|_| why == Why::NotFound);
+    Met::Step(shared.ledger.end(asked, answer, End { why, detail: Some(reason) }).await)
+}
+
+/// The strand goes on in a later run, for this reason; the words name where it stopped.
+pub(crate) fn unfinished(asked: &Asked, reason: &str, shared: Shared<'_>) -> Left {
+    Left::Unfinished(stopped(asked, reason, shared))
+}
+
+/// Tells that a strand stopped, and where.
+fn stopped(asked: &Asked, reason: &str, shared: Shared<'_>) -> String {
+    let place = at_page_of(&asked.walk, &asked.strand, asked.page, asked.cursor.as_deref());
+    let reason = format!("{place}: {reason}");
+    shared.monitor.event(&Event::WalkStopped { walk: &asked.walk, reason: &reason });
+    reason
+}

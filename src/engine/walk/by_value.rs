@@ -1,0 +1,153 @@
+//! Fan-outs: one strand for each value of a list, several side by side, resumable in the middle of a million.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+use super::by_cursor::{self, Shared};
+use super::partition::{Left, Thread};
+use crate::api::endpoint::Paging;
+use crate::api::enums;
+use crate::dataset::changed::changed;
+use crate::dataset::commit::Walk as State;
+use crate::dataset::layout::Layout;
+use crate::dataset::values::{Values, distinct};
+use crate::definition::{Each, Source, Walk};
+use crate::engine::Error;
+use crate::fetch::{Answer, PageUrl};
+use crate::storage::Disk;
+use crate::table;
+
+/// Walks a strand for every value, `workers` at once.
+pub(crate) async fn run(
+    walk: &Walk,
+    each: &Each,
+    state: &State,
+    dataset: &Layout,
+    workers: u32,
+    shared: Shared<'_>,
+) -> Result<Left, Error> {
+    let name: Arc<str> = walk.name.as_str().into();
+    let values = values(walk, each, dataset, shared).await?;
+    let size = each.batch.max(1) as usize;
+    let next = Cell::new(0);
+    let worker = || async {
+        while next.get() < values.len() {
+            let batch = values.slice(next.replace(next.get() + size), size);
+            let key = key(&batch);
+            if is_over(&key, state) {
+                // Behind `through` nothing need be said; ahead of it the ledger must hear that it is over still.
+                if state.ahead.contains(&key) {
+                    shared.ledger.begin(&name, &key.as_str().into(), true);
+                }
+                continue;
+            }
+            let thread = thread(walk, each, &name, &key, &batch, state);
+            shared.ledger.begin(&name, &thread.strand, false);
+            match by_cursor::run(walk, thread, shared, |_| {}).await? {
+                Left::Over => {}
+                left => return Ok(left),
+            }
+        }
+        Ok::<_, Error>(Left::Over)
+    };
+    Ok(Left::worst(try_join_all((0..workers).map(|_| worker())).await?))
+}
+
+/// How far beyond the highest id in the tables is asked: newer models may be in no list yet.
+const BEYOND: i64 = 1000;
+
+/// The values, distinct and in the order in which they are walked.
+async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
+    Ok(match &each.source {
+        Source::Column { table, column } => of_column(table, column, dataset, shared).await?,
+        Source::Changed { table, column } => {
+            shared.ledger.flush().await;
+            match (table::named(table), shared.earlier.known.get(&walk.name)) {
+                (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
+                // The first pass takes stock.
+                _ => Values::default(),
+            }
+        }
+        Source::List(values) => sorted(values.clone()),
+        Source::Range { first, last } => Values { numbers: (*first..=*last).collect(), texts: Vec::new() },
+        Source::Newest { first } => {
+            let known = of_column(walk.endpoint.name, "id", dataset, shared).await?;
+            let last = known.numbers.last().map_or(0, |newest| newest.saturating_add(BEYOND));
+            Values { numbers: (*first..=last).collect(), texts: Vec::new() }
+        }
+        Source::Types => sorted(types(shared).await?),
+    })
+}
+
+/// The values of a column, those included that the walks before this one took.
+async fn of_column(table: &str, column: &str, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
+    shared.ledger.flush().await;
+    let values = table::named(table).map(|table| distinct(dataset, &Disk, table, column));
+    Ok(values.transpose()?.unwrap_or_default())
+}
+
+fn sorted(all: Vec<String>) -> Values {
+    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    for value in all {
+        match number(&value) {
+            Some(number) => numbers.push(number),
+            None => texts.push(value),
+        }
+    }
+    numbers.sort_unstable();
+    texts.sort_unstable();
+    numbers.dedup();
+    texts.dedup();
+    Values { numbers, texts }
+}
+
+/// The number that a text is, and not merely looks like.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+/// The model types, as the server tells them; those known here when it does not.
+async fn types(shared: Shared<'_>) -> Result<Vec<String>, Error> {
+    let url = PageUrl::new(shared.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
+    let read = async |answer: Answer| answer.text();
+    let body = shared.fetcher.page(&url, &|_| {}, read).await.ok().map(|fetched| fetched.value);
+    Ok(enums::model_types(body.as_deref().map(str::as_bytes)))
+}
+
+/// Numbers by size and before texts, texts by their letters.
+fn order(a: &str, b: &str) -> Ordering {
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// The strand's key: its value, or the first and last of several.
+fn key(batch: &[String]) -> String {
+    match batch {
+        [] => String::new(),
+        [value] => value.clone(),
+        [first, .., last] => format!("{first}..{last}"),
+    }
+}
+
+/// Whether an earlier run of the pass finished the strand of this key.
+fn is_over(key: &str, state: &State) -> bool {
+    let last = |key: &str| key.rsplit_once("..").map_or(key, |(_, last)| last).to_owned();
+    let through = state.through.as_deref().map(last);
+    let behind = through.is_some_and(|through| order(&last(key), &through) != Ordering::Greater);
+    behind || state.ahead.iter().any(|ahead| ahead == key)
+}
+
+fn thread(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String], state: &State) -> Thread {
+    let value = batch.join(",");
+    let mut params = walk.params.clone();
+    params.extend(each.param.as_ref().map(|param| (param.clone(), value.clone())));
+    let key_of_lookup = matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into());
+    Thread { params: params.into(), key: key_of_lookup, ..Thread::new(walk, name, key, state) }
+}

@@ -1,0 +1,225 @@
+//! Time windows: one walk along the dates becomes several side by side, each split further while it is walked, so that no
+//! worker is idle before the end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use tokio::sync::Notify;
+
+use super::by_cursor::{self, Shared};
+use super::partition::{Left, Thread, first_strand};
+use crate::api::endpoint::{Paging, Windows};
+use crate::dataset::commit::{End, Walk as State, Why};
+use crate::definition::Walk;
+use crate::engine::Error;
+use crate::engine::writer::progress::NOTHING_BEHIND;
+
+/// A window is only split while it seems to hold at least this many pages more.
+const PAGES_WORTH_A_SPLIT: f64 = 4.0;
+
+/// A window being walked.
+#[derive(Debug)]
+struct Pane {
+    strand: Arc<str>,
+    /// Where it began, where it stands and where it ends, in milliseconds since 1970.
+    from: i64,
+    at: Cell<i64>,
+    until: Cell<i64>,
+    /// Pages taken in this run.
+    pages: Cell<u32>,
+}
+
+impl Pane {
+    /// Pages that seem to be left, by the density met so far.
+    fn pages_left(&self) -> f64 {
+        let walked = (self.at.get() - self.from) as f64;
+        let left = (self.until.get() - self.at.get()) as f64;
+        if walked <= 0.0 { 0.0 } else { f64::from(self.pages.get()) * left / walked }
+    }
+}
+
+/// What the workers of one walk share.
+struct Frame<'a> {
+    walk: &'a Walk,
+    name: Arc<str>,
+    windows: Windows,
+    shared: Shared<'a>,
+    /// Windows of an earlier run that nobody walks yet.
+    waiting: RefCell<Vec<(Arc<str>, State)>>,
+    panes: RefCell<BTreeMap<Arc<str>, Rc<Pane>>>,
+    /// Whether the server takes cursors made here; no more of them are made once it has refused one.
+    forging: Cell<bool>,
+    moved: Notify,
+    /// How often anything moved.
+    moves: Cell<u64>,
+    /// Windows whose forged cursor was refused and that the window before them has not reached yet; and how many of them
+    /// have looked in vain since anything moved.
+    held: Cell<usize>,
+    idle: Cell<usize>,
+    begins: i64,
+    ends: i64,
+}
+
+impl Frame<'_> {
+    /// Wakes everybody who waits for something to move: whoever looked in vain must look again.
+    fn stir(&self) {
+        self.moves.set(self.moves.get() + 1);
+        self.idle.set(0);
+        self.moved.notify_waiters();
+    }
+}
+
+/// Walks the windows, `count` at once.
+pub(crate) async fn run(walk: &Walk, state: &State, count: u32, from: i64, shared: Shared<'_>) -> Result<Left, Error> {
+    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Ok(Left::Over) };
+    let name: Arc<str> = walk.name.as_str().into();
+    let mut keys: Vec<Arc<str>> = state.strands.keys().map(|key| key.as_str().into()).collect();
+    if keys.is_empty() {
+        let first: Arc<str> = first_strand(&walk.strands).into();
+        shared.ledger.begin(&name, &first, false);
+        keys.push(first);
+    }
+    let frame = Frame {
+        walk,
+        name,
+        windows,
+        shared,
+        waiting: RefCell::new(keys.into_iter().map(|key| (key, state.clone())).collect()),
+        panes: RefCell::default(),
+        forging: Cell::new(true),
+        moved: Notify::new(),
+        moves: Cell::new(0),
+        held: Cell::new(0),
+        idle: Cell::new(0),
+        begins: from,
+        ends: jiff::Timestamp::now().as_millisecond(),
+    };
+    let all = try_join_all((0..count).map(|_| work(&frame))).await?;
+    Ok(Left::worst(all))
+}
+
+/// One worker: a window that waits, else half of the largest that is being walked, until there is none.
+async fn work(frame: &Frame<'_>) -> Result<Left, Error> {
+    loop {
+        let waiting = frame.waiting.borrow_mut().pop();
+        let next = match waiting {
+            Some(window) => Some(window),
+            None => steal(frame).await,
+        };
+        let left = match next {
+            Some((key, state)) => walk_window(frame, key, &state).await?,
+            None if frame.panes.borrow().is_empty() || frame.shared.stop.reason().is_some() => return Ok(Left::Over),
+            None => {
+                frame.moved.notified().await;
+                continue;
+            }
+        };
+        if !matches!(left, Left::Over) {
+            frame.stir();
+            return Ok(left);
+        }
+    }
+}
+
+/// Walks one window to its end.
+async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<Left, Error> {
+    let strand = state.strands.get(&*key).cloned().unwrap_or_default();
+    let from = strand.from.unwrap_or(frame.begins);
+    let at = strand.cursor.as_deref().and_then(frame.windows.at).unwrap_or(from);
+    let pane = Rc::new(Pane {
+        strand: Arc::clone(&key),
+        from: at.min(from.max(frame.begins)),
+        at: Cell::new(at),
+        until: Cell::new(strand.until.unwrap_or(frame.ends)),
+        pages: Cell::new(0),
+    });
+    frame.panes.borrow_mut().insert(Arc::clone(&key), Rc::clone(&pane));
+    let on_page = |cursor: &str| {
+        pane.pages.set(pane.pages.get() + 1);
+        pane.at.set((frame.windows.at)(cursor).unwrap_or(pane.at.get()));
+        frame.stir();
+    };
+    let mut thread = Thread::new(frame.walk, &frame.name, &key, state);
+    let mut left = by_cursor::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
+    if matches!(left, Left::ForgedRefused) {
+        tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
+        frame.forging.set(false);
+        frame.panes.borrow_mut().remove(&key);
+        frame.stir();
+        if state.since.is_some() && strand.from == state.since {
+            // No window before this one could hand over anything: it is the first.
+            by_cursor::whole(thread, frame.shared);
+            return Box::pin(walk_window(frame, key, &State::default())).await;
+        }
+        left = match await_handover(frame, &pane).await {
+            None => Left::Unfinished(String::from("the window before it is unfinished")),
+            Some(cursor) if cursor == NOTHING_BEHIND => {
+                let asked = by_cursor::ask(frame.walk, &thread, 1, None, frame.walk.limit, false, frame.shared)?;
+                frame.shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
+                Left::Over
+            }
+            Some(cursor) => {
+                (thread.cursor, thread.forged) = (Some(cursor), false);
+                by_cursor::run(frame.walk, thread, frame.shared, on_page).await?
+            }
+        };
+    }
+    frame.panes.borrow_mut().remove(&key);
+    frame.stir();
+    Ok(left)
+}
+
+/// What the window before this one hands over when it ends, and the window is walked again; `None` when nobody is left who
+/// could hand over anything.
+async fn await_handover(frame: &Frame<'_>, pane: &Rc<Pane>) -> Option<String> {
+    frame.held.set(frame.held.get() + 1);
+    let cursor = loop {
+        let (moved, moves) = (frame.moved.notified(), frame.moves.get());
+        let cursor = frame.shared.ledger.handover(&frame.name, &pane.strand).await;
+        if cursor.is_some() {
+            frame.panes.borrow_mut().insert(Arc::clone(&pane.strand), Rc::clone(pane));
+            break cursor;
+        }
+        if frame.moves.get() == moves {
+            frame.idle.set(frame.idle.get() + 1);
+            // Another that is held may have been handed something just now: only when all have looked since anything
+            // moved, none has.
+            if frame.panes.borrow().is_empty() && frame.idle.get() == frame.held.get() {
+                break None;
+            }
+        }
+        moved.await;
+    };
+    frame.held.set(frame.held.get() - 1);
+    frame.stir();
+    cursor
+}
+
+/// Half of the largest window that is left, when it is worth the requests.
+async fn steal(frame: &Frame<'_>) -> Option<(Arc<str>, State)> {
+    if !frame.forging.get() {
+        return None;
+    }
+    let victim = {
+        let panes = frame.panes.borrow();
+        let worth = panes.values().filter(|pane| pane.pages_left() >= PAGES_WORTH_A_SPLIT);
+        worth.max_by(|a, b| a.pages_left().total_cmp(&b.pages_left())).map(Rc::clone)?
+    };
+    let (at, until) = (victim.at.get(), victim.until.get());
+    let middle = at + (until - at) / 2;
+    // Others must not split the same window meanwhile.
+    victim.until.set(middle);
+    let cursor = (frame.windows.forge)(middle);
+    let key = frame.shared.ledger.split(&frame.name, &victim.strand, middle, cursor.clone()).await?;
+    let window = crate::dataset::commit::Strand {
+        cursor: Some(cursor),
+        from: Some(middle),
+        until: Some(until).filter(|until| *until < frame.ends),
+        ..Default::default()
+    };
+    let state = State { strands: [(key.clone(), window)].into(), ..State::default() };
+    Some((key.as_str().into(), state))
+}

@@ -1,0 +1,334 @@
+//! The index of generated images: which model versions, post and user each belongs to, and what lists are sorted by.
+
+use std::sync::OnceLock;
+
+use super::night::DAY;
+use super::random::{Random, Stream};
+use super::seed::{FIRST, LAST};
+use super::{Catalog, Entry, Removed};
+use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::render::version;
+
+/// Ids begin beyond 2^26, as those of the real server are long since; rank n has one of four ids.
+const FIRST_ID: u32 = 130_000_000;
+const POST_SIZE: u32 = 5;
+const LEVELS: &[(u8, u32)] = &[(1, 520), (2, 180), (4, 120), (8, 120), (16, 60)];
+
+/// What is known of an image without rendering it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picture {
+    pub(crate) id: u32,
+    /// The date the feed sorts by, in ms since 1970.
+    pub(crate) sorted_at: i64,
+    /// The versions it shows, none marked by 0; the first is that of its post.
+    pub(crate) versions: [u32; 3],
+    /// Its metadata does not name the version of its post.
+    pub(crate) posted_only: bool,
+    pub(crate) user: u32,
+    /// 0 for none.
+    pub(crate) post: u32,
+    pub(crate) level: u8,
+    /// The level its model has, for hosts that look at both.
+    pub(crate) context: u8,
+    pub(crate) media: Media,
+    /// Carries a tag for which lists above PG13 leave it out.
+    pub(crate) child: bool,
+    pub(crate) has_meta: bool,
+    pub(crate) removed: Removed,
+    pub(crate) reactions: u32,
+    pub(crate) comments: u32,
+    pub(crate) collected: u32,
+}
+
+impl Picture {
+    /// The ids of its versions.
+    pub(crate) fn version_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.versions.iter().copied().filter(|id| *id != 0)
+    }
+
+    /// The ids of those that the server detected in its metadata.
+    pub(crate) fn detected(&self, traps: Traps) -> impl Iterator<Item = u32> + '_ {
+        let hidden = self.posted_only && traps.has(Trap::PostedWith);
+        self.version_ids().skip(usize::from(hidden))
+    }
+}
+
+/// What an image is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Media {
+    #[default]
+    Image,
+    Video,
+    Audio,
+}
+
+impl Media {
+    pub(crate) const WORDS: &[(&str, Media)] =
+        &[("image", Media::Image), ("video", Media::Video), ("audio", Media::Audio)];
+
+    /// The server's word for it.
+    pub(crate) fn word(self) -> &'static str {
+        Media::WORDS.iter().find(|(_, media)| *media == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// The sorts of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ImageSort {
+    Reactions,
+    Comments,
+    Collected,
+    Newest,
+    Oldest,
+    Random,
+}
+
+impl ImageSort {
+    pub(crate) const WORDS: &[(&str, ImageSort)] = &[
+        ("Most Reactions", ImageSort::Reactions),
+        ("Most Comments", ImageSort::Comments),
+        ("Most Collected", ImageSort::Collected),
+        ("Newest", ImageSort::Newest),
+        ("Oldest", ImageSort::Oldest),
+        ("Random", ImageSort::Random),
+    ];
+
+    /// True for the sorts by time.
+    pub(crate) fn by_date(self) -> bool {
+        matches!(self, ImageSort::Newest | ImageSort::Oldest)
+    }
+
+    /// Ascending key of a row; ranks break ties, which the real server leaves to chance.
+    pub(crate) fn key(self, rank: u32, picture: &Picture) -> (i64, u32) {
+        let first = match self {
+            ImageSort::Reactions => -i64::from(picture.reactions),
+            ImageSort::Comments => -i64::from(picture.comments),
+            ImageSort::Collected => -i64::from(picture.collected),
+            ImageSort::Newest => -picture.sorted_at,
+            ImageSort::Oldest => picture.sorted_at,
+            ImageSort::Random => i64::from(rank.wrapping_mul(0x9e37_79b1)),
+        };
+        (first, rank)
+    }
+}
+
+/// Every image of the server, ids ascending.
+pub(crate) struct Gallery {
+    pub(crate) pictures: Vec<Picture>,
+    orders: [OnceLock<Vec<u32>>; 6],
+    by_version: Vec<(u32, u32)>,
+    by_post: Vec<(u32, u32)>,
+    by_user: Vec<(u32, u32)>,
+}
+
+impl Gallery {
+    /// Generates this many images of the models of a catalog, and some of each version that came in a night, if any at all.
+    pub(crate) fn build(seed: u64, catalog: &Catalog, images: u32, users: u32) -> Gallery {
+        let images = if catalog.entries.is_empty() { 0 } else { images };
+        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(seed, catalog, rank, images, users)).collect();
+        if images > 0 {
+            show_newcomers(seed, catalog, &mut pictures);
+        }
+        let pairs = |keys: fn(&Picture) -> Vec<u32>| {
+            let ranked = (0u32..).zip(&pictures);
+            let mut pairs: Vec<(u32, u32)> =
+                ranked.flat_map(|(rank, picture)| keys(picture).into_iter().map(move |key| (key, rank))).collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        let by_version = pairs(|picture| picture.version_ids().collect());
+        let by_post = pairs(|picture| vec![picture.post]);
+        let by_user = pairs(|picture| vec![picture.user]);
+        Gallery { orders: Default::default(), by_version, by_post, by_user, pictures }
+    }
+
+    /// The image of a rank.
+    pub(crate) fn picture(&self, rank: u32) -> &Picture {
+        &self.pictures[rank as usize]
+    }
+
+    /// The rank of an image id.
+    pub(crate) fn find(&self, id: u32) -> Option<u32> {
+        let rank = self.pictures.binary_search_by_key(&id, |picture| picture.id).ok()?;
+        u32::try_from(rank).ok()
+    }
+
+    /// Ranks of all images in the order of a sort.
+    pub(crate) fn order(&self, sort: ImageSort) -> &[u32] {
+        self.orders[sort as usize].get_or_init(|| {
+            let mut ranks: Vec<u32> = (0u32..).take(self.pictures.len()).collect();
+            self.sort(sort, &mut ranks);
+            ranks
+        })
+    }
+
+    /// Puts ranks in the order of a sort.
+    pub(crate) fn sort(&self, sort: ImageSort, ranks: &mut [u32]) {
+        ranks.sort_unstable_by_key(|rank| sort.key(*rank, self.picture(*rank)));
+    }
+
+    /// Ranks of the images of the versions from one id up to before another; an image of several occurs once.
+    pub(crate) fn of_versions(&self, from: u32, before: u32) -> Vec<u32> {
+        let mut ranks = range(&self.by_version, from, before);
+        ranks.sort_unstable();
+        ranks.dedup();
+        ranks
+    }
+
+    /// Ranks of the images of a post.
+    pub(crate) fn of_post(&self, post: u32) -> Vec<u32> {
+        range(&self.by_post, post, post.saturating_add(1))
+    }
+
+    /// Ranks of the images of a user by number.
+    pub(crate) fn of_user(&self, user: u32) -> Vec<u32> {
+        range(&self.by_user, user, user.saturating_add(1))
+    }
+}
+
+fn range(pairs: &[(u32, u32)], from: u32, before: u32) -> Vec<u32> {
+    let start = pairs.partition_point(|(key, _)| *key < from);
+    pairs[start..].iter().take_while(|(key, _)| *key < before).map(|(_, rank)| *rank).collect()
+}
+
+fn picture(seed: u64, catalog: &Catalog, rank: u32, images: u32, users: u32) -> Picture {
+    let post = rank / POST_SIZE;
+    let (user, main, context) = of_post(seed, catalog, post, users);
+    let mut random = Random::new(seed, Stream::Picture, u64::from(rank));
+    let level = random.weighted(LEVELS).unwrap_or(1);
+    let mut versions = [main, 0, 0];
+    for place in 1..3 {
+        let other = version_of(catalog, &mut random).0;
+        if main != 0 && random.chance(120) && !versions.contains(&other) {
+            versions[place] = other;
+        }
+    }
+    let mut posting = Random::new(seed, Stream::Posted, u64::from(rank));
+    let posted_only = main != 0 && posting.chance(250);
+    let other = version_of(catalog, &mut posting).0;
+    if posted_only && versions[1..] == [0, 0] && other != main {
+        versions[1] = other;
+    }
+    let span = (LAST - FIRST) / i64::from(images);
+    let sorted_at = FIRST + i64::from(rank) * span + i64::from(random.below(3 * 86_400_000));
+    let dressed = dressed(&mut random, rank, level, sorted_at, post);
+    Picture { versions, posted_only, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
+}
+
+/// Adds up to three images of each version that came in a night, in the order in which they came: those of earlier nights
+/// stay what they were.
+fn show_newcomers(seed: u64, catalog: &Catalog, pictures: &mut Vec<Picture>) {
+    let first_night = LAST + DAY;
+    let of_entry = |(place, entry): (usize, &'_ Entry)| {
+        let own = if place < catalog.first { 0 } else { entry.versions };
+        let own = (0..own).map(|position| (entry.created_at, position));
+        let added = (entry.versions..).zip(&entry.added).map(|(position, at)| (*at, position));
+        let added = added.filter(|(at, _)| *at >= first_night);
+        let one = |(at, position)| (at, version::version_id(entry, position), entry.user, entry.level);
+        own.chain(added).map(one).collect::<Vec<_>>()
+    };
+    let mut newcomers: Vec<(i64, u32, u32, u8)> = catalog.entries.iter().enumerate().flat_map(of_entry).collect();
+    newcomers.sort_unstable();
+    for (at, version, user, context) in newcomers {
+        let mut random = Random::new(seed, Stream::Showing, u64::from(version));
+        for _ in 0..random.below(4) {
+            let rank = pictures.len() as u32;
+            let level = random.weighted(LEVELS).unwrap_or(1);
+            let dressed = dressed(&mut random, rank, level, at, rank / POST_SIZE);
+            pictures.push(Picture { versions: [version, 0, 0], user, context, ..dressed });
+        }
+    }
+}
+
+/// An image of no version and nobody.
+fn dressed(random: &mut Random, rank: u32, level: u8, sorted_at: i64, post: u32) -> Picture {
+    let reactions = random.skewed(14);
+    Picture {
+        id: FIRST_ID + rank * 4 + random.below(4),
+        sorted_at,
+        post: if random.chance(15) { 0 } else { 1000 + post },
+        level,
+        media: media(random),
+        child: random.chance(if level < 4 { 30 } else { 3 }),
+        has_meta: random.chance(920),
+        removed: removed(rank, sorted_at),
+        reactions,
+        comments: reactions / (4 + random.below(90)),
+        collected: reactions / (2 + random.below(30)),
+        ..Picture::default()
+    }
+}
+
+fn media(random: &mut Random) -> Media {
+    match random.below(100) {
+        0..6 => Media::Video,
+        6 => Media::Audio,
+        _ => Media::Image,
+    }
+}
+
+/// A post's user, version and the level of that version's model; some posts show no version.
+fn of_post(seed: u64, catalog: &Catalog, post: u32, users: u32) -> (u32, u32, u8) {
+    let mut random = Random::new(seed, Stream::Post, u64::from(post));
+    let (version, owner, context) = version_of(catalog, &mut random);
+    let user = if random.chance(250) { owner } else { random.below(users) };
+    if random.chance(120) { (user, 0, 1) } else { (user, version, context) }
+}
+
+/// A version, its model's user and level; the most popular model gets about fifty times the average.
+fn version_of(catalog: &Catalog, random: &mut Random) -> (u32, u32, u8) {
+    let draw = f64::from(random.below(1 << 30)) / f64::from(1 << 30);
+    // Models that came later have images of their own: those of the others stay what they were.
+    let place = (draw * draw + 0.02 * draw) / 1.02 * catalog.first as f64;
+    let place = (place as usize * 7919 + 13) % catalog.first;
+    let entry = &catalog.entries[place];
+    let position = random.below(u32::from(entry.versions.max(1)));
+    (version::version_id(entry, position as u8), entry.user, entry.level)
+}
+
+/// What the short-pages and empty-pages traps remove: scattered images, and all those of some weeks.
+fn removed(rank: u32, sorted_at: i64) -> Removed {
+    let week = (sorted_at - FIRST) / (7 * 86_400_000);
+    match (rank % 41, week % 23) {
+        (7, _) => Removed::Scattered,
+        (_, 11) => Removed::InBlock,
+        _ => Removed::Never,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::sandbox::Config;
+
+    fn gallery(models: u32) -> Gallery {
+        let catalog = Catalog::build(&Config { models, ..Config::default() }).unwrap();
+        Gallery::build(1, &catalog, models * 10, models / 6 + 2)
+    }
+
+    #[test]
+    fn slices_are_uneven_yet_within_reach_of_a_bounded_feed() {
+        let gallery = gallery(3000);
+        let mut sizes: HashMap<u32, usize> = HashMap::new();
+        gallery.by_version.iter().for_each(|(version, _)| *sizes.entry(*version).or_default() += 1);
+        let largest = *sizes.values().max().unwrap();
+        assert!((200..900).contains(&largest), "{largest}");
+        assert!(sizes.values().filter(|size| **size == 1).count() > 50);
+    }
+
+    #[test]
+    fn images_are_found_by_every_key() {
+        let gallery = gallery(300);
+        for rank in [0, 17, 2999] {
+            let picture = gallery.picture(rank);
+            assert_eq!(gallery.find(picture.id), Some(rank));
+            assert!(gallery.of_user(picture.user).contains(&rank));
+            assert!(gallery.of_post(picture.post).contains(&rank));
+            assert!(picture.version_ids().all(|id| gallery.of_versions(id, id + 1).contains(&rank)));
+        }
+        assert!(gallery.pictures.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(gallery.find(1), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! Query parameters read one by one, checked and coerced as the server does, every mistake noted.
+
+use serde_json::{Value, json};
+
+/// The words of `period`, in days.
+pub(crate) const PERIODS: &[(&str, Option<i64>)] =
+    &[("Day", Some(1)), ("Week", Some(7)), ("Month", Some(30)), ("Year", Some(365)), ("AllTime", None)];
+
+/// Parameters being read, and what was wrong with them so far.
+pub(crate) struct Check<'a> {
+    pub(crate) pairs: &'a [(String, String)],
+    pub(crate) issues: Vec<Value>,
+}
+
+impl<'a> Check<'a> {
+    pub(crate) fn new(pairs: &'a [(String, String)]) -> Check<'a> {
+        Check { pairs, issues: Vec::new() }
+    }
+
+    /// Refuses every one of these keys that is given twice.
+    pub(crate) fn single(&mut self, keys: &[&str]) {
+        for key in keys {
+            if self.pairs.iter().filter(|(name, _)| name == key).count() > 1 {
+                self.issue("invalid_type", key, "Invalid input: expected string, received array");
+            }
+        }
+    }
+
+    pub(crate) fn issue(&mut self, code: &str, key: &str, message: &str) {
+        self.issues.push(json!({ "code": code, "path": [key], "message": message }));
+    }
+
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn filled(&self, key: &str) -> Option<String> {
+        self.value(key).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// A number as the server coerces it: nothing is 0, fractions are cut.
+    pub(crate) fn number(&mut self, key: &str, least: f64, most: f64) -> Option<u32> {
+        let text = self.value(key)?.trim().to_owned();
+        let number = if text.is_empty() { Ok(0.0) } else { text.parse::<f64>() };
+        match number {
+            Ok(number) if number < least => {
+                self.issue("too_small", key, &format!("Too small: expected number to be >={least}"));
+            }
+            Ok(number) if number > most => {
+                self.issue("too_big", key, &format!("Too big: expected number to be <={most}"));
+            }
+            Ok(number) if number.is_finite() => return Some(number as u32),
+            _ => self.issue("invalid_type", key, "Invalid input: expected number, received NaN"),
+        }
+        None
+    }
+
+    pub(crate) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], default: T) -> T {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        match choices.iter().find(|(word, _)| *word == value) {
+            Some((_, choice)) => *choice,
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                self.invalid_option(&json!([key]), &words);
+                default
+            }
+        }
+    }
+
+    pub(crate) fn invalid_option(&mut self, path: &Value, words: &[&str]) {
+        let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        let message = format!("Invalid option: expected one of {}", quoted.join("|"));
+        self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
+    }
+
+    /// A comma list of ids, at most so many.
+    pub(crate) fn ids(&mut self, key: &str, most: usize) -> Option<Vec<u32>> {
+        let text = self.filled(key)?;
+        let ids: Result<Vec<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+        match ids {
+            Ok(ids) if ids.len() <= most => return Some(ids),
+            Ok(_) => self.issue("too_big", key, &format!("Too big: expected array to have <={most} items")),
+            Err(_) => self.issue("invalid_type", key, "Invalid input: expected number, received NaN"),
+        }
+        None
+    }
+
+    pub(crate) fn truth_word(&mut self, key: &str) -> bool {
+        let word = self.value(key).map(str::to_lowercase);
+        match word.as_deref() {
+            None | Some("false" | "0" | "no" | "off" | "n" | "disabled") => false,
+            Some("true" | "1" | "yes" | "on" | "y" | "enabled") => true,
+            Some(_) => {
+                self.issue("invalid_value", key, "Invalid input: expected a boolean word");
+                false
+            }
+        }
+    }
+}

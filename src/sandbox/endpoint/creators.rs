@@ -1,0 +1,130 @@
+//! `GET /api/v1/creators`: the users, by offset into an order that need not stay.
+
+use super::links::Links;
+use super::number_query::{self, NumberQuery};
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::catalog::random::{Random, Stream};
+use crate::sandbox::catalog::words;
+use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::http::answer::Answer;
+use crate::sandbox::render::json::Writer;
+
+/// So many requests pass between two changes of the order.
+const STEADY: u64 = 8;
+
+/// The users in the order of their names, and how many models each has.
+pub(crate) struct Directory {
+    alphabet: Vec<u32>,
+    models: Vec<u32>,
+}
+
+impl Directory {
+    pub(crate) fn build(catalog: &Catalog) -> Directory {
+        let names = catalog.users();
+        let mut models = vec![0; names.len()];
+        catalog.entries.iter().for_each(|entry| models[entry.user as usize] += 1);
+        let mut alphabet: Vec<u32> = (0u32..).take(names.len()).collect();
+        alphabet.sort_by_cached_key(|user| names[*user as usize].to_lowercase());
+        Directory { alphabet, models }
+    }
+
+    /// The order in force after so many requests: under the trap a few creators stand where they did not before.
+    fn order(&self, seed: u64, requests: u64) -> Vec<u32> {
+        let epoch = requests / STEADY;
+        let total = u32::try_from(self.alphabet.len()).unwrap_or(u32::MAX);
+        let place = |(place, user): (u32, u32)| {
+            let mut random = Random::new(seed, Stream::Listed, u64::from(user) << 32 | epoch);
+            (if random.chance(30) { random.below(total) } else { place }, user)
+        };
+        let mut order: Vec<(u32, u32)> = (0u32..).zip(self.alphabet.iter().copied()).map(place).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, user)| user).collect()
+    }
+}
+
+/// The list under its traps.
+pub(crate) struct Creators<'a> {
+    pub(crate) seed: u64,
+    pub(crate) traps: Traps,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) directory: &'a Directory,
+}
+
+impl Creators<'_> {
+    /// Answers a list request that so many requests came before.
+    pub(crate) fn answer(&self, links: &Links<'_>, requests: u64) -> Answer {
+        let query = match number_query::parse(links.pairs) {
+            Ok(query) => query,
+            Err(refusal) => return refusal,
+        };
+        let users = self.users(&query, requests);
+        let mut json = Writer::default();
+        json.open('{');
+        json.open_at("items", '[');
+        let page = query.of(&users);
+        page.iter().for_each(|user| self.render(*user, links, &mut json));
+        json.close(']');
+        metadata(&query, users.len(), links, &mut json);
+        json.close('}');
+        Answer { items: page.to_vec(), ..Answer::json(200, json.out) }
+    }
+
+    /// The users a query lists, in the order in force.
+    pub(crate) fn users(&self, query: &NumberQuery, requests: u64) -> Vec<u32> {
+        let mut users = match self.traps.has(Trap::UnorderedCreators) {
+            true => self.directory.order(self.seed, requests),
+            false => self.directory.alphabet.clone(),
+        };
+        if let Some(text) = &query.text {
+            let text = text.to_lowercase();
+            users.retain(|user| self.catalog.users()[*user as usize].to_lowercase().contains(&text));
+        }
+        users
+    }
+
+    /// Appends a creator's item.
+    pub(crate) fn render(&self, user: u32, links: &Links<'_>, json: &mut Writer) {
+        let name = &self.catalog.users()[user as usize];
+        let nameless = self.traps.has(Trap::AbsentCreators) && user % 53 == 7;
+        json.open('{');
+        match nameless {
+            true => json.raw("username", "null"),
+            false if self.traps.has(Trap::NumericUsernames) && words::is_number(name) => {
+                json.raw("username", name);
+            }
+            false => json.text("username", name),
+        }
+        match self.directory.models[user as usize] {
+            0 => {}
+            models => json.int("modelCount", models),
+        }
+        json.text("link", &links.models("username", if nameless { "null" } else { name }));
+        if user % 9 != 4 {
+            let url = format!("https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/{user:08x}/width=96/{name}.jpeg");
+            json.text("image", &url);
+        }
+        json.close('}');
+    }
+}
+
+/// Totals; with a text they are only what this page is sure of.
+fn metadata(query: &NumberQuery, found: usize, links: &Links<'_>, json: &mut Writer) {
+    let sure = query.page.saturating_mul(query.limit).saturating_add(1);
+    let total = if query.text.is_some() { found.min(sure) } else { found };
+    json.open_at("metadata", '{');
+    json.int("totalItems", total as i64);
+    json.int("currentPage", query.page as i64);
+    json.int("pageSize", query.limit as i64);
+    json.int("totalPages", query.pages(total) as i64);
+    let more = query.page < query.pages(found);
+    if query.text.is_some() {
+        json.flag("hasMore", more);
+    }
+    if more {
+        json.text("nextPage", &links.to("page", &(query.page + 1).to_string()));
+    }
+    if query.page > 1 {
+        json.text("prevPage", &links.to("page", &(query.page - 1).to_string()));
+    }
+    json.close('}');
+}

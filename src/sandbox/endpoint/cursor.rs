@@ -1,0 +1,184 @@
+//! The cursor of the models list: printed from the row a page ends before, read back the way the server reads it.
+
+use crate::sandbox::catalog::Entry;
+use crate::sandbox::catalog::dates::{self, Fraction};
+use crate::sandbox::catalog::sort::Sort;
+use crate::sandbox::era::Era;
+use crate::sandbox::fault::traps::{Trap, Traps};
+
+/// Where a page begins, as the tokens of a cursor say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// Two counters and an id.
+    Counters(i64, i64, i64),
+    /// An instant in ms and an id.
+    Date(i64, i64),
+}
+
+/// The rows of a date cursor's instant that lie on the page it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// Those from the named row on.
+    Exact,
+    /// Under Oldest all of them; under Newest those from the named row on.
+    Whole,
+    /// Under Oldest all of them; under Newest those behind the named row, which is lost.
+    Lost,
+}
+
+impl Boundary {
+    /// The boundary that an era has under the traps.
+    pub(crate) fn of(era: Era, traps: Traps) -> Boundary {
+        match (era, traps.has(Trap::NewestLostRow)) {
+            (Era::Sep2026, _) => Boundary::Exact,
+            (_, true) => Boundary::Lost,
+            (_, false) => Boundary::Whole,
+        }
+    }
+}
+
+/// The cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
+pub(crate) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
+    if sort.by_date() {
+        let trimmed = traps.has(Trap::TrimmedFractions);
+        let date = entry.last_version_at.map(|ms| dates::database_text(ms, trimmed));
+        return format!("{}|{}", date.unwrap_or_default(), entry.id);
+    }
+    let (first, second) = sort.counters(entry);
+    format!("{first}|{second}|{}", entry.id)
+}
+
+/// Reads a cursor under a sort; the error is the server's message.
+pub(crate) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Position, String> {
+    let tokens: Vec<&str> = text.split('|').collect();
+    let integer = |token: &str| integer(token, era);
+    match (sort.by_date(), tokens.as_slice()) {
+        (true, [date, id]) => Ok(Position::Date(instant(date, traps)?, integer(id)?)),
+        (false, [first, second, id]) => Ok(Position::Counters(integer(first)?, integer(second)?, integer(id)?)),
+        (by_date, tokens) => {
+            let (wanted, got) = (if by_date { 2 } else { 3 }, tokens.len());
+            Err(format!("Invalid cursor: expected {wanted} value(s) for this sort, received {got}"))
+        }
+    }
+}
+
+/// True when the row lies on the page that begins at the position.
+///
+/// Before era 2026-09 descending keys are compared with `<` and ascending ones with `>=`, also where they are not the last
+/// key. So under Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
+pub(crate) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: Boundary) -> bool {
+    let id = i64::from(entry.id);
+    match position {
+        Position::Counters(first, second, from) => {
+            let counters = sort.counters(entry);
+            counters < (first, second) || (counters == (first, second) && id >= from)
+        }
+        Position::Date(instant, from) => match entry.last_version_at {
+            None => false,
+            Some(at) if sort == Sort::Oldest => {
+                at > instant || (at == instant && (boundary != Boundary::Exact || id >= from))
+            }
+            Some(at) if boundary == Boundary::Lost => at < instant || (at == instant && id < from),
+            Some(at) => at < instant || (at == instant && id <= from),
+        },
+    }
+}
+
+fn instant(token: &str, traps: Traps) -> Result<i64, String> {
+    if !token.contains('-') {
+        return Err(format!("Invalid cursor: unparseable numeric value \"{token}\""));
+    }
+    let fraction = if traps.has(Trap::TrimmedFractions) { Fraction::Count } else { Fraction::Decimal };
+    dates::parse(token, fraction).ok_or_else(|| format!("Invalid cursor: unparseable date value \"{token}\""))
+}
+
+/// Leading digits, as the server's number parser takes them.
+fn integer(token: &str, era: Era) -> Result<i64, String> {
+    let bad = || format!("Invalid cursor: unparseable numeric value \"{token}\"");
+    let token = token.trim_start();
+    let end = token.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(token.len());
+    if token[end..].contains('-') {
+        return Err(bad());
+    }
+    match token[..end].parse::<i64>() {
+        Ok(number) if era != Era::Sep2026 || number <= i64::from(i32::MAX) => Ok(number),
+        Err(_) if end == 0 || era != Era::Sep2026 => Err(bad()),
+        _ => Err("Invalid cursor: numeric value out of range".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traps(text: &str) -> Traps {
+        text.parse().unwrap()
+    }
+
+    fn entry() -> Entry {
+        Entry { id: 7, thumbs_up: 3, downloads: 20, last_version_at: Some(1_709_164_800_500), ..Entry::default() }
+    }
+
+    #[test]
+    fn cursors_name_a_row_by_its_keys() {
+        let none = Traps::none();
+        assert_eq!(print(Sort::HighestRated, &entry(), none), "3|20|7");
+        assert_eq!(print(Sort::MostDownloaded, &entry(), none), "20|3|7");
+        assert_eq!(print(Sort::Oldest, &entry(), none), "2024-02-29 00:00:00.500|7");
+        assert_eq!(print(Sort::Oldest, &entry(), traps("trimmed-fractions")), "2024-02-29 00:00:00.5|7");
+        assert_eq!(print(Sort::Newest, &Entry { id: 9, ..Entry::default() }, none), "|9");
+    }
+
+    #[test]
+    fn cursors_are_read_and_refused_as_the_server_does() {
+        let trimmed = traps("trimmed-fractions");
+        let date = |ms: i64| Ok(Position::Date(1_709_164_800_000 + ms, 7));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", trimmed, Era::Aug2026), date(5));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.500|7", trimmed, Era::Aug2026), date(500));
+        assert_eq!(parse(Sort::Oldest, "2024-02-29 00:00:00.5|7", Traps::none(), Era::Aug2026), date(500));
+        assert_eq!(parse(Sort::HighestRated, "3|20|7", trimmed, Era::Aug2026), Ok(Position::Counters(3, 20, 7)));
+        for (sort, text) in [
+            (Sort::Oldest, "|7"),
+            (Sort::Oldest, "2024-01-01|"),
+            (Sort::Oldest, "2024-01-01"),
+            (Sort::Oldest, "3|20|7"),
+            (Sort::Oldest, "not-a-date|7"),
+            (Sort::HighestRated, "2024-01-01 00:00:00|7"),
+            (Sort::HighestRated, "a|2|7"),
+            (Sort::HighestRated, "2024-01-01|2|7"),
+            (Sort::HighestRated, ""),
+        ] {
+            let message = parse(sort, text, trimmed, Era::Aug2026).unwrap_err();
+            assert!(message.starts_with("Invalid cursor: "), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_boundary_row_is_on_the_page_except_under_newest() {
+        for (sort, boundary, expected) in [
+            (Sort::HighestRated, Boundary::Lost, true),
+            (Sort::Oldest, Boundary::Lost, true),
+            (Sort::Oldest, Boundary::Exact, true),
+            (Sort::Newest, Boundary::Whole, true),
+            (Sort::Newest, Boundary::Exact, true),
+            (Sort::Newest, Boundary::Lost, false),
+        ] {
+            let position = parse(sort, &print(sort, &entry(), Traps::none()), Traps::none(), Era::Aug2026).unwrap();
+            assert_eq!(follows(sort, position, &entry(), boundary), expected, "{sort:?} {boundary:?}");
+        }
+        let tied = Entry { id: 6, ..entry() };
+        let shown = |boundary| follows(Sort::Oldest, Position::Date(1_709_164_800_500, 7), &tied, boundary);
+        assert!(shown(Boundary::Lost) && !shown(Boundary::Exact));
+    }
+
+    #[test]
+    fn numbers_beyond_the_databases_are_refused_by_the_newer_server() {
+        for (sort, text) in [(Sort::HighestRated, "2147483648|2|7"), (Sort::Oldest, "2024-01-01|99999999999999999999")]
+        {
+            let message = parse(sort, text, Traps::none(), Era::Sep2026).unwrap_err();
+            assert_eq!(message, "Invalid cursor: numeric value out of range", "{text}");
+        }
+        assert!(parse(Sort::HighestRated, "2147483648|2|7", Traps::none(), Era::Aug2026).is_ok());
+        assert!(parse(Sort::HighestRated, "2147483647|2|7", Traps::none(), Era::Sep2026).is_ok());
+    }
+}

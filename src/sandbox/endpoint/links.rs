@@ -1,0 +1,38 @@
+//! Links to further pages, made the way the server makes them: from the incoming query and the request's own host.
+
+use url::form_urlencoded::Serializer;
+
+use crate::sandbox::fault::traps::{Trap, Traps};
+
+/// What a link is made from.
+pub(crate) struct Links<'a> {
+    pub(crate) traps: Traps,
+    pub(crate) host: &'a str,
+    /// Below `/api/v1/`.
+    pub(crate) path: &'a str,
+    pub(crate) pairs: &'a [(String, String)],
+}
+
+impl Links<'_> {
+    /// The same query, empty parameters dropped, with one parameter replaced.
+    pub(crate) fn to(&self, key: &str, value: &str) -> String {
+        let start = format!("{}/api/v1/{}?", origin(self.traps, self.host), self.path);
+        let after = start.len();
+        let mut serializer = Serializer::for_suffix(start, after);
+        let kept = self.pairs.iter().filter(|(name, value)| name != key && !value.is_empty());
+        serializer.extend_pairs(kept).append_pair(key, value);
+        serializer.finish()
+    }
+
+    /// The models list under one filter, its value as it is, not encoded.
+    pub(crate) fn models(&self, filter: &str, value: &str) -> String {
+        format!("{}/api/v1/models?{filter}={value}", origin(Traps::none(), self.host))
+    }
+}
+
+fn origin(traps: Traps, host: &str) -> String {
+    match traps.has(Trap::ForeignLinks) {
+        true => "https://elsewhere.invalid".to_owned(),
+        false => format!("http://{host}"),
+    }
+}

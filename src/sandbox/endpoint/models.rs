@@ -1,0 +1,46 @@
+//! `GET /api/v1/models`: the list.
+
+use super::links::Links;
+use super::models_list::{Page, Selection};
+use super::models_query::{self, Query};
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::http::answer::Answer;
+use crate::sandbox::render::json::Writer;
+
+/// Answers a list request.
+pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
+    let query = match models_query::parse(catalog.era, pairs) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
+    };
+    let Some(selection) = Selection::new(catalog, &query, links.traps) else {
+        return Answer::message(404, "User not found");
+    };
+    match selection.page() {
+        Ok(page) => body(catalog, &selection, &query, page, links),
+        Err(message) => Answer::message(400, &message),
+    }
+}
+
+fn body(catalog: &Catalog, selection: &Selection<'_>, query: &Query, page: Page, links: &Links<'_>) -> Answer {
+    let mut json = Writer::default();
+    json.open('{');
+    json.open_at("items", '[');
+    for row in &page.rows {
+        catalog.render(*row, selection.view(*row), &mut json);
+    }
+    json.close(']');
+    json.open_at("metadata", '{');
+    if let Some(cursor) = &page.next {
+        json.text("nextCursor", cursor);
+        json.text("nextPage", &links.to("cursor", cursor));
+    }
+    if let (Some(page), None) = (query.page, &query.cursor) {
+        json.int("currentPage", page);
+        json.int("pageSize", query.limit);
+    }
+    json.close('}');
+    json.close('}');
+    let items = page.rows.iter().map(|row| catalog.entry(*row).id).collect();
+    Answer { items, next_cursor: page.next, ..Answer::json(200, json.out) }
+}

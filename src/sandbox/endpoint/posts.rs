@@ -1,0 +1,111 @@
+//! `GET /api/v1/posts/:id`, of era 2026-09: what was posted together, and for which version.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::images_list::Rules;
+use super::images_query::Path;
+use super::users::FIRST_USER;
+use crate::sandbox::catalog::dates;
+use crate::sandbox::catalog::random::{Random, Stream};
+use crate::sandbox::catalog::words;
+use crate::sandbox::http::answer::Answer;
+use crate::sandbox::render::image::{self, Look};
+use crate::sandbox::render::json::Writer;
+
+/// The most images of an answer.
+const IMAGES_MAX: usize = 100;
+const MINUTE: Duration = Duration::from_secs(60);
+const A_MINUTE: usize = 60;
+
+/// True for a post that everybody may see.
+pub(crate) fn public(seed: u64, post: u32) -> bool {
+    post != 0 && !Random::new(seed, Stream::Post, u64::from(post) | 1 << 40).chance(25)
+}
+
+/// Answers a request for one post.
+pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
+    let Some(post) = id.parse::<u32>().ok().filter(|id| *id > 0) else {
+        return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
+    };
+    let ranks = rules.gallery.of_post(post);
+    let Some(first) = ranks.first().filter(|_| public(rules.seed, post)) else {
+        return Answer::error(404, &format!("No post with id {post}"));
+    };
+    let first = rules.gallery.picture(*first);
+    let pictures = || ranks.iter().map(|rank| rules.gallery.picture(*rank));
+    let mut random = Random::new(rules.seed, Stream::Post, u64::from(post) | 1 << 41);
+    let mut json = Writer::default();
+    json.open('{');
+    json.int("id", post);
+    match random.chance(400) {
+        true => json.raw("title", "null"),
+        false => json.text("title", &words::phrase(&mut random)),
+    }
+    json.raw("detail", "null");
+    json.int("nsfwLevel", pictures().fold(0, |levels, picture| levels | picture.level));
+    json.text("publishedAt", &dates::iso(pictures().map(|picture| picture.sorted_at).min().unwrap_or_default()));
+    match first.versions[0] {
+        0 => json.raw("modelVersionId", "null"),
+        version => json.int("modelVersionId", version),
+    }
+    json.open_at("user", '{');
+    json.int("id", first.user + FIRST_USER);
+    match rules.catalog.users().get(first.user as usize) {
+        Some(name) => json.text("username", name),
+        None => json.raw("username", "null"),
+    }
+    json.close('}');
+    json.open_at("tags", '[');
+    image::tag_numbers(rules.seed, rules.catalog, first)
+        .into_iter()
+        .for_each(|tag| json.item(&rules.catalog.tags()[tag as usize]));
+    json.close(']');
+    json.open_at("images", '[');
+    let look = Look { with_meta: false, with_tags: false, flat: true, path: Path::Feed };
+    for picture in pictures().take(IMAGES_MAX) {
+        json.separate();
+        image::render(rules, picture, look, &mut json);
+    }
+    json.close(']');
+    json.close('}');
+    Answer { items: vec![post], ..Answer::json(200, json.out) }
+}
+
+/// The requests that a caller may make in a minute, under the trap `posts-limit`.
+#[derive(Default)]
+pub(crate) struct Limit(VecDeque<Instant>);
+
+impl Limit {
+    /// The refusal of a request at an instant, where too many came in the minute before it.
+    pub(crate) fn refusal(&mut self, now: Instant) -> Option<Answer> {
+        while self.0.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
+            self.0.pop_front();
+        }
+        match self.0.front().filter(|_| self.0.len() >= A_MINUTE) {
+            Some(first) => {
+                let wait = MINUTE.saturating_sub(now.duration_since(*first));
+                let refusal = Answer::error(429, "Rate limit exceeded, please retry shortly.");
+                Some(Answer { retry_after: Some(wait.as_secs() as u16 + 1), ..refusal })
+            }
+            None => {
+                self.0.push_back(now);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_sixty_requests() {
+        let (mut limit, start) = (Limit::default(), Instant::now());
+        assert!((0..60).all(|n| limit.refusal(start + Duration::from_millis(n)).is_none()));
+        let refused = limit.refusal(start + Duration::from_secs(20)).unwrap();
+        assert_eq!((refused.status, refused.retry_after), (429, Some(41)));
+        assert!(limit.refusal(start + Duration::from_secs(61)).is_none());
+    }
+}

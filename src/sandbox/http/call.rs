@@ -1,0 +1,70 @@
+//! A request taken apart.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::{Method, Request};
+use url::form_urlencoded;
+
+/// The longest body a request may have: more than 10 000 hashes take.
+const BODY_MAX: usize = 1 << 20;
+
+/// What was asked for, taken apart.
+pub(crate) struct Call {
+    pub(crate) get: bool,
+    /// What a POST sent along.
+    pub(crate) body: Option<Bytes>,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) host: String,
+    pub(crate) gzip: bool,
+    pub(crate) authorization: bool,
+    /// The caller's key; it is never logged.
+    pub(crate) key: Option<String>,
+    pub(crate) range: Option<String>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl Call {
+    /// The path below `/api/v1/`, or all of it.
+    pub(crate) fn below(&self) -> &str {
+        self.path.strip_prefix("/api/v1/").unwrap_or(&self.path)
+    }
+
+    /// Takes a request apart, once its body is here.
+    pub(crate) async fn of(request: Request<Incoming>) -> io::Result<Call> {
+        let (head, body) = request.into_parts();
+        let body = match head.method {
+            Method::POST => Some(Limited::new(body, BODY_MAX).collect().await.map_err(io::Error::other)?.to_bytes()),
+            _ => None,
+        };
+        let headers = &head.headers;
+        let query = head.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let bearer = text(headers, header::AUTHORIZATION);
+        let bearer = bearer.as_deref().and_then(|words| words.split(' ').nth(1));
+        let token = pairs.iter().find(|(key, _)| key == "token").map(|(_, token)| token.as_str());
+        let key = bearer.or(token).map(str::to_owned);
+        Ok(Call {
+            get: head.method == Method::GET,
+            body,
+            path: head.uri.path().to_owned(),
+            query: query.to_owned(),
+            pairs,
+            host: text(headers, header::HOST).unwrap_or_else(|| "localhost".to_owned()),
+            gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
+            authorization: headers.contains_key(header::AUTHORIZATION),
+            key,
+            range: text(headers, header::RANGE),
+            user_agent: text(headers, header::USER_AGENT),
+        })
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}

@@ -1,0 +1,103 @@
+//! The log of API requests, and the counts made of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::call::Call;
+
+/// One API request. `status` and `items` are of the answer sent; both are null while none was.
+pub(crate) struct Record {
+    pub(crate) at_s: f64,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) cursor: Option<String>,
+    pub(crate) host: String,
+    pub(crate) authorization: bool,
+    pub(crate) range: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) fault: Option<&'static str>,
+    pub(crate) status: Option<u16>,
+    pub(crate) items: Option<usize>,
+    /// Body bytes handed to the connection so far.
+    pub(crate) bytes: Arc<AtomicU64>,
+}
+
+/// Every request since the start.
+pub(crate) struct Journal {
+    pub(crate) start: Instant,
+    records: Vec<Record>,
+    /// Per endpoint, the items of its answers.
+    served: HashMap<String, HashSet<u32>>,
+    items: u64,
+}
+
+impl Journal {
+    pub(crate) fn new() -> Journal {
+        Journal { start: Instant::now(), records: Vec::new(), served: HashMap::new(), items: 0 }
+    }
+
+    /// Starts the record of a call and tells its number, counted from 0; a `token` in the query is not kept.
+    pub(crate) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
+        let secret = |part: &str| part.starts_with("token=");
+        let hide = |part| if secret(part) { "token=***" } else { part };
+        let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
+        let record = Record {
+            at_s: self.start.elapsed().as_secs_f64(),
+            path: call.path.clone(),
+            query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
+            cursor: cursor.map(|(_, value)| value.clone()),
+            host: call.host.clone(),
+            authorization: call.authorization,
+            range: call.range.clone(),
+            user_agent: call.user_agent.clone(),
+            fault: None,
+            status: None,
+            items: None,
+            bytes,
+        };
+        self.records.push(record);
+        self.records.len() - 1
+    }
+
+    /// The record of a request.
+    pub(crate) fn record(&mut self, number: usize) -> Option<&mut Record> {
+        self.records.get_mut(number)
+    }
+
+    /// Counts the items of an endpoint's answer that reaches the client whole.
+    pub(crate) fn serve(&mut self, endpoint: &str, items: &[u32]) {
+        self.items += items.len() as u64;
+        self.served.entry(endpoint.to_owned()).or_default().extend(items);
+    }
+
+    /// The cursor sent this many requests before a request, or the nearest one before that on the same path.
+    pub(crate) fn earlier_cursor(&self, number: usize, back: usize) -> Option<String> {
+        let path = &self.records.get(number)?.path;
+        let older = self.records[..=number].iter().rev().skip(back);
+        older.filter(|record| record.path == *path).find_map(|record| record.cursor.clone())
+    }
+
+    /// The log as JSON lines; `n` counts from 1.
+    pub(crate) fn lines(&self) -> String {
+        let line = |(n, record): (usize, &Record)| {
+            let line = json!({
+                "n": n, "at_s": record.at_s, "path": record.path, "query": record.query, "host": record.host,
+                "status": record.status, "items": record.items, "bytes": record.bytes.load(Ordering::Relaxed),
+                "fault": record.fault, "authorization": record.authorization, "user_agent": record.user_agent,
+                "range": record.range,
+            });
+            format!("{line}\n")
+        };
+        (1usize..).zip(&self.records).map(line).collect()
+    }
+
+    /// Requests, items served, and how many of those items were served before.
+    pub(crate) fn stats(&self) -> String {
+        let repeats = self.items - self.served.values().map(|served| served.len() as u64).sum::<u64>();
+        json!({ "requests": self.records.len(), "items": self.items, "repeats": repeats }).to_string()
+    }
+}

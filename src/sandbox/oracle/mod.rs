@@ -1,0 +1,252 @@
+//! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
+
+pub(super) mod fewest_requests;
+pub(super) mod image_rows;
+pub(super) mod model_rows;
+pub(super) mod study;
+pub(super) mod study_images;
+pub(super) mod study_models;
+
+use super::catalog::sort::Sort;
+use super::endpoint::images_list::{self, ImageList, Rules};
+use super::endpoint::images_query::{self, ImageQuery, Path};
+use super::endpoint::links::Links;
+use super::endpoint::model_versions;
+use super::endpoint::models_list::{self, Selection};
+use super::endpoint::models_query;
+use super::endpoint::number_query;
+use super::endpoint::tags;
+use super::era::Era;
+use super::http::answer::Answer;
+use super::http::world::World;
+use super::oracle::image_rows::ImageTable;
+use super::oracle::model_rows::Table;
+use super::render::image::{self, Look};
+use super::render::json::Writer;
+use super::render::model::View;
+
+/// Keys that ask for the rows of lookups rather than of a list.
+const LOOKUPS: &[&str] = &["id", "hash", "model_id"];
+
+/// The key that asks for rows present since the server started, those that changed meanwhile marked `"changed":true`.
+const THROUGHOUT: &str = "throughout";
+
+/// The table of the versions that images are listed under, whatever the items say of themselves.
+const GALLERIES: &str = "gallery_images";
+
+/// Answers with JSON lines, by a query as the table's endpoint takes it; without one, of every row some query could show.
+pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
+    let lines = match (Table::named(table), named(table)) {
+        (Some(table), _) => of_models(world, table, pairs),
+        (_, Some(table)) => of_images(world, host, table, pairs),
+        _ if table == "creators" || table == "tags" => numbered(world, host, table, pairs),
+        _ if table == GALLERIES => galleries(world, host, pairs),
+        _ => Err(Answer::error(404, &unknown(table))),
+    };
+    lines.map_or_else(|refusal| refusal, Answer::lines)
+}
+
+fn named(table: &str) -> Option<ImageTable> {
+    ImageTable::NAMES.iter().find(|(known, _)| *known == table).map(|(_, table)| *table)
+}
+
+fn unknown(table: &str) -> String {
+    let images: Vec<&str> = ImageTable::NAMES.iter().map(|(name, _)| *name).collect();
+    format!("no table `{table}`; known are {}, {}, {GALLERIES}, creators, tags", Table::names(), images.join(", "))
+}
+
+/// What lookups of these keys determine: versions by `id` or `hash`, models by `model_id`, each a comma list.
+fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<String, Answer> {
+    let catalog = &world.catalog;
+    let mut lines = String::new();
+    for value in values.split(',') {
+        let number = value.parse::<u32>().ok();
+        if key == "model_id" {
+            if let Some(row) = number.and_then(|id| catalog.find(id)) {
+                let mut json = Writer::default();
+                catalog.render(row, View { nsfw: true, all_versions: true, among: u16::MAX, detail: true }, &mut json);
+                model_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+            }
+            continue;
+        }
+        let version = if key == "hash" { world.version_of(value) } else { number };
+        if let Some(Ok(body)) = version.map(|id| model_versions::render(catalog, id)) {
+            model_rows::of_lookup(table, &mended(&body), &mut lines).map_err(|error| broken(&error))?;
+        }
+    }
+    Ok(lines)
+}
+
+fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<String, Answer> {
+    if let Some((key, values)) = pairs.iter().find(|(key, _)| LOOKUPS.contains(&key.as_str())) {
+        return of_lookups(world, table, key, values);
+    }
+    let throughout = pairs.iter().any(|(key, _)| key == THROUGHOUT);
+    let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
+    let models = models(world, &pairs)?;
+    let mut lines = String::new();
+    for (row, mut view) in models {
+        let entry = world.catalog.entry(row);
+        if throughout {
+            if entry.late || (entry.emerged && !view.all_versions) {
+                continue;
+            }
+            // Versions that came later stand behind the others.
+            view.among &= (1 << entry.versions) - 1;
+        }
+        let (mut json, mut own) = (Writer::default(), String::new());
+        world.catalog.render(row, view, &mut json);
+        model_rows::of_item(table, &mended(&json.out), &mut own).map_err(|error| broken(&error))?;
+        match throughout && entry.changed {
+            true => own.lines().for_each(|line| lines.push_str(&format!("{{\"changed\":true,{}\n", &line[1..]))),
+            false => lines.push_str(&own),
+        }
+    }
+    Ok(lines)
+}
+
+/// The models of a query and how it sees each; `ids=all` stands for every id there is, a hundred at a time.
+fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>, Answer> {
+    if pairs.is_empty() {
+        let view = View { nsfw: true, all_versions: true, among: u16::MAX, detail: false };
+        let rows = models_list::reachable(&world.catalog, world.traps).into_iter();
+        return Ok(rows.map(|row| (row, view)).collect());
+    }
+    let all = (String::from("ids"), String::from("all"));
+    let given = pairs.len();
+    let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
+    let mut query = models_query::parse(world.catalog.era, &pairs)?;
+    if pairs.len() < given {
+        // So few at a time fit on one page, which shows those without a date too.
+        query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
+        query.sort = Sort::HighestRated;
+    }
+    let selection = Selection::new(&world.catalog, &query, world.traps);
+    let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
+    let rows = selection.everything().map_err(|message| Answer::message(400, &message))?;
+    Ok(rows.into_iter().map(|row| (row, selection.view(row))).collect())
+}
+
+fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let rules = world.rules(host);
+    let (ranks, query) = images(rules, pairs)?;
+    let path = if world.catalog.era == Era::Sep2026 { Path::Feed } else { Path::Search };
+    let everything = Look { with_meta: true, with_tags: true, flat: true, path };
+    let look = query.map_or(everything, |query| query.look());
+    let mut lines = String::new();
+    for rank in ranks {
+        let mut json = Writer::default();
+        image::render(rules, rules.gallery.picture(rank), look, &mut json);
+        image_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+/// The images of a query, which comes with them; without one, every image that some query could show.
+fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImageQuery>), Answer> {
+    if pairs.is_empty() {
+        return Ok((images_list::reachable(rules), None));
+    }
+    let query = images_query::parse(rules.catalog.era, pairs)?;
+    Ok((ImageList::new(rules, &query)?.everything(), Some(query)))
+}
+
+/// The versions that a query lists its images under; without one, all that each image is listed under.
+fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let rules = world.rules(host);
+    let (ranks, query) = images(rules, pairs)?;
+    let mut lines = String::new();
+    for picture in ranks.into_iter().map(|rank| rules.gallery.picture(rank)) {
+        for version in picture.version_ids().filter(|id| query.as_ref().is_none_or(|query| query.version == Some(*id)))
+        {
+            lines.push_str(&format!("{{\"image_id\":{},\"model_version_id\":{version}}}\n", picture.id));
+        }
+    }
+    Ok(lines)
+}
+
+/// Creators or tags; links carry the host this request was sent to.
+fn numbered(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let query = number_query::parse(pairs)?;
+    let links = Links { traps: world.traps, host, path: table, pairs };
+    let all: Vec<u32> = (0u32..).take(world.catalog.tags().len()).collect();
+    let numbers = match table {
+        "creators" => world.creators().users(&query, 0),
+        _ if pairs.is_empty() => all,
+        _ => tags::listed(&world.catalog, &query),
+    };
+    let mut lines = String::new();
+    for number in numbers {
+        let mut json = Writer::default();
+        match table {
+            "creators" => world.creators().render(number, &links, &mut json),
+            _ => tags::render(&world.catalog, number, &links, &mut json),
+        }
+        model_rows::of_numbered(table, &json.out, &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+fn broken(error: &serde_json::Error) -> Answer {
+    Answer::error(500, &format!("an item of this sandbox is no JSON object: {error}"))
+}
+
+/// The text as a careful client understands it: raw control bytes inside strings stand for themselves, half of a
+/// surrogate pair for the replacement character.
+fn mended(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut inside = false;
+    let mut rest = json;
+    while let Some(c) = rest.chars().next() {
+        let width = match c {
+            '\\' if inside => escape(rest, &mut out),
+            c if inside && c < ' ' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                1
+            }
+            c => {
+                inside ^= c == '"';
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = &rest[width..];
+    }
+    out
+}
+
+/// Copies the escape the text begins with, a lone surrogate replaced; tells how many bytes it took.
+fn escape(text: &str, out: &mut String) -> usize {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let (kept, width) = match (unit(0), unit(6)) {
+        (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&text[..12], 12),
+        (Some(0xd800..=0xdfff), _) => ("\\ufffd", 6),
+        (Some(_), _) => (&text[..6], 6),
+        (None, _) => {
+            let width = 1 + text.chars().nth(1).map_or(0, char::len_utf8);
+            (&text[..width], width)
+        }
+    };
+    out.push_str(kept);
+    width
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_mended_only_inside_strings() {
+        for (sent, understood) in [
+            ("{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\\ufffd\"}"),
+            ("[\"\\ud83d\\ude00\\udc00\"]", "[\"\\ud83d\\ude00\\ufffd\"]"),
+            ("[\n\"a\rb\\\"c\",\n1]", "[\n\"a\\u000db\\\"c\",\n1]"),
+            ("[\"\\\\\",\"\\u00e9\"]", "[\"\\\\\",\"\\u00e9\"]"),
+        ] {
+            assert_eq!(mended(sent), understood);
+        }
+    }
+}

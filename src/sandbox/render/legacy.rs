@@ -1,0 +1,183 @@
+//! Renders a generated model as the server of summer 2023 sent it: ratings, version times, images with their meta.
+
+use super::json::Writer;
+use super::model::{self, Oddity, View};
+use super::{files, showcase, version};
+use crate::sandbox::catalog::dates;
+use crate::sandbox::catalog::random::{Random, Stream};
+use crate::sandbox::catalog::seed::Generator;
+use crate::sandbox::catalog::words;
+use crate::sandbox::catalog::{Entry, Mode};
+
+const SAMPLERS: &[&str] = &["Euler a", "DPM++ 2M Karras", "DPM++ SDE Karras", "DDIM", "UniPC"];
+
+/// Appends the item.
+pub(crate) fn render(generator: &Generator, entry: &Entry, view: View, json: &mut Writer) {
+    let oddity = Oddity::of(generator.seed, entry.id, generator.traps);
+    let mut random = Random::new(generator.seed, Stream::Text, u64::from(entry.id));
+    json.open('{');
+    json.int("id", entry.id);
+    model::name(generator, entry, &oddity, json);
+    model::description(&mut random, &oddity, json);
+    json.text("type", entry.kind_name());
+    json.flag("poi", false);
+    json.flag("nsfw", entry.level & 1 == 0);
+    json.flag("allowNoCredit", random.chance(700));
+    json.text("allowCommercialUse", random.pick(&["None", "Image", "Rent", "Sell"]));
+    json.flag("allowDerivatives", random.chance(800));
+    json.flag("allowDifferentLicense", random.chance(600));
+    json.open_at("stats", '{');
+    json.int("downloadCount", entry.downloads);
+    json.int("favoriteCount", entry.collected);
+    json.int("commentCount", entry.comments);
+    rating(&mut random, entry, json);
+    json.close('}');
+    model::creator(generator, entry, json);
+    model::tags(generator, entry, &oddity, json);
+    model::mode(entry, json);
+    json.open_at("modelVersions", '[');
+    let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
+    for position in entry.listed_versions().take(listed) {
+        if view.all_versions || entry.early_access & (1 << position) == 0 {
+            render_version(generator, entry, position, json);
+        }
+    }
+    json.close(']');
+    json.close('}');
+}
+
+fn rating(random: &mut Random, entry: &Entry, json: &mut Writer) {
+    json.int("ratingCount", entry.thumbs_up);
+    match (entry.thumbs_up, random.below(4)) {
+        (0, _) => json.int("rating", 0),
+        (_, 0) => json.raw("rating", "4.83"),
+        _ => json.int("rating", 5),
+    }
+}
+
+fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut Writer) {
+    let id = version::version_id(entry, position);
+    let mut random = Random::new(generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
+    let created = version::published_at(entry, position, &mut random);
+    json.open('{');
+    json.int("id", id);
+    json.int("modelId", entry.id);
+    json.text("name", &format!("v{}", version::number(entry, position)));
+    json.text("createdAt", &dates::iso(created));
+    json.text("updatedAt", &dates::iso(created + i64::from(random.below(86_400_000))));
+    json.open_at("trainedWords", '[');
+    (0..random.below(4)).for_each(|_| json.item(&words::phrase(&mut random)));
+    json.close(']');
+    json.text("baseModel", version::base_model(generator.seed, entry, position));
+    json.int("earlyAccessTimeFrame", id % 16);
+    json.raw("description", if random.chance(550) { "null" } else { "\"<p>First version.</p>\"" });
+    json.open_at("stats", '{');
+    json.int("downloadCount", entry.downloads / u32::from(entry.versions));
+    rating(&mut random, entry, json);
+    json.close('}');
+    json.open_at("files", '[');
+    if entry.mode != Mode::Archived {
+        render_file(&mut random, entry, id, json);
+    }
+    json.close(']');
+    json.open_at("images", '[');
+    if entry.mode != Mode::TakenDown {
+        (0..showcase::count(generator.seed, id)).for_each(|n| render_image(generator.seed, entry, id * 32 + n, json));
+    }
+    json.close(']');
+    if entry.mode != Mode::Archived {
+        json.text("downloadUrl", &format!("https://civitai.com/api/download/models/{id}"));
+    }
+    json.close('}');
+}
+
+fn render_file(random: &mut Random, entry: &Entry, version: u32, json: &mut Writer) {
+    json.open('{');
+    json.text("name", &format!("file_{version}.safetensors"));
+    json.int("id", version * 8);
+    json.raw("sizeKB", &format!("{}.859375", 40 + random.skewed(22)));
+    json.text("type", "Model");
+    let known = random.chance(600);
+    json.raw(
+        "metadata",
+        if known {
+            "{\"fp\":\"fp16\",\"size\":\"full\",\"format\":\"SafeTensor\"}"
+        } else {
+            "{\"fp\":null,\"size\":null,\"format\":\"SafeTensor\"}"
+        },
+    );
+    json.text("pickleScanResult", "Success");
+    json.text("pickleScanMessage", "No Pickle imports");
+    json.text("virusScanResult", "Success");
+    json.text("scannedAt", &dates::iso(entry.created_at + i64::from(random.below(86_400_000))));
+    files::hashes(random, None, json);
+    json.text("downloadUrl", &format!("https://civitai.com/api/download/models/{version}"));
+    json.flag("primary", true);
+    json.close('}');
+}
+
+fn render_image(seed: u64, entry: &Entry, id: u32, json: &mut Writer) {
+    let mut random = Random::new(seed, Stream::Image, u64::from(id));
+    json.open('{');
+    json.int("id", id);
+    json.text("url", &showcase::url(&mut random, "width=450", id, "jpeg"));
+    json.text("nsfw", if entry.level & 1 != 0 { "None" } else { random.pick(&["Soft", "Mature", "X"]) });
+    json.int("width", 512);
+    json.int("height", 768);
+    json.text("hash", &showcase::blurhash(&mut random));
+    match random.below(200) {
+        0 => json.raw("meta", "{}"),
+        1..20 => json.raw("meta", "null"),
+        _ => meta(&mut random, json),
+    }
+    json.close('}');
+}
+
+/// Generation data as uploaded: free-form, with numbers beyond 2^53 and keys no parser meant to make.
+fn meta(random: &mut Random, json: &mut Writer) {
+    let hash = files::hex(random, 10).to_lowercase();
+    json.open_at("meta", '{');
+    json.text("Size", "512x768");
+    let seed = random.next() >> if random.chance(5) { 1 } else { 32 };
+    json.raw("seed", &seed.to_string());
+    json.text("Model", &words::phrase(random));
+    json.int("steps", 20 + random.below(20));
+    match random.below(1000) {
+        0..3 => json.raw("hashes", "[\"x\"]"),
+        3..520 => json.raw("hashes", &format!("{{\"model\":\"{hash}\"}}")),
+        _ => {}
+    }
+    json.text("prompt", &format!("masterpiece, {}, (\"{}\":1.2)", words::phrase(random), words::phrase(random)));
+    json.text("sampler", random.pick(SAMPLERS));
+    json.raw("cfgScale", random.pick(&["7", "7.5", "4"]));
+    match random.below(10) {
+        0..4 => json.text("Clip skip", "2"),
+        4 => json.int("clipSkip", 2),
+        5 => json.text("", ""),
+        6 => json.text("\\\"add_detail", "1\""),
+        _ => {}
+    }
+    resources(random, &hash, json);
+    json.text("Model hash", &hash);
+    json.text("negativePrompt", "worst quality, low quality");
+    json.close('}');
+}
+
+fn resources(random: &mut Random, hash: &str, json: &mut Writer) {
+    json.open_at("resources", '[');
+    if random.chance(880) {
+        json.open('{');
+        json.text("hash", hash);
+        json.text("name", &words::phrase(random));
+        json.text("type", "model");
+        json.close('}');
+    }
+    if random.chance(400) {
+        json.open('{');
+        json.text("name", "add_detail");
+        json.text("type", "lora");
+        json.raw("weight", random.pick(&["0.5", "1", "null"]));
+        json.close('}');
+    }
+    json.close(']');
+}

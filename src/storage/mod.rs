@@ -1,0 +1,205 @@
+//! The few things a dataset asks of a disk, each with its durability told beside it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::dataset::layout::Layout;
+
+/// A place that keeps files. [`Disk`] is the real one.
+pub trait Storage: Send + Sync {
+    /// Makes a directory and those above it; none of them is durable before [`Storage::sync_dir`] of its parent.
+    fn make_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Names and sizes of the files in a directory, sorted; empty when there is no such directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    /// A file's content.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Opens a file to be read in ranges, however large it is.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>>;
+    /// Writes a new file, replacing any of that name, and makes its content durable — its name is not, before
+    /// [`Storage::sync_dir`]. A failed sync is never tried again: the kernel may have dropped the pages and say yes.
+    fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()>;
+    /// Gives a file a second name; fails when that name exists. Durable after [`Storage::sync_dir`].
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file, a symbolic link or a directory another name, replacing any file or link of that name atomically.
+    /// Durable after [`Storage::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a name of a file or symbolic link; no error when there is none.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory; no error when there is none.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes a symbolic link to a directory, named as seen from where the link is. Durable after [`Storage::sync_dir`].
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
+    /// Where a symbolic link leads; `None` when there is none.
+    fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Locks a file exclusively without waiting; `None` when another process holds it. Dropping the guard unlocks.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>>;
+}
+
+/// What writes a file's content.
+pub type Content<'a> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'a;
+
+/// A file open for reading.
+pub trait Ranges: Send + Sync {
+    /// Its size.
+    fn bytes(&self) -> io::Result<u64>;
+    /// Reads from this place on into the buffer; how much was read is 0 only at the end.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+/// A file in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// The local disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let entries = match fs::read_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let bytes = match entry.metadata() {
+                // Removed since it was listed, by the run that owns the dataset.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?.len(),
+            };
+            files.push(Entry { name: entry.file_name().to_string_lossy().into_owned(), bytes });
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>> {
+        Ok(Box::new(Mutex::new(File::open(path)?)))
+    }
+
+    fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()> {
+        let mut file = io::BufWriter::with_capacity(1 << 16, File::create(path)?);
+        content(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        unless_missing(fs::remove_file(path))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        unless_missing(fs::remove_dir(dir))
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(target, path);
+        #[cfg(not(unix))]
+        return std::os::windows::fs::symlink_dir(target, path);
+    }
+
+    fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        match fs::read_link(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Ranges for Mutex<File> {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.lock().unwrap_or_else(PoisonError::into_inner).metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at))?;
+        file.read(buffer)
+    }
+}
+
+/// What is not there needs no removing.
+fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog.
+///
+/// # Errors
+/// As the system says, and when the file is no UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
+/// Replaces a text file that is not part of a dataset: who reads it sees the old text or the new one, never half of it.
+///
+/// # Errors
+/// As the system says.
+pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
+    let draft = Layout::draft_of(path);
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
+}
+
+/// Reads a text file that only its owner may read: a key file.
+///
+/// # Errors
+/// As the system says, and `PermissionDenied` when group or others may read it.
+pub fn read_private_text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Asked of the file that is open: the path may lead to another one in the next moment.
+        let mode = file.metadata()?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let advice = format!("others may read it (mode {:03o}); run `chmod 600` on it", mode & 0o777);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
+        }
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
