@@ -3,7 +3,7 @@
 //! Pages are asked for by number up to the last page that the metadata tells. The server sorts them by nothing, so pages
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
-use super::endpoint::{Asked, Endpoint, Kind, LastPage, Paging, Param, param};
+use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, Query, param};
 use super::envelope::{Page, Taken, Unreadable, hash_of, never_stray, repaired, take_numbered};
 use super::item::Item;
 use super::object::object;
@@ -55,11 +55,11 @@ impl Keyed for Creator<'_> {
 
 impl Item for Creator<'_> {}
 
-fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_numbered(text, asked, into, never_stray, push_rows))
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_numbered(text, query, into, never_stray, push_rows))
 }
 
-fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+fn push_rows(creator: Creator<'_>, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
     let name = text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
     into.creators.push(creators::Row {
         username: name,
@@ -67,7 +67,7 @@ fn push_rows(creator: Creator<'_>, asked: &Asked<'_>, into: &mut Tables, _: &mut
         link: text(&creator.link),
         image: text(&creator.image),
         extra: creator.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
-        at: &asked.at,
+        at: &query.at,
     });
     Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
 }

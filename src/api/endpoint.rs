@@ -25,12 +25,12 @@ pub struct Endpoint {
     /// How one page follows another.
     pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns what the walk needs. All or nothing on `Err`.
-    pub read: fn(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
+    pub read: fn(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
 }
 
 /// What a page was asked for with: what its rows are stamped with, and what its items can be checked against.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Query<'a> {
     /// Which answer the rows come from.
     pub at: Provenance<'a>,
     /// The query parameters sent, without `limit` and cursor.
@@ -51,7 +51,7 @@ pub struct Asked<'a> {
     pub compared: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Query<'a> {
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<&'a str> {
         value_of(self.params, name)
@@ -77,7 +77,7 @@ pub enum Paging {
     /// Each page names the cursor of the next.
     Cursor {
         /// What to ask after a page of a walk with these parameters that ended with the given `nextCursor`.
-        next: fn(params: &[(String, String)], next_cursor: &str) -> Next,
+        next: fn(params: &[(String, String)], next_cursor: &str) -> NextCursor,
         /// Where a page stands that is asked for with this cursor, or without one; `None` where its form is not known.
         place: PlaceOf,
         /// How a walk may be split by time, where the server lets cursors be forged.
@@ -114,7 +114,7 @@ pub struct Windows {
 
 /// Where a cursor walk goes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextCursor {
     /// Ask again with this cursor (the server's own, or its repaired form).
     Cursor(String),
     /// Nothing more can be listed this way, for the reason given; rows beyond it, if any, need another walk.

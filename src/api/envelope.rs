@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::endpoint::{Asked, value_of};
+use super::endpoint::{Query, value_of};
 use super::item::{Item, doubles, unshown, valued};
 use super::object::object;
 use super::rejection::Reason;
@@ -37,13 +37,13 @@ pub(super) fn is_mature(levels: Option<i64>) -> bool {
 }
 
 /// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
-pub(super) type Rows<T> = fn(T, &Asked<'_>, &mut Tables, &mut Sieve) -> Result<Taken, Reason>;
+pub(super) type Rows<T> = fn(T, &Query<'_>, &mut Tables, &mut Sieve) -> Result<Taken, Reason>;
 
 /// Why an item is not among what was asked for, where it tells.
-pub(super) type Stray<T> = fn(&T, &Asked<'_>) -> Option<Reason>;
+pub(super) type Stray<T> = fn(&T, &Query<'_>) -> Option<Reason>;
 
 /// For items that do not tell.
-pub(super) fn never_stray<T>(_: &T, _: &Asked<'_>) -> Option<Reason> {
+pub(super) fn never_stray<T>(_: &T, _: &Query<'_>) -> Option<Reason> {
     None
 }
 
@@ -182,18 +182,18 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, St
 /// it when the page is doubtful, because items on it were not asked for.
 pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     body: &'a str,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     stray: Stray<T>,
     rows: Rows<T>,
 ) -> Result<Page, String> {
-    Ok(Page { pages_told: None, items_told: None, ..take_numbered(body, asked, into, stray, rows)? })
+    Ok(Page { reported_pages: None, reported_total: None, ..take_numbered(body, query, into, stray, rows)? })
 }
 
 /// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
 pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     body: &'a str,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     stray: Stray<T>,
     rows: Rows<T>,
@@ -201,19 +201,20 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     let envelope: Envelope<T> = parse(body)?;
     let told = envelope.told.ok_or("the answer has no `metadata`");
     // Behind the last page there may be no list at all.
-    let is_end = envelope.null && asked.at.page > 1 && told.as_ref().is_ok_and(|told| told.next_cursor.is_none());
+    let is_end = envelope.null && query.at.page > 1 && told.as_ref().is_ok_and(|told| told.next_cursor.is_none());
     let items = envelope.items.or(is_end.then(Vec::new)).ok_or("the answer has no list of `items`")?;
-    let Told { next_cursor, pages, items: items_told, more } = told?;
+    let Told { next_cursor, pages, items: reported_total, more } = told?;
     let count = items.len() as u64;
-    let (last, by_cursor) = (next_cursor.is_none(), asked.limit > 0);
-    let full = last && by_cursor && count == asked.limit && !is_bounded(asked.params, count);
-    let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, asked) };
-    let page = Page { items: count, next_cursor, pages_told: pages, items_told, full, promising, ..Page::default() };
-    let early = last && (count < asked.early || (count == 0 && asked.cursor.is_some()));
-    if (!asked.again && (full || promising || early)) || (asked.first_shown && full) {
+    let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
+    let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
+    let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, query) };
+    let page =
+        Page { items: count, next_cursor, reported_pages: pages, reported_total, full, promising, ..Page::default() };
+    let early = last && (count < query.early || (count == 0 && query.cursor.is_some()));
+    if (!query.again && (full || promising || early)) || (query.first_shown && full) {
         return Ok(Page { doubtful: true, ..page });
     }
-    Ok(take(items, page, body, asked, into, stray, rows))
+    Ok(take(items, page, body, query, into, stray, rows))
 }
 
 /// True when the question names no more things than came, so that a full page needs no other behind it.
@@ -223,38 +224,38 @@ fn is_bounded(params: &[(String, String)], count: u64) -> bool {
 }
 
 /// True when there are pages behind this numbered one.
-fn told_behind(pages: Option<u64>, asked: &Asked<'_>) -> bool {
-    pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > asked.at.page)
+fn told_behind(pages: Option<u64>, query: &Query<'_>) -> bool {
+    pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > query.at.page)
 }
 
 /// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
 pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     body: &'a str,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     stray: Stray<T>,
     rows: Rows<T>,
 ) -> Result<Page, String> {
     let item = parse(body)?;
     let page = Page { items: 1, ..Page::default() };
-    Ok(take(vec![Slot::Value(item)], page, body, asked, into, stray, rows))
+    Ok(take(vec![Slot::Value(item)], page, body, query, into, stray, rows))
 }
 
 fn take<'a, T: Accept<'a> + Item>(
     items: Vec<Slot<T>>,
     mut page: Page,
     body: &'a str,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     stray: Stray<T>,
     rows: Rows<T>,
 ) -> Page {
-    let strays = items.iter().filter_map(valued).any(|item| stray(item, asked).is_some());
-    if strays && !asked.again {
+    let strays = items.iter().filter_map(valued).any(|item| stray(item, query).is_some());
+    if strays && !query.again {
         return Page { doubtful: true, items: 0, ..page };
     }
     let unshown =
-        if asked.compared || strays { Vec::new() } else { unshown(&items, page.next_cursor.is_some(), asked) };
+        if query.compared || strays { Vec::new() } else { unshown(&items, page.next_cursor.is_some(), query) };
     if !unshown.is_empty() {
         let id = |item: &Slot<T>| if let Some(Key::Id(id)) = valued(item)?.key() { Some(id) } else { None };
         return Page { unshown, ids: items.iter().filter_map(id).collect(), ..page };
@@ -265,12 +266,12 @@ fn take<'a, T: Accept<'a> + Item>(
         let (first, differs) = twins.remove(&position).unwrap_or((position, None));
         if shown[first] {
             page.twins += 1;
-            keep(position, differs, body, asked, into);
+            keep(position, differs, body, query, into);
             continue;
         }
         let taken = match item {
-            Slot::Value(item) => match stray(&item, asked) {
-                None => rows(item, asked, into, &mut sieve),
+            Slot::Value(item) => match stray(&item, query) {
+                None => rows(item, query, into, &mut sieve),
                 Some(reason) => {
                     foreign += 1;
                     page.foreign.get_or_insert_with(|| reason.text.to_string());
@@ -285,11 +286,11 @@ fn take<'a, T: Accept<'a> + Item>(
             Ok(taken) => {
                 page.note(taken);
                 shown[first] = true;
-                keep(position, within.reason, body, asked, into);
+                keep(position, within.reason, body, query, into);
             }
             Err(reason) => {
                 *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
-                let text = keep(position, Some(reason), body, asked, into);
+                let text = keep(position, Some(reason), body, query, into);
                 page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
             }
         }
@@ -300,11 +301,11 @@ fn take<'a, T: Accept<'a> + Item>(
 }
 
 /// Keeps the text of an item, where there is a reason to, and returns it.
-fn keep(position: usize, reason: Option<Reason>, body: &str, asked: &Asked<'_>, into: &mut Tables) -> Option<String> {
+fn keep(position: usize, reason: Option<Reason>, body: &str, query: &Query<'_>, into: &mut Tables) -> Option<String> {
     let reason = reason?;
     let text = item_text(body, position);
     let (position, item) = (position as i64, text.as_deref());
-    into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &asked.at });
+    into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &query.at });
     text
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
 
-use super::endpoint::Asked;
+use super::endpoint::Query;
 use super::envelope::{Taken, is_mature};
 use super::extra::Extra;
 use super::image_meta::Meta;
@@ -155,9 +155,9 @@ impl Item for Image<'_> {
     /// An image names the versions that were detected in it; it is listed under the one it was posted for as well.
     const SILENT: &'static [&'static str] = &["modelVersionId", "modelId", "userId"];
 
-    fn shows(&self, filter: &str, asked: &Asked<'_>) -> bool {
+    fn shows(&self, filter: &str, query: &Query<'_>) -> bool {
         // With a version the server does not look at the model.
-        let version = asked.number("modelVersionId").filter(|_| filter != "userId");
+        let version = query.number("modelVersionId").filter(|_| filter != "userId");
         version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
     }
 }
@@ -168,11 +168,11 @@ impl Item for Image<'_> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(
     image: Image<'_>,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     sieve: &mut Sieve,
 ) -> Result<Taken, Reason> {
-    let at = &asked.at;
+    let at = &query.at;
     let id = image.id.ok_or_else(|| Reason::keyless("the image", "id"))?;
     let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = image;
     let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
@@ -194,7 +194,7 @@ pub(super) fn push_rows(
     if let Some(meta) = meta {
         meta.push(id, at, into);
     }
-    if let Some(model_version_id) = asked.number("modelVersionId") {
+    if let Some(model_version_id) = query.number("modelVersionId") {
         into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
     }
     into.images.push(images::Row {
@@ -223,7 +223,7 @@ pub(super) fn push_rows(
         extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(image.nsfw_level), ..Taken::default() })
+    Ok(Taken { id: Some(id), above_pg13: is_mature(image.nsfw_level), ..Taken::default() })
 }
 
 fn add_left(key: &str, left: &[String], extra: &mut Extra) {
@@ -234,17 +234,17 @@ fn add_left(key: &str, left: &[String], extra: &mut Extra) {
 
 /// Why it is not among what was asked for, where the image tells. The server has answered filters with its whole feed
 /// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
-pub(super) fn stray(image: &Image<'_>, asked: &Asked<'_>) -> Option<Reason> {
+pub(super) fn stray(image: &Image<'_>, query: &Query<'_>) -> Option<Reason> {
     let id = image.id?;
-    if let Some(wanted) = asked.number("imageId").filter(|wanted| *wanted != id) {
+    if let Some(wanted) = query.number("imageId").filter(|wanted| *wanted != id) {
         return Some(Reason::foreign(&format!("it is image {id}, not {wanted}")));
     }
-    if let (Some(wanted), Some(post)) = (asked.number("postId"), image.post_id)
+    if let (Some(wanted), Some(post)) = (query.number("postId"), image.post_id)
         && post != wanted
     {
         return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
     }
-    let (wanted, user) = (asked.param("username")?, text(&image.username)?);
+    let (wanted, user) = (query.param("username")?, text(&image.username)?);
     (is_told(user) && !same_user(wanted, user))
         .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
 }

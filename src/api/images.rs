@@ -2,10 +2,10 @@
 //!
 //! Only cursors page it. Those of the search index are offsets, those of the feed service (`feed:…`) name a row by its sort
 //! value and id: neither needs a repair.
-//! Asked for images by id, or for a model without a version, the server takes an older path whose cursor is an image id.
+//! Query for images by id, or for a model without a version, the server takes an older path whose cursor is an image id.
 //! Short and empty pages with a cursor are normal on every path.
 
-use super::endpoint::{Asked, Endpoint, Next, Paging, value_of};
+use super::endpoint::{Endpoint, NextCursor, Paging, Query, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::image;
 use super::images_params::{LIMIT_MAX, PARAMS};
@@ -26,22 +26,22 @@ pub static IMAGES: Endpoint = Endpoint {
     read,
 };
 
-fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    let page = repaired(body, |text| take_list(text, asked, into, image::stray, image::push_rows))?;
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    let page = repaired(body, |text| take_list(text, query, into, image::stray, image::push_rows))?;
     // The older path gives up after 20 s with a page that looks like the last; the feed ends so when its index is away.
-    let suspect = asked.cursor.is_some() || older_path(asked.params);
+    let suspect = query.cursor.is_some() || older_path(query.params);
     let doubtful = page.doubtful || (page.items == 0 && page.next_cursor.is_none() && suspect);
     Ok(Page { doubtful, ..page })
 }
 
 /// On the older path every sort but `Oldest` runs from the newest id down, and a page begins strictly below its cursor,
 /// although that names the first row not yet shown: asked as it is, one image a page is lost.
-fn next(params: &[(String, String)], next_cursor: &str) -> Next {
+fn next(params: &[(String, String)], next_cursor: &str) -> NextCursor {
     let descending = value_of(params, "sort") != Some("Oldest");
     let above = next_cursor.parse::<i64>().ok().and_then(|id| id.checked_add(1));
     match above.filter(|_| descending && older_path(params)) {
-        Some(above) => Next::Cursor(above.to_string()),
-        None => Next::Cursor(next_cursor.to_owned()),
+        Some(above) => NextCursor::Cursor(above.to_string()),
+        None => NextCursor::Cursor(next_cursor.to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::endpoint::Asked;
+use super::endpoint::Query;
 use super::rejection::Reason;
 use super::twins::{self, Keyed, Twin};
 use super::value::Slot;
@@ -14,7 +14,7 @@ pub(super) trait Item: Keyed {
     const SILENT: &'static [&'static str] = &[];
 
     /// True when it shows that this filter of the question is in force.
-    fn shows(&self, _filter: &str, _asked: &Asked<'_>) -> bool {
+    fn shows(&self, _filter: &str, _asked: &Query<'_>) -> bool {
         true
     }
 }
@@ -36,14 +36,14 @@ pub(super) fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Opt
 
 /// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
 /// which is longer than a page.
-pub(super) fn unshown<T: Item>(items: &[Slot<T>], goes_on: bool, asked: &Asked<'_>) -> Vec<&'static str> {
-    let (limit, count) = (asked.limit as usize, items.len());
+pub(super) fn unshown<T: Item>(items: &[Slot<T>], goes_on: bool, query: &Query<'_>) -> Vec<&'static str> {
+    let (limit, count) = (query.limit as usize, items.len());
     if limit == 0 || 2 * count < limit || (count < limit && !goes_on) {
         return Vec::new();
     }
     let silent = |filter: &&str| {
-        let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, asked)).count();
+        let shown = items.iter().filter_map(valued).filter(|item| item.shows(filter, query)).count();
         2 * shown < items.len()
     };
-    T::SILENT.iter().copied().filter(|filter| asked.param(filter).is_some()).filter(silent).collect()
+    T::SILENT.iter().copied().filter(|filter| query.param(filter).is_some()).filter(silent).collect()
 }

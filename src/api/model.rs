@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
-use super::endpoint::Asked;
+use super::endpoint::Query;
 use super::envelope::{Lack, Taken, is_mature};
 use super::item::Item;
 use super::object::object;
@@ -165,13 +165,13 @@ impl Keyed for Cow<'_, str> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(
     model: Model<'_>,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     sieve: &mut Sieve,
 ) -> Result<Taken, Reason> {
-    let at = &asked.at;
+    let at = &query.at;
     let id = check(&model)?;
-    let lack = lack(&model, asked);
+    let lack = lack(&model, query);
     let Model { creator, stats, tags, versions, mut extra, .. } = model;
     let creator = creator.unwrap_or_default();
     let stats = stats.unwrap_or_default();
@@ -223,7 +223,7 @@ pub(super) fn push_rows(
         extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
         at,
     });
-    Ok(Taken { id: Some(id), mature: is_mature(model.nsfw_levels), lack, ..Taken::default() })
+    Ok(Taken { id: Some(id), above_pg13: is_mature(model.nsfw_levels), lack, ..Taken::default() })
 }
 
 /// Parameters with which the list shows versions that are not public too.
@@ -232,14 +232,14 @@ const SHOW_ALL_VERSIONS: &[&str] = &["ids", "username", "user"];
 const NARROW_VERSIONS: &[&str] = &["baseModels", "modelVersionIds", "supportsGeneration"];
 
 /// Which versions it lacks: it names the base models of all of them, also of those that are not shown.
-fn lack(model: &Model<'_>, asked: &Asked<'_>) -> Lack {
+fn lack(model: &Model<'_>, query: &Query<'_>) -> Lack {
     let versions = model.versions.as_ref().map(|versions| versions.items.as_slice()).unwrap_or_default();
     let named = model.base_models.iter().flat_map(|names| &names.0);
     let shown = |base: &Cow<'_, str>| versions.iter().any(|version| text(&version.base_model) == Some(base));
-    let given = |names: &[&str]| names.iter().any(|name| asked.param(name).is_some());
+    let given = |names: &[&str]| names.iter().any(|name| query.param(name).is_some());
     if !versions.is_empty() && (given(NARROW_VERSIONS) || named.into_iter().all(shown)) {
         Lack::Nothing
-    } else if asked.key.is_some() || (!versions.is_empty() && given(SHOW_ALL_VERSIONS)) {
+    } else if query.key.is_some() || (!versions.is_empty() && given(SHOW_ALL_VERSIONS)) {
         Lack::ForGood
     } else if versions.is_empty() {
         Lack::All
@@ -260,19 +260,19 @@ fn check(model: &Model<'_>) -> Result<i64, Reason> {
 }
 
 /// Why it is not among what was asked for. The server answers a filter it does not understand with the whole catalog.
-pub(super) fn stray(model: &Model<'_>, asked: &Asked<'_>) -> Option<Reason> {
+pub(super) fn stray(model: &Model<'_>, query: &Query<'_>) -> Option<Reason> {
     let id = model.id?;
-    if let Some(key) = asked.key.filter(|key| key.parse() != Ok(id)) {
+    if let Some(key) = query.key.filter(|key| key.parse() != Ok(id)) {
         return Some(Reason::foreign(&format!("it is model {id}, not {key}")));
     }
-    if let Some(tag) = asked.param("tagname").or(asked.param("tag"))
+    if let Some(tag) = query.param("tagname").or(query.param("tag"))
         && let Some(tags) = &model.tags
         && !tags.names.iter().any(|name| name.eq_ignore_ascii_case(tag))
     {
         return Some(Reason::foreign(&format!("it does not carry the tag `{tag}`")));
     }
     let kind = text(&model.kind)?;
-    let types = asked.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str());
+    let types = query.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str());
     let types: Vec<&str> = types.collect();
     let strays = !types.is_empty() && !types.contains(&kind);
     strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))

@@ -3,7 +3,7 @@
 //! Shows models of every level, archived and minor-flagged ones, and versions that are not public: more than the list. A
 //! model that cannot be seen, whatever the reason, is a 404.
 
-use super::endpoint::{Asked, Endpoint, Paging};
+use super::endpoint::{Endpoint, Paging, Query};
 use super::envelope::{Page, Unreadable, repaired, take_one};
 use super::model;
 use crate::table::{Tables, models};
@@ -22,6 +22,6 @@ pub static MODEL: Endpoint = Endpoint {
     read,
 };
 
-fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, asked, into, model::stray, model::push_rows))
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_one(text, query, into, model::stray, model::push_rows))
 }

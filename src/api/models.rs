@@ -5,7 +5,7 @@
 //! sorts are exact.
 
 use super::cursor::{cursor_instant, date_cursor, repaired_date_cursor};
-use super::endpoint::{Asked, Endpoint, Next, Paging, Windows, value_of};
+use super::endpoint::{Endpoint, NextCursor, Paging, Query, Windows, value_of};
 use super::envelope::{Page, Unreadable, repaired, take_list};
 use super::model;
 use super::models_params::{LIMIT_MAX, PARAMS};
@@ -33,23 +33,23 @@ const WINDOWS: Windows = Windows {
     at: cursor_instant,
 };
 
-fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, asked, into, model::stray, model::push_rows))
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_list(text, query, into, model::stray, model::push_rows))
 }
 
-fn next(params: &[(String, String)], next_cursor: &str) -> Next {
+fn next(params: &[(String, String)], next_cursor: &str) -> NextCursor {
     let id_step = match value_of(params, "sort") {
         // A search pages by offset, whatever its sort.
-        _ if value_of(params, "query").is_some() => return Next::Cursor(next_cursor.to_owned()),
+        _ if value_of(params, "query").is_some() => return NextCursor::Cursor(next_cursor.to_owned()),
         Some("Oldest") => 0,
         Some("Newest") => 1,
-        _ => return Next::Cursor(next_cursor.to_owned()),
+        _ => return NextCursor::Cursor(next_cursor.to_owned()),
     };
     if next_cursor.starts_with('|') {
-        return Next::Unlistable("the remaining models have no date, and the server takes no cursor among them");
+        return NextCursor::Unlistable("the remaining models have no date, and the server takes no cursor among them");
     }
     let repaired = repaired_date_cursor(next_cursor, id_step);
-    Next::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
+    NextCursor::Cursor(repaired.unwrap_or_else(|| next_cursor.to_owned()))
 }
 
 fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
@@ -81,8 +81,8 @@ mod tests {
             (vec![("sort", "Newest")], "an unknown form", "an unknown form"),
         ];
         for (pairs, sent, expected) in cases {
-            assert_eq!(next(&params(&pairs), sent), Next::Cursor(expected.to_owned()), "{pairs:?}");
+            assert_eq!(next(&params(&pairs), sent), NextCursor::Cursor(expected.to_owned()), "{pairs:?}");
         }
-        assert!(matches!(next(&params(&[("sort", "Oldest")]), "|7"), Next::Unlistable(_)));
+        assert!(matches!(next(&params(&[("sort", "Oldest")]), "|7"), NextCursor::Unlistable(_)));
     }
 }

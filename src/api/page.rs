@@ -21,17 +21,17 @@ pub struct Page {
     /// The cursor of the next page as the server wrote it; `None` when it named none.
     pub next_cursor: Option<String>,
     /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
-    pub pages_told: Option<u64>,
+    pub reported_pages: Option<u64>,
     /// How many items there are on all pages, where the endpoint tells it truly.
-    pub items_told: Option<u64>,
+    pub reported_total: Option<u64>,
     /// Items that show nothing of PG or PG13, or do not tell.
-    pub mature: u64,
+    pub above_pg13: u64,
     /// Models that came without any version, which a look-up may still have.
-    pub hollow: Vec<i64>,
+    pub without_versions: Vec<i64>,
     /// Models that name a base model which none of their versions has: asked for by `ids`, the list shows more of them.
-    pub short: Vec<i64>,
+    pub missing_versions: Vec<i64>,
     /// Models that lack versions in either way although nothing shows more of them.
-    pub lacking: u64,
+    pub withheld_versions: u64,
     /// True when it looks like a false end: to be asked for once more before it is believed.
     pub doubtful: bool,
     /// True when it has as many items as were asked for, and yet names no next page.
@@ -49,28 +49,28 @@ pub struct Page {
 }
 
 impl Page {
-    pub(crate) fn note(&mut self, taken: Taken) {
+    pub(super) fn note(&mut self, taken: Taken) {
         self.ids.extend(taken.id);
         self.keys.extend(taken.id.or(taken.name));
-        self.mature += u64::from(taken.mature);
+        self.above_pg13 += u64::from(taken.above_pg13);
         match taken.lack {
             Lack::Nothing => {}
-            Lack::All => self.hollow.extend(taken.id),
-            Lack::Some => self.short.extend(taken.id),
-            Lack::ForGood => self.lacking += 1,
+            Lack::All => self.without_versions.extend(taken.id),
+            Lack::Some => self.missing_versions.extend(taken.id),
+            Lack::ForGood => self.withheld_versions += 1,
         }
     }
 }
 
 /// An item that became rows, as its page counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Taken {
+pub(in crate::api) struct Taken {
     /// Its id, where it has one.
     pub(super) id: Option<i64>,
     /// A hash of its name, where that is what it is known by.
     pub(super) name: Option<i64>,
     /// True when it shows nothing of PG or PG13, or does not tell.
-    pub(super) mature: bool,
+    pub(super) above_pg13: bool,
     /// Which versions it lacks, if it is a model.
     pub(super) lack: Lack,
 }

@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Asked, Endpoint};
+use super::endpoint::{Endpoint, Query};
 use super::envelope::{Page, Unreadable};
 use super::rejection::Rejection;
 use crate::table::{Provenance, Tables};
@@ -58,7 +58,7 @@ pub(super) fn read_after(
     cursor: Option<&str>,
 ) -> Result<Taken, Unreadable> {
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
-    let asked = Asked {
+    let query = Query {
         at,
         params: &params(query),
         cursor,
@@ -70,7 +70,7 @@ pub(super) fn read_after(
         compared: true,
     };
     let mut tables = Tables::default();
-    let page = (endpoint.read)(body, &asked, &mut tables);
+    let page = (endpoint.read)(body, &query, &mut tables);
     if page.is_err() {
         assert_eq!(tables.rows(), 0, "an unreadable page left rows");
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::endpoint::Asked;
+use super::endpoint::Query;
 use super::envelope::Taken;
 use super::extra::Extra;
 use super::item::Item;
@@ -216,13 +216,13 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
 /// The reason why no table can take it; then nothing was appended.
 pub(super) fn push_rows(
     version: Version<'_>,
-    asked: &Asked<'_>,
+    query: &Query<'_>,
     into: &mut Tables,
     sieve: &mut Sieve,
 ) -> Result<Taken, Reason> {
     let id = check(&version)?;
     let model_id = version.model_id.ok_or_else(|| Reason::keyless("the version", "modelId"))?;
-    push(version, model_id, None, &asked.at, into, sieve);
+    push(version, model_id, None, &query.at, into, sieve);
     Ok(Taken { id: Some(id), ..Taken::default() })
 }
 

@@ -3,7 +3,7 @@
 //! Of several versions with the same file the server shows the oldest one published. Which hash was looked up is not
 //! checked against the files shown: those that are not public have hashes too.
 
-use super::endpoint::{Asked, Endpoint, Paging};
+use super::endpoint::{Endpoint, Paging, Query};
 use super::envelope::{Page, Unreadable, never_stray, repaired, take_one};
 use super::version;
 use super::version_by_id::CATALOG_ROWS;
@@ -22,6 +22,6 @@ pub static VERSION_BY_HASH: Endpoint = Endpoint {
     read,
 };
 
-fn read(body: &str, asked: &Asked<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, asked, into, never_stray, version::push_rows))
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_one(text, query, into, never_stray, version::push_rows))
 }

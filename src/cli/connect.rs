@@ -11,7 +11,7 @@ use super::exit::{Exit, usage};
 use super::logging::{Watching, listener};
 use crate::api::pseudonym::Pseudonyms;
 use crate::definition::{self, Crawl, Server};
-use crate::engine::events::Monitor;
+use crate::engine::events::Listener;
 use crate::fetch::{Fetcher, Secret, Settings};
 use crate::lookup::Desk;
 use crate::sandbox::{Config, Sandbox};
@@ -43,7 +43,7 @@ pub(super) struct Asking {
 pub(super) struct Means {
     pub(super) service: Service,
     pub(super) key: Option<Secret>,
-    pub(super) monitor: Arc<dyn Monitor>,
+    pub(super) listener: Arc<dyn Listener>,
     pub(super) stop: Stop,
     rate: f64,
 }
@@ -59,7 +59,7 @@ impl Asking {
         Ok(Means {
             service: Service::of(&self.server()?, &definition::Sandbox::default())?,
             key: key(self.key_file.as_deref())?,
-            monitor: listener(&self.watching, BTreeMap::new()),
+            listener: listener(&self.watching, BTreeMap::new()),
             stop: Stop::new(None),
             rate: self.rate,
         })
@@ -75,7 +75,7 @@ impl Means {
     /// Where things are looked up; `sha256` when every hash is one.
     pub(super) fn desk<'a>(&'a self, fetcher: &'a Fetcher, sha256: bool) -> Desk<'a> {
         let in_flight = self.settings().in_flight as usize;
-        Desk { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, monitor: &*self.monitor }
+        Desk { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, listener: &*self.listener }
     }
 
     fn settings(&self) -> Settings {

@@ -106,8 +106,8 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option
         metrics: arguments.metrics_file.clone(),
         stop: stop.clone(),
     };
-    let monitor = listener(&arguments.watching, expected(crawl));
-    match heeding(&stop, arguments.deadline, engine::crawl(crawl, options, monitor)) {
+    let listener = listener(&arguments.watching, expected(crawl));
+    match heeding(&stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
     }

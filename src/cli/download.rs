@@ -15,7 +15,7 @@ use super::signals::heeding;
 use super::{complain, print};
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
-use crate::dataset::primary::primary_files;
+use crate::download::expected::primary_files;
 use crate::download::folder::{Expected, Vault};
 use crate::download::status::Fate;
 use crate::download::{Downloads, Outcome};

@@ -221,7 +221,7 @@ impl Errand<'_> {
                 metrics: None,
                 stop: self.means.stop.clone(),
             };
-            heeding(&self.means.stop, None, engine::crawl(crawl, options, self.means.monitor.clone()))
+            heeding(&self.means.stop, None, engine::crawl(crawl, options, self.means.listener.clone()))
         };
         let result = match run(false)? {
             Err(Error::Refused(Refusal::Changed { .. })) => run(true)?,

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::Progress;
-use crate::engine::events::{Event, Monitor};
+use crate::engine::events::{Event, Listener};
 
 /// When to show progress bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,7 +50,7 @@ pub(super) struct Watching {
 
 /// Sets up logging and progress, and returns the listener of the run. Quiet unless something is wrong; `verbose` adds
 /// what happens (1) and each request (2). `expected` is how many pages each walk may have, where that is known.
-pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Monitor> {
+pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Listener> {
     let (format, verbose) = (watching.log_format, watching.verbose);
     let level = match verbose {
         0 => LevelFilter::WARN,
@@ -73,8 +73,8 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
         LogFormat::Text => log.with_ansi(on_terminal()).with_timer(Clock).finish().with(ours).try_init(),
         LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
     };
-    let mut listeners: Vec<Arc<dyn Monitor>> = vec![Arc::new(Log)];
-    listeners.extend(progress.map(|progress| Arc::new(progress) as Arc<dyn Monitor>));
+    let mut listeners: Vec<Arc<dyn Listener>> = vec![Arc::new(Log)];
+    listeners.extend(progress.map(|progress| Arc::new(progress) as Arc<dyn Listener>));
     Arc::new(listeners)
 }
 
@@ -106,7 +106,7 @@ impl FormatTime for Clock {
 /// Writes events as log lines.
 struct Log;
 
-impl Monitor for Log {
+impl Listener for Log {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),

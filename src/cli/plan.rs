@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::{crawl_file, print};
 use crate::api::{NEWEST_MODEL, values_in_catalog};
-use crate::definition::{Crawl, Each, Server, Source, Strands, Walk};
+use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,10 +53,10 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
     if !params.is_empty() {
         asks.push_str(&format!("?{}", params.join("&")));
     }
-    match &walk.strands {
-        Strands::One => {}
-        Strands::Windows { count, .. } => asks.push_str(&format!(" in {count} time windows")),
-        Strands::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
+    match &walk.partitioning {
+        Partitioning::One => {}
+        Partitioning::Windows { count, .. } => asks.push_str(&format!(" in {count} time windows")),
+        Partitioning::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
     }
     if walk.later.incremental.is_some() {
         asks.push_str("; later passes what is new");
@@ -91,9 +91,9 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         _ => walk.endpoint.catalog_rows,
     };
     let pages = |rows: u64| rows.div_ceil(u64::from(walk.limit.max(1))).max(1);
-    match &walk.strands {
-        Strands::One | Strands::Windows { .. } => Some(pages(catalog)),
-        Strands::Each(each) => {
+    match &walk.partitioning {
+        Partitioning::One | Partitioning::Windows { .. } => Some(pages(catalog)),
+        Partitioning::Each(each) => {
             let values = match &each.source {
                 Source::Column { table, column } => values_in_catalog(table, column)?,
                 Source::Changed { .. } => return None,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::format::{count, several, span};
-use crate::engine::events::{Event, Monitor};
+use crate::engine::events::{Event, Listener};
 
 /// The longest name of a walk that is shown whole.
 const NAME_CHARS: usize = 20;
@@ -135,7 +135,7 @@ impl Progress {
     }
 }
 
-impl Monitor for Progress {
+impl Listener for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Started { .. } => self.run(|run| run.bar = line(&self.screen, "run")),

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::format::{count, grid, several, size, span};
 use super::{complain, print};
 use crate::dataset;
-use crate::dataset::commit::{Record, Strand, Walk};
+use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
@@ -156,15 +156,15 @@ fn full_pass(manifest: &Manifest, last: &Record) -> String {
     text
 }
 
-fn standing(walk: &Walk) -> String {
+fn standing(walk: &WalkState) -> String {
     if let Some(end) = &walk.end {
         return end.why.as_str().to_owned();
     }
-    // Strands with a slash look once more at what the walk's own left open.
-    let own = walk.strands.keys().filter(|key| !key.contains('/')).count();
-    match (walk.strands.get(""), &walk.through, own) {
-        (Some(Strand { cursor: Some(cursor), .. }), ..) => format!("at {}", place(cursor)),
-        (Some(strand), ..) if strand.pages > 0 => format!("at page {}", strand.pages),
+    // Partitioning with a slash look once more at what the walk's own left open.
+    let own = walk.partitions.keys().filter(|key| !key.contains('/')).count();
+    match (walk.partitions.get(""), &walk.done_through, own) {
+        (Some(PartitionState { cursor: Some(cursor), .. }), ..) => format!("at {}", place(cursor)),
+        (Some(partition), ..) if partition.pages > 0 => format!("at page {}", partition.pages),
         (None, Some(through), _) => format!("through {through}"),
         (None, None, open) if open > 0 => format!("in {}", several(open as u64, "window")),
         _ if walk.pages > 0 => String::from("looking once more"),

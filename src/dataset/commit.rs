@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::checksummed_json::{seal, unseal};
 use super::layout::{PartName, RunId};
 use super::manifest::Manifest;
-pub use super::walk_state::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
+pub use super::walk_state::{
+    BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why,
+};
 use crate::storage::Entry;
 
 /// The form of record this program writes, and the only one it reads.
@@ -41,7 +43,7 @@ pub struct Record {
     /// The pass it belongs to, counted from 1.
     pub pass: u64,
     /// Where every walk of the pass stands, by name.
-    pub walks: BTreeMap<String, Walk>,
+    pub walks: BTreeMap<String, WalkState>,
     /// The parts it added.
     pub parts: Vec<Part>,
     /// The parts it removed: a snapshot holds their rows, or parts that this commit added.

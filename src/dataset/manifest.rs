@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::commit::{Part, PrunedPart, Record, Walk, fingerprint};
+use super::commit::{Part, PrunedPart, Record, WalkState, fingerprint};
 
 /// At least so many records lie between two full ones.
 pub const FULL_EVERY: u64 = 100;
 /// Parts and cursors a full record may restate for each record since the last full one: bounds what restating costs a commit.
 const RESTATED_PER_RECORD: u64 = 32;
 
-/// Fingerprints of the cursors met in a pass, by walk and strand.
-pub type Met = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+/// Fingerprints of the cursors met in a pass, by walk and partition.
+pub type SeenCursors = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// All records of a dataset in one.
 ///
@@ -39,8 +39,8 @@ pub struct Manifest {
     /// The last commit that put parts in the place of others; 0 when none did.
     #[serde(default)]
     pub replaced: u64,
-    /// Cursors met in the last pass by the strands that are not over.
-    pub met: Met,
+    /// Cursors met in the last pass by the partitions that are not over.
+    pub seen_cursors: SeenCursors,
 }
 
 /// How a pass went.
@@ -52,15 +52,15 @@ pub struct PassSummary {
     /// When the record was made in which all its walks were over; `None` while one is not, and for ever when it was given up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<jiff::Timestamp>,
-    /// Where its walks stood in its last record, by name; of strands that are not over only what tells their pages, of unknown
+    /// Where its walks stood in its last record, by name; of partitions that are not over only what tells their pages, of unknown
     /// keys nothing.
-    pub walks: BTreeMap<String, Walk>,
+    pub walks: BTreeMap<String, WalkState>,
 }
 
 impl PassSummary {
     /// Whether all its walks are over and no row is missing, as far as anybody can tell.
     pub fn is_complete(&self) -> bool {
-        self.ended_at.is_some() && !self.walks.values().any(Walk::is_doubtful)
+        self.ended_at.is_some() && !self.walks.values().any(WalkState::is_doubtful)
     }
 }
 
@@ -81,7 +81,7 @@ impl Manifest {
             self.parts.entry(record.commit).or_default().extend(record.parts.iter().cloned());
         }
         self.add_pass(&record);
-        self.add_met(&record);
+        self.add_seen_cursors(&record);
         self.last.insert(record)
     }
 
@@ -99,28 +99,28 @@ impl Manifest {
         self.definitions.entry(definition.clone()).or_insert_with(|| record.definition.clone());
         let mut walks = record.walks.clone();
         walks.values_mut().for_each(|walk| walk.unknown.clear());
-        for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
-            (strand.met, strand.tail, strand.novelty) = Default::default();
+        for partition in walks.values_mut().flat_map(|walk| walk.partitions.values_mut()) {
+            (partition.new_cursors, partition.tail, partition.novelty) = Default::default();
         }
         let ended_before = self.passes.get(&record.pass).and_then(|pass| pass.ended_at);
         let ended_at = ended_before.or_else(|| record.is_pass_over().then_some(record.at));
         self.passes.insert(record.pass, PassSummary { definition, ended_at, walks });
     }
 
-    fn add_met(&mut self, record: &Record) {
-        // Strands that are over meet no more cursors, nor do those of a pass that is left behind.
+    fn add_seen_cursors(&mut self, record: &Record) {
+        // Partitioning that are over meet no more cursors, nor do those of a pass that is left behind.
         if self.last_pass() != record.pass {
-            self.met.clear();
+            self.seen_cursors.clear();
         }
-        self.met.retain(|walk, strands| {
-            let open = record.walks.get(walk).map(|walk| &walk.strands);
-            strands.retain(|key, _| open.is_some_and(|open| open.contains_key(key)));
-            !strands.is_empty()
+        self.seen_cursors.retain(|walk, partitions| {
+            let open = record.walks.get(walk).map(|walk| &walk.partitions);
+            partitions.retain(|key, _| open.is_some_and(|open| open.contains_key(key)));
+            !partitions.is_empty()
         });
         for (name, walk) in &record.walks {
-            for (key, strand) in walk.strands.iter().filter(|(_, strand)| !strand.met.is_empty()) {
-                let met = self.met.entry(name.clone()).or_default().entry(key.clone()).or_default();
-                met.extend(strand.met.iter().cloned());
+            for (key, partition) in walk.partitions.iter().filter(|(_, partition)| !partition.new_cursors.is_empty()) {
+                let met = self.seen_cursors.entry(name.clone()).or_default().entry(key.clone()).or_default();
+                met.extend(partition.new_cursors.iter().cloned());
             }
         }
     }
@@ -154,7 +154,7 @@ impl Manifest {
     /// Whether the next record should be a full one: the records since the last one are many, and enough to share its cost.
     pub fn is_full_due(&self, full_every: u64) -> bool {
         let since = self.last_commit() + 1 - self.full;
-        let cursors = self.met.values().flat_map(BTreeMap::values).map(BTreeSet::len);
+        let cursors = self.seen_cursors.values().flat_map(BTreeMap::values).map(BTreeSet::len);
         let restated: usize = self.parts.values().map(Vec::len).chain(cursors).sum();
         since >= full_every.max(restated as u64 / RESTATED_PER_RECORD)
     }

@@ -12,10 +12,10 @@ use super::scan::each_batch;
 use crate::storage::Storage;
 use crate::table::{Table, pages};
 
-/// The strand of a thing that was asked for singly because its list did not show it, before its name.
+/// The partition of a thing that was asked for singly because its list did not show it, before its name.
 pub const GONE: &str = "gone/";
-/// The strand of a thing that was asked for singly although its list did show it, before its name.
-pub const CONTROL: &str = "again/control/";
+/// The partition of a thing that was asked for singly although its list did show it, before its name.
+pub const CONTROL: &str = "recheck/control/";
 
 /// Things looked at together: bounds the memory by some 30 MB.
 const SLICE: usize = 250_000;
@@ -26,7 +26,7 @@ const CONTROLS: usize = 3;
 
 /// The question of a walk, and what became of it before.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct MissingQuery<'a> {
     /// What the list is of; the first column of its key is a thing's name.
     pub table: &'static Table,
     /// The walk.
@@ -45,7 +45,7 @@ pub struct Asked<'a> {
 
 /// What nobody met in this pass.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Unmet {
+pub struct Missing {
     /// Things that the list was to show.
     pub expected: u64,
     /// Those of them that are missing.
@@ -134,21 +134,21 @@ impl Name {
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Result<Unmet, Error> {
-    let mut unmet = Unmet::default();
-    let singles = singles(layout, storage, asked, &mut unmet)?;
+pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<Missing, Error> {
+    let mut missing = Missing::default();
+    let singles = singles(layout, storage, asked, &mut missing)?;
     let (mut names, mut outside, mut met) = (Drawn::new(asked.names), Drawn::new(asked.names), Drawn::new(CONTROLS));
     let mut lately = vec![0; asked.doubtful.len()];
     let slices = slices(layout, storage, asked)?;
     for slice in 0..slices {
         let mut all: HashMap<Name, Seen> = HashMap::new();
         each_row(layout, storage, asked.table, &mut |name, pass, walk| {
-            let (own, strand) = walk_and_strand(walk);
+            let (own, partition) = walk_and_partition(walk);
             let counts = pass == asked.pass || (own == asked.walk && asked.earlier.contains(&pass));
             if !counts || (slices > 1 && name.draw(asked.pass) % slices != slice) {
                 return;
             }
-            let (seen, singly) = (all.entry(name).or_default(), strand.starts_with(GONE));
+            let (seen, singly) = (all.entry(name).or_default(), partition.starts_with(GONE));
             if let Some(doubtful) = asked.doubtful.iter().position(|doubtful| *doubtful == pass).filter(|_| !singly) {
                 seen.doubtful |= 1 << (doubtful % 64);
             }
@@ -172,24 +172,24 @@ pub fn unmet(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Resul
                 }
                 continue;
             }
-            unmet.expected += 1;
+            missing.expected += 1;
             if seen.now {
                 continue;
             }
-            unmet.missing += 1;
+            missing.missing += 1;
             lately.iter_mut().enumerate().for_each(|(bit, count)| *count += seen.doubtful >> (bit % 64) & 1);
             match singles.contains(&name.text()) {
-                true => unmet.absent += 1,
+                true => missing.absent += 1,
                 false => names.take(name.draw(asked.pass), name),
             }
         }
     }
-    (unmet.names, unmet.outside, unmet.met) = (names.names(), outside.names(), met.names());
-    unmet.lately = lately.into_iter().min();
-    let unknown = std::mem::take(&mut unmet.unknown);
-    unmet.names.retain(|name| !unknown.contains(name));
-    unmet.outside.retain(|name| !unknown.contains(name));
-    Ok(Unmet { unknown, ..unmet })
+    (missing.names, missing.outside, missing.met) = (names.names(), outside.names(), met.names());
+    missing.lately = lately.into_iter().min();
+    let unknown = std::mem::take(&mut missing.unknown);
+    missing.names.retain(|name| !unknown.contains(name));
+    missing.outside.retain(|name| !unknown.contains(name));
+    Ok(Missing { unknown, ..missing })
 }
 
 /// Those of some things that this pass met.
@@ -238,7 +238,7 @@ pub fn items_behind(
 }
 
 /// True when no believed pass since found a thing gone that was last seen then.
-fn is_expected(asked: &Asked<'_>, name: &Name, last: i64) -> bool {
+fn is_expected(asked: &MissingQuery<'_>, name: &Name, last: i64) -> bool {
     let since = || asked.believed.range(last.saturating_add(1)..).map(|(_, withheld)| withheld);
     since().next().is_none() || since().all(|withheld| withheld.contains(&name.text()))
 }
@@ -247,18 +247,18 @@ fn is_expected(asked: &Asked<'_>, name: &Name, last: i64) -> bool {
 fn singles(
     layout: &Layout,
     storage: &dyn Storage,
-    asked: &Asked<'_>,
-    unmet: &mut Unmet,
+    asked: &MissingQuery<'_>,
+    missing: &mut Missing,
 ) -> Result<HashSet<String>, Error> {
     let mut absent = HashSet::new();
     each_batch(layout, storage, &pages::TABLE, &["pass", "walk", "status"], &mut |batch| {
         let (Some(passes), Some(statuses)) = (numbers(batch, "pass"), numbers(batch, "status")) else { return };
         for (row, name) in texts(batch, "walk").filter(|(row, _)| passes[*row] == asked.pass) {
-            let (walk, strand) = walk_and_strand(name);
-            unmet.controlled |= strand.starts_with(CONTROL) && walk == asked.walk && statuses[row] == 200;
-            match strand.strip_prefix(GONE) {
+            let (walk, partition) = walk_and_partition(name);
+            missing.controlled |= partition.starts_with(CONTROL) && walk == asked.walk && statuses[row] == 200;
+            match partition.strip_prefix(GONE) {
                 Some(name) if statuses[row] == 404 => drop(absent.insert(name.to_owned())),
-                Some(name) if walk == asked.walk => drop(unmet.unknown.insert(name.to_owned())),
+                Some(name) if walk == asked.walk => drop(missing.unknown.insert(name.to_owned())),
                 _ => {}
             }
         }
@@ -267,7 +267,7 @@ fn singles(
 }
 
 /// In how many parts the things are to be looked at.
-fn slices(layout: &Layout, storage: &dyn Storage, asked: &Asked<'_>) -> Result<u64, Error> {
+fn slices(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<u64, Error> {
     let mut sampled = HashSet::new();
     each_row(layout, storage, asked.table, &mut |name, _, _| {
         let draw = name.draw(0);
@@ -301,13 +301,13 @@ fn each_row(
 
 /// The walk whose list rows of this name are from; `None` for what was looked at once more.
 fn list_of(name: &str) -> Option<&str> {
-    let (walk, strand) = walk_and_strand(name);
-    let again = strand.starts_with(GONE) || strand.starts_with("again/");
+    let (walk, partition) = walk_and_partition(name);
+    let again = partition.starts_with(GONE) || partition.starts_with("recheck/");
     (!again).then_some(walk)
 }
 
-/// What a name tells: the walk, and behind a slash the strand.
-fn walk_and_strand(name: &str) -> (&str, &str) {
+/// What a name tells: the walk, and behind a slash the partition.
+fn walk_and_partition(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or((name, ""))
 }
 

@@ -22,7 +22,6 @@ pub mod missing;
 pub mod novelty;
 mod parquet_file;
 pub mod part;
-pub mod primary;
 pub mod read;
 pub mod scan;
 pub mod snapshot;

@@ -1,21 +1,21 @@
-//! Bounds a list without end: counts the pages of a strand that brought nothing new to it in this pass. Pure.
+//! Bounds a list without end: counts the pages of a partition that brought nothing new to it in this pass. Pure.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Pages in a row that may show items and none that the strand did not show before in this pass.
+/// Pages in a row that may show items and none that the partition did not show before in this pass.
 pub const STALE_MAX: u64 = 20;
 /// Empty pages in a row that are walked while the cursor moves on along the list.
 pub const EMPTY_MAX: u64 = 600;
 /// Empty pages in a row that are walked although the cursor does not move on, or cannot be understood.
 pub const UNMOVED_MAX: u64 = 100;
-/// The most ids that are remembered of a strand.
+/// The most ids that are remembered of a partition.
 const SAMPLE_MAX: usize = 512;
 
-/// What a strand showed so far in this pass, as far as its end must be judged by it.
+/// What a partition showed so far in this pass, as far as its end must be judged by it.
 ///
-/// Of a long strand only a sample of its ids is remembered, chosen by their hash: of each id it is known whether it would be
+/// Of a long partition only a sample of its ids is remembered, chosen by their hash: of each id it is known whether it would be
 /// in the sample, so a list that begins again is noticed however long it is, whenever the crawl is killed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

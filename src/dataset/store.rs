@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::commit::{Part, PrunedPart, Record, Recovery, Walk, chain_hash};
+use super::commit::{Part, PrunedPart, Record, Recovery, WalkState, chain_hash};
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, read_part, rows_in_footer, write_part};
@@ -18,7 +18,7 @@ use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
-/// A dataset open for writing: the only writer there is while it lives.
+/// A dataset open for writing: the only info there is while it lives.
 pub struct Store {
     layout: Layout,
     storage: Arc<dyn Storage>,
@@ -39,14 +39,14 @@ pub struct Batch {
     /// The pass they belong to.
     pub pass: u64,
     /// Where every walk of the pass stands with exactly these rows.
-    pub walks: BTreeMap<String, Walk>,
+    pub walks: BTreeMap<String, WalkState>,
     /// Parts to remove: a snapshot holds their rows, or `tables` does.
     pub prune: Vec<PrunedPart>,
 }
 
 /// Who commits: the same for every commit of a run.
 #[derive(Debug, Clone)]
-pub struct Writer {
+pub struct RunInfo {
     /// The run.
     pub run: RunId,
     /// The crawl's name.
@@ -147,24 +147,24 @@ impl Store {
     /// # Errors
     /// [`Error::Disk`]. Before the commit point the staged files are removed again and the last checkpoint stands; behind
     /// it the commit stands and the next [`Store::open`] finishes its publish. Either way this store must not be used again.
-    pub fn commit(&mut self, writer: &Writer, batch: Batch) -> Result<Record, Error> {
+    pub fn commit(&mut self, info: &RunInfo, batch: Batch) -> Result<Record, Error> {
         let commit = self.manifest.last_commit() + 1;
         if let Some(part) = batch.prune.iter().find(|part| !self.manifest.has(part)) {
             let missing = io::Error::other(format!("no commit has a part `{}/{}`", part.table, part.name));
             return Err(missing).during("remove parts of", self.layout.root());
         }
-        let name = PartName { commit, run: writer.run.clone() };
+        let name = PartName { commit, run: info.run.clone() };
         let tables: Vec<_> = batch.tables.iter().filter(|(_, rows)| rows.num_rows() > 0).map(|(t, _)| *t).collect();
-        let drafted = self.stage(writer, &name, batch.tables).and_then(|parts| {
+        let drafted = self.stage(info, &name, batch.tables).and_then(|parts| {
             let record = Record {
                 format: super::commit::FORMAT,
                 commit,
                 previous: self.last_hash.clone(),
                 at: jiff::Timestamp::now(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                run: writer.run.clone(),
-                crawl: writer.crawl.clone(),
-                definition: writer.definition.clone(),
+                run: info.run.clone(),
+                crawl: info.crawl.clone(),
+                definition: info.definition.clone(),
                 pass: batch.pass,
                 walks: batch.walks,
                 parts,
@@ -212,11 +212,11 @@ impl Store {
     /// Writes every table's rows as a staged part, durable under its staged name.
     fn stage(
         &mut self,
-        writer: &Writer,
+        info: &RunInfo,
         name: &PartName,
         tables: Vec<(&'static Table, RecordBatch)>,
     ) -> Result<Vec<Part>, Error> {
-        let maker = Maker { crawl: &writer.crawl, commit: name.commit, run: writer.run.to_string() };
+        let maker = Maker { crawl: &info.crawl, commit: name.commit, run: info.run.to_string() };
         let mut parts = Vec::new();
         for (table, rows) in tables {
             if rows.num_rows() == 0 {
@@ -257,7 +257,7 @@ impl Store {
     /// The commit point: the drafted record gets its number.
     fn enact(&self, commit: u64) -> Result<(), Error> {
         let (draft, path) = (self.layout.record_draft(commit), self.layout.record(commit));
-        // A link, not a rename: it fails when another writer was faster, whatever became of the lock.
+        // A link, not a rename: it fails when another info was faster, whatever became of the lock.
         self.storage.link(&draft, &path).during("create", &path)?;
         let commits = self.layout.commits();
         self.storage.sync_dir(&commits).during("sync", &commits)?;

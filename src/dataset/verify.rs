@@ -226,21 +226,22 @@ impl Pages {
         }
     }
 
-    /// Each walk has exactly the pages that the last record of its pass counts, and no strand of it has a gap.
+    /// Each walk has exactly the pages that the last record of its pass counts, and no partition of it has a gap.
     fn check(&self, passes: &BTreeMap<u64, PassSummary>, faults: &mut Vec<String>) {
         for (pass, summary) in passes {
             for (name, walk) in &summary.walks {
-                let strands = self.0.iter().filter(|((of, strand), _)| of == pass && is_strand(strand, name));
+                let partitions =
+                    self.0.iter().filter(|((of, partition), _)| of == pass && is_partition(partition, name));
                 let mut found = walk.given_up.len() as u64;
-                for ((_, strand), pages) in strands {
-                    let lost = walk.given_up.iter().filter(|lost| is_named(strand, name, &lost.strand));
+                for ((_, partition), pages) in partitions {
+                    let lost = walk.given_up.iter().filter(|lost| is_named(partition, name, &lost.partition));
                     let lost: BTreeSet<u64> = lost.map(|lost| lost.page).collect();
                     found += pages.difference(&lost).count() as u64;
-                    let ahead = walk.strands.values().any(|strand| !strand.ahead.is_empty());
+                    let ahead = walk.partitions.values().any(|partition| !partition.done_beyond.is_empty());
                     let last = pages.last().copied().unwrap_or(0);
                     let gap = (1..=last).find(|page| !pages.contains(page) && !lost.contains(page));
                     if let Some(gap) = gap.filter(|_| !ahead) {
-                        faults.push(format!("pass {pass}, walk `{strand}`: page {gap} of {last} is missing"));
+                        faults.push(format!("pass {pass}, walk `{partition}`: page {gap} of {last} is missing"));
                     }
                 }
                 if found != walk.pages {
@@ -252,12 +253,12 @@ impl Pages {
     }
 }
 
-/// Whether rows of this name are a walk's: its own, or those of one of its strands.
-fn is_strand(name: &str, walk: &str) -> bool {
+/// Whether rows of this name are a walk's: its own, or those of one of its partitions.
+fn is_partition(name: &str, walk: &str) -> bool {
     name.strip_prefix(walk).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether this is the name of the walk's strand with this key.
-fn is_named(name: &str, walk: &str, strand: &str) -> bool {
-    name.strip_prefix(walk).is_some_and(|rest| rest.strip_prefix('/').unwrap_or(rest) == strand)
+/// Whether this is the name of the walk's partition with this key.
+fn is_named(name: &str, walk: &str, partition: &str) -> bool {
+    name.strip_prefix(walk).is_some_and(|rest| rest.strip_prefix('/').unwrap_or(rest) == partition)
 }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::novelty::Novelty;
 
-/// Where a walk stands. A walk is one strand of pages, or many: time windows, or one for each value it fans out over.
+/// Where a walk stands. A walk is one partition of pages, or many: time windows, or one for each value it fans out over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Walk {
-    /// Pages taken, all strands.
+pub struct WalkState {
+    /// Pages taken, all partitions.
     pub pages: u64,
     /// Items on them, rejects included.
     pub items: u64,
@@ -24,12 +24,12 @@ pub struct Walk {
     pub nameless: u64,
     /// The most of them on one page. So many there are at least: on different pages the same one may be met.
     #[serde(skip_serializing_if = "is_none", default)]
-    pub nameless_together: u64,
+    pub nameless_per_page_max: u64,
     /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
     pub repeats: u64,
     /// Items that show nothing of PG or PG13, or do not tell: a server that clamps a region sends none.
     #[serde(default)]
-    pub mature: u64,
+    pub above_pg13: u64,
     /// Items of PG or PG13 that came although levels above were asked for too.
     #[serde(skip_serializing_if = "is_none", default)]
     pub mild: u64,
@@ -48,32 +48,32 @@ pub struct Walk {
     pub reached: Option<i64>,
     /// How many items the server says there are, where it tells it truly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub told: Option<u64>,
+    pub reported_total: Option<u64>,
     /// Ids of models that came without versions and are still to be looked up.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub hollow: BTreeSet<i64>,
+    pub without_versions: BTreeSet<i64>,
     /// Ids of models that came without the versions of a base model they name, and are still to be asked for by id.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub short: BTreeSet<i64>,
+    pub missing_versions: BTreeSet<i64>,
     /// Models that lack versions they tell of also after that.
     #[serde(skip_serializing_if = "is_none", default)]
-    pub lacking: u64,
+    pub withheld_versions: u64,
     /// The page at the edge where new rows appear, to be read once more before the walk closes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub edge: Option<Edge>,
+    pub boundary: Option<BoundaryPage>,
     /// Items that appeared there while the rest was walked.
     #[serde(skip_serializing_if = "is_none", default)]
-    pub appeared: u64,
-    /// The strands that were begun and are not over, by key; the only strand of an undivided walk has an empty key.
+    pub late_items: u64,
+    /// The partitions that were begun and are not over, by key; the only partition of an undivided walk has an empty key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub strands: BTreeMap<String, Strand>,
-    /// Of a walk over values: the value up to which all strands are over.
+    pub partitions: BTreeMap<String, PartitionState>,
+    /// Of a walk over values: the value up to which all partitions are over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub through: Option<String>,
-    /// Of a walk over values: strands behind `through` that are over already.
+    pub done_through: Option<String>,
+    /// Of a walk over values: partitions behind `through` that are over already.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub ahead: Vec<String>,
-    /// How many strands ended for which reason.
+    pub done_beyond: Vec<String>,
+    /// How many partitions ended for which reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub ends: BTreeMap<Why, u64>,
     /// Of a walk over a list that the crawl file holds: values of it that the server shows nothing of, the first
@@ -117,7 +117,7 @@ pub const TROUBLES_MAX: usize = 100;
 /// One sequence of pages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Strand {
+pub struct PartitionState {
     /// The cursor to send next; `None` before the first page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
@@ -138,7 +138,7 @@ pub struct Strand {
     pub items: u64,
     /// Of numbered pages: those taken behind a gap.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub ahead: BTreeSet<u64>,
+    pub done_beyond: BTreeSet<u64>,
     /// Of a window: the instant it begins at (milliseconds since 1970); `None` for the earliest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<i64>,
@@ -153,13 +153,13 @@ pub struct Strand {
     pub tail: Vec<i64>,
     /// Fingerprints of the cursors this commit added to those already met.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub met: Vec<String>,
+    pub new_cursors: Vec<String>,
 }
 
 /// A page to be read once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Edge {
+pub struct BoundaryPage {
     /// The cursor that asks for it; `None` for the first page, whose new rows are all before those it had.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
@@ -193,8 +193,8 @@ impl UnknownKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Longest {
-    /// Its strand's key.
-    pub strand: String,
+    /// Its partition's key.
+    pub partition: String,
     /// Its items.
     pub items: u64,
 }
@@ -203,10 +203,10 @@ pub struct Longest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GivenUp {
-    /// Its strand's key.
+    /// Its partition's key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
-    pub strand: String,
-    /// Its number in the strand.
+    pub partition: String,
+    /// Its number in the partition.
     pub page: u64,
     /// The cursor that asks for it; `None` for the first page.
     pub cursor: Option<String>,
@@ -217,13 +217,13 @@ pub struct GivenUp {
     pub pass: Option<u64>,
 }
 
-/// Something that went wrong with a strand.
+/// Something that went wrong with a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trouble {
     /// Its key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
-    pub strand: String,
+    pub partition: String,
     /// The page it had come to, where it had.
     #[serde(skip_serializing_if = "is_none", default)]
     pub page: u64,
@@ -236,7 +236,7 @@ pub struct Trouble {
     pub detail: String,
 }
 
-/// Why a walk or strand is over.
+/// Why a walk or partition is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
@@ -247,7 +247,7 @@ pub struct End {
     pub detail: Option<String>,
 }
 
-/// The reasons a walk or strand may be over, from good to bad.
+/// The reasons a walk or partition may be over, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -285,7 +285,7 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-impl Walk {
+impl WalkState {
     /// Whether rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
@@ -309,7 +309,7 @@ impl Walk {
     /// True when the server seems to hide what is above PG13 from this region: of all that was asked for, nothing above came.
     /// On some hosts an image counts by the level of its model too, so that a mild one alone proves nothing.
     pub fn is_clamped(&self) -> bool {
-        self.mature == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
+        self.above_pg13 == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
     }
 
     /// Whether every page up to the list's end was taken or given up by name, and nothing hidden. What is given up, what no table

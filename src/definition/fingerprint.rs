@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Crawl, Each, Server, Source, Strands, Walk};
+use super::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 /// The canonical JSON of what decides the rows of a pass: the server (with the sandbox's catalog, if that is it),
 /// `keep_bodies` and the walks. Pace, timeouts, retries and commit bounds may change freely and are not in it; neither
@@ -37,11 +37,11 @@ fn walk(walk: &Walk) -> Value {
     params.values_mut().for_each(|values| values.sort_unstable());
     let mut canonical =
         json!({ "name": walk.name, "endpoint": walk.endpoint.name, "params": params, "limit": walk.limit });
-    match &walk.strands {
-        Strands::One => {}
+    match &walk.partitioning {
+        Partitioning::One => {}
         // How many windows are walked side by side decides no row.
-        Strands::Windows { .. } => canonical["split"] = json!("windows"),
-        Strands::Each(each) => canonical["for_each"] = for_each(each),
+        Partitioning::Windows { .. } => canonical["split"] = json!("windows"),
+        Partitioning::Each(each) => canonical["for_each"] = for_each(each),
     }
     if !walk.finds_gone() {
         canonical["finds_gone"] = json!(false);

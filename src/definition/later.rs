@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::mistake::Findings;
 use super::value::Section;
-use super::{Later, Strands};
+use super::{Later, Partitioning};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::api::models::MODELS;
 
@@ -41,13 +41,13 @@ impl Written {
         self,
         endpoint: &Endpoint,
         params: &[(String, String)],
-        strands: &Strands,
+        partitions: &Partitioning,
         found: &mut Findings<'_>,
     ) -> Option<Later> {
         if let Some(at) = self.incremental_at {
             let dated =
                 matches!(endpoint.paging, Paging::Cursor { windows: Some(windows), .. } if (windows.fits)(params));
-            if !dated || matches!(strands, Strands::Each(_)) {
+            if !dated || matches!(partitions, Partitioning::Each(_)) {
                 let text = "`incremental` needs a list that can be entered at any instant: `models` with \
                             `sort = \"Oldest\"`, in one piece or in time windows.";
                 found.mistake(at, text);

@@ -172,7 +172,7 @@ pub struct Walk {
     /// Items asked for per page; 0 where the endpoint has no pages.
     pub limit: u32,
     /// Whether it is one sequence of pages, or many.
-    pub strands: Strands,
+    pub partitioning: Partitioning,
     /// What passes after the first do differently.
     pub later: Later,
 }
@@ -194,7 +194,7 @@ impl Walk {
     pub fn needs_rows(&self) -> bool {
         let reads =
             |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
-        matches!(&self.strands, Strands::Each(Each { source, .. }) if reads(source))
+        matches!(&self.partitioning, Partitioning::Each(Each { source, .. }) if reads(source))
     }
 
     /// What is to be said of a list that the server cuts off.
@@ -203,7 +203,8 @@ impl Walk {
     /// Whether the server cuts its list off, and ends as if there were no more.
     pub fn is_cut_off(&self) -> bool {
         let whole_with = |name: &str| self.endpoint.whole_with.contains(&name);
-        let each = matches!(&self.strands, Strands::Each(each) if each.param.as_deref().is_some_and(whole_with));
+        let each =
+            matches!(&self.partitioning, Partitioning::Each(each) if each.param.as_deref().is_some_and(whole_with));
         !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
     }
 
@@ -224,7 +225,7 @@ pub struct Later {
 
 /// How a walk is divided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Strands {
+pub enum Partitioning {
     /// One sequence of pages.
     One,
     /// `split = { windows = 4, from = "2022-11-01" }`: time windows, split further while they are walked.

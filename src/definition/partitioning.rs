@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::mistake::Findings;
 use super::value::{Section, Value, whole};
-use super::{Each, Source, Strands, suggestion};
+use super::{Each, Partitioning, Source, suggestion};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::table;
 
@@ -54,19 +54,19 @@ impl Written {
         params: &[(String, String)],
         walk_at: usize,
         found: &mut Findings<'_>,
-    ) -> Option<Strands> {
+    ) -> Option<Partitioning> {
         if self.broken {
             return None;
         }
         let at = self.at;
         match (self.split, self.each) {
             (Some(Split::Windows { count, from }), _) => {
-                check_windows(endpoint, params, at, found).then_some(Strands::Windows { count, from })
+                check_windows(endpoint, params, at, found).then_some(Partitioning::Windows { count, from })
             }
             (Some(Split::Types), _) => {
                 let param = Some("types");
                 let each = Each { source: Source::Types, param: param.map(str::to_owned), batch: 1 };
-                check_param(endpoint, params, param, at, found).then_some(Strands::Each(each))
+                check_param(endpoint, params, param, at, found).then_some(Partitioning::Each(each))
             }
             (None, Some(each)) => {
                 let newest = matches!(each.source, Source::Newest { .. });
@@ -74,14 +74,14 @@ impl Written {
                     found.mistake(at, "`newest` is known of models asked for by `ids` only; write a number.");
                     return None;
                 }
-                check_param(endpoint, params, each.param.as_deref(), at, found).then_some(Strands::Each(each))
+                check_param(endpoint, params, each.param.as_deref(), at, found).then_some(Partitioning::Each(each))
             }
             (None, None) if matches!(endpoint.paging, Paging::Lookup) => {
                 let text = format!("`{}` looks up one thing at a time; say which with `for_each`.", endpoint.name);
                 found.mistake(walk_at, text);
                 None
             }
-            (None, None) => Some(Strands::One),
+            (None, None) => Some(Partitioning::One),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::mistake::{Findings, clip};
 use super::value::Section;
-use super::{Each, Source, Strands, Walk};
+use super::{Each, Partitioning, Source, Walk};
 
 /// The fields that can be hidden.
 const FIELDS: &[&str] = &["username"];
@@ -42,12 +42,12 @@ pub(super) fn read(
 
 fn asks_by_name(walk: &Walk) -> bool {
     let names = |param: &str| NAMING.contains(&param);
-    let each = match &walk.strands {
-        Strands::Each(Each { source, param, .. }) => {
+    let each = match &walk.partitioning {
+        Partitioning::Each(Each { source, param, .. }) => {
             let column = matches!(source, Source::Column { column, .. } | Source::Changed { column, .. } if column.ends_with("username"));
             column || param.as_deref().is_some_and(names)
         }
-        Strands::One | Strands::Windows { .. } => false,
+        Partitioning::One | Partitioning::Windows { .. } => false,
     };
     each || walk.params.iter().any(|(name, _)| names(name) || name == "query")
 }

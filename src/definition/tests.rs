@@ -1,7 +1,7 @@
 //! Whole crawl files through [`parse`]: the exact text of every mistake, defaults, and no text that panics.
 
 mod params;
-mod strands;
+mod partitions;
 
 use std::time::Duration;
 

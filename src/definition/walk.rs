@@ -50,9 +50,9 @@ fn read(
     let later = later::Written::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
-    let strands = divided.check(endpoint, &query.pairs, section.at(), found)?;
-    let later = later.check(endpoint, &query.pairs, &strands, found)?;
-    let walk = Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, strands, later };
+    let partitioning = divided.check(endpoint, &query.pairs, section.at(), found)?;
+    let later = later.check(endpoint, &query.pairs, &partitioning, found)?;
+    let walk = Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, partitioning, later };
     if walk.is_cut_off() {
         let ways = suggestion::list(endpoint.whole_with.iter().copied());
         found.warn(

@@ -2,6 +2,7 @@
 //! the disk, hashing and syncing, is done beside the thread that all requests share.
 
 pub mod digest;
+pub mod expected;
 pub mod file_name;
 pub mod folder;
 pub mod status;
@@ -112,7 +113,7 @@ impl Downloads<'_> {
         let mut name = wished(&expected.name);
         // A run that ended between the last byte and the name has left all there is.
         if !whole {
-            let notify = |event: fetch::Event| self.desk.monitor.event(&Event::of("download", &event));
+            let notify = |event: fetch::Event| self.desk.listener.event(&Event::of("download", &event));
             match self.desk.fetcher.file(&url, &mut arriving, expected.sha256.is_some(), &notify).await {
                 Ok(sent) => name = wished(&sent).or(name),
                 Err(barred) => {

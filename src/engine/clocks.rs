@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::pass::Pass;
-use crate::dataset::commit::Walk;
+use crate::dataset::commit::WalkState;
 
 /// Clocks that differ by more are told of.
 const DIFFER: SignedDuration = SignedDuration::from_hours(24);
@@ -25,7 +25,7 @@ pub(super) fn heal(pass: &mut Pass, now: Timestamp) -> Vec<String> {
     for (name, walk) in pass.walks.iter_mut().filter(|_| !pass.resumed) {
         let late = walk.since.and_then(|since| Timestamp::from_millisecond(since).ok()).filter(|since| *since > now);
         if let Some(since) = late {
-            *walk = Walk::default();
+            *walk = WalkState::default();
             told.push(format!(
                 "walk `{name}`: it was to begin at {}, which is later than now; an earlier pass was told a wrong date, so \
                  this one went through the whole list",
@@ -43,7 +43,7 @@ mod tests {
 
     use super::super::pass::Earlier;
     use super::*;
-    use crate::dataset::manifest::Met;
+    use crate::dataset::manifest::SeenCursors;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -69,16 +69,16 @@ mod tests {
     fn what_would_begin_later_than_now_begins_at_the_beginning() {
         let now = at("2026-11-29T12:00:00Z");
         let of = |since: &str, resumed| {
-            let walk = Walk {
+            let walk = WalkState {
                 since: Some(at(since).as_millisecond()),
                 reached: Some(at("2099-06-01T00:00:00Z").as_millisecond()),
-                ..Walk::default()
+                ..WalkState::default()
             };
             let mut pass = Pass {
                 number: 2,
                 resumed,
                 walks: BTreeMap::from([(String::from("a"), walk)]),
-                met: Met::new(),
+                seen_cursors: SeenCursors::new(),
                 definition: serde_json::Value::Null,
                 earlier: Earlier::default(),
             };
@@ -86,7 +86,7 @@ mod tests {
             (pass.walks["a"].clone(), told)
         };
         let (walk, told) = of("2099-05-29T00:00:00Z", false);
-        assert_eq!(walk, Walk::default());
+        assert_eq!(walk, WalkState::default());
         assert!(told.starts_with("walk `a`: it was to begin at 2099-05-29 00:00:00 UTC, which is later"), "{told}");
         let (walk, told) = of("2026-11-28T00:00:00Z", false);
         assert_eq!(

@@ -8,29 +8,29 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
-use super::events::{Event, Monitor};
+use super::events::{Event, Listener};
 use super::pass::Pass;
 use super::report::claims::claims;
 use super::report::completeness::{doubts, waiting};
 use super::report::metrics::Metrics;
 use super::report::notes::{seen, unknown_keys};
-use super::report::{Report, Tally};
+use super::report::{Report, ReportBuilder};
 use super::walk::by_cursor::Shared;
 use super::walk::ignored_filter::Unfiltered;
 use super::walk::missing::Lists;
-use super::walk::partition::Left;
+use super::walk::partition::Finish;
 use super::walk::{self, key_check, unknown_values};
-use super::writer::Ledger;
-use super::writer::page_writer::Keeping;
+use super::writer::Writer;
+use super::writer::page_writer::PageOptions;
 use super::{Error, Outcome, clocks, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
-use crate::dataset::commit::Walk;
+use crate::dataset::commit::WalkState;
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::missing::items_behind;
 use crate::dataset::snapshot::is_owed;
-use crate::dataset::store::{Store, Writer};
+use crate::dataset::store::{RunInfo, Store};
 use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
@@ -65,7 +65,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When the run could not begin, or the dataset could not be written: see [`Error`].
-pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -> Result<(Report, Outcome), Error> {
+pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let dataset = options.dataset.clone();
     let store = Store::open(options.dataset, Arc::new(Disk))?;
@@ -74,27 +74,35 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
     let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
     count_overlaps(crawl, &dataset, &mut pass)?;
 
-    let writer = Writer { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
-    let run = writer.run.clone();
-    let asked = crawl.pace.requests_per_second;
-    let tally = Arc::new(Tally::new(run.clone(), &crawl.name, pass.number, pass.resumed, asked, &pass.walks));
-    let metrics = options.metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&tally))));
-    let mut monitors = vec![Arc::clone(&tally) as Arc<dyn Monitor>, monitor];
-    monitors.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Monitor>));
-    let monitor: Arc<dyn Monitor> = Arc::new(monitors);
-    monitor.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
+    let info = RunInfo { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
+    let run = info.run.clone();
+    let request = crawl.pace.requests_per_second;
+    let report_builder =
+        Arc::new(ReportBuilder::new(run.clone(), &crawl.name, pass.number, pass.resumed, request, &pass.walks));
+    let metrics = options.metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&report_builder))));
+    let mut listeners = vec![Arc::clone(&report_builder) as Arc<dyn Listener>, listener];
+    listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
+    let listener: Arc<dyn Listener> = Arc::new(listeners);
+    listener.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
 
     let (number, states, earlier) = (pass.number, pass.walks.clone(), pass.earlier.clone());
-    let keeping = Keeping { crawl, hide: options.hide, trusted: &options.believe };
-    let ledger =
-        Ledger::open(store, writer, pass, keeping, Arc::clone(&tally), Arc::clone(&monitor), options.stop.clone());
+    let page_options = PageOptions { crawl, hide: options.hide, trusted: &options.believe };
+    let writer = Writer::open(
+        store,
+        info,
+        pass,
+        page_options,
+        Arc::clone(&report_builder),
+        Arc::clone(&listener),
+        options.stop.clone(),
+    );
     let shared = Shared {
         base: &options.base,
         tells_unknown: options.tells_unknown,
         fetcher: &fetcher,
-        ledger: &ledger,
+        writer: &writer,
         stop: &options.stop,
-        monitor: &*monitor,
+        listener: &*listener,
         earlier: &earlier,
         lists: &Lists::of(crawl),
         crawl,
@@ -102,17 +110,18 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         unfiltered: &Unfiltered::default(),
     };
     let refusal = if options.key.is_some() { key_check::refusal(shared).await } else { Ok(None) };
-    let left = match refusal {
-        Ok(Some(reason)) => Ok(vec![Left::KeyRefused(reason)]),
+    let finish = match refusal {
+        Ok(Some(reason)) => Ok(vec![Finish::KeyRefused(reason)]),
         Ok(None) => walk_all(crawl, &states, &dataset, shared).await,
         Err(error) => Err(error),
     };
 
-    let mut store = ledger.close()?;
-    let walks: BTreeMap<_, _> = tally.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
+    let mut store = writer.close()?;
+    let walks: BTreeMap<_, _> =
+        report_builder.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
     let unknown = unknown_values::told(crawl, &walks);
     unknown.iter().for_each(|reason| tracing::warn!(reason, "the server shows nothing of listed values"));
-    let mut outcome = judge(left?, &walks, &unknown);
+    let mut outcome = judge(finish?, &walks, &unknown);
     let known = known(crawl, &dataset, number)?;
     let mut doubts = doubts(crawl, &walks, &known);
     doubts.extend(misdated);
@@ -121,18 +130,18 @@ pub async fn crawl(crawl: &Crawl, options: Options, monitor: Arc<dyn Monitor>) -
         doubts.extend(claims(&dataset)?);
     }
     let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
-    tally.close(doubts, waiting, seen(crawl, &walks, &known), unknown_keys(&walks));
+    report_builder.close(doubts, waiting, seen(crawl, &walks, &known), unknown_keys(&walks));
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         // Whatever becomes of the snapshot, the doubts are told; the run goes on.
-        store.write_report(&run, &tally.report())?;
-        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*monitor, outcome).await?;
+        store.write_report(&run, &report_builder.report())?;
+        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*listener, outcome).await?;
     }
-    tally.conclude(&outcome);
-    store.write_report(&run, &tally.report())?;
+    report_builder.conclude(&outcome);
+    store.write_report(&run, &report_builder.report())?;
     if let Some(metrics) = metrics {
         metrics.write();
     }
-    Ok((tally.snapshot(), outcome))
+    Ok((report_builder.snapshot(), outcome))
 }
 
 /// Counts what incremental walks may expect to meet again: what the passes they build on met from the same instant on.
@@ -174,22 +183,22 @@ fn name_run() -> RunId {
 /// Walks all walks side by side; one that fans out over committed rows begins when those before it are over.
 async fn walk_all(
     crawl: &Crawl,
-    states: &BTreeMap<String, Walk>,
+    states: &BTreeMap<String, WalkState>,
     dataset: &Layout,
     shared: Shared<'_>,
-) -> Result<Vec<Left>, Error> {
-    let fresh = Walk::default();
+) -> Result<Vec<Finish>, Error> {
+    let fresh = WalkState::default();
     let over: Vec<watch::Sender<Option<bool>>> = crawl.walks.iter().map(|_| watch::Sender::new(None)).collect();
     let one = |index: usize| {
         let (walk, over) = (&crawl.walks[index], &over);
         let state = states.get(&walk.name).unwrap_or(&fresh);
         async move {
-            let left = match all_over(walk, &over[..index]).await {
+            let finish = match all_over(walk, &over[..index]).await {
                 true => walk::run(walk, state, dataset, crawl.pace.in_flight, shared).await?,
-                false => Left::Unfinished(String::from("the walks before it are unfinished")),
+                false => Finish::Unfinished(String::from("the walks before it are unfinished")),
             };
-            over[index].send_replace(Some(matches!(left, Left::Over)));
-            Ok(left)
+            over[index].send_replace(Some(matches!(finish, Finish::Done)));
+            Ok(finish)
         }
     };
     try_join_all((0..crawl.walks.len()).map(one)).await
@@ -221,17 +230,21 @@ fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static
 
 /// What a run came to, from how its walks left it, what the last commit recorded of them, and the listed values that the server
 /// shows nothing of.
-fn judge(left: Vec<Left>, walks: &BTreeMap<String, Walk>, unknown: &[String]) -> Outcome {
+fn judge(finish: Vec<Finish>, walks: &BTreeMap<String, WalkState>, unknown: &[String]) -> Outcome {
     let mut unfinished = None;
-    for left in left {
-        match left {
-            Left::KeyRefused(reason) => return Outcome::KeyRefused(reason),
-            Left::Unfinished(reason) => drop(unfinished.get_or_insert(reason)),
-            Left::Over | Left::ForgedRefused | Left::Halted => {}
+    for finish in finish {
+        match finish {
+            Finish::KeyRefused(reason) => return Outcome::KeyRefused(reason),
+            Finish::Unfinished(reason) => drop(unfinished.get_or_insert(reason)),
+            Finish::Done | Finish::ForgedRefused | Finish::Halted => {}
         }
     }
     if let Some(reason) = unfinished {
         return Outcome::Stopped(reason);
     }
-    if !unknown.is_empty() || walks.values().any(Walk::is_doubtful) { Outcome::Doubtful } else { Outcome::Complete }
+    if !unknown.is_empty() || walks.values().any(WalkState::is_doubtful) {
+        Outcome::Doubtful
+    } else {
+        Outcome::Complete
+    }
 }

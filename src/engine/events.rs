@@ -152,16 +152,16 @@ impl<'a> Event<'a> {
 }
 
 /// Listens to a run. Called from several threads; must return quickly.
-pub trait Monitor: Send + Sync {
+pub trait Listener: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
 }
 
 /// Listeners in a row.
-impl<M: Monitor + ?Sized> Monitor for Vec<std::sync::Arc<M>> {
+impl<M: Listener + ?Sized> Listener for Vec<std::sync::Arc<M>> {
     fn event(&self, event: &Event<'_>) {
-        for monitor in self {
-            monitor.event(event);
+        for listener in self {
+            listener.event(event);
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::walk::partition::first_strand;
+use super::walk::partition::first_partition;
 use crate::api::endpoint::{Paging, Windows};
-use crate::dataset::commit::{GivenUp, Strand, Walk, Why};
-use crate::dataset::manifest::{Manifest, Met};
+use crate::dataset::commit::{GivenUp, PartitionState, WalkState, Why};
+use crate::dataset::manifest::{Manifest, SeenCursors};
 use crate::definition::{self, Crawl, asks_the_same, difference, fingerprint};
 
 /// The pass a run works on.
@@ -18,9 +18,9 @@ pub struct Pass {
     /// Whether an earlier run began it.
     pub resumed: bool,
     /// Where each walk stands, by name.
-    pub walks: BTreeMap<String, Walk>,
+    pub walks: BTreeMap<String, WalkState>,
     /// Fingerprints of the cursors met so far.
-    pub met: Met,
+    pub seen_cursors: SeenCursors,
     /// What decides which rows the pass gets.
     pub definition: Value,
     /// What walks build on.
@@ -58,7 +58,7 @@ pub struct List {
 
 impl List {
     /// Takes in a pass; one that was given up finds nothing gone.
-    fn add(&mut self, pass: i64, walk: &Walk, is_over: bool) {
+    fn add(&mut self, pass: i64, walk: &WalkState, is_over: bool) {
         self.walked.insert(pass);
         if walk.saw_the_end() {
             self.ended = Some(pass);
@@ -109,7 +109,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
         number,
         resumed: false,
         walks: begin(crawl, &definition, before),
-        met: Met::new(),
+        seen_cursors: SeenCursors::new(),
         definition: definition.clone(),
         earlier: earlier(crawl, &definition, number, manifest),
     };
@@ -126,11 +126,18 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
         return Err(Refusal::Changed { pass: last.pass, differences });
     }
     let mut walks = last.walks.clone();
-    for strand in walks.values_mut().flat_map(|walk| walk.strands.values_mut()) {
-        strand.met.clear();
+    for partition in walks.values_mut().flat_map(|walk| walk.partitions.values_mut()) {
+        partition.new_cursors.clear();
     }
     let earlier = earlier(crawl, &definition, last.pass, manifest);
-    Ok(Pass { number: last.pass, resumed: true, walks, met: manifest.met.clone(), definition, earlier })
+    Ok(Pass {
+        number: last.pass,
+        resumed: true,
+        walks,
+        seen_cursors: manifest.seen_cursors.clone(),
+        definition,
+        earlier,
+    })
 }
 
 /// What the passes before this one did that walks build on.
@@ -158,7 +165,7 @@ fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) 
 /// Those of one endpoint begin together, where the first of them must: else a narrower walk would be the only one to see a
 /// thing again, and what a fuller one said of it would count no more. No clock is asked: what counts are the dates that the
 /// server's own cursors told, none of them later than the walk that was told it.
-fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, Walk> {
+fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, WalkState> {
     let mut begins: BTreeMap<&str, Option<i64>> = BTreeMap::new();
     for walk in crawl.walks.iter().filter(|walk| walk.later.incremental.is_some()) {
         let since = since(walk, definition, before);
@@ -167,7 +174,7 @@ fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<Strin
     }
     let begun = |walk: &definition::Walk| {
         let since = begins.get(walk.endpoint.name).copied().flatten().filter(|_| walk.later.incremental.is_some());
-        since.map_or_else(Walk::default, |since| begun_at(walk, since, to_the_end(walk, definition, before)))
+        since.map_or_else(WalkState::default, |since| begun_at(walk, since, to_the_end(walk, definition, before)))
     };
     crawl.walks.iter().map(|walk| (walk.name.clone(), begun(walk))).collect()
 }
@@ -179,7 +186,7 @@ fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Opti
 }
 
 /// The last pass that walked the same list to its end, and how its walk ended.
-fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m Walk)> {
+fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m WalkState)> {
     before.passes.iter().rev().find_map(|(number, pass)| {
         let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
         let walk = pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end());
@@ -188,17 +195,18 @@ fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manif
 }
 
 /// A walk that begins at an instant.
-fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &Walk)>) -> Walk {
-    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Walk::default() };
-    let strand = Strand { cursor: Some((windows.forge)(since)), from: Some(since), ..Strand::default() };
-    let strands = BTreeMap::from([(first_strand(&walk.strands).to_owned(), strand)]);
+fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &WalkState)>) -> WalkState {
+    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return WalkState::default() };
+    let partition =
+        PartitionState { cursor: Some((windows.forge)(since)), from: Some(since), ..PartitionState::default() };
+    let partitions = BTreeMap::from([(first_partition(&walk.partitioning).to_owned(), partition)]);
     let reached = last.and_then(|(_, walk)| walk.reached);
     let holes = last.map(|(pass, walk)| holes(pass, walk, since, windows)).unwrap_or_default();
-    Walk { since: Some(since), reached, strands, holes, ..Walk::default() }
+    WalkState { since: Some(since), reached, partitions, holes, ..WalkState::default() }
 }
 
 /// Pages that were given up before the instant at which a walk begins: it does not ask for them, so it must remember them.
-fn holes(pass: u64, last: &Walk, since: i64, windows: Windows) -> Vec<GivenUp> {
+fn holes(pass: u64, last: &WalkState, since: i64, windows: Windows) -> Vec<GivenUp> {
     let given_up = last.given_up.iter().map(|page| GivenUp { pass: Some(pass), ..page.clone() });
     let is_before = |page: &GivenUp| page.cursor.as_deref().and_then(windows.at).is_none_or(|at| at < since);
     last.holes.iter().cloned().chain(given_up).filter(is_before).collect()

@@ -11,13 +11,13 @@ use url::Url;
 
 use super::writer::decode::{self, Reading};
 use crate::api::ENDPOINTS;
-use crate::api::endpoint::{Asked, Endpoint, Paging};
+use crate::api::endpoint::{Endpoint, Paging, Query};
 use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::snapshot::{Wishes, tables, take};
-use crate::dataset::store::{Batch, Store, Writer};
+use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{KeptPage, KeptReject};
 use crate::fetch::Encoding;
 use crate::storage::Disk;
@@ -86,12 +86,15 @@ fn rebuild(
         let Some(rows) = read_again(store, &parts, replayed)? else { continue };
         let Some(last) = store.manifest().last.clone() else { continue };
         let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or(last.run);
-        let writer = Writer { run, crawl: last.crawl, definition: last.definition };
+        let info = RunInfo { run, crawl: last.crawl, definition: last.definition };
         let prune = parts.iter().map(Into::into).collect();
         let mut walks = last.walks;
         // The cursors met are in the records already.
-        walks.values_mut().flat_map(|walk| walk.strands.values_mut()).for_each(|strand| strand.met.clear());
-        heard(&store.commit(&writer, Batch { tables: rows, pass: last.pass, walks, prune })?);
+        walks
+            .values_mut()
+            .flat_map(|walk| walk.partitions.values_mut())
+            .for_each(|partition| partition.new_cursors.clear());
+        heard(&store.commit(&info, Batch { tables: rows, pass: last.pass, walks, prune })?);
         replayed.commits += 1;
     }
     Ok(replayed.commits > 0)
@@ -181,7 +184,7 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         Paging::Cursor { .. } | Paging::Number { .. } => None,
     };
     // It was compared before it was taken.
-    let asked = Asked {
+    let request = Query {
         at: page.at,
         params: &params,
         cursor: row.cursor,
@@ -192,7 +195,7 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         first_shown: false,
         compared: true,
     };
-    decode::read(endpoint, encoding, row.body?, &asked, None, tables).ok()
+    decode::read(endpoint, encoding, row.body?, &request, None, tables).ok()
 }
 
 /// The parameters of a walk that asked this, and whether it asked again.

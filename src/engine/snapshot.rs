@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::events::{Event, Monitor};
+use super::events::{Event, Listener};
 use super::{Error, Outcome};
 use crate::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
 use crate::dataset::store::Store;
@@ -19,14 +19,14 @@ pub(super) async fn after_pass(
     mut store: Store,
     crawl: &Crawl,
     stop: &Stop,
-    monitor: &dyn Monitor,
+    listener: &dyn Listener,
     outcome: Outcome,
 ) -> Result<(Store, Outcome), Error> {
     let began = Instant::now();
-    let (wished, history, asked) = (crawl.snapshot, crawl.history.clone(), stop.clone());
+    let (wished, history, request) = (crawl.snapshot, crawl.history.clone(), stop.clone());
     let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();
     let work = move || {
-        let halt: Halt = Arc::new(move || asked.is_asked());
+        let halt: Halt = Arc::new(move || request.is_asked());
         let keep = &|newer, age| wished.keep.keeps(newer, age);
         let wishes = Wishes { tables: &tables, history: &history, keep, prune: wished.prune };
         let taken = take_unless(&mut store, &wishes, &halt);
@@ -36,7 +36,7 @@ pub(super) async fn after_pass(
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     match taken? {
         Some(Taken::New(inventory)) => {
-            monitor.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
+            listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
         }
         None => {
             let reason = stop.reason().unwrap_or_default();

@@ -15,7 +15,7 @@ use url::Url;
 use crate::api::envelope;
 use crate::api::lookup::Kind;
 use crate::api::verbatim;
-use crate::engine::events::{Event, Monitor};
+use crate::engine::events::{Event, Listener};
 use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetcher, PageUrl, Unreadable, fresh_key};
 use crate::stop::Stop;
 
@@ -40,7 +40,7 @@ pub struct Desk<'a> {
     /// Ends it early.
     pub stop: &'a Stop,
     /// Hears of requests and retries.
-    pub monitor: &'a dyn Monitor,
+    pub listener: &'a dyn Listener,
 }
 
 /// What became of one key.
@@ -224,7 +224,7 @@ impl Desk<'_> {
     }
 
     fn hear(&self, event: &fetch::Event) {
-        self.monitor.event(&Event::of("get", event));
+        self.listener.event(&Event::of("get", event));
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use civitrawl::api::endpoint::{Asked, Endpoint, Next, Paging};
+use civitrawl::api::endpoint::{Endpoint, NextCursor, Paging, Query};
 use civitrawl::dataset::layout::{Layout, RunId};
 use civitrawl::dataset::part::{Maker, write_part};
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::fetch::{Answer, Fetcher, INFLATED_CAP, PageUrl, Settings, inflate};
 use civitrawl::sandbox::{Config, Sandbox};
 use civitrawl::storage::Disk;
@@ -68,7 +68,7 @@ impl Corpus {
             corpus.answers.push(page.answer);
             let Paging::Cursor { next, .. } = endpoint.paging else { panic!("not paged by cursors") };
             let named = read.expect("more pages than there are");
-            let Next::Cursor(next) = next(&corpus.params, &named) else { panic!("no way on") };
+            let NextCursor::Cursor(next) = next(&corpus.params, &named) else { panic!("no way on") };
             cursor = Some(next);
         }
         corpus
@@ -91,7 +91,7 @@ pub(crate) fn decode(answer: &Answer) -> String {
 #[inline(never)]
 pub(crate) fn rows(corpus: &Corpus, text: &str, into: &mut Tables) -> Option<String> {
     let at = Provenance { pass: 1, walk: "bench", page: 1, fetched_at: 1_764_000_000_000 };
-    let asked = Asked {
+    let asked = Query {
         at,
         params: &corpus.params,
         cursor: None,
@@ -127,7 +127,7 @@ pub(crate) fn encode(rows: &Rows) -> usize {
 /// A dataset to commit to, in a directory that goes with it.
 pub(crate) struct Target {
     store: Store,
-    writer: Writer,
+    info: RunInfo,
     _directory: tempfile::TempDir,
 }
 
@@ -137,8 +137,8 @@ impl Target {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(Layout::new(directory.path()), Arc::new(Disk)).expect("a dataset");
         let run = RunId::new(&jiff::Timestamp::UNIX_EPOCH, 1);
-        let writer = Writer { run, crawl: String::from("bench"), definition: serde_json::json!({}) };
-        Self { store, writer, _directory: directory }
+        let info = RunInfo { run, crawl: String::from("bench"), definition: serde_json::json!({}) };
+        Self { store, info, _directory: directory }
     }
 }
 
@@ -146,5 +146,5 @@ impl Target {
 #[inline(never)]
 pub(crate) fn commit(target: &mut Target, rows: Rows) {
     let batch = Batch { tables: rows, pass: 1, walks: BTreeMap::new(), prune: Vec::new() };
-    target.store.commit(&target.writer, batch).expect("a commit");
+    target.store.commit(&target.info, batch).expect("a commit");
 }

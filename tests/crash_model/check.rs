@@ -148,7 +148,7 @@ fn stands(manifest: &Manifest, promised: u64) -> Result<u64, Violation> {
         return Err(format!("the walks do not stand where commit {} left them", record.commit));
     }
     let met: BTreeSet<String> = (1..=pages(record.commit)).map(|page| fingerprint(&cursor(page))).collect();
-    if manifest.met["tags"][""] != met {
+    if manifest.seen_cursors["tags"][""] != met {
         return Err(String::from("cursors met were forgotten"));
     }
     let counted = manifest.passes[&1].walks.get("tags").map(|walk| walk.pages);

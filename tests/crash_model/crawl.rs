@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use civitrawl::dataset::commit::{Part, PrunedPart, Strand, Walk, fingerprint};
+use civitrawl::dataset::commit::{Part, PartitionState, PrunedPart, WalkState, fingerprint};
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::manifest::Manifest;
 use civitrawl::dataset::snapshot::{Taken, Wishes, take};
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::dataset::{Error, layout};
 use civitrawl::storage::Storage;
 use civitrawl::table;
@@ -59,10 +59,10 @@ pub(crate) fn place() -> Layout {
 }
 
 /// A run of its own for each set of digits.
-pub(crate) fn writer(digits: u16) -> Writer {
+pub(crate) fn info(digits: u16) -> RunInfo {
     let began = jiff::Timestamp::UNIX_EPOCH;
     let definition = serde_json::json!({ "walks": ["tags", "creators"] });
-    Writer { run: layout::RunId::new(&began, digits), crawl: String::from("model"), definition }
+    RunInfo { run: layout::RunId::new(&began, digits), crawl: String::from("model"), definition }
 }
 
 /// The cursor behind a page.
@@ -71,12 +71,18 @@ pub(crate) fn cursor(page: u64) -> String {
 }
 
 /// Where the walks stand behind a commit.
-pub(crate) fn walks(commit: u64) -> BTreeMap<String, Walk> {
+pub(crate) fn walks(commit: u64) -> BTreeMap<String, WalkState> {
     let cursor = cursor(pages(commit));
     let walk = |pages: u64| {
         let met = vec![fingerprint(&cursor)];
-        let strand = Strand { cursor: Some(cursor.clone()), pages, met, ..Strand::default() };
-        Walk { pages, items: 3 * pages, strands: BTreeMap::from([(String::new(), strand)]), ..Walk::default() }
+        let partition =
+            PartitionState { cursor: Some(cursor.clone()), pages, new_cursors: met, ..PartitionState::default() };
+        WalkState {
+            pages,
+            items: 3 * pages,
+            partitions: BTreeMap::from([(String::new(), partition)]),
+            ..WalkState::default()
+        }
     };
     let mut walks = BTreeMap::from([(String::from("tags"), walk(pages(commit)))]);
     if commit >= 2 {
@@ -146,7 +152,7 @@ pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
 /// every commit and every snapshot that returned `Ok`, the commit found at the beginning first.
 pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Promised)) -> Result<(), Error> {
     let mut store = open(storage)?;
-    let writer = writer(digits);
+    let info = info(digits);
     let mut last = store.manifest().last_commit();
     promise(Promised { commit: last, snapshot: 0 });
     loop {
@@ -159,9 +165,9 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
             return Ok(());
         }
         let batch = batch(last + 1, store.manifest());
-        last = store.commit(&writer, batch)?.commit;
+        last = store.commit(&info, batch)?.commit;
         promise(Promised { commit: last, snapshot: 0 });
-        store.write_report(&writer.run, "{}")?;
+        store.write_report(&info.run, "{}")?;
     }
 }
 

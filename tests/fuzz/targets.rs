@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use civitrawl::api::ENDPOINTS;
-use civitrawl::api::endpoint::{Asked, Next, Paging};
+use civitrawl::api::endpoint::{NextCursor, Paging, Query};
 use civitrawl::api::envelope::Page;
 use civitrawl::dataset::commit::{Record, check_chain, plan_recovery};
 use civitrawl::definition;
@@ -96,7 +96,7 @@ fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option
     let mut tables = Tables::default();
     let page = (endpoint.read)(
         body,
-        &Asked { at, params, cursor, key, limit: 100, early: 0, again, first_shown: false, compared: true },
+        &Query { at, params, cursor, key, limit: 100, early: 0, again, first_shown: false, compared: true },
         &mut tables,
     )
     .ok();
@@ -132,9 +132,9 @@ fn cursor(data: &[u8]) {
         let Paging::Cursor { next, windows, .. } = &endpoint.paging else { continue };
         for sort in ["Oldest", "Newest", "Most Downloaded"] {
             let params = [("sort".to_owned(), sort.to_owned())];
-            let Next::Cursor(sent) = next(&params, cursor) else { continue };
+            let NextCursor::Cursor(sent) = next(&params, cursor) else { continue };
             if sort == "Oldest" {
-                assert_eq!(next(&params, &sent), Next::Cursor(sent.clone()), "{cursor:?}");
+                assert_eq!(next(&params, &sent), NextCursor::Cursor(sent.clone()), "{cursor:?}");
             }
             let Some(windows) = windows else { continue };
             if let (Some(was), Some(is)) = ((windows.at)(cursor), (windows.at)(&sent)) {

@@ -122,16 +122,16 @@ class Check:
         self.counts[table] = self.counts.get(table, 0) + self.one(f"SELECT count(*) FROM truth WHERE {wanted}")
 
     def models(self):
-        again = "walk SIMILAR TO '.*/again/[0-9]+'"
+        again = "walk SIMILAR TO '.*/recheck/[0-9]+'"
         ids = [row[0] for row in self.db.execute(f"SELECT DISTINCT id FROM all_models WHERE {again}").fetchall()]
         throughout = "&throughout=1" if self.throughout else ""
         for table in OF_MODELS:
             for walk, query in MODELS.items():
-                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again}) AND walk NOT LIKE '%/again/ids/%'"
+                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again}) AND walk NOT LIKE '%/recheck/ids/%'"
                 self.compare(table, own, query + throughout)
                 early = self.early(walk)
                 if early and not self.throughout:
-                    self.compare(table, f"walk LIKE '{walk}/again/ids/%'", f"{query}&ids={early}")
+                    self.compare(table, f"walk LIKE '{walk}/recheck/ids/%'", f"{query}&ids={early}")
             for walk, query in SWEEPS.items():
                 self.compare(table, f"walk LIKE '{walk}/%' AND NOT ({again})", f"{query}&ids=all{throughout}")
             if ids and not self.throughout:
@@ -146,7 +146,7 @@ class Check:
 
     def early(self, walk):
         """Models that a walk asked for by their ids, because the list kept versions back."""
-        sql = f"SELECT DISTINCT id FROM all_models WHERE walk LIKE '{walk}/again/ids/%'"
+        sql = f"SELECT DISTINCT id FROM all_models WHERE walk LIKE '{walk}/recheck/ids/%'"
         return ",".join(str(row[0]) for row in self.db.execute(sql).fetchall())
 
     def images(self):
@@ -185,7 +185,7 @@ class Check:
         spoilt = sum(request["fault"] is not None for request in log)
         again = sum("_=" in request["query"] and not request["fault"] for request in log)
         looked_up = sum("/models/" in request["path"] and "_=" not in request["query"] for request in log)
-        edges = self.one("SELECT count(*) FROM all_pages WHERE walk LIKE '%/again/edge'")
+        edges = self.one("SELECT count(*) FROM all_pages WHERE walk LIKE '%/recheck/boundary'")
         spent = len(log) - spoilt - again - looked_up + edges
         least = sum(self.side.least(f"models?{query}") for query in MODELS.values())
         early = [(query, self.early(walk)) for walk, query in MODELS.items()]

@@ -58,7 +58,7 @@ def records(dataset):
 
 def is_clamped(walk):
     """Whether nothing above PG13 came where it was asked for: of a region's clamp nothing follows."""
-    return not walk.get("mature") and (walk.get("unasked_mild", 0) > 0 or walk.get("mild", 0) >= CLAMP_ITEMS)
+    return not walk.get("above_pg13") and (walk.get("unasked_mild", 0) > 0 or walk.get("mild", 0) >= CLAMP_ITEMS)
 
 
 def is_believed(walk):

@@ -46,7 +46,7 @@ def examples(db, sql):
 def of_walk(walk):
     """Which rows are of the walk's own pages, which of models asked for by their ids because the list kept versions back, and
     which of models looked up because the list showed none: answers of three kinds, each with a truth of its own."""
-    early, again = f"walk LIKE '{walk}/again/ids/%'", f"walk SIMILAR TO '{walk}/again/[0-9]+'"
+    early, again = f"walk LIKE '{walk}/recheck/ids/%'", f"walk SIMILAR TO '{walk}/recheck/[0-9]+'"
     own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({early}) AND NOT ({again})"
     return own, early, again
 

@@ -169,7 +169,7 @@ fn eight_windows_are_walked_side_by_side_to_the_end() {
     assert_all_models(&room, &sandbox);
     // As many on average as their latencies, one behind the other, fill the walk's time.
     let mean = "SELECT sum(latency_ms) / (epoch_ms(max(fetched_at)) - min(epoch_ms(fetched_at) - latency_ms)) FROM pages \
-                WHERE walk NOT LIKE '%/again/%'";
+                WHERE walk NOT LIKE '%/recheck/%'";
     let mean = one(&room, mean).as_f64().expect("it is a number");
     println!("{mean:.2} requests were in flight on average");
     // Seven on an idle machine; the bound leaves room for a busy one.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use civitrawl::dataset::commit::fingerprint;
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::part::read_rows;
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table;
 
@@ -39,11 +39,12 @@ fn commit_again(dataset: &Path, times: u64) {
         (table, arrow::compute::concat_batches(&table.schema(), &batches).unwrap())
     };
     let tables: Vec<_> = last.parts.iter().map(rows).collect();
-    let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
     for n in 0..times {
         let mut walks = last.walks.clone();
-        walks.get_mut("models").unwrap().strands.get_mut("").unwrap().met = vec![fingerprint(&n.to_string())];
-        store.commit(&writer, Batch { tables: tables.clone(), pass: last.pass, walks, prune: Vec::new() }).unwrap();
+        walks.get_mut("models").unwrap().partitions.get_mut("").unwrap().new_cursors =
+            vec![fingerprint(&n.to_string())];
+        store.commit(&info, Batch { tables: tables.clone(), pass: last.pass, walks, prune: Vec::new() }).unwrap();
     }
 }
 

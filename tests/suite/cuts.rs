@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use civitrawl::api::ENDPOINTS;
-use civitrawl::api::endpoint::Asked;
+use civitrawl::api::endpoint::Query;
 use civitrawl::fetch::{Encoding, INFLATED_CAP, inflate};
 use civitrawl::table::{Provenance, Tables};
 use flate2::Compression;
@@ -25,7 +25,7 @@ fn is_taken(name: &str, body: &str) -> bool {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).expect("it is an endpoint");
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
     let mut tables = Tables::default();
-    let asked = Asked {
+    let asked = Query {
         at,
         params: &[],
         cursor: None,

@@ -100,7 +100,7 @@ fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
             (401, body) if body.contains("disabled") => "downloads are disabled by its creator",
             (401, _) => "login needed: give a key by CIVITAI_API_KEY or --key-file",
             (403, _) => "early access (",
-            // Asked first, the API knows no version without files.
+            // Query first, the API knows no version without files.
             _ => "gone (",
         };
         let outcome = &told_of[*version];

@@ -124,7 +124,7 @@ fn a_page_that_is_not_full_is_believed_at_once() {
     assert_eq!(log.lock().unwrap().len(), 2);
 }
 
-/// The images of each version and level in each pass: one leaves version 5, one changes its level, one comes back. Asked for
+/// The images of each version and level in each pass: one leaves version 5, one changes its level, one comes back. Query for
 /// singly, each is shown while any list shows it.
 fn in_pass(pass: usize, target: &str) -> Option<String> {
     if asks(target, "imageId") {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, new_null_array};
 use civitrawl::dataset::commit::Part;
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table;
 use tempfile::TempDir;
@@ -148,10 +148,10 @@ fn lose(dataset: &Path, columns: &[&str]) {
             (table, arrow::compute::concat_batches(&table.schema(), &batches).expect("they are alike"))
         });
         let last = store.manifest().last.clone().expect("there are commits");
-        let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
+        let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
         let prune = parts.iter().map(Into::into).collect();
         let batch = Batch { tables: whole.collect(), pass: last.pass, walks: last.walks, prune };
-        store.commit(&writer, batch).expect("it can be written");
+        store.commit(&info, batch).expect("it can be written");
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use civitrawl::dataset::commit::{Part, PrunedPart};
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 
 use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
@@ -61,8 +61,8 @@ impl Sample {
             let last = manifest.last.clone().unwrap();
             let goes = |part: &&Part| part.table != "pages" && Some(part.name.commit) == removed;
             let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
-            let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
-            store.commit(&writer, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).unwrap();
+            let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+            store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).unwrap();
         }
         sample
     }

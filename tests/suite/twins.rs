@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, Store, Writer};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
@@ -170,8 +170,8 @@ fn a_snapshot_with_a_key_twice_is_not_written() {
     let part = store.manifest().live_parts().find(|part| part.table == "model_tags").unwrap().clone();
     let tables =
         store.rows(&part).unwrap().into_iter().map(|rows| (table::named("model_tags").unwrap(), rows)).collect();
-    let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
-    store.commit(&writer, Batch { tables, pass: last.pass, walks: last.walks, prune: Vec::new() }).unwrap();
+    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+    store.commit(&info, Batch { tables, pass: last.pass, walks: last.walks, prune: Vec::new() }).unwrap();
     drop(store);
     let output = program().arg("snapshot").arg(room.dataset()).output().unwrap();
     assert_exit(&output, 65);

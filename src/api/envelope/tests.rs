@@ -6,7 +6,7 @@ use super::*;
 use crate::api::models::MODELS;
 use crate::table::Provenance;
 
-const ASKED: Asked<'_> = Asked {
+const ASKED: Query<'_> = Query {
     at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
     params: &[],
     cursor: None,

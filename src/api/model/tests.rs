@@ -6,13 +6,13 @@ use arrow::array::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::Asked;
+use crate::api::endpoint::Query;
 use crate::api::models::MODELS;
 use crate::table::{Provenance, Tables, rejects};
 
 mod lossless;
 
-const ASKED: Asked<'_> = Asked {
+const ASKED: Query<'_> = Query {
     at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
     params: &[],
     cursor: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::{Asked, Next, Paging};
+use crate::api::endpoint::{NextCursor, Paging, Query};
 use crate::api::images::IMAGES;
 use crate::api::testing::{Taken, params, read, read_after};
 use crate::table::{Gather, Provenance, Tables};
@@ -344,11 +344,11 @@ fn images_that_were_not_asked_for_are_rejects() {
         (tells, "modelVersionId=6", None),
         (r#"{"id":1,"modelVersionIds":[]}"#, "modelVersionId=6", None),
         (r#"{"id":1}"#, "modelVersionId=6&postId=4&username=bob", None),
-        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was asked for")),
-        (tells, "imageId=2", Some("it is image 1, not 2, which was asked for")),
-        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was asked for")),
+        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was query for")),
+        (tells, "imageId=2", Some("it is image 1, not 2, which was query for")),
+        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was query for")),
         (r#"{"id":1,"username":7}"#, "username=007", None),
-        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was asked for")),
+        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was query for")),
         (r#"{"id":1,"username":"unknown"}"#, "username=bob", None),
         (r#"{"id":1,"username":"null"}"#, "username=bob", None),
         (r#"{"id":1,"username":5000}"#, "username=5e3", None),
@@ -381,7 +381,7 @@ fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
         ("", "900", "900"),
     ];
     for (query, named, sent) in cases {
-        assert_eq!(next(&params(query), named), Next::Cursor(sent.to_owned()), "{query} {named}");
+        assert_eq!(next(&params(query), named), NextCursor::Cursor(sent.to_owned()), "{query} {named}");
     }
 }
 
@@ -434,11 +434,11 @@ fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
         (&half, "userId=1", 4, &["userId"]),
         (&half, "browsingLevel=3", 4, &[]),
     ];
-    for (body, query, limit, unshown) in cases {
+    for (body, asked, limit, unshown) in cases {
         let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
-        let params = params(query);
+        let params = params(asked);
         for compared in [false, true] {
-            let asked = Asked {
+            let query = Query {
                 at,
                 params: &params,
                 cursor: None,
@@ -450,10 +450,10 @@ fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
                 compared,
             };
             let mut tables = Tables::default();
-            let page = (IMAGES.read)(body, &asked, &mut tables).unwrap();
+            let page = (IMAGES.read)(body, &query, &mut tables).unwrap();
             let told = compared || unshown.is_empty();
-            assert_eq!(page.unshown, if told { &[] } else { unshown }, "{query} {limit} {body}");
-            assert_eq!((page.ids.len(), tables.images.rows()), (4, if told { 4 } else { 0 }), "{query} {limit} {body}");
+            assert_eq!(page.unshown, if told { &[] } else { unshown }, "{asked} {limit} {body}");
+            assert_eq!((page.ids.len(), tables.images.rows()), (4, if told { 4 } else { 0 }), "{asked} {limit} {body}");
         }
     }
 }

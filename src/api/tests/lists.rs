@@ -24,7 +24,7 @@ fn creators_of_both_eras_are_rows_and_their_pages_are_counted() {
         ]
     );
     assert_eq!((taken.page.items, taken.page.rejects, taken.page.nameless), (4, 0, 1));
-    assert_eq!(taken.page.pages_told, Some(84916));
+    assert_eq!(taken.page.reported_pages, Some(84916));
     assert_eq!(taken.reasons(), ["the creator has no `username`"]);
     assert_eq!(taken.rows("rejects")[0]["item"], r#"{"username":null,"link":"n"}"#);
     assert_eq!(taken.rows("rejects")[0]["position"], 2);
@@ -60,9 +60,9 @@ fn the_number_of_pages_is_believed_where_it_is_true() {
     ];
     for (metadata, told) in cases {
         let body = format!(r#"{{"items":[],"metadata":{metadata}}}"#);
-        assert_eq!(read(&CREATORS, &body, "", None).unwrap().page.pages_told, told, "{metadata}");
+        assert_eq!(read(&CREATORS, &body, "", None).unwrap().page.reported_pages, told, "{metadata}");
         for endpoint in [&TAGS, &MODELS, &IMAGES] {
-            assert_eq!(read(endpoint, &body, "", None).unwrap().page.pages_told, None, "{}", endpoint.name);
+            assert_eq!(read(endpoint, &body, "", None).unwrap().page.reported_pages, None, "{}", endpoint.name);
         }
     }
 }
@@ -92,7 +92,7 @@ fn models_of_types_not_asked_for_are_rejects() {
     assert_eq!(ids("types=LORA"), [1, 3]);
     assert_eq!(ids("types=LORA&types=VAE"), [1, 2, 3]);
     let taken = read(&MODELS, body, "types=VAE&types=LORA", None).unwrap();
-    assert_eq!(taken.reasons(), ["it is of type `Hologram`, not `VAE` or `LORA`, which was asked for"]);
+    assert_eq!(taken.reasons(), ["it is of type `Hologram`, not `VAE` or `LORA`, which was query for"]);
 }
 
 #[test]

@@ -15,9 +15,10 @@ fn part(table: &str, commit: u64) -> Part {
 }
 
 fn record(commit: u64, previous: &str) -> Record {
-    let strand = Strand { cursor: Some(format!("2024-01-01|{commit}")), pages: commit, ..Strand::default() };
-    let strands = BTreeMap::from([(String::new(), strand)]);
-    let walk = Walk { strands, pages: commit, ..Walk::default() };
+    let partition =
+        PartitionState { cursor: Some(format!("2024-01-01|{commit}")), pages: commit, ..PartitionState::default() };
+    let partitions = BTreeMap::from([(String::new(), partition)]);
+    let walk = WalkState { partitions, pages: commit, ..WalkState::default() };
     Record {
         format: FORMAT,
         commit,
@@ -289,7 +290,7 @@ proptest! {
     fn any_text_of_a_server_is_read_back(cursor in "\\PC*|[,\"{}:\\\\]{0,9},\"checksum\":\"", detail: Option<String>) {
         let mut sent = record(1, "");
         let walk = sent.walks.get_mut("models").unwrap();
-        walk.strands.insert(cursor.clone(), Strand { cursor: Some(cursor), ..Strand::default() });
+        walk.partitions.insert(cursor.clone(), PartitionState { cursor: Some(cursor), ..PartitionState::default() });
         walk.end = Some(End { why: Why::Refused, detail });
         prop_assert_eq!(Record::decode(1, &encoded(&sent)), Ok(sent));
     }

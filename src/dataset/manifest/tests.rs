@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::dataset::commit::{End, FORMAT, Strand, Why, chain_hash, check_chain};
+use crate::dataset::commit::{End, FORMAT, PartitionState, Why, chain_hash, check_chain};
 use crate::dataset::layout::{PartName, RunId};
 
 /// What one commit of a random history does.
@@ -46,13 +46,13 @@ fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
     let there: Vec<&Part> = manifest.live_parts().collect();
     let pruned: BTreeSet<PrunedPart> =
         act.prune.iter().filter(|_| !there.is_empty()).map(|at| there[at.index(there.len())].into()).collect();
-    let strand = Strand {
+    let partition = PartitionState {
         cursor: Some(format!("|{commit}")),
-        met: vec![fingerprint(&commit.to_string())],
+        new_cursors: vec![fingerprint(&commit.to_string())],
         tail: vec![7],
-        ..Strand::default()
+        ..PartitionState::default()
     };
-    let strands = if act.over { BTreeMap::new() } else { BTreeMap::from([(String::new(), strand)]) };
+    let partitions = if act.over { BTreeMap::new() } else { BTreeMap::from([(String::new(), partition)]) };
     let end = act.over.then_some(End { why: Why::Complete, detail: None });
     Record {
         format: FORMAT,
@@ -64,7 +64,10 @@ fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
         crawl: "models".to_owned(),
         definition: if over { json!(act.definition) } else { manifest.last.as_ref().unwrap().definition.clone() },
         pass,
-        walks: BTreeMap::from([("models".to_owned(), Walk { strands, end, pages: commit, ..Walk::default() })]),
+        walks: BTreeMap::from([(
+            "models".to_owned(),
+            WalkState { partitions, end, pages: commit, ..WalkState::default() },
+        )]),
         parts: act.tables.iter().map(part).collect(),
         pruned: pruned.into_iter().collect(),
         before: act.full.then(|| Box::new(manifest.clone())),

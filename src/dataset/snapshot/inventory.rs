@@ -74,7 +74,8 @@ impl File {
 impl Inventory {
     /// The inventory of a snapshot whose files are still to be made.
     pub(super) fn new(snapshot: u64, last: &crate::dataset::commit::Record, commit_hash: String) -> Self {
-        let state = match (last.is_pass_over(), last.walks.values().any(crate::dataset::commit::Walk::is_doubtful)) {
+        let state = match (last.is_pass_over(), last.walks.values().any(crate::dataset::commit::WalkState::is_doubtful))
+        {
             (false, _) => State::Unfinished,
             (true, false) => State::Complete,
             (true, true) => State::CompleteWithDoubts,

@@ -31,7 +31,7 @@ use jiff::SignedDuration;
 use super::commit::{Damage, PrunedPart};
 use super::layout::Layout;
 use super::manifest::Manifest;
-use super::store::{Batch, Store, Writer};
+use super::store::{Batch, RunInfo, Store};
 use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::snapshot::Role;
@@ -126,9 +126,9 @@ fn prune(store: &mut Store, wishes: &Wishes<'_>, taken: &Taken) -> Result<(), Er
     let prune: Vec<PrunedPart> =
         absorbed.map(|part| PrunedPart { table: part.table.clone(), name: part.name.clone() }).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
-    let writer = Writer { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
     // The walks stand where they stood.
-    store.commit(&writer, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
+    store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
 }
 
 fn make(store: &Store, storage: &dyn Storage, wishes: &Wishes<'_>) -> Result<Taken, Error> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use crate::dataset::commit::Walk;
+use crate::dataset::commit::WalkState;
 use crate::dataset::manifest::Manifest;
 
 /// Every pass of a dataset, reduced to what a snapshot asks of it.
@@ -65,7 +65,7 @@ impl Passes {
                     pass.found_gone = true;
                 }
                 // Under a region clamp a walk shows what its question does not ask for, which no later one shows.
-                if !summary.walks.get(&walk).is_some_and(Walk::is_clamped) {
+                if !summary.walks.get(&walk).is_some_and(WalkState::is_clamped) {
                     pass.questions.insert(walk, place);
                 }
             }
@@ -99,7 +99,7 @@ impl Passes {
     }
 }
 
-/// What a walk asks, wherever in the file it stands and in how many strands it asks it.
+/// What a walk asks, wherever in the file it stands and in how many partitions it asks it.
 #[derive(Debug, PartialEq)]
 struct Question {
     walk: String,
@@ -119,7 +119,7 @@ fn asked(definition: &Value) -> Vec<Question> {
     walks.iter().map(question).collect()
 }
 
-/// The walk that rows of this name are from: behind a slash stands the strand.
+/// The walk that rows of this name are from: behind a slash stands the partition.
 fn walk_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(walk, _)| walk)
 }
@@ -127,19 +127,19 @@ fn walk_of(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::commit::{End, Walk, Why};
+    use crate::dataset::commit::{End, WalkState, Why};
     use crate::dataset::manifest::PassSummary;
 
     fn walk(name: &str, level: u64) -> Value {
         json!({ "name": name, "endpoint": "images", "params": { "level": [level.to_string()] } })
     }
 
-    fn ended(why: Why) -> Walk {
-        Walk { end: Some(End { why, detail: None }), ..Walk::default() }
+    fn ended(why: Why) -> WalkState {
+        WalkState { end: Some(End { why, detail: None }), ..WalkState::default() }
     }
 
     /// The walks of a pass, the second at which it ended, and how they did.
-    type Told<'a> = (Vec<Value>, Option<i64>, Vec<(&'a str, Walk)>);
+    type Told<'a> = (Vec<Value>, Option<i64>, Vec<(&'a str, WalkState)>);
 
     fn manifest(passes: Vec<Told<'_>>) -> Manifest {
         let mut manifest = Manifest::default();
@@ -166,7 +166,7 @@ mod tests {
     fn only_a_later_complete_whole_walk_of_the_same_question_finds_things_gone() {
         let thing = || String::from("7");
         let one = || (vec![walk("a", 1)], Some(1), vec![("a", ended(Why::Complete))]);
-        let again = |states: Walk| (vec![walk("a", 1)], Some(2), vec![("a", states)]);
+        let again = |states: WalkState| (vec![walk("a", 1)], Some(2), vec![("a", states)]);
         let changed = || {
             let mut only = walk("a", 1);
             only["for_each"] = json!({ "only": "changed" });
@@ -176,10 +176,10 @@ mod tests {
             ("it met everything else", again(ended(Why::Complete)), Some(2000)),
             ("it has doubts", again(ended(Why::CursorLoop)), None),
             ("it is not believed", again(ended(Why::Doubtful)), None),
-            ("it has rejects", again(Walk { rejects: 1, ..ended(Why::Complete) }), Some(2000)),
+            ("it has rejects", again(WalkState { rejects: 1, ..ended(Why::Complete) }), Some(2000)),
             ("some of it cannot be listed", again(ended(Why::Unlistable)), Some(2000)),
-            ("it was clamped", again(Walk { unasked_mild: 1, ..ended(Why::Complete) }), None),
-            ("it was incremental", again(Walk { since: Some(0), ..ended(Why::Complete) }), None),
+            ("it was clamped", again(WalkState { unasked_mild: 1, ..ended(Why::Complete) }), None),
+            ("it was incremental", again(WalkState { since: Some(0), ..ended(Why::Complete) }), None),
             ("its pass is not over", (vec![walk("a", 1)], None, vec![("a", ended(Why::Complete))]), None),
             ("it asked otherwise", (vec![walk("a", 2)], Some(2), vec![("a", ended(Why::Complete))]), None),
             ("it was another", (vec![walk("b", 1)], Some(2), vec![("b", ended(Why::Complete))]), None),
@@ -195,7 +195,7 @@ mod tests {
             let pass = || (vec![part.clone()], Some(2), vec![("a", ended(Why::Complete))]);
             assert_eq!(Passes::of(&manifest(vec![pass(), pass()])).gone(1, "a", thing), None, "{part}");
         }
-        let clamped = Walk { unasked_mild: 1, ..ended(Why::Complete) };
+        let clamped = WalkState { unasked_mild: 1, ..ended(Why::Complete) };
         let first = (vec![walk("a", 1)], Some(1), vec![("a", clamped)]);
         assert_eq!(Passes::of(&manifest(vec![first, again(ended(Why::Complete))])).gone(1, "a", thing), None);
         // The first of several says when.
@@ -208,7 +208,7 @@ mod tests {
     fn what_could_not_be_asked_for_singly_is_not_gone_before_a_later_pass_finds_it_so() {
         let pass = |second: i64, withheld: &[&str]| {
             let withheld = withheld.iter().map(|thing| (*thing).to_owned()).collect();
-            (vec![walk("a", 1)], Some(second), vec![("a", Walk { withheld, ..ended(Why::Complete) })])
+            (vec![walk("a", 1)], Some(second), vec![("a", WalkState { withheld, ..ended(Why::Complete) })])
         };
         let passes = Passes::of(&manifest(vec![pass(1, &[]), pass(2, &["7"]), pass(3, &["8"])]));
         let gone = |thing: &str| passes.gone(1, "a", || thing.to_owned()).map(|gone| gone.at);

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::ENDPOINTS;
 use std::collections::BTreeSet;
 
-use crate::dataset::commit::{End, FORMAT, GivenUp, Record, Strand, Why};
+use crate::dataset::commit::{End, FORMAT, GivenUp, PartitionState, Record, Why};
 use crate::dataset::layout::RunId;
 use crate::definition;
 
@@ -16,15 +16,20 @@ fn crawl(name: &str, walks: &[&str], limit: u32, rate: f64) -> Crawl {
     definition::parse(name, &text, ENDPOINTS).unwrap().0
 }
 
-fn walk(end: Option<Why>) -> Walk {
+fn walk(end: Option<Why>) -> WalkState {
     let end = end.map(|why| End { why, detail: None });
-    let strand = Strand { cursor: Some("c".to_owned()), pages: 3, met: vec!["f00d".to_owned()], ..Strand::default() };
-    let strands = if end.is_none() { BTreeMap::from([(String::new(), strand)]) } else { BTreeMap::new() };
-    Walk { strands, pages: 3, end, ..Walk::default() }
+    let partition = PartitionState {
+        cursor: Some("c".to_owned()),
+        pages: 3,
+        new_cursors: vec!["f00d".to_owned()],
+        ..PartitionState::default()
+    };
+    let partitions = if end.is_none() { BTreeMap::from([(String::new(), partition)]) } else { BTreeMap::new() };
+    WalkState { partitions, pages: 3, end, ..WalkState::default() }
 }
 
 /// A dataset whose pass 4 of `crawl` has walks that ended like this.
-fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
+fn progress(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
     let last = Record {
         format: FORMAT,
         commit: 9,
@@ -41,34 +46,36 @@ fn standing(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
         before: None,
     };
     let met = BTreeSet::from(["f00d".to_owned(), "beef".to_owned()]);
-    let met = Met::from([("a".to_owned(), BTreeMap::from([(String::new(), met)]))]);
-    Manifest { last: Some(last), met, ..Manifest::default() }
+    let met = SeenCursors::from([("a".to_owned(), BTreeMap::from([(String::new(), met)]))]);
+    Manifest { last: Some(last), seen_cursors: met, ..Manifest::default() }
 }
 
 #[test]
 fn a_new_dataset_gets_pass_one_with_every_walk_at_its_beginning() {
     let pass = choose(&crawl("x", &["a", "b"], 100, 1.0), &Manifest::default(), false, false).unwrap();
     assert_eq!((pass.number, pass.resumed), (1, false));
-    assert_eq!(pass.walks, BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), Walk::default()))));
+    assert_eq!(pass.walks, BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), WalkState::default()))));
 }
 
 #[test]
 fn an_unfinished_pass_is_resumed_where_it_stood() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
-    let pass = choose(&crawl, &standing(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false, false).unwrap();
+    let pass = choose(&crawl, &progress(&crawl, &[("a", None), ("b", Some(Why::Complete))]), false, false).unwrap();
     assert_eq!((pass.number, pass.resumed), (4, true));
-    assert_eq!(pass.walks["a"].strands[""].cursor.as_deref(), Some("c"));
+    assert_eq!(pass.walks["a"].partitions[""].cursor.as_deref(), Some("c"));
     assert_eq!(pass.walks["a"].pages, 3);
     assert!(pass.walks["b"].end.is_some());
     // What the last commit added is not added by the next one again, and yet every cursor of the pass is remembered.
-    assert!(pass.walks.values().flat_map(|walk| walk.strands.values()).all(|strand| strand.met.is_empty()));
-    assert_eq!(pass.met["a"][""].len(), 2);
+    assert!(
+        pass.walks.values().flat_map(|walk| walk.partitions.values()).all(|partition| partition.new_cursors.is_empty())
+    );
+    assert_eq!(pass.seen_cursors["a"][""].len(), 2);
 }
 
 #[test]
 fn a_pass_without_its_snapshot_is_finished_first() {
     let crawl = crawl("x", &["a"], 100, 1.0);
-    let over = standing(&crawl, &[("a", Some(Why::Complete))]);
+    let over = progress(&crawl, &[("a", Some(Why::Complete))]);
     let pass = choose(&crawl, &over, false, true).unwrap();
     assert_eq!((pass.number, pass.resumed), (4, true));
     assert!(pass.walks["a"].end.is_some());
@@ -83,17 +90,17 @@ fn a_pass_that_is_over_is_followed_by_the_next() {
     let crawl = crawl("x", &["a", "b"], 100, 1.0);
     for why in [Why::Complete, Why::CursorLoop, Why::Unreadable, Why::NotFound] {
         let pass =
-            choose(&crawl, &standing(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false, false).unwrap();
+            choose(&crawl, &progress(&crawl, &[("a", Some(why)), ("b", Some(Why::Complete))]), false, false).unwrap();
         assert_eq!((pass.number, pass.resumed), (5, false), "{why:?}");
-        assert!(pass.walks.values().all(|walk| *walk == Walk::default()) && pass.met.is_empty());
+        assert!(pass.walks.values().all(|walk| *walk == WalkState::default()) && pass.seen_cursors.is_empty());
     }
 }
 
 #[test]
 fn what_a_change_of_the_crawl_file_leads_to() {
     let before = crawl("x", &["a", "b"], 100, 1.0);
-    let unfinished = || standing(&before, &[("a", None), ("b", None)]);
-    let over = || standing(&before, &[("a", Some(Why::Complete)), ("b", Some(Why::Complete))]);
+    let unfinished = || progress(&before, &[("a", None), ("b", None)]);
+    let over = || progress(&before, &[("a", Some(Why::Complete)), ("b", Some(Why::Complete))]);
     let faster = crawl("x", &["a", "b"], 100, 9.0);
     let smaller = crawl("x", &["a", "b"], 50, 1.0);
     let fewer = crawl("x", &["a"], 100, 1.0);
@@ -117,7 +124,7 @@ fn a_dataset_of_another_crawl_is_refused_even_with_restart() {
     let theirs = crawl("x", &["a"], 100, 1.0);
     let ours = crawl("y", &["a"], 100, 1.0);
     for restart in [false, true] {
-        let refusal = choose(&ours, &standing(&theirs, &[("a", None)]), restart, false).unwrap_err();
+        let refusal = choose(&ours, &progress(&theirs, &[("a", None)]), restart, false).unwrap_err();
         assert_eq!(refusal, Refusal::OtherCrawl { theirs: "x".to_owned(), ours: "y".to_owned() });
     }
 }
@@ -134,15 +141,15 @@ fn incremental(more: &str) -> Crawl {
 /// A pass of the crawl whose only walk reached this instant and ended so.
 fn passed(crawl: &Crawl, reached: Option<i64>, end: Option<Why>) -> Record {
     let ends = end.into_iter().map(|why| (why, 1)).collect();
-    let walk = Walk { reached, ends, ..walk(end) };
-    let last = standing(crawl, &[("a", end)]).last.unwrap();
+    let walk = WalkState { reached, ends, ..walk(end) };
+    let last = progress(crawl, &[("a", end)]).last.unwrap();
     Record { walks: BTreeMap::from([("a".to_owned(), walk)]), ..last }
 }
 
 /// A dataset with these passes and one that was given up.
 fn after(crawl: &Crawl, passes: Vec<Record>) -> Manifest {
     let mut manifest = Manifest::default();
-    let given_up = standing(crawl, &[]).last.unwrap();
+    let given_up = progress(crawl, &[]).last.unwrap();
     for (number, record) in (1..).zip(passes.into_iter().chain([given_up])) {
         manifest.add(Record { pass: number, commit: number, ..record });
     }
@@ -159,11 +166,11 @@ fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
     let pass = |reached, why| passed(&crawl, Some(reached), Some(why));
     let given_up = |reached| {
         let mut pass = pass(reached, Why::Complete);
-        let lost = GivenUp { strand: String::new(), page: 2, cursor: None, reason: String::new(), pass: None };
+        let lost = GivenUp { partition: String::new(), page: 2, cursor: None, reason: String::new(), pass: None };
         pass.walks.get_mut("a").unwrap().given_up.push(lost);
         pass
     };
-    let one_strand_of_many = |reached| {
+    let one_partition_of_many = |reached| {
         let mut pass = pass(reached, Why::Complete);
         pass.walks.get_mut("a").unwrap().ends.insert(Why::CursorLoop, 1);
         pass
@@ -178,7 +185,7 @@ fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
         (vec![pass(50_000, Why::Complete), pass(70_000, Why::Unreadable)], Some(40_000)),
         // What was given up by name is remembered; walking everything behind it again would not mend it.
         (vec![pass(50_000, Why::Complete), given_up(70_000)], Some(60_000)),
-        (vec![pass(50_000, Why::Complete), one_strand_of_many(70_000)], Some(40_000)),
+        (vec![pass(50_000, Why::Complete), one_partition_of_many(70_000)], Some(40_000)),
         (vec![pass(50_000, Why::Complete), passed(&crawl, Some(70_000), None)], Some(40_000)),
         (vec![given_up(70_000)], Some(60_000)),
         (vec![passed(&crawl, None, Some(Why::Complete))], None),
@@ -192,7 +199,7 @@ fn an_incremental_walk_builds_on_the_last_pass_that_saw_the_end() {
 fn pages_given_up_are_remembered_until_a_walk_asks_for_them_again() {
     let crawl = incremental("");
     let page = |cursor: &str| GivenUp {
-        strand: String::new(),
+        partition: String::new(),
         page: 2,
         cursor: Some(cursor.to_owned()),
         reason: String::new(),
@@ -231,10 +238,10 @@ fn an_incremental_walk_begins_at_a_forged_cursor_and_never_falls_back() {
         let manifest = after(&crawl, vec![passed(&crawl, Some(1_704_164_645_678), Some(Why::Complete))]);
         let pass = choose(&crawl, &manifest, false, false).unwrap();
         let walk = &pass.walks["a"];
-        assert_eq!(walk.strands[key].cursor.as_deref(), Some("2024-01-02 03:03:55.678|0"));
-        assert_eq!((walk.strands[key].from, walk.reached), (walk.since, Some(1_704_164_645_678)));
+        assert_eq!(walk.partitions[key].cursor.as_deref(), Some("2024-01-02 03:03:55.678|0"));
+        assert_eq!((walk.partitions[key].from, walk.reached), (walk.since, Some(1_704_164_645_678)));
         let full = choose(&crawl, &manifest, true, false).unwrap();
-        assert_eq!(full.walks["a"], Walk::default(), "`--restart` walks everything");
+        assert_eq!(full.walks["a"], WalkState::default(), "`--restart` walks everything");
     }
 }
 
@@ -250,7 +257,7 @@ fn incremental_walks_of_one_endpoint_begin_together() {
     let crawl = definition::parse("x", &text, ENDPOINTS).unwrap().0;
     let began = |reached: [Option<i64>; 2]| {
         let mut record = passed(&crawl, reached[0], Some(Why::Complete));
-        let other = Walk { reached: reached[1], ..record.walks["a"].clone() };
+        let other = WalkState { reached: reached[1], ..record.walks["a"].clone() };
         record.walks.insert("b".to_owned(), other);
         let pass = choose(&crawl, &after(&crawl, vec![record]), false, false).unwrap();
         ["a", "b"].map(|name| (pass.walks[name].since, pass.walks[name].reached))

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::commit::{Walk, Why};
+use crate::dataset::commit::{WalkState, Why};
 use crate::definition::{self, Crawl};
 use crate::engine::location::at_page;
 use crate::fetch::printable;
 
 /// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
 /// endpoint's things the pass met, for those endpoints that tell how many there are.
-pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
+pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, WalkState>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
     // What has no name cannot be told from what another page showed.
     let nameless = |name: &str| {
         let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
-        same.filter_map(|walk| walks.get(&walk.name)).map(|walk| walk.nameless_together).max().unwrap_or(0)
+        same.filter_map(|walk| walks.get(&walk.name)).map(|walk| walk.nameless_per_page_max).max().unwrap_or(0)
     };
     for definition in &crawl.walks {
         let Some(walk) = walks.get(&definition.name) else { continue };
@@ -29,7 +29,7 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&s
 }
 
 /// A sentence for each thing that the records of a pass say is missing.
-pub fn missing_from(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+pub fn missing_from(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, walk) in walks {
         missing(walk, &mut |text| all.push(format!("walk `{name}`: {text}")));
@@ -38,19 +38,19 @@ pub fn missing_from(walks: &BTreeMap<String, Walk>) -> Vec<String> {
 }
 
 /// What is known to be missing.
-fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
+fn missing(walk: &WalkState, doubt: &mut dyn FnMut(String)) {
     if walk.rejects > 0 {
         doubt(format!("{} in no table but `rejects`", several(walk.rejects, "item")));
     }
     for lost in &walk.given_up {
         let place = at_page(lost.page, lost.cursor.as_deref());
-        doubt(format!("{place}{} was given up: {}", of_strand(&lost.strand), lost.reason));
+        doubt(format!("{place}{} was given up: {}", of_partition(&lost.partition), lost.reason));
     }
     for lost in &walk.holes {
         let (place, pass) = (at_page(lost.page, lost.cursor.as_deref()), lost.pass.unwrap_or_default());
         doubt(format!(
             "{place}{} was given up in pass {pass}: {}; the next walk through the whole list asks for it again",
-            of_strand(&lost.strand),
+            of_partition(&lost.partition),
             lost.reason
         ));
     }
@@ -59,18 +59,18 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
             0 => String::new(),
             page => format!(" at {}", at_page(page, trouble.cursor.as_deref())),
         };
-        doubt(format!("{}{place}{}: {}", trouble.why.as_str(), of_strand(&trouble.strand), trouble.detail));
+        doubt(format!("{}{place}{}: {}", trouble.why.as_str(), of_partition(&trouble.partition), trouble.detail));
     }
     if walk.is_clamped() && walk.end.is_some() {
         doubt(format!(
-            "region clamp: {} of PG or PG13 came and none above, although levels above were asked for; the server hides \
+            "region clamp: {} of PG or PG13 came and none above, although levels above were request for; the server hides \
              them from this region, so crawl from another exit",
             several(walk.mild + walk.unasked_mild, "item")
         ));
     }
     if !walk.withheld.is_empty() {
         doubt(format!(
-            "{} missing from the list and could not be asked for singly; it is not known whether they are gone",
+            "{} missing from the list and could not be request for singly; it is not known whether they are gone",
             if walk.withheld.len() == 1 {
                 String::from("1 thing is")
             } else {
@@ -82,44 +82,44 @@ fn missing(walk: &Walk, doubt: &mut dyn FnMut(String)) {
     let bad: u64 =
         walk.ends.iter().filter(|(why, _)| !matches!(why, Why::Complete | Why::NotFound)).map(|(_, n)| n).sum();
     if bad > told {
-        doubt(format!("{} ended badly", several(bad - told, "more strand")));
+        doubt(format!("{} ended badly", several(bad - told, "more partition")));
     }
 }
 
-/// Strands of a walk that are named one by one where they wait for a next run.
+/// Partitioning of a walk that are named one by one where they wait for a next run.
 const WAITING_MAX: usize = 10;
 
-/// A sentence for each strand that the records of a pass leave to a next run: where it goes on.
-pub fn waiting(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+/// A sentence for each partition that the records of a pass leave to a next run: where it goes on.
+pub fn waiting(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, walk) in walks.iter().filter(|(_, walk)| walk.end.is_none()) {
-        for (key, strand) in walk.strands.iter().take(WAITING_MAX) {
-            let place = at_page(strand.pages + 1, strand.cursor.as_deref());
-            all.push(format!("walk `{name}`: the next run goes on at {place}{}", of_strand(key)));
+        for (key, partition) in walk.partitions.iter().take(WAITING_MAX) {
+            let place = at_page(partition.pages + 1, partition.cursor.as_deref());
+            all.push(format!("walk `{name}`: the next run goes on at {place}{}", of_partition(key)));
         }
-        if walk.strands.len() > WAITING_MAX {
-            let more = (walk.strands.len() - WAITING_MAX) as u64;
-            all.push(format!("walk `{name}`: and in {}", several(more, "more strand")));
+        if walk.partitions.len() > WAITING_MAX {
+            let more = (walk.partitions.len() - WAITING_MAX) as u64;
+            all.push(format!("walk `{name}`: and in {}", several(more, "more partition")));
         }
     }
     all
 }
 
-fn of_strand(strand: &str) -> String {
-    if strand.is_empty() { String::new() } else { format!(" of `{}`", printable(strand)) }
+fn of_partition(partition: &str) -> String {
+    if partition.is_empty() { String::new() } else { format!(" of `{}`", printable(partition)) }
 }
 
 /// What only looks wrong.
-fn suspicious(walk: &Walk, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
-    if walk.lacking > 0 {
+fn suspicious(walk: &WalkState, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
+    if walk.withheld_versions > 0 {
         doubt(format!(
-            "in {} versions are lacking that the server tells of, also when asked for by id; it keeps those back",
-            several(walk.lacking, "model")
+            "in {} versions are lacking that the server tells of, also when request for by id; it keeps those back",
+            several(walk.withheld_versions, "model")
         ));
     }
     // A page shows as many items whether they are new or not: only what came of all of them tells.
     let known = known.map_or(walk.items, |known| known + walk.twins) + walk.rejects;
-    if let Some(told) = walk.told.filter(|told| walk.end.is_some() && known + nameless < *told) {
+    if let Some(told) = walk.reported_total.filter(|told| walk.end.is_some() && known + nameless < *told) {
         let without_name = match walk.nameless {
             0 => String::new(),
             met => format!(", beside {nameless} to {met} without a name"),
@@ -147,7 +147,7 @@ mod tests {
                     [[walk]]\nname = \"all\"\nendpoint = \"creators\"\n";
         let (crawl, _) = definition::parse("c", text, ENDPOINTS).unwrap();
         let end = Some(End { why: Why::Complete, detail: None });
-        let walk = Walk { items: 10, rejects: 1, told: Some(10), end, ..Walk::default() };
+        let walk = WalkState { items: 10, rejects: 1, reported_total: Some(10), end, ..WalkState::default() };
         let unstable = |known| {
             let walks = BTreeMap::from([(String::from("all"), walk.clone())]);
             doubts(&crawl, &walks, &BTreeMap::from([("creators", known)]))
@@ -167,7 +167,7 @@ mod tests {
             );
             let (crawl, _) = definition::parse("c", &text, ENDPOINTS).unwrap();
             let end = Some(End { why: Why::Complete, detail: None });
-            let walk = Walk { items: 1, end, ..Walk::default() };
+            let walk = WalkState { items: 1, end, ..WalkState::default() };
             doubts(&crawl, &BTreeMap::from([(String::from("all"), walk)]), &BTreeMap::new())
         };
         let part =
@@ -184,7 +184,13 @@ mod tests {
         let (crawl, _) = definition::parse("c", text, ENDPOINTS).unwrap();
         let unstable = |met, together, known| {
             let end = Some(End { why: Why::Complete, detail: None });
-            let walk = Walk { nameless: met, nameless_together: together, told: Some(10), end, ..Walk::default() };
+            let walk = WalkState {
+                nameless: met,
+                nameless_per_page_max: together,
+                reported_total: Some(10),
+                end,
+                ..WalkState::default()
+            };
             let walks = BTreeMap::from([(String::from("all"), walk)]);
             doubts(&crawl, &walks, &BTreeMap::from([("creators", known)])).join("")
         };

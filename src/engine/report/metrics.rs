@@ -5,30 +5,30 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Report, Tally};
-use crate::engine::events::{Event, Monitor};
+use super::{Report, ReportBuilder};
+use crate::engine::events::{Event, Listener};
 use crate::storage::replace_text;
 
 /// Writes the numbers of a run to a file.
 pub(crate) struct Metrics {
     path: PathBuf,
-    tally: Arc<Tally>,
+    report_builder: Arc<ReportBuilder>,
 }
 
 impl Metrics {
-    pub(crate) fn new(path: PathBuf, tally: Arc<Tally>) -> Self {
-        Self { path, tally }
+    pub(crate) fn new(path: PathBuf, report_builder: Arc<ReportBuilder>) -> Self {
+        Self { path, report_builder }
     }
 
     /// Replaces the file. One that cannot be written is told of, and stops nothing.
     pub(crate) fn write(&self) {
-        if let Err(error) = replace_text(&self.path, &text(&self.tally.snapshot())) {
+        if let Err(error) = replace_text(&self.path, &text(&self.report_builder.snapshot())) {
             tracing::warn!(path = %self.path.display(), %error, "the metrics cannot be written");
         }
     }
 }
 
-impl Monitor for Metrics {
+impl Listener for Metrics {
     fn event(&self, event: &Event<'_>) {
         if matches!(event, Event::Started { .. } | Event::Committed { .. }) {
             self.write();
@@ -59,7 +59,7 @@ fn text(report: &Report) -> String {
         "allowed_requests_per_second",
         "gauge",
         "Requests per second that the crawl file allows.",
-        [("", report.rate.asked)],
+        [("", report.rate.request)],
     );
     page.family(
         "requests_total",
@@ -71,7 +71,7 @@ fn text(report: &Report) -> String {
     page.family(
         "pauses_total",
         "counter",
-        "Times that everybody waited because the server asked for it.",
+        "Times that everybody waited because the server request for it.",
         [("", report.pauses as f64)],
     );
     page.family(
@@ -92,7 +92,7 @@ fn text(report: &Report) -> String {
     page.family("answers_total", "counter", "Answers by HTTP status.", answers);
     let rows = report.rows.iter().map(|(table, n)| (format!("table=\"{}\"", quoted(table)), *n as f64));
     page.family("rows_total", "counter", "Rows made durable.", rows);
-    let of_walks = |number: fn(&crate::dataset::commit::Walk) -> u64| {
+    let of_walks = |number: fn(&crate::dataset::commit::WalkState) -> u64| {
         report
             .walks
             .iter()

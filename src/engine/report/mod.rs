@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Outcome;
-use super::events::{Event, Monitor};
-use crate::dataset::commit::Walk;
+use super::events::{Event, Listener};
+use crate::dataset::commit::WalkState;
 use crate::dataset::layout::RunId;
 use crate::dataset::snapshot::{File, Inventory};
 
@@ -80,7 +80,7 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rate {
     /// What the crawl file allows.
-    pub asked: f64,
+    pub request: f64,
     /// What was sent, on average.
     pub achieved: f64,
 }
@@ -103,9 +103,9 @@ pub struct SnapshotReport {
 /// A walk's part of the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct WalkReport {
-    /// Where it stands, as the last commit recorded it (open strands left out).
+    /// Where it stands, as the last commit recorded it (open partitions left out).
     #[serde(flatten)]
-    pub state: Walk,
+    pub state: WalkState,
     /// Why it did not go on in this run, when it is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<String>,
@@ -129,14 +129,21 @@ impl SnapshotReport {
 
 /// Counts events into a [`Report`].
 #[derive(Debug)]
-pub struct Tally {
+pub struct ReportBuilder {
     report: Mutex<Report>,
     began: Instant,
 }
 
-impl Tally {
+impl ReportBuilder {
     /// The tally of a run that begins now.
-    pub fn new(run: RunId, crawl: &str, pass: u64, resumed: bool, asked: f64, walks: &BTreeMap<String, Walk>) -> Self {
+    pub fn new(
+        run: RunId,
+        crawl: &str,
+        pass: u64,
+        resumed: bool,
+        request: f64,
+        walks: &BTreeMap<String, WalkState>,
+    ) -> Self {
         let began_at = Timestamp::now();
         let walks = walks.iter().map(|(name, walk)| (name.clone(), WalkReport::of(walk)));
         let report = Report {
@@ -159,7 +166,7 @@ impl Tally {
             repairs: 0,
             commits: 0,
             rows: BTreeMap::new(),
-            rate: Rate { asked, achieved: 0.0 },
+            rate: Rate { request, achieved: 0.0 },
             snapshot: None,
             doubts: Vec::new(),
             waiting: Vec::new(),
@@ -204,15 +211,16 @@ impl Tally {
 }
 
 impl WalkReport {
-    fn of(walk: &Walk) -> Self {
-        let (strands, ahead) = (BTreeMap::new(), Vec::new());
-        let (hollow, short) = (BTreeSet::new(), BTreeSet::new());
-        let state = Walk { strands, ahead, hollow, short, edge: None, ..walk.clone() };
+    fn of(walk: &WalkState) -> Self {
+        let (partitions, done_beyond) = (BTreeMap::new(), Vec::new());
+        let (without_versions, missing_versions) = (BTreeSet::new(), BTreeSet::new());
+        let state =
+            WalkState { partitions, done_beyond, without_versions, missing_versions, boundary: None, ..walk.clone() };
         Self { state, unfinished: None }
     }
 }
 
-impl Monitor for Tally {
+impl Listener for ReportBuilder {
     fn event(&self, event: &Event<'_>) {
         let mut report = self.lock();
         match event {

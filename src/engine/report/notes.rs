@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::completeness::several;
-use crate::dataset::commit::{Longest, UnknownKey, Walk};
+use crate::dataset::commit::{Longest, UnknownKey, WalkState};
 use crate::definition::Crawl;
 use crate::table::unknown::{KEYS_MAX, OTHERS};
 
@@ -12,24 +12,24 @@ const LONG: u64 = 1000;
 
 /// A sentence for each thing worth knowing that is no doubt. `known` is how many of an endpoint's things the pass
 /// met, for those endpoints that tell how many there are.
-pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str, u64>) -> Vec<String> {
+pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, WalkState>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
     for definition in &crawl.walks {
         let (endpoint, name) = (definition.endpoint.name, &definition.name);
         let Some(walk) = walks.get(name).filter(|walk| walk.items > 0) else { continue };
         let mut say = |text: String| all.push(format!("walk `{name}`: {text}"));
         if matches!(endpoint, "models" | "images") {
-            let share = 100.0 * walk.mature as f64 / walk.items as f64;
-            say(format!("{} of {} items ({share:.0} %) show nothing of PG or PG13", walk.mature, walk.items));
+            let share = 100.0 * walk.above_pg13 as f64 / walk.items as f64;
+            say(format!("{} of {} items ({share:.0} %) show nothing of PG or PG13", walk.above_pg13, walk.items));
         }
-        if let (Some(told), Some(known)) = (walk.told, known.get(endpoint)) {
+        if let (Some(told), Some(known)) = (walk.reported_total, known.get(endpoint)) {
             say(format!("the server says there are {told}, and {known} were met"));
         }
-        if let Some(Longest { strand, items }) = walk.longest.as_ref().filter(|longest| longest.items >= LONG)
+        if let Some(Longest { partition, items }) = walk.longest.as_ref().filter(|longest| longest.items >= LONG)
             && !definition.endpoint.whole_with.is_empty()
         {
             say(format!(
-                "the longest of its lists, of `{strand}`, has {items} items; were it too long for the server, it would \
+                "the longest of its lists, of `{partition}`, has {items} items; were it too long for the server, it would \
                  end there as if it were all"
             ));
         }
@@ -39,15 +39,15 @@ pub fn seen(crawl: &Crawl, walks: &BTreeMap<String, Walk>, known: &BTreeMap<&str
         if walk.twins > 0 {
             say(format!("{} came twice on one page, and counted once", several(walk.twins, "thing")));
         }
-        if walk.appeared > 0 {
-            say(format!("{} appeared while it was under way, taken at its end", several(walk.appeared, "item")));
+        if walk.late_items > 0 {
+            say(format!("{} appeared while it was under way, taken at its end", several(walk.late_items, "item")));
         }
     }
     all
 }
 
 /// A sentence for each key that is new, or holds what no column takes, all walks together.
-pub fn unknown_keys(walks: &BTreeMap<String, Walk>) -> Vec<String> {
+pub fn unknown_keys(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let mut keys: BTreeMap<(&str, &str), UnknownKey> = BTreeMap::new();
     for (table, met) in walks.values().flat_map(|walk| &walk.unknown) {
         for (key, met) in met {
@@ -75,7 +75,10 @@ mod tests {
         let walk = |name: &str, rows, page, at| {
             let key = UnknownKey { rows, walk: name.to_owned(), page, at };
             let keys = BTreeMap::from([(String::from("stats.new"), key)]);
-            (name.to_owned(), Walk { unknown: BTreeMap::from([(String::from("models"), keys)]), ..Walk::default() })
+            (
+                name.to_owned(),
+                WalkState { unknown: BTreeMap::from([(String::from("models"), keys)]), ..WalkState::default() },
+            )
         };
         let walks = BTreeMap::from([walk("a", 2, 7, 20), walk("b", 3, 5, 10)]);
         let told = "models: `stats.new` fits no column; kept in `extra` of 5 rows, first on page 5 of walk `b`";
@@ -92,8 +95,8 @@ mod tests {
                  for_each = {{ list = [\"1\"], param = \"{param}\" }}\n"
             );
             let (crawl, _) = crate::definition::parse("c", &text, ENDPOINTS).unwrap();
-            let longest = Some(Longest { strand: String::from("1"), items });
-            let walk = Walk { items: 5000, longest, ..Walk::default() };
+            let longest = Some(Longest { partition: String::from("1"), items });
+            let walk = WalkState { items: 5000, longest, ..WalkState::default() };
             let seen = seen(&crawl, &BTreeMap::from([(String::from("all"), walk)]), &BTreeMap::new());
             seen.iter().any(|text| text.contains("the longest of its lists, of `1`, has"))
         };

@@ -2,13 +2,13 @@
 //!
 //! An outage must not be taken for such a page, so something else of the same list has to answer first.
 
-use super::by_cursor::{Met, Shared, Turn, address, send, unfinished};
+use super::by_cursor::{AfterFailure, Shared, Turn, address, send, unfinished};
 use crate::api::endpoint::Paging;
 use crate::api::envelope::salvage_cursor;
 use crate::api::place::{Along, Place};
 use crate::engine::events::Event;
 use crate::engine::writer::decode::lossy_text;
-use crate::engine::writer::message::{Asked, Step};
+use crate::engine::writer::message::{Next, PageRequest};
 use crate::fetch::{Answer, Cause, Excess, Failure, Stop};
 
 /// Requests that a question may take which is asked only to learn whether it is answered, and each smaller page.
@@ -19,60 +19,60 @@ const KEY_STEPS_MAX: i64 = 1 << 42;
 const ID_STEPS_MAX: i64 = 1 << 31;
 
 /// What becomes of a page that is too much to ask for, or always fails.
-pub(crate) async fn meet(
-    asked: &Asked,
+pub(crate) async fn handle_failure(
+    request: &PageRequest,
     excess: &Excess,
     answer: Option<Answer>,
     seeking: bool,
     shared: Shared<'_>,
-) -> Met {
-    let by_cursor = matches!(asked.endpoint.paging, Paging::Cursor { .. });
-    let is_smallest = !by_cursor || asked.limit <= 1;
+) -> AfterFailure {
+    let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
+    let is_smallest = !by_cursor || request.limit <= 1;
     let fails = matches!(excess, Excess::Failing(_));
     // An answer that arrived proves that the server is there.
     let silent = fails || matches!(excess, Excess::TimedOut(_));
     let in_doubt = if is_smallest { silent && !by_cursor } else { fails && !seeking };
-    if in_doubt && !something_else_answers(asked, shared).await {
-        return Met::Left(unfinished(asked, &format!("{excess}; run again later to go on"), shared));
+    if in_doubt && !something_else_answers(request, shared).await {
+        return AfterFailure::Finish(unfinished(request, &format!("{excess}; run again later to go on"), shared));
     }
     if !is_smallest {
-        let (limit, reason) = (asked.limit.div_ceil(2), excess.to_string());
-        shared.monitor.event(&Event::Smaller { walk: &asked.walk, limit, reason: &reason });
-        return Met::Smaller { fails };
+        let (limit, reason) = (request.limit.div_ceil(2), excess.to_string());
+        shared.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
+        return AfterFailure::Smaller { fails };
     }
     let text = answer.as_ref().map(|answer| lossy_text(answer.encoding, &answer.body, None));
     let names_next = text.is_some_and(|text| salvage_cursor(&text).is_some());
-    let behind = if by_cursor && !names_next { way_on(asked, shared).await } else { None };
+    let behind = if by_cursor && !names_next { way_on(request, shared).await } else { None };
     if silent && by_cursor && behind.is_none() {
-        return Met::Left(unfinished(asked, &format!("{excess}; run again later to go on"), shared));
+        return AfterFailure::Finish(unfinished(request, &format!("{excess}; run again later to go on"), shared));
     }
-    Met::Step(shared.ledger.give_up(asked, answer, excess.to_string(), behind).await)
+    AfterFailure::Next(shared.writer.give_up(request, answer, excess.to_string(), behind).await)
 }
 
 /// Gives up the rest of an instant: the page that shows all its rows fails, and smaller ones lead back among them.
-pub(crate) async fn pass_instant(asked: &Asked, shared: Shared<'_>) -> Step {
-    let next = place(asked).and_then(|place| place.further(1, Along::Key));
+pub(crate) async fn pass_instant(request: &PageRequest, shared: Shared<'_>) -> Next {
+    let next = place(request).and_then(|place| place.further(1, Along::Key));
     let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
-    shared.ledger.give_up(asked, None, reason, next.map(|next| next.cursor())).await
+    shared.writer.give_up(request, None, reason, next.map(|next| next.cursor())).await
 }
 
-fn place(asked: &Asked) -> Option<Place> {
-    let Paging::Cursor { place, .. } = asked.endpoint.paging else { return None };
-    place(&asked.params, asked.cursor.as_deref())
+fn place(request: &PageRequest) -> Option<Place> {
+    let Paging::Cursor { place, .. } = request.endpoint.paging else { return None };
+    place(&request.params, request.cursor.as_deref())
 }
 
 /// True when the server answers another question of the same list.
-async fn something_else_answers(asked: &Asked, shared: Shared<'_>) -> bool {
-    let other = |page| Turn { page, cursor: None, limit: asked.limit.min(1), again: true };
-    match asked.endpoint.paging {
+async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bool {
+    let other = |page| Turn { page, cursor: None, limit: request.limit.min(1), again: true };
+    match request.endpoint.paging {
         Paging::Cursor { .. } => {
-            let end = place(asked).and_then(|place| place.further(KEY_STEPS_MAX, Along::Key));
-            answers(asked, None, &other(1), shared).await || answers_at(asked, end, shared).await
+            let end = place(request).and_then(|place| place.further(KEY_STEPS_MAX, Along::Key));
+            answers(request, None, &other(1), shared).await || answers_at(request, end, shared).await
         }
-        Paging::Number { .. } => answers(asked, None, &other(if asked.page == 1 { 2 } else { 1 }), shared).await,
+        Paging::Number { .. } => answers(request, None, &other(if request.page == 1 { 2 } else { 1 }), shared).await,
         Paging::Lookup => {
-            let key = if asked.key.as_deref() == Some("1") { "2" } else { "1" };
-            answers(asked, Some(key), &other(1), shared).await
+            let key = if request.key.as_deref() == Some("1") { "2" } else { "1" };
+            answers(request, Some(key), &other(1), shared).await
         }
     }
 }
@@ -81,25 +81,25 @@ async fn something_else_answers(asked: &Asked, shared: Shared<'_>) -> bool {
 ///
 /// Servers differ in whether a cursor names the row it begins with or the one before it, so the next two ids are tried. Where
 /// neither answers, the row may be anywhere behind the cursor: its instant is sought first, then its id.
-async fn way_on(asked: &Asked, shared: Shared<'_>) -> Option<String> {
-    let mut from = place(asked)?;
+async fn way_on(request: &PageRequest, shared: Shared<'_>) -> Option<String> {
+    let mut from = place(request)?;
     for steps in [1, 2] {
         let near = from.further(steps, Along::Id);
-        if near.is_some() && answers_at(asked, near.clone(), shared).await {
+        if near.is_some() && answers_at(request, near.clone(), shared).await {
             return near.map(|near| near.cursor());
         }
     }
     if let Some(next) = from.further(1, Along::Key)
-        && !answers_at(asked, Some(next), shared).await
+        && !answers_at(request, Some(next), shared).await
     {
-        let at = |steps| answers_at(asked, from.further(steps, Along::Key), shared);
+        let at = |steps| answers_at(request, from.further(steps, Along::Key), shared);
         if !at(KEY_STEPS_MAX).await {
             return None;
         }
         let steps = fewest(KEY_STEPS_MAX, at).await?;
         from = from.further(steps - 1, Along::Key)?;
     }
-    let by_id = fewest(ID_STEPS_MAX, |steps| answers_at(asked, from.further(steps, Along::Id), shared)).await;
+    let by_id = fewest(ID_STEPS_MAX, |steps| answers_at(request, from.further(steps, Along::Id), shared)).await;
     let behind = match by_id {
         Some(steps) => from.further(steps, Along::Id),
         None => from.further(1, Along::Key),
@@ -127,17 +127,17 @@ async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
     Some(high)
 }
 
-async fn answers_at(asked: &Asked, place: Option<Place>, shared: Shared<'_>) -> bool {
+async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Shared<'_>) -> bool {
     let Some(cursor) = place.map(|place| place.cursor()) else { return false };
-    let turn = Turn { page: asked.page, cursor: Some(cursor), limit: 1, again: true };
-    answers(asked, None, &turn, shared).await
+    let turn = Turn { page: request.page, cursor: Some(cursor), limit: 1, again: true };
+    answers(request, None, &turn, shared).await
 }
 
 /// True when a question is answered; its rows are not taken.
-async fn answers(asked: &Asked, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
-    let key = key.or(asked.key.as_deref());
-    let Ok(url) = address(shared.base, asked.endpoint, &asked.params, key, turn) else { return false };
-    match send(&asked.walk, &url, FEW, async |_| Ok(()), shared).await {
+async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
+    let key = key.or(request.key.as_deref());
+    let Ok(url) = address(shared.base, request.endpoint, &request.params, key, turn) else { return false };
+    match send(&request.walk, &url, FEW, async |_| Ok(()), shared).await {
         Some(Ok(_)) => true,
         Some(Err(Failure { cause: Cause::Stop(Stop::NotFound { .. }), .. })) => true,
         Some(Err(_)) | None => false,

@@ -1,4 +1,4 @@
-//! A strand's life: page after page along the server's cursors, until the end, an obstacle, or a stop.
+//! A partition's life: page after page along the server's cursors, until the end, an obstacle, or a stop.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use super::bad_page;
 use super::ignored_filter::{self, Unfiltered};
 use super::missing::Lists;
 use super::page_size::Size;
-use super::partition::{Left, Thread};
+use super::partition::{Finish, Partition};
 use super::unknown_values;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::dataset::commit::{End, Why};
 use crate::definition::{Crawl, Walk};
 use crate::engine::Error;
-use crate::engine::events::{Event, Monitor};
+use crate::engine::events::{Event, Listener};
 use crate::engine::location::at_page_of;
 use crate::engine::pass::Earlier;
-use crate::engine::writer::Ledger;
-use crate::engine::writer::message::{AGAIN, Asked, Step};
+use crate::engine::writer::Writer;
+use crate::engine::writer::message::{Next, PageRequest, RECHECK};
 use crate::fetch::{self, Answer, Cause, Failure, Fetched, Fetcher, PageUrl, Unreadable, fresh_key};
 use crate::stop::Stop;
 
@@ -31,9 +31,9 @@ pub(crate) struct Shared<'a> {
     /// Values that the crawl file lists and the server shows nothing of are noted.
     pub(crate) tells_unknown: bool,
     pub(crate) fetcher: &'a Fetcher,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) writer: &'a Writer,
     pub(crate) stop: &'a Stop,
-    pub(crate) monitor: &'a dyn Monitor,
+    pub(crate) listener: &'a dyn Listener,
     pub(crate) earlier: &'a Earlier,
     pub(crate) unfiltered: &'a Unfiltered,
     pub(crate) lists: &'a Lists,
@@ -42,105 +42,108 @@ pub(crate) struct Shared<'a> {
     pub(crate) trusted: &'a BTreeSet<String>,
 }
 
-/// Walks a strand until nothing more can be had in this run; `on_page` hears each cursor.
+/// Walks a partition until nothing more can be had in this run; `on_page` hears each cursor.
 pub(crate) async fn run(
     definition: &Walk,
-    thread: Thread,
+    partition: Partition,
     shared: Shared<'_>,
     mut on_page: impl FnMut(&str),
-) -> Result<Left, Error> {
-    let mut size = Size::new(definition.limit, definition.endpoint.limit_max, thread.larger);
+) -> Result<Finish, Error> {
+    let mut size = Size::new(definition.limit, definition.endpoint.limit_max, partition.larger);
     // Where the largest page was asked for because more rows share its instant than the usual one shows.
-    let mut tied = thread.cursor.clone().filter(|_| thread.larger);
-    let (mut cursor, mut page, mut again) = (thread.cursor.clone(), thread.pages + 1, thread.again);
+    let mut tied = partition.cursor.clone().filter(|_| partition.larger);
+    let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
     while shared.stop.may_ask(once_more) {
-        let asked = ask(definition, &thread, page, cursor.clone(), size.now(), again, shared)?;
-        let asked = Asked { shown, first_shown, ..asked };
+        let request = ask(definition, &partition, page, cursor.clone(), size.now(), again, shared)?;
+        let request = PageRequest { shown, first_shown, ..request };
         let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
-        let step = match fetch(&asked, attempts, shared).await {
+        let step = match fetch(&request, attempts, shared).await {
             None => break,
             Some(Ok(step)) => step,
             Some(Err(failure)) => {
-                match meet(&asked, failure, thread.forged && page == 1, size.is_seeking(), shared).await {
-                    Met::Step(step) => {
+                match handle_failure(&request, failure, partition.forged && page == 1, size.is_seeking(), shared).await
+                {
+                    AfterFailure::Next(step) => {
                         size.given_up();
                         step
                     }
-                    Met::Smaller { fails } => {
+                    AfterFailure::Smaller { fails } => {
                         size.halve(fails);
                         once_more = true;
                         continue;
                     }
-                    Met::Left(left) => return Ok(left),
+                    AfterFailure::Finish(finish) => return Ok(finish),
                 }
             }
         };
         let step = match step {
-            Step::Larger(next) if tied.as_ref() == Some(&next) => {
+            Next::Larger(next) if tied.as_ref() == Some(&next) => {
                 page += 1;
-                let stuck = ask(definition, &thread, page, Some(next), size.now(), false, shared)?;
+                let stuck = ask(definition, &partition, page, Some(next), size.now(), false, shared)?;
                 bad_page::pass_instant(&stuck, shared).await
             }
             step => step,
         };
-        again = matches!(step, Step::Again(_));
-        let was_empty = matches!(step, Step::Again(0)) && !once_more;
+        again = matches!(step, Next::Again(_));
+        let was_empty = matches!(step, Next::Again(0)) && !once_more;
         (once_more, shown, first_shown) = (again, 0, was_empty);
         match step {
-            Step::Next(next) => {
+            Next::Page(next) => {
                 on_page(&next);
                 (cursor, page, tied) = (Some(next), page + 1, None);
                 size.taken();
             }
-            Step::Larger(next) => {
+            Next::Larger(next) => {
                 tied = Some(next.clone());
                 (cursor, page) = (Some(next), page + 1);
                 size.enlarge();
             }
-            Step::Anew(first) => {
+            Next::Anew(first) => {
                 cursor = first;
                 size.reset();
             }
-            Step::Again(items) => {
+            Next::Again(items) => {
                 shown = items;
                 size.another();
             }
-            Step::Taken { .. } | Step::Over | Step::Compare(_) => return Ok(Left::Over),
-            Step::Halted => return Ok(Left::Halted),
+            Next::Taken { .. } | Next::Over | Next::Compare(_) => return Ok(Finish::Done),
+            Next::Halted => return Ok(Finish::Halted),
         }
     }
-    Ok(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+    Ok(Finish::Unfinished(shared.stop.reason().unwrap_or_default()))
 }
 
-/// The strand of an incremental walk whose first cursor was refused, to be walked from the list's beginning.
-pub(crate) fn whole(thread: Thread, shared: Shared<'_>) -> Thread {
-    let walk = &*thread.walk;
+/// The partition of an incremental walk whose first cursor was refused, to be walked from the list's beginning.
+pub(crate) fn whole(partition: Partition, shared: Shared<'_>) -> Partition {
+    let walk = &*partition.walk;
     tracing::warn!(walk, "the server refuses the cursor at which this pass was to begin; walking the whole list");
-    shared.ledger.whole(&thread.walk, &thread.strand);
-    Thread { cursor: None, forged: false, ..thread }
+    shared.writer.whole(&partition.walk, &partition.partition);
+    Partition { cursor: None, forged: false, ..partition }
 }
 
-/// The address of a page, and what the ledger must know of it.
+/// The address of a page, and what the writer must know of it.
 pub(crate) fn ask(
     definition: &Walk,
-    thread: &Thread,
+    partition: &Partition,
     page: u64,
     cursor: Option<String>,
     limit: u32,
     again: bool,
     shared: Shared<'_>,
-) -> Result<Asked, Error> {
+) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
     let turn = Turn { page, cursor, limit, again };
-    let url = address(shared.base, endpoint, &thread.params, thread.key.as_deref(), &turn)?;
-    Ok(Asked {
-        listed: unknown_values::is_listed(definition) && shared.tells_unknown && !thread.strand.starts_with(AGAIN),
-        walk: Arc::clone(&thread.walk),
-        strand: Arc::clone(&thread.strand),
+    let url = address(shared.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
+    Ok(PageRequest {
+        listed: unknown_values::is_listed(definition)
+            && shared.tells_unknown
+            && !partition.partition.starts_with(RECHECK),
+        walk: Arc::clone(&partition.walk),
+        partition: Arc::clone(&partition.partition),
         endpoint,
-        params: Arc::clone(&thread.params),
-        key: thread.key.clone(),
+        params: Arc::clone(&partition.params),
+        key: partition.key.clone(),
         page,
         cursor: turn.cursor,
         limit,
@@ -187,12 +190,12 @@ pub(crate) fn address(
     PageUrl::new(base, &path, query)
 }
 
-/// Fetches one page into the ledger, with at most so many requests; `None` when a stop came first.
-pub(crate) async fn fetch(asked: &Asked, attempts: u32, shared: Shared<'_>) -> Option<Result<Step, Failure>> {
-    let take = async |answer| shared.ledger.take(asked, answer).await;
-    Some(match send(&asked.walk, &asked.url, attempts, take, shared).await? {
-        Ok(Fetched { value: Step::Compare(unshown), answer }) => {
-            Ok(ignored_filter::settle(asked, &unshown, answer, shared).await?)
+/// Fetches one page into the writer, with at most so many requests; `None` when a stop came first.
+pub(crate) async fn fetch(request: &PageRequest, attempts: u32, shared: Shared<'_>) -> Option<Result<Next, Failure>> {
+    let take = async |answer| shared.writer.take(request, answer).await;
+    Some(match send(&request.walk, &request.url, attempts, take, shared).await? {
+        Ok(Fetched { value: Next::Compare(unshown), answer }) => {
+            Ok(ignored_filter::settle(request, &unshown, answer, shared).await?)
         }
         fetched => fetched.map(|fetched| fetched.value),
     })
@@ -213,7 +216,7 @@ pub(crate) async fn send<T>(
             fetch::Event::Retrying { .. } => under_way.store(false, Ordering::Relaxed),
             fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } | fetch::Event::Recovered { .. } => {}
         }
-        shared.monitor.event(&Event::of(walk, &event));
+        shared.listener.event(&Event::of(walk, &event));
     };
     let page = shared.fetcher.page_within(attempts, url, &notify, read);
     tokio::select! {
@@ -224,35 +227,41 @@ pub(crate) async fn send<T>(
 }
 
 /// What a failure comes to.
-pub(crate) enum Met {
+pub(crate) enum AfterFailure {
     /// A step after all.
-    Step(Step),
+    Next(Next),
     /// The same page, with half its items.
     Smaller {
         /// True when one of them makes it fail, not their number.
         fails: bool,
     },
-    /// The strand leaves the run.
-    Left(Left),
+    /// The partition leaves the run.
+    Finish(Finish),
 }
 
 /// What becomes of a page that could not be had; `seeking` says that an item is being sought that makes pages fail.
-pub(crate) async fn meet(asked: &Asked, failure: Failure, forged: bool, seeking: bool, shared: Shared<'_>) -> Met {
+pub(crate) async fn handle_failure(
+    request: &PageRequest,
+    failure: Failure,
+    forged: bool,
+    seeking: bool,
+    shared: Shared<'_>,
+) -> AfterFailure {
     let reason = failure.to_string();
     let answer = failure.answer.map(|answer| *answer);
     let why = match failure.cause {
-        Cause::Smaller(excess) => return bad_page::meet(asked, &excess, answer, seeking, shared).await,
-        Cause::GaveUp { .. } => return Met::Left(unfinished(asked, &reason, shared)),
+        Cause::Smaller(excess) => return bad_page::handle_failure(request, &excess, answer, seeking, shared).await,
+        Cause::GaveUp { .. } => return AfterFailure::Finish(unfinished(request, &reason, shared)),
         Cause::Stop(stop) => match stop {
             fetch::Stop::CursorRefused { .. } | fetch::Stop::CursorLapsed { .. } if forged => {
-                return Met::Left(Left::ForgedRefused);
+                return AfterFailure::Finish(Finish::ForgedRefused);
             }
             // Its server says that the list can be begun anew. A cursor it calls invalid it would name once more.
-            fetch::Stop::CursorLapsed { .. } if asked.cursor.is_some() => {
-                return Met::Step(shared.ledger.begin_anew(asked, reason).await);
+            fetch::Stop::CursorLapsed { .. } if request.cursor.is_some() => {
+                return AfterFailure::Next(shared.writer.begin_anew(request, reason).await);
             }
-            fetch::Stop::NotFound { .. } if !asked.again && answer.as_ref().is_some_and(Answer::is_cached) => {
-                return Met::Step(Step::Again(0));
+            fetch::Stop::NotFound { .. } if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
+                return AfterFailure::Next(Next::Again(0));
             }
             fetch::Stop::NotFound { .. } => Why::NotFound,
             fetch::Stop::PagingCap => Why::PagingCap,
@@ -261,28 +270,28 @@ pub(crate) async fn meet(asked: &Asked, failure: Failure, forged: bool, seeking:
             fetch::Stop::KeyRefused { .. } | fetch::Stop::KeyWanted { .. } => {
                 let refused = matches!(stop, fetch::Stop::KeyRefused { .. });
                 shared.stop.ask(if refused { "the server refused the API key" } else { "the server wants an API key" });
-                return Met::Left(Left::KeyRefused(stopped(asked, &reason, shared)));
+                return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, shared)));
             }
             fetch::Stop::Blocked { .. }
             | fetch::Stop::RegionBlocked { .. }
             | fetch::Stop::Redirected { .. }
-            | fetch::Stop::Unexpected { .. } => return Met::Left(unfinished(asked, &reason, shared)),
+            | fetch::Stop::Unexpected { .. } => return AfterFailure::Finish(unfinished(request, &reason, shared)),
         },
     };
     // A 404 is an answer: its page is kept like any other.
     let answer = answer.filter(|_| why == Why::NotFound);
-    Met::Step(shared.ledger.end(asked, answer, End { why, detail: Some(reason) }).await)
+    AfterFailure::Next(shared.writer.end(request, answer, End { why, detail: Some(reason) }).await)
 }
 
-/// The strand goes on in a later run, for this reason; the words name where it stopped.
-pub(crate) fn unfinished(asked: &Asked, reason: &str, shared: Shared<'_>) -> Left {
-    Left::Unfinished(stopped(asked, reason, shared))
+/// The partition goes on in a later run, for this reason; the words name where it stopped.
+pub(crate) fn unfinished(request: &PageRequest, reason: &str, shared: Shared<'_>) -> Finish {
+    Finish::Unfinished(stopped(request, reason, shared))
 }
 
-/// Tells that a strand stopped, and where.
-fn stopped(asked: &Asked, reason: &str, shared: Shared<'_>) -> String {
-    let place = at_page_of(&asked.walk, &asked.strand, asked.page, asked.cursor.as_deref());
+/// Tells that a partition stopped, and where.
+fn stopped(request: &PageRequest, reason: &str, shared: Shared<'_>) -> String {
+    let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
     let reason = format!("{place}: {reason}");
-    shared.monitor.event(&Event::WalkStopped { walk: &asked.walk, reason: &reason });
+    shared.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
     reason
 }

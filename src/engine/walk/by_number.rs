@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::by_cursor::{Met, Shared, ask, fetch, meet};
-use super::partition::{Left, Thread};
+use super::by_cursor::{AfterFailure, Shared, ask, fetch, handle_failure};
+use super::partition::{Finish, Partition};
 use crate::api::endpoint::LastPage;
-use crate::dataset::commit::{End, Strand, Walk as State, Why};
+use crate::dataset::commit::{End, PartitionState, WalkState, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
-use crate::engine::writer::message::Step;
+use crate::engine::writer::message::Next;
 
 /// What the workers of one walk share.
 #[derive(Default)]
@@ -42,77 +42,77 @@ impl Pages {
 /// Walks all pages, `workers` at once.
 pub(crate) async fn run(
     walk: &Walk,
-    state: &State,
+    state: &WalkState,
     last: LastPage,
     workers: u32,
     shared: Shared<'_>,
-) -> Result<Left, Error> {
+) -> Result<Finish, Error> {
     let name: Arc<str> = walk.name.as_str().into();
-    let begun = state.strands.get("").cloned().unwrap_or_default();
-    let thread = Thread::new(walk, &name, "", state);
-    shared.ledger.begin(&name, &thread.strand, false);
+    let begun = state.partitions.get("").cloned().unwrap_or_default();
+    let partition = Partition::new(walk, &name, "", state);
+    shared.writer.begin(&name, &partition.partition, false);
     let pages = Pages::behind(begun.pages);
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
-            let asked = ask(walk, &thread, page, None, walk.limit, again, shared)?;
-            let step = match fetch(&asked, u32::MAX, shared).await {
+            let request = ask(walk, &partition, page, None, walk.limit, again, shared)?;
+            let step = match fetch(&request, u32::MAX, shared).await {
                 None => break,
                 Some(Ok(step)) => step,
-                Some(Err(failure)) => match meet(&asked, failure, false, false, shared).await {
-                    Met::Step(step) => step,
+                Some(Err(failure)) => match handle_failure(&request, failure, false, false, shared).await {
+                    AfterFailure::Next(step) => step,
                     // Half a page by number would be another page.
-                    Met::Smaller { .. } => continue,
-                    Met::Left(left) => return Ok(left),
+                    AfterFailure::Smaller { .. } => continue,
+                    AfterFailure::Finish(finish) => return Ok(finish),
                 },
             };
             match step {
-                Step::Again(_) => again = true,
-                Step::Taken { empty, pages_told, endless } => {
+                Next::Again(_) => again = true,
+                Next::Taken { empty, reported_pages, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
-                    learn(&pages, last, page, empty, pages_told);
+                    learn(&pages, last, page, empty, reported_pages);
                     pages.open.borrow_mut().remove(&page);
-                    return Ok(Left::Over);
+                    return Ok(Finish::Done);
                 }
-                Step::Halted => return Ok(Left::Halted),
-                Step::Over | Step::Next(_) | Step::Larger(_) | Step::Compare(_) | Step::Anew(_) => {
+                Next::Halted => return Ok(Finish::Halted),
+                Next::Over | Next::Page(_) | Next::Larger(_) | Next::Compare(_) | Next::Anew(_) => {
                     pages.over.set(true);
-                    return Ok(Left::Over);
+                    return Ok(Finish::Done);
                 }
             }
         }
-        Ok::<_, Error>(Left::Unfinished(shared.stop.reason().unwrap_or_default()))
+        Ok::<_, Error>(Finish::Unfinished(shared.stop.reason().unwrap_or_default()))
     };
     let worker = || async {
         while let Some(page) = next(&pages, &begun) {
             match take(page).await? {
-                Left::Over => {}
-                left => return Ok(left),
+                Finish::Done => {}
+                finish => return Ok(finish),
             }
         }
-        Ok::<_, Error>(Left::Over)
+        Ok::<_, Error>(Finish::Done)
     };
     // Where a page tells how many there are, nobody asks for those behind the last: the first is asked for alone.
     let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
-    let mut left = match first {
+    let mut finish = match first {
         Some(page) => take(page).await?,
-        None => Left::Over,
+        None => Finish::Done,
     };
-    if matches!(left, Left::Over) {
-        left = Left::worst(try_join_all((0..workers).map(|_| worker())).await?);
+    if matches!(finish, Finish::Done) {
+        finish = Finish::worst(try_join_all((0..workers).map(|_| worker())).await?);
     }
     let all_taken = pages.all_taken().then_some(End { why: Why::Complete, detail: None });
     let end = pages.endless.take().or(all_taken);
-    if let Some(end) = end.filter(|_| matches!(left, Left::Over | Left::Unfinished(_)) && !pages.over.get()) {
-        left = Left::Over;
-        let asked = ask(walk, &thread, pages.next.get().saturating_sub(1), None, walk.limit, false, shared)?;
-        shared.ledger.end(&asked, None, end).await;
+    if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
+        finish = Finish::Done;
+        let request = ask(walk, &partition, pages.next.get().saturating_sub(1), None, walk.limit, false, shared)?;
+        shared.writer.end(&request, None, end).await;
     }
-    Ok(left)
+    Ok(finish)
 }
 
 /// The next page nobody asked for yet; `None` behind the last.
-fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
+fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
     loop {
         let page = pages.next.get();
         let is_over = pages.over.get() || pages.endless.borrow().is_some();
@@ -120,7 +120,7 @@ fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
             return None;
         }
         pages.next.set(page + 1);
-        if !begun.ahead.contains(&page) {
+        if !begun.done_beyond.contains(&page) {
             pages.open.borrow_mut().insert(page);
             return Some(page);
         }
@@ -128,9 +128,9 @@ fn next(pages: &Pages, begun: &Strand) -> Option<u64> {
 }
 
 /// Takes what a page says of the end.
-fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, told: Option<u64>) {
+fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
     let last = match sign {
-        LastPage::Told => told.or(empty.then_some(page)),
+        LastPage::Told => reported_pages.or(empty.then_some(page)),
         LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
     };
     // A page with items behind the supposed end: the end was a false one.

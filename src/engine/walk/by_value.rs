@@ -1,4 +1,4 @@
-//! Fan-outs: one strand for each value of a list, several side by side, resumable in the middle of a million.
+//! Fan-outs: one partition for each value of a list, several side by side, resumable in the middle of a million.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::by_cursor::{self, Shared};
-use super::partition::{Left, Thread};
+use super::partition::{Finish, Partition};
 use crate::api::endpoint::Paging;
 use crate::api::enums;
 use crate::dataset::changed::changed;
-use crate::dataset::commit::Walk as State;
+use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
 use crate::dataset::values::{Values, distinct};
 use crate::definition::{Each, Source, Walk};
@@ -20,15 +20,15 @@ use crate::fetch::{Answer, PageUrl};
 use crate::storage::Disk;
 use crate::table;
 
-/// Walks a strand for every value, `workers` at once.
+/// Walks a partition for every value, `workers` at once.
 pub(crate) async fn run(
     walk: &Walk,
     each: &Each,
-    state: &State,
+    state: &WalkState,
     dataset: &Layout,
     workers: u32,
     shared: Shared<'_>,
-) -> Result<Left, Error> {
+) -> Result<Finish, Error> {
     let name: Arc<str> = walk.name.as_str().into();
     let values = values(walk, each, dataset, shared).await?;
     let size = each.batch.max(1) as usize;
@@ -38,22 +38,22 @@ pub(crate) async fn run(
             let batch = values.slice(next.replace(next.get() + size), size);
             let key = key(&batch);
             if is_over(&key, state) {
-                // Behind `through` nothing need be said; ahead of it the ledger must hear that it is over still.
-                if state.ahead.contains(&key) {
-                    shared.ledger.begin(&name, &key.as_str().into(), true);
+                // Behind `through` nothing need be said; ahead of it the writer must hear that it is over still.
+                if state.done_beyond.contains(&key) {
+                    shared.writer.begin(&name, &key.as_str().into(), true);
                 }
                 continue;
             }
-            let thread = thread(walk, each, &name, &key, &batch, state);
-            shared.ledger.begin(&name, &thread.strand, false);
-            match by_cursor::run(walk, thread, shared, |_| {}).await? {
-                Left::Over => {}
-                left => return Ok(left),
+            let partition = partition(walk, each, &name, &key, &batch, state);
+            shared.writer.begin(&name, &partition.partition, false);
+            match by_cursor::run(walk, partition, shared, |_| {}).await? {
+                Finish::Done => {}
+                finish => return Ok(finish),
             }
         }
-        Ok::<_, Error>(Left::Over)
+        Ok::<_, Error>(Finish::Done)
     };
-    Ok(Left::worst(try_join_all((0..workers).map(|_| worker())).await?))
+    Ok(Finish::worst(try_join_all((0..workers).map(|_| worker())).await?))
 }
 
 /// How far beyond the highest id in the tables is asked: newer models may be in no list yet.
@@ -64,7 +64,7 @@ async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) 
     Ok(match &each.source {
         Source::Column { table, column } => of_column(table, column, dataset, shared).await?,
         Source::Changed { table, column } => {
-            shared.ledger.flush().await;
+            shared.writer.flush().await;
             match (table::named(table), shared.earlier.known.get(&walk.name)) {
                 (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
                 // The first pass takes stock.
@@ -84,7 +84,7 @@ async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) 
 
 /// The values of a column, those included that the walks before this one took.
 async fn of_column(table: &str, column: &str, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
-    shared.ledger.flush().await;
+    shared.writer.flush().await;
     let values = table::named(table).map(|table| distinct(dataset, &Disk, table, column));
     Ok(values.transpose()?.unwrap_or_default())
 }
@@ -127,7 +127,7 @@ fn order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The strand's key: its value, or the first and last of several.
+/// The partition's key: its value, or the first and last of several.
 fn key(batch: &[String]) -> String {
     match batch {
         [] => String::new(),
@@ -136,18 +136,18 @@ fn key(batch: &[String]) -> String {
     }
 }
 
-/// Whether an earlier run of the pass finished the strand of this key.
-fn is_over(key: &str, state: &State) -> bool {
+/// Whether an earlier run of the pass finished the partition of this key.
+fn is_over(key: &str, state: &WalkState) -> bool {
     let last = |key: &str| key.rsplit_once("..").map_or(key, |(_, last)| last).to_owned();
-    let through = state.through.as_deref().map(last);
+    let through = state.done_through.as_deref().map(last);
     let behind = through.is_some_and(|through| order(&last(key), &through) != Ordering::Greater);
-    behind || state.ahead.iter().any(|ahead| ahead == key)
+    behind || state.done_beyond.iter().any(|ahead| ahead == key)
 }
 
-fn thread(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String], state: &State) -> Thread {
+fn partition(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String], state: &WalkState) -> Partition {
     let value = batch.join(",");
     let mut params = walk.params.clone();
     params.extend(each.param.as_ref().map(|param| (param.clone(), value.clone())));
     let key_of_lookup = matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into());
-    Thread { params: params.into(), key: key_of_lookup, ..Thread::new(walk, name, key, state) }
+    Partition { params: params.into(), key: key_of_lookup, ..Partition::new(walk, name, key, state) }
 }

@@ -10,9 +10,9 @@ use futures_util::future::try_join_all;
 use tokio::sync::Notify;
 
 use super::by_cursor::{self, Shared};
-use super::partition::{Left, Thread, first_strand};
+use super::partition::{Finish, Partition, first_partition};
 use crate::api::endpoint::{Paging, Windows};
-use crate::dataset::commit::{End, Walk as State, Why};
+use crate::dataset::commit::{End, WalkState, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::progress::NOTHING_BEHIND;
@@ -23,7 +23,7 @@ const PAGES_WORTH_A_SPLIT: f64 = 4.0;
 /// A window being walked.
 #[derive(Debug)]
 struct Pane {
-    strand: Arc<str>,
+    partition: Arc<str>,
     /// Where it began, where it stands and where it ends, in milliseconds since 1970.
     from: i64,
     at: Cell<i64>,
@@ -36,8 +36,8 @@ impl Pane {
     /// Pages that seem to be left, by the density met so far.
     fn pages_left(&self) -> f64 {
         let walked = (self.at.get() - self.from) as f64;
-        let left = (self.until.get() - self.at.get()) as f64;
-        if walked <= 0.0 { 0.0 } else { f64::from(self.pages.get()) * left / walked }
+        let finish = (self.until.get() - self.at.get()) as f64;
+        if walked <= 0.0 { 0.0 } else { f64::from(self.pages.get()) * finish / walked }
     }
 }
 
@@ -48,7 +48,7 @@ struct Frame<'a> {
     windows: Windows,
     shared: Shared<'a>,
     /// Windows of an earlier run that nobody walks yet.
-    waiting: RefCell<Vec<(Arc<str>, State)>>,
+    waiting: RefCell<Vec<(Arc<str>, WalkState)>>,
     panes: RefCell<BTreeMap<Arc<str>, Rc<Pane>>>,
     /// Whether the server takes cursors made here; no more of them are made once it has refused one.
     forging: Cell<bool>,
@@ -73,13 +73,19 @@ impl Frame<'_> {
 }
 
 /// Walks the windows, `count` at once.
-pub(crate) async fn run(walk: &Walk, state: &State, count: u32, from: i64, shared: Shared<'_>) -> Result<Left, Error> {
-    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Ok(Left::Over) };
+pub(crate) async fn run(
+    walk: &Walk,
+    state: &WalkState,
+    count: u32,
+    from: i64,
+    shared: Shared<'_>,
+) -> Result<Finish, Error> {
+    let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Ok(Finish::Done) };
     let name: Arc<str> = walk.name.as_str().into();
-    let mut keys: Vec<Arc<str>> = state.strands.keys().map(|key| key.as_str().into()).collect();
+    let mut keys: Vec<Arc<str>> = state.partitions.keys().map(|key| key.as_str().into()).collect();
     if keys.is_empty() {
-        let first: Arc<str> = first_strand(&walk.strands).into();
-        shared.ledger.begin(&name, &first, false);
+        let first: Arc<str> = first_partition(&walk.partitioning).into();
+        shared.writer.begin(&name, &first, false);
         keys.push(first);
     }
     let frame = Frame {
@@ -98,42 +104,42 @@ pub(crate) async fn run(walk: &Walk, state: &State, count: u32, from: i64, share
         ends: jiff::Timestamp::now().as_millisecond(),
     };
     let all = try_join_all((0..count).map(|_| work(&frame))).await?;
-    Ok(Left::worst(all))
+    Ok(Finish::worst(all))
 }
 
 /// One worker: a window that waits, else half of the largest that is being walked, until there is none.
-async fn work(frame: &Frame<'_>) -> Result<Left, Error> {
+async fn work(frame: &Frame<'_>) -> Result<Finish, Error> {
     loop {
         let waiting = frame.waiting.borrow_mut().pop();
         let next = match waiting {
             Some(window) => Some(window),
             None => steal(frame).await,
         };
-        let left = match next {
+        let finish = match next {
             Some((key, state)) => walk_window(frame, key, &state).await?,
-            None if frame.panes.borrow().is_empty() || frame.shared.stop.reason().is_some() => return Ok(Left::Over),
+            None if frame.panes.borrow().is_empty() || frame.shared.stop.reason().is_some() => return Ok(Finish::Done),
             None => {
                 frame.moved.notified().await;
                 continue;
             }
         };
-        if !matches!(left, Left::Over) {
+        if !matches!(finish, Finish::Done) {
             frame.stir();
-            return Ok(left);
+            return Ok(finish);
         }
     }
 }
 
 /// Walks one window to its end.
-async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<Left, Error> {
-    let strand = state.strands.get(&*key).cloned().unwrap_or_default();
-    let from = strand.from.unwrap_or(frame.begins);
-    let at = strand.cursor.as_deref().and_then(frame.windows.at).unwrap_or(from);
+async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &WalkState) -> Result<Finish, Error> {
+    let stored = state.partitions.get(&*key).cloned().unwrap_or_default();
+    let from = stored.from.unwrap_or(frame.begins);
+    let at = stored.cursor.as_deref().and_then(frame.windows.at).unwrap_or(from);
     let pane = Rc::new(Pane {
-        strand: Arc::clone(&key),
+        partition: Arc::clone(&key),
         from: at.min(from.max(frame.begins)),
         at: Cell::new(at),
-        until: Cell::new(strand.until.unwrap_or(frame.ends)),
+        until: Cell::new(stored.until.unwrap_or(frame.ends)),
         pages: Cell::new(0),
     });
     frame.panes.borrow_mut().insert(Arc::clone(&key), Rc::clone(&pane));
@@ -142,34 +148,34 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &State) -> Result<
         pane.at.set((frame.windows.at)(cursor).unwrap_or(pane.at.get()));
         frame.stir();
     };
-    let mut thread = Thread::new(frame.walk, &frame.name, &key, state);
-    let mut left = by_cursor::run(frame.walk, thread.clone(), frame.shared, on_page).await?;
-    if matches!(left, Left::ForgedRefused) {
+    let mut partition = Partition::new(frame.walk, &frame.name, &key, state);
+    let mut finish = by_cursor::run(frame.walk, partition.clone(), frame.shared, on_page).await?;
+    if matches!(finish, Finish::ForgedRefused) {
         tracing::warn!(walk = &*frame.name, "the server refuses cursors that it did not name; walking without splits");
         frame.forging.set(false);
         frame.panes.borrow_mut().remove(&key);
         frame.stir();
-        if state.since.is_some() && strand.from == state.since {
+        if state.since.is_some() && stored.from == state.since {
             // No window before this one could hand over anything: it is the first.
-            by_cursor::whole(thread, frame.shared);
-            return Box::pin(walk_window(frame, key, &State::default())).await;
+            by_cursor::whole(partition, frame.shared);
+            return Box::pin(walk_window(frame, key, &WalkState::default())).await;
         }
-        left = match await_handover(frame, &pane).await {
-            None => Left::Unfinished(String::from("the window before it is unfinished")),
+        finish = match await_handover(frame, &pane).await {
+            None => Finish::Unfinished(String::from("the window before it is unfinished")),
             Some(cursor) if cursor == NOTHING_BEHIND => {
-                let asked = by_cursor::ask(frame.walk, &thread, 1, None, frame.walk.limit, false, frame.shared)?;
-                frame.shared.ledger.end(&asked, None, End { why: Why::Complete, detail: None }).await;
-                Left::Over
+                let request = by_cursor::ask(frame.walk, &partition, 1, None, frame.walk.limit, false, frame.shared)?;
+                frame.shared.writer.end(&request, None, End { why: Why::Complete, detail: None }).await;
+                Finish::Done
             }
             Some(cursor) => {
-                (thread.cursor, thread.forged) = (Some(cursor), false);
-                by_cursor::run(frame.walk, thread, frame.shared, on_page).await?
+                (partition.cursor, partition.forged) = (Some(cursor), false);
+                by_cursor::run(frame.walk, partition, frame.shared, on_page).await?
             }
         };
     }
     frame.panes.borrow_mut().remove(&key);
     frame.stir();
-    Ok(left)
+    Ok(finish)
 }
 
 /// What the window before this one hands over when it ends, and the window is walked again; `None` when nobody is left who
@@ -178,9 +184,9 @@ async fn await_handover(frame: &Frame<'_>, pane: &Rc<Pane>) -> Option<String> {
     frame.held.set(frame.held.get() + 1);
     let cursor = loop {
         let (moved, moves) = (frame.moved.notified(), frame.moves.get());
-        let cursor = frame.shared.ledger.handover(&frame.name, &pane.strand).await;
+        let cursor = frame.shared.writer.handover(&frame.name, &pane.partition).await;
         if cursor.is_some() {
-            frame.panes.borrow_mut().insert(Arc::clone(&pane.strand), Rc::clone(pane));
+            frame.panes.borrow_mut().insert(Arc::clone(&pane.partition), Rc::clone(pane));
             break cursor;
         }
         if frame.moves.get() == moves {
@@ -199,7 +205,7 @@ async fn await_handover(frame: &Frame<'_>, pane: &Rc<Pane>) -> Option<String> {
 }
 
 /// Half of the largest window that is left, when it is worth the requests.
-async fn steal(frame: &Frame<'_>) -> Option<(Arc<str>, State)> {
+async fn steal(frame: &Frame<'_>) -> Option<(Arc<str>, WalkState)> {
     if !frame.forging.get() {
         return None;
     }
@@ -213,13 +219,13 @@ async fn steal(frame: &Frame<'_>) -> Option<(Arc<str>, State)> {
     // Others must not split the same window meanwhile.
     victim.until.set(middle);
     let cursor = (frame.windows.forge)(middle);
-    let key = frame.shared.ledger.split(&frame.name, &victim.strand, middle, cursor.clone()).await?;
-    let window = crate::dataset::commit::Strand {
+    let key = frame.shared.writer.split(&frame.name, &victim.partition, middle, cursor.clone()).await?;
+    let window = crate::dataset::commit::PartitionState {
         cursor: Some(cursor),
         from: Some(middle),
         until: Some(until).filter(|until| *until < frame.ends),
         ..Default::default()
     };
-    let state = State { strands: [(key.clone(), window)].into(), ..State::default() };
+    let state = WalkState { partitions: [(key.clone(), window)].into(), ..WalkState::default() };
     Some((key.as_str().into(), state))
 }

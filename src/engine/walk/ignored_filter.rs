@@ -13,11 +13,11 @@ use tokio::sync::Mutex;
 use super::by_cursor::{Shared, Turn, address, send};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
-use crate::engine::writer::message::{Asked, Step, Unshown};
+use crate::engine::writer::message::{Next, PageRequest, Unshown};
 use crate::fetch::{Answer, Unreadable};
 
 /// The answers to questions without their filters that this run remembers, by question and cursor. Who waits for one that
-/// another strand has asked for finds it here.
+/// another partition has asked for finds it here.
 pub(crate) type Unfiltered = Mutex<HashMap<String, Remembered>>;
 
 /// The ids of such an answer; none when it could not be had.
@@ -33,19 +33,27 @@ const REMEMBERED_MAX: usize = 100;
 const COUNTS_FOR: Duration = Duration::from_secs(15);
 
 /// Takes a page unless it shows what the server lists without the filters. Then the page is asked for once more, past the
-/// cache, and a second such answer ends the strand; `None` when a stop came first.
-pub(crate) async fn settle(asked: &Asked, unshown: &Unshown, answer: Answer, shared: Shared<'_>) -> Option<Step> {
-    let whole = unfiltered(asked, &unshown.filters, shared).await?;
+/// cache, and a second such answer ends the partition; `None` when a stop came first.
+pub(crate) async fn settle(
+    request: &PageRequest,
+    unshown: &Unshown,
+    answer: Answer,
+    shared: Shared<'_>,
+) -> Option<Next> {
+    let whole = unfiltered(request, &unshown.filters, shared).await?;
     Some(if !same(&unshown.ids, &whole) {
-        let asked = Asked { compared: true, ..asked.clone() };
-        match shared.ledger.take(&asked, answer.clone()).await {
+        let request = PageRequest { compared: true, ..request.clone() };
+        match shared.writer.take(&request, answer.clone()).await {
             Ok(step) => step,
-            Err(unreadable) => shared.ledger.give_up(&asked, Some(answer), unreadable.to_string(), None).await,
+            Err(unreadable) => shared.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
         }
-    } else if asked.again {
-        shared.ledger.end(asked, None, End { why: Why::Unheeded, detail: Some(detail(asked, &unshown.filters)) }).await
+    } else if request.again {
+        shared
+            .writer
+            .end(request, None, End { why: Why::Unheeded, detail: Some(detail(request, &unshown.filters)) })
+            .await
     } else {
-        Step::Again(0)
+        Next::Again(0)
     })
 }
 
@@ -55,23 +63,23 @@ fn same(ids: &[i64], whole: &HashSet<i64>) -> bool {
     common > 0 && common * 10 >= ids.len() * 9
 }
 
-fn detail(asked: &Asked, filters: &[&str]) -> String {
-    let values = asked.params.iter().filter(|(name, _)| filters.contains(&name.as_str()));
+fn detail(request: &PageRequest, filters: &[&str]) -> String {
+    let values = request.params.iter().filter(|(name, _)| filters.contains(&name.as_str()));
     let values: Vec<String> = values.map(|(name, value)| format!("`{name}={value}`")).collect();
     format!(
         "the server ignores {}: page {} lists the same things as without it, so none of them was taken; the next pass asks \
          again",
         values.join(" and "),
-        asked.page
+        request.page
     )
 }
 
 /// The ids that the server lists without these filters.
-async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
-    let kept = asked.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
+async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
+    let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
-    let turn = Turn { page: asked.page, cursor: asked.cursor.clone(), limit: asked.limit, again: true };
-    let question = format!("{} {kept:?} {:?}", asked.endpoint.path, turn.cursor);
+    let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };
+    let question = format!("{} {kept:?} {:?}", request.endpoint.path, turn.cursor);
     let mut remembered = shared.unfiltered.lock().await;
     if let Some(known) = remembered.get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
         return Some(Rc::clone(&known.ids));
@@ -80,9 +88,9 @@ async fn unfiltered(asked: &Asked, filters: &[&str], shared: Shared<'_>) -> Opti
         let items = verbatim::list(&answer.text()?).map_err(|error| Unreadable::Damaged(error.reason))?;
         Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>())
     };
-    let ids = match address(shared.base, asked.endpoint, &kept, None, &turn) {
+    let ids = match address(shared.base, request.endpoint, &kept, None, &turn) {
         Ok(url) => {
-            let sent = send(&asked.walk, &url, u32::MAX, read, shared).await?;
+            let sent = send(&request.walk, &url, u32::MAX, read, shared).await?;
             sent.map(|fetched| fetched.value).unwrap_or_default()
         }
         Err(_) => HashSet::new(),

@@ -14,7 +14,7 @@ pub(crate) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error>
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
         let url = PageUrl::new(shared.base, &[me::PATH], query.iter().copied())?;
-        let notify = |event: fetch::Event| shared.monitor.event(&Event::of(me::PATH, &event));
+        let notify = |event: fetch::Event| shared.listener.event(&Event::of(me::PATH, &event));
         let answer = tokio::select! {
             biased;
             answer = shared.fetcher.probe(&url, &notify) => answer,

@@ -9,13 +9,13 @@ use tokio::sync::{Mutex, Notify};
 
 use super::absence::{Evidence, doubt};
 use super::by_cursor::{self, Shared};
-use super::partition::{Left, Thread};
+use super::partition::{Finish, Partition};
 use crate::api::images::IMAGES;
 use crate::api::model_by_id::MODEL;
-use crate::dataset::commit::Walk as State;
+use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
-use crate::dataset::missing::{Asked, CONTROL, GONE, Unmet, met, unmet};
-use crate::definition::{Crawl, Each, Later, Source, Strands, Walk};
+use crate::dataset::missing::{CONTROL, GONE, Missing, MissingQuery, met, missing};
+use crate::definition::{Crawl, Each, Later, Partitioning, Source, Walk};
 use crate::engine::Error;
 use crate::storage::Disk;
 use crate::table;
@@ -72,35 +72,35 @@ impl Lists {
     }
 }
 
-/// Asks for what is missing, and tells the ledger what is not believed.
+/// Asks for what is missing, and tells the writer what is not believed.
 pub(crate) async fn settle(
     walk: &Walk,
     name: &Arc<str>,
     dataset: &Layout,
     workers: u32,
     shared: Shared<'_>,
-) -> Result<Left, Error> {
+) -> Result<Finish, Error> {
     let list = table::named(walk.endpoint.name).zip(shared.earlier.lists.get(&walk.name));
     let Some((table, earlier)) = list.filter(|_| shows_all(walk) && !shared.trusted.contains(&walk.name)) else {
-        return Ok(Left::Over);
+        return Ok(Finish::Done);
     };
     let all_through = shared.lists.all_through(walk.endpoint.name).await;
     let _asking = shared.lists.asking.lock().await;
-    let Some(came) = shared.ledger.came(name).await else { return Ok(Left::Over) };
+    let Some(came) = shared.writer.came(name).await else { return Ok(Finish::Done) };
     if !came.whole {
         // The row at the instant that the last pass reached was there, so that no overlap is empty.
         if came.items < shared.crawl.absence.least(earlier.items).max(1) {
             let (before, now) = (earlier.items.max(1), came.items);
             let detail = format!("of the rows that it began behind, {before} or more, the list shows {now}");
-            shared.ledger.doubt(name, detail);
+            shared.writer.doubt(name, detail);
         }
-        return Ok(Left::Over);
+        return Ok(Finish::Done);
     }
-    if !shared.ledger.flush().await {
-        return Ok(Left::Halted);
+    if !shared.writer.flush().await {
+        return Ok(Finish::Halted);
     }
     let confirm = walk.later.confirm_gone;
-    let asked = Asked {
+    let query = MissingQuery {
         table,
         walk: &walk.name,
         pass: shared.earlier.pass,
@@ -109,32 +109,32 @@ pub(crate) async fn settle(
         doubtful: &earlier.doubtful,
         names: if confirm { usize::MAX } else { WITHHELD_MAX },
     };
-    let unmet = unmet(dataset, &Disk, &asked)?;
-    if unmet.missing == 0 && unmet.outside.is_empty() && unmet.unknown.is_empty() {
-        return Ok(Left::Over);
+    let missing = missing(dataset, &Disk, &query)?;
+    if missing.missing == 0 && missing.outside.is_empty() && missing.unknown.is_empty() {
+        return Ok(Finish::Done);
     }
     if !all_through {
-        return Ok(Left::Unfinished(String::from("the walks beside it are unfinished")));
+        return Ok(Finish::Unfinished(String::from("the walks beside it are unfinished")));
     }
     let limits = shared.crawl.absence;
     // What a lost page showed may be there: so much more is settled one by one.
     let hole = came.rejects + came.given_up * u64::from(walk.limit.max(1));
     let evidence = Evidence {
         came: came.items,
-        expected: unmet.expected,
-        missing: unmet.missing,
+        expected: missing.expected,
+        missing: missing.missing,
         few: u64::from(limits.sample) + hole,
-        lately: unmet.lately,
+        lately: missing.lately,
         ..Evidence::default()
     };
     let singly = Singly { walk, name, dataset, table, workers, shared };
-    singly.settle(unmet, evidence).await
+    singly.settle(missing, evidence).await
 }
 
 /// Whether the list shows all there is of what it is asked for, so that what it does not show is missing. Images asked for one
 /// by one are settled by that.
 fn shows_all(walk: &Walk) -> bool {
-    let Strands::Each(Each { source, param, .. }) = &walk.strands else { return walk.finds_gone() };
+    let Partitioning::Each(Each { source, param, .. }) = &walk.partitioning else { return walk.finds_gone() };
     walk.finds_gone() && !matches!(source, Source::Changed { .. }) && param.as_deref() != Some("imageId")
 }
 
@@ -149,39 +149,39 @@ struct Singly<'a> {
 }
 
 impl Singly<'_> {
-    async fn settle(&self, unmet: Unmet, evidence: Evidence) -> Result<Left, Error> {
+    async fn settle(&self, found: Missing, evidence: Evidence) -> Result<Finish, Error> {
         let limits = self.shared.crawl.absence;
         let Evidence { missing, few, came, .. } = evidence;
         let Some(way) = self.way().filter(|_| came > 0) else {
             return Ok(self.judge(limits, evidence).await);
         };
         let is_few = missing <= few;
-        if is_few && missing > unmet.absent + unmet.unknown.len() as u64 + unmet.names.len() as u64 {
+        if is_few && missing > found.absent + found.unknown.len() as u64 + found.names.len() as u64 {
             // More than can be left open.
             return Ok(self.judge(limits, Evidence { few: 0, ..evidence }).await);
         }
         let at_once = if is_few { SINGLES_MAX } else { limits.sample as usize };
-        let (now, rest) = unmet.names.split_at(at_once.min(unmet.names.len()));
-        let (outside, others) = unmet.outside.split_at(SINGLES_MAX.min(unmet.outside.len()));
+        let (now, rest) = found.names.split_at(at_once.min(found.names.len()));
+        let (outside, others) = found.outside.split_at(SINGLES_MAX.min(found.outside.len()));
 
-        let controlled = match unmet.controlled {
+        let controlled = match found.controlled {
             true => true,
-            false => match self.control(&way, &unmet.met).await? {
+            false => match self.control(&way, &found.met).await? {
                 Ok(controlled) => controlled,
-                Err(left) => return Ok(left),
+                Err(finish) => return Ok(finish),
             },
         };
-        let mut open: BTreeSet<String> = unmet.unknown.iter().chain(others).cloned().collect();
+        let mut open: BTreeSet<String> = found.unknown.iter().chain(others).cloned().collect();
         let tried: Vec<String> = if controlled { [now, outside].concat() } else { Vec::new() };
-        let left = self.ask(&way, GONE, &tried, &mut open).await?;
-        if !matches!(left, Left::Over) {
-            return Ok(left);
+        let finish = self.ask(&way, GONE, &tried, &mut open).await?;
+        if !matches!(finish, Finish::Done) {
+            return Ok(finish);
         }
         let shown = met(self.dataset, &Disk, self.table, self.shared.earlier.pass, &tried)?;
         open.retain(|name| !shown.contains(name));
         let answered = now.iter().filter(|name| controlled && !open.contains(*name)).count() as u64;
         let evidence = Evidence {
-            asked: unmet.absent + answered,
+            asked: found.absent + answered,
             shown: now.iter().filter(|name| shown.contains(*name)).count() as u64,
             controlled,
             ..evidence
@@ -197,20 +197,20 @@ impl Singly<'_> {
                 open.remove(name);
             }
             self.say_how_long(rest.len());
-            let left = self.ask(&way, GONE, rest, &mut open).await?;
-            if !matches!(left, Left::Over) {
-                return Ok(left);
+            let finish = self.ask(&way, GONE, rest, &mut open).await?;
+            if !matches!(finish, Finish::Done) {
+                return Ok(finish);
             }
         }
-        self.shared.ledger.withhold(self.name, open);
+        self.shared.writer.withhold(self.name, open);
         Ok(self.judge(limits, evidence).await)
     }
 
-    async fn judge(&self, limits: crate::definition::Absence, evidence: Evidence) -> Left {
+    async fn judge(&self, limits: crate::definition::Absence, evidence: Evidence) -> Finish {
         if let Some(detail) = doubt(limits, evidence) {
-            self.shared.ledger.doubt(self.name, detail);
+            self.shared.writer.doubt(self.name, detail);
         }
-        Left::Over
+        Finish::Done
     }
 
     fn say_how_long(&self, count: usize) {
@@ -236,19 +236,19 @@ impl Singly<'_> {
             }
             _ => return None,
         };
-        let (name, strands, later) = (self.walk.name.clone(), Strands::One, Later::default());
-        Some(Walk { name, endpoint, params, limit, strands, later })
+        let (name, partitioning, later) = (self.walk.name.clone(), Partitioning::One, Later::default());
+        Some(Walk { name, endpoint, params, limit, partitioning, later })
     }
 
     /// True when one of these things, which a list did show, is shown when it is asked for singly.
-    async fn control(&self, way: &Walk, met: &[String]) -> Result<Result<bool, Left>, Error> {
+    async fn control(&self, way: &Walk, met: &[String]) -> Result<Result<bool, Finish>, Error> {
         for name in met {
             let mut failed = BTreeSet::new();
-            let left = self.ask(way, CONTROL, std::slice::from_ref(name), &mut failed).await?;
-            if !matches!(left, Left::Over) {
-                return Ok(Err(left));
+            let finish = self.ask(way, CONTROL, std::slice::from_ref(name), &mut failed).await?;
+            if !matches!(finish, Finish::Done) {
+                return Ok(Err(finish));
             }
-            if self.shared.ledger.shown(self.name, &format!("{CONTROL}{name}")).await {
+            if self.shared.writer.shown(self.name, &format!("{CONTROL}{name}")).await {
                 return Ok(Ok(true));
             }
         }
@@ -262,35 +262,35 @@ impl Singly<'_> {
         prefix: &str,
         names: &[String],
         open: &mut BTreeSet<String>,
-    ) -> Result<Left, Error> {
+    ) -> Result<Finish, Error> {
         let waiting = RefCell::new(names.iter());
         let failed = RefCell::new(BTreeSet::new());
         let worker = || async {
             loop {
-                let Some(name) = waiting.borrow_mut().next() else { return Ok::<_, Error>(Left::Over) };
+                let Some(name) = waiting.borrow_mut().next() else { return Ok::<_, Error>(Finish::Done) };
                 match self.one(way, prefix, name).await? {
-                    Left::Over => {}
+                    Finish::Done => {}
                     // One that always fails is not to stop the others for ever.
-                    Left::Unfinished(_) if self.shared.stop.reason().is_none() => {
+                    Finish::Unfinished(_) if self.shared.stop.reason().is_none() => {
                         failed.borrow_mut().insert(name.clone());
                     }
-                    left => return Ok(left),
+                    finish => return Ok(finish),
                 }
             }
         };
-        let left = Left::worst(futures_util::future::try_join_all((0..self.workers).map(|_| worker())).await?);
+        let finish = Finish::worst(futures_util::future::try_join_all((0..self.workers).map(|_| worker())).await?);
         open.append(&mut failed.borrow_mut());
-        let lost = self.shared.ledger.rest(self.name).await.lost;
+        let lost = self.shared.writer.recheck(self.name).await.lost;
         open.extend(names.iter().filter(|name| lost.contains(&format!("{prefix}{name}"))).cloned());
-        if matches!(left, Left::Over) && !self.shared.ledger.flush().await {
-            return Ok(Left::Halted);
+        if matches!(finish, Finish::Done) && !self.shared.writer.flush().await {
+            return Ok(Finish::Halted);
         }
-        Ok(left)
+        Ok(finish)
     }
 
     /// Asks for one thing: an image at all levels and, where none of that is shown, at the lower ones.
-    async fn one(&self, way: &Walk, prefix: &str, name: &str) -> Result<Left, Error> {
-        let begun = Thread::new(way, self.name, &format!("{prefix}{name}"), &State::default());
+    async fn one(&self, way: &Walk, prefix: &str, name: &str) -> Result<Finish, Error> {
+        let begun = Partition::new(way, self.name, &format!("{prefix}{name}"), &WalkState::default());
         let with = |pairs: &[(&str, &str)]| -> Arc<[(String, String)]> {
             let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             way.params.iter().cloned().chain(pairs).collect()
@@ -298,17 +298,18 @@ impl Singly<'_> {
         if way.endpoint.name == IMAGES.name {
             for (pages, levels) in (0..).zip(LEVELS) {
                 let params = with(&[("imageId", name), ("browsingLevel", levels)]);
-                let left = by_cursor::run(way, Thread { params, pages, ..begun.clone() }, self.shared, |_| {}).await?;
-                if !matches!(left, Left::Over) || self.shared.ledger.shown(self.name, &begun.strand).await {
-                    return Ok(left);
+                let finish =
+                    by_cursor::run(way, Partition { params, pages, ..begun.clone() }, self.shared, |_| {}).await?;
+                if !matches!(finish, Finish::Done) || self.shared.writer.shown(self.name, &begun.partition).await {
+                    return Ok(finish);
                 }
             }
-            return Ok(Left::Over);
+            return Ok(Finish::Done);
         }
-        let thread = match way.endpoint.name == MODEL.name {
-            true => Thread { key: Some(name.into()), ..begun },
-            false => Thread { params: with(&[("query", name)]), ..begun },
+        let partition = match way.endpoint.name == MODEL.name {
+            true => Partition { key: Some(name.into()), ..begun },
+            false => Partition { params: with(&[("query", name)]), ..begun },
         };
-        by_cursor::run(way, Thread { again: true, ..thread }, self.shared, |_| {}).await
+        by_cursor::run(way, Partition { again: true, ..partition }, self.shared, |_| {}).await
     }
 }

@@ -1,4 +1,4 @@
-//! A walk: one strand of pages, or many side by side, each kind in its own file.
+//! A walk: one partition of pages, or many side by side, each kind in its own file.
 
 pub(super) mod absence;
 pub(super) mod bad_page;
@@ -19,55 +19,57 @@ use std::sync::Arc;
 use super::Error;
 use super::events::Event;
 use super::walk::by_cursor::Shared;
-use super::walk::partition::{Left, Thread};
-use super::writer::message::AGAIN;
+use super::walk::partition::{Finish, Partition};
+use super::writer::message::RECHECK;
 
 use crate::api::endpoint::Paging;
-use crate::dataset::commit::Walk as State;
+use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
-use crate::definition::{Strands, Walk};
+use crate::definition::{Partitioning, Walk};
 
-/// Walks until nothing more can be had in this run. `workers` strands at most are walked at once.
+/// Walks until nothing more can be had in this run. `workers` partitions at most are walked at once.
 pub(super) async fn run(
     walk: &Walk,
-    state: &State,
+    state: &WalkState,
     dataset: &Layout,
     workers: u32,
     shared: Shared<'_>,
-) -> Result<Left, Error> {
+) -> Result<Finish, Error> {
     if state.end.is_some() {
         shared.lists.leave(walk, true);
-        return Ok(Left::Over);
+        return Ok(Finish::Done);
     }
-    shared.monitor.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
+    shared.listener.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
     let name: Arc<str> = walk.name.as_str().into();
-    // A run may have ended between the last strand's end and the walk's.
-    let nothing_left = !state.ends.is_empty() && state.strands.keys().all(|key| key.starts_with(AGAIN));
-    let left = match (&walk.strands, walk.endpoint.paging) {
-        (Strands::One | Strands::Windows { .. }, _) if nothing_left => Left::Over,
-        (Strands::Each(each), _) => by_value::run(walk, each, state, dataset, workers, shared).await?,
-        (Strands::Windows { count, from }, _) => by_window::run(walk, state, *count, *from, shared).await?,
-        (Strands::One, Paging::Number { last }) => by_number::run(walk, state, last, workers, shared).await?,
-        (Strands::One, _) => {
-            let thread = Thread::new(walk, &name, "", state);
-            shared.ledger.begin(&name, &thread.strand, false);
-            match by_cursor::run(walk, thread.clone(), shared, |_| {}).await? {
-                Left::ForgedRefused => by_cursor::run(walk, by_cursor::whole(thread, shared), shared, |_| {}).await?,
-                left => left,
+    // A run may have ended between the last partition's end and the walk's.
+    let nothing_left = !state.ends.is_empty() && state.partitions.keys().all(|key| key.starts_with(RECHECK));
+    let finish = match (&walk.partitioning, walk.endpoint.paging) {
+        (Partitioning::One | Partitioning::Windows { .. }, _) if nothing_left => Finish::Done,
+        (Partitioning::Each(each), _) => by_value::run(walk, each, state, dataset, workers, shared).await?,
+        (Partitioning::Windows { count, from }, _) => by_window::run(walk, state, *count, *from, shared).await?,
+        (Partitioning::One, Paging::Number { last }) => by_number::run(walk, state, last, workers, shared).await?,
+        (Partitioning::One, _) => {
+            let partition = Partition::new(walk, &name, "", state);
+            shared.writer.begin(&name, &partition.partition, false);
+            match by_cursor::run(walk, partition.clone(), shared, |_| {}).await? {
+                Finish::ForgedRefused => {
+                    by_cursor::run(walk, by_cursor::whole(partition, shared), shared, |_| {}).await?
+                }
+                finish => finish,
             }
         }
     };
-    let left = match left {
-        Left::Over => recheck::run(walk, &name, state, workers, shared).await?,
-        left => left,
+    let finish = match finish {
+        Finish::Done => recheck::run(walk, &name, state, workers, shared).await?,
+        finish => finish,
     };
-    shared.lists.leave(walk, matches!(left, Left::Over));
-    let left = match left {
-        Left::Over => missing::settle(walk, &name, dataset, workers, shared).await?,
-        left => left,
+    shared.lists.leave(walk, matches!(finish, Finish::Done));
+    let finish = match finish {
+        Finish::Done => missing::settle(walk, &name, dataset, workers, shared).await?,
+        finish => finish,
     };
-    if matches!(left, Left::Over) {
-        shared.ledger.close_walk(&name);
+    if matches!(finish, Finish::Done) {
+        shared.writer.close_walk(&name);
     }
-    Ok(left)
+    Ok(finish)
 }

@@ -1,4 +1,4 @@
-//! Sizes the pages of a strand: fewer items where a page cannot be had, and as many as usual again behind it. Pure.
+//! Sizes the pages of a partition: fewer items where a page cannot be had, and as many as usual again behind it. Pure.
 
 /// The items to ask for.
 #[derive(Debug, Clone, Copy)]
@@ -77,14 +77,14 @@ mod tests {
 
     /// Pages asked for until the row at this place is isolated and given up, of which each holding it fails.
     fn pages_to_isolate(bad: u32) -> (u32, u32) {
-        let (mut size, mut at, mut asked) = (Size::new(100, 100, false), 0, 0);
+        let (mut size, mut at, mut request) = (Size::new(100, 100, false), 0, 0);
         loop {
-            asked += 1;
+            request += 1;
             let holds_it = (at..at + size.now()).contains(&bad);
             match (holds_it, size.now()) {
                 (true, 1) => {
                     size.given_up();
-                    return (at, asked);
+                    return (at, request);
                 }
                 (true, _) => size.halve(true),
                 (false, now) => {
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn a_failing_row_is_found_by_halves() {
         for bad in 0..100 {
-            let (at, asked) = pages_to_isolate(bad);
+            let (at, request) = pages_to_isolate(bad);
             assert_eq!(at, bad);
-            assert!(asked <= 14, "{bad}: {asked} pages");
+            assert!(request <= 14, "{bad}: {request} pages");
         }
     }
 

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use crate::dataset::commit::Walk as State;
-use crate::definition::{Strands, Walk};
+use crate::dataset::commit::WalkState;
+use crate::definition::{Partitioning, Walk};
 
-/// How a strand, or a walk, left a run.
+/// How a partition, or a walk, left a run.
 #[derive(Debug)]
-pub(crate) enum Left {
-    /// It is over; the ledger has the reason.
-    Over,
+pub(crate) enum Finish {
+    /// It is over; the writer has the reason.
+    Done,
     /// The server refused the cursor this program made for the beginning of the window.
     ForgedRefused,
     /// It goes on in a later run, for this reason.
     Unfinished(String),
     /// The server wants another key.
     KeyRefused(String),
-    /// The ledger cannot write any more; it has the reason.
+    /// The writer cannot write any more; it has the reason.
     Halted,
 }
 
 /// One sequence of pages to be walked.
 #[derive(Debug, Clone)]
-pub(crate) struct Thread {
+pub(crate) struct Partition {
     pub(crate) walk: Arc<str>,
-    pub(crate) strand: Arc<str>,
+    pub(crate) partition: Arc<str>,
     pub(crate) params: Arc<[(String, String)]>,
     /// The id or hash looked up.
     pub(crate) key: Option<Arc<str>>,
@@ -40,42 +40,42 @@ pub(crate) struct Thread {
     pub(crate) again: bool,
 }
 
-impl Thread {
-    /// The strand of this key as the walk's state has it, with the walk's own parameters.
-    pub(crate) fn new(walk: &Walk, name: &Arc<str>, key: &str, state: &State) -> Self {
-        let strand = state.strands.get(key);
+impl Partition {
+    /// The partition of this key as the walk's state has it, with the walk's own parameters.
+    pub(crate) fn new(walk: &Walk, name: &Arc<str>, key: &str, state: &WalkState) -> Self {
+        let partition = state.partitions.get(key);
         Self {
             walk: Arc::clone(name),
-            strand: key.into(),
+            partition: key.into(),
             params: walk.params.as_slice().into(),
             key: None,
-            pages: strand.map_or(0, |strand| strand.pages),
-            cursor: strand.and_then(|strand| strand.cursor.clone()),
-            larger: strand.is_some_and(|strand| strand.larger),
-            forged: strand.is_some_and(|strand| strand.from.is_some()),
+            pages: partition.map_or(0, |partition| partition.pages),
+            cursor: partition.and_then(|partition| partition.cursor.clone()),
+            larger: partition.is_some_and(|partition| partition.larger),
+            forged: partition.is_some_and(|partition| partition.from.is_some()),
             again: false,
         }
     }
 }
 
-/// The key of the strand that a cursor walk begins with.
-pub(crate) fn first_strand(strands: &Strands) -> &'static str {
-    match strands {
-        Strands::Windows { .. } => "1",
-        Strands::One | Strands::Each(_) => "",
+/// The key of the partition that a cursor walk begins with.
+pub(crate) fn first_partition(partitions: &Partitioning) -> &'static str {
+    match partitions {
+        Partitioning::Windows { .. } => "1",
+        Partitioning::One | Partitioning::Each(_) => "",
     }
 }
 
-impl Left {
-    /// What several strands come to: the worst of how they left.
+impl Finish {
+    /// What several partitions come to: the worst of how they left.
     pub(crate) fn worst(all: Vec<Self>) -> Self {
-        let rank = |left: &Self| match left {
-            Self::Over => 0,
+        let rank = |finish: &Self| match finish {
+            Self::Done => 0,
             Self::ForgedRefused => 1,
             Self::Unfinished(_) => 2,
             Self::KeyRefused(_) => 3,
             Self::Halted => 4,
         };
-        all.into_iter().max_by_key(rank).unwrap_or(Self::Over)
+        all.into_iter().max_by_key(rank).unwrap_or(Self::Done)
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::api::endpoint::Paging;
 use crate::api::envelope::Page;
-use crate::dataset::commit::Walk;
-use crate::definition::{self, Crawl, Each, Source, Strands};
+use crate::dataset::commit::WalkState;
+use crate::definition::{self, Crawl, Each, Partitioning, Source};
 use crate::engine::report::completeness::several;
-use crate::engine::writer::message::Asked;
+use crate::engine::writer::message::PageRequest;
 
 /// Parameters that name a person, a post or a thing. Whatever else a list asks for, the images of a version or the models of a
 /// tag, may honestly be nothing.
@@ -15,41 +15,41 @@ const NAMES: [&str; 5] = ["ids", "imageId", "postId", "userId", "username"];
 
 /// True when a walk's values are names and ids that its crawl file lists: who wrote them there expects something of each.
 pub(crate) fn is_listed(walk: &definition::Walk) -> bool {
-    let Strands::Each(Each { source: Source::List(_), param, .. }) = &walk.strands else { return false };
+    let Partitioning::Each(Each { source: Source::List(_), param, .. }) = &walk.partitioning else { return false };
     param.as_deref().is_none_or(|param| NAMES.contains(&param))
 }
 
 /// True when a first page shows nothing of a name, and names no page behind it. Ids are asked for by many, once.
-pub(crate) fn is_empty(asked: &Asked, page: &Page) -> bool {
-    let is_list = matches!(asked.endpoint.paging, Paging::Cursor { .. });
-    asked.listed
+pub(crate) fn is_empty(request: &PageRequest, page: &Page) -> bool {
+    let is_list = matches!(request.endpoint.paging, Paging::Cursor { .. });
+    request.listed
         && is_list
-        && ids(asked).is_none()
+        && ids(request).is_none()
         && page.items == 0
-        && asked.cursor.is_none()
+        && request.cursor.is_none()
         && page.next_cursor.is_none()
 }
 
 /// The values that a whole list shows nothing of: of several ids, those that are not on it.
-pub(crate) fn values<'a>(asked: &'a Asked, page: &Page) -> Vec<&'a str> {
-    let is_whole = asked.listed && asked.cursor.is_none() && page.next_cursor.is_none() && page.rejects == 0;
-    match ids(asked) {
+pub(crate) fn values<'a>(request: &'a PageRequest, page: &Page) -> Vec<&'a str> {
+    let is_whole = request.listed && request.cursor.is_none() && page.next_cursor.is_none() && page.rejects == 0;
+    match ids(request) {
         Some(ids) if is_whole => {
             let shown = |id: &&str| id.parse().is_ok_and(|id: i64| page.ids.contains(&id));
             ids.split(',').filter(|id| !shown(id)).collect()
         }
-        _ if is_empty(asked, page) => vec![&asked.strand],
+        _ if is_empty(request, page) => vec![&request.partition],
         _ => Vec::new(),
     }
 }
 
-fn ids(asked: &Asked) -> Option<&str> {
-    asked.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str())
+fn ids(request: &PageRequest) -> Option<&str> {
+    request.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str())
 }
 
 /// A sentence for each walk with values of which no walk over the same endpoint shows anything: at one level a person may
 /// have nothing and at another much.
-pub(crate) fn told(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String> {
+pub(crate) fn told(crawl: &Crawl, walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let shown = |definition: &definition::Walk, value: &String| {
         let others = crawl.walks.iter().filter(|other| other.endpoint.name == definition.endpoint.name);
         let others = others.filter(|other| list(other).contains(value)).filter_map(|other| walks.get(&other.name));
@@ -76,8 +76,8 @@ pub(crate) fn told(crawl: &Crawl, walks: &BTreeMap<String, Walk>) -> Vec<String>
 
 /// The values that the crawl file lists.
 fn list(walk: &definition::Walk) -> &[String] {
-    match &walk.strands {
-        Strands::Each(Each { source: Source::List(values), .. }) => values,
+    match &walk.partitioning {
+        Partitioning::Each(Each { source: Source::List(values), .. }) => values,
         _ => &[],
     }
 }

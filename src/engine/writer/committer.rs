@@ -6,11 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::dataset::Error;
-use crate::dataset::store::{Batch, Store, Writer};
-use crate::engine::events::{Event, Monitor};
-use crate::engine::report::Tally;
+use crate::dataset::store::{Batch, RunInfo, Store};
+use crate::engine::events::{Event, Listener};
+use crate::engine::report::ReportBuilder;
 
-/// The ledger's hold on the writing thread. At most one commit is under way.
+/// The writer's hold on the writing thread. At most one commit is under way.
 pub(crate) struct Committer {
     batches: Sender<Batch>,
     outcomes: Receiver<Result<(), Error>>,
@@ -19,15 +19,20 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn start(mut store: Store, writer: Writer, tally: Arc<Tally>, monitor: Arc<dyn Monitor>) -> Self {
+    pub(crate) fn start(
+        mut store: Store,
+        info: RunInfo,
+        report_builder: Arc<ReportBuilder>,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
         let (batches, inbox) = channel::<Batch>();
         let (outbox, outcomes) = channel();
         let thread = thread::spawn(move || {
             for batch in inbox {
                 let began = Instant::now();
-                let outcome = store.commit(&writer, batch).and_then(|record| {
-                    monitor.event(&Event::Committed { record: &record, took: began.elapsed() });
-                    store.write_report(&writer.run, &tally.report())
+                let outcome = store.commit(&info, batch).and_then(|record| {
+                    listener.event(&Event::Committed { record: &record, took: began.elapsed() });
+                    store.write_report(&info.run, &report_builder.report())
                 });
                 let failed = outcome.is_err();
                 if outbox.send(outcome).is_err() || failed {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::api::endpoint::{Asked, Endpoint};
+use crate::api::endpoint::{Endpoint, Query};
 use crate::api::envelope::Page;
 use crate::api::pseudonym::Pseudonyms;
 use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, inflate};
@@ -21,7 +21,7 @@ pub(crate) fn read(
     endpoint: &Endpoint,
     encoding: Encoding,
     body: &[u8],
-    question: &Asked<'_>,
+    question: &Query<'_>,
     hide: Option<&Pseudonyms>,
     into: &mut Tables,
 ) -> Result<Reading, Unreadable> {

@@ -1,4 +1,4 @@
-//! What the walks ask of the book, and what it answers: pages that were asked for, and where a strand goes after each.
+//! What the walks ask of the page writer, and what it answers: pages that were asked for, and where a partition goes after each.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::api::endpoint::Endpoint;
-use crate::dataset::commit::{Edge, End};
+use crate::dataset::commit::{BoundaryPage, End};
 use crate::dataset::missing::{CONTROL, GONE};
 use crate::fetch::{Answer, PageUrl, Unreadable};
 
 /// A page that was asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct PageRequest {
     /// Its walk.
     pub(crate) walk: Arc<str>,
-    /// Its strand's key; empty for the only one.
-    pub(crate) strand: Arc<str>,
+    /// Its partition's key; empty for the only one.
+    pub(crate) partition: Arc<str>,
     /// What is asked.
     pub(crate) endpoint: &'static Endpoint,
     /// The query parameters, without `limit` and cursor.
     pub(crate) params: Arc<[(String, String)]>,
     /// The id or hash looked up.
     pub(crate) key: Option<Arc<str>>,
-    /// Its number in the strand.
+    /// Its number in the partition.
     pub(crate) page: u64,
     /// The cursor sent.
     pub(crate) cursor: Option<String>,
@@ -43,38 +43,38 @@ pub(crate) struct Asked {
     pub(crate) url: PageUrl,
 }
 
-impl Asked {
-    /// The name that rows carry: the walk's, and behind a slash the strand's.
+impl PageRequest {
+    /// The name that rows carry: the walk's, and behind a slash the partition's.
     pub(crate) fn name(&self) -> String {
-        strand_name(&self.walk, &self.strand)
+        partition_name(&self.walk, &self.partition)
     }
 }
 
-/// The name of a strand, unique within the pass.
-pub(crate) fn strand_name(walk: &str, strand: &str) -> String {
-    if strand.is_empty() { walk.to_owned() } else { format!("{walk}/{strand}") }
+/// The name of a partition, unique within the pass.
+pub(crate) fn partition_name(walk: &str, partition: &str) -> String {
+    if partition.is_empty() { walk.to_owned() } else { format!("{walk}/{partition}") }
 }
 
-/// What the keys of strands begin with that look again at what a walk's own strands left open.
-pub(crate) const AGAIN: &str = "again/";
-/// The strand that reads the page once more at which new rows appear.
-pub(crate) const EDGE: &str = "again/edge";
+/// What the keys of partitions begin with that look again at what a walk's own partitions left open.
+pub(crate) const RECHECK: &str = "recheck/";
+/// The partition that reads the page once more at which new rows appear.
+pub(crate) const BOUNDARY: &str = "recheck/boundary";
 
-/// True when a strand asks for a single thing that its list did, or did not, show.
-pub(crate) fn is_single(strand: &str) -> bool {
-    strand.starts_with(GONE) || strand.starts_with(CONTROL)
+/// True when a partition asks for a single thing that its list did, or did not, show.
+pub(crate) fn is_single(partition: &str) -> bool {
+    partition.starts_with(GONE) || partition.starts_with(CONTROL)
 }
 
-/// What a walk's own strands left open.
+/// What a walk's own partitions left open.
 #[derive(Debug, Default)]
-pub(crate) struct Rest {
+pub(crate) struct Recheck {
     /// The page to be read once more.
-    pub(crate) edge: Option<Edge>,
+    pub(crate) boundary: Option<BoundaryPage>,
     /// Models to be asked for by id, in the list.
-    pub(crate) short: Vec<i64>,
+    pub(crate) missing_versions: Vec<i64>,
     /// Models to be looked up.
-    pub(crate) hollow: Vec<i64>,
-    /// Strands of single look-ups of which nothing was learnt.
+    pub(crate) without_versions: Vec<i64>,
+    /// Partitioning of single look-ups of which nothing was learnt.
     pub(crate) lost: BTreeSet<String>,
 }
 
@@ -98,11 +98,11 @@ pub(crate) struct Unshown {
     pub(crate) ids: Vec<i64>,
 }
 
-/// Where a strand goes after a page.
+/// Where a partition goes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Next {
     /// To the page at this cursor.
-    Next(String),
+    Page(String),
     /// To the page at this cursor, with as many items as the server gives: more rows share its instant than were asked for.
     Larger(String),
     /// To the list's beginning, or that of the window, at this cursor: the server goes on with the last one no more.
@@ -116,7 +116,7 @@ pub(crate) enum Step {
         /// Whether it had items.
         empty: bool,
         /// How many pages there are, where the endpoint tells it.
-        pages_told: Option<u64>,
+        reported_pages: Option<u64>,
         /// Why the walk is over, should the list have no end.
         endless: Option<End>,
     },
@@ -126,35 +126,35 @@ pub(crate) enum Step {
     Halted,
 }
 
-/// What the walks ask of the book.
-pub(crate) enum Job {
-    /// A strand begins, or goes on; of a fan-out it may be over already, by an earlier run.
-    Begin { walk: Arc<str>, strand: Arc<str>, over: bool },
+/// What the walks ask of the page writer.
+pub(crate) enum Message {
+    /// A partition begins, or goes on; of a fan-out it may be over already, by an earlier run.
+    Begin { walk: Arc<str>, partition: Arc<str>, over: bool },
     /// A page's answer.
-    Take(Asked, Answer, oneshot::Sender<Result<Step, Unreadable>>),
+    Take(PageRequest, Answer, oneshot::Sender<Result<Next, Unreadable>>),
     /// A page that cannot be had, why, and the cursor behind it where that could be found.
-    GiveUp(Asked, Option<Answer>, String, Option<String>, oneshot::Sender<Step>),
-    /// A strand whose cursor the server goes on with no more, in its words.
-    Anew(Asked, String, oneshot::Sender<Step>),
-    /// A strand is over; with the answer that says so, where it is one worth keeping.
-    End(Asked, Option<Answer>, End, oneshot::Sender<Step>),
-    /// The later part of a window becomes a window of its own, unless the strand has passed it: its key.
-    Split { walk: Arc<str>, strand: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
+    GiveUp(PageRequest, Option<Answer>, String, Option<String>, oneshot::Sender<Next>),
+    /// A partition whose cursor the server goes on with no more, in its words.
+    Anew(PageRequest, String, oneshot::Sender<Next>),
+    /// A partition is over; with the answer that says so, where it is one worth keeping.
+    End(PageRequest, Option<Answer>, End, oneshot::Sender<Next>),
+    /// The later part of a window becomes a window of its own, unless the partition has passed it: its key.
+    Split { walk: Arc<str>, partition: Arc<str>, at: i64, cursor: String, reply: oneshot::Sender<Option<String>> },
     /// The cursor at which the window before this one ended, once it has.
-    Handover { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<Option<String>> },
-    /// The cursor at which an incremental walk begins was refused: its strand begins where the list does.
-    Whole { walk: Arc<str>, strand: Arc<str> },
+    Handover { walk: Arc<str>, partition: Arc<str>, reply: oneshot::Sender<Option<String>> },
+    /// The cursor at which an incremental walk begins was refused: its partition begins where the list does.
+    Whole { walk: Arc<str>, partition: Arc<str> },
     /// What came of a walk's list; `None` where that is not believed anyway.
     Came { walk: Arc<str>, reply: oneshot::Sender<Option<Came>> },
-    /// True when a single look-up, by its strand, showed the thing.
-    Shown { walk: Arc<str>, strand: Arc<str>, reply: oneshot::Sender<bool> },
+    /// True when a single look-up, by its partition, showed the thing.
+    Shown { walk: Arc<str>, partition: Arc<str>, reply: oneshot::Sender<bool> },
     /// A walk's list is not believed.
     Doubt { walk: Arc<str>, detail: String },
     /// Things that a walk does not find gone.
     Withhold { walk: Arc<str>, things: BTreeSet<String> },
-    /// What a walk's own strands left open.
-    Rest { walk: Arc<str>, reply: oneshot::Sender<Rest> },
-    /// Every strand of a walk is over.
+    /// What a walk's own partitions left open.
+    Recheck { walk: Arc<str>, reply: oneshot::Sender<Recheck> },
+    /// Every partition of a walk is over.
     Close { walk: Arc<str> },
     /// Everything taken so far shall be durable.
     Flush(oneshot::Sender<()>),

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::committer::Committer;
 use super::decode::{self, Reading};
-use super::message::{Asked, Job, Step, Unshown, is_single};
-use super::progress::Standing;
+use super::message::{Message, Next, PageRequest, Unshown, is_single};
+use super::progress::WalkProgress;
 use crate::api::endpoint::{self, Paging};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::api::pseudonym::Pseudonyms;
@@ -22,19 +22,19 @@ use crate::api::rejection;
 use crate::dataset;
 use crate::dataset::commit::{End, GivenUp, Why};
 use crate::dataset::missing::CONTROL;
-use crate::dataset::store::{Batch, Store, Writer};
+use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::definition::{Commit, Crawl};
 use crate::engine::clocks;
-use crate::engine::events::{Event, Monitor};
+use crate::engine::events::{Event, Listener};
 use crate::engine::pass::Pass;
-use crate::engine::report::Tally;
+use crate::engine::report::ReportBuilder;
 use crate::engine::walk::unknown_values;
 use crate::fetch::{Answer, Unreadable};
 use crate::stop::Stop;
 use crate::table::{Provenance, Tables, pages, rejects};
 
 /// What is kept of answers, and how.
-pub(crate) struct Keeping<'a> {
+pub(crate) struct PageOptions<'a> {
     /// The crawl says most of it.
     pub(crate) crawl: &'a Crawl,
     /// What hides names, where it says so.
@@ -44,14 +44,14 @@ pub(crate) struct Keeping<'a> {
 }
 
 /// Everything that moves while a pass is walked.
-pub(crate) struct Book {
+pub(crate) struct PageWriter {
     run: String,
     bounds: Commit,
     keep_bodies: bool,
     /// Hides names, where the crawl says so.
     hide: Option<Pseudonyms>,
     pass: u64,
-    walks: BTreeMap<String, Standing>,
+    walks: BTreeMap<String, WalkProgress>,
     tables: Tables,
     /// It was told that the server's clock and this machine's differ.
     clocks_told: bool,
@@ -60,53 +60,53 @@ pub(crate) struct Book {
     /// Whether a commit is due at once: a walk is over.
     urgent: bool,
     committer: Committer,
-    monitor: Arc<dyn Monitor>,
+    listener: Arc<dyn Listener>,
     stop: Stop,
 }
 
-impl Book {
+impl PageWriter {
     pub(crate) fn new(
         store: Store,
-        writer: Writer,
+        info: RunInfo,
         pass: Pass,
-        keeping: Keeping<'_>,
-        tally: Arc<Tally>,
-        monitor: Arc<dyn Monitor>,
+        options: PageOptions<'_>,
+        report_builder: Arc<ReportBuilder>,
+        listener: Arc<dyn Listener>,
         stop: Stop,
     ) -> Self {
-        let mut walks = Standing::all(pass.walks, pass.met);
-        for (name, standing) in &mut walks {
+        let mut walks = WalkProgress::all(pass.walks, pass.seen_cursors);
+        for (name, progress) in &mut walks {
             let items = pass.earlier.lists.get(name).map_or(0, |list| list.items);
-            standing.least = keeping.crawl.absence.least(items);
-            standing.trusted = keeping.trusted.contains(name);
+            progress.least = options.crawl.absence.least(items);
+            progress.trusted = options.trusted.contains(name);
         }
         Self {
-            run: writer.run.to_string(),
-            bounds: keeping.crawl.commit,
-            keep_bodies: keeping.crawl.keep_bodies,
-            hide: keeping.hide,
+            run: info.run.to_string(),
+            bounds: options.crawl.commit,
+            keep_bodies: options.crawl.keep_bodies,
+            hide: options.hide,
             pass: pass.number,
             walks,
             tables: Tables::default(),
             clocks_told: false,
             changed: None,
             urgent: false,
-            committer: Committer::start(store, writer, tally, Arc::clone(&monitor)),
-            monitor,
+            committer: Committer::start(store, info, report_builder, Arc::clone(&listener)),
+            listener,
             stop,
         }
     }
 
     /// Works until the last walk is gone, then commits the rest. When nothing more can be written, the walks are told.
-    pub(crate) fn keep(mut self, inbox: &Receiver<Job>) -> Result<Store, dataset::Error> {
+    pub(crate) fn keep(mut self, inbox: &Receiver<Message>) -> Result<Store, dataset::Error> {
         self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
         self.committer.close()
     }
 
-    fn work_off(&mut self, inbox: &Receiver<Job>) -> Result<(), dataset::Error> {
+    fn work_off(&mut self, inbox: &Receiver<Message>) -> Result<(), dataset::Error> {
         loop {
             match inbox.recv_timeout(self.patience()) {
-                Ok(job) => self.work(job)?,
+                Ok(message) => self.work(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -118,43 +118,43 @@ impl Book {
         self.committer.settle()
     }
 
-    /// How long to wait for a job before looking at the clock, and at the commit being written, again.
+    /// How long to wait for a message before looking at the clock, and at the commit being written, again.
     fn patience(&self) -> Duration {
         const LOOK_UP: Duration = Duration::from_millis(50);
         self.changed.map_or(self.bounds.every, |since| self.bounds.every.saturating_sub(since.elapsed())).max(LOOK_UP)
     }
 
-    fn work(&mut self, job: Job) -> Result<(), dataset::Error> {
+    fn work(&mut self, message: Message) -> Result<(), dataset::Error> {
         // A walk that was dropped meanwhile hears no answer; what was taken stays taken.
-        match job {
-            // Nothing to make durable yet: a strand without pages is begun again as well.
-            Job::Begin { walk, strand, over } => self.look_at(&walk).begin(&strand, over),
-            Job::Take(asked, answer, reply) => drop(reply.send(self.take(&asked, &answer))),
-            Job::GiveUp(asked, answer, reason, behind, reply) => {
-                drop(reply.send(self.give_up(&asked, answer.as_ref(), &reason, behind)));
+        match message {
+            // Nothing to make durable yet: a partition without pages is begun again as well.
+            Message::Begin { walk, partition, over } => self.look_at(&walk).begin(&partition, over),
+            Message::Take(request, answer, reply) => drop(reply.send(self.take(&request, &answer))),
+            Message::GiveUp(request, answer, reason, behind, reply) => {
+                drop(reply.send(self.give_up(&request, answer.as_ref(), &reason, behind)));
             }
-            Job::Anew(asked, reason, reply) => drop(reply.send(self.begin_anew(&asked, reason))),
-            Job::End(asked, answer, end, reply) => {
+            Message::Anew(request, reason, reply) => drop(reply.send(self.begin_anew(&request, reason))),
+            Message::End(request, answer, end, reply) => {
                 if let Some(answer) = answer {
-                    let name = asked.name();
-                    let at = provenance(self.pass, &name, asked.page);
-                    self.push_page(&asked, &answer, 0, &Page::default(), &at);
-                    self.walk(&asked.walk).count(&asked, &Page::default());
+                    let name = request.name();
+                    let at = provenance(self.pass, &name, request.page);
+                    self.push_page(&request, &answer, 0, &Page::default(), &at);
+                    self.walk(&request.walk).count(&request, &Page::default());
                 }
-                drop(reply.send(self.end(&asked, &end)));
+                drop(reply.send(self.end(&request, &end)));
             }
-            Job::Split { walk, strand, at, cursor, reply } => {
-                drop(reply.send(self.walk(&walk).split(&strand, at, cursor)));
+            Message::Split { walk, partition, at, cursor, reply } => {
+                drop(reply.send(self.walk(&walk).split(&partition, at, cursor)));
             }
-            Job::Handover { walk, strand, reply } => drop(reply.send(self.walk(&walk).handover(&strand))),
-            Job::Whole { walk, strand } => self.walk(&walk).whole(&strand),
-            Job::Came { walk, reply } => drop(reply.send(self.look_at(&walk).came())),
-            Job::Shown { walk, strand, reply } => drop(reply.send(self.look_at(&walk).shown(&strand))),
-            Job::Doubt { walk, detail } => self.walk(&walk).doubt(detail),
-            Job::Withhold { walk, things } => self.walk(&walk).withhold(things),
-            Job::Rest { walk, reply } => drop(reply.send(self.look_at(&walk).rest())),
-            Job::Close { walk } => self.close(&walk),
-            Job::Flush(reply) => {
+            Message::Handover { walk, partition, reply } => drop(reply.send(self.walk(&walk).handover(&partition))),
+            Message::Whole { walk, partition } => self.walk(&walk).whole(&partition),
+            Message::Came { walk, reply } => drop(reply.send(self.look_at(&walk).came())),
+            Message::Shown { walk, partition, reply } => drop(reply.send(self.look_at(&walk).shown(&partition))),
+            Message::Doubt { walk, detail } => self.walk(&walk).doubt(detail),
+            Message::Withhold { walk, things } => self.walk(&walk).withhold(things),
+            Message::Recheck { walk, reply } => drop(reply.send(self.look_at(&walk).recheck())),
+            Message::Close { walk } => self.close(&walk),
+            Message::Flush(reply) => {
                 if self.changed.is_some() {
                     self.commit()?;
                 }
@@ -165,64 +165,64 @@ impl Book {
         Ok(())
     }
 
-    fn take(&mut self, asked: &Asked, answer: &Answer) -> Result<Step, Unreadable> {
-        let name = asked.name();
-        let at = provenance(self.pass, &name, asked.page);
-        let question = endpoint::Asked {
+    fn take(&mut self, request: &PageRequest, answer: &Answer) -> Result<Next, Unreadable> {
+        let name = request.name();
+        let at = provenance(self.pass, &name, request.page);
+        let question = endpoint::Query {
             at,
-            params: &asked.params,
-            cursor: asked.cursor.as_deref(),
-            limit: if matches!(asked.endpoint.paging, Paging::Cursor { .. }) { asked.limit.into() } else { 0 },
-            early: self.look_at(&asked.walk).early(asked),
-            key: asked.key.as_deref(),
-            again: asked.again,
-            first_shown: asked.first_shown,
-            compared: asked.compared,
+            params: &request.params,
+            cursor: request.cursor.as_deref(),
+            limit: if matches!(request.endpoint.paging, Paging::Cursor { .. }) { request.limit.into() } else { 0 },
+            early: self.look_at(&request.walk).early(request),
+            key: request.key.as_deref(),
+            again: request.again,
+            first_shown: request.first_shown,
+            compared: request.compared,
         };
         // A control was met by its list, whose rows count: a look-up may show other versions of it.
         let mut aside = Tables::default();
-        let into = if asked.strand.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
+        let into = if request.partition.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
         let Reading { page, bytes } =
-            decode::read(asked.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
-        let is_first = !asked.again || (asked.first_shown && page.full);
-        if (page.doubtful || unknown_values::is_empty(asked, &page)) && is_first {
-            return Ok(Step::Again(page.items));
+            decode::read(request.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
+        let is_first = !request.again || (request.first_shown && page.full);
+        if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
+            return Ok(Next::Again(page.items));
         }
         if !page.unshown.is_empty() {
-            return Ok(Step::Compare(Unshown { filters: page.unshown, ids: page.ids }));
+            return Ok(Next::Compare(Unshown { filters: page.unshown, ids: page.ids }));
         }
-        self.push_page(asked, answer, bytes, &page, &at);
-        self.monitor.event(&Event::Page {
-            walk: &asked.walk,
-            page: asked.page,
+        self.push_page(request, answer, bytes, &page, &at);
+        self.listener.event(&Event::Page {
+            walk: &request.walk,
+            page: request.page,
             items: page.items,
             rejects: page.rejects,
             repairs: page.repairs,
             bytes: bytes as u64,
         });
         let now = self.now(answer.date);
-        let walk = self.walk(&asked.walk);
+        let walk = self.walk(&request.walk);
         walk.began(now);
-        walk.count(asked, &page);
-        walk.note_unknown_values(&unknown_values::values(asked, &page));
-        walk.note_unknown_keys(&page, &name, asked.page, at.fetched_at);
+        walk.count(request, &page);
+        walk.note_unknown_values(&unknown_values::values(request, &page));
+        walk.note_unknown_keys(&page, &name, request.page, at.fetched_at);
         if let Some(reason) = page.foreign {
-            let detail = Some(format!("the server does not heed what page {} asked for: {reason}", asked.page));
-            return Ok(self.end(asked, &End { why: Why::Unheeded, detail }));
+            let detail = Some(format!("the server does not heed what page {} request for: {reason}", request.page));
+            return Ok(self.end(request, &End { why: Why::Unheeded, detail }));
         }
-        if is_single(&asked.strand) {
+        if is_single(&request.partition) {
             // One page is all that is asked of it. A full one of things with similar names may lack this one for that.
-            let full = asked.limit > 0 && page.items >= asked.limit.into();
+            let full = request.limit > 0 && page.items >= request.limit.into();
             let why = if full { Why::Doubtful } else { Why::Complete };
-            return Ok(self.end(asked, &End { why, detail: None }));
+            return Ok(self.end(request, &End { why, detail: None }));
         }
-        Ok(match asked.endpoint.paging {
-            Paging::Cursor { .. } => self.step(asked, &page),
+        Ok(match request.endpoint.paging {
+            Paging::Cursor { .. } => self.step(request, &page),
             Paging::Number { .. } => {
-                let endless = walk.watch(asked, &page);
-                Step::Taken { empty: page.items == 0, pages_told: page.pages_told, endless }
+                let endless = walk.watch(request, &page);
+                Next::Taken { empty: page.items == 0, reported_pages: page.reported_pages, endless }
             }
-            Paging::Lookup => self.end(asked, &End { why: Why::Complete, detail: None }),
+            Paging::Lookup => self.end(request, &End { why: Why::Complete, detail: None }),
         })
     }
 
@@ -243,46 +243,52 @@ impl Book {
         clocks::earlier(date, here)
     }
 
-    /// Moves a strand to the cursor the server named, or ends it.
-    fn step(&mut self, asked: &Asked, page: &Page) -> Step {
-        let walk = self.walk(&asked.walk);
-        let next = walk.watch(asked, page).map_or_else(|| walk.step(asked, page), Err);
-        self.go(asked, next)
+    /// Moves a partition to the cursor the server named, or ends it.
+    fn step(&mut self, request: &PageRequest, page: &Page) -> Next {
+        let walk = self.walk(&request.walk);
+        let next = walk.watch(request, page).map_or_else(|| walk.step(request, page), Err);
+        self.go(request, next)
     }
 
-    /// Goes where a page leads, or ends the strand.
-    fn go(&mut self, asked: &Asked, next: Result<Step, End>) -> Step {
+    /// Goes where a page leads, or ends the partition.
+    fn go(&mut self, request: &PageRequest, next: Result<Next, End>) -> Next {
         match next {
             Ok(step) => step,
-            Err(end) => self.end(asked, &end),
+            Err(end) => self.end(request, &end),
         }
     }
 
-    fn begin_anew(&mut self, asked: &Asked, reason: String) -> Step {
-        let next = self.walk(&asked.walk).begin_anew(asked, reason);
-        self.go(asked, next)
+    fn begin_anew(&mut self, request: &PageRequest, reason: String) -> Next {
+        let next = self.walk(&request.walk).begin_anew(request, reason);
+        self.go(request, next)
     }
 
-    fn end(&mut self, asked: &Asked, end: &End) -> Step {
-        let walk = self.walk(&asked.walk);
-        if asked.listed && end.why == Why::NotFound {
-            walk.note_unknown_values(&[&asked.strand]);
+    fn end(&mut self, request: &PageRequest, end: &End) -> Next {
+        let walk = self.walk(&request.walk);
+        if request.listed && end.why == Why::NotFound {
+            walk.note_unknown_values(&[&request.partition]);
         }
-        walk.forget(asked);
-        walk.end(&asked.strand, end);
-        Step::Over
+        walk.forget(request);
+        walk.end(&request.partition, end);
+        Next::Over
     }
 
     fn close(&mut self, walk: &str) {
         let end = self.walk(walk).close();
-        self.monitor.event(&Event::WalkEnded { walk, end: &end });
+        self.listener.event(&Event::WalkEnded { walk, end: &end });
         self.urgent = true;
     }
 
-    fn give_up(&mut self, asked: &Asked, answer: Option<&Answer>, reason: &str, behind: Option<String>) -> Step {
-        let (cursor, name) = (asked.cursor.as_deref(), asked.name());
-        self.monitor.event(&Event::GivenUp { walk: &name, page: asked.page, cursor, reason });
-        let at = provenance(self.pass, &name, asked.page);
+    fn give_up(
+        &mut self,
+        request: &PageRequest,
+        answer: Option<&Answer>,
+        reason: &str,
+        behind: Option<String>,
+    ) -> Next {
+        let (cursor, name) = (request.cursor.as_deref(), request.name());
+        self.listener.event(&Event::GivenUp { walk: &name, page: request.page, cursor, reason });
+        let at = provenance(self.pass, &name, request.page);
         let body = answer
             .map(|answer| decode::lossy_text(answer.encoding, &answer.body, self.hide.as_ref()))
             .unwrap_or_default();
@@ -290,38 +296,38 @@ impl Book {
         self.tables.rejects.push(rejects::Row { position, reason: &told, item: Some(&body), at: &at });
         let page = Page { rejects: 1, ..Page::default() };
         if let Some(answer) = answer {
-            self.push_page(asked, answer, body.len(), &page, &at);
+            self.push_page(request, answer, body.len(), &page, &at);
         }
-        let walk = self.walk(&asked.walk);
-        walk.count(asked, &page);
+        let walk = self.walk(&request.walk);
+        walk.count(request, &page);
         walk.give_up(GivenUp {
-            strand: asked.strand.to_string(),
-            page: asked.page,
-            cursor: asked.cursor.clone(),
+            partition: request.partition.to_string(),
+            page: request.page,
+            cursor: request.cursor.clone(),
             reason: reason.to_owned(),
             pass: None,
         });
-        let endless = walk.is_endless(asked);
-        match (asked.endpoint.paging, behind, salvage_cursor(&body)) {
-            (Paging::Number { .. }, ..) => Step::Taken { empty: false, pages_told: None, endless },
+        let endless = walk.is_endless(request);
+        match (request.endpoint.paging, behind, salvage_cursor(&body)) {
+            (Paging::Number { .. }, ..) => Next::Taken { empty: false, reported_pages: None, endless },
             (Paging::Cursor { .. }, Some(behind), _) => {
-                let next = endless.map_or_else(|| walk.move_on(asked, behind), Err);
-                self.go(asked, next)
+                let next = endless.map_or_else(|| walk.move_on(request, behind), Err);
+                self.go(request, next)
             }
-            (Paging::Cursor { .. }, None, next_cursor @ Some(_)) => self.step(asked, &Page { next_cursor, ..page }),
+            (Paging::Cursor { .. }, None, next_cursor @ Some(_)) => self.step(request, &Page { next_cursor, ..page }),
             _ => {
-                let detail = Some(format!("page {} could not be read, nor what is behind it", asked.page));
-                self.end(asked, &End { why: Why::Unreadable, detail })
+                let detail = Some(format!("page {} could not be read, nor what is behind it", request.page));
+                self.end(request, &End { why: Why::Unreadable, detail })
             }
         }
     }
 
-    fn push_page(&mut self, asked: &Asked, answer: &Answer, bytes: usize, page: &Page, at: &Provenance<'_>) {
+    fn push_page(&mut self, request: &PageRequest, answer: &Answer, bytes: usize, page: &Page, at: &Provenance<'_>) {
         self.tables.pages.push(pages::Row {
             run: &self.run,
-            endpoint: asked.endpoint.name,
-            url: asked.url.as_str(),
-            cursor: asked.cursor.as_deref(),
+            endpoint: request.endpoint.name,
+            url: request.url.as_str(),
+            cursor: request.cursor.as_deref(),
             next_cursor: page.next_cursor.as_deref(),
             status: Some(answer.status.into()),
             attempts: Some(answer.attempts.into()),
@@ -338,12 +344,12 @@ impl Book {
     }
 
     /// A walk's standing, about to be changed.
-    fn walk(&mut self, walk: &str) -> &mut Standing {
+    fn walk(&mut self, walk: &str) -> &mut WalkProgress {
         self.changed.get_or_insert_with(Instant::now);
         self.look_at(walk)
     }
 
-    fn look_at(&mut self, walk: &str) -> &mut Standing {
+    fn look_at(&mut self, walk: &str) -> &mut WalkProgress {
         self.walks.entry(walk.to_owned()).or_default()
     }
 
@@ -368,7 +374,7 @@ impl Book {
             let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
             tables.push((builder.table(), rows));
         }
-        let walks = self.walks.iter_mut().map(|(name, standing)| (name.clone(), standing.record())).collect();
+        let walks = self.walks.iter_mut().map(|(name, progress)| (name.clone(), progress.record())).collect();
         (self.changed, self.urgent) = (None, false);
         self.committer.commit(Batch { tables, pass: self.pass, walks, prune: Vec::new() })
     }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::clamp;
-use super::message::{Asked, Came, EDGE, Rest, Step, is_single};
-use crate::api::endpoint::{Next, Paging};
+use super::message::{BOUNDARY, Came, Next, PageRequest, Recheck, is_single};
+use crate::api::endpoint::{NextCursor, Paging};
 use crate::api::envelope::Page;
-use crate::dataset::commit::{Edge, End, GivenUp, Longest, Strand, TROUBLES_MAX, Trouble, UnknownKey, Walk, Why};
-use crate::dataset::manifest::Met;
+use crate::dataset::commit::{
+    BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why,
+};
+use crate::dataset::manifest::SeenCursors;
 use crate::fetch::{is_masked, printable};
 use crate::table::unknown;
 
@@ -21,11 +23,11 @@ pub(crate) const NOTHING_BEHIND: &str = "";
 
 /// A walk in motion.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
-    walk: Walk,
-    /// Cursors met, by strand.
-    met: HashMap<String, HashSet<String>>,
-    /// Of a fan-out: strands begun and not yet behind `through`, in the order of their values, and whether they are over.
+pub(crate) struct WalkProgress {
+    walk: WalkState,
+    /// Cursors met, by partition.
+    seen_cursors: HashMap<String, HashSet<String>>,
+    /// Of a fan-out: partitions begun and not yet behind `through`, in the order of their values, and whether they are over.
     begun: VecDeque<(String, bool)>,
     /// Single look-ups that showed their thing, and those of which nothing was learnt.
     shown: HashSet<String>,
@@ -36,40 +38,40 @@ pub(crate) struct Standing {
     pub(crate) trusted: bool,
 }
 
-impl Standing {
+impl WalkProgress {
     /// The walks of a pass as its last record left them.
-    pub(crate) fn all(walks: BTreeMap<String, Walk>, met: Met) -> BTreeMap<String, Self> {
-        let standing = |walk| Self { walk, ..Self::default() };
-        let mut all: BTreeMap<String, Self> = walks.into_iter().map(|(name, walk)| (name, standing(walk))).collect();
-        for (walk, strands) in met {
-            let strands = strands.into_iter().map(|(strand, met)| (strand, met.into_iter().collect()));
-            all.entry(walk).or_default().met = strands.collect();
+    pub(crate) fn all(walks: BTreeMap<String, WalkState>, seen_cursors: SeenCursors) -> BTreeMap<String, Self> {
+        let progress = |walk| Self { walk, ..Self::default() };
+        let mut all: BTreeMap<String, Self> = walks.into_iter().map(|(name, walk)| (name, progress(walk))).collect();
+        for (walk, partitions) in seen_cursors {
+            let partitions = partitions.into_iter().map(|(partition, met)| (partition, met.into_iter().collect()));
+            all.entry(walk).or_default().seen_cursors = partitions.collect();
         }
         all
     }
 
     /// What a record says of the walk; what was new is new no longer.
-    pub(crate) fn record(&mut self) -> Walk {
-        self.walk.ahead = self.begun.iter().filter(|(_, over)| *over).map(|(key, _)| key.clone()).collect();
+    pub(crate) fn record(&mut self) -> WalkState {
+        self.walk.done_beyond = self.begun.iter().filter(|(_, over)| *over).map(|(key, _)| key.clone()).collect();
         let walk = self.walk.clone();
-        for strand in self.walk.strands.values_mut() {
-            strand.met.clear();
+        for partition in self.walk.partitions.values_mut() {
+            partition.new_cursors.clear();
         }
         walk
     }
 
-    /// A strand begins, goes on, or is over already.
+    /// A partition begins, goes on, or is over already.
     pub(crate) fn begin(&mut self, key: &str, over: bool) {
         if !key.is_empty() {
             self.begun.push_back((key.to_owned(), over));
         }
         if !over {
-            self.walk.strands.entry(key.to_owned()).or_default();
+            self.walk.partitions.entry(key.to_owned()).or_default();
         }
     }
 
-    fn strand(&mut self, key: &str) -> &mut Strand {
-        self.walk.strands.entry(key.to_owned()).or_default()
+    fn partition(&mut self, key: &str) -> &mut PartitionState {
+        self.walk.partitions.entry(key.to_owned()).or_default()
     }
 
     /// Notes when the walk began, unless it did before.
@@ -85,47 +87,47 @@ impl Standing {
     }
 
     /// Counts a page that was taken.
-    pub(crate) fn count(&mut self, asked: &Asked, page: &Page) {
-        let edge = self.walk.edge.clone();
-        let strand = self.strand(&asked.strand);
-        strand.items += page.items;
-        strand.ahead.insert(asked.page);
-        while strand.ahead.remove(&(strand.pages + 1)) {
-            strand.pages += 1;
+    pub(crate) fn count(&mut self, request: &PageRequest, page: &Page) {
+        let edge = self.walk.boundary.clone();
+        let partition = self.partition(&request.partition);
+        partition.items += page.items;
+        partition.done_beyond.insert(request.page);
+        while partition.done_beyond.remove(&(partition.pages + 1)) {
+            partition.pages += 1;
         }
-        if &*asked.strand == EDGE && strand.tail.is_empty() {
-            strand.tail.extend(edge.iter().flat_map(|edge| &edge.ids));
+        if &*request.partition == BOUNDARY && partition.tail.is_empty() {
+            partition.tail.extend(edge.iter().flat_map(|edge| &edge.ids));
         }
-        let repeats = page.ids.iter().filter(|id| strand.tail.contains(id)).count() as u64;
-        strand.tail.extend(&page.ids);
-        strand.tail.drain(..strand.tail.len().saturating_sub(TAIL_MAX));
-        strand.handover = None;
+        let repeats = page.ids.iter().filter(|id| partition.tail.contains(id)).count() as u64;
+        partition.tail.extend(&page.ids);
+        partition.tail.drain(..partition.tail.len().saturating_sub(TAIL_MAX));
+        partition.handover = None;
         self.walk.pages += 1;
         self.walk.items += page.items;
         self.walk.rejects += page.rejects;
         self.walk.twins += page.twins;
         self.walk.nameless += page.nameless;
-        self.walk.nameless_together = self.walk.nameless_together.max(page.nameless);
-        self.walk.lacking += page.lacking;
+        self.walk.nameless_per_page_max = self.walk.nameless_per_page_max.max(page.nameless);
+        self.walk.withheld_versions += page.withheld_versions;
         self.walk.repeats += repeats;
-        self.walk.mature += page.mature;
-        clamp::count(&mut self.walk, asked, page);
-        self.walk.told = page.items_told.or(self.walk.told);
-        let id = asked.strand.rsplit_once('/').and_then(|(_, id)| id.parse().ok());
-        if is_single(&asked.strand)
+        self.walk.above_pg13 += page.above_pg13;
+        clamp::count(&mut self.walk, request, page);
+        self.walk.reported_total = page.reported_total.or(self.walk.reported_total);
+        let id = request.partition.rsplit_once('/').and_then(|(_, id)| id.parse().ok());
+        if is_single(&request.partition)
             && page.items > 0
             && (page.ids.is_empty() || id.is_some_and(|id| page.ids.contains(&id)))
         {
-            self.shown.insert(asked.strand.to_string());
+            self.shown.insert(request.partition.to_string());
         }
-        if asked.key.is_none() {
-            self.walk.hollow.extend(&page.hollow);
-            self.walk.short.extend(&page.short);
+        if request.key.is_none() {
+            self.walk.without_versions.extend(&page.without_versions);
+            self.walk.missing_versions.extend(&page.missing_versions);
         }
-        if &*asked.strand == EDGE {
-            self.walk.appeared += page.ids.len() as u64 - repeats;
+        if &*request.partition == BOUNDARY {
+            self.walk.late_items += page.ids.len() as u64 - repeats;
         }
-        self.watch_the_edge(asked, page);
+        self.watch_the_edge(request, page);
     }
 
     /// Notes keys that no column knows, as met on a page that arrived at this instant.
@@ -139,150 +141,152 @@ impl Standing {
     }
 
     /// In every order but that of age new rows may appear before those a walk has shown: its first page is read once more.
-    fn watch_the_edge(&mut self, asked: &Asked, page: &Page) {
-        let by_age = asked.params.iter().any(|(name, value)| name == "sort" && value == "Oldest");
-        let drifts = matches!(asked.endpoint.paging, Paging::Cursor { .. }) && !by_age;
-        if asked.strand.is_empty() && asked.page == 1 && drifts && !page.ids.is_empty() {
-            self.walk.edge = Some(Edge { cursor: None, ids: page.ids.clone() });
+    fn watch_the_edge(&mut self, request: &PageRequest, page: &Page) {
+        let by_age = request.params.iter().any(|(name, value)| name == "sort" && value == "Oldest");
+        let drifts = matches!(request.endpoint.paging, Paging::Cursor { .. }) && !by_age;
+        if request.partition.is_empty() && request.page == 1 && drifts && !page.ids.is_empty() {
+            self.walk.boundary = Some(BoundaryPage { cursor: None, ids: page.ids.clone() });
         }
     }
 
     /// In the order of age new rows appear at the end. A walk in windows may be there long before it is through with the
     /// others, and models that got a new version meanwhile moved to it: the last page is read once more.
-    fn note_the_end(&mut self, asked: &Asked, page: &Page) {
-        let window = self.walk.strands.get(&*asked.strand).filter(|_| !asked.strand.is_empty());
+    fn note_the_end(&mut self, request: &PageRequest, page: &Page) {
+        let window = self.walk.partitions.get(&*request.partition).filter(|_| !request.partition.is_empty());
         if window.is_some_and(|window| window.from.is_some()) {
-            self.walk.edge = Some(Edge { cursor: asked.cursor.clone(), ids: page.ids.clone() });
+            self.walk.boundary = Some(BoundaryPage { cursor: request.cursor.clone(), ids: page.ids.clone() });
         }
     }
 
-    /// Whether a strand that reads the first page once more has come to rows that the walk began with.
-    fn is_past_the_edge(&self, asked: &Asked, page: &Page) -> bool {
-        let first = self.walk.edge.as_ref().filter(|edge| &*asked.strand == EDGE && edge.cursor.is_none());
+    /// Whether a partition that reads the first page once more has come to rows that the walk began with.
+    fn is_past_the_edge(&self, request: &PageRequest, page: &Page) -> bool {
+        let first = self.walk.boundary.as_ref().filter(|edge| &*request.partition == BOUNDARY && edge.cursor.is_none());
         first.is_some_and(|edge| page.ids.iter().any(|id| edge.ids.contains(id)))
     }
 
-    /// Moves a strand to the cursor the server named; `Err` is why it is over.
-    pub(crate) fn step(&mut self, asked: &Asked, page: &Page) -> Result<Step, End> {
+    /// Moves a partition to the cursor the server named; `Err` is why it is over.
+    pub(crate) fn step(&mut self, request: &PageRequest, page: &Page) -> Result<Next, End> {
         let complete = || End { why: Why::Complete, detail: None };
-        let Paging::Cursor { next, .. } = asked.endpoint.paging else { return Err(complete()) };
-        if self.is_past_the_edge(asked, page) {
+        let Paging::Cursor { next, .. } = request.endpoint.paging else { return Err(complete()) };
+        if self.is_past_the_edge(request, page) {
             return Err(complete());
         }
         let Some(named) = &page.next_cursor else {
-            self.hand_over(&asked.strand, NOTHING_BEHIND);
-            self.note_the_end(asked, page);
-            return Err(self.last(asked, page));
+            self.hand_over(&request.partition, NOTHING_BEHIND);
+            self.note_the_end(request, page);
+            return Err(self.last(request, page));
         };
         if is_masked(named) {
-            let detail = format!("the server repeated the API key in the cursor behind page {}", asked.page);
+            let detail = format!("the server repeated the API key in the cursor behind page {}", request.page);
             return Err(End { why: Why::KeyInCursor, detail: Some(detail) });
         }
-        let cursor = match next(&asked.params, named) {
-            Next::Cursor(cursor) => cursor,
-            Next::Unlistable(reason) => {
-                self.hand_over(&asked.strand, NOTHING_BEHIND);
-                self.note_the_end(asked, page);
+        let cursor = match next(&request.params, named) {
+            NextCursor::Cursor(cursor) => cursor,
+            NextCursor::Unlistable(reason) => {
+                self.hand_over(&request.partition, NOTHING_BEHIND);
+                self.note_the_end(request, page);
                 return Err(End { why: Why::Unlistable, detail: Some(reason.to_owned()) });
             }
         };
-        self.move_on(asked, cursor)
+        self.move_on(request, cursor)
     }
 
-    /// Moves a strand to a cursor as it is to be sent; `Err` is why the strand is over.
-    pub(crate) fn move_on(&mut self, asked: &Asked, mut cursor: String) -> Result<Step, End> {
+    /// Moves a partition to a cursor as it is to be sent; `Err` is why the partition is over.
+    pub(crate) fn move_on(&mut self, request: &PageRequest, mut cursor: String) -> Result<Next, End> {
         let complete = || End { why: Why::Complete, detail: None };
-        let Paging::Cursor { windows, .. } = asked.endpoint.paging else { return Err(complete()) };
-        let instant = windows.filter(|windows| (windows.fits)(&asked.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
+        let Paging::Cursor { windows, .. } = request.endpoint.paging else { return Err(complete()) };
+        let instant =
+            windows.filter(|windows| (windows.fits)(&request.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
         if let Some((windows, at)) = instant {
             // Nothing is dated later than now, whatever the server says: one such date would hide all that comes before it.
             let reached = self.walk.reached.max(Some(at));
             self.walk.reached = reached.min(self.walk.began.or(reached));
-            if asked.cursor.as_deref() == Some(cursor.as_str()) {
+            if request.cursor.as_deref() == Some(cursor.as_str()) {
                 // A page full of rows of one instant: the server would name this cursor for ever.
-                if asked.limit < asked.endpoint.limit_max {
-                    return Ok(self.larger(&asked.strand, cursor));
+                if request.limit < request.endpoint.limit_max {
+                    return Ok(self.larger(&request.partition, cursor));
                 }
                 let detail = format!(
                     "more than {} rows share the instant of cursor `{cursor}`; the others cannot be listed by date",
-                    asked.limit
+                    request.limit
                 );
-                self.trouble(&asked.strand, Why::Unlistable, detail);
+                self.trouble(&request.partition, Why::Unlistable, detail);
                 cursor = (windows.forge)(at + 1);
             }
-            if self.strand(&asked.strand).until.is_some_and(|until| at >= until) {
-                self.hand_over(&asked.strand, &cursor);
+            if self.partition(&request.partition).until.is_some_and(|until| at >= until) {
+                self.hand_over(&request.partition, &cursor);
                 return Err(complete());
             }
         }
-        let fingerprint = self.fingerprint(&asked.strand, &cursor);
-        let met = self.met.get(&*asked.strand).is_some_and(|met| met.contains(&fingerprint));
-        if met && asked.limit < asked.endpoint.limit_max {
+        let fingerprint = self.fingerprint(&request.partition, &cursor);
+        let met = self.seen_cursors.get(&*request.partition).is_some_and(|met| met.contains(&fingerprint));
+        if met && request.limit < request.endpoint.limit_max {
             // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
-            return Ok(self.larger(&asked.strand, cursor));
+            return Ok(self.larger(&request.partition, cursor));
         }
-        if !self.met.entry(asked.strand.to_string()).or_default().insert(fingerprint.clone()) {
+        if !self.seen_cursors.entry(request.partition.to_string()).or_default().insert(fingerprint.clone()) {
             let detail = Some(format!("the cursor `{}` came round again", printable(&cursor)));
             return Err(End { why: Why::CursorLoop, detail });
         }
-        let strand = self.strand(&asked.strand);
-        strand.met.push(fingerprint);
-        (strand.cursor, strand.larger) = (Some(cursor.clone()), false);
-        Ok(Step::Next(cursor))
+        let partition = self.partition(&request.partition);
+        partition.new_cursors.push(fingerprint);
+        (partition.cursor, partition.larger) = (Some(cursor.clone()), false);
+        Ok(Next::Page(cursor))
     }
 
-    /// Moves a strand to a cursor at which a page of the largest size is to be asked for.
-    fn larger(&mut self, key: &str, cursor: String) -> Step {
-        let strand = self.strand(key);
-        (strand.cursor, strand.larger) = (Some(cursor.clone()), true);
-        Step::Larger(cursor)
+    /// Moves a partition to a cursor at which a page of the largest size is to be asked for.
+    fn larger(&mut self, key: &str, cursor: String) -> Next {
+        let partition = self.partition(key);
+        (partition.cursor, partition.larger) = (Some(cursor.clone()), true);
+        Next::Larger(cursor)
     }
 
     /// Tells the window behind this one the cursor at which it begins, should it not have begun.
     fn hand_over(&mut self, key: &str, cursor: &str) {
-        let until = self.walk.strands.get(key).and_then(|strand| strand.until);
-        let next = self.walk.strands.values_mut().find(|strand| strand.from.is_some() && strand.from == until);
+        let until = self.walk.partitions.get(key).and_then(|partition| partition.until);
+        let next =
+            self.walk.partitions.values_mut().find(|partition| partition.from.is_some() && partition.from == until);
         if let Some(next) = next.filter(|next| next.pages == 0) {
             next.handover = Some(cursor.to_owned());
         }
     }
 
-    /// The cursor that the window before this one ended at, or [`NOTHING_BEHIND`]; the strand begins there instead of at
+    /// The cursor that the window before this one ended at, or [`NOTHING_BEHIND`]; the partition begins there instead of at
     /// its forged one.
     pub(crate) fn handover(&mut self, key: &str) -> Option<String> {
-        let strand = self.walk.strands.get_mut(key)?;
-        let cursor = strand.handover.take()?;
-        strand.cursor = Some(cursor.clone());
+        let partition = self.walk.partitions.get_mut(key)?;
+        let cursor = partition.handover.take()?;
+        partition.cursor = Some(cursor.clone());
         Some(cursor)
     }
 
     /// The server refuses the cursor that an incremental walk begins at: it is walked from the list's beginning.
     pub(crate) fn whole(&mut self, key: &str) {
         self.walk.since = None;
-        self.walk.strands.insert(key.to_owned(), Strand::default());
+        self.walk.partitions.insert(key.to_owned(), PartitionState::default());
     }
 
-    /// Makes the later part of a window a window of its own; `None` when the strand is over or has passed that instant.
+    /// Makes the later part of a window a window of its own; `None` when the partition is over or has passed that instant.
     pub(crate) fn split(&mut self, key: &str, at: i64, cursor: String) -> Option<String> {
-        let new_key = (self.walk.ends.values().sum::<u64>() + self.walk.strands.len() as u64 + 1).to_string();
-        let strand = self.walk.strands.get_mut(key)?;
-        if strand.until.is_some_and(|until| at >= until) || strand.from.is_some_and(|from| at <= from) {
+        let new_key = (self.walk.ends.values().sum::<u64>() + self.walk.partitions.len() as u64 + 1).to_string();
+        let partition = self.walk.partitions.get_mut(key)?;
+        if partition.until.is_some_and(|until| at >= until) || partition.from.is_some_and(|from| at <= from) {
             return None;
         }
-        let until = strand.until.replace(at);
-        let window = Strand { cursor: Some(cursor), from: Some(at), until, ..Strand::default() };
-        self.walk.strands.insert(new_key.clone(), window);
+        let until = partition.until.replace(at);
+        let window = PartitionState { cursor: Some(cursor), from: Some(at), until, ..PartitionState::default() };
+        self.walk.partitions.insert(new_key.clone(), window);
         Some(new_key)
     }
 
-    /// A strand is over.
+    /// A partition is over.
     pub(crate) fn end(&mut self, key: &str, end: &End) {
-        let strand = self.walk.strands.get(key);
-        let (pages, items) = strand.map_or((0, 0), |strand| (strand.pages, strand.items));
-        if key == EDGE || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
-            self.walk.edge = None;
+        let partition = self.walk.partitions.get(key);
+        let (pages, items) = partition.map_or((0, 0), |partition| (partition.pages, partition.items));
+        if key == BOUNDARY || (key.is_empty() && (pages <= 1 || end.why != Why::Complete)) {
+            self.walk.boundary = None;
         }
-        self.met.remove(key);
+        self.seen_cursors.remove(key);
         let good = matches!(end.why, Why::Complete | Why::NotFound);
         if is_single(key) && !good {
             self.lost.insert(key.to_owned());
@@ -292,53 +296,53 @@ impl Standing {
         if !good || (key.is_empty() && end.why != Why::Complete) {
             self.trouble(key, end.why, end.detail.clone().unwrap_or_default());
         }
-        self.walk.strands.remove(key);
+        self.walk.partitions.remove(key);
         if let Some((_, over)) = self.begun.iter_mut().find(|(begun, _)| begun == key) {
             *over = true;
             if self.walk.longest.as_ref().is_none_or(|longest| items > longest.items) {
-                self.walk.longest = Some(Longest { strand: key.to_owned(), items });
+                self.walk.longest = Some(Longest { partition: key.to_owned(), items });
             }
         }
         while self.begun.front().is_some_and(|(_, over)| *over) {
-            self.walk.through = self.begun.pop_front().map(|(key, _)| key);
+            self.walk.done_through = self.begun.pop_front().map(|(key, _)| key);
         }
     }
 
-    fn trouble(&mut self, strand: &str, why: Why, detail: String) {
+    fn trouble(&mut self, partition: &str, why: Why, detail: String) {
         if self.walk.troubles.len() < TROUBLES_MAX {
-            let (page, cursor) = match self.walk.strands.get(strand) {
+            let (page, cursor) = match self.walk.partitions.get(partition) {
                 // What was refused is the page behind the last one taken; all else shows on that one.
                 Some(at) => (at.pages + u64::from(why.is_refusal()), at.cursor.clone()),
                 None => (0, None),
             };
-            self.walk.troubles.push(Trouble { strand: strand.to_owned(), page, cursor, why, detail });
+            self.walk.troubles.push(Trouble { partition: partition.to_owned(), page, cursor, why, detail });
         }
     }
 
     /// Models that lacked versions were asked for by id: whatever came of it is all there is.
-    pub(crate) fn forget(&mut self, asked: &Asked) {
-        if let Some(Ok(id)) = asked.key.as_deref().map(str::parse) {
-            self.walk.hollow.remove(&id);
+    pub(crate) fn forget(&mut self, request: &PageRequest) {
+        if let Some(Ok(id)) = request.key.as_deref().map(str::parse) {
+            self.walk.without_versions.remove(&id);
         }
-        let ids = asked.params.iter().filter(|(name, _)| name == "ids");
+        let ids = request.params.iter().filter(|(name, _)| name == "ids");
         for id in ids.flat_map(|(_, ids)| ids.split(',')).filter_map(|id| id.parse().ok()) {
-            self.walk.short.remove(&id);
+            self.walk.missing_versions.remove(&id);
         }
     }
 
-    /// What the walk's strands left open so far.
-    pub(crate) fn rest(&self) -> Rest {
-        Rest {
-            edge: self.walk.edge.clone(),
-            short: self.walk.short.iter().copied().collect(),
-            hollow: self.walk.hollow.iter().copied().collect(),
+    /// What the walk's partitions left open so far.
+    pub(crate) fn recheck(&self) -> Recheck {
+        Recheck {
+            boundary: self.walk.boundary.clone(),
+            missing_versions: self.walk.missing_versions.iter().copied().collect(),
+            without_versions: self.walk.without_versions.iter().copied().collect(),
             lost: self.lost.clone(),
         }
     }
 
     /// What came of the list, where its ends are believed.
     pub(crate) fn came(&self) -> Option<Came> {
-        let Walk { items, rejects, since, .. } = self.walk;
+        let WalkState { items, rejects, since, .. } = self.walk;
         self.walk.ends_are_believed().then_some(Came {
             items,
             rejects,
@@ -348,8 +352,8 @@ impl Standing {
     }
 
     /// True when a single look-up showed its thing.
-    pub(crate) fn shown(&self, strand: &str) -> bool {
-        self.shown.contains(strand)
+    pub(crate) fn shown(&self, partition: &str) -> bool {
+        self.shown.contains(partition)
     }
 
     /// Its list is not believed.
@@ -365,12 +369,12 @@ impl Standing {
 
     /// Notes a page that could not be had.
     pub(crate) fn give_up(&mut self, page: GivenUp) {
-        let strand = self.strand(&page.strand);
-        strand.novelty.count_given_up();
+        let partition = self.partition(&page.partition);
+        partition.novelty.count_given_up();
         self.walk.given_up.push(page);
     }
 
-    /// All strands are over: so is the walk, for the worst of their reasons.
+    /// All partitions are over: so is the walk, for the worst of their reasons.
     pub(crate) fn close(&mut self) -> End {
         let worst = self.walk.troubles.iter().max_by_key(|trouble| trouble.why);
         let end = worst.map_or(End { why: Why::Complete, detail: None }, |trouble| End {
@@ -379,7 +383,7 @@ impl Standing {
         });
         self.walk.end = Some(end.clone());
         self.begun.clear();
-        (self.walk.through, self.walk.strands) = (None, BTreeMap::new());
+        (self.walk.done_through, self.walk.partitions) = (None, BTreeMap::new());
         end
     }
 }

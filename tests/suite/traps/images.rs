@@ -125,7 +125,7 @@ fn trap_10_generation_data_is_asked_for_and_read_in_every_shape() {
     let expected: Vec<_> = truth(&sandbox, "image_meta");
     assert_eq!(column(&room, "image_meta", "image_id"), distinct(&expected, "image_id"));
 
-    // Asked by model without `flatMeta`, it comes in a wrapper.
+    // Query by model without `flatMeta`, it comes in a wrapper.
     let models = distinct(&follow(&format!("{}/models?nsfw=true&archived=true&sort=Oldest", sandbox.base)), "id");
     let model = models.iter().max_by_key(|id| truth(&sandbox, &format!("image_meta?modelId={id}&withMeta=true")).len());
     let query = format!("modelId={}&browsingLevel=3&withMeta=true", model.expect("there are models"));

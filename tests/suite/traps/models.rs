@@ -195,11 +195,11 @@ fn trap_14_versions_kept_back_from_the_list_are_asked_for_by_id() {
 
     let (room, said) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
     let by_id = truth(&sandbox, &format!("model_versions?{ALL}&ids={}", ids.join(",")));
-    let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/again/ids/%')";
+    let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/recheck/ids/%')";
     assert_eq!(column(&room, again, "id"), distinct(&by_id, "id"));
     assert!(column(&room, "model_versions", "id").len() > versions(&naive).len());
     // They are asked for together.
-    let asked = one(&room, "SELECT count(*) FROM pages WHERE walk LIKE 'models/again/%'");
+    let asked = one(&room, "SELECT count(*) FROM pages WHERE walk LIKE 'models/recheck/%'");
     assert_eq!(asked.as_u64(), Some((ids.len() as u64).div_ceil(100)));
     assert!(!said.contains("lack versions"), "{said}");
 }
@@ -218,7 +218,7 @@ fn trap_21_models_without_versions_are_looked_up() {
     let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
     let full = truth(&sandbox, &format!("model_versions?model_id={}", hollow.join(",")));
     assert!(!full.is_empty());
-    let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/again/%')";
+    let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/recheck/%')";
     assert_eq!(column(&room, again, "id"), distinct(&full, "id"));
 }
 
@@ -233,12 +233,12 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
         let all = distinct(&truth(&sandbox, &format!("models?sort={sort}&nsfw=true")), "id");
         let missed: Vec<&String> = all.iter().filter(|id| seen.binary_search(id).is_err()).collect();
         assert_eq!(missed, Vec::<&String>::new(), "{sort}: {said}");
-        let edge = one(&room, "SELECT count(*) FROM pages WHERE walk = 'models/again/edge'");
+        let edge = one(&room, "SELECT count(*) FROM pages WHERE walk = 'models/recheck/boundary'");
         assert!(edge.as_u64() > Some(0), "{sort}: the edge was not read once more");
         if sort == "Newest" {
             let new = |others: &str| {
                 let others = format!("(SELECT id FROM models WHERE {others})");
-                let edge = "FROM models WHERE walk = 'models/again/edge'";
+                let edge = "FROM models WHERE walk = 'models/recheck/boundary'";
                 one(&room, &format!("SELECT count(*) {edge} AND id NOT IN {others}")).as_u64().expect("it is a number")
             };
             assert!(new("walk = 'models'") > 0, "nothing was only there");

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::{Array as _, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 
-use super::Error;
-use super::layout::Layout;
-use super::scan::each_batch;
-use crate::download::folder::Expected;
+use super::folder::Expected;
+use crate::dataset::Error;
+use crate::dataset::layout::Layout;
+use crate::dataset::scan::each_batch;
 use crate::storage::Storage;
 use crate::table::{file_hashes, version_files};
 

@@ -1,14 +1,14 @@
 //! How walks are divided: what `split` and `for_each` take, and what is said of what they do not.
 
 use super::{HEAD, mistakes, read};
-use crate::definition::{Each, Source, Strands};
+use crate::definition::{Each, Partitioning, Source};
 
 fn walk(endpoint: &str, more: &str) -> String {
     format!("{HEAD}[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\n{more}\n")
 }
 
-fn each(source: Source, param: Option<&str>, batch: u32) -> Strands {
-    Strands::Each(Each { source, param: param.map(str::to_owned), batch })
+fn each(source: Source, param: Option<&str>, batch: u32) -> Partitioning {
+    Partitioning::Each(Each { source, param: param.map(str::to_owned), batch })
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn walks_divide_as_they_are_written() {
         (
             "models",
             format!("{oldest}\nsplit = {{ windows = 4, from = \"2022-11-01\" }}"),
-            Strands::Windows { count: 4, from: 1_667_260_800_000 },
+            Partitioning::Windows { count: 4, from: 1_667_260_800_000 },
         ),
         ("models", format!("{oldest}\nsplit = {{ by = \"types\" }}"), each(Source::Types, Some("types"), 1)),
         (
@@ -58,11 +58,11 @@ fn walks_divide_as_they_are_written() {
             format!("{oldest}\nfor_each = {{ range = [1, \"newest\"], param = \"ids\", batch = 100 }}"),
             each(Source::Newest { first: 1 }, Some("ids"), 100),
         ),
-        ("tags", String::new(), Strands::One),
+        ("tags", String::new(), Partitioning::One),
     ];
     for (endpoint, more, expected) in cases {
         let (crawl, _) = read(&walk(endpoint, &more)).unwrap_or_else(|mistakes| unreachable!("{more}: {mistakes}"));
-        assert_eq!(crawl.walks[0].strands, expected, "{more}");
+        assert_eq!(crawl.walks[0].partitioning, expected, "{more}");
     }
 }
 
