@@ -15,7 +15,7 @@ use super::report::completeness::{doubts, waiting};
 use super::report::metrics::Metrics;
 use super::report::notes::{seen, unknown_keys};
 use super::report::{Report, ReportBuilder};
-use super::walk::by_cursor::Shared;
+use super::walk::context::Shared;
 use super::walk::ignored_filter::Unfiltered;
 use super::walk::missing::Lists;
 use super::walk::partition::Finish;

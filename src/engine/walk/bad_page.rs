@@ -2,7 +2,8 @@
 //!
 //! An outage must not be taken for such a page, so something else of the same list has to answer first.
 
-use super::by_cursor::{AfterFailure, Shared, Turn, address, send, unfinished};
+use super::context::Shared;
+use super::page::{AfterFailure, Turn, address, send, unfinished};
 use crate::api::endpoint::Paging;
 use crate::api::envelope::salvage_cursor;
 use crate::api::place::{Along, Place};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::by_cursor::{AfterFailure, Shared, ask, fetch, handle_failure};
+use super::context::Shared;
+use super::page::{AfterFailure, ask, fetch, handle_failure};
 use super::partition::{Finish, Partition};
 use crate::api::endpoint::LastPage;
 use crate::dataset::commit::{End, PartitionState, WalkState, Why};

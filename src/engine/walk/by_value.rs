@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::by_cursor::{self, Shared};
+use super::by_cursor;
+use super::context::Shared;
 use super::partition::{Finish, Partition};
 use crate::api::endpoint::Paging;
 use crate::api::enums;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use tokio::sync::Notify;
 
-use super::by_cursor::{self, Shared};
+use super::context::Shared;
 use super::partition::{Finish, Partition, first_partition};
+use super::{by_cursor, page};
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{End, WalkState, Why};
 use crate::definition::Walk;
@@ -163,7 +164,7 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &WalkState) -> Res
         finish = match await_handover(frame, &pane).await {
             None => Finish::Unfinished(String::from("the window before it is unfinished")),
             Some(cursor) if cursor == NOTHING_BEHIND => {
-                let request = by_cursor::ask(frame.walk, &partition, 1, None, frame.walk.limit, false, frame.shared)?;
+                let request = page::ask(frame.walk, &partition, 1, None, frame.walk.limit, false, frame.shared)?;
                 frame.shared.writer.end(&request, None, End { why: Why::Complete, detail: None }).await;
                 Finish::Done
             }

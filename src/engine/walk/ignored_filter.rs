@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::by_cursor::{Shared, Turn, address, send};
+use super::context::Shared;
+use super::page::{Turn, address, send};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::engine::writer::message::{Next, PageRequest, Unshown};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::by_cursor::Shared;
+use super::context::Shared;
 use crate::api::me;
 use crate::engine::Error;
 use crate::engine::events::Event;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
 
 use super::absence::{Evidence, doubt};
-use super::by_cursor::{self, Shared};
+use super::by_cursor;
+use super::context::Shared;
 use super::partition::{Finish, Partition};
 use crate::api::images::IMAGES;
 use crate::api::model_by_id::MODEL;

@@ -6,9 +6,11 @@ pub(super) mod by_cursor;
 pub(super) mod by_number;
 pub(super) mod by_value;
 pub(super) mod by_window;
+pub(super) mod context;
 pub(super) mod ignored_filter;
 pub(super) mod key_check;
 pub(super) mod missing;
+pub(super) mod page;
 pub(super) mod page_size;
 pub(super) mod partition;
 pub(super) mod recheck;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::events::Event;
-use super::walk::by_cursor::Shared;
+use super::walk::context::Shared;
 use super::walk::partition::{Finish, Partition};
 use super::writer::message::RECHECK;
 
