@@ -141,7 +141,7 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         "pass {} of `{}` is {state}: {} in {} into {dataset}\n\n",
         report.pass,
         report.crawl,
-        several(report.requests, "request"),
+        several(report.traffic.requests, "request"),
         span(report.took_s)
     );
     let rows: Vec<Vec<String>> = table::ALL
@@ -151,7 +151,7 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
     if !rows.is_empty() {
         text.push_str(&grid(&["table", "new rows"], &rows));
     }
-    for doubt in &report.doubts {
+    for doubt in &report.findings.doubts {
         text.push_str(&format!("\n{doubt}\n"));
     }
     let layout = Layout::new(&crawl.dataset);

@@ -1,4 +1,4 @@
-//! Listens to a run for whoever started it: progress bars on a terminal, log lines elsewhere.
+//! Logging and progress of a command: progress bars on a terminal, log lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::Progress;
 use crate::engine::events::{Event, Listener};
+use crate::fetch;
 
-/// When to show progress bars.
+/// The values of `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProgressWhen {
     /// When stderr is a terminal
@@ -25,7 +26,7 @@ pub(super) enum ProgressWhen {
     Never,
 }
 
-/// How log lines look.
+/// The values of `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// For people
@@ -34,22 +35,22 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// How a command that asks the server tells what it does.
+/// The flags of a command that sends requests.
 #[derive(Debug, clap::Args)]
 pub(super) struct Watching {
     /// Show progress
     #[arg(long, value_enum, default_value_t = ProgressWhen::Auto)]
     progress: ProgressWhen,
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
-    /// Tell what happens; twice tells each request
+    /// Log what happens; given twice, each request too
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
-/// Sets up logging and progress, and returns the listener of the run. Quiet unless something is wrong; `verbose` adds
-/// what happens (1) and each request (2). `expected` is how many pages each walk may have, where that is known.
+/// Sets up logging and progress, and returns the listener of the run. Warnings are always logged; `expected` counts the pages
+/// that each walk may have, where that is known.
 pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Listener> {
     let (format, verbose) = (watching.log_format, watching.verbose);
     let level = match verbose {
@@ -66,7 +67,7 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
         }
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(to);
-    // What libraries have to say has other fields, and says nothing of the crawl.
+    // Log lines of libraries have other fields and do not concern the crawl.
     let ours = filter_fn(|facts| facts.target().starts_with(env!("CARGO_PKG_NAME")));
     // A second run in one process, as in tests, keeps the first one's log.
     let _ = match format {
@@ -79,7 +80,7 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
 }
 
 impl Watching {
-    /// Whether progress is shown.
+    /// Returns true when progress is shown.
     pub(super) fn shows_progress(&self) -> bool {
         match self.progress {
             ProgressWhen::Auto => on_terminal() && self.log_format == LogFormat::Text,
@@ -93,7 +94,7 @@ fn on_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
-/// The time before a line for people: to the second, and on a terminal without the date.
+/// The time before a text line: to the second, and on a terminal without the date.
 struct Clock;
 
 impl FormatTime for Clock {
@@ -111,17 +112,7 @@ impl Listener for Log {
         match event {
             Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
             Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
-            Event::Sent { walk, attempt } => tracing::debug!(walk, attempt, "request sent"),
-            Event::Answered { walk, status, bytes, latency } => {
-                tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
-            }
-            Event::Retrying { walk, attempt, wait, reason } => {
-                tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
-            }
-            Event::Throttled { pause, rate } => {
-                tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
-            }
-            Event::Recovered { rate } => tracing::info!(rate, "the pace is again what was set"),
+            Event::Fetch { walk, event } => log_fetch(walk, event),
             Event::Page { walk, page, items, rejects, repairs, .. } => {
                 tracing::debug!(walk, page, items, rejects, repairs, "page taken");
                 if *rejects > 0 {
@@ -135,7 +126,9 @@ impl Listener for Log {
             Event::WalkEnded { walk, end } => {
                 tracing::info!(walk, why = end.why.as_str(), detail = end.detail, "walk ended");
             }
-            Event::WalkStopped { walk, reason } => tracing::error!(walk, reason, "walk stopped; the next run goes on"),
+            Event::WalkStopped { walk, reason } => {
+                tracing::error!(walk, reason, "walk stopped; the next run continues it")
+            }
             Event::Committed { record, took } => {
                 let rows: u64 = record.parts.iter().map(|part| part.rows).sum();
                 tracing::info!(commit = record.commit, rows, took_ms = took.as_millis() as u64, "committed");
@@ -146,5 +139,21 @@ impl Listener for Log {
                 tracing::info!(snapshot, files = inventory.files.len(), rewritten, took_ms, "snapshot taken");
             }
         }
+    }
+}
+
+fn log_fetch(walk: &str, event: &fetch::Event) {
+    match event {
+        fetch::Event::Sent { attempt } => tracing::debug!(walk, attempt, "request sent"),
+        fetch::Event::Answered { status, bytes, latency } => {
+            tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
+        }
+        fetch::Event::Retrying { attempt, wait, reason } => {
+            tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
+        }
+        fetch::Event::Throttled { pause, rate } => {
+            tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
+        }
+        fetch::Event::Recovered { rate } => tracing::info!(rate, "the pace is again what was set"),
     }
 }

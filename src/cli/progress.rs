@@ -1,4 +1,4 @@
-//! Progress on a terminal: one line a walk, redrawn as pages arrive, and one for the run. Right at 80 columns.
+//! Progress on a terminal: a line for each walk, redrawn as pages arrive, and one for the run. Fits 80 columns.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,17 +9,18 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::format::{count, several, span};
 use crate::engine::events::{Event, Listener};
+use crate::fetch;
 
 /// The longest name of a walk that is shown whole.
 const NAME_CHARS: usize = 20;
-/// A rate is told once it has been watched for this long.
+/// The remaining time is estimated after this long.
 const WATCHED: Duration = Duration::from_secs(5);
 
-/// The lines on the terminal, as long as there is something to tell: what is said in the end takes their place.
+/// The lines on the terminal. They are cleared when it is dropped.
 #[derive(Debug)]
 pub(super) struct Progress {
     screen: MultiProgress,
-    /// How many pages each walk is expected to have, where that is known.
+    /// Pages that each walk is expected to have, where that is known.
     expected: BTreeMap<String, u64>,
     walks: Mutex<BTreeMap<String, Line>>,
     run: Mutex<Run>,
@@ -43,24 +44,25 @@ struct Run {
     began: Instant,
     requests: u64,
     retries: u64,
-    /// Until when everybody waits, because the server asked to slow down; nothing once the pace has recovered.
+    /// End of the pause that the server asked for; `None` once the pace has recovered.
     paused: Option<Instant>,
 }
 
 impl Line {
     fn show(&self, note: &str) {
-        let text = told(self.pages, self.items, self.pages_at_start, self.began.elapsed(), self.expected, note);
-        self.bar.set_message(text);
+        self.bar.set_message(self.text(self.began.elapsed(), note));
     }
-}
 
-/// What a walk's line says behind its name.
-fn told(pages: u64, items: u64, at_start: u64, watched: Duration, expected: Option<u64>, note: &str) -> String {
-    let rate = (pages - at_start) as f64 / watched.as_secs_f64().max(0.001);
-    let left = expected.and_then(|expected| expected.checked_sub(pages)).filter(|left| *left > 0 && rate > 0.0);
-    let left = left.filter(|_| watched >= WATCHED).map(|left| format!("about {} left", span(left as f64 / rate)));
-    let note = if note.is_empty() { left.unwrap_or_default() } else { note.to_owned() };
-    format!("{}  {}  {rate:.1}/s  {note}", several(pages, "page"), several(items, "item")).trim_end().to_owned()
+    /// Returns the text behind the walk's name, after it was watched for so long.
+    fn text(&self, watched: Duration, note: &str) -> String {
+        let rate = (self.pages - self.pages_at_start) as f64 / watched.as_secs_f64().max(0.001);
+        let left = self.expected.and_then(|expected| expected.checked_sub(self.pages));
+        let left = left.filter(|left| *left > 0 && rate > 0.0 && watched >= WATCHED);
+        let left = left.map(|left| format!("about {} left", span(left as f64 / rate)));
+        let note = if note.is_empty() { left.unwrap_or_default() } else { note.to_owned() };
+        let (pages, items) = (several(self.pages, "page"), several(self.items, "item"));
+        format!("{pages}  {items}  {rate:.1}/s  {note}").trim_end().to_owned()
+    }
 }
 
 impl Run {
@@ -80,7 +82,7 @@ impl Run {
     }
 }
 
-/// A line at the foot of the screen.
+/// Adds a line at the bottom of the screen.
 fn line(screen: &MultiProgress, prefix: &str) -> ProgressBar {
     let bar = screen.add(ProgressBar::new_spinner());
     // The template is a constant that parses.
@@ -91,7 +93,7 @@ fn line(screen: &MultiProgress, prefix: &str) -> ProgressBar {
     bar
 }
 
-/// A walk's name, cut where it is long, as wide as the widest that is not.
+/// Returns a walk's name, cut to [`NAME_CHARS`].
 fn named(walk: &str) -> String {
     let short: String = walk.chars().take(NAME_CHARS).collect();
     if walk.chars().count() > NAME_CHARS { format!("{}…", &short[..short.len() - 1]) } else { short }
@@ -104,7 +106,7 @@ impl Progress {
         Self { screen, expected, walks: Mutex::default(), run: Mutex::new(run) }
     }
 
-    /// Where log lines go while lines are on the terminal: above them.
+    /// Returns the writer for log lines, which appear above the progress lines.
     pub(super) fn above(&self) -> Above {
         Above(self.screen.clone())
     }
@@ -140,18 +142,21 @@ impl Listener for Progress {
         match event {
             Event::Started { .. } => self.run(|run| run.bar = line(&self.screen, "run")),
             Event::WalkStarted { walk, pages, items } => self.begin(walk, *pages, *items),
-            Event::Sent { .. } => self.run(|run| run.requests += 1),
             Event::Page { walk, items, .. } => self.change(walk, |line| {
                 line.pages += 1;
                 line.items += items;
                 line.show("");
             }),
-            Event::Retrying { walk, wait, .. } => {
-                self.run(|run| run.retries += 1);
-                self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64().ceil())));
-            }
-            Event::Throttled { pause, .. } => self.run(|run| run.paused = Some(Instant::now() + *pause)),
-            Event::Recovered { .. } => self.run(|run| run.paused = None),
+            Event::Fetch { walk, event } => match event {
+                fetch::Event::Sent { .. } => self.run(|run| run.requests += 1),
+                fetch::Event::Answered { .. } => {}
+                fetch::Event::Retrying { wait, .. } => {
+                    self.run(|run| run.retries += 1);
+                    self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64().ceil())));
+                }
+                fetch::Event::Throttled { pause, .. } => self.run(|run| run.paused = Some(Instant::now() + *pause)),
+                fetch::Event::Recovered { .. } => self.run(|run| run.paused = None),
+            },
             Event::WalkEnded { walk, .. } => self.change(walk, |line| {
                 line.show("over");
                 line.bar.finish();
@@ -160,18 +165,14 @@ impl Listener for Progress {
                 line.show("stopped");
                 line.bar.finish();
             }),
-            Event::Answered { .. }
-            | Event::GivenUp { .. }
-            | Event::Smaller { .. }
-            | Event::Committed { .. }
-            | Event::SnapshotTaken { .. } => {}
+            Event::GivenUp { .. } | Event::Smaller { .. } | Event::Committed { .. } | Event::SnapshotTaken { .. } => {}
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // A bar that goes draws all that are left once more: each is emptied first.
+        // A bar that is dropped redraws all others, so each is cleared first.
         let walks = self.walks.get_mut().unwrap_or_else(PoisonError::into_inner);
         walks.values().for_each(|line| line.bar.finish_and_clear());
         self.run.get_mut().unwrap_or_else(PoisonError::into_inner).bar.finish_and_clear();
@@ -198,24 +199,29 @@ mod tests {
     #[test]
     fn the_run_is_slow_until_its_pace_has_recovered() {
         let progress = Progress::new(BTreeMap::new());
-        let told = || progress.run.lock().unwrap().bar.message();
-        progress.event(&Event::Throttled { pause: Duration::from_secs(3600), rate: 0.5 });
-        assert!(told().contains("  the server asked to wait 3"), "{}", told());
-        progress.event(&Event::Throttled { pause: Duration::ZERO, rate: 0.25 });
-        assert!(told().ends_with("  slowed down, recovering"), "{}", told());
-        progress.event(&Event::Recovered { rate: 1.0 });
-        assert!(told().ends_with("/s"), "{}", told());
+        let message = || progress.run.lock().unwrap().bar.message();
+        let happens = |event| progress.event(&Event::Fetch { walk: "models", event: &event });
+        happens(fetch::Event::Throttled { pause: Duration::from_secs(3600), rate: 0.5 });
+        assert!(message().contains("  the server asked to wait 3"), "{}", message());
+        happens(fetch::Event::Throttled { pause: Duration::ZERO, rate: 0.25 });
+        assert!(message().ends_with("  slowed down, recovering"), "{}", message());
+        happens(fetch::Event::Recovered { rate: 1.0 });
+        assert!(message().ends_with("/s"), "{}", message());
     }
 
     #[test]
-    fn a_line_fits_80_columns_and_tells_what_is_left() {
-        let watched = Duration::from_secs(1000);
-        let text = told(1_234, 123_400, 234, watched, Some(9_000), "");
-        assert_eq!(text, "1 234 pages  123 400 items  1.0/s  about 2 h 9 min left");
-        assert_eq!(told(1, 100, 0, Duration::from_secs(1), Some(9), ""), "1 page  100 items  1.0/s");
-        assert_eq!(told(10, 1_000, 0, watched, Some(9), ""), "10 pages  1 000 items  0.0/s");
-        assert_eq!(told(10, 1_000, 0, watched, None, "over"), "10 pages  1 000 items  0.0/s  over");
-        let widest = told(98_765, 9_876_500, 0, watched, Some(10_000_000), "").chars().count();
+    fn a_line_fits_80_columns_and_estimates_the_remaining_time() {
+        let text = |pages, pages_at_start, seconds, expected, note| {
+            let (bar, began) = (ProgressBar::hidden(), Instant::now());
+            let line = Line { bar, pages, items: 100 * pages, began, pages_at_start, expected };
+            line.text(Duration::from_secs(seconds), note)
+        };
+        let left = "1 234 pages  123 400 items  1.0/s  about 2 h 9 min left";
+        assert_eq!(text(1_234, 234, 1000, Some(9_000), ""), left);
+        assert_eq!(text(1, 0, 1, Some(9), ""), "1 page  100 items  1.0/s");
+        assert_eq!(text(10, 0, 1000, Some(9), ""), "10 pages  1 000 items  0.0/s");
+        assert_eq!(text(10, 0, 1000, None, "over"), "10 pages  1 000 items  0.0/s  over");
+        let widest = text(98_765, 0, 1000, Some(10_000_000), "").chars().count();
         assert!(2 + NAME_CHARS + 2 + widest <= 80 + 4, "{widest}");
         assert_eq!(named("models"), "models");
         assert_eq!(named(&"w".repeat(40)).chars().count(), NAME_CHARS);

@@ -118,7 +118,7 @@ fn walks(last: &Record) -> String {
 /// goes on, and what no column knows.
 fn verdict(last: &Record, report: &Value) -> String {
     let told = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    let mut lines: Vec<String> = told("seen").chain(told("doubts")).collect();
+    let mut lines: Vec<String> = told("notes").chain(told("doubts")).collect();
     if lines.is_empty() {
         lines = missing_from(&last.walks);
     }

@@ -10,11 +10,11 @@ use url::Url;
 
 use super::events::{Event, Listener};
 use super::pass::Pass;
-use super::report::claims::claims;
 use super::report::completeness::{doubts, waiting};
+use super::report::creator_totals::missing_models;
 use super::report::metrics::Metrics;
-use super::report::notes::{seen, unknown_keys};
-use super::report::{Report, ReportBuilder};
+use super::report::notes::{notes, unknown_keys};
+use super::report::{Findings, Report, ReportBuilder};
 use super::walk::context::Shared;
 use super::walk::ignored_filter::Unfiltered;
 use super::walk::missing::Lists;
@@ -76,9 +76,8 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
 
     let info = RunInfo { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
     let run = info.run.clone();
-    let request = crawl.pace.requests_per_second;
-    let report_builder =
-        Arc::new(ReportBuilder::new(run.clone(), &crawl.name, pass.number, pass.resumed, request, &pass.walks));
+    let limit = crawl.pace.requests_per_second;
+    let report_builder = Arc::new(ReportBuilder::new(run.clone(), &crawl.name, &pass, limit));
     let metrics = options.metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&report_builder))));
     let mut listeners = vec![Arc::clone(&report_builder) as Arc<dyn Listener>, listener];
     listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
@@ -127,10 +126,11 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
     doubts.extend(misdated);
     doubts.extend(unknown);
     if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
-        doubts.extend(claims(&dataset)?);
+        doubts.extend(missing_models(&dataset)?);
     }
     let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
-    report_builder.close(doubts, waiting, seen(crawl, &walks, &known), unknown_keys(&walks));
+    let notes = notes(crawl, &walks, &known);
+    report_builder.close(Findings { doubts, waiting, notes, unknown_keys: unknown_keys(&walks) });
     if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
         // Whatever becomes of the snapshot, the doubts are told; the run goes on.
         store.write_report(&run, &report_builder.report())?;

@@ -1,4 +1,4 @@
-//! What happens during a run, as events: progress bars, logs, run reports and tests are listeners.
+//! Events of a run. Progress bars, logs, run reports and metrics listen to them.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ pub enum Event<'a> {
         run: &'a RunId,
         /// The pass it works on.
         pass: u64,
-        /// Whether an earlier run began the pass.
+        /// True when an earlier run began the pass.
         resumed: bool,
     },
-    /// A walk begins, or goes on behind the pages it has.
+    /// A walk begins, or continues behind the pages it has.
     WalkStarted {
         /// Its name.
         walk: &'a str,
@@ -28,46 +28,12 @@ pub enum Event<'a> {
         /// Items on them.
         items: u64,
     },
-    /// A request left.
-    Sent {
+    /// Something happened while a page was fetched.
+    Fetch {
         /// Its walk.
         walk: &'a str,
-        /// How often this page was asked for, this time included.
-        attempt: u32,
-    },
-    /// An answer arrived whole.
-    Answered {
-        /// Its walk.
-        walk: &'a str,
-        /// HTTP status.
-        status: u16,
-        /// Bytes of its body as received.
-        bytes: u64,
-        /// From sending the request to the body's end.
-        latency: Duration,
-    },
-    /// A page will be asked for again.
-    Retrying {
-        /// Its walk.
-        walk: &'a str,
-        /// How often it was asked for.
-        attempt: u32,
-        /// How long until it is asked for again.
-        wait: Duration,
-        /// Why.
-        reason: &'a str,
-    },
-    /// Everybody waits, because the server asked for it.
-    Throttled {
-        /// How long.
-        pause: Duration,
-        /// Requests per second afterwards.
-        rate: f64,
-    },
-    /// The pace is again what was set.
-    Recovered {
-        /// Requests per second.
-        rate: f64,
+        /// The request, its answer, or a wait.
+        event: &'a fetch::Event,
     },
     /// A page's rows were taken.
     Page {
@@ -84,7 +50,7 @@ pub enum Event<'a> {
         /// Bytes of its body after decompression.
         bytes: u64,
     },
-    /// A page's rows could not be had.
+    /// A page was given up; its rows are missing.
     GivenUp {
         /// Its walk.
         walk: &'a str,
@@ -111,7 +77,7 @@ pub enum Event<'a> {
         /// Why.
         end: &'a End,
     },
-    /// A walk stopped and will go on in a later run.
+    /// A walk stopped; a later run continues it.
     WalkStopped {
         /// Its name.
         walk: &'a str,
@@ -122,43 +88,32 @@ pub enum Event<'a> {
     Committed {
         /// The record.
         record: &'a Record,
-        /// How long writing took.
+        /// Time it took to write.
         took: Duration,
     },
     /// Readers see a new snapshot.
     SnapshotTaken {
-        /// What it holds.
+        /// Its files.
         inventory: &'a Inventory,
-        /// How long making it took.
+        /// Time it took to make.
         took: Duration,
     },
 }
 
 impl<'a> Event<'a> {
-    /// What happens while a page of this walk is fetched.
     pub(crate) fn of(walk: &'a str, event: &'a fetch::Event) -> Self {
-        match event {
-            fetch::Event::Sent { attempt } => Self::Sent { walk, attempt: *attempt },
-            fetch::Event::Answered { status, bytes, latency } => {
-                Self::Answered { walk, status: *status, bytes: *bytes, latency: *latency }
-            }
-            fetch::Event::Retrying { attempt, wait, reason } => {
-                Self::Retrying { walk, attempt: *attempt, wait: *wait, reason }
-            }
-            fetch::Event::Throttled { pause, rate } => Self::Throttled { pause: *pause, rate: *rate },
-            fetch::Event::Recovered { rate } => Self::Recovered { rate: *rate },
-        }
+        Self::Fetch { walk, event }
     }
 }
 
 /// Listens to a run. Called from several threads; must return quickly.
 pub trait Listener: Send + Sync {
-    /// Something happened.
+    /// Takes note of an event.
     fn event(&self, event: &Event<'_>);
 }
 
 /// Listeners in a row.
-impl<M: Listener + ?Sized> Listener for Vec<std::sync::Arc<M>> {
+impl<L: Listener + ?Sized> Listener for Vec<std::sync::Arc<L>> {
     fn event(&self, event: &Event<'_>) {
         for listener in self {
             listener.event(event);

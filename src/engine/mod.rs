@@ -46,7 +46,7 @@ impl Outcome {
     pub fn state(&self) -> &'static str {
         match self {
             Self::Complete => "complete",
-            Self::Doubtful => "complete_with_doubts",
+            Self::Doubtful => "doubtful",
             Self::Stopped(_) | Self::KeyRefused(_) => "stopped",
         }
     }

@@ -109,7 +109,8 @@ impl Health {
             let told = report[key].as_array().into_iter().flatten();
             told.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        (self.doubts, self.waiting, self.unknown) = (sentences("doubts"), sentences("waiting"), sentences("unknown"));
+        (self.doubts, self.waiting, self.unknown) =
+            (sentences("doubts"), sentences("waiting"), sentences("unknown_keys"));
         self.runs.push(Run {
             began_at: text("began_at"),
             state: text("state").replace('_', " "),

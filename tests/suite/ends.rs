@@ -232,7 +232,7 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
         let output = room.run(&[]);
         assert_exit(&output, 3);
         assert!(told(&output).contains("page 4 (cursor `2024-01-01 00:"), "{}", told(&output));
-        for words in ["stopped at page 4 (cursor `", "the next run goes on at page 4 (cursor `"] {
+        for words in ["stopped at page 4 (cursor `", "the next run continues at page 4 (cursor `"] {
             assert!(status(&room).contains(words), "{}", status(&room));
         }
     }

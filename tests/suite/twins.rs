@@ -74,7 +74,7 @@ fn a_model_that_comes_twice_is_taken_once() {
     assert_eq!(rows(&room, "SELECT id, name FROM models"), json!([[1, null]]));
     assert_eq!(rows(&room, "SELECT count(*) FROM model_tags"), json!([[2]]));
     let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
-    assert!(status.contains("1 thing came twice on one page"), "{status}");
+    assert!(status.contains("1 thing appeared twice on one page"), "{status}");
 }
 
 #[test]

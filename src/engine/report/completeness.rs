@@ -1,4 +1,4 @@
-//! Whether a pass has everything, in plain words: what is missing, and what only looks as if something were. Pure.
+//! The verdict on a pass: a sentence for everything that is missing, or may be. Pure.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use crate::definition::{self, Crawl};
 use crate::engine::location::at_page;
 use crate::fetch::printable;
 
-/// A sentence for each doubt about the completeness of the walks; none when there is no doubt. `known` is how many of an
-/// endpoint's things the pass met, for those endpoints that tell how many there are.
+/// Returns a sentence for each doubt about the completeness of the walks. `known` counts the items that the pass saw of each
+/// endpoint which reports a total.
 pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, WalkState>, known: &BTreeMap<&str, u64>) -> Vec<String> {
     let mut all = Vec::new();
-    // What has no name cannot be told from what another page showed.
+    // An item without a name may be the same on two pages, so only those of one page are sure to differ.
     let nameless = |name: &str| {
         let same = crawl.walks.iter().filter(|walk| walk.endpoint.name == name);
         same.filter_map(|walk| walks.get(&walk.name)).map(|walk| walk.nameless_per_page_max).max().unwrap_or(0)
@@ -28,7 +28,7 @@ pub fn doubts(crawl: &Crawl, walks: &BTreeMap<String, WalkState>, known: &BTreeM
     all
 }
 
-/// A sentence for each thing that the records of a pass say is missing.
+/// Returns a sentence for each thing that is missing by the records of a pass.
 pub fn missing_from(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, walk) in walks {
@@ -37,7 +37,7 @@ pub fn missing_from(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     all
 }
 
-/// What is known to be missing.
+/// Reports what is known to be missing.
 fn missing(walk: &WalkState, doubt: &mut dyn FnMut(String)) {
     if walk.rejects > 0 {
         doubt(format!("{} in no table but `rejects`", several(walk.rejects, "item")));
@@ -63,7 +63,7 @@ fn missing(walk: &WalkState, doubt: &mut dyn FnMut(String)) {
     }
     if walk.is_clamped() && walk.end.is_some() {
         doubt(format!(
-            "region clamp: {} of PG or PG13 came and none above, although levels above were asked for; the server hides \
+            "region clamp: {} of PG or PG13 and none above, although levels above were asked for; the server hides \
              them from this region, so crawl from another exit",
             several(walk.mild + walk.unasked_mild, "item")
         ));
@@ -78,24 +78,24 @@ fn missing(walk: &WalkState, doubt: &mut dyn FnMut(String)) {
             }
         ));
     }
-    let told: u64 = walk.troubles.len() as u64;
+    let named = walk.troubles.len() as u64;
     let bad: u64 =
         walk.ends.iter().filter(|(why, _)| !matches!(why, Why::Complete | Why::NotFound)).map(|(_, n)| n).sum();
-    if bad > told {
-        doubt(format!("{} ended badly", several(bad - told, "more partition")));
+    if bad > named {
+        doubt(format!("{} ended badly", several(bad - named, "more partition")));
     }
 }
 
-/// Partitioning of a walk that are named one by one where they wait for a next run.
+/// The most open partitions of a walk that are named one by one.
 const WAITING_MAX: usize = 10;
 
-/// A sentence for each partition that the records of a pass leave to a next run: where it goes on.
+/// Returns a sentence for each open partition: the page at which the next run continues.
 pub fn waiting(walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, walk) in walks.iter().filter(|(_, walk)| walk.end.is_none()) {
         for (key, partition) in walk.partitions.iter().take(WAITING_MAX) {
             let place = at_page(partition.pages + 1, partition.cursor.as_deref());
-            all.push(format!("walk `{name}`: the next run goes on at {place}{}", of_partition(key)));
+            all.push(format!("walk `{name}`: the next run continues at {place}{}", of_partition(key)));
         }
         if walk.partitions.len() > WAITING_MAX {
             let more = (walk.partitions.len() - WAITING_MAX) as u64;
@@ -109,28 +109,28 @@ fn of_partition(partition: &str) -> String {
     if partition.is_empty() { String::new() } else { format!(" of `{}`", printable(partition)) }
 }
 
-/// What only looks wrong.
+/// Reports what may be missing.
 fn suspicious(walk: &WalkState, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
     if walk.withheld_versions > 0 {
         doubt(format!(
-            "in {} versions are lacking that the server tells of, also when asked for by id; it keeps those back",
+            "in {} versions are missing that the server reports, also when asked for by id; it withholds them",
             several(walk.withheld_versions, "model")
         ));
     }
-    // A page shows as many items whether they are new or not: only what came of all of them tells.
+    // Repeated items fill pages as new ones do, so the total is compared with distinct items where they are counted.
     let known = known.map_or(walk.items, |known| known + walk.twins) + walk.rejects;
-    if let Some(told) = walk.reported_total.filter(|told| walk.end.is_some() && known + nameless < *told) {
+    if let Some(total) = walk.reported_total.filter(|total| walk.end.is_some() && known + nameless < *total) {
         let without_name = match walk.nameless {
             0 => String::new(),
-            met => format!(", beside {nameless} to {met} without a name"),
+            most => format!(", beside {nameless} to {most} without a name"),
         };
         doubt(format!(
-            "the server says there are {told}, and {known} were met{without_name}; walk it again, its pages are not stable"
+            "the server says there are {total}, and the pass saw {known}{without_name}; walk it again, its pages are not stable"
         ));
     }
 }
 
-/// A count of things: `1 item`, `3 items`.
+/// Returns a count of things: `1 item`, `3 items`.
 pub(crate) fn several(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
@@ -178,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn somebody_nameless_met_twice_does_not_stand_for_somebody_missing() {
+    fn an_item_without_a_name_seen_twice_does_not_replace_a_missing_one() {
         let text = "server = \"sandbox\"\ndataset = \"d\"\npace = { requests_per_second = 1.0 }\n\
                     [[walk]]\nname = \"all\"\nendpoint = \"creators\"\n";
         let (crawl, _) = definition::parse("c", text, ENDPOINTS).unwrap();
-        let unstable = |met, together, known| {
+        let unstable = |nameless, per_page_max, known| {
             let end = Some(End { why: Why::Complete, detail: None });
             let walk = WalkState {
-                nameless: met,
-                nameless_per_page_max: together,
+                nameless,
+                nameless_per_page_max: per_page_max,
                 reported_total: Some(10),
                 end,
                 ..WalkState::default()
@@ -196,7 +196,10 @@ mod tests {
         };
         assert_eq!(unstable(1, 1, 9), "");
         assert_eq!(unstable(2, 2, 8), "");
-        let told = unstable(2, 1, 8);
-        assert!(told.contains("there are 10, and 8 were met, beside 1 to 2 without a name; walk it again"), "{told}");
+        let text = unstable(2, 1, 8);
+        assert!(
+            text.contains("there are 10, and the pass saw 8, beside 1 to 2 without a name; walk it again"),
+            "{text}"
+        );
     }
 }

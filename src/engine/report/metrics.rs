@@ -1,15 +1,15 @@
-//! A run in numbers, as Prometheus text for node_exporter's textfile collector: written when the run begins, at every commit
-//! and at its end.
+//! Metrics of a run as Prometheus text for node_exporter's textfile collector. The file is written when the run begins, at
+//! every commit and at the end.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Report, ReportBuilder};
+use super::{Report, ReportBuilder, WalkReport};
 use crate::engine::events::{Event, Listener};
 use crate::storage::replace_text;
 
-/// Writes the numbers of a run to a file.
+/// Writes the metrics of a run to a file.
 pub(crate) struct Metrics {
     path: PathBuf,
     report_builder: Arc<ReportBuilder>,
@@ -20,7 +20,7 @@ impl Metrics {
         Self { path, report_builder }
     }
 
-    /// Replaces the file. One that cannot be written is told of, and stops nothing.
+    /// Replaces the file. When that fails, a warning is logged and the run continues.
     pub(crate) fn write(&self) {
         if let Err(error) = replace_text(&self.path, &text(&self.report_builder.snapshot())) {
             tracing::warn!(path = %self.path.display(), %error, "the metrics cannot be written");
@@ -36,100 +36,76 @@ impl Listener for Metrics {
     }
 }
 
-/// The numbers in Prometheus' text format.
+/// A metric of the whole run: name, kind, help, value.
+type Metric = (&'static str, &'static str, &'static str, fn(&Report) -> f64);
+
+const METRICS: &[Metric] = &[
+    ("running", "gauge", "1 while the run lasts.", |r| flag(r.state == "running")),
+    ("complete", "gauge", "1 when the pass is over with nothing missing.", |r| flag(r.state == "complete")),
+    ("pass", "gauge", "The pass worked on.", |r| r.pass as f64),
+    ("began_timestamp_seconds", "gauge", "Time at which the run began.", |r| r.began_at.as_second() as f64),
+    ("written_timestamp_seconds", "gauge", "Time at which these numbers were written.", |r| {
+        r.written_at.as_second() as f64
+    }),
+    ("allowed_requests_per_second", "gauge", "Requests per second that the crawl file allows.", |r| r.rate.asked),
+    ("requests_total", "counter", "Requests sent in this run, retries included.", |r| r.traffic.requests as f64),
+    ("retries_total", "counter", "Requests that had to be sent again.", |r| r.traffic.retries as f64),
+    ("pauses_total", "counter", "Pauses because the server asked to slow down.", |r| r.traffic.pauses as f64),
+    ("received_bytes_total", "counter", "Bytes of bodies as received.", |r| r.traffic.bytes_received as f64),
+    ("repairs_total", "counter", "Control bytes and broken escapes repaired.", |r| r.traffic.repairs as f64),
+    ("commits_total", "counter", "Commits made.", |r| r.commits as f64),
+    ("doubts", "gauge", "Doubts about completeness, known at the end.", |r| r.findings.doubts.len() as f64),
+];
+
+/// A metric of each walk: name, help, value.
+type WalkMetric = (&'static str, &'static str, fn(&WalkReport) -> u64);
+
+const WALK_METRICS: &[WalkMetric] = &[
+    ("walk_pages", "Pages of the pass taken.", |walk| walk.state.pages),
+    ("walk_items", "Items on them.", |walk| walk.state.items),
+    ("walk_rejects", "Items that no table could take.", |walk| walk.state.rejects),
+    ("walk_over", "1 when the walk is over.", |walk| u64::from(walk.state.end.is_some())),
+];
+
+fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
+/// Returns the metrics in Prometheus' text format.
 fn text(report: &Report) -> String {
     let mut page = Page { text: String::new(), crawl: quoted(&report.crawl) };
-    let running = u64::from(report.state == "running");
-    page.family("running", "gauge", "Whether the run is under way.", [("", running as f64)]);
-    page.family(
-        "complete",
-        "gauge",
-        "Whether the pass is over with nothing missing.",
-        [("", f64::from(u8::from(report.state == "complete")))],
-    );
-    page.family("pass", "gauge", "The pass worked on.", [("", report.pass as f64)]);
-    page.family("began_timestamp_seconds", "gauge", "When the run began.", [("", report.began_at.as_second() as f64)]);
-    page.family(
-        "written_timestamp_seconds",
-        "gauge",
-        "When these numbers were written.",
-        [("", report.written_at.as_second() as f64)],
-    );
-    page.family(
-        "allowed_requests_per_second",
-        "gauge",
-        "Requests per second that the crawl file allows.",
-        [("", report.rate.asked)],
-    );
-    page.family(
-        "requests_total",
-        "counter",
-        "Requests sent in this run, retries included.",
-        [("", report.requests as f64)],
-    );
-    page.family("retries_total", "counter", "Requests that had to be sent again.", [("", report.retries as f64)]);
-    page.family(
-        "pauses_total",
-        "counter",
-        "Times that everybody waited because the server asked for it.",
-        [("", report.pauses as f64)],
-    );
-    page.family(
-        "received_bytes_total",
-        "counter",
-        "Bytes of bodies as received.",
-        [("", report.bytes_received as f64)],
-    );
-    page.family(
-        "repairs_total",
-        "counter",
-        "Control bytes and broken escapes repaired.",
-        [("", report.repairs as f64)],
-    );
-    page.family("commits_total", "counter", "Commits made.", [("", report.commits as f64)]);
-    page.family("doubts", "gauge", "Things that may be missing, told at the end.", [("", report.doubts.len() as f64)]);
-    let answers = report.statuses.iter().map(|(status, n)| (format!("status=\"{status}\""), *n as f64));
+    for (name, kind, help, value) in METRICS {
+        page.family(name, kind, help, [(String::new(), value(report))]);
+    }
+    let answers = report.traffic.statuses.iter().map(|(status, n)| (format!("status=\"{status}\""), *n as f64));
     page.family("answers_total", "counter", "Answers by HTTP status.", answers);
     let rows = report.rows.iter().map(|(table, n)| (format!("table=\"{}\"", quoted(table)), *n as f64));
     page.family("rows_total", "counter", "Rows made durable.", rows);
-    let of_walks = |number: fn(&crate::dataset::commit::WalkState) -> u64| {
-        report
-            .walks
-            .iter()
-            .map(move |(walk, state)| (format!("walk=\"{}\"", quoted(walk)), number(&state.state) as f64))
-    };
-    page.family("walk_pages", "gauge", "Pages of the pass taken.", of_walks(|walk| walk.pages));
-    page.family("walk_items", "gauge", "Items on them.", of_walks(|walk| walk.items));
-    page.family("walk_rejects", "gauge", "Items that no table could take.", of_walks(|walk| walk.rejects));
-    page.family("walk_over", "gauge", "Whether the walk is over.", of_walks(|walk| u64::from(walk.end.is_some())));
+    for (name, help, value) in WALK_METRICS {
+        let walks = report.walks.iter().map(|(name, walk)| (format!("walk=\"{}\"", quoted(name)), value(walk) as f64));
+        page.family(name, "gauge", help, walks);
+    }
     page.text
 }
 
-/// The text in the making.
+/// The text under construction.
 struct Page {
     text: String,
     crawl: String,
 }
 
 impl Page {
-    fn family<L: AsRef<str>>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (L, f64)>,
-    ) {
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: impl IntoIterator<Item = (String, f64)>) {
         // Writing to a string cannot fail.
         let _ = write!(self.text, "# HELP civitrawl_{name} {help}\n# TYPE civitrawl_{name} {kind}\n");
         for (labels, value) in samples {
-            let comma = if labels.as_ref().is_empty() { "" } else { "," };
-            let _ =
-                writeln!(self.text, "civitrawl_{name}{{crawl=\"{}\"{comma}{}}} {value}", self.crawl, labels.as_ref());
+            let comma = if labels.is_empty() { "" } else { "," };
+            let _ = writeln!(self.text, "civitrawl_{name}{{crawl=\"{}\"{comma}{labels}}} {value}", self.crawl);
         }
     }
 }
 
-/// A label's value, escaped.
+/// Returns a label's value, escaped.
 fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

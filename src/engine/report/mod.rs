@@ -1,7 +1,7 @@
-//! The run's report: counted from events while it runs, written beside the dataset at every commit.
+//! The run's report. Counts events while the run lasts; its file is written at every commit.
 
-pub(super) mod claims;
 pub mod completeness;
+pub(super) mod creator_totals;
 pub(super) mod metrics;
 pub mod notes;
 
@@ -14,11 +14,13 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::events::{Event, Listener};
+use super::pass::Pass;
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::RunId;
 use crate::dataset::snapshot::{File, Inventory};
+use crate::fetch;
 
-/// What a run did, as `runs/<run>.json` tells it.
+/// A run in numbers and sentences; the content of `runs/<run>.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The run.
@@ -31,30 +33,19 @@ pub struct Report {
     pub began_at: Timestamp,
     /// When this report was written.
     pub written_at: Timestamp,
-    /// Seconds between the two, by a clock that nobody sets.
+    /// Seconds between the two, by a monotonic clock.
     pub took_s: f64,
     /// The pass it worked on.
     pub pass: u64,
-    /// Whether an earlier run began that pass.
+    /// True when an earlier run began that pass.
     pub resumed: bool,
-    /// `running`, and at the end `complete`, `complete_with_doubts` or `stopped`. A run that was killed or failed says `running`.
+    /// `running`, and at the end `complete`, `doubtful` or `stopped`. It stays `running` when the run was killed or failed.
     pub state: &'static str,
     /// Why it stopped.
     pub reason: Option<String>,
-    /// Requests sent, retries included.
-    pub requests: u64,
-    /// Answers by HTTP status.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Requests that had to be sent again.
-    pub retries: u64,
-    /// Times that everybody waited because the server asked for it.
-    pub pauses: u64,
-    /// Bytes of bodies as received.
-    pub bytes_received: u64,
-    /// Bytes of the bodies of pages taken, after decompression.
-    pub bytes_read: u64,
-    /// Raw control bytes and broken escapes repaired.
-    pub repairs: u64,
+    /// Requests and answers.
+    #[serde(flatten)]
+    pub traffic: Traffic,
     /// Commits made.
     pub commits: u64,
     /// Rows made durable, by table.
@@ -64,49 +55,76 @@ pub struct Report {
     /// The snapshot taken when the pass was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotReport>,
-    /// What may be missing, a sentence each; filled in at the end.
-    pub doubts: Vec<String>,
-    /// Where the next run goes on, a sentence each; filled in at the end.
-    pub waiting: Vec<String>,
-    /// What was seen beside what there is, a sentence each; filled in at the end.
-    pub seen: Vec<String>,
-    /// Keys that no column knows, a sentence each; filled in at the end.
-    pub unknown: Vec<String>,
-    /// Where each walk of the pass stood at the last commit.
+    /// What is known to be missing, and what else is worth knowing; empty until the run ends.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// Each walk of the pass as the last commit recorded it.
     pub walks: BTreeMap<String, WalkReport>,
+}
+
+/// Requests and answers of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Traffic {
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Answers by HTTP status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests that had to be sent again.
+    pub retries: u64,
+    /// Pauses of all requests because the server asked to slow down.
+    pub pauses: u64,
+    /// Bytes of bodies as received.
+    pub bytes_received: u64,
+    /// Bytes of the bodies of pages taken, after decompression.
+    pub bytes_read: u64,
+    /// Raw control bytes and broken escapes repaired.
+    pub repairs: u64,
+}
+
+/// Sentences about a pass, a list for each kind.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Findings {
+    /// Rows that are missing, or may be.
+    pub doubts: Vec<String>,
+    /// Pages at which the next run continues.
+    pub waiting: Vec<String>,
+    /// Facts that are no doubts: shares of levels, totals the server reports, rows that came late.
+    pub notes: Vec<String>,
+    /// Keys that no column takes.
+    pub unknown_keys: Vec<String>,
 }
 
 /// Requests per second.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rate {
-    /// What the crawl file allows.
+    /// The crawl file's limit.
     pub asked: f64,
-    /// What was sent, on average.
+    /// The average of the run.
     pub achieved: f64,
 }
 
-/// The report's word on a snapshot; `snapshot.json` in its directory says the rest.
+/// The snapshot that a run took; `snapshot.json` in its directory has the details.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotReport {
     /// Its number.
     pub number: u64,
     /// The files that were written for it.
     pub rewritten: Vec<String>,
-    /// The files that were taken over from the snapshot before.
+    /// The files that are the same as in the snapshot before.
     pub taken_over: Vec<String>,
     /// The size of all files.
     pub bytes: u64,
-    /// How long making it took.
+    /// Seconds it took to make.
     pub seconds: f64,
 }
 
 /// A walk's part of the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct WalkReport {
-    /// Where it stands, as the last commit recorded it (open partitions left out).
+    /// Its state in the last commit, without open partitions and ids to look up.
     #[serde(flatten)]
     pub state: WalkState,
-    /// Why it did not go on in this run, when it is not over.
+    /// Why it stopped in this run; `None` when it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<String>,
 }
@@ -135,17 +153,10 @@ pub struct ReportBuilder {
 }
 
 impl ReportBuilder {
-    /// The tally of a run that begins now.
-    pub fn new(
-        run: RunId,
-        crawl: &str,
-        pass: u64,
-        resumed: bool,
-        asked: f64,
-        walks: &BTreeMap<String, WalkState>,
-    ) -> Self {
+    /// Returns the builder of a run that begins now; `asked` is the crawl file's limit in requests per second.
+    pub fn new(run: RunId, crawl: &str, pass: &Pass, asked: f64) -> Self {
         let began_at = Timestamp::now();
-        let walks = walks.iter().map(|(name, walk)| (name.clone(), WalkReport::of(walk)));
+        let walks = pass.walks.iter().map(|(name, walk)| (name.clone(), WalkReport::of(walk)));
         let report = Report {
             run,
             crawl: crawl.to_owned(),
@@ -153,56 +164,46 @@ impl ReportBuilder {
             began_at,
             written_at: began_at,
             took_s: 0.0,
-            pass,
-            resumed,
+            pass: pass.number,
+            resumed: pass.resumed,
             state: "running",
             reason: None,
-            requests: 0,
-            statuses: BTreeMap::new(),
-            retries: 0,
-            pauses: 0,
-            bytes_received: 0,
-            bytes_read: 0,
-            repairs: 0,
+            traffic: Traffic::default(),
             commits: 0,
             rows: BTreeMap::new(),
             rate: Rate { asked, achieved: 0.0 },
             snapshot: None,
-            doubts: Vec::new(),
-            waiting: Vec::new(),
-            seen: Vec::new(),
-            unknown: Vec::new(),
+            findings: Findings::default(),
             walks: walks.collect(),
         };
         Self { report: Mutex::new(report), began: Instant::now() }
     }
 
-    /// The report as it stands.
+    /// Returns the report as of now.
     pub fn snapshot(&self) -> Report {
         let mut report = self.lock();
         report.written_at = Timestamp::now();
         report.took_s = self.began.elapsed().as_secs_f64();
-        report.rate.achieved = if report.took_s > 0.0 { report.requests as f64 / report.took_s } else { 0.0 };
+        let requests = report.traffic.requests as f64;
+        report.rate.achieved = if report.took_s > 0.0 { requests / report.took_s } else { 0.0 };
         report.clone()
     }
 
-    /// The report as it stands, as the text of its file.
+    /// Returns the report as of now, as the text of its file.
     pub fn report(&self) -> String {
         // Every field has a JSON form.
         serde_json::to_string_pretty(&self.snapshot()).unwrap_or_default() + "\n"
     }
 
-    /// Notes what the run came to, as far as that can be told by now.
+    /// Records the outcome of the run.
     pub fn conclude(&self, outcome: &Outcome) {
         let mut report = self.lock();
         (report.state, report.reason) = (outcome.state(), outcome.reason());
     }
 
-    /// Notes what may be missing, where the next run goes on, what was seen, and what no column knows.
-    pub fn close(&self, doubts: Vec<String>, waiting: Vec<String>, seen: Vec<String>, unknown: Vec<String>) {
-        let mut report = self.lock();
-        (report.doubts, report.waiting) = (doubts, waiting);
-        (report.seen, report.unknown) = (seen, unknown);
+    /// Records the sentences about the pass.
+    pub fn close(&self, findings: Findings) {
+        self.lock().findings = findings;
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
@@ -223,17 +224,21 @@ impl WalkReport {
 impl Listener for ReportBuilder {
     fn event(&self, event: &Event<'_>) {
         let mut report = self.lock();
+        let traffic = &mut report.traffic;
         match event {
-            Event::Sent { .. } => report.requests += 1,
-            Event::Answered { status, bytes, .. } => {
-                *report.statuses.entry(*status).or_default() += 1;
-                report.bytes_received += bytes;
-            }
-            Event::Retrying { .. } => report.retries += 1,
-            Event::Throttled { .. } => report.pauses += 1,
+            Event::Fetch { event, .. } => match event {
+                fetch::Event::Sent { .. } => traffic.requests += 1,
+                fetch::Event::Answered { status, bytes, .. } => {
+                    *traffic.statuses.entry(*status).or_default() += 1;
+                    traffic.bytes_received += bytes;
+                }
+                fetch::Event::Retrying { .. } => traffic.retries += 1,
+                fetch::Event::Throttled { .. } => traffic.pauses += 1,
+                fetch::Event::Recovered { .. } => {}
+            },
             Event::Page { repairs, bytes, .. } => {
-                report.repairs += u64::from(*repairs);
-                report.bytes_read += bytes;
+                traffic.repairs += u64::from(*repairs);
+                traffic.bytes_read += bytes;
             }
             Event::WalkStopped { walk, reason } => {
                 report.walks.entry((*walk).to_owned()).or_default().unfinished = Some((*reason).to_owned());
@@ -251,7 +256,6 @@ impl Listener for ReportBuilder {
             Event::SnapshotTaken { inventory, took } => report.snapshot = Some(SnapshotReport::of(inventory, *took)),
             Event::Started { .. }
             | Event::WalkStarted { .. }
-            | Event::Recovered { .. }
             | Event::GivenUp { .. }
             | Event::Smaller { .. }
             | Event::WalkEnded { .. } => {}

@@ -172,8 +172,7 @@ fn trap_14_nsfw_hides_models_and_the_list_hides_versions() {
     assert_eq!(column(&room, "model_versions", "id"), distinct(&truth(&sandbox, "model_versions"), "id"));
 
     // Models of real persons, and of children above PG, are had by nobody; that their creators have more models is told.
-    let hidden =
-        format!("creators are said to have 900 models, and {} of these are not in the tables", 900 - all.len());
+    let hidden = format!("creators report 900 models, and {} of these are not in the tables", 900 - all.len());
     assert!(said.contains(&hidden) && all.len() < 900, "{said}");
 }
 
@@ -245,7 +244,7 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
             let appeared = new("walk = 'models' AND page = 1");
             let status = told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"));
             let items = if appeared == 1 { "item" } else { "items" };
-            assert!(status.contains(&format!("{appeared} {items} appeared while it was under way")), "{status}");
+            assert!(status.contains(&format!("{appeared} {items} appeared while the walk ran")), "{status}");
         }
     }
 }

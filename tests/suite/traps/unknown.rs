@@ -89,7 +89,7 @@ fn new_keys_are_in_extra_and_named_with_their_count_and_first_page() {
     assert_eq!(status.matches("fits no column").count(), new.len(), "{status}");
     let report = std::fs::read_dir(room.dataset().join("runs")).unwrap().next().unwrap().unwrap().path();
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
-    assert_eq!(report["unknown"].as_array().map(Vec::len), Some(new.len()), "{}", report["unknown"]);
+    assert_eq!(report["unknown_keys"].as_array().map(Vec::len), Some(new.len()), "{}", report["unknown_keys"]);
     assert_eq!(report["walks"]["models"]["unknown"]["models"]["stats.futureCount"]["page"], 1, "{}", report["walks"]);
     let page = room.dataset().with_extension("html");
     assert_exit(&program().arg("report").arg(room.dataset()).arg("-o").arg(&page).output().unwrap(), 0);

@@ -1,4 +1,4 @@
-//! Whether the models in the tables are as many as their creators are said to have.
+//! Compares the models in the tables with the counts that creators report.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use crate::dataset::scan::each_batch;
 use crate::storage::Disk;
 use crate::table::{creators, models};
 
-/// A sentence when creators have more models than the tables show of theirs; none where either table is empty.
+/// Returns a sentence when creators have more models than the tables hold of theirs; `None` where either table is empty.
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub(crate) fn claims(dataset: &Layout) -> Result<Option<String>, Error> {
+pub(crate) fn missing_models(dataset: &Layout) -> Result<Option<String>, Error> {
     let mut claimed: HashMap<String, i64> = HashMap::new();
     each_batch(dataset, &Disk, &creators::TABLE, &["username", "model_count"], &mut |batch| {
         let (names, counts) = (texts(batch, "username"), numbers(batch, "model_count"));
@@ -39,8 +39,8 @@ pub(crate) fn claims(dataset: &Layout) -> Result<Option<String>, Error> {
     let lacking: Vec<i64> = claimed.iter().map(short).filter(|lacking| *lacking > 0).collect();
     Ok((!lacking.is_empty() && !ids.is_empty()).then(|| {
         format!(
-            "creators are said to have {all} models, and {} of these are not in the tables, of {} creators; \
-             some are shown to nobody (unpublished, or of real persons)",
+            "creators report {all} models, and {} of these are not in the tables, of {} creators; \
+             the server lists some of them nowhere (unpublished, or of real persons)",
             lacking.iter().sum::<i64>(),
             lacking.len()
         )
