@@ -3,22 +3,52 @@
 //! # The way of the data
 //!
 //! ```text
-//! crawls/x.toml ─ definition ─▶ walks ─ engine ─▶ fetch (pace, retry, verdict) ─▶ page bytes
-//!    ─ api: decode + rows ─▶ table builders ─ dataset: parts + commit ─▶ DuckDB, pandas, polars, Spark
+//! crawls/x.toml ─ definition ─▶ walks ─ engine::walk ─▶ fetch (pace, retry, verdict) ─▶ page bytes
+//!    ─ engine::writer: api decodes them into rows of table ─▶ dataset: parts + commit ─▶ DuckDB, pandas, polars, Spark
 //! ```
 //!
-//! One direction, no way back. [`engine::crawl`] shows it on one screen.
+//! The data moves in one direction. [`engine::crawl`] shows the way on one screen.
 //!
-//! # The floors
+//! # Where to look
 //!
-//! `cli → engine → {api, fetch, dataset, definition} → table`; a floor knows only those behind its arrow, and `definition`
-//! looks at `api` for what an endpoint may be asked. Beside the engine, [`report`] makes a page of what [`dataset`] holds.
-//! [`sandbox`] stands apart: the crawler knows it by HTTP only, and shares no code with it. [`api`], [`table`],
-//! [`definition`], `dataset/commit.rs` and `fetch/verdict.rs` are pure: no I/O, no clock, no randomness. Files are only
-//! touched in [`dataset`], sockets only in [`fetch`] and [`sandbox`], paths are only made in [`dataset::layout`].
-//! `tests/tidy.rs` holds all this.
+//! | question | file |
+//! |---|---|
+//! | How is a page retried? | `fetch/attempts.rs`; which answers are, `fetch/verdict.rs` |
+//! | Where are rows gathered and cursors moved? | `engine/writer/page_writer.rs` |
+//! | How is a commit made? | `dataset/store.rs`, drawn in `dataset/mod.rs` |
+//! | How is a walk split into windows, values or numbered pages? | `engine/walk/by_*.rs` |
+//! | How is a false end found? | `engine/writer/progress.rs`; how missing rows are rechecked, `engine/walk/{recheck,missing}.rs` |
+//! | How is a snapshot merged? | `dataset/snapshot/` |
+//! | Which columns does a table have? | `table/`, one file each |
+//! | What does the server do to test all this? | `sandbox/`; its traps are in `sandbox/fault/` |
 //!
-//! # What always holds
+//! # Glossary
+//!
+//! * **crawl**: a TOML file that names a server, a dataset, a pace and the walks.
+//! * **walk**: one list of one endpoint with its parameters, for example all models by age.
+//! * **partition**: one resumable sequence of pages of a walk: the whole list, a time window, or one value of a fan-out.
+//! * **cursor**: the server's mark of a page. Cursors seen before are kept, so that a loop is noticed.
+//! * **pass**: all walks of a crawl once, from the first page to the last end. Rows carry its number.
+//! * **run**: one process that works on a pass. A pass may take several.
+//! * **recheck**: a question asked again at the end of a walk, because its first answer may lack rows.
+//! * **observation**: a row as one page showed it. Parts hold all observations, a snapshot the newest of each key.
+//! * **part**: a Parquet file of one table and one commit.
+//! * **commit**: rows and cursors made durable together, by a **record** that names the parts.
+//! * **manifest**: the state of a dataset by all its records.
+//! * **snapshot**: a Parquet file for each table with one row a key, published under `latest/`.
+//! * **reject**: an item or page that no table could take, kept as text.
+//! * **trap**: a fault of the real server that the sandbox imitates on demand.
+//!
+//! # Who may use whom
+//!
+//! `cli → {engine, lookup, download} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
+//! arrow, and `definition` reads from `api` the parameters of an endpoint. Beside the engine, [`report`] makes a page of what
+//! [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code with it. [`api`], [`table`],
+//! [`definition`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock, no randomness. Files are touched in
+//! few rooms, sockets only in [`fetch`] and [`sandbox`], paths are made only in [`dataset::layout`]. No two files import each
+//! other, not even by a detour. `tests/tidy.rs` holds all this.
+//!
+//! # Invariants
 //!
 //! * **I1** A name ending in `.parquet` under `parts/` is complete, committed, and never changes.
 //! * **I2** Once a dataset is open, the parts on disk are those that the records name and have not pruned, one to one.
@@ -27,7 +57,7 @@
 //! * **I5** Opening may die at any call and be run again.
 //! * **I6** There is at most one writer.
 //! * **I7** Nothing the server sent is ever part of a path in a dataset, and no file holds a secret. (The name of a downloaded
-//!   file is made from the server's wish, as one plain name: see [`dataset::file_name`].)
+//!   file is made from the server's wish, as one plain name: see [`download::file_name`].)
 //!
 //! [`dataset::commit`] and [`dataset::store`] keep I1 to I6, [`dataset::layout`] and [`fetch`] keep I7.
 

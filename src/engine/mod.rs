@@ -1,4 +1,4 @@
-//! The engine: a run from first page to last commit. It never prints; it reports to a [`listener::Listener`].
+//! The engine: a run from first page to last commit. It never prints; it reports to a [`events::Listener`].
 
 use crate::dataset;
 use crate::fetch;
