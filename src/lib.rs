@@ -62,6 +62,7 @@
 //! [`dataset::commit`] and [`dataset::store`] keep I1 to I6, [`dataset::layout`] and [`fetch`] keep I7.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod api;
 pub mod cli;

@@ -5,6 +5,7 @@
 //! `SEED=` repeats the random picks, `BREADTH=` multiplies how many states are looked at: `scripts/crash-model`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[path = "crash_model/check.rs"]
 mod check;

@@ -3,6 +3,8 @@
 //! Paths are made of a directory the user chose, table names that were declared, numbers, and run ids that were checked.
 //! Nothing a server sent is ever part of one in a dataset (invariant I7).
 
+#![expect(clippy::disallowed_methods, reason = "the one place where paths are made")]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,5 +1,7 @@
 //! A folder that downloads go to: parts that grow, files that are whole, nothing overwritten.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place where downloads are written")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek as _, Write as _};

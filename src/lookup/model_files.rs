@@ -1,5 +1,7 @@
 //! A folder of model files, as the programs keep that use them: which files are there. Reads only.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "lists the files it is given")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;

@@ -1,5 +1,7 @@
 //! The few things a dataset asks of a disk, each with its durability told beside it.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@
 //! `once LIST DIR` reads and encodes the pages in a directory, nothing fetched and nothing durable: what `scripts/bench` calls
 //! the floor, the least that these tables can cost this program.
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod stages;
 

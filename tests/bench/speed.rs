@@ -1,6 +1,6 @@
 //! How fast each stage of a page's way is: `cargo bench --bench speed`.
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod stages;
 

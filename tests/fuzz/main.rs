@@ -4,6 +4,7 @@
 //! `tests/fuzz/kept/<target>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod targets;
 

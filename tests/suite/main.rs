@@ -1,6 +1,7 @@
 //! Drives the real binary against a real server over HTTP, and reads the real Parquet with real readers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod absence;
 mod account;

@@ -1,83 +1,130 @@
-//! Rust source as the rules read it: comments and the insides of literals blanked, test code told apart, paths spelled out.
+//! Rust source as the rules read it: without comments, literals and tests; the paths it names, and the files they lead to.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::Path as FilePath;
 
 /// One `.rs` file.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// Below the project's root, with `/`.
     pub(crate) path: String,
-    /// As it is.
     pub(crate) text: String,
-    /// The same, line by line and column by column, with comments and the insides of literals blank.
-    pub(crate) code: String,
-    /// `code` without anything compiled for tests only.
-    pub(crate) product: String,
+    /// Every path in the code that is not for tests only, `use` trees spelled out.
+    pub(crate) paths: Vec<Path>,
 }
 
 /// A path such as `std::fs::File`, in a `use` or in passing.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mention {
+#[derive(Debug)]
+pub(crate) struct Path {
     pub(crate) line: usize,
-    pub(crate) segments: Vec<String>,
+    pub(crate) names: Vec<String>,
+    /// The name by which a `use` makes it known.
+    alias: Option<String>,
+    /// Set in a `pub use`.
+    pub(crate) is_re_export: bool,
+}
+
+impl Path {
+    /// Returns whether it begins with one of the paths in a list.
+    pub(crate) fn leads_to(&self, list: &str) -> bool {
+        let begins =
+            |path: &str| path.split("::").zip(&self.names).filter(|(a, b)| a == b).count() == path.split("::").count();
+        list.split_whitespace().any(begins)
+    }
 }
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let code = blanked(text);
-        let product = if is_test_file(path) { blank_out(&code, 0..code.len()) } else { without_tests(&code) };
-        Self { path: path.to_owned(), text: text.to_owned(), code, product }
+        let is_test = path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/");
+        let paths = if is_test { Vec::new() } else { paths(&without_tests(blanked(text))) };
+        Self { path: path.to_owned(), text: text.to_owned(), paths }
     }
 
     /// Every `.rs` file below a folder of the project. Modules declared under `#[cfg(test)]` count as tests.
     pub(crate) fn all_below(folder: &str) -> Vec<Self> {
-        let mut sources = Vec::new();
-        for path in files_below(folder) {
-            if path.ends_with(".rs") {
-                sources.push(Self::new(&path, &read(&path)));
-            }
-        }
+        let files = files_below(folder).into_iter().filter(|path| path.ends_with(".rs"));
+        let mut sources: Vec<Self> = files.map(|path| Self::new(&path, &read(&path))).collect();
         let for_tests: Vec<String> = sources.iter().flat_map(Self::test_modules).collect();
-        for source in &mut sources {
-            let stem = source.path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
-            if for_tests.iter().any(|module| stem == module || stem.starts_with(&format!("{module}/"))) {
-                source.product = blank_out(&source.code, 0..source.code.len());
-            }
+        for source in sources.iter_mut().filter(|source| for_tests.contains(&source.module())) {
+            source.paths.clear();
         }
         sources
     }
 
-    /// Where the modules live that this file declares for tests only, as paths without `.rs`.
-    fn test_modules(&self) -> Vec<String> {
-        let folder = match self.path.rsplit_once('/') {
-            Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder,
-            _ => self.path.trim_end_matches(".rs"),
-        };
-        let declared = self.code.split("#[cfg(test)]").skip(1).filter_map(|after| {
-            let (declaration, _) = after.split_once([';', '{'])?;
-            let name = declaration.trim().rsplit_once("mod ")?.1;
-            after[declaration.len()..].starts_with(';').then(|| format!("{folder}/{}", name.trim()))
-        });
-        declared.collect()
+    fn test_modules(&self) -> impl Iterator<Item = String> {
+        let declared = self.text.split("#[cfg(test)]").skip(1).filter_map(|after| after.trim_start().lines().next());
+        let names = declared.filter_map(|line| line.strip_suffix(';')?.split_once("mod "));
+        names.map(|(_, name)| child(&self.module(), name))
     }
 
-    /// The line of a byte offset, counted from 1.
-    pub(crate) fn line(&self, offset: usize) -> usize {
-        line(&self.text, offset)
+    /// The module it is, as `fetch::retry`; the crate's root is empty.
+    pub(crate) fn module(&self) -> String {
+        let inside = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        if inside == "lib" { String::new() } else { inside.trim_end_matches("/mod").replace('/', "::") }
     }
+}
+
+/// The modules of some files, to find the file that defines what a path leads to.
+pub(crate) struct Modules<'a>(BTreeMap<String, &'a Source>);
+
+impl<'a> Modules<'a> {
+    pub(crate) fn of(sources: &'a [Source]) -> Self {
+        Self(sources.iter().map(|source| (source.module(), source)).collect())
+    }
+
+    /// Returns the file that defines what these names mean in `module`, re-exports followed; `None` for a module itself and
+    /// for other crates.
+    pub(crate) fn definition(&self, module: &str, names: &[String]) -> Option<&'a Source> {
+        let first = names.first()?.as_str();
+        match first {
+            "crate" | "civitrawl" => self.below("", &names[1..]),
+            "self" => self.below(module, &names[1..]),
+            "super" => {
+                let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+                if names.get(1).is_some_and(|name| name == "super") {
+                    self.definition(parent, &names[1..])
+                } else {
+                    self.below(parent, &names[1..])
+                }
+            }
+            _ if self.0.contains_key(&child(module, first)) => self.below(module, names),
+            _ if names.len() > 1 || first.starts_with(char::is_uppercase) => self.imported(module, names),
+            _ => None,
+        }
+    }
+
+    fn below(&self, module: &str, names: &[String]) -> Option<&'a Source> {
+        let deeper = child(module, names.first()?);
+        if self.0.contains_key(&deeper) {
+            return self.below(&deeper, &names[1..]);
+        }
+        self.imported(module, names).or_else(|| self.0.get(module).copied())
+    }
+
+    /// Follows a name that a `use` in the module's file brought in.
+    fn imported(&self, module: &str, names: &[String]) -> Option<&'a Source> {
+        let is_it = |path: &&Path| path.alias.as_ref() == Some(&names[0]) && path.names != names[..1];
+        let import = self.0.get(module)?.paths.iter().find(is_it)?;
+        self.definition(module, &[&import.names, &names[1..]].concat())
+    }
+}
+
+fn child(module: &str, name: &str) -> String {
+    if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
 }
 
 /// The text of a file of the project; of one that is no text, what can be read of it.
 pub(crate) fn read(path: &str) -> String {
-    let content = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let content =
+        fs::read(FilePath::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
     String::from_utf8_lossy(&content).into_owned()
 }
 
 /// Every file below a folder of the project, sorted; none when there is no such folder.
 pub(crate) fn files_below(folder: &str) -> Vec<String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).into_iter().flatten() {
+    for entry in fs::read_dir(FilePath::new(env!("CARGO_MANIFEST_DIR")).join(folder)).into_iter().flatten() {
         let entry = entry.unwrap();
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         match entry.file_type().unwrap().is_dir() {
@@ -89,157 +136,107 @@ pub(crate) fn files_below(folder: &str) -> Vec<String> {
     files
 }
 
-fn is_test_file(path: &str) -> bool {
-    path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/")
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count()
-}
-
-/// Blanks comments and what stands inside string and character literals, quotes kept, lines and columns unmoved.
+/// Blanks comments and literals; lines stay where they are.
 fn blanked(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = text.to_owned();
-    let mut at = 0;
-    while at < bytes.len() {
-        let rest = &text[at..];
-        let (inside, next) = match bytes[at] {
-            b'/' if rest.starts_with("//") => {
-                let end = at + rest.find('\n').unwrap_or(rest.len());
-                (at..end, end)
-            }
-            b'/' if rest.starts_with("/*") => {
-                let end = at + rest.find("*/").map_or(rest.len(), |end| end + 2);
-                (at..end, end)
-            }
-            b'r' if raw_hashes(rest).is_some() && !follows_word(bytes, at) => {
-                let hashes = raw_hashes(rest).unwrap_or_default();
-                let begin = at + hashes + 2;
-                let close = format!("\"{}", "#".repeat(hashes));
-                let end = begin + text[begin..].find(&close).unwrap_or(text.len() - begin);
-                (begin..end, (end + close.len()).min(text.len()))
-            }
-            b'"' => {
-                let end = closing(bytes, at + 1, b'"');
-                (at + 1..end, end + 1)
-            }
-            b'\'' => match character(rest) {
-                Some(length) => (at + 1..at + length - 1, at + length),
-                None => (at..at, at + 1),
-            },
-            _ => (at..at, at + 1),
-        };
-        out = blank_out(&out, inside);
-        at = next;
-        while at < bytes.len() && !text.is_char_boundary(at) {
-            at += 1;
-        }
+    let (mut code, mut rest) = (String::new(), text);
+    while let Some(next) = rest.chars().next() {
+        let literal = literal(rest);
+        let (skipped, left) = rest.split_at(literal.max(next.len_utf8()));
+        code.extend(skipped.chars().map(|c| if literal > 0 && c != '\n' { ' ' } else { c }));
+        rest = left;
     }
-    out
+    code
 }
 
-/// The text with everything in the range but line breaks turned into spaces, byte for byte.
-fn blank_out(text: &str, range: std::ops::Range<usize>) -> String {
-    if range.is_empty() {
-        return text.to_owned();
+/// The length of the line comment or literal that a text begins with; 0 if it begins with neither.
+fn literal(text: &str) -> usize {
+    let closed = |from: usize, close: &str| text[from..].find(close).map_or(text.len(), |at| from + at + close.len());
+    let quoted = |quote: char| {
+        let mut escaped = false;
+        let end = text.char_indices().skip(1).find(|(_, c)| {
+            let closes = *c == quote && !escaped;
+            escaped = *c == '\\' && !escaped;
+            closes
+        });
+        end.map_or(text.len(), |(at, _)| at + 1)
+    };
+    let hashes = text[1..].bytes().take_while(|byte| *byte == b'#').count();
+    match text.as_bytes()[0] {
+        b'/' if text.starts_with("//") => text.find('\n').unwrap_or(text.len()),
+        b'r' if text[1 + hashes..].starts_with('"') => closed(2 + hashes, &format!("\"{}", "#".repeat(hashes))),
+        b'"' => quoted('"'),
+        b'\'' if text.starts_with("'\\") || text.chars().nth(2) == Some('\'') => quoted('\''),
+        _ => 0,
     }
-    let blank: String = text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
-    [&text[..range.start], &blank, &text[range.end..]].concat()
-}
-
-/// How many `#` open the raw string the text begins with, if it does.
-fn raw_hashes(text: &str) -> Option<usize> {
-    let after = text.strip_prefix('r')?;
-    let hashes = after.bytes().take_while(|byte| *byte == b'#').count();
-    after[hashes..].starts_with('"').then_some(hashes)
-}
-
-/// Whether the byte before is part of a word, other than the `b` of a byte string.
-fn follows_word(bytes: &[u8], at: usize) -> bool {
-    at > 0 && bytes[at - 1] != b'b' && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
-}
-
-/// Where the literal that began before `at` is closed.
-fn closing(bytes: &[u8], mut at: usize, quote: u8) -> usize {
-    while at < bytes.len() && bytes[at] != quote {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
-    }
-    at.min(bytes.len())
-}
-
-/// The length of the character literal the text begins with; `None` for a lifetime.
-fn character(text: &str) -> Option<usize> {
-    if text.starts_with("'\\") {
-        return Some(closing(text.as_bytes(), 1, b'\'') + 1);
-    }
-    let inside = text[1..].chars().next()?.len_utf8();
-    (text.as_bytes().get(1 + inside) == Some(&b'\'')).then_some(inside + 2)
 }
 
 /// Blanks every item that follows `#[cfg(test)]`.
-fn without_tests(code: &str) -> String {
-    let mut product = code.to_owned();
-    while let Some(begin) = product.find("#[cfg(test)]") {
-        let body = product[begin..].find(['{', ';']).map_or(product.len(), |at| begin + at);
-        let end = match product.as_bytes().get(body) {
-            Some(b'{') => closing_brace(&product, body) + 1,
-            _ => body + 1,
+fn without_tests(mut code: String) -> String {
+    while let Some(begin) = code.find("#[cfg(test)]") {
+        let mut depth = 0_usize;
+        let ends = |(_, byte): &(usize, u8)| {
+            depth = if *byte == b'{' { depth + 1 } else { depth - usize::from(*byte == b'}') };
+            depth == 0 && matches!(byte, b'}' | b';')
         };
-        product = blank_out(&product, begin..end.min(product.len()));
+        let end = code.bytes().enumerate().skip(begin).find(ends).map_or(code.len(), |(at, _)| at + 1);
+        let lines = "\n".repeat(code[begin..end].matches('\n').count());
+        code.replace_range(begin..end, &lines);
     }
-    product
+    code
 }
 
-/// Where the brace that opens at `open` is closed.
-pub(crate) fn closing_brace(code: &str, open: usize) -> usize {
-    let mut depth = 0_usize;
-    for (at, byte) in code.bytes().enumerate().skip(open) {
-        match byte {
-            b'{' => depth += 1,
-            b'}' if depth == 1 => return at,
-            b'}' => depth -= 1,
-            _ => {}
+fn paths(code: &str) -> Vec<Path> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (mut found, mut at, mut line, mut counted) = (Vec::new(), 0, 1, 0);
+    while let Some(begin) = code[at..].find(is_word).map(|next| at + next) {
+        line += code[counted..begin].matches('\n').count();
+        counted = begin;
+        let mut names = Vec::new();
+        at = begin;
+        loop {
+            let end = code[at..].find(|c| !is_word(c)).map_or(code.len(), |end| at + end);
+            names.push(code[at..end].to_owned());
+            let goes_on = code[end..].starts_with("::") && code[end + 2..].starts_with(is_word);
+            at = if goes_on { end + 2 } else { end };
+            if !goes_on {
+                break;
+            }
         }
-    }
-    code.len()
-}
-
-/// Every path in the code, `use` trees spelled out.
-pub(crate) fn mentions(code: &str) -> Vec<Mention> {
-    let mut found = Vec::new();
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let mut at = 0;
-    while at < code.len() {
-        if !is_word(code.as_bytes()[at]) {
-            at += 1;
-            continue;
+        if names == ["use"] {
+            let end = code[at..].find(';').map_or(code.len(), |end| at + end);
+            let known = found.len();
+            spell_out(&[], &code[at..end], line, &mut found);
+            let is_public = code[..begin].lines().next_back().is_some_and(|line| line.trim_start().starts_with("pub"));
+            found[known..].iter_mut().for_each(|path| path.is_re_export = is_public);
+            at = end;
+        } else {
+            found.push(Path { line, names, alias: None, is_re_export: false });
         }
-        at = tree(code, at, &mut Vec::new(), &mut found);
     }
     found
 }
 
-/// Reads a path from `at` on, and the tree behind it; returns where it ends.
-fn tree(code: &str, at: usize, before: &mut Vec<String>, found: &mut Vec<Mention>) -> usize {
-    let bytes = code.as_bytes();
-    let word: String = code[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let mut end = at + word.len();
-    before.push(word);
-    if code[end..].starts_with("::{") {
-        let close = closing_brace(code, end + 2);
-        end += 3;
-        while end < close {
-            let starts = bytes[end].is_ascii_alphanumeric() || bytes[end] == b'_';
-            end = if starts { tree(code, end, before, found) } else { end + 1 };
+/// Adds each path of a `use` tree.
+fn spell_out(before: &[String], tree: &str, line: usize, found: &mut Vec<Path>) {
+    let path = |text: &str| -> Vec<String> {
+        let names = text.split("::").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        before.iter().cloned().chain(names).collect()
+    };
+    if let Some((head, branches)) = tree.split_once('{') {
+        let mut depth = 0_i32;
+        let branches = branches.rsplit_once('}').map_or(branches, |(branches, _)| branches);
+        let between = |c: char| {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            c == ',' && depth == 0
+        };
+        branches.split(between).for_each(|branch| spell_out(&path(head), branch, line, found));
+    } else if !tree.trim().is_empty() {
+        let (tree, renamed) = tree.split_once(" as ").map_or((tree, None), |(tree, name)| (tree, Some(name.trim())));
+        let mut names = path(tree);
+        if names.len() > 1 && names.last().is_some_and(|name| name == "self") {
+            names.pop();
         }
-        end = (close + 1).min(code.len());
-    } else if code[end..].starts_with("::") && bytes.get(end + 2).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
-    {
-        end = tree(code, end + 2, before, found);
-    } else {
-        found.push(Mention { line: line(code, at), segments: before.clone() });
+        let alias = renamed.map(str::to_owned).or_else(|| names.last().cloned());
+        found.push(Path { line, names, alias, is_re_export: false });
     }
-    before.pop();
-    end
 }
