@@ -1,16 +1,16 @@
-//! The times whose server can be served: each with its own shapes, cursors and errors.
+//! The eras of the real server that the sandbox can play, each with its own shapes, cursors and errors.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Error;
+use super::error::Error;
 
-/// A time and its server's behaviour; the order is that of time.
+/// A time and the server's behaviour at it; ordered by time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Era {
     /// Summer 2023: ratings, version times, images with meta.
     Y2023,
-    /// August 2026: the last server whose whole source is known.
+    /// August 2026: the last server whose complete source is known.
     Aug2026,
     /// September 2026: images from a feed service, exact date cursors, errors without a reason.
     #[default]
@@ -18,7 +18,7 @@ pub enum Era {
 }
 
 impl Era {
-    /// Every era by its word.
+    /// Each era with its word.
     pub const WORDS: &[(&str, Era)] = &[("2023", Era::Y2023), ("2026-08", Era::Aug2026), ("2026-09", Era::Sep2026)];
 }
 

@@ -1,14 +1,19 @@
-//! Instants as milliseconds since 1970: printed as ISO text and as the database prints them, read the way the server reads a cursor.
+//! Instants as milliseconds since 1970: printed as ISO text and as the database prints them, read as the server reads a cursor.
 
-const DAY: i64 = 86_400_000;
+/// A day in ms.
+pub(crate) const DAY: i64 = 86_400_000;
+/// The first day of a generated catalog: 2022-11-01T00:00Z.
+pub(crate) const FIRST: i64 = 1_667_260_800_000;
+/// The last day of a generated catalog: 2026-10-15T00:00Z.
+pub(crate) const LAST: i64 = 1_792_022_400_000;
 
-/// The instant as `2024-01-31T08:12:33.500Z`.
+/// Returns the instant as `2024-01-31T08:12:33.500Z`.
 pub(crate) fn iso(ms: i64) -> String {
     let (date, time) = halves(ms);
     format!("{date}T{time}.{:03}Z", ms.rem_euclid(1000))
 }
 
-/// The instant as a database prints a `timestamp(3)`: `2024-01-31 08:12:33.5`, or with all three digits.
+/// Returns the instant as a database prints a `timestamp(3)`: `2024-01-31 08:12:33.5`, or with all three digits.
 pub(crate) fn database_text(ms: i64, trimmed: bool) -> String {
     let (date, time) = halves(ms);
     let fraction = format!(".{:03}", ms.rem_euclid(1000));
@@ -16,7 +21,7 @@ pub(crate) fn database_text(ms: i64, trimmed: bool) -> String {
     format!("{date} {time}{kept}")
 }
 
-/// How the digits after the seconds are understood.
+/// The meaning of the digits after the seconds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fraction {
     /// As a decimal fraction: `.5` is 500 ms.
@@ -83,7 +88,7 @@ fn halves(ms: i64) -> (String, String) {
     (date, format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60))
 }
 
-/// Days since 1970 of a date; months and days past their range roll over, as they do in the server's date library.
+/// Returns the days since 1970 of a date. Months and days past their range roll over, as in the server's date library.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let months = year * 12 + month - 1;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);

@@ -1,26 +1,25 @@
-//! The index of generated images: which model versions, post and user each belongs to, and what lists are sorted by.
+//! The index of generated images: the versions, post and user of each, and the sort orders of images lists.
 
 use std::sync::OnceLock;
 
-use super::night::DAY;
+use super::Catalog;
+use super::dates::{DAY, FIRST, LAST};
+use super::entry::{Entry, Removed};
 use super::random::{Random, Stream};
-use super::seed::{FIRST, LAST};
-use super::{Catalog, Entry, Removed};
-use crate::sandbox::fault::traps::{Trap, Traps};
-use crate::sandbox::render::version;
+use crate::sandbox::traps::{Trap, Traps};
 
-/// Ids begin beyond 2^26, as those of the real server are long since; rank n has one of four ids.
+/// Ids begin beyond 2^26, as on the real server; rank n has one of four ids.
 const FIRST_ID: u32 = 130_000_000;
 const POST_SIZE: u32 = 5;
 const LEVELS: &[(u8, u32)] = &[(1, 520), (2, 180), (4, 120), (8, 120), (16, 60)];
 
-/// What is known of an image without rendering it.
+/// The index entry of an image: everything known about it without rendering it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Picture {
     pub(crate) id: u32,
     /// The date the feed sorts by, in ms since 1970.
     pub(crate) sorted_at: i64,
-    /// The versions it shows, none marked by 0; the first is that of its post.
+    /// The versions it shows, 0 for none; the first is the version of its post.
     pub(crate) versions: [u32; 3],
     /// Its metadata does not name the version of its post.
     pub(crate) posted_only: bool,
@@ -28,10 +27,10 @@ pub(crate) struct Picture {
     /// 0 for none.
     pub(crate) post: u32,
     pub(crate) level: u8,
-    /// The level its model has, for hosts that look at both.
+    /// The levels of its model, for the host that filters by both.
     pub(crate) context: u8,
     pub(crate) media: Media,
-    /// Carries a tag for which lists above PG13 leave it out.
+    /// It carries a tag for which lists above PG13 leave it out.
     pub(crate) child: bool,
     pub(crate) has_meta: bool,
     pub(crate) removed: Removed,
@@ -46,14 +45,14 @@ impl Picture {
         self.versions.iter().copied().filter(|id| *id != 0)
     }
 
-    /// The ids of those that the server detected in its metadata.
+    /// The ids of the versions that the server detected in its metadata.
     pub(crate) fn detected(&self, traps: Traps) -> impl Iterator<Item = u32> + '_ {
         let hidden = self.posted_only && traps.has(Trap::PostedWith);
         self.version_ids().skip(usize::from(hidden))
     }
 }
 
-/// What an image is.
+/// The media type of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Media {
     #[default]
@@ -66,7 +65,7 @@ impl Media {
     pub(crate) const WORDS: &[(&str, Media)] =
         &[("image", Media::Image), ("video", Media::Video), ("audio", Media::Audio)];
 
-    /// The server's word for it.
+    /// The server's word.
     pub(crate) fn word(self) -> &'static str {
         Media::WORDS.iter().find(|(_, media)| *media == self).map_or("", |(word, _)| word)
     }
@@ -98,7 +97,7 @@ impl ImageSort {
         matches!(self, ImageSort::Newest | ImageSort::Oldest)
     }
 
-    /// Ascending key of a row; ranks break ties, which the real server leaves to chance.
+    /// Returns the ascending key of a row. Ranks break ties, which the real server leaves to chance.
     pub(crate) fn key(self, rank: u32, picture: &Picture) -> (i64, u32) {
         let first = match self {
             ImageSort::Reactions => -i64::from(picture.reactions),
@@ -122,12 +121,12 @@ pub(crate) struct Gallery {
 }
 
 impl Gallery {
-    /// Generates this many images of the models of a catalog, and some of each version that came in a night, if any at all.
-    pub(crate) fn build(seed: u64, catalog: &Catalog, images: u32, users: u32) -> Gallery {
+    /// Generates this many images of the models of a catalog, and unless it is 0 some of each version published in a night.
+    pub(crate) fn build(catalog: &Catalog, images: u32) -> Gallery {
         let images = if catalog.entries.is_empty() { 0 } else { images };
-        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(seed, catalog, rank, images, users)).collect();
+        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(catalog, rank, images)).collect();
         if images > 0 {
-            show_newcomers(seed, catalog, &mut pictures);
+            show_newcomers(catalog, &mut pictures);
         }
         let pairs = |keys: fn(&Picture) -> Vec<u32>| {
             let ranked = (0u32..).zip(&pictures);
@@ -167,7 +166,7 @@ impl Gallery {
         ranks.sort_unstable_by_key(|rank| sort.key(*rank, self.picture(*rank)));
     }
 
-    /// Ranks of the images of the versions from one id up to before another; an image of several occurs once.
+    /// Ranks of the images of the versions `from..before`; an image of several versions occurs once.
     pub(crate) fn of_versions(&self, from: u32, before: u32) -> Vec<u32> {
         let mut ranks = range(&self.by_version, from, before);
         ranks.sort_unstable();
@@ -191,9 +190,9 @@ fn range(pairs: &[(u32, u32)], from: u32, before: u32) -> Vec<u32> {
     pairs[start..].iter().take_while(|(key, _)| *key < before).map(|(_, rank)| *rank).collect()
 }
 
-fn picture(seed: u64, catalog: &Catalog, rank: u32, images: u32, users: u32) -> Picture {
-    let post = rank / POST_SIZE;
-    let (user, main, context) = of_post(seed, catalog, post, users);
+fn picture(catalog: &Catalog, rank: u32, images: u32) -> Picture {
+    let (seed, post) = (catalog.seed, rank / POST_SIZE);
+    let (user, main, context) = of_post(catalog, post);
     let mut random = Random::new(seed, Stream::Picture, u64::from(rank));
     let level = random.weighted(LEVELS).unwrap_or(1);
     let mut versions = [main, 0, 0];
@@ -215,22 +214,22 @@ fn picture(seed: u64, catalog: &Catalog, rank: u32, images: u32, users: u32) -> 
     Picture { versions, posted_only, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
 }
 
-/// Adds up to three images of each version that came in a night, in the order in which they came: those of earlier nights
-/// stay what they were.
-fn show_newcomers(seed: u64, catalog: &Catalog, pictures: &mut Vec<Picture>) {
+/// Adds up to three images of each version published in a night, in the order of publication: images of earlier nights
+/// stay the same.
+fn show_newcomers(catalog: &Catalog, pictures: &mut Vec<Picture>) {
     let first_night = LAST + DAY;
     let of_entry = |(place, entry): (usize, &'_ Entry)| {
         let own = if place < catalog.first { 0 } else { entry.versions };
         let own = (0..own).map(|position| (entry.created_at, position));
         let added = (entry.versions..).zip(&entry.added).map(|(position, at)| (*at, position));
         let added = added.filter(|(at, _)| *at >= first_night);
-        let one = |(at, position)| (at, version::version_id(entry, position), entry.user, entry.level);
+        let one = |(at, position)| (at, entry.version_id(position), entry.user, entry.level);
         own.chain(added).map(one).collect::<Vec<_>>()
     };
     let mut newcomers: Vec<(i64, u32, u32, u8)> = catalog.entries.iter().enumerate().flat_map(of_entry).collect();
     newcomers.sort_unstable();
     for (at, version, user, context) in newcomers {
-        let mut random = Random::new(seed, Stream::Showing, u64::from(version));
+        let mut random = Random::new(catalog.seed, Stream::Showing, u64::from(version));
         for _ in 0..random.below(4) {
             let rank = pictures.len() as u32;
             let level = random.weighted(LEVELS).unwrap_or(1);
@@ -240,7 +239,7 @@ fn show_newcomers(seed: u64, catalog: &Catalog, pictures: &mut Vec<Picture>) {
     }
 }
 
-/// An image of no version and nobody.
+/// Draws an image without version, user and model.
 fn dressed(random: &mut Random, rank: u32, level: u8, sorted_at: i64, post: u32) -> Picture {
     let reactions = random.skewed(14);
     Picture {
@@ -267,26 +266,27 @@ fn media(random: &mut Random) -> Media {
     }
 }
 
-/// A post's user, version and the level of that version's model; some posts show no version.
-fn of_post(seed: u64, catalog: &Catalog, post: u32, users: u32) -> (u32, u32, u8) {
-    let mut random = Random::new(seed, Stream::Post, u64::from(post));
+/// Draws a post's user, version and the levels of that version's model; some posts show no version.
+fn of_post(catalog: &Catalog, post: u32) -> (u32, u32, u8) {
+    let mut random = Random::new(catalog.seed, Stream::Post, u64::from(post));
     let (version, owner, context) = version_of(catalog, &mut random);
+    let users = u32::try_from(catalog.users().len()).unwrap_or(u32::MAX);
     let user = if random.chance(250) { owner } else { random.below(users) };
     if random.chance(120) { (user, 0, 1) } else { (user, version, context) }
 }
 
-/// A version, its model's user and level; the most popular model gets about fifty times the average.
+/// Draws a version, with its model's user and levels; the most popular model gets about fifty times the average.
 fn version_of(catalog: &Catalog, random: &mut Random) -> (u32, u32, u8) {
     let draw = f64::from(random.below(1 << 30)) / f64::from(1 << 30);
-    // Models that came later have images of their own: those of the others stay what they were.
+    // Later models have images of their own, so that the images of the others stay the same.
     let place = (draw * draw + 0.02 * draw) / 1.02 * catalog.first as f64;
     let place = (place as usize * 7919 + 13) % catalog.first;
     let entry = &catalog.entries[place];
     let position = random.below(u32::from(entry.versions.max(1)));
-    (version::version_id(entry, position as u8), entry.user, entry.level)
+    (entry.version_id(position as u8), entry.user, entry.level)
 }
 
-/// What the short-pages and empty-pages traps remove: scattered images, and all those of some weeks.
+/// Returns the trap that removes an image: `short-pages` scattered ones, `empty-pages` all images of some weeks.
 fn removed(rank: u32, sorted_at: i64) -> Removed {
     let week = (sorted_at - FIRST) / (7 * 86_400_000);
     match (rank % 41, week % 23) {
@@ -301,11 +301,11 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::sandbox::Config;
+    use crate::sandbox::catalog::options::CatalogOptions;
 
     fn gallery(models: u32) -> Gallery {
-        let catalog = Catalog::build(&Config { models, ..Config::default() }).unwrap();
-        Gallery::build(1, &catalog, models * 10, models / 6 + 2)
+        let catalog = Catalog::build(&CatalogOptions { seed: 1, models, ..CatalogOptions::default() }).unwrap();
+        Gallery::build(&catalog, models * 10)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A splitmix64 generator: the whole catalog is a function of (seed, stream, key), so any item can be rendered alone.
 
-/// What a sequence is drawn for; keeps the draws of one part of an item independent of every other part.
+/// The purpose of a sequence; keeps the draws of one part of an item independent of every other part.
 #[derive(Clone, Copy)]
 pub(crate) enum Stream {
     Index = 1,
@@ -17,7 +17,7 @@ pub(crate) enum Stream {
     Post,
     Meta,
     Listed,
-    Fate,
+    Schedule,
     Trick,
     Person,
     Content,
@@ -29,36 +29,36 @@ pub(crate) enum Stream {
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The sequence of one stream and key under a seed.
+    /// Returns the sequence of one stream and key under a seed.
     pub(crate) fn new(seed: u64, stream: Stream, key: u64) -> Random {
         let mut state = seed ^ (stream as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
         state = mix(state).wrapping_add(key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         Random(mix(state))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
-    /// A number in `0..bound`; 0 when the bound is 0.
+    /// Returns a number in `0..bound`; 0 when the bound is 0.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         ((self.next() >> 32).wrapping_mul(u64::from(bound)) >> 32) as u32
     }
 
-    /// True this many times in a thousand.
+    /// Returns true this many times in a thousand.
     pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < per_mille
     }
 
-    /// One of the choices, which must not be empty.
+    /// Returns one of the choices, which must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         let index = self.below(u32::try_from(choices.len()).unwrap_or(u32::MAX));
         choices[index as usize]
     }
 
-    /// A value by its share in a thousand; none when the shares leave the draw over.
+    /// Returns a value by its share in a thousand; `None` when the draw lies beyond all shares.
     pub(crate) fn weighted(&mut self, shares: &[(u8, u32)]) -> Option<u8> {
         let mut left = self.below(1000);
         for (value, share) in shares {
@@ -70,7 +70,7 @@ impl Random {
         None
     }
 
-    /// A counter as popularity makes them: mostly small, rarely near `2^bits`.
+    /// Returns a counter as popularity makes them: mostly small, rarely near `2^bits`.
     pub(crate) fn skewed(&mut self, bits: u32) -> u32 {
         let scale = self.below(bits + 1).min(self.below(bits + 1));
         let floor = 1u32 << scale;

@@ -1,15 +1,15 @@
-//! A catalog of recorded items: served byte for byte, with sort keys taken from what each item has.
+//! A catalog of recorded items: served byte for byte, with sort keys read from each item.
 
 use serde_json::Value;
 
 use super::dates::{self, Fraction};
-use super::{Entry, Mode};
-use crate::sandbox::Error;
-use crate::sandbox::endpoint::enums::KINDS;
+use super::entry::{Entry, Mode};
+use super::words::KINDS;
+use crate::sandbox::error::Error;
 
 /// Recorded items in the order of their ids.
 pub(crate) struct Recording {
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Vec<RecordedItem>,
     /// User names by number.
     pub(crate) users: Vec<String>,
     /// Tag names by number.
@@ -17,24 +17,27 @@ pub(crate) struct Recording {
 }
 
 /// One recorded item.
-pub(crate) struct Item {
-    /// The line as it was given.
+pub(crate) struct RecordedItem {
+    /// The line as given, without blanks around it.
     pub(crate) json: String,
     pub(crate) name: String,
     pub(crate) tags: Vec<u32>,
 }
 
-/// Reads JSON lines; blank lines are passed over, ids must be unique.
+/// Reads JSON lines, blank lines skipped.
+///
+/// # Errors
+/// When a line is no JSON object with an integer `id`, or two lines have the same id.
 pub(crate) fn read(text: &str) -> Result<(Vec<Entry>, Recording), Error> {
     let mut recording = Recording { items: Vec::new(), users: Vec::new(), tags: Vec::new() };
-    let mut rows: Vec<(Entry, Item)> = Vec::new();
+    let mut rows: Vec<(Entry, RecordedItem)> = Vec::new();
     for (line, json) in (1usize..).zip(text.lines()).filter(|(_, json)| !json.trim().is_empty()) {
         let bad = |reason: String| Error::Catalog { line, reason };
         let value: Value = serde_json::from_str(json).map_err(|error| bad(error.to_string()))?;
         let entry = entry(&value, &mut recording.users).ok_or_else(|| bad("it has no integer `id`".to_owned()))?;
         let tags = strings(&value["tags"]).iter().map(|tag| number(&mut recording.tags, tag)).collect();
         let name = value["name"].as_str().unwrap_or_default().to_owned();
-        rows.push((entry, Item { json: json.trim().to_owned(), name, tags }));
+        rows.push((entry, RecordedItem { json: json.trim().to_owned(), name, tags }));
     }
     rows.sort_by_key(|(entry, _)| entry.id);
     if let Some(pair) = rows.windows(2).find(|pair| pair[0].0.id == pair[1].0.id) {
@@ -92,7 +95,7 @@ fn strings(value: &Value) -> Vec<String> {
     items.iter().filter_map(|item| item.as_str().or(item["name"].as_str())).map(str::to_owned).collect()
 }
 
-/// The number of a name, given out in the order of first sight.
+/// Returns the number of a name; numbers are given in the order of first use.
 fn number(names: &mut Vec<String>, name: &str) -> u32 {
     let position = names.iter().position(|known| known == name).unwrap_or_else(|| {
         names.push(name.to_owned());

@@ -1,38 +1,14 @@
-//! Makes the index of a generated catalog from (seed, size): ids with gaps, skewed counters, very uneven dates.
+//! The generator: everything that follows from the seed and an entry, drawn anew each time instead of stored.
 
+use super::entry::Entry;
 use super::random::{Random, Stream};
-use super::words;
-use super::{Entry, Mode, Removed};
-use crate::sandbox::Config;
-use crate::sandbox::endpoint::enums::KINDS;
-use crate::sandbox::era::Era;
-use crate::sandbox::fault::traps::{Trap, Traps};
-use crate::sandbox::render::json::Writer;
-use crate::sandbox::render::model::View;
-use crate::sandbox::render::{legacy, model};
+use super::words::{self, BASE_MODELS};
+use crate::sandbox::traps::Traps;
 
-/// 2022-11-01T00:00Z.
-pub(crate) const FIRST: i64 = 1_667_260_800_000;
-/// 2026-10-15T00:00Z.
-pub(crate) const LAST: i64 = 1_792_022_400_000;
-const SLOT: i64 = 30 * 86_400_000;
-/// How many models share of the catalog a 30-day slot gets.
-const BUSYNESS: &[i64] = &[3, 9, 1, 14, 5, 2, 11, 7];
-/// How many models share one date under the trap of big ties: more than any page holds.
-const BIG_TIE: usize = 130;
-/// How many models are dated in the future under the trap of such dates: more than a small page holds.
-const FUTURE: usize = 40;
-const TEN_YEARS: i64 = 3652 * 86_400_000;
-/// Position in [`KINDS`], and its share in a thousand; the rest is spread evenly.
-const KIND_SHARES: &[(u8, u32)] = &[(4, 680), (0, 140), (1, 50), (5, 45), (16, 20)];
-/// Level mask, share in a thousand.
-const LEVELS: &[(u8, u32)] = &[(1, 450), (3, 150), (7, 100), (31, 150), (28, 100), (2, 50)];
-
-/// Renders items of a generated catalog on demand.
+/// The source of a generated catalog's items.
 pub(crate) struct Generator {
     pub(crate) seed: u64,
     pub(crate) traps: Traps,
-    pub(crate) era: Era,
     /// User names by number.
     pub(crate) users: Vec<String>,
     /// Tag names by number.
@@ -59,223 +35,17 @@ impl Generator {
         if entry.edited { format!("{name} (edited)") } else { name }
     }
 
-    /// Appends the model's item.
-    pub(crate) fn render(&self, entry: &Entry, view: View, json: &mut Writer) {
-        match self.era {
-            Era::Y2023 => legacy::render(self, entry, view, json),
-            Era::Aug2026 | Era::Sep2026 => model::render(self, entry, view, json),
-        }
-    }
-}
-
-/// The index of a generated catalog, ids ascending, and what renders its items.
-pub(crate) fn catalog(config: &Config) -> (Vec<Entry>, Generator) {
-    let users = config.creators.map_or(config.models / 6 + 2, |creators| creators.max(1));
-    let tags = config.tags.unwrap_or_else(|| words::tag_count().max(config.models / 3 * 2));
-    let generator = Generator {
-        seed: config.seed,
-        traps: config.traps,
-        era: config.era,
-        users: (0..users).map(|number| words::username(config.seed, number)).collect(),
-        tags: (0..tags).map(words::tag).collect(),
-    };
-    let mut id = 0;
-    let mut entries: Vec<Entry> = (0..config.models)
-        .map(|rank| {
-            let mut random = Random::new(config.seed, Stream::Index, u64::from(rank));
-            id += 1 + random.below(5);
-            let person = config.traps.has(Trap::HiddenPersons);
-            let person = person && Random::new(config.seed, Stream::Person, u64::from(id)).chance(8);
-            Entry { person, ..entry(&mut random, id, users) }
-        })
-        .collect();
-    date(&mut entries, config);
-    mark_removed(&mut entries);
-    (entries, generator)
-}
-
-/// A model published for the first time at an instant, behind all others.
-pub(crate) fn newcomer(generator: &Generator, entries: &[Entry], at: i64) -> Entry {
-    let mut random = Random::new(generator.seed, Stream::Index, entries.len() as u64);
-    let id = entries.last().map_or(0, |last| last.id) + 1 + random.below(5);
-    let users = u32::try_from(generator.users.len()).unwrap_or(u32::MAX);
-    Entry { created_at: at, last_version_at: Some(at), late: true, ..entry(&mut random, id, users) }
-}
-
-fn entry(random: &mut Random, id: u32, users: u32) -> Entry {
-    let downloads = random.skewed(19);
-    let thumbs_up = downloads / (8 + random.below(40));
-    let level = random.weighted(LEVELS).unwrap_or(1);
-    let kind = random.weighted(KIND_SHARES).unwrap_or_else(|| random.below(KINDS.len() as u32) as u8);
-    let versions = version_count(random);
-    let mode = match random.below(1000) {
-        0..12 => Mode::Archived,
-        12..18 => Mode::TakenDown,
-        _ => Mode::Normal,
-    };
-    let early_access = match random.below(1000) {
-        0..12 => (1u16 << versions) - 1,
-        12..50 => 1,
-        _ => 0,
-    };
-    Entry {
-        id,
-        thumbs_up,
-        thumbs_down: thumbs_up / (20 + random.below(60)),
-        downloads,
-        comments: thumbs_up / (5 + random.below(50)),
-        collected: thumbs_up / (1 + random.below(4)),
-        images: random.skewed(8),
-        tips: random.skewed(12),
-        kind,
-        level,
-        mode,
-        minor: level & 3 != 0 && random.chance(20),
-        supports_generation: random.chance(600),
-        user: random.below(users).min(random.below(users)),
-        versions,
-        early_access,
-        ..Entry::default()
-    }
-}
-
-/// About 2.2 on average, at most 12.
-fn version_count(random: &mut Random) -> u8 {
-    let mut count = 1;
-    while count < 12 && random.chance(550) {
-        count += 1;
-    }
-    count
-}
-
-/// Gives every model its dates, all different unless ties are asked for.
-fn date(entries: &mut [Entry], config: &Config) {
-    let count = entries.len() as i64;
-    for (rank, entry) in (0i64..).zip(entries.iter_mut()) {
-        let mut random = Random::new(config.seed, Stream::Calendar, u64::from(entry.id));
-        entry.created_at = created_at(&mut random, rank, count);
-        entry.last_version_at = Some(last_version_at(&mut random, entry.created_at));
-    }
-    if config.traps.has(Trap::NullDates) {
-        let step = (entries.len() / 3).clamp(1, 400);
-        entries.iter_mut().skip(step / 2).step_by(step).for_each(|entry| entry.last_version_at = None);
-    }
-    let mut order: Vec<usize> = (0..entries.len()).filter(|i| entries[*i].last_version_at.is_some()).collect();
-    order.sort_by_key(|i| (entries[*i].last_version_at, entries[*i].id));
-    let mut random = Random::new(config.seed, Stream::Calendar, 0);
-    let (mut previous, mut to_tie) = (i64::MIN, 0);
-    for (place, i) in order.iter().enumerate() {
-        let forced = place == order.len() / 3;
-        if to_tie > 0 {
-            to_tie -= 1;
-        } else {
-            let own = entries[*i].last_version_at.unwrap_or(FIRST);
-            previous = own.max(previous.saturating_add(1));
-            if config.traps.has(Trap::TiedDates) && (forced || random.chance(6)) {
-                to_tie = 1 + random.below(39).min(order.len() as u32 / 4);
-            }
-        }
-        entries[*i].last_version_at = Some(previous);
-    }
-    if config.traps.has(Trap::BigTies) {
-        let tied = order.len() / 2..(order.len() / 2 + BIG_TIE).min(order.len());
-        let shared = tied.clone().next().and_then(|place| entries[order[place]].last_version_at);
-        tied.for_each(|place| entries[order[place]].last_version_at = shared);
-    }
-    if config.traps.has(Trap::FutureDates) {
-        for place in order.iter().rev().take(FUTURE) {
-            entries[*place].last_version_at = entries[*place].last_version_at.map(|at| at + TEN_YEARS);
-        }
-    }
-}
-
-fn created_at(random: &mut Random, rank: i64, count: i64) -> i64 {
-    let slots = (LAST - FIRST) / SLOT;
-    let busyness = |slot: i64| BUSYNESS[(slot * 5 % 8) as usize];
-    let total: i64 = (0..slots).map(busyness).sum();
-    let mut left = rank * total / count.max(1);
-    let mut slot = 0;
-    while slot < slots - 1 && left >= busyness(slot) {
-        left -= busyness(slot);
-        slot += 1;
-    }
-    let minutes = if random.chance(350) {
-        i64::from(random.below(40)) * 1080 + i64::from(random.below(12))
-    } else {
-        i64::from(random.below(30 * 24 * 60))
-    };
-    FIRST + slot * SLOT + minutes * 60_000 + i64::from(random.below(60_000))
-}
-
-fn last_version_at(random: &mut Random, created: i64) -> i64 {
-    let later = if random.chance(600) {
-        i64::from(random.below(2 * 86_400_000))
-    } else {
-        let part = i64::from(random.below(1000));
-        (LAST - created) / 1_000_000 * part * part + i64::from(random.below(1000))
-    };
-    (created + later).min(LAST)
-}
-
-/// Marks which rows the short-pages and empty-pages traps remove: some scattered, some in runs longer than two pages.
-fn mark_removed(entries: &mut [Entry]) {
-    for entry in entries.iter_mut().filter(|entry| entry.id % 37 == 5) {
-        entry.removed = Removed::Scattered;
-    }
-    let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|i| (entries[*i].last_version_at, entries[*i].id));
-    let length = (entries.len() / 6).min(230);
-    let stride = (order.len() / (entries.len() / 2500).max(1)).max(1);
-    for run in order.chunks(stride) {
-        for i in run.iter().skip(run.len() / 2).take(length) {
-            entries[*i].removed = Removed::InBlock;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-
-    fn entries(traps: &str) -> Vec<Entry> {
-        let config = Config { models: 3000, traps: traps.parse().unwrap(), ..Config::default() };
-        catalog(&config).0
+    /// The base model of a version.
+    pub(crate) fn base_model(&self, entry: &Entry, position: u8) -> &'static str {
+        let mut random = Random::new(self.seed, Stream::Version, u64::from(entry.version_id(position)) << 1);
+        let end = 1 + random.below(BASE_MODELS.len() as u32);
+        BASE_MODELS[random.below(end) as usize]
     }
 
-    fn groups(entries: &[Entry]) -> Vec<usize> {
-        let mut counts: HashMap<i64, usize> = HashMap::new();
-        entries.iter().filter_map(|e| e.last_version_at).for_each(|at| *counts.entry(at).or_default() += 1);
-        counts.into_values().collect()
-    }
-
-    #[test]
-    fn dates_are_distinct_unless_tied() {
-        assert!(groups(&entries("none")).iter().all(|size| *size == 1));
-        let tied = groups(&entries("tied-dates"));
-        assert!(tied.iter().any(|size| *size > 1) && tied.iter().all(|size| *size < 50));
-        assert!(groups(&entries("big-ties")).contains(&BIG_TIE));
-    }
-
-    #[test]
-    fn ids_rise_with_gaps_and_dates_lie_in_range() {
-        let entries = entries("none");
-        assert!(entries.windows(2).all(|pair| pair[0].id < pair[1].id));
-        assert!(entries.windows(2).any(|pair| pair[0].id + 1 < pair[1].id));
-        assert!(entries.iter().all(|e| { e.last_version_at.is_some_and(|at| (FIRST..=LAST + 5000).contains(&at)) }));
-    }
-
-    #[test]
-    fn versions_average_a_little_over_two() {
-        let entries = entries("none");
-        let total: usize = entries.iter().map(|e| usize::from(e.versions)).sum();
-        assert!((6000..7200).contains(&total), "{total}");
-    }
-
-    #[test]
-    fn a_few_models_lack_a_date_under_the_trap() {
-        let undated = entries("null-dates").iter().filter(|e| e.last_version_at.is_none()).count();
-        assert!((3..30).contains(&undated), "{undated}");
+    /// The publication time of a version, and the draws that follow it.
+    pub(crate) fn published_at(&self, entry: &Entry, position: u8) -> (i64, Random) {
+        let key = (u64::from(entry.version_id(position)) << 1) | 1;
+        let mut random = Random::new(self.seed, Stream::Version, key);
+        (entry.published_at(position, &mut random), random)
     }
 }

@@ -1,6 +1,6 @@
-//! The orders a models list comes in.
+//! The sort orders of the models list.
 
-use super::Entry;
+use super::entry::Entry;
 
 /// The eight sort words of the models list, as seven orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Sort {
         matches!(self, Sort::Newest | Sort::Oldest)
     }
 
-    /// The two counters a metric sort orders by, descending.
+    /// The two counters that a metric sort orders by, descending.
     pub(crate) fn counters(self, entry: &Entry) -> (i64, i64) {
         let (first, second) = match self {
             Sort::HighestRated => (entry.thumbs_up, entry.downloads),
@@ -54,13 +54,13 @@ impl Sort {
     }
 }
 
-/// The ascending key of a row under a sort by date; the undated come last under both.
+/// Returns the ascending key of a row under a sort by date; undated rows are last under both.
 pub(crate) fn date_key(sort: Sort, entry: &Entry) -> (bool, Option<i64>, i64) {
     let sign = if sort == Sort::Newest { -1 } else { 1 };
     (entry.last_version_at.is_none(), entry.last_version_at.map(|ms| sign * ms), sign * i64::from(entry.id))
 }
 
-/// The positions of all entries in the order of a sort.
+/// Returns the positions of all entries in the order of a sort.
 pub(crate) fn ordered(entries: &[Entry], sort: Sort) -> Vec<u32> {
     let mut order: Vec<u32> = (0u32..).take(entries.len()).collect();
     let entry = |position: &u32| &entries[*position as usize];

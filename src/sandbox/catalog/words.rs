@@ -1,8 +1,80 @@
-//! The vocabulary of the generated catalog: licences, names, tags and prose.
+//! The vocabulary of the generated catalog: enumerations, licences, names, tags and prose.
 
 use super::random::{Random, Stream};
 
-/// What a creator may allow.
+/// Model types as `/enums` lists them.
+pub(crate) const KINDS: &[&str] = &[
+    "Checkpoint",
+    "TextualInversion",
+    "Hypernetwork",
+    "AestheticGradient",
+    "LORA",
+    "LoCon",
+    "DoRA",
+    "Controlnet",
+    "Upscaler",
+    "MotionModule",
+    "VAE",
+    "TextEncoder",
+    "UNet",
+    "CLIPVision",
+    "Poses",
+    "Wildcards",
+    "Workflows",
+    "ComfyWorkflows",
+    "Detection",
+    "VisionLanguage",
+    "CLIP",
+    "LLM",
+    "Other",
+];
+
+/// Base models in use.
+pub(crate) const BASE_MODELS: &[&str] = &[
+    "SD 1.5",
+    "SDXL 1.0",
+    "Pony",
+    "Illustrious",
+    "Flux.1 D",
+    "NoobAI",
+    "SD 1.4",
+    "SD 2.1 768",
+    "SDXL Turbo",
+    "Flux.1 Kontext",
+    "Wan Video 14B t2v",
+    "Qwen",
+    "ZImageTurbo",
+    "Chroma",
+    "HiDream",
+    "Hunyuan Video",
+    "SD 3.5 Large",
+    "LTXV",
+    "Anima",
+    "Other",
+];
+
+/// File types as `/enums` lists them.
+pub(crate) const FILE_KINDS: &[&str] = &[
+    "Model",
+    "Text Encoder",
+    "Vision Encoder",
+    "Pruned Model",
+    "Negative",
+    "Training Data",
+    "VAE",
+    "Config",
+    "Archive",
+    "UNet",
+    "Diffusion Model",
+    "CLIPVision",
+    "ControlNet",
+    "Workflow",
+    "Upscaler",
+    "Enhancement LoRA",
+    "Other",
+];
+
+/// The permissions of `allowCommercialUse`.
 pub(crate) const LICENCES: &[&str] = &["Image", "RentCivit", "Rent", "Sell"];
 
 const ADJECTIVES: &[&str] = &[
@@ -171,7 +243,7 @@ const SENTENCES: &[&str] = &[
     "Made for landscapes, but portraits turn out well when the prompt is short.",
 ];
 
-/// A tag by its number, all different; past [`tag_count`] the words repeat with a number behind them.
+/// Returns a tag by its number, all different; past [`tag_count`] the words repeat with a number behind them.
 pub(crate) fn tag(number: u32) -> String {
     let (adjectives, nouns) = (ADJECTIVES.len() as u32, NOUNS.len() as u32);
     let noun = NOUNS[(number % nouns) as usize];
@@ -182,12 +254,12 @@ pub(crate) fn tag(number: u32) -> String {
     if number < tag_count() { word } else { format!("{word} {}", number / tag_count() + 1) }
 }
 
-/// How many tags the vocabulary has.
+/// Returns the number of tags that the vocabulary has.
 pub(crate) fn tag_count() -> u32 {
     (NOUNS.len() * (ADJECTIVES.len() + 1)) as u32
 }
 
-/// The name of a user by number: all different, one in 61 made of digits, number 0 the house account.
+/// Returns the name of a user by number: all different, one in 61 made of digits; number 0 is the house account.
 pub(crate) fn username(seed: u64, number: u32) -> String {
     if number == 0 {
         return "civitai".to_owned();
@@ -196,7 +268,7 @@ pub(crate) fn username(seed: u64, number: u32) -> String {
     if number % 61 == 7 {
         return format!("{}{number:06}", 1 + random.below(9));
     }
-    // Numbers to JavaScript only, or with a zero that a number loses.
+    // JavaScript reads the first as a number, and drops the zero of the second.
     match number % 122 {
         8 => return format!("{number}e3"),
         69 => return format!("0{number:04}"),
@@ -211,7 +283,7 @@ pub(crate) fn is_number(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit()) && !name.starts_with('0')
 }
 
-/// The name of a model.
+/// Draws the name of a model.
 pub(crate) fn model_name(random: &mut Random) -> String {
     let mut name = format!("{} {}", random.pick(ADJECTIVES), random.pick(NOUNS));
     if let Some(first) = name.get_mut(0..1) {
@@ -227,7 +299,7 @@ pub(crate) fn model_name(random: &mut Random) -> String {
     name
 }
 
-/// Two or three words for prompts, file names and trigger words.
+/// Draws two or three words for prompts, file names and trigger words.
 pub(crate) fn phrase(random: &mut Random) -> String {
     format!("{} {}", random.pick(ADJECTIVES), random.pick(NOUNS))
 }

@@ -1,4 +1,4 @@
-//! Query parameters read one by one, checked and coerced as the server does, every mistake noted.
+//! Query parameters read one by one, checked and coerced as the server does; every mistake is collected.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(crate) const PERIODS: &[(&str, Option<i64>)] =
     &[("Day", Some(1)), ("Week", Some(7)), ("Month", Some(30)), ("Year", Some(365)), ("AllTime", None)];
 
-/// Parameters being read, and what was wrong with them so far.
+/// Parameters being read, and the mistakes found so far.
 pub(crate) struct Check<'a> {
     pub(crate) pairs: &'a [(String, String)],
     pub(crate) issues: Vec<Value>,
@@ -17,7 +17,7 @@ impl<'a> Check<'a> {
         Check { pairs, issues: Vec::new() }
     }
 
-    /// Refuses every one of these keys that is given twice.
+    /// Adds an issue for each of these keys that is given twice.
     pub(crate) fn single(&mut self, keys: &[&str]) {
         for key in keys {
             if self.pairs.iter().filter(|(name, _)| name == key).count() > 1 {
@@ -38,7 +38,7 @@ impl<'a> Check<'a> {
         self.value(key).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// A number as the server coerces it: nothing is 0, fractions are cut.
+    /// Reads a number as the server coerces it: an empty text is 0, fractions are cut.
     pub(crate) fn number(&mut self, key: &str, least: f64, most: f64) -> Option<u32> {
         let text = self.value(key)?.trim().to_owned();
         let number = if text.is_empty() { Ok(0.0) } else { text.parse::<f64>() };
@@ -75,7 +75,7 @@ impl<'a> Check<'a> {
         self.issues.push(json!({ "code": "invalid_value", "values": words, "path": path, "message": message }));
     }
 
-    /// A comma list of ids, at most so many.
+    /// Reads a comma list of at most this many ids.
     pub(crate) fn ids(&mut self, key: &str, most: usize) -> Option<Vec<u32>> {
         let text = self.filled(key)?;
         let ids: Result<Vec<u32>, _> = text.split(',').map(|id| id.trim().parse()).collect();

@@ -1,18 +1,17 @@
-//! `GET /api/v1/creators`: the users, by offset into an order that need not stay.
+//! `GET /api/v1/creators`: the users, paged by number in an order that may change.
 
+use super::answer::Answer;
 use super::links::Links;
 use super::number_query::{self, NumberQuery};
-use crate::sandbox::catalog::Catalog;
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::words;
-use crate::sandbox::fault::traps::{Trap, Traps};
-use crate::sandbox::http::answer::Answer;
+use crate::sandbox::catalog::{Catalog, words};
 use crate::sandbox::render::json::Writer;
+use crate::sandbox::traps::Trap;
 
-/// So many requests pass between two changes of the order.
+/// Requests between two changes of the order.
 const STEADY: u64 = 8;
 
-/// The users in the order of their names, and how many models each has.
+/// The users in the order of their names, and the number of models of each.
 pub(crate) struct Directory {
     alphabet: Vec<u32>,
     models: Vec<u32>,
@@ -28,7 +27,7 @@ impl Directory {
         Directory { alphabet, models }
     }
 
-    /// The order in force after so many requests: under the trap a few creators stand where they did not before.
+    /// Returns the order after this many requests: under the trap a few creators have other places each time.
     fn order(&self, seed: u64, requests: u64) -> Vec<u32> {
         let epoch = requests / STEADY;
         let total = u32::try_from(self.alphabet.len()).unwrap_or(u32::MAX);
@@ -42,16 +41,14 @@ impl Directory {
     }
 }
 
-/// The list under its traps.
+/// The list of creators.
 pub(crate) struct Creators<'a> {
-    pub(crate) seed: u64,
-    pub(crate) traps: Traps,
     pub(crate) catalog: &'a Catalog,
     pub(crate) directory: &'a Directory,
 }
 
 impl Creators<'_> {
-    /// Answers a list request that so many requests came before.
+    /// Answers a list request; this many requests came before it.
     pub(crate) fn answer(&self, links: &Links<'_>, requests: u64) -> Answer {
         let query = match number_query::parse(links.pairs) {
             Ok(query) => query,
@@ -69,10 +66,10 @@ impl Creators<'_> {
         Answer { items: page.to_vec(), ..Answer::json(200, json.out) }
     }
 
-    /// The users a query lists, in the order in force.
+    /// Returns the users that a query lists, in the order after this many requests.
     pub(crate) fn users(&self, query: &NumberQuery, requests: u64) -> Vec<u32> {
-        let mut users = match self.traps.has(Trap::UnorderedCreators) {
-            true => self.directory.order(self.seed, requests),
+        let mut users = match self.catalog.traps.has(Trap::UnorderedCreators) {
+            true => self.directory.order(self.catalog.seed, requests),
             false => self.directory.alphabet.clone(),
         };
         if let Some(text) = &query.text {
@@ -85,11 +82,11 @@ impl Creators<'_> {
     /// Appends a creator's item.
     pub(crate) fn render(&self, user: u32, links: &Links<'_>, json: &mut Writer) {
         let name = &self.catalog.users()[user as usize];
-        let nameless = self.traps.has(Trap::AbsentCreators) && user % 53 == 7;
+        let nameless = self.catalog.traps.has(Trap::AbsentCreators) && user % 53 == 7;
         json.open('{');
         match nameless {
             true => json.raw("username", "null"),
-            false if self.traps.has(Trap::NumericUsernames) && words::is_number(name) => {
+            false if self.catalog.traps.has(Trap::NumericUsernames) && words::is_number(name) => {
                 json.raw("username", name);
             }
             false => json.text("username", name),
@@ -107,7 +104,7 @@ impl Creators<'_> {
     }
 }
 
-/// Totals; with a text they are only what this page is sure of.
+/// Appends the totals; with a text they count only up to this page's end.
 fn metadata(query: &NumberQuery, found: usize, links: &Links<'_>, json: &mut Writer) {
     let sure = query.page.saturating_mul(query.limit).saturating_add(1);
     let total = if query.text.is_some() { found.min(sure) } else { found };

@@ -1,12 +1,12 @@
-//! The cursor of the models list: printed from the row a page ends before, read back the way the server reads it.
+//! The cursor of the models list: printed from the row that a page ends before, read back as the server reads it.
 
-use crate::sandbox::catalog::Entry;
 use crate::sandbox::catalog::dates::{self, Fraction};
+use crate::sandbox::catalog::entry::Entry;
 use crate::sandbox::catalog::sort::Sort;
 use crate::sandbox::era::Era;
-use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::traps::{Trap, Traps};
 
-/// Where a page begins, as the tokens of a cursor say it.
+/// The beginning of a page, read from a cursor's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
     /// Two counters and an id.
@@ -15,19 +15,19 @@ pub(crate) enum Position {
     Date(i64, i64),
 }
 
-/// The rows of a date cursor's instant that lie on the page it opens.
+/// The rows of a date cursor's instant that are on the page it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Boundary {
-    /// Those from the named row on.
+    /// The named row and those after it.
     Exact,
-    /// Under Oldest all of them; under Newest those from the named row on.
+    /// Under Oldest all rows; under Newest the named row and those after it.
     Whole,
-    /// Under Oldest all of them; under Newest those behind the named row, which is lost.
+    /// Under Oldest all rows; under Newest those after the named row, which is lost.
     Lost,
 }
 
 impl Boundary {
-    /// The boundary that an era has under the traps.
+    /// Returns the boundary of an era under these traps.
     pub(crate) fn of(era: Era, traps: Traps) -> Boundary {
         match (era, traps.has(Trap::NewestLostRow)) {
             (Era::Sep2026, _) => Boundary::Exact,
@@ -37,7 +37,7 @@ impl Boundary {
     }
 }
 
-/// The cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
+/// Returns the cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
 pub(crate) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
     if sort.by_date() {
         let trimmed = traps.has(Trap::TrimmedFractions);
@@ -62,10 +62,10 @@ pub(crate) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Po
     }
 }
 
-/// True when the row lies on the page that begins at the position.
+/// True when the row is on the page that begins at the position, or after it.
 ///
-/// Before era 2026-09 descending keys are compared with `<` and ascending ones with `>=`, also where they are not the last
-/// key. So under Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
+/// Before era 2026-09 the server compares descending keys with `<` and ascending ones with `>=`, also if more keys follow.
+/// So under Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
 pub(crate) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: Boundary) -> bool {
     let id = i64::from(entry.id);
     match position {
@@ -92,7 +92,7 @@ fn instant(token: &str, traps: Traps) -> Result<i64, String> {
     dates::parse(token, fraction).ok_or_else(|| format!("Invalid cursor: unparseable date value \"{token}\""))
 }
 
-/// Leading digits, as the server's number parser takes them.
+/// Reads leading digits, as the server's number parser does.
 fn integer(token: &str, era: Era) -> Result<i64, String> {
     let bad = || format!("Invalid cursor: unparseable numeric value \"{token}\"");
     let token = token.trim_start();

@@ -1,12 +1,11 @@
 //! The feed service, which lists images in era 2026-09: a keyset over sort value and id, at any depth.
 //!
-//! Its cursor `feed:<sort value>:<image id>` stands behind the row that it names, whether the server made it or not.
+//! Its cursor `feed:<sort value>:<image id>` continues behind the row that it names, whether the server made it or not.
 
-use super::images_list::{ImageList, ImagePage, refused};
-use super::images_query::ImageQuery;
+use super::answer::Answer;
+use super::images_list::{ImagesList, ImagesPage, refused};
 use crate::sandbox::catalog::gallery::ImageSort;
-use crate::sandbox::fault::traps::Trap;
-use crate::sandbox::http::answer::Answer;
+use crate::sandbox::traps::Trap;
 
 /// The deepest row that a bare number reaches.
 const OFFSET_MAX: usize = 20_000;
@@ -15,39 +14,32 @@ const DIGITS: (usize, usize) = (16, 12);
 /// Counters stay below it, times in ms do not.
 const COUNTER_MAX: i64 = 100_000_000_000;
 
-/// Where a page begins.
+/// The beginning of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Behind so many rows.
+    /// Behind this many rows.
     Offset(usize),
     /// Behind a row of this sort value and id.
     After(i64, i64),
 }
 
-/// True for a text that only the service takes as a cursor.
+/// True for a cursor of the feed service.
 pub(crate) fn is_cursor(text: &str) -> bool {
     text.starts_with("feed:")
 }
 
-/// True when the service can express the request; cursors of the old path are finished there.
-pub(crate) fn serves(query: &ImageQuery) -> bool {
-    let old = query.cursor.as_ref().is_some_and(|cursor| cursor.contains('|'));
-    let narrow = query.legacy() || query.post.is_some() || query.requiring_meta;
-    !old && !narrow && query.sort != ImageSort::Random && query.limit > 0
-}
-
-/// The refusal of a cursor that belongs to another question, or to one that the service cannot express.
+/// Returns the refusal of a cursor of another query, or of a query that the service cannot express.
 pub(crate) fn other_filters() -> Answer {
     Answer::message(400, "This cursor cannot be continued with these filters")
 }
 
-/// The refusal of a cursor while no service is configured.
+/// Returns the refusal of a cursor while no feed service is configured.
 pub(crate) fn discontinued() -> Answer {
     Answer::message(400, "This cursor can no longer be continued; start again without it")
 }
 
-/// The page of a query that the service can express. Rows with nothing to show are still on it.
-pub(crate) fn page(list: &ImageList<'_>) -> Result<ImagePage, Answer> {
+/// Returns the page of a query that the service can express, rows included that traps remove later.
+pub(crate) fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
     let (query, gallery) = (list.query, list.rules.gallery);
     let sort = query.sort;
     let key = |rank: u32| sort.key(rank, gallery.picture(rank)).0;
@@ -60,7 +52,7 @@ pub(crate) fn page(list: &ImageList<'_>) -> Result<ImagePage, Answer> {
             let value = if sort == ImageSort::Oldest { value } else { -value };
             let named =
                 || u32::try_from(from).ok().and_then(|id| gallery.find(id)).is_some_and(|rank| key(rank) == value);
-            if list.rules.traps.has(Trap::ForgedCursorsRefused) && !named() {
+            if list.rules.catalog.traps.has(Trap::ForgedCursorsRefused) && !named() {
                 return Err(refused(query.cursor.as_deref().unwrap_or_default()));
             }
             (order.partition_point(|rank| (key(*rank), id(*rank)) <= (value, from)), 0)
@@ -72,7 +64,7 @@ pub(crate) fn page(list: &ImageList<'_>) -> Result<ImagePage, Answer> {
     ranks.truncate(query.limit as usize);
     let last = ranks.last().filter(|_| more);
     let next = last.map(|rank| format!("feed:{}:{}", key(*rank).unsigned_abs(), id(*rank)));
-    Ok(ImagePage { ranks, next })
+    Ok(ImagesPage { ranks, next })
 }
 
 fn place(sort: ImageSort, text: &str) -> Result<Place, Answer> {

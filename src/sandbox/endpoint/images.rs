@@ -1,17 +1,18 @@
-//! `GET /api/v1/images`: the list, from the search index, from the database, or from the feed service.
+//! `GET /api/v1/images`: the list, answered by the search index, the database or the feed service.
 
-use super::images_list::{ImageList, ImagePage, Rules};
-use super::images_query::{self, ImageQuery, Path};
+use super::answer::Answer;
+use super::feed;
+use super::images_list::{ImagesList, ImagesPage};
+use super::images_query::{self, ImagesQuery, Rules};
 use super::links::Links;
 use crate::sandbox::era::Era;
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::render::image;
+use crate::sandbox::render::image::{self, Backend};
 use crate::sandbox::render::json::Writer;
 
 /// Answers a list request.
 pub(crate) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
     let page = images_query::parse(rules.catalog.era, pairs).and_then(|query| {
-        let page = ImageList::new(rules, &query)?.page()?;
+        let page = page(&ImagesList::new(rules, &query)?)?;
         Ok((query, page))
     });
     match page {
@@ -21,24 +22,37 @@ pub(crate) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links
     }
 }
 
-/// What a database query says that took too long, and a feed whose index was emptied: the end, which it is not.
+/// Returns the page that the query asks for, without the rows that a trap removes.
+fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
+    let era = list.rules.catalog.era;
+    let mut page = match (list.backend, &list.query.cursor) {
+        (Backend::Feed, _) => feed::page(list),
+        (_, Some(cursor)) if era == Era::Sep2026 && feed::is_cursor(cursor) => Err(feed::other_filters()),
+        (Backend::Database, _) => list.database_page(),
+        (Backend::Search, _) => list.search_page(),
+    }?;
+    list.remove_hidden(&mut page.ranks);
+    Ok(page)
+}
+
+/// Returns the false end: an empty page without cursor, as after a query timeout or with an emptied index.
 pub(crate) fn false_end() -> Answer {
     Answer::json(200, "{\"items\":[],\"metadata\":{}}")
 }
 
-fn body(rules: Rules<'_>, query: &ImageQuery, page: ImagePage, links: &Links<'_>) -> Answer {
+fn body(rules: Rules<'_>, query: &ImagesQuery, page: ImagesPage, links: &Links<'_>) -> Answer {
     let mut json = Writer::default();
     json.open('{');
     json.open_at("items", '[');
     for rank in &page.ranks {
         json.separate();
-        image::render(rules, rules.gallery.picture(*rank), query.look(), &mut json);
+        image::render(rules.catalog, rules.gallery.picture(*rank), query.view(), &mut json);
     }
     json.close(']');
     json.open_at("metadata", '{');
     if let Some(cursor) = &page.next {
-        // An id is a number, an offset with its date a text.
-        if query.path() == Path::Database {
+        // The database's cursor is a number, the others are texts.
+        if query.backend() == Backend::Database {
             json.raw("nextCursor", cursor);
         } else {
             json.text("nextCursor", cursor);

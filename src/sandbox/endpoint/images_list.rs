@@ -1,50 +1,38 @@
-//! Which images a query lists, on which page, and with which cursor: the rules of visibility and the two backends.
+//! The images that a query lists, their pages and cursors: the rules of visibility, and paging in the search index and the
+//! database.
 
 use std::borrow::Cow;
 
-use super::feed;
-use super::images_query::{ImageQuery, Path};
+use super::answer::Answer;
+use super::images_query::{ImagesQuery, Rules};
 use super::posts;
 use super::users::FIRST_USER;
-use crate::sandbox::catalog::gallery::{Gallery, ImageSort, Picture};
-use crate::sandbox::catalog::{Catalog, Removed};
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::catalog::entry::Removed;
+use crate::sandbox::catalog::gallery::{ImageSort, Picture};
 use crate::sandbox::era::Era;
-use crate::sandbox::fault::traps::{Trap, Traps};
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::render::image;
+use crate::sandbox::render::image::{self, Backend};
+use crate::sandbox::traps::{Trap, Traps};
 
-/// What the rules depend on beside the query.
-#[derive(Clone, Copy)]
-pub(crate) struct Rules<'a> {
-    pub(crate) seed: u64,
-    pub(crate) traps: Traps,
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) gallery: &'a Gallery,
-    /// The most hits a walk over the feed gets to.
-    pub(crate) depth_cap: usize,
-    /// The host looks at the level of an image's model too.
-    pub(crate) both_levels: bool,
-}
-
-/// One page: ranks of the images shown, and the cursor of the next page.
+/// One page: the ranks of its images, and the cursor of the next page.
 #[derive(Debug, Default)]
-pub(crate) struct ImagePage {
+pub(crate) struct ImagesPage {
     pub(crate) ranks: Vec<u32>,
     pub(crate) next: Option<String>,
 }
 
-/// A query under the rules, names already looked up.
-pub(crate) struct ImageList<'a> {
+/// The list of one query, names already looked up.
+pub(crate) struct ImagesList<'a> {
     pub(crate) rules: Rules<'a>,
-    pub(crate) query: &'a ImageQuery,
-    path: Path,
-    /// The user numbers named by name and by id; a name nobody has is past all numbers.
+    pub(crate) query: &'a ImagesQuery,
+    pub(crate) backend: Backend,
+    /// The users that the query names by name and by id; an unknown one is past all numbers.
     users: Vec<u32>,
     oldest: Option<i64>,
 }
 
-impl<'a> ImageList<'a> {
-    pub(crate) fn new(rules: Rules<'a>, query: &'a ImageQuery) -> Result<ImageList<'a>, Answer> {
+impl<'a> ImagesList<'a> {
+    pub(crate) fn new(rules: Rules<'a>, query: &'a ImagesQuery) -> Result<ImagesList<'a>, Answer> {
         let named = query.username.as_ref().map(|name| rules.catalog.user(name));
         if named == Some(None) && query.legacy() {
             return Err(coded(404, "User not found", "NOT_FOUND"));
@@ -54,54 +42,45 @@ impl<'a> ImageList<'a> {
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = || rules.gallery.pictures.iter().map(|picture| picture.sorted_at).max();
         let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
-        Ok(ImageList { rules, query, path: query.path(), users, oldest })
+        Ok(ImagesList { rules, query, backend: query.backend(), users, oldest })
     }
 
-    /// The page the query asks for.
-    pub(crate) fn page(&self) -> Result<ImagePage, Answer> {
-        let mut page = match (self.path, &self.query.cursor) {
-            (Path::Feed, _) => feed::page(self),
-            (_, Some(cursor)) if self.rules.catalog.era == Era::Sep2026 && feed::is_cursor(cursor) => {
-                Err(feed::other_filters())
-            }
-            (Path::Database, _) => self.database_page(),
-            (Path::Search, _) => self.search_page(),
-        }?;
-        page.ranks.retain(|rank| kept(self.rules.traps, self.rules.gallery.picture(*rank)));
-        Ok(page)
-    }
-
-    /// Every image a perfect client of this query gets to see, from its first page on.
+    /// Every image that a perfect client of this query gets to see, from its first page on.
     pub(crate) fn everything(&self) -> Vec<u32> {
         let mut ranks = self.hits();
-        ranks.retain(|rank| kept(self.rules.traps, self.rules.gallery.picture(*rank)));
+        self.remove_hidden(&mut ranks);
         ranks
     }
 
-    /// Every hit in order, as far as the backend reaches, also those that no page shows.
+    /// Removes the rows that a trap hides on every page.
+    pub(crate) fn remove_hidden(&self, ranks: &mut Vec<u32>) {
+        ranks.retain(|rank| kept(self.rules.catalog.traps, self.rules.gallery.picture(*rank)));
+    }
+
+    /// Every hit in order, as far as the backend reaches, those included that no page shows.
     pub(crate) fn hits(&self) -> Vec<u32> {
         let mut ranks: Vec<u32> = self.ordered().iter().copied().filter(|rank| self.matches(*rank)).collect();
-        if self.path == Path::Search && self.rules.traps.has(Trap::DepthCap) {
+        if self.backend == Backend::Search && self.rules.catalog.traps.has(Trap::DepthCap) {
             ranks.truncate(self.rules.depth_cap);
         }
         ranks
     }
 
-    /// The images of the narrowest key the query names, or all, in the order of the part of the server that answers.
+    /// Returns the images of the narrowest key that the query names, or all, in the order of the backend.
     pub(crate) fn ordered(&self) -> Cow<'a, [u32]> {
         let (gallery, sort) = (self.rules.gallery, self.query.sort);
         let Some(mut ranks) = self.candidates() else {
             return Cow::Borrowed(gallery.order(sort));
         };
-        match self.path {
-            Path::Database if sort != ImageSort::Oldest => ranks.sort_unstable_by(|a, b| b.cmp(a)),
-            Path::Database => ranks.sort_unstable(),
-            Path::Search | Path::Feed => gallery.sort(sort, &mut ranks),
+        match self.backend {
+            Backend::Database if sort != ImageSort::Oldest => ranks.sort_unstable_by(|a, b| b.cmp(a)),
+            Backend::Database => ranks.sort_unstable(),
+            Backend::Search | Backend::Feed => gallery.sort(sort, &mut ranks),
         }
         Cow::Owned(ranks)
     }
 
-    /// The images of the narrowest key the query names; none when it names no key.
+    /// Returns the images of the narrowest key that the query names; `None` when it names no key.
     fn candidates(&self) -> Option<Vec<u32>> {
         let (query, gallery) = (self.query, self.rules.gallery);
         if let Some(ids) = &query.ids {
@@ -123,8 +102,8 @@ impl<'a> ImageList<'a> {
         }
     }
 
-    /// Offset paging: the cursor's second half is no filter, and rows with nothing to show are taken out afterwards.
-    fn search_page(&self) -> Result<ImagePage, Answer> {
+    /// Returns a page of the search index: the cursor is an offset, and its second half filters nothing.
+    pub(crate) fn search_page(&self) -> Result<ImagesPage, Answer> {
         let limit = self.query.limit as usize;
         if limit == 0 {
             return Err(coded(500, "Invalid limit", "INTERNAL_SERVER_ERROR"));
@@ -137,7 +116,7 @@ impl<'a> ImageList<'a> {
                 let (offset, at) = text.split_once('|').unwrap_or((text, ""));
                 let offset: usize = offset.parse().map_err(|_| refused(text))?;
                 let named = offset.checked_sub(1).and_then(date).map(|ms| ms.to_string());
-                if self.rules.traps.has(Trap::ForgedCursorsRefused) && named.as_deref() != Some(at) {
+                if self.rules.catalog.traps.has(Trap::ForgedCursorsRefused) && named.as_deref() != Some(at) {
                     return Err(refused(text));
                 }
                 offset
@@ -146,11 +125,12 @@ impl<'a> ImageList<'a> {
         let end = offset.saturating_add(limit);
         let ranks = hits.iter().skip(offset).take(limit).copied().collect();
         let last = date(end.saturating_sub(1)).filter(|_| hits.len() > end);
-        Ok(ImagePage { ranks, next: last.map(|at| format!("{end}|{at}")) })
+        Ok(ImagesPage { ranks, next: last.map(|at| format!("{end}|{at}")) })
     }
 
-    /// Pages by image id; the row after the page names the next one, and is lost by all sorts but Oldest.
-    fn database_page(&self) -> Result<ImagePage, Answer> {
+    /// Returns a page of the database, by image id: the row after the page names the next one, and under every sort but
+    /// Oldest a trap loses that row.
+    pub(crate) fn database_page(&self) -> Result<ImagesPage, Answer> {
         if self.query.sort == ImageSort::Random {
             return Err(coded(500, "Random sort requires the index", "INTERNAL_SERVER_ERROR"));
         }
@@ -160,7 +140,10 @@ impl<'a> ImageList<'a> {
             Some(text) => {
                 let from: u32 = text.parse().map_err(|_| refused(text))?;
                 let known = |id: u32| self.rules.gallery.find(id).is_some();
-                if self.rules.traps.has(Trap::ForgedCursorsRefused) && !known(from) && !known(from.saturating_sub(1)) {
+                if self.rules.catalog.traps.has(Trap::ForgedCursorsRefused)
+                    && !known(from)
+                    && !known(from.saturating_sub(1))
+                {
                     return Err(refused(text));
                 }
                 hits.retain(|rank| self.follows(from, self.rules.gallery.picture(*rank).id));
@@ -172,13 +155,13 @@ impl<'a> ImageList<'a> {
         }
         let next = hits.get(limit).map(|rank| self.rules.gallery.picture(*rank).id.to_string());
         hits.truncate(limit);
-        Ok(ImagePage { ranks: hits, next })
+        Ok(ImagesPage { ranks: hits, next })
     }
 
     fn follows(&self, from: u32, id: u32) -> bool {
         match self.query.sort {
             ImageSort::Oldest => id >= from,
-            _ if self.rules.traps.has(Trap::NewestLostRow) => id < from,
+            _ if self.rules.catalog.traps.has(Trap::NewestLostRow) => id < from,
             _ => id <= from,
         }
     }
@@ -201,24 +184,24 @@ impl<'a> ImageList<'a> {
 
     fn labelled(&self, picture: &Picture) -> bool {
         let (query, rules) = (self.query, &self.rules);
-        let base = |wanted: &String| image::base_model(rules.seed, picture) == Some(wanted.as_str());
+        let base = |wanted: &String| image::base_model(rules.catalog.seed, picture) == Some(wanted.as_str());
         let tagged = || {
-            let tags = image::tag_numbers(rules.seed, rules.catalog, picture);
+            let tags = image::tag_numbers(rules.catalog, picture);
             let carried = |id: &u32| id.checked_sub(image::FIRST_TAG).is_some_and(|tag| tags.contains(&tag));
-            // The feed service wants all of them, the older parts any.
-            if self.path == Path::Feed { query.tags.iter().all(carried) } else { query.tags.iter().any(carried) }
+            // The feed service wants all tags, the older backends any.
+            if self.backend == Backend::Feed { query.tags.iter().all(carried) } else { query.tags.iter().any(carried) }
         };
         (query.base_models.is_empty() || query.base_models.iter().any(base)) && (query.tags.is_empty() || tagged())
     }
 
-    /// The levels asked for; above PG13, images of child tags are left out at every level.
+    /// True for an image of the levels asked for; above PG13, images of child tags are left out at every level.
     fn visible(&self, picture: &Picture) -> bool {
         let rules = &self.rules;
         let level = if rules.both_levels { picture.level.max(highest(picture.context)) } else { picture.level };
-        // A restricted region gets PG and PG13, whatever it asks for.
-        let levels = if rules.traps.has(Trap::RegionClamp) { 3 } else { self.query.levels };
-        let spared = picture.child && levels & 28 != 0 && rules.traps.has(Trap::HiddenMinors);
-        u32::from(level) & levels != 0 && !spared && public(*rules, picture)
+        // A restricted region gets PG and PG13 only.
+        let levels = if rules.catalog.traps.has(Trap::RegionClamp) { 3 } else { self.query.levels };
+        let spared = picture.child && levels & 28 != 0 && rules.catalog.traps.has(Trap::HiddenMinors);
+        u32::from(level) & levels != 0 && !spared && public(rules.catalog, picture)
     }
 }
 
@@ -230,9 +213,9 @@ fn in_region(traps: Traps, picture: &Picture) -> bool {
     picture.level <= 2 || !traps.has(Trap::RegionClamp)
 }
 
-/// False for images of posts that are not everybody's, which the newer server does not list.
-fn public(rules: Rules<'_>, picture: &Picture) -> bool {
-    rules.catalog.era != Era::Sep2026 || posts::public(rules.seed, picture.post)
+/// False for images of private posts, which the newer server does not list.
+fn public(catalog: &Catalog, picture: &Picture) -> bool {
+    catalog.era != Era::Sep2026 || posts::public(catalog.seed, picture.post)
 }
 
 /// False for rows that a trap removes from every page.
@@ -244,12 +227,13 @@ fn kept(traps: Traps, picture: &Picture) -> bool {
     }
 }
 
-/// Ranks of the images that some query shows.
+/// Returns the ranks of the images that some query shows.
 pub(crate) fn reachable(rules: Rules<'_>) -> Vec<u32> {
-    let Rules { traps, gallery, .. } = rules;
+    let Rules { catalog, gallery, .. } = rules;
+    let traps = catalog.traps;
     let shown = |picture: &Picture| {
         let spared = picture.child && picture.level > 2 && traps.has(Trap::HiddenMinors);
-        kept(traps, picture) && !spared && in_region(traps, picture) && public(rules, picture)
+        kept(traps, picture) && !spared && in_region(traps, picture) && public(catalog, picture)
     };
     (0u32..).zip(&gallery.pictures).filter(|(_, picture)| shown(picture)).map(|(rank, _)| rank).collect()
 }
@@ -258,7 +242,7 @@ fn coded(status: u16, error: &str, code: &str) -> Answer {
     Answer::json(status, serde_json::json!({ "error": error, "code": code }).to_string())
 }
 
-/// The refusal of a cursor that cannot be read, or names no row.
+/// Returns the refusal of a cursor that cannot be read, or names no row.
 pub(crate) fn refused(cursor: &str) -> Answer {
     Answer::message(400, &format!("Invalid cursor: \"{cursor}\" names no row"))
 }

@@ -2,37 +2,37 @@
 
 use serde_json::json;
 
+use super::answer::Answer;
 use super::check::{self, Check};
-use super::enums::BASE_MODELS;
-use super::feed;
-use crate::sandbox::catalog::gallery::{ImageSort, Media};
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::catalog::gallery::{Gallery, ImageSort, Media};
+use crate::sandbox::catalog::words::BASE_MODELS;
 use crate::sandbox::era::Era;
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::render::image::Look;
+use crate::sandbox::render::image::{Backend, ImageView};
 
-/// The part of the server that answers a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
-    /// The database, paged by image id.
-    Database,
-    /// The search index, paged by offset.
-    Search,
-    /// The feed service of era 2026-09, paged by sort value and id.
-    Feed,
+/// Everything beside the query that decides which images a list shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) gallery: &'a Gallery,
+    /// The most hits that a walk over the search index reaches under the trap `depth-cap`.
+    pub(crate) depth_cap: usize,
+    /// The host filters by the level of an image's model too.
+    pub(crate) both_levels: bool,
 }
 
-/// The most ids of one question.
+/// The most ids of one query.
 const IDS_MAX: usize = 100;
 
-/// A checked query. Parameters unknown to the server, or without effect, are not in it.
+/// The checked parameters, without those that the server does not know or that have no effect.
 #[derive(Clone, Debug)]
-pub(crate) struct ImageQuery {
+pub(crate) struct ImagesQuery {
     era: Era,
     pub(crate) limit: u32,
     pub(crate) cursor: Option<String>,
     pub(crate) page: Option<u32>,
     pub(crate) sort: ImageSort,
-    /// Images whose date is older are left out.
+    /// Older images are left out.
     pub(crate) period_days: Option<i64>,
     /// Bits of the levels wanted.
     pub(crate) levels: u32,
@@ -75,32 +75,39 @@ const SCALARS: &[&str] = &[
     "requiringMeta",
 ];
 
-impl ImageQuery {
-    /// True when the database answers rather than the feed's index.
+impl ImagesQuery {
+    /// True when the database answers rather than the search index or the feed service.
     pub(crate) fn legacy(&self) -> bool {
         let narrow = self.image.is_some() || self.ids.is_some();
         narrow || (self.model.is_some() && self.version.is_none())
     }
 
     /// The part of the server that answers.
-    pub(crate) fn path(&self) -> Path {
+    pub(crate) fn backend(&self) -> Backend {
         match self.legacy() {
-            true => Path::Database,
-            false if self.era == Era::Sep2026 && feed::serves(self) => Path::Feed,
-            false => Path::Search,
+            true => Backend::Database,
+            false if self.era == Era::Sep2026 && self.fits_the_feed() => Backend::Feed,
+            false => Backend::Search,
         }
     }
 
-    /// How the items of this query are seen.
-    pub(crate) fn look(&self) -> Look {
-        let path = self.path();
-        let flat = self.flat_meta.unwrap_or(false) || path != Path::Database;
-        Look { with_meta: self.with_meta, with_tags: self.with_tags, flat, path }
+    /// True when the feed service can express the query; it does not continue cursors of the search index.
+    fn fits_the_feed(&self) -> bool {
+        let old = self.cursor.as_ref().is_some_and(|cursor| cursor.contains('|'));
+        let narrow = self.post.is_some() || self.requiring_meta;
+        !old && !narrow && self.sort != ImageSort::Random && self.limit > 0
+    }
+
+    /// The parts of an image that this query shows.
+    pub(crate) fn view(&self) -> ImageView {
+        let backend = self.backend();
+        let flat = self.flat_meta.unwrap_or(false) || backend != Backend::Database;
+        ImageView { with_meta: self.with_meta, with_tags: self.with_tags, flat, backend }
     }
 }
 
-/// Checks every parameter, then paging.
-pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ImageQuery, Answer> {
+/// Checks every parameter, then paging; the error is the refusal.
+pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ImagesQuery, Answer> {
     let mut check = Check::new(pairs);
     check.single(SCALARS);
     let query = query(era, &mut check);
@@ -115,11 +122,11 @@ pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ImageQuery, 
     Ok(query)
 }
 
-fn query(era: Era, check: &mut Check<'_>) -> ImageQuery {
+fn query(era: Era, check: &mut Check<'_>) -> ImagesQuery {
     let most = f64::from(u32::MAX);
     let nsfw = nsfw(check);
     let media: Vec<(&str, Option<Media>)> = Media::WORDS.iter().map(|(word, media)| (*word, Some(*media))).collect();
-    ImageQuery {
+    ImagesQuery {
         era,
         limit: check.number("limit", 0.0, 200.0).unwrap_or(100),
         cursor: check.filled("cursor"),
@@ -128,7 +135,7 @@ fn query(era: Era, check: &mut Check<'_>) -> ImageQuery {
         period_days: check.choice("period", check::PERIODS, None),
         levels: check.number("browsingLevel", 0.0, most).unwrap_or(nsfw),
         image: check.number("imageId", 0.0, most),
-        // Older servers do not know it.
+        // Older servers do not know this parameter.
         ids: if era == Era::Sep2026 { check.ids("ids", IDS_MAX) } else { None },
         post: check.number("postId", 0.0, most),
         model: check.number("modelId", 0.0, most),
@@ -145,7 +152,7 @@ fn query(era: Era, check: &mut Check<'_>) -> ImageQuery {
     }
 }
 
-/// A word means its levels; true means R and above, so that PG and PG13 vanish.
+/// Reads the levels of `nsfw`: a word means its own, true means R and above without PG and PG13.
 fn nsfw(check: &mut Check<'_>) -> u32 {
     let word = check.filled("nsfw");
     match NSFW.iter().find(|(known, _)| word.as_deref() == Some(*known)) {
@@ -187,7 +194,7 @@ fn tags(check: &mut Check<'_>) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<ImageQuery, u16> {
+    fn read(text: &str) -> Result<ImagesQuery, u16> {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         parse(Era::Sep2026, &pairs).map_err(|answer| answer.status)
     }
@@ -209,20 +216,20 @@ mod tests {
 
     #[test]
     fn backends_and_meta_follow_from_the_parameters() {
-        let look = |text: &str| {
+        let view = |text: &str| {
             let query = read(text).unwrap();
-            (query.path(), query.look().flat, query.look().with_meta)
+            (query.backend(), query.view().flat, query.view().with_meta)
         };
-        assert_eq!(look("modelVersionId=3&withMeta=true"), (Path::Feed, true, true));
-        assert_eq!(look("modelId=3&modelVersionId=3"), (Path::Feed, true, false));
-        assert_eq!(look("modelId=3&withMeta=1"), (Path::Database, false, true));
-        assert_eq!(look("imageId=3&flatMeta=true"), (Path::Database, true, false));
+        assert_eq!(view("modelVersionId=3&withMeta=true"), (Backend::Feed, true, true));
+        assert_eq!(view("modelId=3&modelVersionId=3"), (Backend::Feed, true, false));
+        assert_eq!(view("modelId=3&withMeta=1"), (Backend::Database, false, true));
+        assert_eq!(view("imageId=3&flatMeta=true"), (Backend::Database, true, false));
         for narrow in ["postId=3", "requiringMeta=true", "sort=Random", "limit=0", "cursor=9|1712265847499"] {
-            assert_eq!(look(narrow).0, Path::Search, "{narrow}");
+            assert_eq!(view(narrow).0, Backend::Search, "{narrow}");
         }
-        assert_eq!(look("ids=3,4&sort=Newest").0, Path::Database);
+        assert_eq!(view("ids=3,4&sort=Newest").0, Backend::Database);
         let older = parse(Era::Aug2026, &[("ids".to_owned(), "x".to_owned())]).unwrap();
-        assert_eq!((older.path(), older.ids), (Path::Search, None));
+        assert_eq!((older.backend(), older.ids), (Backend::Search, None));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Links to further pages, made the way the server makes them: from the incoming query and the request's own host.
+//! Links to further pages, made as the server makes them: from the incoming query and the request's own host.
 
 use url::form_urlencoded::Serializer;
 
-use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::traps::{Trap, Traps};
 
-/// What a link is made from.
+/// The parts of a request that links are made from.
 pub(crate) struct Links<'a> {
     pub(crate) traps: Traps,
     pub(crate) host: &'a str,
@@ -14,7 +14,7 @@ pub(crate) struct Links<'a> {
 }
 
 impl Links<'_> {
-    /// The same query, empty parameters dropped, with one parameter replaced.
+    /// Returns the same query with one parameter replaced and empty parameters dropped.
     pub(crate) fn to(&self, key: &str, value: &str) -> String {
         let start = format!("{}/api/v1/{}?", origin(self.traps, self.host), self.path);
         let after = start.len();
@@ -24,7 +24,7 @@ impl Links<'_> {
         serializer.finish()
     }
 
-    /// The models list under one filter, its value as it is, not encoded.
+    /// Returns the models list under one filter, whose value is not encoded.
     pub(crate) fn models(&self, filter: &str, value: &str) -> String {
         format!("{}/api/v1/models?{filter}={value}", origin(Traps::none(), self.host))
     }

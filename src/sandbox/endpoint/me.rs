@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::sandbox::http::answer::Answer;
+use super::answer::Answer;
 
-/// The one key that the server does not know; every other is that of an account.
+/// The one key that the server does not know; every other key belongs to an account.
 pub const DEAD_KEY: &str = "dead-key";
 
-/// Answers a request with this key.
+/// Answers a request that sends this key, or none.
 pub(crate) fn answer(key: Option<&str>) -> Answer {
     match key.filter(|key| !key.is_empty() && *key != DEAD_KEY) {
         Some(_) => {

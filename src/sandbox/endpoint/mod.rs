@@ -1,6 +1,7 @@
-//! One file per endpoint: what it may be asked, and what it answers.
+//! One file per endpoint: its parameters and its answers.
 
-pub(super) mod check;
+pub(super) mod answer;
+mod check;
 pub(super) mod creators;
 pub(super) mod cursor;
 pub(super) mod enums;
@@ -19,3 +20,4 @@ pub(super) mod number_query;
 pub(super) mod posts;
 pub(super) mod tags;
 pub(super) mod users;
+pub(super) mod world;

@@ -1,9 +1,10 @@
-//! `GET /api/v1/models/:id`: one model at every level, whatever the list hides.
+//! `GET /api/v1/models/:id`: one model at every level, also one that the list hides.
 
+use super::answer::Answer;
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::http::answer::Answer;
+use crate::sandbox::render;
 use crate::sandbox::render::json::Writer;
-use crate::sandbox::render::model::View;
+use crate::sandbox::render::view::View;
 
 /// Answers a request for one model.
 pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
@@ -14,11 +15,11 @@ pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
         return missing(&id.to_string());
     };
     let mut json = Writer::default();
-    catalog.render(row, View { nsfw: true, all_versions: true, among: u16::MAX, detail: true }, &mut json);
+    render::model(catalog, row, View::DETAIL, &mut json);
     Answer { items: vec![id], ..Answer::json(200, json.out) }
 }
 
-/// The answer when there is no such model.
+/// Returns the answer for a model that does not exist.
 pub(crate) fn missing(id: &str) -> Answer {
     Answer::error(404, &format!("No model with id {id}"))
 }

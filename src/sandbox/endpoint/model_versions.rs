@@ -1,18 +1,20 @@
-//! `GET /api/v1/model-versions/:id` and `/model-versions/by-hash/:hash`: one version, whatever the list hides; and
-//! `POST /model-versions/by-hash/ids`: which versions many hashes belong to.
+//! `GET /api/v1/model-versions/:id` and `/model-versions/by-hash/:hash`: one version, also one that the list hides; and
+//! `POST /model-versions/by-hash/ids`: the versions of many hashes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
+use super::answer::Answer;
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::catalog::seed::Generator;
-use crate::sandbox::catalog::{Catalog, Mode};
-use crate::sandbox::http::answer::Answer;
 use crate::sandbox::render::json::Writer;
-use crate::sandbox::render::{files, model, version, version_detail};
+use crate::sandbox::render::view::{Item, View};
+use crate::sandbox::render::{files, version_detail};
 
-/// Which version each hash belongs to: of several the one published first.
+/// The version of each hash; of several versions the one published first.
 pub(crate) struct Hashes(HashMap<u64, (i64, u32)>);
 
 impl Hashes {
@@ -24,8 +26,8 @@ impl Hashes {
         };
         for entry in catalog.entries.iter().filter(|entry| entry.mode != Mode::Archived) {
             for position in 0..entry.version_count() {
-                let id = version::version_id(entry, position);
-                let owner = (version_detail::published_at(generator, entry, position), id);
+                let id = entry.version_id(position);
+                let owner = (generator.published_at(entry, position).0, id);
                 for hash in hashes_of(generator, entry, id) {
                     let first = owners.entry(key(&hash)).or_insert(owner);
                     *first = owner.min(*first);
@@ -35,7 +37,7 @@ impl Hashes {
         Hashes(owners)
     }
 
-    /// The version of a hash in any case.
+    /// The version of a hash in upper or lower case.
     pub(crate) fn find(&self, hash: &str) -> Option<u32> {
         self.0.get(&key(hash)).map(|(_, id)| *id)
     }
@@ -47,12 +49,11 @@ fn key(hash: &str) -> u64 {
     hasher.finish()
 }
 
-/// Read from the rendered files, so that they cannot differ from what is served.
-fn hashes_of(generator: &Generator, entry: &crate::sandbox::catalog::Entry, version: u32) -> Vec<String> {
-    let oddity = model::Oddity::of(generator.seed, entry.id, generator.traps);
+/// Returns the hashes of a version's files, read from the rendered files so that they cannot differ from these.
+fn hashes_of(generator: &Generator, entry: &Entry, version: u32) -> Vec<String> {
     let mut json = Writer::default();
     json.open('[');
-    files::render(generator, entry, version, files::Shape::Lookup, &oddity, &mut json);
+    files::render(&Item::new(generator, entry, View::EVERYTHING), version, files::Shape::Lookup, &mut json);
     json.close(']');
     let files: Vec<Value> = serde_json::from_str(&json.out).unwrap_or_default();
     let hashes = files.iter().filter_map(|file| file["hashes"].as_object());
@@ -67,7 +68,7 @@ pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
     }
 }
 
-/// Answers with a version, if there is one.
+/// Answers with a version, or 404.
 pub(crate) fn found(catalog: &Catalog, id: Option<u32>) -> Answer {
     match id.map(|id| (id, render(catalog, id))) {
         Some((id, Ok(body))) => Answer { items: vec![id], ..Answer::json(200, body) },
@@ -76,10 +77,10 @@ pub(crate) fn found(catalog: &Catalog, id: Option<u32>) -> Answer {
     }
 }
 
-/// The most hashes of one question.
+/// The most hashes of one request.
 const HASHES_MAX: usize = 10_000;
 
-/// Answers which versions these SHA256 belong to: in another order than asked, and only those there are.
+/// Answers with the versions of these SHA256, in another order than asked for and without the unknown ones.
 pub(crate) fn by_hashes(catalog: &Catalog, hashes: &Hashes, body: &[u8]) -> Answer {
     let asked: Option<Vec<String>> = serde_json::from_slice(body).ok();
     let fits = |asked: &Vec<String>| asked.len() <= HASHES_MAX && asked.iter().all(|hash| hash.len() == 64);
@@ -99,7 +100,7 @@ pub(crate) fn by_hashes(catalog: &Catalog, hashes: &Hashes, body: &[u8]) -> Answ
 
 const NOT_FOUND: &str = "Model not found";
 
-/// The body of a version's answer, or why there is none.
+/// Returns the body of a version's answer; the error is the server's message.
 pub(crate) fn render(catalog: &Catalog, id: u32) -> Result<String, &'static str> {
     let row = catalog.find(id / 16).ok_or(NOT_FOUND)?;
     let entry = catalog.entry(row);

@@ -1,10 +1,11 @@
 //! `GET /api/v1/models`: the list.
 
+use super::answer::Answer;
 use super::links::Links;
-use super::models_list::{Page, Selection};
-use super::models_query::{self, Query};
+use super::models_list::{ModelsList, ModelsPage};
+use super::models_query::{self, ModelsQuery};
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::http::answer::Answer;
+use crate::sandbox::render;
 use crate::sandbox::render::json::Writer;
 
 /// Answers a list request.
@@ -13,21 +14,21 @@ pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)], links: &Link
         Ok(query) => query,
         Err(refusal) => return refusal,
     };
-    let Some(selection) = Selection::new(catalog, &query, links.traps) else {
+    let Some(list) = ModelsList::new(catalog, &query) else {
         return Answer::message(404, "User not found");
     };
-    match selection.page() {
-        Ok(page) => body(catalog, &selection, &query, page, links),
+    match list.page() {
+        Ok(page) => body(catalog, &list, &query, page, links),
         Err(message) => Answer::message(400, &message),
     }
 }
 
-fn body(catalog: &Catalog, selection: &Selection<'_>, query: &Query, page: Page, links: &Links<'_>) -> Answer {
+fn body(catalog: &Catalog, list: &ModelsList<'_>, query: &ModelsQuery, page: ModelsPage, links: &Links<'_>) -> Answer {
     let mut json = Writer::default();
     json.open('{');
     json.open_at("items", '[');
     for row in &page.rows {
-        catalog.render(*row, selection.view(*row), &mut json);
+        render::model(catalog, *row, list.view(*row), &mut json);
     }
     json.close(']');
     json.open_at("metadata", '{');

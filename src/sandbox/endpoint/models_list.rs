@@ -1,33 +1,32 @@
-//! Which models a query lists, on which page, and with which cursor: the rules of visibility and of paging.
+//! The models that a query lists, their pages and cursors: the rules of visibility and of paging.
 
 use super::cursor::{self, Position};
-use super::models_query::Query;
-use crate::sandbox::catalog::{Catalog, Entry, Mode, Removed};
-use crate::sandbox::fault::traps::{Trap, Traps};
-use crate::sandbox::render::model::View;
-use crate::sandbox::render::version;
+use super::models_query::ModelsQuery;
+use crate::sandbox::catalog::Catalog;
+use crate::sandbox::catalog::entry::{Entry, Mode, Removed};
+use crate::sandbox::render::view::View;
+use crate::sandbox::traps::{Trap, Traps};
 
-/// One page: positions of the models shown, and the cursor of the next page.
+/// One page: the positions of its models, and the cursor of the next page.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct ModelsPage {
     pub(crate) rows: Vec<u32>,
     pub(crate) next: Option<String>,
 }
 
-/// A query against a catalog, names already looked up.
-pub(crate) struct Selection<'a> {
+/// The list of one query, names already looked up.
+pub(crate) struct ModelsList<'a> {
     catalog: &'a Catalog,
-    query: &'a Query,
-    traps: Traps,
+    query: &'a ModelsQuery,
     user: Option<u32>,
     tag: Option<u32>,
     oldest: Option<i64>,
     text: Option<String>,
 }
 
-impl<'a> Selection<'a> {
-    /// None when the query names an unknown user; an unknown tag is no filter.
-    pub(crate) fn new(catalog: &'a Catalog, query: &'a Query, traps: Traps) -> Option<Selection<'a>> {
+impl<'a> ModelsList<'a> {
+    /// Returns `None` when the query names an unknown user; an unknown tag filters nothing.
+    pub(crate) fn new(catalog: &'a Catalog, query: &'a ModelsQuery) -> Option<ModelsList<'a>> {
         let user = match &query.username {
             Some(name) => Some(catalog.user(name)?),
             None => None,
@@ -37,40 +36,40 @@ impl<'a> Selection<'a> {
         let newest = || catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
         let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
         let text = query.text.as_ref().map(|text| text.to_lowercase());
-        Some(Selection { catalog, query, traps, user, tag, oldest, text })
+        Some(ModelsList { catalog, query, user, tag, oldest, text })
     }
 
-    /// How this query sees a model.
+    /// The parts of a model that this query shows.
     pub(crate) fn view(&self, row: u32) -> View {
         let (all_versions, among) = (self.all_versions(), self.among(self.catalog.entry(row)));
         View { nsfw: self.query.nsfw, all_versions, among, detail: false }
     }
 
-    /// Whether versions that are not Public are shown.
+    /// True when versions that are not Public are shown.
     fn all_versions(&self) -> bool {
         let exempt = self.query.ids.is_some() || self.query.username.is_some();
-        exempt || !self.traps.has(Trap::HiddenEarlyAccess)
+        exempt || !self.catalog.traps.has(Trap::HiddenEarlyAccess)
     }
 
-    /// The versions that `baseModels` and `modelVersionIds` leave of a generated model, as bits.
+    /// Returns the versions that `baseModels` and `modelVersionIds` leave of a generated model, as bits.
     fn among(&self, entry: &Entry) -> u16 {
         let (bases, ids) = (&self.query.bases, &self.query.version_ids);
         let Some(generator) = self.catalog.generator().filter(|_| !bases.is_empty() || ids.is_some()) else {
             return u16::MAX;
         };
         let passes = |position: u8| {
-            let base = version::base_model(generator.seed, entry, position);
+            let base = generator.base_model(entry, position);
             (bases.is_empty() || bases.iter().any(|name| name == base))
-                && ids.as_ref().is_none_or(|ids| ids.contains(&version::version_id(entry, position)))
+                && ids.as_ref().is_none_or(|ids| ids.contains(&entry.version_id(position)))
         };
         (0..entry.version_count()).filter(|position| passes(*position)).fold(0, |bits, position| bits | 1 << position)
     }
 
-    /// The page the query asks for; the error is the server's message about the cursor.
+    /// Returns the page that the query asks for; the error is the server's message about the cursor.
     ///
-    /// One row more than the limit is taken, and it becomes the cursor. Only then are rows removed that have nothing to
-    /// show, so a page may be short or empty while there is a cursor.
-    pub(crate) fn page(&self) -> Result<Page, String> {
+    /// One row more than the limit is taken, and becomes the cursor. Rows with nothing to show are removed after that, so
+    /// a page may be short or empty and still have a cursor.
+    pub(crate) fn page(&self) -> Result<ModelsPage, String> {
         if self.text.is_some() {
             return self.search_page();
         }
@@ -78,12 +77,12 @@ impl<'a> Selection<'a> {
         let limit = self.query.limit as usize;
         let mut taken: Vec<u32> = self.rows_from_cursor()?.filter(|row| self.matches(*row)).take(limit + 1).collect();
         let next = (limit > 0 && taken.len() > limit).then(|| taken.pop()).flatten();
-        let next = next.map(|row| cursor::print(sort, self.catalog.entry(row), self.traps));
+        let next = next.map(|row| cursor::print(sort, self.catalog.entry(row), self.catalog.traps));
         taken.retain(|row| self.shows(self.catalog.entry(*row)));
-        Ok(Page { rows: taken, next })
+        Ok(ModelsPage { rows: taken, next })
     }
 
-    /// Every model a perfect client of this query gets to see, in the order of ids.
+    /// Every model that a perfect client of this query gets to see, in the order of ids.
     pub(crate) fn everything(&self) -> Result<Vec<u32>, String> {
         let mut rows = self.hits()?;
         rows.retain(|row| self.shows(self.catalog.entry(*row)));
@@ -91,30 +90,30 @@ impl<'a> Selection<'a> {
         Ok(rows)
     }
 
-    /// Every model on the pages of this query, in their order, those included whose rows are taken out of them.
+    /// Every model on the pages of this query, in their order, those included whose rows a trap removes.
     pub(crate) fn hits(&self) -> Result<Vec<u32>, String> {
         let by_date = self.query.sort.by_date() && self.text.is_none();
-        // An undated model is out of reach of every date cursor; only a first page long enough shows it.
+        // No date cursor reaches an undated model; only a first page long enough shows it.
         let reach = if self.query.limit == 0 { 1 } else { self.query.limit as usize };
         let rows = self.rows_from_cursor()?.filter(|row| self.matches(*row)).enumerate();
         let dated = |row: u32| !by_date || self.catalog.entry(row).last_version_at.is_some();
         Ok(rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect())
     }
 
-    /// All rows of the sort, from the cursor on; a date cursor leaves out the undated tail.
+    /// Returns all rows of the sort from the cursor on; a date cursor leaves out the undated tail.
     fn rows_from_cursor(&self) -> Result<impl Iterator<Item = u32> + '_, String> {
         let sort = self.query.sort;
         let order = self.catalog.order(sort);
         let rows = match self.query.cursor.as_ref().filter(|_| self.text.is_none()) {
             None => order,
             Some(text) => {
-                let position = cursor::parse(sort, text, self.traps, self.catalog.era)?;
-                if self.traps.has(Trap::ForgedCursorsRefused) && !self.names_a_row(text) {
+                let position = cursor::parse(sort, text, self.catalog.traps, self.catalog.era)?;
+                if self.catalog.traps.has(Trap::ForgedCursorsRefused) && !self.names_a_row(text) {
                     return Err(format!("Invalid cursor: \"{text}\" names no row"));
                 }
                 let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
                 let order = &order[..order.partition_point(dated)];
-                let boundary = cursor::Boundary::of(self.catalog.era, self.traps);
+                let boundary = cursor::Boundary::of(self.catalog.era, self.catalog.traps);
                 let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), boundary);
                 &order[order.partition_point(before)..]
             }
@@ -122,7 +121,7 @@ impl<'a> Selection<'a> {
         Ok(rows.iter().copied())
     }
 
-    /// True for the cursor of some row, and for its repaired forms: all digits of the fraction, the next id.
+    /// True for the cursor of some row, and for its repaired forms with all digits of the fraction or with the next id.
     fn names_a_row(&self, text: &str) -> bool {
         let sort = self.query.sort;
         let Ok(position) = cursor::parse(sort, text, Traps::none(), self.catalog.era) else {
@@ -139,8 +138,8 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// Text search pages by a decimal offset into the hits.
-    fn search_page(&self) -> Result<Page, String> {
+    /// Returns a page of the text search, whose cursor is an offset into the hits.
+    fn search_page(&self) -> Result<ModelsPage, String> {
         let text = self.query.cursor.as_deref().unwrap_or("0");
         let offset: usize =
             text.parse().map_err(|_| format!("Invalid cursor: unparseable numeric value \"{text}\""))?;
@@ -149,17 +148,17 @@ impl<'a> Selection<'a> {
             self.rows_from_cursor()?.filter(|row| self.matches(*row)).skip(offset).take(limit + 1).collect();
         let next = (hits.len() > limit && self.query.limit > 0).then(|| (offset + limit).to_string());
         let shown = hits.into_iter().take(limit).filter(|row| self.shows(self.catalog.entry(*row)));
-        Ok(Page { rows: shown.collect(), next })
+        Ok(ModelsPage { rows: shown.collect(), next })
     }
 
     /// The filters of the database query.
     fn matches(&self, row: u32) -> bool {
         let (entry, query) = (self.catalog.entry(row), self.query);
-        let hidden_minor = query.nsfw && entry.minor && self.traps.has(Trap::HiddenMinors);
+        let hidden_minor = query.nsfw && entry.minor && self.catalog.traps.has(Trap::HiddenMinors);
         !entry.hidden
             && !entry.person
             && self.among(entry) != 0
-            && in_region(entry, self.traps)
+            && in_region(entry, self.catalog.traps)
             && (query.archived || entry.mode != Mode::Archived)
             && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
             && !hidden_minor
@@ -173,9 +172,9 @@ impl<'a> Selection<'a> {
             && self.text.as_ref().is_none_or(|text| self.catalog.name(row).to_lowercase().contains(text))
     }
 
-    /// What is left of the rows once the limit was applied.
+    /// False for rows that are removed after the limit was applied.
     fn shows(&self, entry: &Entry) -> bool {
-        kept(entry, self.traps) && (self.all_versions() || !entry.all_early_access())
+        kept(entry, self.catalog.traps) && (self.all_versions() || !entry.all_early_access())
     }
 }
 
@@ -188,13 +187,14 @@ fn kept(entry: &Entry, traps: Traps) -> bool {
     }
 }
 
-/// False for what a restricted region never gets to see.
+/// False for models that a restricted region never gets to see.
 fn in_region(entry: &Entry, traps: Traps) -> bool {
     entry.level & 3 != 0 || !traps.has(Trap::RegionClamp)
 }
 
-/// Positions of the models that some list query could show.
-pub(crate) fn reachable(catalog: &Catalog, traps: Traps) -> Vec<u32> {
+/// Returns the positions of the models that some list query could show.
+pub(crate) fn reachable(catalog: &Catalog) -> Vec<u32> {
+    let traps = catalog.traps;
     let shown = |entry: &Entry| {
         let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
         kept(entry, traps)

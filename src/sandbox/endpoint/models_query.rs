@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
+use super::answer::Answer;
 use super::check::{self, Check};
-use super::enums::KINDS;
 use crate::sandbox::catalog::sort::Sort;
+use crate::sandbox::catalog::words::KINDS;
 use crate::sandbox::era::Era;
-use crate::sandbox::http::answer::Answer;
 
-/// A checked query. Parameters unknown to the server, or without effect, are not in it.
+/// The checked parameters, without those that the server does not know or that have no effect.
 #[derive(Clone, Debug)]
-pub(crate) struct Query {
+pub(crate) struct ModelsQuery {
     pub(crate) limit: u32,
     pub(crate) cursor: Option<String>,
     pub(crate) sort: Sort,
@@ -25,9 +25,9 @@ pub(crate) struct Query {
     /// Models whose newest version is older are left out.
     pub(crate) period_days: Option<i64>,
     pub(crate) ids: Option<HashSet<u32>>,
-    /// Models are shown with their versions of these base models only; empty for all.
+    /// Only versions of these base models are shown; empty for all.
     pub(crate) bases: Vec<String>,
-    /// Models are shown with these versions only.
+    /// Only these versions are shown.
     pub(crate) version_ids: Option<HashSet<u32>>,
     pub(crate) username: Option<String>,
     pub(crate) tag: Option<String>,
@@ -52,7 +52,7 @@ const SCALARS: &[&str] = &[
     "query",
     "primaryFileOnly",
 ];
-/// Parameters whose schema wants a real boolean or number, so that any text is refused.
+/// Parameters whose schema wants a real boolean or number, so that every text is refused.
 const UNTYPABLE: &[&str] = &[
     "allowNoCredit",
     "allowDerivatives",
@@ -68,8 +68,8 @@ const UNTYPABLE: &[&str] = &[
 ];
 const MODES: &[(&str, bool)] = &[("published", true), ("stats", false)];
 
-/// Checks the parameters in the server's order: sign-in first, then every parameter, then paging.
-pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<Query, Answer> {
+/// Checks the parameters in the server's order: sign-in, every parameter, paging. The error is the refusal.
+pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ModelsQuery, Answer> {
     if pairs.iter().any(|(key, _)| key == "favorites" || key == "hidden") {
         return Err(Answer::error(401, "Unauthorized"));
     }
@@ -89,12 +89,12 @@ pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<Query, Answe
     Ok(query)
 }
 
-fn query(era: Era, check: &mut Check<'_>) -> Query {
+fn query(era: Era, check: &mut Check<'_>) -> ModelsQuery {
     refuse_shapes(check);
     let published = check.choice("periodMode", MODES, true);
     let period_days = check.choice("period", check::PERIODS, None).filter(|_| published);
     check.truth_word("primaryFileOnly");
-    Query {
+    ModelsQuery {
         limit: check.number("limit", 0.0, 100.0).unwrap_or(100),
         cursor: check.filled("cursor"),
         sort: check.choice("sort", Sort::WORDS, Sort::HighestRated),
@@ -148,7 +148,7 @@ fn ids(check: &mut Check<'_>, key: &str) -> Option<HashSet<u32>> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Query, (u16, String)> {
+    fn read(text: &str) -> Result<ModelsQuery, (u16, String)> {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         parse(Era::Sep2026, &pairs).map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
     }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use super::answer::Answer;
 use super::check::Check;
-use crate::sandbox::http::answer::Answer;
 
-/// A checked query.
+/// The checked parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NumberQuery {
     pub(crate) limit: usize,
@@ -15,13 +15,13 @@ pub(crate) struct NumberQuery {
 }
 
 impl NumberQuery {
-    /// The slice of a list that is the page.
+    /// Returns the slice of a list that is the page.
     pub(crate) fn of<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
         let start = (self.page - 1).saturating_mul(self.limit).min(rows.len());
         &rows[start..(start + self.limit).min(rows.len())]
     }
 
-    /// How many pages this many rows fill.
+    /// Returns the number of pages that this many rows fill.
     pub(crate) fn pages(&self, rows: usize) -> usize {
         rows.div_ceil(self.limit)
     }

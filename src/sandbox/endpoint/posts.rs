@@ -1,24 +1,22 @@
-//! `GET /api/v1/posts/:id`, of era 2026-09: what was posted together, and for which version.
+//! `GET /api/v1/posts/:id`, of era 2026-09: the images posted together, and the version they were posted for.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::images_list::Rules;
-use super::images_query::Path;
+use super::answer::Answer;
+use super::images_query::Rules;
 use super::users::FIRST_USER;
-use crate::sandbox::catalog::dates;
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::words;
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::render::image::{self, Look};
+use crate::sandbox::catalog::{dates, words};
+use crate::sandbox::render::image::{self, Backend, ImageView};
 use crate::sandbox::render::json::Writer;
 
-/// The most images of an answer.
+/// The most images in an answer.
 const IMAGES_MAX: usize = 100;
 const MINUTE: Duration = Duration::from_secs(60);
 const A_MINUTE: usize = 60;
 
-/// True for a post that everybody may see.
+/// True for a post that is not private.
 pub(crate) fn public(seed: u64, post: u32) -> bool {
     post != 0 && !Random::new(seed, Stream::Post, u64::from(post) | 1 << 40).chance(25)
 }
@@ -29,12 +27,12 @@ pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
         return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
     };
     let ranks = rules.gallery.of_post(post);
-    let Some(first) = ranks.first().filter(|_| public(rules.seed, post)) else {
+    let Some(first) = ranks.first().filter(|_| public(rules.catalog.seed, post)) else {
         return Answer::error(404, &format!("No post with id {post}"));
     };
     let first = rules.gallery.picture(*first);
     let pictures = || ranks.iter().map(|rank| rules.gallery.picture(*rank));
-    let mut random = Random::new(rules.seed, Stream::Post, u64::from(post) | 1 << 41);
+    let mut random = Random::new(rules.catalog.seed, Stream::Post, u64::from(post) | 1 << 41);
     let mut json = Writer::default();
     json.open('{');
     json.int("id", post);
@@ -57,27 +55,25 @@ pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
     }
     json.close('}');
     json.open_at("tags", '[');
-    image::tag_numbers(rules.seed, rules.catalog, first)
-        .into_iter()
-        .for_each(|tag| json.item(&rules.catalog.tags()[tag as usize]));
+    image::tag_numbers(rules.catalog, first).into_iter().for_each(|tag| json.item(&rules.catalog.tags()[tag as usize]));
     json.close(']');
     json.open_at("images", '[');
-    let look = Look { with_meta: false, with_tags: false, flat: true, path: Path::Feed };
+    let view = ImageView { with_meta: false, with_tags: false, flat: true, backend: Backend::Feed };
     for picture in pictures().take(IMAGES_MAX) {
         json.separate();
-        image::render(rules, picture, look, &mut json);
+        image::render(rules.catalog, picture, view, &mut json);
     }
     json.close(']');
     json.close('}');
     Answer { items: vec![post], ..Answer::json(200, json.out) }
 }
 
-/// The requests that a caller may make in a minute, under the trap `posts-limit`.
+/// The limit of requests in a minute, under the trap `posts-limit`.
 #[derive(Default)]
 pub(crate) struct Limit(VecDeque<Instant>);
 
 impl Limit {
-    /// The refusal of a request at an instant, where too many came in the minute before it.
+    /// Returns the refusal of a request at an instant, if there were too many in the minute before it.
     pub(crate) fn refusal(&mut self, now: Instant) -> Option<Answer> {
         while self.0.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
             self.0.pop_front();

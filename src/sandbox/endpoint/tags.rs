@@ -1,11 +1,11 @@
-//! `GET /api/v1/tags`: names by prefix, the most used first, with totals that mean nothing.
+//! `GET /api/v1/tags`: names by prefix, with totals that mean nothing under a trap.
 
+use super::answer::Answer;
 use super::links::Links;
 use super::number_query::{self, NumberQuery};
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::fault::traps::Trap;
-use crate::sandbox::http::answer::Answer;
 use crate::sandbox::render::json::Writer;
+use crate::sandbox::traps::Trap;
 
 /// Answers a list request.
 pub(crate) fn answer(catalog: &Catalog, links: &Links<'_>) -> Answer {
@@ -25,7 +25,7 @@ pub(crate) fn answer(catalog: &Catalog, links: &Links<'_>) -> Answer {
     Answer { items: page.to_vec(), ..Answer::json(200, json.out) }
 }
 
-/// The tags a query lists: without a text those fit for the front page, with one all that it matches, shortest first.
+/// Returns the tags that a query lists: without a text the featured ones, with a text all matches, shortest first.
 pub(crate) fn listed(catalog: &Catalog, query: &NumberQuery) -> Vec<u32> {
     let names = catalog.tags();
     let numbered = (0u32..).zip(names);
@@ -67,7 +67,8 @@ fn metadata(query: &NumberQuery, found: usize, links: &Links<'_>, json: &mut Wri
     json.close('}');
 }
 
-/// The database's LIKE: `%` is any text, `_` any character; nobody escapes what the client sent.
+/// True when a text matches a pattern of the database's LIKE: `%` is any text, `_` any character. The server does not
+/// escape the client's text.
 fn like(pattern: &[char], text: &[char]) -> bool {
     match pattern {
         [] => text.is_empty(),

@@ -1,18 +1,18 @@
 //! `GET /api/v1/users`: the names of users by their ids, or by a part of the name.
 
+use super::answer::Answer;
 use super::check::Check;
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::http::answer::Answer;
 use crate::sandbox::render::json::Writer;
 
 /// The id of user number 0.
 pub(crate) const FIRST_USER: u32 = 1000;
-/// The most ids of one question.
+/// The most ids of one request.
 const IDS_MAX: usize = 100;
-/// How many users a text finds.
+/// The most users that a text finds.
 const FOUND: usize = 5;
 
-/// Answers a list request; ids that nobody has are silently absent.
+/// Answers a list request; unknown ids are silently absent.
 pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)]) -> Answer {
     let mut check = Check::new(pairs);
     check.single(&["ids", "query"]);

@@ -1,4 +1,4 @@
-//! What a fault does to an answer: to its content, to its encoding, and to the way its bytes are sent.
+//! The damage of a fault to an answer: to its content, to its encoding, and to the way its bytes are sent.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,14 +9,26 @@ use flate2::write::GzEncoder;
 use url::form_urlencoded::byte_serialize;
 
 use super::{Fault, Kind};
+use crate::sandbox::endpoint::answer::Answer;
 use crate::sandbox::era::Era;
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::http::wire::Step;
+
+/// One step of sending a body.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Bytes to send.
+    Data(Bytes),
+    /// Silence.
+    Pause(Duration),
+    /// Silence without end.
+    Forever,
+    /// The connection is reset.
+    Reset,
+}
 
 /// Long enough for the bytes before it to leave, so that a reset does not overtake them.
 const BEFORE_TEARING: Duration = Duration::from_millis(30);
 
-/// The answer of a fault that leaves nothing of the real one, if it is of that sort.
+/// Returns the answer of a fault that replaces the real one; `None` for other faults.
 pub(crate) fn replacement(fault: &Fault, era: Era, path: &str) -> Option<Answer> {
     match fault.kind {
         Kind::Status => Some(status(fault.code, era, path)),
@@ -26,7 +38,7 @@ pub(crate) fn replacement(fault: &Fault, era: Era, path: &str) -> Option<Answer>
     }
 }
 
-/// An error as the real server, or the network in front of it, words it.
+/// Returns an error in the words of the real server, or of the network in front of it.
 fn status(code: u16, era: Era, path: &str) -> Answer {
     let newest = era == Era::Sep2026;
     match code {
@@ -48,7 +60,7 @@ fn status(code: u16, era: Era, path: &str) -> Answer {
     }
 }
 
-/// Spoils the content of an answer; `earlier` is the cursor a loop goes back to.
+/// Spoils the content of an answer; `earlier` is the cursor that a loop returns to.
 pub(crate) fn spoil(answer: &mut Answer, kind: Kind, earlier: Option<&str>) {
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let spoiled = match (kind, earlier, answer.next_cursor.as_deref()) {
@@ -60,7 +72,7 @@ pub(crate) fn spoil(answer: &mut Answer, kind: Kind, earlier: Option<&str>) {
     answer.body = spoiled.into();
 }
 
-/// Replaces the next cursor in the metadata, which come last.
+/// Replaces the next cursor in the metadata, which are the last member.
 fn turn_back(text: &str, next: &str, earlier: &str) -> String {
     let (items, metadata) = text.split_at(text.rfind("\"metadata\":").unwrap_or(0));
     let encoded = |cursor: &str| byte_serialize(cursor.as_bytes()).collect::<String>();
@@ -68,14 +80,14 @@ fn turn_back(text: &str, next: &str, earlier: &str) -> String {
     format!("{items}{}", metadata.replacen(&encoded(next), &encoded(earlier), 1))
 }
 
-/// Compresses an answer's body the way the server's front does.
+/// Compresses an answer's body as the server's edge does.
 pub(crate) fn gzip(body: &[u8]) -> io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 3), Compression::new(1));
     encoder.write_all(body)?;
     encoder.finish().map(Bytes::from)
 }
 
-/// A compressed body with a few bytes of its middle flipped.
+/// Returns the compressed body with a few bytes of its middle flipped.
 pub(crate) fn bad_gzip(body: &[u8]) -> io::Result<Bytes> {
     let mut packed = gzip(body)?.to_vec();
     let middle = packed.len() / 2;
@@ -83,7 +95,7 @@ pub(crate) fn bad_gzip(body: &[u8]) -> io::Result<Bytes> {
     Ok(packed.into())
 }
 
-/// A body with its middle changed.
+/// Returns the body with its middle byte changed.
 pub(crate) fn flipped(body: &[u8]) -> Bytes {
     let mut changed = body.to_vec();
     let middle = changed.len() / 2;
@@ -91,7 +103,7 @@ pub(crate) fn flipped(body: &[u8]) -> Bytes {
     changed.into()
 }
 
-/// A valid, small, compressed list answer that unpacks to this many bytes of blanks.
+/// Returns a valid, small, compressed list answer that unpacks to this many bytes of blanks.
 pub(crate) fn bomb(bytes: u64) -> io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
     let blanks = vec![b' '; 1 << 20];
@@ -106,7 +118,7 @@ pub(crate) fn bomb(bytes: u64) -> io::Result<Bytes> {
     encoder.finish().map(Bytes::from)
 }
 
-/// The steps by which a body is sent under a fault.
+/// Returns the steps by which a body is sent under a fault.
 pub(crate) fn steps(body: &Bytes, kind: Option<Kind>) -> Vec<Step> {
     let half = || Step::Data(body.slice(..body.len() / 2));
     match kind {

@@ -1,15 +1,14 @@
-//! A fault as data: what goes wrong, where, and how often.
+//! A fault as data: the failure, the requests that it strikes, and how often.
 
 pub(super) mod damage;
 pub(super) mod plan;
-pub(super) mod traps;
 pub(super) mod tricks;
 
 use std::str::FromStr;
 
-use super::Error;
+use super::error::Error;
 
-/// What goes wrong with an answer.
+/// The kinds of failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Status,
@@ -48,7 +47,7 @@ impl Kind {
         ("flip", Kind::Flip),
     ];
 
-    /// The word for it, as read and as logged.
+    /// The word for it in options and in the log.
     pub(super) fn word(self) -> &'static str {
         Kind::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }

@@ -1,15 +1,15 @@
-//! Which request meets which fault: counts requests, pages and failures per fault.
+//! The choice of the fault that strikes a request: counts requests, pages and failures per fault.
 
 use std::collections::HashMap;
 
 use super::Fault;
 use crate::sandbox::catalog::random::{Random, Stream};
 
-/// The faults of a run and what became of them so far.
+/// The faults of a run and their counts.
 pub(crate) struct Plan {
     seed: u64,
     faults: Vec<(Fault, Progress)>,
-    /// Per walk (URL without its cursor, limit and `_`), the cursors asked for, in order of first sight.
+    /// Per walk (URL without its cursor, limit and `_`), its cursors in the order of their first request.
     walks: HashMap<String, Vec<String>>,
 }
 
@@ -20,8 +20,8 @@ struct Progress {
     failures: HashMap<String, u32>,
 }
 
-/// A request, as far as faults look at it.
-pub(crate) struct Asked<'a> {
+/// The parts of a request that faults look at.
+pub(crate) struct Target<'a> {
     /// Below `/api/v1/`.
     pub(crate) path: &'a str,
     /// Path and query as sent.
@@ -35,8 +35,8 @@ impl Plan {
         Plan { seed, faults, walks: HashMap::new() }
     }
 
-    /// The first fault that strikes this request. Every request must be shown to the plan exactly once.
-    pub(crate) fn strike(&mut self, asked: &Asked<'_>) -> Option<Fault> {
+    /// Returns the first fault that strikes this request. Must be called exactly once per request, because it counts them.
+    pub(crate) fn strike(&mut self, asked: &Target<'_>) -> Option<Fault> {
         let (walk, page) = self.page(asked);
         let mut struck = None;
         for (index, (fault, progress)) in (0u64..).zip(&mut self.faults) {
@@ -62,8 +62,8 @@ impl Plan {
         struck
     }
 
-    /// The walk, and the number of the page within it, from 1; asking again for a page does not move it.
-    fn page(&mut self, asked: &Asked<'_>) -> (String, u64) {
+    /// Returns the walk, and the number of the page in it, from 1; a repeated request keeps its page's number.
+    fn page(&mut self, asked: &Target<'_>) -> (String, u64) {
         if self.faults.iter().all(|(fault, _)| fault.page.is_none()) {
             return (String::new(), 0);
         }
@@ -106,13 +106,13 @@ fn chosen(fault: &Fault, request: u64, page: u64, seed: u64) -> bool {
 mod tests {
     use super::*;
 
-    /// Which of the URLs, asked in turn, meet the fault.
+    /// Requests the URLs in turn; returns true for each one that the fault strikes.
     fn struck(fault: &str, urls: &[&str]) -> Vec<bool> {
         let mut plan = Plan::new(7, vec![fault.parse().unwrap()]);
         let strikes = urls.iter().map(|url| {
             let (path, query) = url.split_once('?').unwrap_or((url, ""));
             let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-            plan.strike(&Asked { path, url, pairs: &pairs }).is_some()
+            plan.strike(&Target { path, url, pairs: &pairs }).is_some()
         });
         strikes.collect()
     }

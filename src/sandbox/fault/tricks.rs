@@ -1,25 +1,25 @@
-//! Which requests meet a false answer: each chosen by what it asks for, most of them only the first time.
+//! The choice of the requests that get a false answer: by their parameters, and most of them only the first time.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::traps::{Trap, Traps};
 use crate::sandbox::catalog::random::{Random, Stream};
 use crate::sandbox::endpoint::feed;
 use crate::sandbox::era::Era;
+use crate::sandbox::traps::{Trap, Traps};
 
 /// A false answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trick {
-    /// Empty and without a cursor; true when it took the database 20 seconds.
+    /// Empty and without a cursor; true for a database query that takes 20 seconds.
     FalseEnd(bool),
     /// As if this parameter had not been sent.
     Unfiltered(&'static str),
-    /// No service that knows the cursor.
+    /// No feed service is configured that knows the cursor.
     Discontinued,
-    /// A cached 404, whatever exists by now.
+    /// A cached 404 for something that exists.
     Denied,
-    /// A list without anything in it.
+    /// An empty list.
     Emptied,
     /// The page, but as if it were the last.
     CutShort,
@@ -27,15 +27,15 @@ pub(crate) enum Trick {
     LinkOnly,
 }
 
-/// What decides that two requests are for the same rows, however else they differ.
+/// Requests that agree in these parameters are for the same rows.
 const SAME: &[&str] = &["cursor", "modelVersionId", "modelId", "types", "browsingLevel", "nsfw", "sort"];
 const LOOKUPS: &[&str] = &["models/", "model-versions/"];
 const LISTS: &[&str] = &["models", "images", "creators", "tags"];
-/// An outage takes the last of so many requests for lists.
+/// An outage takes the last [`OUTAGE`] of this many requests for lists.
 const OUTAGE_EVERY: u64 = 200;
 const OUTAGE: u64 = 50;
 
-/// The tricks of a run and what they were played on.
+/// The tricks of a run and the requests they were played on.
 pub(crate) struct Tricks {
     seed: u64,
     traps: Traps,
@@ -50,14 +50,14 @@ impl Tricks {
         Tricks { seed, traps, era, played: HashSet::new(), lists: 0 }
     }
 
-    /// The trick played on a request for a path below `/api/v1/`, with a key or without.
+    /// Returns the trick played on a request for a path below `/api/v1/`, with a key or without.
     pub(crate) fn strike(&mut self, path: &str, pairs: &[(String, String)], keyed: bool) -> Option<Trick> {
         let sent = |key: &str| pairs.iter().any(|(name, value)| name == key && !value.is_empty());
         let key = key(path, pairs);
         let mut random = Random::new(self.seed, Stream::Trick, key);
         let mut draw = |trap, per_mille| random.chance(per_mille) && self.traps.has(trap);
         if LOOKUPS.iter().any(|start| path.starts_with(start)) {
-            // The newest edge keeps no errors but of one path, and none for callers with a key.
+            // The newest edge caches only the errors of one path, and none for callers with a key.
             let kept = self.era != Era::Sep2026 || (path.starts_with("models/") && !keyed);
             return (draw(Trap::CachedNegatives, 100) && pairs.is_empty() && kept).then_some(Trick::Denied);
         }
@@ -111,7 +111,7 @@ mod tests {
         tricks.strike(path, &pairs, false)
     }
 
-    /// How many of the URLs, asked in turn, meet this trick.
+    /// Requests the URLs in turn; returns the number of those on which this trick is played.
     fn count(traps: &str, trick: Trick, url: impl Fn(u32) -> String) -> usize {
         let mut tricks = Tricks::new(1, traps.parse().unwrap(), Era::Sep2026);
         (0..1000).filter(|n| strike(&mut tricks, &url(*n)) == Some(trick)).count()

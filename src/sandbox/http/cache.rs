@@ -1,12 +1,15 @@
-//! Answers kept for the next time the same URL is asked for, within a budget; it stands for the network's edge cache.
+//! The network's edge: a cache of answers within a budget, and the headers with which it reports its decisions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answer::Answer;
+use super::call::Call;
+use crate::sandbox::endpoint::answer::Answer;
+use crate::sandbox::era::Era;
 
 const BUDGET: usize = 64 << 20;
+const CACHED: &str = "public, s-maxage=300, stale-while-revalidate=150";
 
 /// An answer ready to be sent.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// What is kept under a key.
+    /// The answer kept under a key.
     pub(crate) fn get(&mut self, key: &str) -> Option<Arc<Packed>> {
         self.clock += 1;
         let (used, packed) = self.kept.get_mut(key)?;
@@ -34,7 +37,7 @@ impl Cache {
         Some(Arc::clone(packed))
     }
 
-    /// Keeps an answer, at the cost of those unused for longest.
+    /// Keeps an answer, and drops the longest unused ones beyond the budget.
     pub(crate) fn put(&mut self, key: &str, packed: Arc<Packed>) {
         self.clock += 1;
         self.bytes += weight(key, &packed);
@@ -53,6 +56,33 @@ impl Cache {
 
 fn weight(key: &str, packed: &Packed) -> usize {
     key.len() + packed.answer.body.len() + 4 * packed.answer.items.len() + 200
+}
+
+/// Returns the `Cache-Control` of an answer.
+pub(crate) fn cache_control(era: Era, call: &Call, status: u16) -> &'static str {
+    let missing_model = status == 404 && call.below().starts_with("models/");
+    match status {
+        400.. if era == Era::Sep2026 && !missing_model => "no-store, max-age=0",
+        _ if bypassed(era, call) => "private, max-age=0, no-cache",
+        500.. => "no-store",
+        _ => CACHED,
+    }
+}
+
+/// True when the edge never answers such a request from its cache.
+fn bypassed(era: Era, call: &Call) -> bool {
+    call.below() == "me" || (era == Era::Sep2026 && call.authorization)
+}
+
+/// Returns the `cf-cache-status` of an answer, and true when it comes from the cache. `made_before` is true for an answer
+/// that was sent before.
+pub(crate) fn cache_status(era: Era, call: &Call, status: u16, made_before: bool) -> (&'static str, bool) {
+    let cached = era != Era::Sep2026 || cache_control(era, call, status) == CACHED;
+    match (bypassed(era, call), made_before && cached) {
+        (true, _) => ("BYPASS", false),
+        (_, true) => ("HIT", true),
+        (_, false) => ("MISS", false),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A request taken apart.
+//! A request taken apart into the parts that the sandbox looks at.
 
 use std::io;
 
@@ -9,13 +9,13 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Method, Request};
 use url::form_urlencoded;
 
-/// The longest body a request may have: more than 10 000 hashes take.
+/// The longest body of a request: room for 10 000 hashes.
 const BODY_MAX: usize = 1 << 20;
 
-/// What was asked for, taken apart.
+/// The parts of a request that the sandbox looks at.
 pub(crate) struct Call {
     pub(crate) get: bool,
-    /// What a POST sent along.
+    /// The body of a POST.
     pub(crate) body: Option<Bytes>,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -30,12 +30,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The path below `/api/v1/`, or all of it.
+    /// The path below `/api/v1/`, or the whole path.
     pub(crate) fn below(&self) -> &str {
         self.path.strip_prefix("/api/v1/").unwrap_or(&self.path)
     }
 
-    /// Takes a request apart, once its body is here.
+    /// Reads a request with its body.
     pub(crate) async fn of(request: Request<Incoming>) -> io::Result<Call> {
         let (head, body) = request.into_parts();
         let body = match head.method {

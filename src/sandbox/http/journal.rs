@@ -1,4 +1,4 @@
-//! The log of API requests, and the counts made of it.
+//! The log of API requests, and counts over it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::call::Call;
 
-/// One API request. `status` and `items` are of the answer sent; both are null while none was.
+/// One API request. `status` and `items` are those of its answer, null before it is sent.
 pub(crate) struct Record {
     pub(crate) at_s: f64,
     pub(crate) path: String,
@@ -22,15 +22,15 @@ pub(crate) struct Record {
     pub(crate) fault: Option<&'static str>,
     pub(crate) status: Option<u16>,
     pub(crate) items: Option<usize>,
-    /// Body bytes handed to the connection so far.
+    /// Body bytes sent so far.
     pub(crate) bytes: Arc<AtomicU64>,
 }
 
-/// Every request since the start.
+/// Every request since the server's start.
 pub(crate) struct Journal {
     pub(crate) start: Instant,
     records: Vec<Record>,
-    /// Per endpoint, the items of its answers.
+    /// Per endpoint, the distinct items of its answers.
     served: HashMap<String, HashSet<u32>>,
     items: u64,
 }
@@ -40,7 +40,7 @@ impl Journal {
         Journal { start: Instant::now(), records: Vec::new(), served: HashMap::new(), items: 0 }
     }
 
-    /// Starts the record of a call and tells its number, counted from 0; a `token` in the query is not kept.
+    /// Starts the record of a call; returns its number, counted from 0. A `token` in the query is not logged.
     pub(crate) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
         let secret = |part: &str| part.starts_with("token=");
         let hide = |part| if secret(part) { "token=***" } else { part };
@@ -68,20 +68,20 @@ impl Journal {
         self.records.get_mut(number)
     }
 
-    /// Counts the items of an endpoint's answer that reaches the client whole.
+    /// Counts the items of an endpoint's answer that the client can read.
     pub(crate) fn serve(&mut self, endpoint: &str, items: &[u32]) {
         self.items += items.len() as u64;
         self.served.entry(endpoint.to_owned()).or_default().extend(items);
     }
 
-    /// The cursor sent this many requests before a request, or the nearest one before that on the same path.
+    /// Returns the cursor sent this many requests before a request, or the nearest one before that on the same path.
     pub(crate) fn earlier_cursor(&self, number: usize, back: usize) -> Option<String> {
         let path = &self.records.get(number)?.path;
         let older = self.records[..=number].iter().rev().skip(back);
         older.filter(|record| record.path == *path).find_map(|record| record.cursor.clone())
     }
 
-    /// The log as JSON lines; `n` counts from 1.
+    /// Returns the log as JSON lines; `n` counts from 1.
     pub(crate) fn lines(&self) -> String {
         let line = |(n, record): (usize, &Record)| {
             let line = json!({
@@ -95,7 +95,7 @@ impl Journal {
         (1usize..).zip(&self.records).map(line).collect()
     }
 
-    /// Requests, items served, and how many of those items were served before.
+    /// Returns the number of requests, of items served, and of items served before.
     pub(crate) fn stats(&self) -> String {
         let repeats = self.items - self.served.values().map(|served| served.len() as u64).sum::<u64>();
         json!({ "requests": self.records.len(), "items": self.items, "repeats": repeats }).to_string()

@@ -1,12 +1,10 @@
-//! HTTP: listens, routes, caches, and sends answers as the wire mangles them.
+//! HTTP: sockets, routing, the edge cache, the log, and bodies as faults damage them.
 
-pub(super) mod answer;
-pub(super) mod cache;
-pub(super) mod call;
-pub(super) mod edge;
-pub(super) mod file_host;
-pub(super) mod journal;
-pub(super) mod route;
+mod cache;
+mod call;
+mod dispatch;
+mod file_host;
+mod journal;
+mod route;
 pub(super) mod server;
-pub(super) mod wire;
-pub(super) mod world;
+mod wire;

@@ -1,4 +1,4 @@
-//! One request to one response: which endpoint answers, which fault strikes, what is written to the log.
+//! One request to one response: its record in the log, the fault or trick that strikes it, its endpoint's answer.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,41 +9,45 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName};
 use hyper::{Request, Response};
 
-use super::answer::Answer;
-use super::cache::{Cache, Packed};
+use super::cache::{self, Cache, Packed};
 use super::call::Call;
-use super::journal::Journal;
-use super::wire::{Script, Step};
-use super::world::World;
-use super::{edge, world};
+use super::dispatch::{self, Dispatch};
+use super::file_host::FileHost;
+use super::journal::{Journal, Record};
+use super::wire::Script;
+use crate::sandbox::catalog::options::CatalogOptions;
+use crate::sandbox::config::Config;
+use crate::sandbox::endpoint::answer::Answer;
 use crate::sandbox::endpoint::posts::Limit;
+use crate::sandbox::endpoint::world::World;
 use crate::sandbox::era::Era;
-use crate::sandbox::fault::damage;
-use crate::sandbox::fault::plan::{Asked, Plan};
-use crate::sandbox::fault::traps::Trap;
+use crate::sandbox::error::Error;
+use crate::sandbox::fault::damage::{self, Step};
+use crate::sandbox::fault::plan::{Plan, Target};
 use crate::sandbox::fault::tricks::{Trick, Tricks};
 use crate::sandbox::fault::{Fault, Kind};
-use crate::sandbox::oracle::{fewest_requests, study};
-use crate::sandbox::{Config, Error, oracle};
+use crate::sandbox::oracle::{self, fewest_requests};
+use crate::sandbox::traps::Trap;
 
-/// How long the database works on a query before it calls its result empty.
+/// The time that the database works on a query before it returns an empty result.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Which of the two hosts is asked.
+/// The host that a request is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// The API.
     Api,
-    /// The one that keeps the files.
-    Storage,
+    /// The host of the files.
+    Files,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct State {
     world: RwLock<World>,
+    files: FileHost,
     latency: Duration,
     era: Era,
-    /// The requests for posts, where they are limited.
+    /// The requests for posts; `None` unless they are limited.
     limit: Option<Mutex<Limit>>,
     tricks: Mutex<Tricks>,
     plan: Mutex<Plan>,
@@ -52,9 +56,21 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(config: Config, storage: String) -> Result<State, Error> {
+    /// Builds the catalog; `origin` is the address of the host of the files.
+    pub(crate) fn new(config: Config, origin: String) -> Result<State, Error> {
+        let options = CatalogOptions {
+            seed: config.seed,
+            traps: config.traps,
+            era: config.era,
+            models: config.models,
+            creators: config.creators,
+            tags: config.tags,
+            recorded: config.catalog.as_deref(),
+        };
+        let images = config.images.unwrap_or_else(|| config.models.saturating_mul(10));
         Ok(State {
-            world: RwLock::new(World::build(&config, storage)?),
+            world: RwLock::new(World::build(&options, images, config.depth_cap as usize)?),
+            files: FileHost { seed: config.seed, origin },
             latency: config.latency,
             era: config.era,
             limit: config.traps.has(Trap::PostsLimit).then(Mutex::default),
@@ -69,50 +85,39 @@ impl State {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Answers a request below `/sandbox/`.
     fn inspect(&self, path: &str, call: &Call) -> Answer {
         match path {
-            "night" if !call.get => self.world.write().unwrap_or_else(PoisonError::into_inner).pass_night(&call.pairs),
+            "night" if !call.get => self.pass_night(&call.pairs),
             "log" => Answer::lines(lock(&self.journal).lines()),
             "stats" => Answer::json(200, lock(&self.journal).stats()),
+            "entries" => oracle::entries(&self.world()),
             path => match path.split_once('/') {
                 Some(("truth", table)) => oracle::answer(&self.world(), &call.host, table, &call.pairs),
                 Some(("least", endpoint)) => fewest_requests::answer(&self.world(), endpoint, &call.pairs),
-                Some(("study", name)) => study::answer(&self.world(), &call.host, name),
                 _ => Answer::error(
                     404,
-                    "known are /sandbox/log, stats, truth/<table>, least/<endpoint>, study/<name>, and POST /sandbox/night",
+                    "known are /sandbox/log, stats, entries, truth/<table>, least/<endpoint>, and POST /sandbox/night",
                 ),
             },
         }
     }
 
-    /// A false answer ready to be sent; true when it claims to come from a cache.
-    fn tricked(&self, call: &Call, number: usize, trick: Trick) -> io::Result<(Arc<Packed>, bool)> {
-        let packed = pack(self.world().falsely(call, number as u64, trick), call.gzip)?;
-        let hit = trick == Trick::Denied && packed.answer.status == 404;
-        Ok((Arc::new(packed), hit))
-    }
-
-    /// The answer ready to be sent, from the cache where it was made before; true when it was.
-    fn packed(&self, call: &Call, number: usize) -> io::Result<(Arc<Packed>, bool)> {
-        let limited = self.limit.as_ref().filter(|_| self.era == Era::Sep2026 && call.below().starts_with("posts/"));
-        if let Some(refusal) = limited.and_then(|limit| lock(limit).refusal(Instant::now())) {
-            return Ok((Arc::new(pack(refusal, call.gzip)?), false));
-        }
-        let age = self.world.write().unwrap_or_else(PoisonError::into_inner).advance(number as u64);
-        let key = format!("{age} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
-        if let Some(packed) = call.get.then(|| lock(&self.cache).get(&key)).flatten() {
-            return Ok((packed, true));
-        }
-        let packed = Arc::new(pack(self.world().answer(call, number as u64), call.gzip)?);
-        if call.get && !self.world().restless(call.below()) {
-            lock(&self.cache).put(&key, Arc::clone(&packed));
-        }
-        Ok((packed, false))
+    /// Answers `POST /sandbox/night?share=0.01` with the changes of a night.
+    fn pass_night(&self, pairs: &[(String, String)]) -> Answer {
+        let text = pairs.iter().find(|(key, _)| key == "share").map_or("0.01", |(_, text)| text);
+        let Some(share) = text.parse().ok().filter(|share| (0.0..=1.0).contains(share)) else {
+            return Answer::error(400, "share is how much of the catalog changes, from 0 to 1");
+        };
+        let report = self.world.write().unwrap_or_else(PoisonError::into_inner).pass_night(share);
+        report.map_or_else(
+            || Answer::error(400, "a recorded catalog does not change"),
+            |report| Answer::json(200, report.to_string()),
+        )
     }
 }
 
-/// Serves one request; an error closes the connection, with a reset when `torn` was set.
+/// Serves one request; an error closes the connection, with a reset if `torn` is set.
 pub(crate) async fn serve(
     state: Arc<State>,
     host: Host,
@@ -123,19 +128,18 @@ pub(crate) async fn serve(
     let sent = Arc::new(AtomicU64::new(0));
     if let (Host::Api, Some(path)) = (host, call.path.strip_prefix("/sandbox/")) {
         let packed = pack(state.inspect(path, &call), call.gzip)?;
-        let steps = damage::steps(&packed.answer.body, None);
-        return respond(&packed, &[], steps, sent, torn);
+        let script = Script::new(damage::steps(&packed.answer.body, None), sent, torn);
+        return respond(&packed, &[], script);
     }
     let number = lock(&state.journal).open(&call, Arc::clone(&sent));
     let url = format!("{}?{}", call.path, call.query);
-    let fault = lock(&state.plan).strike(&Asked { path: call.below(), url: &url, pairs: &call.pairs });
-    if let (Some(fault), Some(record)) = (&fault, lock(&state.journal).record(number)) {
-        record.fault = Some(fault.kind.word());
-    }
+    let fault = lock(&state.plan).strike(&Target { path: call.below(), url: &url, pairs: &call.pairs });
+    let exchange = Exchange { state: &state, call: &call, number, fault: fault.as_ref() };
+    exchange.note(|record| record.fault = fault.as_ref().map(|fault| fault.kind.word()));
     if !state.latency.is_zero() {
         tokio::time::sleep(state.latency).await;
     }
-    match fault.as_ref().map(|fault| fault.kind) {
+    match exchange.kind() {
         Some(Kind::Reset) => {
             torn.store(true, Ordering::Relaxed);
             return Err(io::Error::from(io::ErrorKind::ConnectionReset));
@@ -143,140 +147,176 @@ pub(crate) async fn serve(
         Some(Kind::Hang) => return std::future::pending().await,
         _ => {}
     }
-    if host == Host::Storage {
-        return send_file(&state, &call, number, fault.as_ref(), sent, torn);
+    let script = |steps| Script::new(steps, sent, torn);
+    if host == Host::Files {
+        return exchange.send_file(script);
     }
     let trick =
         fault.is_none().then(|| lock(&state.tricks).strike(call.below(), &call.pairs, call.authorization)).flatten();
     if trick == Some(Trick::FalseEnd(true)) && !state.latency.is_zero() {
         tokio::time::sleep(PATIENCE).await;
     }
-    let (packed, hit) = match trick {
-        Some(trick) => state.tricked(&call, number, trick)?,
-        None => prepare(&state, &call, number, fault.as_ref())?,
+    let (packed, made_before) = match trick {
+        Some(trick) => exchange.tricked(trick)?,
+        None => exchange.damaged()?,
     };
-    finish(&state, &call, number, &packed.answer, fault.as_ref());
-    let headers = headers(&state, &call, &packed, hit, fault.as_ref());
-    let steps = damage::steps(&packed.answer.body, fault.map(|fault| fault.kind));
-    respond(&packed, &headers, steps, sent, torn)
+    exchange.finish(&packed.answer);
+    let headers = exchange.headers(&packed, made_before);
+    respond(&packed, &headers, script(damage::steps(&packed.answer.body, exchange.kind())))
 }
 
-/// The answer to be sent, as far as a fault leaves it; true when it came from the cache.
-fn prepare(state: &State, call: &Call, number: usize, fault: Option<&Fault>) -> io::Result<(Arc<Packed>, bool)> {
-    let Some(fault) = fault else {
-        return state.packed(call, number);
-    };
-    if let Some(answer) = damage::replacement(fault, state.era, call.below()) {
-        return Ok((Arc::new(pack(answer, call.gzip)?), false));
-    }
-    let packed = match fault.kind {
-        Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
-            let earlier = lock(&state.journal).earlier_cursor(number, fault.back);
-            let mut answer = state.world().answer(call, number as u64);
-            damage::spoil(&mut answer, fault.kind, earlier.as_deref());
-            pack(answer, call.gzip)?
-        }
-        Kind::BadGzip => {
-            let answer = state.world().answer(call, number as u64);
-            let body = damage::bad_gzip(&answer.body)?;
-            Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() }
-        }
-        Kind::Bomb => {
-            let answer = Answer::json(200, damage::bomb(fault.bytes)?);
-            Packed { answer, gzip: true, since: Instant::now() }
-        }
-        _ => return state.packed(call, number),
-    };
-    Ok((Arc::new(packed), false))
-}
-
-/// The storage host's answer.
-fn send_file(
-    state: &State,
-    call: &Call,
+/// One request on its way to its response. Answers come with true when an earlier request made them, or seems to have.
+struct Exchange<'a> {
+    state: &'a State,
+    call: &'a Call,
+    /// The request's number in the log, counted from 0.
     number: usize,
-    fault: Option<&Fault>,
-    sent: Arc<AtomicU64>,
-    torn: Arc<AtomicBool>,
-) -> io::Result<Response<Script>> {
-    let mut served = state.world().storage.serve(call, world::now());
-    if let Some(answer) = fault.and_then(|fault| damage::replacement(fault, state.era, call.below())) {
-        (served.status, served.body) = (answer.status, answer.body);
-    }
-    if fault.is_some_and(|fault| fault.kind == Kind::Flip) {
-        served.body = damage::flipped(&served.body);
-    }
-    if let Some(record) = lock(&state.journal).record(number) {
-        record.status = Some(served.status);
-    }
-    let mut response = Response::builder()
-        .status(served.status)
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_DISPOSITION, served.disposition)
-        .header(header::CONTENT_LENGTH, served.body.len());
-    if let Some(range) = served.range {
-        response = response.header(header::CONTENT_RANGE, range);
-    }
-    let steps = damage::steps(&served.body, fault.map(|fault| fault.kind));
-    response.body(Script::new(steps, sent, torn)).map_err(io::Error::other)
+    fault: Option<&'a Fault>,
 }
 
-/// Writes to the log what is about to be sent.
-fn finish(state: &State, call: &Call, number: usize, answer: &Answer, fault: Option<&Fault>) {
-    let whole = fault.is_none_or(|fault| matches!(fault.kind, Kind::Slow | Kind::Loop | Kind::ControlBytes));
-    let items: &[u32] = if whole { &answer.items } else { &[] };
-    let mut journal = lock(&state.journal);
-    journal.serve(call.below().split('/').next().unwrap_or_default(), items);
-    if let Some(record) = journal.record(number) {
-        record.status = Some(answer.status);
-        record.items = Some(items.len());
+impl Exchange<'_> {
+    fn kind(&self) -> Option<Kind> {
+        self.fault.map(|fault| fault.kind)
     }
-}
 
-/// The headers of an answer that was, or was not, made before.
-fn headers(
-    state: &State,
-    call: &Call,
-    packed: &Packed,
-    made_before: bool,
-    fault: Option<&Fault>,
-) -> Vec<(HeaderName, String)> {
-    let status = packed.answer.status;
-    let (word, hit) = edge::word(state.era, call, status, made_before);
-    let mut headers = vec![
-        (header::DATE, state.world().date()),
-        (header::CACHE_CONTROL, edge::control(state.era, call, status).to_owned()),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
-        (HeaderName::from_static("cf-cache-status"), word.to_owned()),
-    ];
-    if let Some(seconds) = packed.answer.retry_after {
-        headers.push((header::RETRY_AFTER, seconds.to_string()));
+    /// Changes the request's record in the log.
+    fn note(&self, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = lock(&self.state.journal).record(self.number) {
+            change(record);
+        }
     }
-    if let Some(location) = &packed.answer.location {
-        headers.push((header::LOCATION, location.to_string()));
+
+    fn dispatch<'w>(&'w self, world: &'w World) -> Dispatch<'w> {
+        Dispatch { world, files: &self.state.files, call: self.call, requests: self.number as u64 }
     }
-    if hit {
-        headers.push((header::AGE, packed.since.elapsed().as_secs().to_string()));
+
+    fn answer(&self) -> Answer {
+        self.dispatch(&self.state.world()).answer()
     }
-    if let Some(fault) = fault {
-        if let Some(seconds) = fault.retry_after {
+
+    /// Returns a false answer ready to be sent.
+    fn tricked(&self, trick: Trick) -> io::Result<(Arc<Packed>, bool)> {
+        let packed = self.fresh(self.dispatch(&self.state.world()).false_answer(trick))?;
+        let cached = trick == Trick::Denied && packed.answer.status == 404;
+        Ok((packed, cached))
+    }
+
+    /// Returns the true answer ready to be sent, from the cache if an earlier request made it.
+    fn undamaged(&self) -> io::Result<(Arc<Packed>, bool)> {
+        let (state, call) = (self.state, self.call);
+        let limited = state.limit.as_ref().filter(|_| state.era == Era::Sep2026 && call.below().starts_with("posts/"));
+        if let Some(refusal) = limited.and_then(|limit| lock(limit).refusal(Instant::now())) {
+            return Ok((self.fresh(refusal)?, false));
+        }
+        let version = state.world.write().unwrap_or_else(PoisonError::into_inner).advance(self.number as u64);
+        let key = format!("{version} {} {} {}?{}", call.gzip, call.host, call.path, call.query);
+        if let Some(packed) = call.get.then(|| lock(&state.cache).get(&key)).flatten() {
+            return Ok((packed, true));
+        }
+        let packed = self.fresh(self.answer())?;
+        if call.get && !self.dispatch(&state.world()).may_change() {
+            lock(&state.cache).put(&key, Arc::clone(&packed));
+        }
+        Ok((packed, false))
+    }
+
+    /// Returns the answer as the fault leaves it.
+    fn damaged(&self) -> io::Result<(Arc<Packed>, bool)> {
+        let Some(fault) = self.fault else {
+            return self.undamaged();
+        };
+        if let Some(answer) = damage::replacement(fault, self.state.era, self.call.below()) {
+            return Ok((self.fresh(answer)?, false));
+        }
+        let packed = match fault.kind {
+            Kind::InvalidJson | Kind::ControlBytes | Kind::Loop => {
+                let earlier = lock(&self.state.journal).earlier_cursor(self.number, fault.back);
+                let mut answer = self.answer();
+                damage::spoil(&mut answer, fault.kind, earlier.as_deref());
+                self.fresh(answer)?
+            }
+            Kind::BadGzip => {
+                let answer = self.answer();
+                let body = damage::bad_gzip(&answer.body)?;
+                Arc::new(Packed { answer: Answer { body, ..answer }, gzip: true, since: Instant::now() })
+            }
+            Kind::Bomb => {
+                let answer = Answer::json(200, damage::bomb(fault.bytes)?);
+                Arc::new(Packed { answer, gzip: true, since: Instant::now() })
+            }
+            _ => return self.undamaged(),
+        };
+        Ok((packed, false))
+    }
+
+    fn fresh(&self, answer: Answer) -> io::Result<Arc<Packed>> {
+        pack(answer, self.call.gzip).map(Arc::new)
+    }
+
+    /// Returns the response of the host of the files.
+    fn send_file(&self, script: impl FnOnce(Vec<Step>) -> Script) -> io::Result<Response<Script>> {
+        let mut served = self.state.files.serve(self.call, dispatch::now());
+        if let Some(answer) = self.fault.and_then(|fault| damage::replacement(fault, self.state.era, self.call.below()))
+        {
+            (served.status, served.body) = (answer.status, answer.body);
+        }
+        if self.kind() == Some(Kind::Flip) {
+            served.body = damage::flipped(&served.body);
+        }
+        self.note(|record| record.status = Some(served.status));
+        let mut response = Response::builder()
+            .status(served.status)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::CONTENT_DISPOSITION, served.disposition)
+            .header(header::CONTENT_LENGTH, served.body.len());
+        if let Some(range) = served.range {
+            response = response.header(header::CONTENT_RANGE, range);
+        }
+        response.body(script(damage::steps(&served.body, self.kind()))).map_err(io::Error::other)
+    }
+
+    /// Logs the answer that is about to be sent.
+    fn finish(&self, answer: &Answer) {
+        let readable = matches!(self.kind(), None | Some(Kind::Slow | Kind::Loop | Kind::ControlBytes));
+        let items: &[u32] = if readable { &answer.items } else { &[] };
+        lock(&self.state.journal).serve(self.call.below().split('/').next().unwrap_or_default(), items);
+        self.note(|record| {
+            record.status = Some(answer.status);
+            record.items = Some(items.len());
+        });
+    }
+
+    /// Returns the headers of an answer.
+    fn headers(&self, packed: &Packed, made_before: bool) -> Vec<(HeaderName, String)> {
+        let (era, status) = (self.state.era, packed.answer.status);
+        let (word, cached) = cache::cache_status(era, self.call, status, made_before);
+        let mut headers = vec![
+            (header::DATE, self.state.world().date()),
+            (header::CACHE_CONTROL, cache::cache_control(era, self.call, status).to_owned()),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
+            (HeaderName::from_static("cf-cache-status"), word.to_owned()),
+        ];
+        if let Some(seconds) = packed.answer.retry_after {
             headers.push((header::RETRY_AFTER, seconds.to_string()));
         }
-        if fault.kind == Kind::Redirect {
+        if let Some(location) = &packed.answer.location {
+            headers.push((header::LOCATION, location.to_string()));
+        }
+        if cached {
+            headers.push((header::AGE, packed.since.elapsed().as_secs().to_string()));
+        }
+        if let Some(seconds) = self.fault.and_then(|fault| fault.retry_after) {
+            headers.push((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(fault) = self.fault.filter(|fault| fault.kind == Kind::Redirect) {
             headers.push((header::LOCATION, fault.to.clone()));
         }
+        headers
     }
-    headers
 }
 
-fn respond(
-    packed: &Packed,
-    headers: &[(HeaderName, String)],
-    steps: Vec<Step>,
-    sent: Arc<AtomicU64>,
-    torn: Arc<AtomicBool>,
-) -> io::Result<Response<Script>> {
+fn respond(packed: &Packed, headers: &[(HeaderName, String)], script: Script) -> io::Result<Response<Script>> {
     let mut response = Response::builder()
         .status(packed.answer.status)
         .header(header::CONTENT_TYPE, packed.answer.content_type)
@@ -287,7 +327,7 @@ fn respond(
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    response.body(Script::new(steps, sent, torn)).map_err(io::Error::other)
+    response.body(script).map_err(io::Error::other)
 }
 
 fn pack(answer: Answer, gzip: bool) -> io::Result<Packed> {

@@ -14,7 +14,8 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use super::route::{self, Host, State};
-use crate::sandbox::{Config, Error};
+use crate::sandbox::config::Config;
+use crate::sandbox::error::Error;
 
 const MOST_MODELS: u32 = 1_500_000;
 
@@ -27,19 +28,19 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Builds the catalog and starts to serve it.
+    /// Builds the catalog and starts to serve it on a thread of its own.
     ///
     /// # Errors
-    /// When the port is taken, the recorded catalog is damaged, or more models are asked for than can be numbered.
+    /// When the port is taken, the recorded catalog is damaged, or there are more models than ids.
     pub fn start(config: Config) -> Result<Sandbox, Error> {
         if config.models > MOST_MODELS {
             return Err(Error::TooMany(config.models));
         }
         let port = config.port;
         let (listener, address) = listen(port)?;
-        // Files are kept on a host of their own, as the real ones are.
-        let (storage, storage_address) = listen(0)?;
-        let state = Arc::new(State::new(config, format!("http://{storage_address}"))?);
+        // Files have a host of their own, as on the real server.
+        let (files, files_address) = listen(0)?;
+        let state = Arc::new(State::new(config, format!("http://{files_address}"))?);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
@@ -47,7 +48,7 @@ impl Sandbox {
                 tokio::select! {
                     _ = stopped => {}
                     _ = accept(listener, Arc::clone(&state), Host::Api) => {}
-                    _ = accept(storage, state, Host::Storage) => {}
+                    _ = accept(files, state, Host::Files) => {}
                 }
             });
         };
@@ -81,7 +82,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// A socket on this port of the loopback address, and its address.
+/// Opens a socket on this port of the loopback address; returns it with its address.
 fn listen(port: u16) -> Result<(std::net::TcpListener, SocketAddr), Error> {
     let unavailable = |source| Error::Listen { port, source };
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(unavailable)?;
@@ -97,7 +98,7 @@ async fn accept(listener: std::net::TcpListener, state: Arc<State>, host: Host) 
             Ok((stream, _)) => {
                 tokio::spawn(connection(stream, Arc::clone(&state), host));
             }
-            // A connection that died in the queue, or no descriptor left: the next one may fare better.
+            // A connection died in the queue, or no descriptor is left: the next one may succeed.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
         }
     }
@@ -110,7 +111,7 @@ async fn connection(stream: TcpStream, state: Arc<State>, host: Host) {
     let service =
         service_fn(move |request| Box::pin(route::serve(Arc::clone(&state), host, Arc::clone(&flag), request)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // Errors have no one to go to: the client sees them, or is gone.
+    // Errors are dropped here: the client sees them, or is gone.
     let _ = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
     if torn.load(Ordering::Relaxed) {
         let _ = connection.into_parts().io.into_inner().set_zero_linger();

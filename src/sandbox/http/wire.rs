@@ -1,4 +1,4 @@
-//! A response body played step by step: data, pauses, endless silence, a torn connection.
+//! A response body sent step by step: data, pauses, endless silence, a torn connection.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -7,26 +7,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::time::Sleep;
 
-/// One step of a body.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Bytes to send.
-    Data(Bytes),
-    /// Silence.
-    Pause(Duration),
-    /// Silence without end.
-    Forever,
-    /// The connection is reset.
-    Reset,
-}
+use crate::sandbox::fault::damage::Step;
 
-/// A body that plays its steps and counts the bytes it handed over.
+/// A body that sends its steps and counts their bytes.
 pub(crate) struct Script {
     steps: VecDeque<Step>,
     pause: Option<Pin<Box<Sleep>>>,
@@ -35,7 +23,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// `sent` counts the bytes; `torn` tells the connection's owner to reset it.
+    /// `sent` counts the bytes; `torn` is set when the connection is to be reset.
     pub(crate) fn new(steps: Vec<Step>, sent: Arc<AtomicU64>, torn: Arc<AtomicBool>) -> Script {
         Script { steps: steps.into(), pause: None, sent, torn }
     }

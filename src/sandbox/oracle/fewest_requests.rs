@@ -1,14 +1,14 @@
-//! `GET /sandbox/least/<endpoint>?query`: the fewest requests with which any client could have every row of a list.
+//! `GET /sandbox/least/<endpoint>?query`: the fewest requests with which any client could get every row of a list.
 
 use serde_json::json;
 
-use crate::sandbox::endpoint::images_list::ImageList;
-use crate::sandbox::endpoint::models_list::Selection;
+use crate::sandbox::endpoint::answer::Answer;
+use crate::sandbox::endpoint::images_list::ImagesList;
+use crate::sandbox::endpoint::models_list::ModelsList;
+use crate::sandbox::endpoint::world::World;
 use crate::sandbox::endpoint::{images_query, models_query, number_query, tags};
-use crate::sandbox::http::answer::Answer;
-use crate::sandbox::http::world::World;
 
-/// Answers with the rows the query's pages hold, those taken out of them included, and the requests they take.
+/// Answers with the number of rows on the query's pages, removed ones included, and of the requests they take.
 pub(crate) fn answer(world: &World, endpoint: &str, pairs: &[(String, String)]) -> Answer {
     let counted = match endpoint {
         "models" => models(world, pairs),
@@ -28,14 +28,14 @@ pub(crate) fn answer(world: &World, endpoint: &str, pairs: &[(String, String)]) 
 
 fn models(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), Answer> {
     let query = models_query::parse(world.catalog.era, pairs)?;
-    let selection = Selection::new(&world.catalog, &query, world.traps);
-    let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
-    let rows = selection.hits().map_err(|message| Answer::message(400, &message))?;
+    let list = ModelsList::new(&world.catalog, &query);
+    let list = list.ok_or_else(|| Answer::message(404, "User not found"))?;
+    let rows = list.hits().map_err(|message| Answer::message(400, &message))?;
     Ok((rows.len(), query.limit as usize))
 }
 
 fn images(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), Answer> {
     let query = images_query::parse(world.catalog.era, pairs)?;
-    let list = ImageList::new(world.rules(""), &query)?;
+    let list = ImagesList::new(world.rules(""), &query)?;
     Ok((list.hits().len(), query.limit as usize))
 }

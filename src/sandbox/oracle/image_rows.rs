@@ -1,10 +1,10 @@
-//! The rows of the image tables that one item of the images list determines: the sandbox's own reading of the schema.
+//! The rows of the image tables in one item of the images list: the sandbox's own reading of the schema.
 
 use serde_json::{Value, json};
 
-use crate::sandbox::render::object::Object;
+use super::object::Object;
 
-/// The tables an images list fills, and the generation data as it was sent, for rebuilding it.
+/// The tables that an images list fills, and the generation data as sent, for tests that rebuild it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ImageTable {
     Images,
@@ -26,7 +26,7 @@ impl ImageTable {
     ];
 }
 
-/// Appends the rows of a table that the item holds, as JSON lines.
+/// Appends the rows of a table in an item, as JSON lines.
 pub(crate) fn of_item(table: ImageTable, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let image = Object::read(item)?;
     let rows = match table {
@@ -66,7 +66,7 @@ fn image_row(image: &Object<'_>) -> Value {
     })
 }
 
-/// The generation data out of its wrapper, where it is an object at all; wrapped nothing is an object without a key.
+/// Returns the generation data without its wrapper, if it is an object; a wrapped null is an object without a key.
 fn meta<'a>(image: &Object<'a>) -> Option<Object<'a>> {
     let outer = Object::read(image.raw("meta")?.get()).ok()?;
     let wrapper = outer.0.len() == 2 && outer.raw("id").is_some();
@@ -90,12 +90,12 @@ fn meta_row(image: &Object<'_>, meta: &Object<'_>) -> Value {
     })
 }
 
-/// A whole number that is written as one.
+/// Returns a whole number that is written without point and exponent.
 fn digits(object: &Object<'_>, key: &str) -> Value {
     object.raw(key).and_then(|raw| raw.get().parse::<i64>().ok()).map_or(Value::Null, |number| json!(number))
 }
 
-/// A text and nothing else: a number here is no text.
+/// Returns a text; null for a number.
 fn string(object: &Object<'_>, key: &str) -> Value {
     match object.value(key) {
         text @ Value::String(_) => text,
@@ -103,7 +103,7 @@ fn string(object: &Object<'_>, key: &str) -> Value {
     }
 }
 
-/// A number, or a text that is one, as it was written without blanks around it.
+/// Returns a number, or a text that is one, as written, without blanks around it.
 fn written(object: &Object<'_>, key: &str) -> Option<String> {
     let text = match object.value(key) {
         Value::String(text) => text.trim().to_owned(),
@@ -114,7 +114,7 @@ fn written(object: &Object<'_>, key: &str) -> Option<String> {
     (digits && text.chars().all(|c| "0123456789+-.eE".contains(c))).then_some(text)
 }
 
-/// A number of at most 15 significant digits, which every double holds, or one that a double holds with all its digits.
+/// Returns a number that a double holds with all its digits, such as every one of at most 15 significant digits.
 fn number(object: &Object<'_>, key: &str) -> Value {
     let Some(text) = written(object, key) else { return Value::Null };
     let Ok(number) = text.parse::<f64>() else { return Value::Null };
@@ -125,14 +125,14 @@ fn number(object: &Object<'_>, key: &str) -> Value {
     if short || number.to_string() == zeros { json!(number) } else { Value::Null }
 }
 
-/// A whole number of 64 bits, with or without a point and zeros.
+/// Returns a whole number of 64 bits, written with or without a point and zeros.
 fn whole(object: &Object<'_>, key: &str) -> Value {
     let exact = written(object, key).and_then(|text| text.parse::<i64>().ok());
     let number = || number(object, key).as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
     exact.or_else(|| number().map(|number| number as i64)).map_or(Value::Null, Value::from)
 }
 
-/// What the four lists name, counted through in this order.
+/// Returns the rows of the four lists of resources, numbered through in this order.
 fn resources(image: &Object<'_>, meta: &Object<'_>) -> Vec<Value> {
     let mut rows = Vec::new();
     for source in ["resources", "civitaiResources", "additionalResources"] {
@@ -216,9 +216,9 @@ mod tests {
         let item = r#"{"id":1,"meta":{"hashes":{"vae":"bb","model":"aa"},"civitaiResources":[{"type":"lora","modelVersionId":9}],
             "resources":[{"name":"n","type":"model","hash":"h"}],"additionalResources":[{"name":"a","strength":0.5}]}}"#;
         let rows = rows(ImageTable::Resources, item);
-        let told: Vec<_> = rows.iter().map(|row| (row["position"].as_u64(), row["source"].as_str())).collect();
+        let places: Vec<_> = rows.iter().map(|row| (row["position"].as_u64(), row["source"].as_str())).collect();
         let order = ["resources", "civitaiResources", "additionalResources", "hashes", "hashes"];
-        assert_eq!(told, (0u64..).map(Some).zip(order.map(Some)).collect::<Vec<_>>());
+        assert_eq!(places, (0u64..).map(Some).zip(order.map(Some)).collect::<Vec<_>>());
         assert_eq!(
             (&rows[1]["model_version_id"], &rows[2]["weight"], &rows[3]["name"]),
             (&json!(9), &json!(0.5), &json!("vae"))

@@ -1,40 +1,42 @@
-//! `GET /sandbox/truth/<table>`: the rows a perfect client of a query must end up with.
+//! `GET /sandbox/truth/<table>`: the rows that a perfect client of a query must end up with.
 
 pub(super) mod fewest_requests;
-pub(super) mod image_rows;
-pub(super) mod model_rows;
-pub(super) mod study;
-pub(super) mod study_images;
-pub(super) mod study_models;
+mod image_rows;
+mod model_rows;
+mod object;
 
+use serde_json::json;
+
+use self::image_rows::ImageTable;
+use self::model_rows::Table;
 use super::catalog::sort::Sort;
-use super::endpoint::images_list::{self, ImageList, Rules};
-use super::endpoint::images_query::{self, ImageQuery, Path};
+use super::endpoint::answer::Answer;
+use super::endpoint::images_list::{self, ImagesList};
+use super::endpoint::images_query::{self, ImagesQuery, Rules};
 use super::endpoint::links::Links;
 use super::endpoint::model_versions;
-use super::endpoint::models_list::{self, Selection};
+use super::endpoint::models_list::{self, ModelsList};
 use super::endpoint::models_query;
 use super::endpoint::number_query;
 use super::endpoint::tags;
+use super::endpoint::world::World;
 use super::era::Era;
-use super::http::answer::Answer;
-use super::http::world::World;
-use super::oracle::image_rows::ImageTable;
-use super::oracle::model_rows::Table;
-use super::render::image::{self, Look};
+use super::render;
+use super::render::image::{self, Backend, ImageView};
 use super::render::json::Writer;
-use super::render::model::View;
+use super::render::version;
+use super::render::view::View;
 
-/// Keys that ask for the rows of lookups rather than of a list.
+/// Parameters that ask for the rows of lookups rather than of a list.
 const LOOKUPS: &[&str] = &["id", "hash", "model_id"];
 
-/// The key that asks for rows present since the server started, those that changed meanwhile marked `"changed":true`.
+/// The parameter that asks for the rows present since the server's start, changed ones marked `"changed":true`.
 const THROUGHOUT: &str = "throughout";
 
-/// The table of the versions that images are listed under, whatever the items say of themselves.
+/// The table of the versions that images are listed under, which their items may not name.
 const GALLERIES: &str = "gallery_images";
 
-/// Answers with JSON lines, by a query as the table's endpoint takes it; without one, of every row some query could show.
+/// Answers with JSON lines for a query of the table's endpoint; without a query, with every row that some query could show.
 pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
     let lines = match (Table::named(table), named(table)) {
         (Some(table), _) => of_models(world, table, pairs),
@@ -46,6 +48,20 @@ pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, S
     lines.map_or_else(|refusal| refusal, Answer::lines)
 }
 
+/// Answers `/sandbox/entries` with every model of the catalog as JSON lines, hidden ones included.
+pub(super) fn entries(world: &World) -> Answer {
+    let catalog = &world.catalog;
+    let line = |(position, entry)| {
+        let gained = version::gained(catalog.traps, entry);
+        let line = json!({
+            "id": entry.id, "name": catalog.name(position), "type": entry.kind_name(), "levels": entry.level,
+            "versions": entry.versions, "hidden": entry.hidden, "gained_downloads": gained,
+        });
+        format!("{line}\n")
+    };
+    Answer::lines((0u32..).zip(&catalog.entries).map(line).collect())
+}
+
 fn named(table: &str) -> Option<ImageTable> {
     ImageTable::NAMES.iter().find(|(known, _)| *known == table).map(|(_, table)| *table)
 }
@@ -55,7 +71,7 @@ fn unknown(table: &str) -> String {
     format!("no table `{table}`; known are {}, {}, {GALLERIES}, creators, tags", Table::names(), images.join(", "))
 }
 
-/// What lookups of these keys determine: versions by `id` or `hash`, models by `model_id`, each a comma list.
+/// Returns the rows of lookups: versions by `id` or `hash`, models by `model_id`, each a comma list.
 fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<String, Answer> {
     let catalog = &world.catalog;
     let mut lines = String::new();
@@ -64,12 +80,12 @@ fn of_lookups(world: &World, table: Table, key: &str, values: &str) -> Result<St
         if key == "model_id" {
             if let Some(row) = number.and_then(|id| catalog.find(id)) {
                 let mut json = Writer::default();
-                catalog.render(row, View { nsfw: true, all_versions: true, among: u16::MAX, detail: true }, &mut json);
+                render::model(catalog, row, View::DETAIL, &mut json);
                 model_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
             }
             continue;
         }
-        let version = if key == "hash" { world.version_of(value) } else { number };
+        let version = if key == "hash" { world.hashes().find(value) } else { number };
         if let Some(Ok(body)) = version.map(|id| model_versions::render(catalog, id)) {
             model_rows::of_lookup(table, &mended(&body), &mut lines).map_err(|error| broken(&error))?;
         }
@@ -91,11 +107,11 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
             if entry.late || (entry.emerged && !view.all_versions) {
                 continue;
             }
-            // Versions that came later stand behind the others.
+            // Later versions are numbered behind the others.
             view.among &= (1 << entry.versions) - 1;
         }
         let (mut json, mut own) = (Writer::default(), String::new());
-        world.catalog.render(row, view, &mut json);
+        render::model(&world.catalog, row, view, &mut json);
         model_rows::of_item(table, &mended(&json.out), &mut own).map_err(|error| broken(&error))?;
         match throughout && entry.changed {
             true => own.lines().for_each(|line| lines.push_str(&format!("{{\"changed\":true,{}\n", &line[1..]))),
@@ -105,53 +121,52 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
     Ok(lines)
 }
 
-/// The models of a query and how it sees each; `ids=all` stands for every id there is, a hundred at a time.
+/// Returns the models of a query with its view of each; `ids=all` asks for every id, a hundred at a time.
 fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>, Answer> {
     if pairs.is_empty() {
-        let view = View { nsfw: true, all_versions: true, among: u16::MAX, detail: false };
-        let rows = models_list::reachable(&world.catalog, world.traps).into_iter();
-        return Ok(rows.map(|row| (row, view)).collect());
+        let rows = models_list::reachable(&world.catalog).into_iter();
+        return Ok(rows.map(|row| (row, View::EVERYTHING)).collect());
     }
     let all = (String::from("ids"), String::from("all"));
     let given = pairs.len();
     let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
     let mut query = models_query::parse(world.catalog.era, &pairs)?;
     if pairs.len() < given {
-        // So few at a time fit on one page, which shows those without a date too.
+        // A hundred fit on one page, which shows undated models too.
         query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
         query.sort = Sort::HighestRated;
     }
-    let selection = Selection::new(&world.catalog, &query, world.traps);
-    let selection = selection.ok_or_else(|| Answer::message(404, "User not found"))?;
-    let rows = selection.everything().map_err(|message| Answer::message(400, &message))?;
-    Ok(rows.into_iter().map(|row| (row, selection.view(row))).collect())
+    let list = ModelsList::new(&world.catalog, &query);
+    let list = list.ok_or_else(|| Answer::message(404, "User not found"))?;
+    let rows = list.everything().map_err(|message| Answer::message(400, &message))?;
+    Ok(rows.into_iter().map(|row| (row, list.view(row))).collect())
 }
 
 fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, String)]) -> Result<String, Answer> {
     let rules = world.rules(host);
     let (ranks, query) = images(rules, pairs)?;
-    let path = if world.catalog.era == Era::Sep2026 { Path::Feed } else { Path::Search };
-    let everything = Look { with_meta: true, with_tags: true, flat: true, path };
-    let look = query.map_or(everything, |query| query.look());
+    let backend = if world.catalog.era == Era::Sep2026 { Backend::Feed } else { Backend::Search };
+    let everything = ImageView { with_meta: true, with_tags: true, flat: true, backend };
+    let view = query.map_or(everything, |query| query.view());
     let mut lines = String::new();
     for rank in ranks {
         let mut json = Writer::default();
-        image::render(rules, rules.gallery.picture(rank), look, &mut json);
+        image::render(&world.catalog, rules.gallery.picture(rank), view, &mut json);
         image_rows::of_item(table, &mended(&json.out), &mut lines).map_err(|error| broken(&error))?;
     }
     Ok(lines)
 }
 
-/// The images of a query, which comes with them; without one, every image that some query could show.
-fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImageQuery>), Answer> {
+/// Returns the images of a query with the query; without one, every image that some query could show.
+fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImagesQuery>), Answer> {
     if pairs.is_empty() {
         return Ok((images_list::reachable(rules), None));
     }
     let query = images_query::parse(rules.catalog.era, pairs)?;
-    Ok((ImageList::new(rules, &query)?.everything(), Some(query)))
+    Ok((ImagesList::new(rules, &query)?.everything(), Some(query)))
 }
 
-/// The versions that a query lists its images under; without one, all that each image is listed under.
+/// Returns the versions that a query lists its images under; without one, all versions of each image.
 fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
     let rules = world.rules(host);
     let (ranks, query) = images(rules, pairs)?;
@@ -165,10 +180,10 @@ fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<St
     Ok(lines)
 }
 
-/// Creators or tags; links carry the host this request was sent to.
+/// Returns creators or tags; their links carry the host of this request.
 fn numbered(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
     let query = number_query::parse(pairs)?;
-    let links = Links { traps: world.traps, host, path: table, pairs };
+    let links = Links { traps: world.catalog.traps, host, path: table, pairs };
     let all: Vec<u32> = (0u32..).take(world.catalog.tags().len()).collect();
     let numbers = match table {
         "creators" => world.creators().users(&query, 0),
@@ -191,8 +206,8 @@ fn broken(error: &serde_json::Error) -> Answer {
     Answer::error(500, &format!("an item of this sandbox is no JSON object: {error}"))
 }
 
-/// The text as a careful client understands it: raw control bytes inside strings stand for themselves, half of a
-/// surrogate pair for the replacement character.
+/// Returns the text as a careful client understands it: raw control bytes inside strings are kept, half of a surrogate pair
+/// becomes the replacement character.
 fn mended(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut inside = false;
@@ -215,7 +230,7 @@ fn mended(json: &str) -> String {
     out
 }
 
-/// Copies the escape the text begins with, a lone surrogate replaced; tells how many bytes it took.
+/// Copies the escape that the text begins with, a lone surrogate replaced; returns its length in bytes.
 fn escape(text: &str, out: &mut String) -> usize {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;

@@ -1,10 +1,10 @@
-//! The rows of each table that one item determines: the sandbox's own reading of the schema, shared with nobody.
+//! The rows of each table in one item: the sandbox's own reading of the schema, shared with no other code.
 
 use serde_json::{Value, json};
 
-use crate::sandbox::render::object::Object;
+use super::object::Object;
 
-/// The tables a models list fills.
+/// The tables that a models list fills.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
     Models,
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// Appends the rows of a table that the item holds, as JSON lines.
+/// Appends the rows of a table in an item, as JSON lines.
 pub(crate) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let model = Object::read(item)?;
     let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
@@ -52,7 +52,7 @@ pub(crate) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_jso
     Ok(())
 }
 
-/// Appends the rows of a table that the answer of one version holds; its place among its model's is not told.
+/// Appends the rows of a table in the answer of one version, which has no position in its model.
 pub(crate) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_json::Result<()> {
     let version = Object::read(body)?;
     let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
@@ -120,7 +120,7 @@ fn model_row(model: &Object<'_>) -> Value {
     })
 }
 
-/// An array, `{A,B}` as text, or one word.
+/// Reads an array, `{A,B}` as text, or one word.
 fn licences(value: &Value) -> Value {
     match value {
         Value::Array(_) => value.clone(),
@@ -191,7 +191,7 @@ fn image_row(model: &Value, version: &Object<'_>, position: usize, image: &Objec
     })
 }
 
-/// The `id`, or the number the URL's file name is.
+/// Returns the `id`, or the number in the URL's file name.
 fn image_id(image: &Object<'_>) -> Value {
     let url = image.value("url");
     let from_url = || {

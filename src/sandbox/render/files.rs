@@ -5,18 +5,15 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use super::json::Writer;
-use super::model::Oddity;
-use crate::sandbox::catalog::Entry;
-use crate::sandbox::catalog::dates;
+use super::view::{Item, Oddity};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::seed::Generator;
-use crate::sandbox::endpoint::enums::FILE_KINDS;
-use crate::sandbox::http::file_host;
+use crate::sandbox::catalog::words::FILE_KINDS;
+use crate::sandbox::catalog::{dates, file_bytes};
 
-/// Files of one VAE component that many versions link to, so one file id occurs under several versions.
+/// Number of VAE files that many versions link to, so that one file id occurs under several versions.
 const SHARED_FILES: u32 = 5;
 
-/// Who asks for a file.
+/// The endpoint whose answer the file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// The list, or one model.
@@ -26,25 +23,18 @@ pub(crate) enum Shape {
 }
 
 /// Appends the elements of a version's `files`.
-pub(crate) fn render(
-    generator: &Generator,
-    entry: &Entry,
-    version: u32,
-    shape: Shape,
-    oddity: &Oddity,
-    json: &mut Writer,
-) {
-    let mut random = Random::new(generator.seed, Stream::File, u64::from(version) << 4);
+pub(crate) fn render(item: &Item<'_>, version: u32, shape: Shape, json: &mut Writer) {
+    let mut random = Random::new(item.generator.seed, Stream::File, u64::from(version) << 4);
     let own = if random.chance(250) { 2 } else { 1 };
     for position in 0..own {
         let id = version * 8 + position;
         let kind = if position == 0 { "Model" } else { random.pick(FILE_KINDS) };
-        let kind = if oddity.odd && position > 0 { "Hologram" } else { kind };
-        file(generator.seed, entry, version, File { id, kind, primary: position == 0, shape }, oddity, json);
+        let kind = if item.oddity.odd && position > 0 { "Hologram" } else { kind };
+        file(item, version, File { id, kind, primary: position == 0, shape }, json);
     }
-    if entry.kind == 0 && random.chance(80) {
+    if item.entry.kind == 0 && random.chance(80) {
         let id = 1 + random.below(SHARED_FILES);
-        file(generator.seed, entry, version, File { id, kind: "VAE", primary: false, shape }, oddity, json);
+        file(item, version, File { id, kind: "VAE", primary: false, shape }, json);
     }
 }
 
@@ -56,16 +46,17 @@ struct File<'a> {
     shape: Shape,
 }
 
-fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity, json: &mut Writer) {
+fn file(item: &Item<'_>, version: u32, file: File<'_>, json: &mut Writer) {
+    let seed = item.generator.seed;
     let mut random = Random::new(seed, Stream::File, (u64::from(file.id) << 4) | 1);
     let format = random.pick(&["SafeTensor", "SafeTensor", "SafeTensor", "PickleTensor", "GGUF", "Other"]);
     json.open('{');
     json.int("id", file.id);
     json.key("sizeKB");
     let (eighths, kilobytes) = (random.below(8), 40 + random.skewed(22));
-    // What the storage host keeps is as long as it is said to be.
-    let kept = file_host::kept_bytes(seed, file.id);
-    let (kilobytes, eighths) = kept.map_or((kilobytes, eighths), |bytes| (bytes / 1024, bytes % 1024 / 128));
+    // The size of a file with content is true.
+    let size = file_bytes::size(seed, file.id);
+    let (kilobytes, eighths) = size.map_or((kilobytes, eighths), |bytes| (bytes / 1024, bytes % 1024 / 128));
     let _ = write!(json.out, "{kilobytes}.{:03}", eighths * 125);
     json.text("name", &format!("file_{}_{}.safetensors", version, random.below(1000)));
     match file.id % 7 {
@@ -73,9 +64,9 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
         _ => json.raw("overrideName", "null"),
     }
     json.text("type", file.kind);
-    scans(&mut random, entry, file.shape, oddity, json);
+    scans(&mut random, item, file.shape, json);
     let (size, fp) = (random.pick(&["full", "pruned"]), random.pick(&["fp16", "fp32", "bf16", "fp8"]));
-    metadata(&mut random, (format, size, fp), file, oddity, json);
+    metadata(&mut random, (format, size, fp), file, &item.oddity, json);
     hashes(&mut random, sha256(seed, file.id).as_deref(), json);
     let base = format!("https://civitai.com/api/download/models/{version}");
     if file.primary {
@@ -87,25 +78,25 @@ fn file(seed: u64, entry: &Entry, version: u32, file: File<'_>, oddity: &Oddity,
     if file.primary || file.shape == Shape::Lookup {
         json.flag("primary", file.primary);
     }
-    if oddity.odd {
+    if item.oddity.odd {
         json.raw("futureFileField", "{}");
     }
     json.close('}');
 }
 
-fn scans(random: &mut Random, entry: &Entry, shape: Shape, oddity: &Oddity, json: &mut Writer) {
+fn scans(random: &mut Random, item: &Item<'_>, shape: Shape, json: &mut Writer) {
     let pickle = if random.chance(970) { "Success" } else { "Danger" };
-    json.text("pickleScanResult", if oddity.odd { "Quarantined" } else { pickle });
+    json.text("pickleScanResult", if item.oddity.odd { "Quarantined" } else { pickle });
     json.text("pickleScanMessage", "No Pickle imports");
     let unscanned = random.chance(15);
     json.text("virusScanResult", if unscanned { "Pending" } else { "Success" });
-    if !oddity.missing {
+    if !item.oddity.missing {
         json.raw("virusScanMessage", "null");
     }
     if unscanned {
         json.raw("scannedAt", "null");
     } else {
-        let scanned = dates::iso(entry.created_at + i64::from(random.below(86_400_000)));
+        let scanned = dates::iso(item.entry.created_at + i64::from(random.below(86_400_000)));
         json.text("scannedAt", if shape == Shape::Lookup { scanned.trim_end_matches('Z') } else { &scanned });
     }
 }
@@ -135,14 +126,14 @@ fn metadata(
     json.close('}');
 }
 
-/// The SHA256 of what the storage host keeps.
+/// The SHA256 of a file with content.
 fn sha256(seed: u64, file: u32) -> Option<String> {
-    let digest = Sha256::digest(file_host::content(seed, file)?);
+    let digest = Sha256::digest(file_bytes::content(seed, file)?);
     Some(digest.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
-/// Any subset of the six algorithms, mostly all of them; a true SHA256 is there always, and in AutoV2 its beginning.
-pub(crate) fn hashes(random: &mut Random, sha256: Option<&str>, json: &mut Writer) {
+/// Appends any subset of the six hashes, mostly all of them. A true SHA256 is always in it, and its beginning as AutoV2.
+pub(super) fn hashes(random: &mut Random, sha256: Option<&str>, json: &mut Writer) {
     json.open_at("hashes", '{');
     for (algorithm, digits) in
         [("AutoV1", 8), ("AutoV2", 10), ("SHA256", 64), ("CRC32", 8), ("BLAKE3", 64), ("AutoV3", 64)]
@@ -159,8 +150,8 @@ pub(crate) fn hashes(random: &mut Random, sha256: Option<&str>, json: &mut Write
     json.close('}');
 }
 
-/// Upper-case hexadecimal digits.
-pub(crate) fn hex(random: &mut Random, digits: usize) -> String {
+/// Draws upper-case hexadecimal digits.
+pub(super) fn hex(random: &mut Random, digits: usize) -> String {
     let mut text = String::with_capacity(digits.next_multiple_of(16));
     while text.len() < digits {
         let _ = write!(text, "{:016X}", random.next());

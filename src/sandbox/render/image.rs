@@ -1,64 +1,67 @@
 //! Renders one image of the images list.
 
 use super::json::Writer;
-use super::showcase;
-use super::{meta, number};
-use crate::sandbox::catalog::Catalog;
-use crate::sandbox::catalog::dates;
+use super::{meta, number, showcase};
 use crate::sandbox::catalog::gallery::{Media, Picture};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::words;
-use crate::sandbox::endpoint::enums::BASE_MODELS;
-use crate::sandbox::endpoint::images_list::Rules;
-use crate::sandbox::endpoint::images_query::Path;
+use crate::sandbox::catalog::words::BASE_MODELS;
+use crate::sandbox::catalog::{Catalog, dates, words};
 use crate::sandbox::era::Era;
-use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::traps::Trap;
 
-/// The tag for which lists above PG13 leave an image out; other tags are numbered from [`FIRST_TAG`].
+/// The tag for which lists above PG13 leave an image out; all others are numbered from [`FIRST_TAG`].
 const CHILD_TAG: (u32, &str) = (999, "child");
 /// The id of tag number 0.
 pub(crate) const FIRST_TAG: u32 = 1000;
 
-/// How a request looks at images.
+/// The part of the server that answers a query for images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) enum Backend {
+    /// The database, paged by image id.
+    Database,
+    /// The search index, paged by offset.
+    Search,
+    /// The feed service of era 2026-09, paged by sort value and id.
+    Feed,
+}
+
+/// The parts of an image that a request gets to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImageView {
     pub(crate) with_meta: bool,
     pub(crate) with_tags: bool,
-    /// Meta as it is rather than wrapped as `{id, meta}`.
+    /// Meta is sent bare rather than wrapped as `{id, meta}`.
     pub(crate) flat: bool,
-    /// The part of the server that the item comes from.
-    pub(crate) path: Path,
+    pub(crate) backend: Backend,
 }
 
 /// Appends the item.
-pub(crate) fn render(rules: Rules<'_>, picture: &Picture, look: Look, json: &mut Writer) {
-    let Rules { seed, traps, catalog, .. } = rules;
+pub(crate) fn render(catalog: &Catalog, picture: &Picture, view: ImageView, json: &mut Writer) {
+    let (seed, traps) = (catalog.seed, catalog.traps);
     let mut random = Random::new(seed, Stream::Picture, u64::from(picture.id) | 1 << 40);
     json.open('{');
     json.int("id", picture.id);
     let extension = if picture.media.word() == "image" { "jpeg" } else { "mp4" };
     json.text("url", &showcase::url(&mut random, "original=true", picture.id, extension));
     hash_and_size(&mut random, json);
-    if look.path == Path::Feed {
+    if view.backend == Backend::Feed {
         thumbnail(seed, picture, json);
     }
     json.text("type", picture.media.word());
     json.flag("nsfw", picture.level != 1);
     json.text("nsfwLevel", level_name(picture.level));
     json.int("browsingLevel", picture.level);
-    // The database means another instant by the same word.
-    let earlier = if look.path == Path::Database { i64::from(random.below(3_600_000)) } else { 0 };
+    // The database sends another instant under the same key.
+    let earlier = if view.backend == Backend::Database { i64::from(random.below(3_600_000)) } else { 0 };
     json.text("createdAt", &dates::iso(picture.sorted_at - earlier));
     match picture.post {
         0 => json.raw("postId", "null"),
         post => json.int("postId", post),
     }
-    username(traps, catalog, picture.user, look, json);
-    let mut random = Random::new(seed, Stream::Picture, u64::from(picture.id) | 1 << 41);
-    match random.below(50) {
-        0 => json.raw("baseModel", "null"),
-        1 => json.text("baseModel", ""),
-        _ => json.text("baseModel", random.pick(BASE_MODELS)),
+    username(catalog, picture.user, view, json);
+    match base_model(seed, picture) {
+        None => json.raw("baseModel", "null"),
+        Some(name) => json.text("baseModel", name),
     }
     json.open_at("modelVersionIds", '[');
     for id in picture.detected(traps) {
@@ -67,25 +70,26 @@ pub(crate) fn render(rules: Rules<'_>, picture: &Picture, look: Look, json: &mut
     }
     json.close(']');
     stats(picture, json);
-    generation(seed, traps, picture, look, json);
-    if look.with_tags {
-        tags(seed, catalog, picture, json);
+    generation(catalog, picture, view, json);
+    if view.with_tags {
+        tags(catalog, picture, json);
     }
     json.close('}');
 }
 
-/// The base model an image is listed under.
+/// Returns the base model of an image; a few have none, and a few an empty one.
 pub(crate) fn base_model(seed: u64, picture: &Picture) -> Option<&'static str> {
     let mut random = Random::new(seed, Stream::Picture, u64::from(picture.id) | 1 << 41);
     match random.below(50) {
-        0 | 1 => None,
+        0 => None,
+        1 => Some(""),
         _ => Some(random.pick(BASE_MODELS)),
     }
 }
 
-/// The tags of an image, by number.
-pub(crate) fn tag_numbers(seed: u64, catalog: &Catalog, picture: &Picture) -> Vec<u32> {
-    let mut random = Random::new(seed, Stream::Tags, u64::from(picture.id) | 1 << 40);
+/// Returns the tags of an image, by number.
+pub(crate) fn tag_numbers(catalog: &Catalog, picture: &Picture) -> Vec<u32> {
+    let mut random = Random::new(catalog.seed, Stream::Tags, u64::from(picture.id) | 1 << 40);
     let mut tags = Vec::new();
     for _ in 0..random.below(7) {
         let tag = random.skewed(11);
@@ -111,7 +115,7 @@ fn hash_and_size(random: &mut Random, json: &mut Writer) {
     }
 }
 
-/// The names of before there were levels.
+/// Returns a level by the name it had before levels were numbers.
 fn level_name(level: u8) -> &'static str {
     match level {
         2 => "Soft",
@@ -122,7 +126,7 @@ fn level_name(level: u8) -> &'static str {
     }
 }
 
-/// The still of a video; nothing for others.
+/// Appends the still of a video; null for others.
 fn thumbnail(seed: u64, picture: &Picture, json: &mut Writer) {
     if picture.media != Media::Video {
         return json.raw("thumbnail", "null");
@@ -135,22 +139,22 @@ fn thumbnail(seed: u64, picture: &Picture, json: &mut Writer) {
     json.close('}');
 }
 
-/// Users who are gone have no name in the database and a placeholder in the index; names that look like numbers become some
-/// on their way out of the index, in the newest era as JavaScript reads them.
-fn username(traps: Traps, catalog: &Catalog, user: u32, look: Look, json: &mut Writer) {
-    let gone = traps.has(Trap::AbsentCreators) && user % 97 == 3;
+/// Appends the user's name. Deleted users have no name in the database and a placeholder in the index; the index sends names
+/// that look like numbers as numbers, in the newest era as JavaScript reads them.
+fn username(catalog: &Catalog, user: u32, view: ImageView, json: &mut Writer) {
+    let gone = catalog.traps.has(Trap::AbsentCreators) && user % 97 == 3;
     let name = catalog.users().get(user as usize).filter(|_| !gone);
-    let numeric = traps.has(Trap::NumericUsernames);
-    let as_number = |name: &String| match (catalog.era, look.path) {
-        (Era::Sep2026, Path::Search) => number::of(name),
+    let numeric = catalog.traps.has(Trap::NumericUsernames);
+    let as_number = |name: &String| match (catalog.era, view.backend) {
+        (Era::Sep2026, Backend::Search) => number::of(name),
         (Era::Sep2026, _) => None,
         _ => words::is_number(name).then(|| name.clone()),
     };
-    match (name, name.filter(|_| numeric).and_then(as_number), look.path) {
+    match (name, name.filter(|_| numeric).and_then(as_number), view.backend) {
         (_, Some(number), _) => json.raw("username", &number),
         (Some(name), None, _) => json.text("username", name),
-        (None, _, Path::Search) if numeric && catalog.era == Era::Sep2026 => json.text("username", "null"),
-        (None, _, Path::Search) => json.text("username", "unknown"),
+        (None, _, Backend::Search) if numeric && catalog.era == Era::Sep2026 => json.text("username", "null"),
+        (None, _, Backend::Search) => json.text("username", "unknown"),
         (None, ..) => json.raw("username", "null"),
     }
 }
@@ -166,17 +170,17 @@ fn stats(picture: &Picture, json: &mut Writer) {
     json.close('}');
 }
 
-fn generation(seed: u64, traps: Traps, picture: &Picture, look: Look, json: &mut Writer) {
+fn generation(catalog: &Catalog, picture: &Picture, view: ImageView, json: &mut Writer) {
     json.key("meta");
-    let wrapped = look.with_meta && !look.flat;
+    let wrapped = view.with_meta && !view.flat;
     if wrapped {
         json.open('{');
         json.int("id", picture.id);
         json.key("meta");
     }
-    if look.with_meta && picture.has_meta {
-        let versions: Vec<u32> = picture.detected(traps).collect();
-        meta::render(seed, picture.id, &versions, traps, json);
+    if view.with_meta && picture.has_meta {
+        let versions: Vec<u32> = picture.detected(catalog.traps).collect();
+        meta::render(catalog.seed, picture.id, &versions, catalog.traps, json);
     } else {
         json.out.push_str("null");
     }
@@ -185,8 +189,8 @@ fn generation(seed: u64, traps: Traps, picture: &Picture, look: Look, json: &mut
     }
 }
 
-fn tags(seed: u64, catalog: &Catalog, picture: &Picture, json: &mut Writer) {
-    let mut tags: Vec<(u32, &str)> = tag_numbers(seed, catalog, picture)
+fn tags(catalog: &Catalog, picture: &Picture, json: &mut Writer) {
+    let mut tags: Vec<(u32, &str)> = tag_numbers(catalog, picture)
         .into_iter()
         .map(|tag| (FIRST_TAG + tag, catalog.tags()[tag as usize].as_str()))
         .collect();

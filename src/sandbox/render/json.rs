@@ -1,23 +1,23 @@
-//! A writer of JSON text that needs no tree: keys in the order they are written, commas placed by what was written last.
+//! A writer of JSON text without a tree: keys in the order of the calls, commas placed by the last byte written.
 
 use std::fmt::Write as _;
 
 /// JSON text under construction.
 #[derive(Default)]
 pub(crate) struct Writer {
-    /// What was written so far.
+    /// The text written so far.
     pub(crate) out: String,
 }
 
 impl Writer {
-    /// Places the comma a further value or key needs.
+    /// Writes the comma that a further value or key needs.
     pub(crate) fn separate(&mut self) {
         if !matches!(self.out.as_bytes().last(), None | Some(b'{' | b'[' | b':' | b',')) {
             self.out.push(',');
         }
     }
 
-    /// Writes `"key":`, a comma before it where one is due.
+    /// Writes `"key":`, with a comma before it where needed.
     pub(crate) fn key(&mut self, key: &str) {
         self.separate();
         self.out.push('"');
@@ -37,35 +37,35 @@ impl Writer {
         self.out.push(bracket);
     }
 
-    /// Closes what was opened.
+    /// Closes an object or array.
     pub(crate) fn close(&mut self, bracket: char) {
         self.out.push(bracket);
     }
 
-    /// A value already in JSON, under a key.
+    /// Writes a value that is already JSON, under a key.
     pub(crate) fn raw(&mut self, key: &str, json: &str) {
         self.key(key);
         self.out.push_str(json);
     }
 
-    /// An integer under a key.
+    /// Writes an integer under a key.
     pub(crate) fn int(&mut self, key: &str, value: impl Into<i64>) {
         self.key(key);
         let _ = write!(self.out, "{}", value.into());
     }
 
-    /// A boolean under a key.
+    /// Writes a boolean under a key.
     pub(crate) fn flag(&mut self, key: &str, value: bool) {
         self.raw(key, if value { "true" } else { "false" });
     }
 
-    /// A string under a key.
+    /// Writes a string under a key.
     pub(crate) fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         self.quote(value);
     }
 
-    /// A string as the next value of an array.
+    /// Writes a string as the next value of an array.
     pub(crate) fn item(&mut self, value: &str) {
         self.separate();
         self.quote(value);

@@ -1,23 +1,21 @@
 //! Renders a generated model as the server of summer 2023 sent it: ratings, version times, images with their meta.
 
 use super::json::Writer;
-use super::model::{self, Oddity, View};
-use super::{files, showcase, version};
-use crate::sandbox::catalog::dates;
+use super::view::Item;
+use super::{files, model, showcase};
+use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::seed::Generator;
-use crate::sandbox::catalog::words;
-use crate::sandbox::catalog::{Entry, Mode};
+use crate::sandbox::catalog::{dates, words};
 
 const SAMPLERS: &[&str] = &["Euler a", "DPM++ 2M Karras", "DPM++ SDE Karras", "DDIM", "UniPC"];
 
 /// Appends the item.
-pub(crate) fn render(generator: &Generator, entry: &Entry, view: View, json: &mut Writer) {
-    let oddity = Oddity::of(generator.seed, entry.id, generator.traps);
+pub(super) fn render(item: &Item<'_>, json: &mut Writer) {
+    let Item { generator, entry, view, oddity } = *item;
     let mut random = Random::new(generator.seed, Stream::Text, u64::from(entry.id));
     json.open('{');
     json.int("id", entry.id);
-    model::name(generator, entry, &oddity, json);
+    model::name(item, json);
     model::description(&mut random, &oddity, json);
     json.text("type", entry.kind_name());
     json.flag("poi", false);
@@ -32,14 +30,13 @@ pub(crate) fn render(generator: &Generator, entry: &Entry, view: View, json: &mu
     json.int("commentCount", entry.comments);
     rating(&mut random, entry, json);
     json.close('}');
-    model::creator(generator, entry, json);
-    model::tags(generator, entry, &oddity, json);
+    model::creator(item, json);
+    model::tags(item, json);
     model::mode(entry, json);
     json.open_at("modelVersions", '[');
-    let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
-    for position in entry.listed_versions().take(listed) {
-        if view.all_versions || entry.early_access & (1 << position) == 0 {
-            render_version(generator, entry, position, json);
+    for position in item.listed_versions() {
+        if view.all_versions || entry.is_public(position) {
+            version(item, position, json);
         }
     }
     json.close(']');
@@ -55,20 +52,20 @@ fn rating(random: &mut Random, entry: &Entry, json: &mut Writer) {
     }
 }
 
-fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut Writer) {
-    let id = version::version_id(entry, position);
-    let mut random = Random::new(generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
-    let created = version::published_at(entry, position, &mut random);
+fn version(item: &Item<'_>, position: u8, json: &mut Writer) {
+    let Item { generator, entry, .. } = *item;
+    let id = entry.version_id(position);
+    let (created, mut random) = generator.published_at(entry, position);
     json.open('{');
     json.int("id", id);
     json.int("modelId", entry.id);
-    json.text("name", &format!("v{}", version::number(entry, position)));
+    json.text("name", &format!("v{}", entry.version_number(position)));
     json.text("createdAt", &dates::iso(created));
     json.text("updatedAt", &dates::iso(created + i64::from(random.below(86_400_000))));
     json.open_at("trainedWords", '[');
     (0..random.below(4)).for_each(|_| json.item(&words::phrase(&mut random)));
     json.close(']');
-    json.text("baseModel", version::base_model(generator.seed, entry, position));
+    json.text("baseModel", generator.base_model(entry, position));
     json.int("earlyAccessTimeFrame", id % 16);
     json.raw("description", if random.chance(550) { "null" } else { "\"<p>First version.</p>\"" });
     json.open_at("stats", '{');
@@ -77,12 +74,12 @@ fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut
     json.close('}');
     json.open_at("files", '[');
     if entry.mode != Mode::Archived {
-        render_file(&mut random, entry, id, json);
+        file(&mut random, entry, id, json);
     }
     json.close(']');
     json.open_at("images", '[');
     if entry.mode != Mode::TakenDown {
-        (0..showcase::count(generator.seed, id)).for_each(|n| render_image(generator.seed, entry, id * 32 + n, json));
+        (0..showcase::count(generator.seed, id)).for_each(|n| image(generator.seed, entry, id * 32 + n, json));
     }
     json.close(']');
     if entry.mode != Mode::Archived {
@@ -91,7 +88,7 @@ fn render_version(generator: &Generator, entry: &Entry, position: u8, json: &mut
     json.close('}');
 }
 
-fn render_file(random: &mut Random, entry: &Entry, version: u32, json: &mut Writer) {
+fn file(random: &mut Random, entry: &Entry, version: u32, json: &mut Writer) {
     json.open('{');
     json.text("name", &format!("file_{version}.safetensors"));
     json.int("id", version * 8);
@@ -116,7 +113,7 @@ fn render_file(random: &mut Random, entry: &Entry, version: u32, json: &mut Writ
     json.close('}');
 }
 
-fn render_image(seed: u64, entry: &Entry, id: u32, json: &mut Writer) {
+fn image(seed: u64, entry: &Entry, id: u32, json: &mut Writer) {
     let mut random = Random::new(seed, Stream::Image, u64::from(id));
     json.open('{');
     json.int("id", id);
@@ -133,7 +130,7 @@ fn render_image(seed: u64, entry: &Entry, id: u32, json: &mut Writer) {
     json.close('}');
 }
 
-/// Generation data as uploaded: free-form, with numbers beyond 2^53 and keys no parser meant to make.
+/// Appends generation data as uploaded: free-form, with numbers beyond 2^53 and misparsed keys.
 fn meta(random: &mut Random, json: &mut Writer) {
     let hash = files::hex(random, 10).to_lowercase();
     json.open_at("meta", '{');

@@ -1,16 +1,16 @@
-//! Generation data of an image, as uploaded by a dozen tools: free-form, in every shape that was ever recorded.
+//! Renders the generation data of an image, as a dozen tools upload it: free-form, in every shape ever recorded.
 
 use super::files;
 use super::json::Writer;
 use crate::sandbox::catalog::random::{Random, Stream};
 use crate::sandbox::catalog::words;
-use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::traps::{Trap, Traps};
 
 const SAMPLERS: &[&str] = &["Euler a", "DPM++ 2M Karras", "DPM++ SDE Karras", "DDIM", "UniPC", "undefined"];
 const TOOLS: &[(u8, u32)] = &[(0, 380), (1, 380), (2, 150), (3, 50), (4, 20)];
 
-/// Appends the object as the next value; `versions` are the ids its resources name.
-pub(crate) fn render(seed: u64, id: u32, versions: &[u32], traps: Traps, json: &mut Writer) {
+/// Appends the object as the next value; its resources name these versions.
+pub(super) fn render(seed: u64, id: u32, versions: &[u32], traps: Traps, json: &mut Writer) {
     let mut random = Random::new(seed, Stream::Meta, u64::from(id));
     json.open('{');
     match random.weighted(TOOLS) {
@@ -38,7 +38,7 @@ fn prompt(random: &mut Random, json: &mut Writer) {
     }
 }
 
-/// Mostly a 32-bit number; also up to 2^53, beyond 2^63, negative, or text.
+/// Appends a seed: mostly a 32-bit number; also up to 2^53, beyond 2^63, negative, or text.
 fn seed(random: &mut Random, json: &mut Writer) {
     let bits = random.next();
     let text = match random.below(100) {
@@ -63,7 +63,7 @@ fn numbers(random: &mut Random, json: &mut Writer) {
     json.raw("cfgScale", random.pick(&["7", "7.5", "4", "1.5", "\"6\"", "3.0", "0"]));
 }
 
-/// A web UI's text chunk: settings as texts, hashes by label, resources by hash.
+/// Appends a web UI's text chunk: settings as texts, hashes by label, resources by hash.
 fn webui(random: &mut Random, json: &mut Writer) {
     let hash = files::hex(random, 10).to_lowercase();
     json.text("Size", random.pick(&["512x768", "832x1216", "1024x1024"]));
@@ -129,7 +129,7 @@ fn resources(random: &mut Random, hash: &str, json: &mut Writer) {
     json.close(']');
 }
 
-/// The site's own generator: resources by version id, settings as numbers and booleans.
+/// Appends data of the site's own generator: resources by version id, settings as numbers and booleans.
 fn on_site(random: &mut Random, versions: &[u32], json: &mut Writer) {
     prompt(random, json);
     numbers(random, json);
@@ -163,7 +163,7 @@ fn civitai_resources(random: &mut Random, versions: &[u32], json: &mut Writer) {
     json.close(']');
 }
 
-/// A node graph, as JSON text or as an object, now and then hundreds of kilobytes of it.
+/// Appends a node graph, as JSON text or as an object, now and then hundreds of kilobytes.
 fn comfy(random: &mut Random, versions: &[u32], json: &mut Writer) {
     prompt(random, json);
     numbers(random, json);
@@ -187,7 +187,7 @@ fn comfy(random: &mut Random, versions: &[u32], json: &mut Writer) {
     }
 }
 
-/// A text nobody meant to be parsed: hundreds of keys, now and then thousands.
+/// Appends a misparsed text: hundreds of keys, now and then thousands.
 fn odd_keys(random: &mut Random, json: &mut Writer) {
     let count = if random.chance(60) { 4000 } else { 100 + random.below(300) };
     for n in 0..count {
@@ -201,7 +201,7 @@ fn odd_keys(random: &mut Random, json: &mut Writer) {
     }
 }
 
-/// Known keys holding what nobody expects in them.
+/// Appends known keys with values of unexpected types.
 fn odd_values(random: &mut Random, json: &mut Writer) {
     let odd = [
         "null",

@@ -2,60 +2,19 @@
 
 use super::json::Writer;
 use super::version;
+use super::view::{Item, Oddity};
+use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::seed::Generator;
 use crate::sandbox::catalog::words::{self, LICENCES};
-use crate::sandbox::catalog::{Entry, Mode};
-use crate::sandbox::fault::traps::{Trap, Traps};
-
-/// How a request looks at a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct View {
-    /// All levels were asked for; otherwise only PG images are shown.
-    pub(crate) nsfw: bool,
-    /// Versions that are not Public are shown too.
-    pub(crate) all_versions: bool,
-    /// The versions the request does not narrow away: bit k is set for version k.
-    pub(crate) among: u16,
-    /// The item of `models/:id` rather than that of the list.
-    pub(crate) detail: bool,
-}
-
-/// Which item-level traps strike this model.
-pub(crate) struct Oddity {
-    pub(crate) text_licence: bool,
-    pub(crate) null_counters: bool,
-    pub(crate) empty_versions: bool,
-    pub(crate) lone_surrogate: bool,
-    pub(crate) control_byte: bool,
-    pub(crate) odd: bool,
-    pub(crate) missing: bool,
-}
-
-impl Oddity {
-    /// The traps of one model, drawn from its id.
-    pub(crate) fn of(seed: u64, id: u32, traps: Traps) -> Oddity {
-        let mut random = Random::new(seed, Stream::Oddity, u64::from(id));
-        let mut draw = |trap, per_mille| random.chance(per_mille) && traps.has(trap);
-        Oddity {
-            text_licence: draw(Trap::TextLicences, 500),
-            null_counters: draw(Trap::NullCounters, 60),
-            empty_versions: draw(Trap::EmptyVersions, 20),
-            lone_surrogate: draw(Trap::LoneSurrogates, 20),
-            control_byte: draw(Trap::ControlBytes, 20),
-            odd: draw(Trap::OddFields, 100),
-            missing: draw(Trap::OddFields, 50),
-        }
-    }
-}
+use crate::sandbox::traps::Trap;
 
 /// Appends the item.
-pub(crate) fn render(generator: &Generator, entry: &Entry, view: View, json: &mut Writer) {
-    let oddity = Oddity::of(generator.seed, entry.id, generator.traps);
+pub(super) fn render(item: &Item<'_>, json: &mut Writer) {
+    let Item { generator, entry, oddity, .. } = *item;
     let mut random = Random::new(generator.seed, Stream::Text, u64::from(entry.id));
     json.open('{');
     json.int("id", entry.id);
-    name(generator, entry, &oddity, json);
+    name(item, json);
     description(&mut random, &oddity, json);
     json.flag("allowNoCredit", random.chance(700));
     licences(&mut random, &oddity, json);
@@ -72,32 +31,32 @@ pub(crate) fn render(generator: &Generator, entry: &Entry, view: View, json: &mu
         json.text("availability", "Public");
     }
     json.int("userId", entry.user + 1000);
-    base_models(generator, entry, json);
+    base_models(item, json);
     if !oddity.missing {
         json.raw("cosmetic", if random.chance(20) { "{\"id\":12,\"name\":\"frame\",\"data\":{}}" } else { "null" });
     }
     json.flag("supportsGeneration", entry.supports_generation);
     stats(entry, &oddity, json);
-    creator(generator, entry, json);
-    tags(generator, entry, &oddity, json);
+    creator(item, json);
+    tags(item, json);
     if oddity.odd {
         json.raw("futureField", "{\"nested\":[1,null,\"x\"],\"big\":12345678901234567890}");
     }
-    version::render_all(generator, entry, view, &oddity, json);
+    version::render_all(item, json);
     json.close('}');
 }
 
-/// The name, with half of a surrogate pair under its trap.
-pub(crate) fn name(generator: &Generator, entry: &Entry, oddity: &Oddity, json: &mut Writer) {
-    json.text("name", &generator.name(entry));
-    if oddity.lone_surrogate {
+/// Appends the name, with half of a surrogate pair under its trap.
+pub(super) fn name(item: &Item<'_>, json: &mut Writer) {
+    json.text("name", &item.generator.name(item.entry));
+    if item.oddity.lone_surrogate {
         json.out.pop();
         json.out.push_str(" \\ud83d\"");
     }
 }
 
-/// The description: null now and then, mostly one or two KB of HTML.
-pub(crate) fn description(random: &mut Random, oddity: &Oddity, json: &mut Writer) {
+/// Appends the description: null now and then, mostly one or two KB of HTML.
+pub(super) fn description(random: &mut Random, oddity: &Oddity, json: &mut Writer) {
     if random.chance(40) && !oddity.control_byte {
         return json.raw("description", "null");
     }
@@ -121,8 +80,8 @@ fn licences(random: &mut Random, oddity: &Oddity, json: &mut Writer) {
     json.close(']');
 }
 
-/// The mode, absent when there is none.
-pub(crate) fn mode(entry: &Entry, json: &mut Writer) {
+/// Appends the mode, if it is not the normal one.
+pub(super) fn mode(entry: &Entry, json: &mut Writer) {
     match entry.mode {
         Mode::Normal => {}
         Mode::Archived => json.text("mode", "Archived"),
@@ -130,10 +89,10 @@ pub(crate) fn mode(entry: &Entry, json: &mut Writer) {
     }
 }
 
-fn base_models(generator: &Generator, entry: &Entry, json: &mut Writer) {
+fn base_models(item: &Item<'_>, json: &mut Writer) {
     let mut names: Vec<&str> = Vec::new();
-    for version in entry.listed_versions() {
-        let name = version::base_model(generator.seed, entry, version);
+    for version in item.entry.listed_versions() {
+        let name = item.generator.base_model(item.entry, version);
         if !names.contains(&name) {
             names.push(name);
         }
@@ -164,8 +123,9 @@ fn stats(entry: &Entry, oddity: &Oddity, json: &mut Writer) {
     json.close('}');
 }
 
-/// The creator; absent for the house account and a number for names of digits, each under its trap.
-pub(crate) fn creator(generator: &Generator, entry: &Entry, json: &mut Writer) {
+/// Appends the creator; under traps the house account has none, and a name of digits is a number.
+pub(super) fn creator(item: &Item<'_>, json: &mut Writer) {
+    let Item { generator, entry, .. } = *item;
     if entry.user == 0 && generator.traps.has(Trap::AbsentCreators) {
         return;
     }
@@ -185,12 +145,12 @@ pub(crate) fn creator(generator: &Generator, entry: &Entry, json: &mut Writer) {
     json.close('}');
 }
 
-/// The tags: names, or objects holding them under a trap.
-pub(crate) fn tags(generator: &Generator, entry: &Entry, oddity: &Oddity, json: &mut Writer) {
+/// Appends the tags: names, or under a trap objects that hold the names.
+pub(super) fn tags(item: &Item<'_>, json: &mut Writer) {
     json.open_at("tags", '[');
-    for tag in generator.tags_of(entry) {
-        let name = &generator.tags[tag as usize];
-        if oddity.odd {
+    for tag in item.generator.tags_of(item.entry) {
+        let name = &item.generator.tags[tag as usize];
+        if item.oddity.odd {
             json.open('{');
             json.int("id", tag);
             json.text("name", name);

@@ -1,7 +1,7 @@
-//! JavaScript's `Number()`, through which a cache of era 2026-09 sends user names.
+//! JavaScript's `Number()`: a cache of era 2026-09 applies it to user names.
 
-/// The number that a text is to JavaScript, as its JSON; none for a text that is no number there.
-pub(crate) fn of(text: &str) -> Option<String> {
+/// Returns the number that JavaScript reads from a text, as JSON; `None` for a text that is no number there.
+pub(super) fn of(text: &str) -> Option<String> {
     let text = text.trim();
     let radix = |prefix: [&str; 2], radix| {
         let digits = prefix.iter().find_map(|prefix| text.strip_prefix(prefix))?;

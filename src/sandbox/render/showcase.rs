@@ -2,43 +2,36 @@
 
 use super::json::Writer;
 use super::meta;
-use super::model::{Oddity, View};
-use crate::sandbox::catalog::Entry;
+use super::view::{Item, Oddity};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::seed::Generator;
-use crate::sandbox::fault::traps::Trap;
+use crate::sandbox::traps::Trap;
 
 const BASE_83: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~";
 const SIZES: &[(u32, u32)] = &[(512, 512), (832, 1216), (1024, 1024), (1216, 832), (1536, 2304), (768, 1152)];
 
 /// Appends the elements of a version's `images`; without nsfw only the PG ones.
-pub(crate) fn render(
-    generator: &Generator,
-    entry: &Entry,
-    version: u32,
-    view: View,
-    oddity: &Oddity,
-    json: &mut Writer,
-) {
+pub(super) fn render(item: &Item<'_>, version: u32, json: &mut Writer) {
+    let Item { generator, entry, view, .. } = *item;
     for position in 0..count(generator.seed, version) {
         let id = version * 32 + position;
         let mut random = Random::new(generator.seed, Stream::Image, u64::from(id));
         let level = level(&mut random, entry.level);
         let clamped = level > 2 && generator.traps.has(Trap::RegionClamp);
         if (view.nsfw || level == 1) && !clamped {
-            image(&mut random, id, level, view.detail, oddity, json);
+            image(&mut random, id, level, item, json);
         }
     }
 }
 
 /// Appends the first ten as the endpoint of one version sends them: without id, with their generation data.
-pub(crate) fn render_lookup(generator: &Generator, entry: &Entry, version: u32, oddity: &Oddity, json: &mut Writer) {
+pub(super) fn render_lookup(item: &Item<'_>, version: u32, json: &mut Writer) {
+    let Item { generator, entry, oddity, .. } = *item;
     for position in 0..count(generator.seed, version).min(10) {
         let id = version * 32 + position;
         let mut random = Random::new(generator.seed, Stream::Image, u64::from(id));
         let level = level(&mut random, entry.level);
         json.open('{');
-        let (width, height) = common(&mut random, id, level, oddity, json);
+        let (width, height) = common(&mut random, id, level, &oddity, json);
         json.raw("metadata", &format!("{{\"size\":{},\"width\":{width},\"height\":{height}}}", id % 4_000_000));
         json.text("availability", "Public");
         json.int("flags", 0u32);
@@ -51,21 +44,22 @@ pub(crate) fn render_lookup(generator: &Generator, entry: &Entry, version: u32, 
     }
 }
 
-/// How many images a version has: 0 to 20, about 7.
-pub(crate) fn count(seed: u64, version: u32) -> u32 {
+/// Returns the number of a version's images: 0 to 20, about 7.
+pub(super) fn count(seed: u64, version: u32) -> u32 {
     let mut random = Random::new(seed, Stream::Image, u64::from(version) << 32);
     if random.chance(30) { 0 } else { 1 + random.below(13).min(19) + random.skewed(2) }
 }
 
-/// One of the levels of the model's mask.
+/// Draws one of the levels of the model's mask.
 fn level(random: &mut Random, mask: u8) -> u8 {
     let bits: Vec<u8> = (0..5).map(|bit| 1 << bit).filter(|bit| mask & bit != 0).collect();
     if bits.is_empty() { 1 } else { random.pick(&bits) }
 }
 
-fn image(random: &mut Random, id: u32, level: u8, detail: bool, oddity: &Oddity, json: &mut Writer) {
+fn image(random: &mut Random, id: u32, level: u8, item: &Item<'_>, json: &mut Writer) {
+    let oddity = &item.oddity;
     json.open('{');
-    if !detail {
+    if !item.view.detail {
         json.int("id", id);
     }
     common(random, id, level, oddity, json);
@@ -86,7 +80,7 @@ fn image(random: &mut Random, id: u32, level: u8, detail: bool, oddity: &Oddity,
     json.close('}');
 }
 
-/// Appends what every endpoint tells of a showcase image; returns its width and height.
+/// Appends the fields that every endpoint shows of a showcase image; returns its width and height.
 fn common(random: &mut Random, id: u32, level: u8, oddity: &Oddity, json: &mut Writer) -> (u32, u32) {
     let video = random.chance(40);
     let (width, height) = random.pick(SIZES);
@@ -104,8 +98,8 @@ fn common(random: &mut Random, id: u32, level: u8, oddity: &Oddity, json: &mut W
     (width, height)
 }
 
-/// An image's URL, ending in its id.
-pub(crate) fn url(random: &mut Random, transform: &str, id: u32, extension: &str) -> String {
+/// Draws an image's URL, ending in its id.
+pub(super) fn url(random: &mut Random, transform: &str, id: u32, extension: &str) -> String {
     let (a, b) = (random.next(), random.next());
     let uuid = format!(
         "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
@@ -118,8 +112,8 @@ pub(crate) fn url(random: &mut Random, transform: &str, id: u32, extension: &str
     format!("https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/{uuid}/{transform}/{id}.{extension}")
 }
 
-/// A text that looks like a blurhash.
-pub(crate) fn blurhash(random: &mut Random) -> String {
+/// Draws a text that looks like a blurhash.
+pub(super) fn blurhash(random: &mut Random) -> String {
     let mut text = String::with_capacity(36);
     text.push('U');
     while text.len() < 36 {

@@ -1,73 +1,36 @@
 //! Renders the versions of a generated model as today's server sends them, with their files and images.
 
-use super::files;
 use super::json::Writer;
-use super::model::{Oddity, View};
-use super::showcase;
-use crate::sandbox::catalog::dates;
+use super::view::Item;
+use super::{files, showcase};
+use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::catalog::random::{Random, Stream};
-use crate::sandbox::catalog::seed::Generator;
-use crate::sandbox::catalog::words;
-use crate::sandbox::catalog::{Entry, Mode};
-use crate::sandbox::endpoint::enums::BASE_MODELS;
-use crate::sandbox::fault::traps::{Trap, Traps};
+use crate::sandbox::catalog::{dates, words};
+use crate::sandbox::traps::{Trap, Traps};
 
-/// How long a version is held back from the public.
+/// The time that a version is held back from the public, in ms.
 const EARLY: i64 = 14 * 86_400_000;
 
-/// The id of a version by its position; ids of different models never meet.
-pub(crate) fn version_id(entry: &Entry, position: u8) -> u32 {
-    entry.id * 16 + u32::from(position)
-}
-
-/// A version's position in its model.
-pub(crate) fn position(version: u32) -> u32 {
-    version % 16
-}
-
-/// The base model of a version.
-pub(crate) fn base_model(seed: u64, entry: &Entry, position: u8) -> &'static str {
-    let mut random = Random::new(seed, Stream::Version, u64::from(version_id(entry, position)) << 1);
-    let end = 1 + random.below(BASE_MODELS.len() as u32);
-    BASE_MODELS[random.below(end) as usize]
-}
-
-/// When a version was published: one that came later when it came; of the others the newest at the model's own date, the
-/// next ones days before one another.
-pub(crate) fn published_at(entry: &Entry, position: u8, random: &mut Random) -> i64 {
-    let later = position.checked_sub(entry.versions).and_then(|later| entry.added.get(usize::from(later)));
-    if let Some(at) = later {
-        return *at;
-    }
-    let newest = entry.base_at.or(entry.last_version_at).unwrap_or(entry.created_at);
-    newest - i64::from(position) * (86_400_000 + i64::from(random.below(20 * 86_400_000)))
-}
-
-/// Which of the model's versions it was, counted from 1.
-pub(crate) fn number(entry: &Entry, position: u8) -> u8 {
-    entry.versions.checked_sub(position).filter(|number| *number > 0).unwrap_or(position + 1)
-}
-
-/// How often each version of a model was downloaded since the server started: under the trap of mutation edited ones find
-/// new friends. Lists are sorted by older figures.
+/// Returns the downloads of each version of a model since the server started: edited models gain some under the trap
+/// `mutation`. Lists are sorted by the older figures.
 pub(crate) fn gained(traps: Traps, entry: &Entry) -> u32 {
     if entry.edited && traps.has(Trap::Mutation) { 1 + entry.id % 50 } else { 0 }
 }
 
 /// Appends `"modelVersions":[…]`.
-pub(crate) fn render_all(generator: &Generator, entry: &Entry, view: View, oddity: &Oddity, json: &mut Writer) {
+pub(super) fn render_all(item: &Item<'_>, json: &mut Writer) {
     json.open_at("modelVersions", '[');
-    let listed = if oddity.empty_versions && !view.detail { 0 } else { usize::from(entry.version_count()) };
-    for (index, position) in (0u8..).zip(entry.listed_versions().take(listed)) {
-        let public = entry.early_access & (1 << position) == 0;
-        if (public || view.all_versions) && view.among & (1 << position) != 0 {
-            Version { generator, entry, position, public, view, created: view.detail, oddity }.render(index, json);
+    let view = item.view;
+    for (index, position) in (0u8..).zip(item.listed_versions()) {
+        let shown = view.all_versions || item.entry.is_public(position);
+        if shown && view.among & (1 << position) != 0 {
+            Version { item: *item, position, created: view.detail }.render(index, json);
         }
     }
     json.close(']');
 }
 
-/// Appends the version that is its VAE, where it has one.
+/// Appends the id of the version's VAE, null for most.
 fn vae(version: u32, json: &mut Writer) {
     match version % 11 {
         0 => json.int("vaeId", version / 2),
@@ -75,58 +38,64 @@ fn vae(version: u32, json: &mut Writer) {
     }
 }
 
-/// One version and what its rendering depends on.
-pub(crate) struct Version<'a> {
-    pub(crate) generator: &'a Generator,
-    pub(crate) entry: &'a Entry,
-    pub(crate) position: u8,
-    pub(crate) public: bool,
-    pub(crate) view: View,
-    /// Tells when it was created too.
-    pub(crate) created: bool,
-    pub(crate) oddity: &'a Oddity,
+/// One version being rendered.
+pub(super) struct Version<'a> {
+    pub(super) item: Item<'a>,
+    pub(super) position: u8,
+    /// It shows its creation time too.
+    pub(super) created: bool,
 }
 
 /// A version's counters; no downloads where the creator hid them.
-pub(crate) struct Counts {
-    pub(crate) downloads: Option<u32>,
-    pub(crate) thumbs_up: u32,
+pub(super) struct Counts {
+    pub(super) downloads: Option<u32>,
+    pub(super) thumbs_up: u32,
     thumbs_down: u32,
 }
 
 impl Version<'_> {
+    /// The version's id.
+    pub(super) fn id(&self) -> u32 {
+        self.item.entry.version_id(self.position)
+    }
+
+    fn public(&self) -> bool {
+        self.item.entry.is_public(self.position)
+    }
+
     fn render(&self, index: u8, json: &mut Writer) {
-        let id = version_id(self.entry, self.position);
+        let id = self.id();
         json.open('{');
         json.int("id", id);
         json.int("index", index);
-        if self.view.detail {
+        if self.item.view.detail {
             json.text("status", "Published");
         }
-        json.text("availability", if self.public { "Public" } else { "EarlyAccess" });
-        json.int("nsfwLevel", self.entry.level);
+        json.text("availability", if self.public() { "Public" } else { "EarlyAccess" });
+        json.int("nsfwLevel", self.item.entry.level);
         let published = self.common(json);
-        if !self.view.detail && !self.oddity.missing {
+        if !self.item.view.detail && !self.item.oddity.missing {
             vae(id, json);
         }
-        if !self.public {
+        if !self.public() {
             json.text("earlyAccessDeadline", &dates::iso(published + EARLY));
         }
         self.stats(json);
-        json.flag(if self.view.detail { "covered" } else { "supportsGeneration" }, self.entry.supports_generation);
-        if self.oddity.odd {
+        json.flag(
+            if self.item.view.detail { "covered" } else { "supportsGeneration" },
+            self.item.entry.supports_generation,
+        );
+        if self.item.oddity.odd {
             json.raw("futureVersionField", "[true]");
         }
         self.media(id, json);
         json.close('}');
     }
 
-    /// Appends what every endpoint tells of a version in the same words; returns when it was published.
-    pub(crate) fn common(&self, json: &mut Writer) -> i64 {
-        let id = version_id(self.entry, self.position);
-        let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | 1);
-        let published = published_at(self.entry, self.position, &mut random);
-        json.text("name", &format!("v{}.{}", number(self.entry, self.position), random.below(4)));
+    /// Appends the fields that every endpoint shows of a version; returns its publication time.
+    pub(super) fn common(&self, json: &mut Writer) -> i64 {
+        let (published, mut random) = self.item.generator.published_at(self.item.entry, self.position);
+        json.text("name", &format!("v{}.{}", self.item.entry.version_number(self.position), random.below(4)));
         let created = published - i64::from(random.below(86_400_000));
         if self.created {
             json.text("createdAt", &dates::iso(created));
@@ -140,12 +109,12 @@ impl Version<'_> {
     }
 
     fn bases(&self, random: &mut Random, json: &mut Writer) {
-        json.text("baseModel", base_model(self.generator.seed, self.entry, self.position));
+        json.text("baseModel", self.item.generator.base_model(self.item.entry, self.position));
         match random.below(10) {
-            0..6 if self.oddity.odd => json.text("baseModelType", "Holographic"),
+            0..6 if self.item.oddity.odd => json.text("baseModelType", "Holographic"),
             0..6 => json.text("baseModelType", "Standard"),
             6 => json.text("baseModelType", "Inpainting"),
-            _ if self.view.detail || self.oddity.missing => {}
+            _ if self.item.view.detail || self.item.oddity.missing => {}
             _ => json.raw("baseModelType", "null"),
         }
     }
@@ -156,11 +125,11 @@ impl Version<'_> {
             json.raw("description", "\"");
             words::prose(random, bytes, &mut json.out);
             json.out.push('"');
-        } else if !self.view.detail {
+        } else if !self.item.view.detail {
             json.raw("description", "null");
         }
         let trained = random.below(4);
-        if trained > 0 || !self.view.detail {
+        if trained > 0 || !self.item.view.detail {
             json.open_at("trainedWords", '[');
             (0..trained).for_each(|_| json.item(&words::phrase(random)));
             json.close(']');
@@ -168,15 +137,15 @@ impl Version<'_> {
     }
 
     fn access(&self, published: i64, json: &mut Writer) {
-        if self.public {
-            if !self.view.detail {
+        if self.public() {
+            if !self.item.view.detail {
                 json.raw("paidAccess", "null");
             }
             return;
         }
         json.open_at("paidAccess", '{');
-        // Some are to be paid for for ever.
-        let permanent = version_id(self.entry, self.position).is_multiple_of(5);
+        // Some have to be paid for ever.
+        let permanent = self.id().is_multiple_of(5);
         json.flag("permanent", permanent);
         match permanent {
             true => json.raw("endsAt", "null"),
@@ -185,14 +154,15 @@ impl Version<'_> {
         json.close('}');
     }
 
-    /// The counters, shares of the model's own.
-    pub(crate) fn counts(&self) -> Counts {
-        let id = version_id(self.entry, self.position);
-        let mut random = Random::new(self.generator.seed, Stream::Version, (u64::from(id) << 1) | (1 << 41));
-        let mut share = |count: u32| count / (1 + random.below(u32::from(self.entry.versions) * 2));
-        let (downloads, thumbs_up) = (share(self.entry.downloads), share(self.entry.thumbs_up));
-        let downloads = (!self.oddity.null_counters).then_some(downloads + gained(self.generator.traps, self.entry));
-        Counts { downloads, thumbs_up, thumbs_down: share(self.entry.thumbs_down) }
+    /// Draws the counters as shares of the model's.
+    pub(super) fn counts(&self) -> Counts {
+        let id = self.id();
+        let mut random = Random::new(self.item.generator.seed, Stream::Version, (u64::from(id) << 1) | (1 << 41));
+        let mut share = |count: u32| count / (1 + random.below(u32::from(self.item.entry.versions) * 2));
+        let (downloads, thumbs_up) = (share(self.item.entry.downloads), share(self.item.entry.thumbs_up));
+        let downloads =
+            (!self.item.oddity.null_counters).then_some(downloads + gained(self.item.generator.traps, self.item.entry));
+        Counts { downloads, thumbs_up, thumbs_down: share(self.item.entry.thumbs_down) }
     }
 
     fn stats(&self, json: &mut Writer) {
@@ -208,15 +178,15 @@ impl Version<'_> {
     }
 
     fn media(&self, id: u32, json: &mut Writer) {
-        let archived = self.entry.mode == Mode::Archived;
+        let archived = self.item.entry.mode == Mode::Archived;
         json.open_at("files", '[');
         if !archived {
-            files::render(self.generator, self.entry, id, files::Shape::Item, self.oddity, json);
+            files::render(&self.item, id, files::Shape::Item, json);
         }
         json.close(']');
         json.open_at("images", '[');
-        if self.entry.mode != Mode::TakenDown {
-            showcase::render(self.generator, self.entry, id, self.view, self.oddity, json);
+        if self.item.entry.mode != Mode::TakenDown {
+            showcase::render(&self.item, id, json);
         }
         json.close(']');
         if !archived {

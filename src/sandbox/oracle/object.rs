@@ -1,4 +1,4 @@
-//! A JSON object whose values stay text until one is asked for by type.
+//! A JSON object whose values stay text until they are read as a type.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl<'a> Object<'a> {
         serde_json::from_str(text)
     }
 
-    /// The text under a key; of repeated keys the last counts.
+    /// Returns the text under a key; of repeated keys the last counts.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a RawValue> {
         self.0.iter().rfind(|(known, _)| known == key).map(|(_, raw)| *raw)
     }
@@ -51,7 +51,7 @@ impl<'a> Object<'a> {
         self.value(key).as_bool().map_or(Value::Null, Value::from)
     }
 
-    /// A text; a number stands for its digits.
+    /// Returns a text; a number becomes its digits.
     pub(crate) fn text(&self, key: &str) -> Value {
         match self.value(key) {
             text @ Value::String(_) => text,
@@ -66,13 +66,13 @@ impl<'a> Object<'a> {
         ms.map_or(Value::Null, |ms| Value::from(dates::iso(ms)))
     }
 
-    /// The text as it was sent; null when there is none.
+    /// Returns the JSON as sent; null when there is none.
     pub(crate) fn json(&self, key: &str) -> Value {
         let sent = self.raw(key).map(RawValue::get).filter(|text| *text != "null");
         sent.map_or(Value::Null, Value::from)
     }
 
-    /// A list of texts; null when there is no list.
+    /// Returns a list; null for other types.
     pub(crate) fn texts(&self, key: &str) -> Value {
         match self.value(key) {
             list @ Value::Array(_) => list,

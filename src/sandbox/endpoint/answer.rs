@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// What a handler decided to say.
+/// The answer of an endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub(crate) location: Option<Box<str>>,
     /// Seconds after which the caller may try again.
     pub(crate) retry_after: Option<u16>,
@@ -22,7 +22,7 @@ pub(crate) struct Answer {
 const JSON: &str = "application/json; charset=utf-8";
 
 impl Answer {
-    /// A JSON text.
+    /// Returns a JSON text.
     pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
         Answer {
             status,
@@ -35,35 +35,35 @@ impl Answer {
         }
     }
 
-    /// JSON lines.
+    /// Returns JSON lines.
     pub(crate) fn lines(body: String) -> Answer {
         Answer { content_type: "application/x-ndjson", ..Answer::json(200, body) }
     }
 
-    /// An HTML page.
+    /// Returns an HTML page.
     pub(crate) fn html(status: u16, title: &str) -> Answer {
         let page =
             format!("<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         Answer { content_type: "text/html; charset=utf-8", ..Answer::json(status, page) }
     }
 
-    /// `{"error": text}`.
+    /// Returns `{"error": text}`.
     pub(crate) fn error(status: u16, text: &str) -> Answer {
         Answer::json(status, json!({ "error": text }).to_string())
     }
 
-    /// `{"message": text}`.
+    /// Returns `{"message": text}`.
     pub(crate) fn message(status: u16, text: &str) -> Answer {
         Answer::json(status, json!({ "message": text }).to_string())
     }
 
-    /// The failure that says no more why, as every endpoint of era 2026-09 has it.
+    /// Returns the failure without a reason that every endpoint of era 2026-09 sends.
     pub(crate) fn unexpected() -> Answer {
         let text = "An unexpected error occurred";
         Answer::json(500, json!({ "error": text, "message": text, "code": "INTERNAL_SERVER_ERROR" }).to_string())
     }
 
-    /// A page of a list whose metadata, which come last, lack these keys.
+    /// Returns the page of a list without these keys in its metadata, which are its last member.
     pub(crate) fn without(self, keys: &[&str]) -> Answer {
         const METADATA: &str = "\"metadata\":";
         let text = String::from_utf8_lossy(&self.body).into_owned();
@@ -77,7 +77,7 @@ impl Answer {
         Answer { body: body.into(), next_cursor: None, ..self }
     }
 
-    /// An error as the images list of era 2026-09 words it: a refusal is a message, and a failure is the general one.
+    /// Returns an error in the words of era 2026-09's images list: a refusal is a message, a failure the general one.
     pub(crate) fn reworded(self) -> Answer {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         match [&body["error"]["message"], &body["error"], &body["message"]].into_iter().find_map(Value::as_str) {
@@ -87,7 +87,7 @@ impl Answer {
         }
     }
 
-    /// The 400 of a parameter check: issues as indented JSON text inside an error object.
+    /// Returns the 400 of a parameter check: issues as indented JSON text inside an error object.
     pub(crate) fn issues(issues: Vec<Value>) -> Answer {
         let text = format!("{:#}", Value::Array(issues));
         Answer::json(400, json!({ "error": { "name": "ZodError", "message": text } }).to_string())
