@@ -8,7 +8,7 @@ use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
-use super::Error;
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use super::values::{Gathered, Values};

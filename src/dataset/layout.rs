@@ -68,12 +68,6 @@ impl Layout {
         directory.join(name)
     }
 
-    /// Where the text of a file that is no dataset's is written before it replaces that file.
-    pub fn draft_of(path: &Path) -> PathBuf {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.with_file_name(format!(".{name}.tmp"))
-    }
-
     /// Where run reports live.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
-use super::Error;
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use crate::storage::Storage;

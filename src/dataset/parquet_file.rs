@@ -9,8 +9,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::store::as_io;
-use super::{During, Error};
+use super::error::{During, Error};
 use crate::storage::{Ranges, Storage};
 
 /// Bytes read at a time where no length is known beforehand.
@@ -43,6 +42,17 @@ pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<ParquetRecordBa
 pub(super) fn read(storage: &dyn Storage, path: &Path) -> Result<BufReader<Tail>, Error> {
     let file = storage.open(path).during("read", path)?.into();
     Ok(BufReader::with_capacity(READ_BYTES, Tail { file, at: 0 }))
+}
+
+/// Turns a Parquet error into the I/O error that caused it, if one did.
+pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {
+    match error {
+        parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(other) => io::Error::other(other),
+        },
+        other => io::Error::other(other),
+    }
 }
 
 /// A file as the Parquet reader takes it.

@@ -6,12 +6,12 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 
-use super::commit::Damage;
+use super::damage::Damage;
+use super::error::{During, Error};
 use super::layout::Layout;
+use super::parquet_file::as_io;
 use super::parquet_file::{fingerprint, open};
 use super::read::read_manifest;
-use super::store::as_io;
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::Table;
 
@@ -32,7 +32,7 @@ pub fn each_batch(
     for part in entries.filter(|entry| entry.name.ends_with(".parquet")) {
         each_of_file(storage, &Layout::entry(&directory, &part.name), columns, show)?;
     }
-    let commit = read_manifest(layout, storage)?.absorbed;
+    let commit = read_manifest(layout, storage)?.history.absorbed;
     if commit == 0 {
         return Ok(());
     }

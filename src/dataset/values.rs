@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
-use super::Error;
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use crate::storage::Storage;

@@ -11,13 +11,15 @@ use arrow::error::ArrowError;
 use arrow::row::{Row, RowConverter, Rows, SortField};
 use bytes::Bytes;
 
-use super::commit::{Damage, Part, PrunedPart, check_chain, plan_recovery};
+use super::commit::{Part, PrunedPart};
+use super::damage::Damage;
+use super::error::{During, Error};
 use super::layout::Layout;
 use super::manifest::PassSummary;
 use super::part::{read_rows, sort_columns};
 use super::read::{list_parts, read_manifest, read_records, record_numbers};
+use super::recovery::{check_chain, plan_recovery};
 use super::snapshot::check::check as check_snapshots;
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
@@ -61,12 +63,12 @@ pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error>
     stray_or_missing.retain(|damage| damages.is_empty() || !matches!(damage, Damage::StrayPart { .. }));
     findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
     let mut pages = Pages::default();
-    for (commit, parts) in &manifest.parts {
+    for (commit, parts) in &manifest.history.parts {
         let is_there = |part: &&Part| !stray_or_missing.iter().any(|damage| damage.is_missing(part));
         let parts: Vec<&Part> = parts.iter().filter(is_there).collect();
         check_commit(layout, storage, *commit, &parts, &mut pages, &mut findings)?;
     }
-    pages.check(&manifest.passes, &mut findings.faults);
+    pages.check(&manifest.history.passes, &mut findings.faults);
     let (snapshots, faults) = check_snapshots(layout, storage)?;
     findings.snapshots = snapshots;
     findings.faults.extend(faults);

@@ -6,12 +6,12 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
+use super::error::{During, Error};
 use super::layout::Layout;
+use super::parquet_file::as_io;
 use super::parquet_file::open;
 use super::snapshot::Inventory;
 use super::snapshot::shelf::Shelf;
-use super::store::as_io;
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 

@@ -48,8 +48,8 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if manifest.last.is_none() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    if manifest.absorbed > 0 {
-        return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.absorbed });
+    if manifest.history.absorbed > 0 {
+        return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.history.absorbed });
     }
     let mut store = Store::open(layout, Arc::new(Disk))?;
     let mut replayed = Replayed::default();
@@ -82,7 +82,7 @@ fn rebuild(
     heard: &mut dyn FnMut(&Record),
 ) -> Result<bool, Error> {
     for commit in commits {
-        let parts = store.manifest().parts.get(commit).cloned().unwrap_or_default();
+        let parts = store.manifest().history.parts.get(commit).cloned().unwrap_or_default();
         let Some(rows) = read_again(store, &parts, replayed)? else { continue };
         let Some(last) = store.manifest().last.clone() else { continue };
         let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or(last.run);
@@ -108,7 +108,7 @@ fn session(manifest: &Manifest) -> Option<u64> {
 
 /// The commits up to this one whose parts are still there.
 fn commits_through(manifest: &Manifest, through: u64) -> Vec<u64> {
-    manifest.parts.range(..=through).map(|(commit, _)| *commit).collect()
+    manifest.history.parts.range(..=through).map(|(commit, _)| *commit).collect()
 }
 
 type Rows = Vec<(&'static crate::table::Table, RecordBatch)>;

@@ -9,7 +9,7 @@ use super::form::{Form, Place};
 use super::inventory::{File, Inventory};
 use super::merge::Merge;
 use super::shelf::Shelf;
-use crate::dataset::Error;
+use crate::dataset::error::Error;
 use crate::dataset::layout::Layout;
 use crate::storage::Storage;
 use crate::table::snapshot::Role;

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::form::{Form, row_columns};
-use super::history::carry_on;
 use super::inventory::File;
 use super::merge::Merge;
 use super::passes::Passes;
+use super::periods::carry_on;
 use super::run::rows_of;
 use super::shelf::path_in;
 use super::sink::{Purpose, Shape, Sink, Unique, write};
 use super::winner::{choose, copy, follow, thin};
+use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, is_run};
 use crate::dataset::parquet_file::fingerprint;
-use crate::dataset::{During, Error};
 use crate::storage::Storage;
 use crate::table::Table;
 use crate::table::snapshot::Role;

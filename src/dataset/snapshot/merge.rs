@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 
 use super::form::{Batch, Form, Place};
 use super::run::Run;
-use crate::dataset::{During, Error};
+use crate::dataset::error::{During, Error};
 use crate::storage::Storage;
 
 /// Sorted files being merged.

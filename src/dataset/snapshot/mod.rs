@@ -14,11 +14,11 @@
 pub(super) mod check;
 mod form;
 mod halting;
-mod history;
 mod inventory;
 mod making;
 mod merge;
 mod passes;
+mod periods;
 mod run;
 pub(super) mod shelf;
 mod sink;
@@ -28,11 +28,12 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use super::commit::{Damage, PrunedPart};
+use super::commit::PrunedPart;
+use super::damage::Damage;
+use super::error::{During, Error};
 use super::layout::Layout;
 use super::manifest::Manifest;
 use super::store::{Batch, RunInfo, Store};
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
@@ -121,7 +122,7 @@ fn prune(store: &mut Store, wishes: &Wishes<'_>, taken: &Taken) -> Result<(), Er
         return Ok(());
     }
     let manifest = store.manifest();
-    let absorbed = manifest.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
+    let absorbed = manifest.history.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
     let absorbed = absorbed.filter(|part| part.table != table::pages::TABLE.name);
     let prune: Vec<PrunedPart> =
         absorbed.map(|part| PrunedPart { table: part.table.clone(), name: part.name.clone() }).collect();
@@ -195,13 +196,13 @@ impl Work<'_> {
                 damaged.push(number);
                 continue;
             };
-            if inventory.commit < self.manifest.absorbed.max(self.manifest.replaced) {
+            if inventory.commit < self.manifest.history.absorbed.max(self.manifest.history.replaced) {
                 // Parts behind it are gone, or say once more what it holds.
                 break;
             }
             let begun = |table: &&Table| inventory.file(table.name, true).is_some();
             let lacks = |table: &&'static Table| !begun(table) && inventory.file(table.name, false).is_some();
-            if self.manifest.absorbed == 0 && wishes.history.iter().any(lacks) {
+            if self.manifest.history.absorbed == 0 && wishes.history.iter().any(lacks) {
                 // A history begins with the first observation, not with the first wish for one.
                 continue;
             }
@@ -214,7 +215,7 @@ impl Work<'_> {
             }
             damaged.push(number);
         }
-        match self.manifest.absorbed {
+        match self.manifest.history.absorbed {
             0 => Ok(Found { base: None, damaged }),
             commit => {
                 let damages = vec![Damage::LostSnapshot { commit }];
@@ -240,7 +241,7 @@ impl Work<'_> {
 
     /// The parts of a table that were committed after this commit.
     fn parts(&self, table: &Table, after: u64) -> Vec<PathBuf> {
-        let parts = self.manifest.parts.range(after + 1..).flat_map(|(_, parts)| parts);
+        let parts = self.manifest.history.parts.range(after + 1..).flat_map(|(_, parts)| parts);
         parts.filter(|part| part.table == table.name).map(|part| self.layout.part(table, &part.name)).collect()
     }
 

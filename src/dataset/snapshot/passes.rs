@@ -47,7 +47,7 @@ impl Passes {
     pub(super) fn of(manifest: &Manifest) -> Self {
         let mut all = Self::default();
         let mut known: Vec<Question> = Vec::new();
-        for (number, summary) in &manifest.passes {
+        for (number, summary) in &manifest.history.passes {
             let mut pass = Pass::default();
             let asked = asked(manifest.definition(*number).unwrap_or(&Value::Null));
             for (rank, question) in asked.into_iter().enumerate() {
@@ -146,8 +146,11 @@ mod tests {
         for (number, (walks, second, states)) in (1..).zip(passes) {
             let ended_at = second.map(|second| jiff::Timestamp::from_second(second).unwrap());
             let walks_at = states.into_iter().map(|(name, walk)| (name.to_owned(), walk)).collect();
-            manifest.definitions.insert(number.to_string(), json!({ "server": "s", "walks": walks }));
-            manifest.passes.insert(number, PassSummary { definition: number.to_string(), ended_at, walks: walks_at });
+            manifest.history.definitions.insert(number.to_string(), json!({ "server": "s", "walks": walks }));
+            manifest
+                .history
+                .passes
+                .insert(number, PassSummary { definition: number.to_string(), ended_at, walks: walks_at });
         }
         manifest
     }

@@ -16,10 +16,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use zstd::{Decoder, Encoder};
 
 use super::form::{Batch, Form};
+use crate::dataset::error::{During, Error};
 use crate::dataset::layout::is_run;
+use crate::dataset::parquet_file::as_io;
 use crate::dataset::parquet_file::{Tail, open, read};
-use crate::dataset::store::as_io;
-use crate::dataset::{During, Error};
 use crate::storage::Storage;
 
 /// Rows of Parquet read at a time, from each of the files that are merged together.

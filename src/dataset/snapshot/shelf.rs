@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::inventory::{File, Inventory};
-use crate::dataset::commit::Damage;
+use crate::dataset::damage::Damage;
+use crate::dataset::directories::ensure_dir;
+use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
 use crate::dataset::parquet_file::fingerprint;
-use crate::dataset::store::ensure_dir;
-use crate::dataset::{During, Error};
 use crate::storage::Storage;
 use crate::table;
 

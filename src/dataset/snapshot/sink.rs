@@ -8,10 +8,10 @@ use parquet::arrow::ArrowWriter;
 use super::form::{Place, schema};
 use super::merge::Sheet;
 use super::run::RunWriter;
-use crate::dataset::commit::Damage;
+use crate::dataset::damage::Damage;
+use crate::dataset::error::{During, Error};
+use crate::dataset::parquet_file::as_io;
 use crate::dataset::part::properties;
-use crate::dataset::store::as_io;
-use crate::dataset::{During, Error};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 

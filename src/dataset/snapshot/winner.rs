@@ -6,7 +6,7 @@ use super::form::Place;
 use super::merge::Merge;
 use super::passes::Passes;
 use super::sink::Sink;
-use crate::dataset::Error;
+use crate::dataset::error::Error;
 
 /// The newest of some observations of one thing.
 pub(super) struct Winner {

@@ -5,7 +5,7 @@ use super::merge::Merge;
 use super::passes::Passes;
 use super::sink::Sink;
 use super::winner::{Winner, gone, winners};
-use crate::dataset::Error;
+use crate::dataset::error::Error;
 
 /// How long a thing stayed as one observation shows it.
 struct Period {
