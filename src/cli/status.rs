@@ -15,7 +15,7 @@ use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
-use crate::dataset::view::Snapshot;
+use crate::dataset::snapshot_reader::SnapshotReader;
 use crate::engine::report::completeness::{missing_from, waiting};
 use crate::engine::report::notes::unknown_keys;
 use crate::storage::{Disk, Storage as _};
@@ -192,7 +192,7 @@ fn tables(manifest: &Manifest) -> String {
 
 /// What readers see, and whether that is everything.
 fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
-    let taken = match Snapshot::newest(layout, &Disk) {
+    let taken = match SnapshotReader::newest(layout, &Disk) {
         Ok(Some(taken)) => taken.inventory,
         Ok(None) => return String::from("no snapshot yet\n"),
         Err(error) => return format!("the newest snapshot cannot be read; `civitrawl verify` tells more: {error}\n"),

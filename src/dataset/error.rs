@@ -46,6 +46,9 @@ pub enum Error {
         /// The last commit that lost parts.
         through: u64,
     },
+    /// A snapshot was cancelled; [`snapshot::take_unless`](super::snapshot::take_unless) returns `None` for it.
+    #[error("the snapshot was cancelled")]
+    Cancelled,
     /// There is no dataset.
     #[error("there is no dataset at `{}`", dataset.display())]
     Absent {

@@ -10,8 +10,10 @@
 //! FAIL     before the commit point: staged files are removed, the checkpoint is untouched.
 //! ```
 
+mod cancel;
 pub mod changed;
 mod checksummed_json;
+pub mod columns;
 pub mod commit;
 pub mod damage;
 mod directories;
@@ -27,11 +29,12 @@ pub mod read;
 pub mod recovery;
 pub mod scan;
 pub mod snapshot;
+pub mod snapshot_reader;
+pub mod sources;
 pub mod store;
 pub mod stored_pages;
 pub mod values;
 pub mod verify;
-pub mod view;
 pub mod walk_state;
 
 pub use error::Error;

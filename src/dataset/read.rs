@@ -9,7 +9,7 @@ use super::error::{During, Error};
 use super::layout::{Layout, record_number};
 use super::manifest::Manifest;
 use super::recovery::{Recovery, check_chain, is_full, plan_recovery};
-use super::snapshot::shelf::Shelf;
+use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::{Entry, Storage};
 use crate::table::{self, Table};
 
@@ -117,7 +117,7 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
         link => link.during("read", &latest)?,
     };
     // Reading a snapshot from first to last takes too long for an opening: taking the next one does.
-    if manifest.history.absorbed > 0 && !Shelf::new(layout, storage).seems_to_hold(manifest.history.absorbed)? {
+    if manifest.history.absorbed > 0 && !SnapshotDir::new(layout, storage).seems_to_hold(manifest.history.absorbed)? {
         return Err(damaged(vec![Damage::LostSnapshot { commit: manifest.history.absorbed }]));
     }
     Ok(Inspected { manifest, last_hash, recovery })

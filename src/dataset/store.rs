@@ -14,10 +14,10 @@ use super::error::{During, Error};
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
 use super::parquet_file::as_io;
-use super::part::{Maker, read_part, rows_in_footer, write_part};
+use super::part::{Maker, read_rows, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
 use super::recovery::Recovery;
-use super::snapshot::shelf::Shelf;
+use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
@@ -111,7 +111,7 @@ impl Store {
         let Some(table) = table::named(&part.table) else { return Ok(Vec::new()) };
         let path = self.layout.part(table, &part.name);
         let content = Bytes::from(self.storage.read(&path).during("read", &path)?);
-        read_part(content).map_err(as_io).during("read", &path)
+        read_rows(table, content).map_err(as_io).during("read", &path)
     }
 
     /// The hash by which the next record will name the last one.
@@ -142,7 +142,7 @@ impl Store {
                 }
             }
         }
-        Shelf::new(&self.layout, &*self.storage).tidy()
+        SnapshotDir::new(&self.layout, &*self.storage).recover()
     }
 
     /// Makes rows and cursors durable together, then publishes the parts. Once this has returned `Ok`, no crash undoes it.

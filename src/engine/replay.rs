@@ -16,7 +16,7 @@ use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::snapshot::{Wishes, tables, take};
+use crate::dataset::snapshot::{SnapshotOptions, tables, take};
 use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{KeptPage, KeptReject};
 use crate::fetch::Encoding;
@@ -68,7 +68,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if replayed.commits > 0 {
         // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
-        take(&mut store, &Wishes { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
+        take(&mut store, &SnapshotOptions { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }

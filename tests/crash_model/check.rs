@@ -247,7 +247,7 @@ fn has_every_row(state: &State) -> Result<(), Violation> {
     let tables: [(&Table, &str); 2] = [(&table::tags::TABLE, "name"), (&table::creators::TABLE, "username")];
     for (table, key) in tables {
         let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
-        let path = Layout::snapshot_table(&place().root().join(target), table);
+        let path = Layout::snapshot_file(&place().root().join(target), table, false);
         let content = Bytes::from(state.read(&path).map_err(|error| error.to_string())?);
         let reader = ParquetRecordBatchReader::try_new(content, 1024).map_err(|error| error.to_string())?;
         let batches: Vec<_> = reader.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
