@@ -81,7 +81,7 @@ impl From<&dataset::Error> for Exit {
         match error {
             dataset::Error::Held { .. } => Self::Held,
             dataset::Error::Damaged { .. } => Self::Damaged,
-            dataset::Error::Disk { .. } => Self::Disk,
+            dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::dataset::layout::Layout;
-use crate::dataset::view::{Source, sources};
+use crate::dataset::sources::{Source, sources};
 use crate::storage::Disk;
 use crate::table::{self, Column, Table};
 

@@ -10,7 +10,7 @@ use super::{complain, print};
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
-use crate::dataset::snapshot::{File, Inventory, Taken, Wishes, take};
+use crate::dataset::snapshot::{File, Inventory, SnapshotOptions, Taken, take};
 use crate::dataset::store::Store;
 use crate::definition::Keep;
 use crate::storage::Disk;
@@ -62,7 +62,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     }
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    take(&mut store, &Wishes { tables: &[], history: &[], keep, prune: arguments.prune })
+    take(&mut store, &SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune })
 }
 
 fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {

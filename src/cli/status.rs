@@ -15,7 +15,7 @@ use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
-use crate::dataset::view::Snapshot;
+use crate::dataset::snapshot_reader::SnapshotReader;
 use crate::engine::report::completeness::{missing_from, waiting};
 use crate::engine::report::notes::unknown_keys;
 use crate::storage::{Disk, Storage as _};
@@ -143,7 +143,7 @@ fn full_pass(manifest: &Manifest, last: &Record) -> String {
         last.walks.iter().filter_map(|(name, walk)| Some((name, Timestamp::from_millisecond(walk.since?).ok()?)));
     let mut text: String =
         since.map(|(name, at)| format!("walk `{name}` is incremental: it began at {}\n", instant(at))).collect();
-    let full = manifest.passes.iter().rev().find_map(|(number, pass)| {
+    let full = manifest.history.passes.iter().rev().find_map(|(number, pass)| {
         let ended_at = pass.ended_at.filter(|_| pass.walks.values().all(|walk| walk.since.is_none()));
         Some((number, ended_at?))
     });
@@ -192,12 +192,12 @@ fn tables(manifest: &Manifest) -> String {
 
 /// What readers see, and whether that is everything.
 fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
-    let taken = match Snapshot::newest(layout, &Disk) {
+    let taken = match SnapshotReader::newest(layout, &Disk) {
         Ok(Some(taken)) => taken.inventory,
         Ok(None) => return String::from("no snapshot yet\n"),
         Err(error) => return format!("the newest snapshot cannot be read; `civitrawl verify` tells more: {error}\n"),
     };
-    let newer = manifest.parts.range(taken.commit + 1..).count() as u64;
+    let newer = manifest.history.parts.range(taken.commit + 1..).count() as u64;
     let newer = if newer == 0 { String::new() } else { format!(", without {}", several(newer, "newer commit")) };
     format!(
         "snapshot {} of {}: {}, everything up to commit {}{newer}\n",

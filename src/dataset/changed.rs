@@ -1,103 +1,111 @@
-//! Which values of a column stand in rows that say something new: what a fan-out over changed rows walks.
+//! Finds the values of a column in rows that say something new, for a fan-out over changed rows.
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
-use arrow::datatypes::Int64Type;
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
-use super::Error;
+use super::columns::{Columns, Key};
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use super::values::{Gathered, Values};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 
-/// The distinct values of a column in those rows of a pass that say something which no row of the passes `known` said:
-/// of a new thing, or of one that differs in more than its counters.
+/// The rows and the column that are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangedQuery<'a> {
+    /// The table.
+    pub table: &'static Table,
+    /// The column whose values are returned.
+    pub column: &'a str,
+    /// The pass whose rows are new.
+    pub pass: i64,
+    /// Earlier passes whose rows are known.
+    pub known: &'a BTreeSet<i64>,
+}
+
+/// Returns the distinct values of a column in those rows of a pass that no row of the known passes equals. Counters do not
+/// count as a difference.
 ///
-/// Of every row only a hash is kept: 1.2 million of them take some 20 MB.
+/// Memory holds one hash per row: 1.2 million rows take some 20 MB.
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn changed(
-    layout: &Layout,
-    storage: &dyn Storage,
-    table: &'static Table,
-    column: &str,
-    pass: i64,
-    known: &BTreeSet<i64>,
-) -> Result<Values, Error> {
-    let mut reader = Reader::new(table, column)?;
-    let mut said: HashSet<u64> = HashSet::new();
+pub fn changed(layout: &Layout, storage: &dyn Storage, query: &ChangedQuery<'_>) -> Result<Values, Error> {
+    let mut reader = Reader::new(query)?;
+    let mut known: HashSet<u64> = HashSet::new();
     reader.each(layout, storage, |row| {
-        if known.contains(&row.pass) {
-            said.insert(row.hash);
+        if query.known.contains(&row.pass) {
+            known.insert(row.hash);
         }
     })?;
     let mut gathered = Gathered::default();
     reader.each(layout, storage, |row| {
-        if row.pass == pass && !said.contains(&row.hash) {
-            gathered.take(row.values, row.number);
+        if row.pass == query.pass && !known.contains(&row.hash) {
+            gathered.take(row.value);
         }
     })?;
     Ok(gathered.values())
 }
 
-/// Reads what rows say.
+/// Reads the rows of a table as hashes.
 struct Reader<'a> {
     table: &'static Table,
     column: &'a str,
+    /// The columns that are compared.
     substance: Vec<Column>,
     converter: RowConverter,
 }
 
-/// What is told of a row.
-struct Said<'a> {
+struct HashedRow<'a> {
     pass: i64,
-    /// Of all it says of its thing.
+    /// Hash of the compared columns.
     hash: u64,
-    /// Where the value stands.
-    values: &'a ArrayRef,
-    number: usize,
+    value: Option<Key<'a>>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(table: &'static Table, column: &'a str) -> Result<Self, Error> {
-        let substance = table.substance();
+    fn new(query: &ChangedQuery<'a>) -> Result<Self, Error> {
+        let substance = query.table.substance();
         let fields = substance.iter().map(|column| SortField::new(column.data_type.clone())).collect();
-        let converter = RowConverter::new(fields).map_err(|error| Error::unfit(table, &error))?;
-        Ok(Self { table, column, substance, converter })
+        let converter = RowConverter::new(fields).map_err(|error| Error::unfit(query.table, &error))?;
+        Ok(Self { table: query.table, column: query.column, substance, converter })
     }
 
-    /// Tells of every row.
-    fn each(&mut self, layout: &Layout, storage: &dyn Storage, mut tell: impl FnMut(Said<'_>)) -> Result<(), Error> {
+    /// Calls `show` with every row.
+    fn each(
+        &mut self,
+        layout: &Layout,
+        storage: &dyn Storage,
+        mut show: impl FnMut(HashedRow<'_>),
+    ) -> Result<(), Error> {
         let mut names: Vec<&str> = self.substance.iter().map(|column| column.name).collect();
         names.extend([self.column, "pass"]);
         let mut failure = None;
         each_batch(layout, storage, self.table, &names, &mut |batch| {
-            if let Err(error) = self.read(batch, &mut tell) {
+            if let Err(error) = self.read(batch, &mut show) {
                 failure = Some(error);
             }
         })?;
         failure.map_or(Ok(()), |error| Err(Error::unfit(self.table, &error)))
     }
 
-    fn read(&mut self, batch: &RecordBatch, tell: &mut impl FnMut(Said<'_>)) -> Result<(), ArrowError> {
+    fn read(&mut self, batch: &RecordBatch, show: &mut impl FnMut(HashedRow<'_>)) -> Result<(), ArrowError> {
         // An older part may lack a column.
         let absent = |column: &Column| new_null_array(&column.data_type, batch.num_rows());
         let array = |column: &Column| batch.column_by_name(column.name).cloned().unwrap_or_else(|| absent(column));
         let arrays: Vec<ArrayRef> = self.substance.iter().map(array).collect();
         let rows = self.converter.convert_columns(&arrays)?;
-        let schema = batch.schema();
-        let passes = batch.column(schema.index_of("pass")?).as_primitive::<Int64Type>();
-        let values = batch.column(schema.index_of(self.column)?);
+        let (passes, values) = (batch.numbers("pass"), batch.keys(self.column));
         for (number, row) in rows.iter().enumerate() {
+            let Some(pass) = passes.get(number) else { continue };
             let mut hasher = DefaultHasher::new();
             row.as_ref().hash(&mut hasher);
-            tell(Said { pass: passes.value(number), hash: hasher.finish(), values, number });
+            show(HashedRow { pass, hash: hasher.finish(), value: values.get(number) });
         }
         Ok(())
     }

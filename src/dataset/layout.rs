@@ -70,12 +70,6 @@ impl Layout {
         directory.join(name)
     }
 
-    /// Where the text of a file that is no dataset's is written before it replaces that file.
-    pub fn draft_of(path: &Path) -> PathBuf {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.with_file_name(format!(".{name}.tmp"))
-    }
-
     /// Where run reports live.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
@@ -98,7 +92,7 @@ impl Layout {
 
     /// The file of a table in the newest snapshot, as readers name it.
     pub fn latest_table(&self, table: &Table) -> PathBuf {
-        Self::snapshot_table(&self.latest(), table)
+        Self::snapshot_file(&self.latest(), table, false)
     }
 
     /// Where that link is made before it replaces the previous one.
@@ -131,14 +125,9 @@ impl Layout {
         snapshot.join("snapshot.json")
     }
 
-    /// The file of a table in a snapshot's directory.
-    pub fn snapshot_table(snapshot: &Path, table: &Table) -> PathBuf {
-        snapshot.join(format!("{}.parquet", table.name))
-    }
-
-    /// The file of a table's history in a snapshot's directory.
-    pub fn snapshot_history(snapshot: &Path, table: &Table) -> PathBuf {
-        snapshot.join(format!("{}_history.parquet", table.name))
+    /// Returns the file of a table, or of its history, in a snapshot's directory.
+    pub fn snapshot_file(snapshot: &Path, table: &Table, history: bool) -> PathBuf {
+        snapshot.join(format!("{}{}.parquet", table.name, if history { "_history" } else { "" }))
     }
 
     /// A sorted run in a snapshot's draft, on the way from many parts to one file.

@@ -1,90 +1,89 @@
-//! Things that earlier passes of a walk met and a full one did not: how many, some of them by name, and what to try look-ups on.
+//! Entities that earlier passes of a walk saw and a full one did not: their number, some of their names, and entities to try
+//! look-ups on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
-
-use super::Error;
+use super::columns::{Columns, Key};
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use crate::storage::Storage;
 use crate::table::{Table, pages};
 
-/// The partition of a thing that was asked for singly because its list did not show it, before its name.
+/// Prefix of the partition in which an entity was looked up because its list did not show it; its name follows.
 pub const GONE: &str = "gone/";
-/// The partition of a thing that was asked for singly although its list did show it, before its name.
+/// Prefix of the partition in which an entity was looked up although its list did show it; its name follows.
 pub const CONTROL: &str = "recheck/control/";
 
-/// Things looked at together: bounds the memory by some 30 MB.
+/// Entities held in memory together; bounds it by some 30 MB.
 const SLICE: usize = 250_000;
-/// One thing in so many is counted to tell how many there are.
+/// One entity in so many is counted to estimate their number.
 const SAMPLED: u64 = 64;
-/// Things that are tried, at most, to see whether look-ups show what lists show.
+/// The most entities that are looked up to check that look-ups show what lists show.
 const CONTROLS: usize = 3;
 
-/// The question of a walk, and what became of it before.
+/// A walk and its earlier passes.
 #[derive(Debug, Clone, Copy)]
 pub struct MissingQuery<'a> {
-    /// What the list is of; the first column of its key is a thing's name.
+    /// The table of the listed entities; the first column of its key is their name.
     pub table: &'static Table,
     /// The walk.
     pub walk: &'a str,
-    /// This pass.
+    /// The current pass.
     pub pass: i64,
-    /// Earlier passes that asked the same.
+    /// Earlier passes of the same question.
     pub earlier: &'a BTreeSet<i64>,
-    /// Those of them that are believed, each with the things that it did not find gone.
+    /// The believed ones among them, each with the entities that it did not find gone.
     pub believed: &'a BTreeMap<i64, BTreeSet<String>>,
-    /// Those since the last believed one that saw an end and are not believed.
+    /// The passes since the last believed one that saw the end of the list and are not believed.
     pub doubtful: &'a [i64],
-    /// The most names to give.
+    /// The most names to return.
     pub names: usize,
 }
 
-/// What nobody met in this pass.
+/// The entities that no walk saw in the current pass.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// Things that the list was to show.
+    /// Entities that the list was expected to show.
     pub expected: u64,
-    /// Those of them that are missing.
+    /// The number of them that are missing.
     pub missing: u64,
-    /// Those of the missing that the doubtful pass still showed which showed fewest of them; `None` without such a pass.
+    /// The number of missing entities that a doubtful pass still showed, the least over all of them; `None` without one.
     pub lately: Option<u64>,
-    /// The names of some of the missing, in random order; without those asked for singly already.
+    /// The names of some missing entities in random order, without those looked up already.
     pub names: Vec<String>,
-    /// Those of the missing that were asked for singly in this pass, and are not there.
+    /// The number of missing entities that a look-up of the current pass answered with 404.
     pub absent: u64,
-    /// Those that this walk asked for singly in this pass, without learning anything.
+    /// The names of entities that this walk looked up in the current pass without an answer.
     pub unknown: BTreeSet<String>,
-    /// Missing things that the list did not show before either, but a look-up did.
+    /// Missing entities that only a look-up has shown before, not the list.
     pub outside: Vec<String>,
-    /// Things that a list did show in this pass.
-    pub met: Vec<String>,
-    /// True when one of them was looked up in this pass, and shown.
+    /// Entities that a list did show in the current pass.
+    pub seen: Vec<String>,
+    /// True if a look-up of the current pass showed one of them.
     pub controlled: bool,
 }
 
-/// A thing's name.
+/// The name of an entity.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Name {
     Number(i64),
     Text(Box<str>),
 }
 
-/// The passes in which a thing was seen; 0 for never.
+/// The passes in which an entity was seen; 0 for never.
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenIn {
     listed: i64,
     singly: i64,
     now: bool,
     now_listed: bool,
-    /// The doubtful passes, as bits, that listed it.
+    /// The doubtful passes that listed it, as bits.
     doubtful: u64,
 }
 
-/// Names in the order of a draw, no more than are wanted.
+/// A random sample of names.
 struct Drawn {
     most: usize,
     names: Vec<(u64, String)>,
@@ -113,6 +112,15 @@ impl Drawn {
     }
 }
 
+impl From<Key<'_>> for Name {
+    fn from(key: Key<'_>) -> Self {
+        match key {
+            Key::Number(number) => Self::Number(number),
+            Key::Text(text) => Self::Text(text.into()),
+        }
+    }
+}
+
 impl Name {
     fn text(&self) -> String {
         match self {
@@ -121,7 +129,7 @@ impl Name {
         }
     }
 
-    /// Its place in the draws of this pass.
+    /// Returns its random rank in the samples of a pass.
     fn draw(&self, pass: i64) -> u64 {
         let mut hasher = DefaultHasher::new();
         (pass, self).hash(&mut hasher);
@@ -129,19 +137,20 @@ impl Name {
     }
 }
 
-/// What the list of a walk was to show, and nobody met in this pass. Expected is what its own walks met and no believed pass
-/// since found gone.
+/// Returns the entities that the list of a walk was expected to show and that no walk saw in the current pass. Expected are
+/// those that the walk saw in an earlier pass and that no believed pass found gone since.
 ///
 /// # Errors
 /// [`Error::Disk`].
 pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<Missing, Error> {
     let mut missing = Missing::default();
     let singles = singles(layout, storage, asked, &mut missing)?;
-    let (mut names, mut outside, mut met) = (Drawn::new(asked.names), Drawn::new(asked.names), Drawn::new(CONTROLS));
+    let (mut names, mut outside, mut seen_now) =
+        (Drawn::new(asked.names), Drawn::new(asked.names), Drawn::new(CONTROLS));
     let mut lately = vec![0; asked.doubtful.len()];
     let slices = slices(layout, storage, asked)?;
     for slice in 0..slices {
-        let mut all: HashMap<Name, Seen> = HashMap::new();
+        let mut all: HashMap<Name, SeenIn> = HashMap::new();
         each_row(layout, storage, asked.table, &mut |name, pass, walk| {
             let (own, partition) = walk_and_partition(walk);
             let counts = pass == asked.pass || (own == asked.walk && asked.earlier.contains(&pass));
@@ -160,7 +169,7 @@ pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>)
         })?;
         for (name, seen) in &all {
             if seen.now_listed {
-                met.take(name.draw(asked.pass), name);
+                seen_now.take(name.draw(asked.pass), name);
             }
             let last = seen.listed.max(seen.singly);
             if last == 0 || !is_expected(asked, name, last) {
@@ -184,7 +193,7 @@ pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>)
             }
         }
     }
-    (missing.names, missing.outside, missing.met) = (names.names(), outside.names(), met.names());
+    (missing.names, missing.outside, missing.seen) = (names.names(), outside.names(), seen_now.names());
     missing.lately = lately.into_iter().min();
     let unknown = std::mem::take(&mut missing.unknown);
     missing.names.retain(|name| !unknown.contains(name));
@@ -192,11 +201,11 @@ pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>)
     Ok(Missing { unknown, ..missing })
 }
 
-/// Those of some things that this pass met.
+/// Returns the names of those entities among these that some walk saw in a pass.
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn met(
+pub fn seen(
     layout: &Layout,
     storage: &dyn Storage,
     table: &Table,
@@ -204,16 +213,16 @@ pub fn met(
     names: &[String],
 ) -> Result<BTreeSet<String>, Error> {
     let wanted: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let mut met = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     each_row(layout, storage, table, &mut |name, of_pass, _| {
         if of_pass == pass && wanted.contains(name.text().as_str()) {
-            met.insert(name.text());
+            seen.insert(name.text());
         }
     })?;
-    Ok(met)
+    Ok(seen)
 }
 
-/// Items that a walk met in a pass, on pages whose cursor counts.
+/// Returns the number of items that a walk took in a pass from pages for whose cursor `counts` is true.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -226,24 +235,23 @@ pub fn items_behind(
 ) -> Result<u64, Error> {
     let mut all = 0;
     each_batch(layout, storage, &pages::TABLE, &["pass", "walk", "cursor", "items"], &mut |batch| {
-        let (Some(passes), Some(items)) = (numbers(batch, "pass"), numbers(batch, "items")) else { return };
-        let own: HashSet<usize> = texts(batch, "walk")
-            .filter(|(row, name)| passes[*row] == pass && list_of(name) == Some(walk))
-            .map(|(row, _)| row)
-            .collect();
-        let behind = texts(batch, "cursor").filter(|(row, cursor)| own.contains(row) && counts(cursor));
-        all += behind.filter_map(|(row, _)| u64::try_from(items[row]).ok()).sum::<u64>();
+        let (passes, walks) = (batch.numbers("pass"), batch.texts("walk"));
+        let (cursors, items) = (batch.texts("cursor"), batch.numbers("items"));
+        let own = |row: &usize| passes.get(*row) == Some(pass) && walks.get(*row).and_then(list_of) == Some(walk);
+        let behind = |row: &usize| cursors.get(*row).is_some_and(counts);
+        let rows = (0..batch.num_rows()).filter(own).filter(behind);
+        all += rows.filter_map(|row| u64::try_from(items.get(row)?).ok()).sum::<u64>();
     })?;
     Ok(all)
 }
 
-/// True when no believed pass since found a thing gone that was last seen then.
+/// True if no believed pass found an entity gone since the pass that saw it last.
 fn is_expected(asked: &MissingQuery<'_>, name: &Name, last: i64) -> bool {
     let since = || asked.believed.range(last.saturating_add(1)..).map(|(_, withheld)| withheld);
     since().next().is_none() || since().all(|withheld| withheld.contains(&name.text()))
 }
 
-/// Names of things that were asked for singly in this pass and are not there, and what was not learnt of others.
+/// Returns the names of entities that a look-up of the current pass answered with 404. Notes the other look-ups in `missing`.
 fn singles(
     layout: &Layout,
     storage: &dyn Storage,
@@ -252,12 +260,13 @@ fn singles(
 ) -> Result<HashSet<String>, Error> {
     let mut absent = HashSet::new();
     each_batch(layout, storage, &pages::TABLE, &["pass", "walk", "status"], &mut |batch| {
-        let (Some(passes), Some(statuses)) = (numbers(batch, "pass"), numbers(batch, "status")) else { return };
-        for (row, name) in texts(batch, "walk").filter(|(row, _)| passes[*row] == asked.pass) {
-            let (walk, partition) = walk_and_partition(name);
-            missing.controlled |= partition.starts_with(CONTROL) && walk == asked.walk && statuses[row] == 200;
+        let (passes, walks, statuses) = (batch.numbers("pass"), batch.texts("walk"), batch.numbers("status"));
+        for row in (0..batch.num_rows()).filter(|row| passes.get(*row) == Some(asked.pass)) {
+            let Some((walk, partition)) = walks.get(row).map(walk_and_partition) else { continue };
+            let status = statuses.get(row);
+            missing.controlled |= partition.starts_with(CONTROL) && walk == asked.walk && status == Some(200);
             match partition.strip_prefix(GONE) {
-                Some(name) if statuses[row] == 404 => drop(absent.insert(name.to_owned())),
+                Some(name) if status == Some(404) => drop(absent.insert(name.to_owned())),
                 Some(name) if walk == asked.walk => drop(missing.unknown.insert(name.to_owned())),
                 _ => {}
             }
@@ -266,7 +275,7 @@ fn singles(
     Ok(absent)
 }
 
-/// In how many parts the things are to be looked at.
+/// Returns the number of slices in which the entities fit into memory.
 fn slices(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<u64, Error> {
     let mut sampled = HashSet::new();
     each_row(layout, storage, asked.table, &mut |name, _, _| {
@@ -278,7 +287,7 @@ fn slices(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> R
     Ok((sampled.len() as u64 * SAMPLED).div_ceil(SLICE as u64).max(1))
 }
 
-/// Shows name, pass and walk of every row.
+/// Calls `show` with name, pass and walk of every row.
 fn each_row(
     layout: &Layout,
     storage: &dyn Storage,
@@ -287,35 +296,23 @@ fn each_row(
 ) -> Result<(), Error> {
     let key = table.key[0];
     each_batch(layout, storage, table, &[key, "pass", "walk"], &mut |batch| {
-        let (Some(names), Some(passes)) = (batch.column_by_name(key), numbers(batch, "pass")) else { return };
-        let (ids, words) = (names.as_primitive_opt::<Int64Type>(), names.as_string_opt::<i32>());
-        for (row, walk) in texts(batch, "walk").filter(|(row, _)| names.is_valid(*row)) {
-            let number = ids.map(|ids| Name::Number(ids.value(row)));
-            let name = number.or_else(|| words.map(|words| Name::Text(words.value(row).into())));
-            if let Some(name) = name {
-                show(name, passes[row], walk);
+        let (names, passes, walks) = (batch.keys(key), batch.numbers("pass"), batch.texts("walk"));
+        for row in 0..batch.num_rows() {
+            if let (Some(name), Some(pass), Some(walk)) = (names.get(row), passes.get(row), walks.get(row)) {
+                show(name.into(), pass, walk);
             }
         }
     })
 }
 
-/// The walk whose list rows of this name are from; `None` for what was looked at once more.
+/// Returns the walk whose list a row is from; `None` for a look-up or a recheck.
 fn list_of(name: &str) -> Option<&str> {
     let (walk, partition) = walk_and_partition(name);
     let again = partition.starts_with(GONE) || partition.starts_with("recheck/");
     (!again).then_some(walk)
 }
 
-/// What a name tells: the walk, and behind a slash the partition.
+/// Splits the `walk` column of a row into the walk and the partition behind the slash.
 fn walk_and_partition(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or((name, ""))
-}
-
-fn numbers<'a>(batch: &'a RecordBatch, column: &str) -> Option<&'a [i64]> {
-    Some(batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?.values())
-}
-
-fn texts<'a>(batch: &'a RecordBatch, column: &str) -> impl Iterator<Item = (usize, &'a str)> {
-    let texts = batch.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
-    texts.into_iter().flat_map(|texts| texts.iter().enumerate()).filter_map(|(row, text)| Some((row, text?)))
 }

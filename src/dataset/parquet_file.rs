@@ -1,4 +1,4 @@
-//! Files read in ranges, however large they are: as Parquet, or as bytes to be hashed.
+//! Reads files in ranges, however large they are: as Parquet, or as bytes to be hashed.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -9,19 +9,20 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::store::as_io;
-use super::{During, Error};
+use super::cancel::{Cancel, check};
+use super::error::{During, Error};
 use crate::storage::{Ranges, Storage};
 
-/// Bytes read at a time where no length is known beforehand.
+/// Bytes read at a time if the length is not known beforehand.
 const READ_BYTES: usize = 16 << 10;
 
-/// The size of a file and its BLAKE3 hash in hexadecimal.
-pub(super) fn fingerprint(storage: &dyn Storage, path: &Path) -> Result<(u64, String), Error> {
+/// Returns the size of a file and its BLAKE3 hash in hexadecimal.
+pub(super) fn size_and_hash(storage: &dyn Storage, path: &Path, cancel: Cancel<'_>) -> Result<(u64, String), Error> {
     let file = storage.open(path).during("read", path)?;
     let (mut hasher, mut at) = (blake3::Hasher::new(), 0);
     let mut buffer = vec![0; 256 << 10];
     loop {
+        check(cancel)?;
         match file.read_at(at, &mut buffer).during("read", path)? {
             0 => return Ok((at, hasher.finalize().to_string())),
             read => {
@@ -39,19 +40,30 @@ pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<ParquetRecordBa
     ParquetRecordBatchReaderBuilder::try_new(chunks).map_err(as_io).during("read", path)
 }
 
-/// Reads a file from its beginning on.
+/// Opens a file to be read from its beginning.
 pub(super) fn read(storage: &dyn Storage, path: &Path) -> Result<BufReader<Tail>, Error> {
     let file = storage.open(path).during("read", path)?.into();
     Ok(BufReader::with_capacity(READ_BYTES, Tail { file, at: 0 }))
 }
 
-/// A file as the Parquet reader takes it.
+/// Turns a Parquet error into the I/O error that caused it, if one did.
+pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {
+    match error {
+        parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(other) => io::Error::other(other),
+        },
+        other => io::Error::other(other),
+    }
+}
+
+/// A file, for the Parquet reader.
 pub(super) struct Chunks {
     file: Arc<dyn Ranges>,
     bytes: u64,
 }
 
-/// A file from some place on.
+/// A file from some offset on.
 pub(super) struct Tail {
     file: Arc<dyn Ranges>,
     at: u64,

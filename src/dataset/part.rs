@@ -1,12 +1,12 @@
-//! Rows → one immutable Parquet file, sorted by key; and what its footer must say.
+//! Writes rows as one immutable Parquet file, sorted by key, and reads them back.
 
 use std::cmp::Ordering;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::array::{RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Field, Int64Type};
+use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -17,19 +17,20 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use super::columns::Columns;
 use crate::table::{Column, Table};
 
-/// Rows handed to the encoder at a time: bounds the memory that sorting takes beside the rows themselves.
+/// Rows passed to the encoder at a time; bounds the memory for their sorted copy.
 const SLICE_ROWS: usize = 4096;
-/// Bytes of one row group, encoded: readers skip and parallelize by it, and the writer holds one in memory.
+/// Encoded bytes of one row group. Readers skip and parallelize by row groups, and the writer holds one in memory.
 const ROW_GROUP_BYTES: usize = 4 << 20;
 /// Rows of one row group.
 const ROW_GROUP_ROWS: usize = 128 << 10;
 
-/// Bytes of one page: who merges files holds one of every column of each.
+/// Parquet page size. A merge holds one page per column of each open file.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// What is written into a part's metadata: who made it.
+/// The origin of a part, for its metadata.
 #[derive(Debug, Clone)]
 pub struct Maker<'a> {
     /// The crawl's name.
@@ -43,7 +44,7 @@ pub struct Maker<'a> {
 /// Writes the rows, sorted by the table's key and then by the page they came from.
 ///
 /// # Errors
-/// When the rows do not fit the schema, or the writer fails.
+/// If the rows do not fit the schema, or writing fails.
 pub fn write_part(
     table: &Table,
     rows: &RecordBatch,
@@ -64,19 +65,19 @@ pub fn write_part(
     Ok(())
 }
 
-/// The rows of a part, with the columns their table has today.
+/// Returns the rows of a part in batches, with all columns of the table.
 ///
 /// # Errors
-/// When it is no Parquet file, or not one of this table.
+/// If it is no Parquet file, or not one of this table.
 pub fn read_rows(table: &Table, content: Bytes) -> Result<Vec<RecordBatch>, ParquetError> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(content)?.build()?;
     reader.map(|batch| Ok(fit(table, &batch?)?)).collect()
 }
 
-/// Rows with the columns their table has today: those that an older version of this program did not write are null.
+/// Returns rows with all columns of the table. Columns that an older version of this program did not write are null.
 ///
 /// # Errors
-/// When they have other columns, or lack one that is never null.
+/// If they have other columns, or lack one that is never null.
 pub fn fit(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let (schema, had) = (table.schema(), rows.schema());
     if let Some(other) = had.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
@@ -89,14 +90,14 @@ pub fn fit(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError>
     RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect())
 }
 
-/// The columns by which the rows of a part are ordered: the key, then the page the row came from.
+/// Returns the columns by which the rows of a part are sorted: the key, then the page of the row.
 pub fn sort_columns(table: &Table) -> Vec<&'static str> {
     let mut names = table.key.to_vec();
     names.extend(["pass", "walk", "page"].into_iter().filter(|name| !table.key.contains(name)));
     names
 }
 
-/// A column that rows are ordered by; never null.
+/// A column by which rows are sorted; never null.
 enum Sorting<'a> {
     Numbers(&'a [i64]),
     Texts(&'a StringArray),
@@ -104,9 +105,8 @@ enum Sorting<'a> {
 
 impl<'a> Sorting<'a> {
     fn of(rows: &'a RecordBatch, name: &str) -> Result<Self, ArrowError> {
-        let values = rows.column(rows.schema().index_of(name)?);
-        let numbers = values.as_primitive_opt::<Int64Type>().map(|numbers| Self::Numbers(numbers.values()));
-        let sorting = numbers.or_else(|| values.as_string_opt::<i32>().map(Self::Texts));
+        let numbers = rows.numbers(name).array().map(|numbers| Self::Numbers(numbers.values()));
+        let sorting = numbers.or_else(|| rows.texts(name).array().map(Self::Texts));
         sorting.ok_or_else(|| ArrowError::SchemaError(format!("`{name}` is neither numbers nor texts")))
     }
 
@@ -122,12 +122,12 @@ fn order(table: &Table, rows: &RecordBatch) -> Result<UInt32Array, ArrowError> {
     let columns = sort_columns(table).into_iter().map(|name| Sorting::of(rows, name)).collect::<Result<Vec<_>, _>>()?;
     let compare = |a: usize, b: usize| columns.iter().map(|column| column.compare(a, b)).find(|order| order.is_ne());
     let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
-    // Pages come nearly sorted: the stable sort makes use of that.
+    // Pages arrive nearly sorted, and the stable sort is fast on such input.
     order.sort_by(|a, b| compare(*a as usize, *b as usize).unwrap_or(Ordering::Equal));
     Ok(order.into())
 }
 
-/// How files of these columns are written, and the facts that their metadata tell.
+/// Returns the writer properties of a file with these columns, and with these facts in its metadata.
 pub(super) fn properties(
     columns: &[Column],
     level: i32,
@@ -144,31 +144,23 @@ pub(super) fn properties(
     Ok(columns.iter().filter(|column| !column.dictionary).fold(builder, without_dictionary).build())
 }
 
-/// Ids and instants are kept as differences, which halves some tables. Texts are kept plain: as differences of their lengths they
-/// take 2 % less, and some readers cannot read that (fastparquet, Spark before 3.4).
+/// Ids and instants are stored as differences, which halves some tables. Texts are stored plain: as differences of their lengths
+/// they take 2 % less, but fastparquet and Spark before 3.4 cannot read that.
 fn without_dictionary(builder: WriterPropertiesBuilder, column: &Column) -> WriterPropertiesBuilder {
     let path = ColumnPath::from(column.name);
     let builder = builder.set_column_dictionary_enabled(path.clone(), false);
     match column.data_type {
         DataType::Int64 | DataType::Timestamp(..) => builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-        // The least and the greatest of such texts tell nobody where to look.
+        // Minimum and maximum of such texts do not help a reader to skip.
         DataType::Utf8 | DataType::Binary => builder.set_column_statistics_enabled(path, EnabledStatistics::None),
         _ => builder,
     }
 }
 
-/// The rows of a part, in batches.
+/// Returns the number of rows in the footer of a part.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn read_part(content: Bytes) -> Result<Vec<RecordBatch>, ParquetError> {
-    Ok(ParquetRecordBatchReaderBuilder::try_new(content)?.build()?.collect::<Result<_, _>>()?)
-}
-
-/// The rows that the footer of a part counts, when the file is whole and has the table's schema.
-///
-/// # Errors
-/// When the footer cannot be read, or the columns are others.
+/// If the footer cannot be read, or the columns are not the table's.
 pub fn rows_in_footer(table: &Table, content: Bytes) -> Result<u64, ParquetError> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(content)?;
     if reader.schema().fields() != table.schema().fields() {

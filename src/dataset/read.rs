@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
-use super::commit::{Damage, Part, Recovery, chain_hash, check_chain, is_full, plan_recovery};
+use super::commit::{Part, chain_hash};
+use super::damage::Damage;
+use super::error::{During, Error};
 use super::layout::{Layout, record_number};
 use super::manifest::Manifest;
-use super::snapshot::shelf::Shelf;
-use super::{During, Error};
+use super::recovery::{Recovery, check_chain, is_full, plan_recovery};
+use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::{Entry, Storage};
 use crate::table::{self, Table};
 
@@ -115,8 +117,8 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
         link => link.during("read", &latest)?,
     };
     // Reading a snapshot from first to last takes too long for an opening: taking the next one does.
-    if manifest.absorbed > 0 && !Shelf::new(layout, storage).seems_to_hold(manifest.absorbed)? {
-        return Err(damaged(vec![Damage::LostSnapshot { commit: manifest.absorbed }]));
+    if manifest.history.absorbed > 0 && !SnapshotDir::new(layout, storage).seems_to_hold(manifest.history.absorbed)? {
+        return Err(damaged(vec![Damage::LostSnapshot { commit: manifest.history.absorbed }]));
     }
     Ok(Inspected { manifest, last_hash, recovery })
 }

@@ -1,4 +1,4 @@
-//! Rows read back over everything a dataset holds of a table, a few columns at a time.
+//! Reads a few columns of all rows that a dataset holds of a table.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,20 +6,21 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 
-use super::commit::Damage;
+use super::cancel::NEVER;
+use super::damage::Damage;
+use super::error::{During, Error};
 use super::layout::Layout;
-use super::parquet_file::{fingerprint, open};
+use super::parquet_file::as_io;
+use super::parquet_file::{open, size_and_hash};
 use super::read::read_manifest;
-use super::store::as_io;
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::Table;
 
-/// Shows some columns of every row of a table, in batches: those in the published parts, and where parts were removed those in
-/// the newest snapshot. The columns come in the table's order, without those that an older file does not have.
+/// Calls `show` with some columns of every row of a table, in batches: of the published parts and, if parts were removed, of
+/// the newest snapshot. The columns are in the table's order, without those that an older file lacks.
 ///
 /// # Errors
-/// [`Error::Damaged`] when the snapshot that alone holds rows cannot be read; [`Error::Disk`].
+/// [`Error::Damaged`] if the only snapshot that holds some rows cannot be read; [`Error::Disk`].
 pub fn each_batch(
     layout: &Layout,
     storage: &dyn Storage,
@@ -32,15 +33,15 @@ pub fn each_batch(
     for part in entries.filter(|entry| entry.name.ends_with(".parquet")) {
         each_of_file(storage, &Layout::entry(&directory, &part.name), columns, show)?;
     }
-    let commit = read_manifest(layout, storage)?.absorbed;
+    let commit = read_manifest(layout, storage)?.history.absorbed;
     if commit == 0 {
         return Ok(());
     }
     let latest = layout.latest_table(table);
     match each_of_file(storage, &latest, columns, show) {
         Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
-        // Where the disk itself fails, it does so once more.
-        Err(_) => fingerprint(storage, &latest).and_then(|_| {
+        // If the disk itself fails, it fails here once more.
+        Err(_) => size_and_hash(storage, &latest, NEVER).and_then(|_| {
             Err(Error::Damaged { dataset: layout.root().to_owned(), damages: vec![Damage::LostSnapshot { commit }] })
         }),
         read => read,

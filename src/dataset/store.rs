@@ -8,13 +8,16 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::commit::{Part, PrunedPart, Record, Recovery, WalkState, chain_hash};
+use super::commit::{Part, PrunedPart, Record, WalkState, chain_hash};
+use super::directories::{ensure_dir, sync_above};
+use super::error::{During, Error};
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
-use super::part::{Maker, read_part, rows_in_footer, write_part};
+use super::parquet_file::as_io;
+use super::part::{Maker, read_rows, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
-use super::snapshot::shelf::Shelf;
-use super::{During, Error};
+use super::recovery::Recovery;
+use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
@@ -108,7 +111,7 @@ impl Store {
         let Some(table) = table::named(&part.table) else { return Ok(Vec::new()) };
         let path = self.layout.part(table, &part.name);
         let content = Bytes::from(self.storage.read(&path).during("read", &path)?);
-        read_part(content).map_err(as_io).during("read", &path)
+        read_rows(table, content).map_err(as_io).during("read", &path)
     }
 
     /// The hash by which the next record will name the last one.
@@ -139,7 +142,7 @@ impl Store {
                 }
             }
         }
-        Shelf::new(&self.layout, &*self.storage).tidy()
+        SnapshotDir::new(&self.layout, &*self.storage).recover()
     }
 
     /// Makes rows and cursors durable together, then publishes the parts. Once this has returned `Ok`, no crash undoes it.
@@ -169,7 +172,7 @@ impl Store {
                 walks: batch.walks,
                 parts,
                 pruned: batch.prune,
-                before: self.manifest.is_full_due(self.full_every).then(|| Box::new(self.manifest.clone())),
+                before: self.manifest.is_full_due(self.full_every).then(|| Box::new(self.manifest.history.clone())),
             };
             self.draft(&record).map(|hash| (record, hash))
         });
@@ -312,40 +315,5 @@ impl Store {
         let (draft, path) = (self.layout.report_draft(run), self.layout.report(run));
         self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
         self.storage.rename(&draft, &path).during("replace", &path)
-    }
-}
-
-/// Makes a directory, and its name durable in the one above.
-pub(super) fn ensure_dir(storage: &dyn Storage, directory: &Path) -> Result<(), Error> {
-    storage.make_dir(directory).during("create", directory)?;
-    let parent = named(directory.parent().unwrap_or(directory));
-    storage.sync_dir(parent).during("sync", parent)
-}
-
-/// Makes the names of all directories above the dataset durable: this run may have made some of them, or one that died.
-fn sync_above(storage: &dyn Storage, root: &Path) -> Result<(), Error> {
-    for directory in root.ancestors().skip(1).map(named) {
-        match storage.sync_dir(directory).map_err(|error| (error.kind(), error)) {
-            // Nobody has made a name where names may not be made, or on a file system that syncs no directories.
-            Err((ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem, _)) => {}
-            Err((ErrorKind::InvalidInput | ErrorKind::Unsupported, _)) => {}
-            other => other.map_err(|(_, error)| error).during("sync", directory)?,
-        }
-    }
-    Ok(())
-}
-
-/// The directory that a path names; the current one has no name.
-fn named(directory: &Path) -> &Path {
-    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
-}
-
-pub(super) fn as_io(error: parquet::errors::ParquetError) -> io::Error {
-    match error {
-        parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(other) => io::Error::other(other),
-        },
-        other => io::Error::other(other),
     }
 }

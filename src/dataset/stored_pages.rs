@@ -1,53 +1,45 @@
-//! Pages as they were committed, with the answers they keep: what a replay reads.
+//! Committed pages with the answers they keep: the input of a replay.
 
-use arrow::array::{Array, ArrowPrimitiveType, AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use arrow::array::RecordBatch;
 
+use super::columns::Columns;
 use crate::table::{Provenance, pages, rejects};
 
 /// A row of `pages`.
 #[derive(Debug, Clone)]
 pub struct KeptPage<'a> {
-    /// What the table has of it, all but where it came from.
-    columns: Columns<'a>,
-    /// Which answer it was.
+    batch: &'a RecordBatch,
+    row: usize,
+    /// The answer from which the page was read.
     pub at: Provenance<'a>,
 }
 
-#[derive(Debug, Clone)]
-struct Columns<'a> {
-    batch: &'a RecordBatch,
-    row: usize,
-}
-
 impl<'a> KeptPage<'a> {
-    /// The pages of a batch of the table's rows.
+    /// Returns the pages of a batch of the table.
     pub fn all(batch: &'a RecordBatch) -> impl Iterator<Item = Self> {
-        (0..batch.num_rows()).map(|row| {
-            let columns = Columns { batch, row };
-            Self { at: columns.provenance(), columns }
-        })
+        (0..batch.num_rows()).map(move |row| Self { batch, row, at: provenance(batch, row) })
     }
 
-    /// The row as it stands.
+    /// Returns the row as it was written.
     pub fn row(&'a self) -> pages::Row<'a> {
-        let columns = &self.columns;
+        let text = |name: &str| self.batch.texts(name).get(self.row);
+        let number = |name: &str| self.batch.numbers(name).get(self.row);
         pages::Row {
-            run: columns.text("run").unwrap_or_default(),
-            endpoint: columns.text("endpoint").unwrap_or_default(),
-            url: columns.text("url").unwrap_or_default(),
-            cursor: columns.text("cursor"),
-            next_cursor: columns.text("next_cursor"),
-            status: columns.number("status"),
-            attempts: columns.number("attempts"),
-            items: columns.number("items"),
-            bytes: columns.number("bytes"),
-            latency_ms: columns.number("latency_ms"),
-            cache_status: columns.text("cache_status"),
-            age_s: columns.number("age_s"),
-            repairs: columns.number("repairs"),
-            body: columns.bytes("body"),
-            body_encoding: columns.text("body_encoding"),
+            run: text("run").unwrap_or_default(),
+            endpoint: text("endpoint").unwrap_or_default(),
+            url: text("url").unwrap_or_default(),
+            cursor: text("cursor"),
+            next_cursor: text("next_cursor"),
+            status: number("status"),
+            attempts: number("attempts"),
+            items: number("items"),
+            bytes: number("bytes"),
+            latency_ms: number("latency_ms"),
+            cache_status: text("cache_status"),
+            age_s: number("age_s"),
+            repairs: number("repairs"),
+            body: self.batch.bytes("body").get(self.row),
+            body_encoding: text("body_encoding"),
             at: &self.at,
         }
     }
@@ -56,58 +48,36 @@ impl<'a> KeptPage<'a> {
 /// A row of `rejects`.
 #[derive(Debug, Clone)]
 pub struct KeptReject<'a> {
-    columns: Columns<'a>,
-    /// Which answer it came from.
+    batch: &'a RecordBatch,
+    row: usize,
+    /// The answer from which the item was rejected.
     pub at: Provenance<'a>,
 }
 
 impl<'a> KeptReject<'a> {
-    /// The rejects of a batch of the table's rows that stand for a whole page.
+    /// Returns the rejects of a batch of the table that stand for a whole page.
     pub fn whole_pages(batch: &'a RecordBatch) -> impl Iterator<Item = Self> {
-        let all = (0..batch.num_rows()).map(|row| Columns { batch, row });
-        let whole = all.filter(|columns| columns.number("position") == Some(rejects::WHOLE_PAGE));
-        whole.map(|columns| Self { at: columns.provenance(), columns })
+        let positions = batch.numbers("position");
+        let whole = (0..batch.num_rows()).filter(move |row| positions.get(*row) == Some(rejects::WHOLE_PAGE));
+        whole.map(move |row| Self { batch, row, at: provenance(batch, row) })
     }
 
-    /// The row as it stands.
+    /// Returns the row as it was written.
     pub fn row(&'a self) -> rejects::Row<'a> {
         rejects::Row {
             position: rejects::WHOLE_PAGE,
-            reason: self.columns.text("reason").unwrap_or_default(),
-            item: self.columns.text("item"),
+            reason: self.batch.texts("reason").get(self.row).unwrap_or_default(),
+            item: self.batch.texts("item").get(self.row),
             at: &self.at,
         }
     }
 }
 
-impl<'a> Columns<'a> {
-    fn provenance(&self) -> Provenance<'a> {
-        Provenance {
-            pass: self.number("pass").unwrap_or_default(),
-            walk: self.text("walk").unwrap_or_default(),
-            page: self.number("page").unwrap_or_default(),
-            fetched_at: self.primitive::<TimestampMillisecondType>("fetched_at").unwrap_or_default(),
-        }
-    }
-
-    /// The column's array, unless it is null here, or an older version did not have it.
-    fn present(&self, name: &str) -> Option<&'a dyn Array> {
-        self.batch.column_by_name(name).map(AsRef::as_ref).filter(|array| array.is_valid(self.row))
-    }
-
-    fn primitive<T: ArrowPrimitiveType>(&self, name: &str) -> Option<T::Native> {
-        Some(self.present(name)?.as_primitive_opt::<T>()?.value(self.row))
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        self.primitive::<Int64Type>(name)
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        Some(self.present(name)?.as_string_opt::<i32>()?.value(self.row))
-    }
-
-    fn bytes(&self, name: &str) -> Option<&'a [u8]> {
-        Some(self.present(name)?.as_binary_opt::<i32>()?.value(self.row))
+fn provenance(batch: &RecordBatch, row: usize) -> Provenance<'_> {
+    Provenance {
+        pass: batch.numbers("pass").get(row).unwrap_or_default(),
+        walk: batch.texts("walk").get(row).unwrap_or_default(),
+        page: batch.numbers("page").get(row).unwrap_or_default(),
+        fetched_at: batch.instants("fetched_at").get(row).unwrap_or_default(),
     }
 }

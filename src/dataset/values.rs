@@ -1,37 +1,35 @@
-//! The distinct values of one column over all rows of a table: what a fan-out walks over.
+//! The distinct values of one column over all rows of a table, for a fan-out.
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int64Type;
-
-use super::Error;
+use super::columns::{Columns, Key};
+use super::error::Error;
 use super::layout::Layout;
 use super::scan::each_batch;
 use crate::storage::Storage;
 use crate::table::Table;
 
-/// Distinct values in their order: numbers by size, then texts by their letters.
+/// Distinct values in order: the numbers by size, then the texts by their bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Values {
-    /// Those that are whole numbers.
+    /// The whole numbers.
     pub numbers: Vec<i64>,
-    /// The others.
+    /// The texts.
     pub texts: Vec<String>,
 }
 
 impl Values {
-    /// How many there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.numbers.len() + self.texts.len()
     }
 
-    /// Whether there are none.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Those from one place on, at most so many, as text.
+    /// Returns at most `count` values from index `from` on, as text.
     pub fn slice(&self, from: usize, count: usize) -> Vec<String> {
         let numbers = self.numbers.iter().skip(from).take(count).map(i64::to_string);
         let left = count - numbers.len();
@@ -40,33 +38,30 @@ impl Values {
     }
 }
 
-/// Values being gathered, each once or a few times over.
+/// Values being gathered. A number may be held a few times.
 #[derive(Default)]
 pub(super) struct Gathered {
     numbers: Vec<i64>,
-    /// How many of the numbers were distinct when that was last looked at.
+    /// The number of distinct numbers at the last merge.
     distinct: usize,
     texts: BTreeSet<String>,
 }
 
 impl Gathered {
-    /// Numbers that are gathered before they are looked at.
+    /// Numbers that are gathered before the first merge.
     const FEW: usize = 1 << 16;
 
-    /// Takes the value in one row of a column; null, and one of a type that nothing can be asked for by, is none.
-    pub(super) fn take(&mut self, values: &dyn Array, row: usize) {
-        if values.is_null(row) {
-            return;
-        }
-        if let Some(numbers) = values.as_primitive_opt::<Int64Type>() {
-            self.number(numbers.value(row));
-        } else if let Some(texts) = values.as_string_opt::<i32>() {
-            self.text(texts.value(row));
+    /// Takes a value, unless it is null.
+    pub(super) fn take(&mut self, value: Option<Key<'_>>) {
+        match value {
+            Some(Key::Number(number)) => self.number(number),
+            Some(Key::Text(text)) => self.text(text),
+            None => {}
         }
     }
 
     fn number(&mut self, number: i64) {
-        // Most rows repeat what was there before: room for half as many again is enough.
+        // Most rows repeat an earlier value, so room for half as many again is enough.
         if self.numbers.len() >= self.distinct + self.distinct / 2 + Self::FEW {
             self.merge();
         }
@@ -85,29 +80,27 @@ impl Gathered {
         self.distinct = self.numbers.len();
     }
 
-    /// Each once, in their order.
+    /// Returns each value once, in order.
     pub(super) fn values(mut self) -> Values {
         self.merge();
         Values { numbers: self.numbers, texts: self.texts.into_iter().collect() }
     }
 }
 
-/// The distinct values of a column of a table.
-/// Memory grows with the number of values, by some twenty bytes for each that is a number.
+/// Returns the distinct values of a column of a table. Memory grows by some twenty bytes for each distinct number.
 ///
 /// # Errors
 /// [`Error::Disk`].
 pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Values, Error> {
     let mut gathered = Gathered::default();
     each_batch(layout, storage, table, &[column], &mut |batch| {
-        // An older part may lack the column.
-        let Some(values) = batch.column_by_name(column) else { return };
-        (0..batch.num_rows()).for_each(|row| gathered.take(values, row));
+        let values = batch.keys(column);
+        (0..batch.num_rows()).for_each(|row| gathered.take(values.get(row)));
     })?;
     Ok(gathered.values())
 }
 
-/// Like [`distinct`], of those rows only whose number columns named in `where_all` have the numbers named with them.
+/// Like [`distinct`], but only of rows in which each (number column, number) of `where_all` holds.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -121,13 +114,9 @@ pub fn distinct_where(
     let mut gathered = Gathered::default();
     let columns: Vec<&str> = where_all.iter().map(|(column, _)| *column).chain([column]).collect();
     each_batch(layout, storage, table, &columns, &mut |batch| {
-        let number = |column: &str, row: usize| {
-            let numbers = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
-            numbers.is_valid(row).then(|| numbers.value(row))
-        };
-        let Some(values) = batch.column_by_name(column) else { return };
-        let fits = |row: &usize| where_all.iter().all(|(column, wanted)| number(column, *row) == Some(*wanted));
-        (0..batch.num_rows()).filter(fits).for_each(|row| gathered.take(values, row));
+        let values = batch.keys(column);
+        let fits = |row: &usize| where_all.iter().all(|(name, wanted)| batch.numbers(name).get(*row) == Some(*wanted));
+        (0..batch.num_rows()).filter(fits).for_each(|row| gathered.take(values.get(row)));
     })?;
     Ok(gathered.values())
 }

@@ -4,24 +4,27 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::ErrorKind;
 
-use arrow::array::{Array as _, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array as _, ArrayRef, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::row::{Row, RowConverter, Rows, SortField};
 use bytes::Bytes;
 
-use super::commit::{Damage, Part, PrunedPart, check_chain, plan_recovery};
+use super::columns::Columns as _;
+use super::commit::{Part, PrunedPart};
+use super::damage::Damage;
+use super::error::{During, Error};
+use super::history::PassSummary;
 use super::layout::Layout;
-use super::manifest::PassSummary;
 use super::part::{read_rows, sort_columns};
 use super::read::{list_parts, read_manifest, read_records, record_numbers};
+use super::recovery::{check_chain, plan_recovery};
 use super::snapshot::check::check as check_snapshots;
-use super::{During, Error};
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
-/// What was checked, and what was found.
+/// The extent of a check, and its findings.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Records read.
@@ -32,21 +35,21 @@ pub struct Findings {
     pub rows: u64,
     /// Snapshots read.
     pub snapshots: u64,
-    /// Every fault, a sentence each.
+    /// Every fault, one sentence each.
     pub faults: Vec<String>,
 }
 
 /// Checks a dataset. Faults are findings, not errors.
 ///
 /// # Errors
-/// [`Error::Absent`], or [`Error::Disk`] when the disk refuses to be read.
+/// [`Error::Absent`] if there is no dataset; [`Error::Disk`] if the disk cannot be read.
 pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error> {
     let (records, (manifest, damages), recovery) = loop {
         let files = read_records(layout, storage)?;
         let parts = list_parts(layout, storage)?;
         let (manifest, damages) = check_chain(&files);
         let recovery = plan_recovery(&manifest, &parts);
-        // A crawl that committed meanwhile has made the comparison stale.
+        // If a crawl has committed meanwhile, records and parts do not belong together: read them again.
         if record_numbers(layout, storage)?.last() == files.last().map(|(commit, _)| commit) {
             break (files.len(), (manifest, damages), recovery);
         }
@@ -54,100 +57,105 @@ pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error>
     if records == 0 && storage.list(layout.root()).during("list", layout.root())?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    let mut findings = Findings { records: records as u64, ..Findings::default() };
-    findings.faults.extend(damages.iter().map(ToString::to_string));
+    let mut check = Check { layout, storage, pages: Pages::default(), findings: Findings::default() };
+    check.findings.records = records as u64;
+    check.findings.faults.extend(damages.iter().map(ToString::to_string));
     let mut stray_or_missing = recovery.err().unwrap_or_default();
-    // With a record missing or unreadable nobody can tell which parts it named.
+    // A missing or unreadable record may have named any stray part.
     stray_or_missing.retain(|damage| damages.is_empty() || !matches!(damage, Damage::StrayPart { .. }));
-    findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
-    let mut pages = Pages::default();
-    for (commit, parts) in &manifest.parts {
+    check.findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
+    for (commit, parts) in &manifest.history.parts {
         let is_there = |part: &&Part| !stray_or_missing.iter().any(|damage| damage.is_missing(part));
         let parts: Vec<&Part> = parts.iter().filter(is_there).collect();
-        check_commit(layout, storage, *commit, &parts, &mut pages, &mut findings)?;
+        check.commit(*commit, &parts)?;
     }
-    pages.check(&manifest.passes, &mut findings.faults);
+    let Check { pages, mut findings, .. } = check;
+    pages.check(&manifest.history.passes, &mut findings.faults);
     let (snapshots, faults) = check_snapshots(layout, storage)?;
     findings.snapshots = snapshots;
     findings.faults.extend(faults);
     Ok(findings)
 }
 
-/// Checks the parts of one commit, and that rows of child tables have their parents on the same page.
-fn check_commit(
-    layout: &Layout,
-    storage: &dyn Storage,
-    commit: u64,
-    parts: &[&Part],
-    pages: &mut Pages,
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    let mut contents: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
-    for part in parts {
-        let Some(table) = table::named(&part.table) else { continue };
-        let Some(read) = read_part(layout, storage, table, part)? else {
-            // A commit may have removed it meanwhile, and others of this one.
-            let now = read_manifest(layout, storage)?;
-            if now.has(&PrunedPart::from(*part)) {
-                findings.faults.push(Damage::missing(part, commit).to_string());
-                continue;
-            }
-            return Ok(());
-        };
-        match read {
-            Ok(batches) => {
-                findings.parts += 1;
-                findings.rows += part.rows;
-                if let Err(fault) = check_rows(table, part, &batches, pages) {
-                    findings.faults.push(fault);
+/// A check under way.
+struct Check<'a> {
+    layout: &'a Layout,
+    storage: &'a dyn Storage,
+    pages: Pages,
+    findings: Findings,
+}
+
+/// The content of a part, as it was read.
+enum Content {
+    /// There is no such file.
+    Missing,
+    /// It is not what was committed, for this reason.
+    Damaged(String),
+    /// Its rows.
+    Rows(Vec<RecordBatch>),
+}
+
+impl Check<'_> {
+    /// Checks the parts of one commit, and that rows of child tables have their parents on the same page.
+    fn commit(&mut self, commit: u64, parts: &[&Part]) -> Result<(), Error> {
+        let mut contents: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
+        for part in parts {
+            let Some(table) = table::named(&part.table) else { continue };
+            match self.read(table, part)? {
+                Content::Missing => {
+                    // A crawl may have removed it meanwhile, and other parts of this commit with it.
+                    if !read_manifest(self.layout, self.storage)?.has(&PrunedPart::from(*part)) {
+                        return Ok(());
+                    }
+                    self.findings.faults.push(Damage::missing(part, commit).to_string());
                 }
-                contents.insert(table.name, batches);
+                Content::Damaged(fault) => self.findings.faults.push(fault),
+                Content::Rows(batches) => {
+                    self.findings.parts += 1;
+                    self.findings.rows += part.rows;
+                    self.findings.faults.extend(check_rows(table, part, &batches).err());
+                    if table.name == "pages" {
+                        batches.iter().for_each(|batch| self.pages.note(batch));
+                    }
+                    contents.insert(table.name, batches);
+                }
             }
-            Err(fault) => findings.faults.push(fault),
         }
+        let orphans = table::ALL.iter().filter_map(|table| check_parents(table, &contents, commit).err());
+        self.findings.faults.extend(orphans);
+        Ok(())
     }
-    for table in table::ALL {
-        if let Err(fault) = check_parents(table, &contents, commit) {
-            findings.faults.push(fault);
-        }
-    }
-    Ok(())
-}
 
-/// Reads a part whose bytes are those that were committed, if it is there; the inner error is the fault.
-fn read_part(
-    layout: &Layout,
-    storage: &dyn Storage,
-    table: &Table,
-    part: &Part,
-) -> Result<Option<Result<Vec<RecordBatch>, String>>, Error> {
-    let fault = |what: &str| format!("part `{}/{}` {what}", part.table, part.name);
-    let (path, staged) = (layout.part(table, &part.name), layout.staged(table, &part.name));
-    // The last commit of an interrupted run may still be waiting to be published.
-    let content = match storage.read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => storage.read(&staged),
-        other => other,
-    };
-    let content = match content {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => Bytes::from(other.during("read", &path)?),
-    };
-    if blake3::hash(&content).to_string() != part.hash {
-        return Ok(Some(Err(fault("is not what was committed: its hash is another"))));
-    }
-    let read = read_rows(table, content);
-    Ok(Some(read.map_err(|error| fault(&format!("cannot be read: {error}"))).and_then(|batches| {
+    /// Reads a part and compares it with its record.
+    fn read(&self, table: &Table, part: &Part) -> Result<Content, Error> {
+        let fault = |what: &str| Ok(Content::Damaged(format!("part `{}/{}` {what}", part.table, part.name)));
+        let (path, staged) = (self.layout.part(table, &part.name), self.layout.staged(table, &part.name));
+        // The last commit of an interrupted run may not be published yet.
+        let content = match self.storage.read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => self.storage.read(&staged),
+            other => other,
+        };
+        let content = match content {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Content::Missing),
+            other => Bytes::from(other.during("read", &path)?),
+        };
+        if blake3::hash(&content).to_string() != part.hash {
+            return fault("is not what was committed: its hash is another");
+        }
+        let batches = match read_rows(table, content) {
+            Ok(batches) => batches,
+            Err(error) => return fault(&format!("cannot be read: {error}")),
+        };
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        if rows as u64 == part.rows {
-            Ok(batches)
-        } else {
-            Err(fault(&format!("holds {rows} rows; {} were committed", part.rows)))
+        if rows as u64 != part.rows {
+            return fault(&format!("holds {rows} rows; {} were committed", part.rows));
         }
-    })))
+        Ok(Content::Rows(batches))
+    }
 }
 
-/// Rows of a part are in order, and no key occurs twice on one page.
-fn check_rows(table: &Table, part: &Part, batches: &[RecordBatch], pages: &mut Pages) -> Result<(), String> {
+/// Checks that the rows of a part are in order, and that no key occurs twice on one page.
+fn check_rows(table: &Table, part: &Part, batches: &[RecordBatch]) -> Result<(), String> {
     let fault = |what: &str| format!("part `{}/{}` {what}", part.table, part.name);
     let columns = sort_columns(table);
     let mut keys = Keys::new(table, &columns).map_err(|e| fault(&e.to_string()))?;
@@ -161,14 +169,11 @@ fn check_rows(table: &Table, part: &Part, batches: &[RecordBatch], pages: &mut P
                 Some(Ordering::Less) | None => previous = Some(row.as_ref().into()),
             }
         }
-        if table.name == "pages" {
-            pages.note(batch);
-        }
     }
     Ok(())
 }
 
-/// Every row of a child table has its parent on the same page, but a version without a place among its model's: it was
+/// Checks that every row of a child table has its parent on the same page. A version without a position is exempt: it was
 /// looked up by itself.
 fn check_parents(table: &Table, contents: &BTreeMap<&str, Vec<RecordBatch>>, commit: u64) -> Result<(), String> {
     let (Some((parent, link)), Some(children)) = (table.parent, contents.get(table.name)) else { return Ok(()) };
@@ -185,13 +190,17 @@ fn check_parents(table: &Table, contents: &BTreeMap<&str, Vec<RecordBatch>>, com
     let mut orphans = 0;
     for batch in children {
         let rows = keys.of(batch, &child_columns).map_err(fault)?;
-        let alone = |row: usize| batch.column_by_name("position").is_some_and(|places| places.is_null(row));
+        let alone = |row: usize| batch.column_by_name("position").is_some_and(|positions| positions.is_null(row));
         let orphaned = |(row, key): &(usize, Row<'_>)| !parents.contains(key.as_ref()) && !alone(*row);
         orphans += rows.iter().enumerate().filter(orphaned).count();
     }
-    let told =
-        format!("commit {commit}: {orphans} rows of `{}` have no row in `{}` on their page", table.name, parent.name);
-    if orphans == 0 { Ok(()) } else { Err(told) }
+    match orphans {
+        0 => Ok(()),
+        _ => Err(format!(
+            "commit {commit}: {orphans} rows of `{}` have no row in `{}` on their page",
+            table.name, parent.name
+        )),
+    }
 }
 
 /// Turns some columns of a table into comparable keys.
@@ -211,22 +220,21 @@ impl Keys {
     }
 }
 
-/// The pages found, by pass and walk.
+/// The page numbers found, by pass and partition.
 #[derive(Debug, Default)]
 struct Pages(BTreeMap<(u64, String), BTreeSet<u64>>);
 
 impl Pages {
     fn note(&mut self, batch: &RecordBatch) {
-        let number = |name: &str| batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        let walks = batch.column_by_name("walk").and_then(|column| column.as_string_opt::<i32>());
-        let (Some(passes), Some(pages), Some(walks)) = (number("pass"), number("page"), walks) else { return };
+        let (passes, walks, pages) = (batch.numbers("pass"), batch.texts("walk"), batch.numbers("page"));
         for row in 0..batch.num_rows() {
-            let key = (passes.value(row).unsigned_abs(), walks.value(row).to_owned());
-            self.0.entry(key).or_default().insert(pages.value(row).unsigned_abs());
+            if let (Some(pass), Some(walk), Some(page)) = (passes.get(row), walks.get(row), pages.get(row)) {
+                self.0.entry((pass.unsigned_abs(), walk.to_owned())).or_default().insert(page.unsigned_abs());
+            }
         }
     }
 
-    /// Each walk has exactly the pages that the last record of its pass counts, and no partition of it has a gap.
+    /// Checks that each walk has exactly the pages that the last record of its pass counts, and that no partition has a gap.
     fn check(&self, passes: &BTreeMap<u64, PassSummary>, faults: &mut Vec<String>) {
         for (pass, summary) in passes {
             for (name, walk) in &summary.walks {
@@ -253,12 +261,12 @@ impl Pages {
     }
 }
 
-/// Whether rows of this name are a walk's: its own, or those of one of its partitions.
+/// True if the `walk` column of a row names a walk, or one of its partitions.
 fn is_partition(name: &str, walk: &str) -> bool {
     name.strip_prefix(walk).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether this is the name of the walk's partition with this key.
+/// True if the `walk` column of a row names the partition of a walk with this key.
 fn is_named(name: &str, walk: &str, partition: &str) -> bool {
     name.strip_prefix(walk).is_some_and(|rest| rest.strip_prefix('/').unwrap_or(rest) == partition)
 }

@@ -134,7 +134,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
         number: last.pass,
         resumed: true,
         walks,
-        seen_cursors: manifest.seen_cursors.clone(),
+        seen_cursors: manifest.history.seen_cursors.clone(),
         definition,
         earlier,
     })
@@ -144,7 +144,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
 fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) -> Earlier {
     let column = |pass: u64| i64::try_from(pass).unwrap_or(i64::MAX);
     let mut earlier = Earlier { pass: column(number), ..Earlier::default() };
-    for (pass, summary) in manifest.passes.range(..number) {
+    for (pass, summary) in manifest.history.passes.range(..number) {
         for definition::Walk { name, .. } in &crawl.walks {
             let walk = summary.walks.get(name);
             if walk.is_none_or(|walk| walk.end.is_some()) {
@@ -187,7 +187,7 @@ fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Opti
 
 /// The last pass that walked the same list to its end, and how its walk ended.
 fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m WalkState)> {
-    before.passes.iter().rev().find_map(|(number, pass)| {
+    before.history.passes.iter().rev().find_map(|(number, pass)| {
         let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
         let walk = pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end());
         walk.map(|walk| (*number, walk))

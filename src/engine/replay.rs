@@ -16,7 +16,7 @@ use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::snapshot::{Wishes, tables, take};
+use crate::dataset::snapshot::{SnapshotOptions, tables, take};
 use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{KeptPage, KeptReject};
 use crate::fetch::Encoding;
@@ -48,8 +48,8 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if manifest.last.is_none() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    if manifest.absorbed > 0 {
-        return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.absorbed });
+    if manifest.history.absorbed > 0 {
+        return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.history.absorbed });
     }
     let mut store = Store::open(layout, Arc::new(Disk))?;
     let mut replayed = Replayed::default();
@@ -68,7 +68,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if replayed.commits > 0 {
         // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
-        take(&mut store, &Wishes { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
+        take(&mut store, &SnapshotOptions { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }
@@ -82,7 +82,7 @@ fn rebuild(
     heard: &mut dyn FnMut(&Record),
 ) -> Result<bool, Error> {
     for commit in commits {
-        let parts = store.manifest().parts.get(commit).cloned().unwrap_or_default();
+        let parts = store.manifest().history.parts.get(commit).cloned().unwrap_or_default();
         let Some(rows) = read_again(store, &parts, replayed)? else { continue };
         let Some(last) = store.manifest().last.clone() else { continue };
         let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or(last.run);
@@ -108,7 +108,7 @@ fn session(manifest: &Manifest) -> Option<u64> {
 
 /// The commits up to this one whose parts are still there.
 fn commits_through(manifest: &Manifest, through: u64) -> Vec<u64> {
-    manifest.parts.range(..=through).map(|(commit, _)| *commit).collect()
+    manifest.history.parts.range(..=through).map(|(commit, _)| *commit).collect()
 }
 
 type Rows = Vec<(&'static crate::table::Table, RecordBatch)>;

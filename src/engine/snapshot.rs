@@ -1,11 +1,10 @@
 //! The snapshot that a crawl takes when a pass is over.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::{Event, Listener};
 use super::{Error, Outcome};
-use crate::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
+use crate::dataset::snapshot::{SnapshotOptions, Taken, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
 use crate::stop::Stop;
@@ -26,10 +25,9 @@ pub(super) async fn after_pass(
     let (wished, history, request) = (crawl.snapshot, crawl.history.clone(), stop.clone());
     let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();
     let work = move || {
-        let halt: Halt = Arc::new(move || request.is_asked());
         let keep = &|newer, age| wished.keep.keeps(newer, age);
-        let wishes = Wishes { tables: &tables, history: &history, keep, prune: wished.prune };
-        let taken = take_unless(&mut store, &wishes, &halt);
+        let options = SnapshotOptions { tables: &tables, history: &history, keep, prune: wished.prune };
+        let taken = take_unless(&mut store, &options, &|| request.is_asked());
         (store, taken)
     };
     let (store, taken) =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::tally::Tally;
 use crate::dataset::Error;
-use crate::dataset::view::{Rows, Snapshot};
+use crate::dataset::snapshot_reader::{Rows, SnapshotReader};
 use crate::table::{
     creators, image_meta, images, model_tags, model_versions, models, tags, version_files, version_images,
 };
@@ -61,7 +61,7 @@ pub(super) struct Files {
 
 impl Catalog {
     /// Counts everything, one table after the other.
-    pub(super) fn gather(snapshot: &Snapshot<'_>) -> Result<Self, Error> {
+    pub(super) fn gather(snapshot: &SnapshotReader<'_>) -> Result<Self, Error> {
         let mut catalog = Self::default();
         let columns = [
             "type",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::latency::Latency;
 use super::tally::Tally;
 use crate::dataset::Error;
-use crate::dataset::view::{Rows, Snapshot};
+use crate::dataset::snapshot_reader::{Rows, SnapshotReader};
 use crate::table::snapshot::Role;
 use crate::table::{self, pages, rejects};
 
@@ -54,7 +54,7 @@ pub(super) struct Run {
 }
 
 impl Health {
-    pub(super) fn gather(snapshot: &Snapshot<'_>) -> Result<Self, Error> {
+    pub(super) fn gather(snapshot: &SnapshotReader<'_>) -> Result<Self, Error> {
         let mut health = Self::default();
         let pass = i64::try_from(snapshot.inventory.pass).unwrap_or(i64::MAX);
         let columns = ["pass", "endpoint", "attempts", "items", "bytes", "latency_ms"];

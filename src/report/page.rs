@@ -7,12 +7,12 @@ use super::health::Health;
 use super::sections;
 use super::text::{count, foreign, percent};
 use crate::dataset::snapshot::State;
-use crate::dataset::view::Snapshot;
+use crate::dataset::snapshot_reader::SnapshotReader;
 
 /// Nothing is fetched and nothing runs, whatever a name may hold.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-pub(super) fn render(snapshot: &Snapshot<'_>, catalog: &Catalog, health: &Health) -> Markup {
+pub(super) fn render(snapshot: &SnapshotReader<'_>, catalog: &Catalog, health: &Health) -> Markup {
     let inventory = &snapshot.inventory;
     html! {
         (DOCTYPE)

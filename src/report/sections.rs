@@ -10,7 +10,7 @@ use super::health::Health;
 use super::page::figure;
 use super::tally::Tally;
 use super::text::{bytes, change, count, foreign, percent};
-use crate::dataset::view::Snapshot;
+use crate::dataset::snapshot_reader::SnapshotReader;
 
 /// Bars in a table, unless there is room for less.
 const MOST: usize = 12;
@@ -162,7 +162,7 @@ pub(super) fn images(catalog: &Catalog) -> Markup {
 }
 
 /// Rows by table, against the snapshot before; `there` tells how many of a table's things are not gone.
-pub(super) fn growth(snapshot: &Snapshot<'_>, there: &BTreeMap<&str, u64>) -> Markup {
+pub(super) fn growth(snapshot: &SnapshotReader<'_>, there: &BTreeMap<&str, u64>) -> Markup {
     let rows = |file: &str| {
         let previous = snapshot.previous.as_ref()?;
         previous.files.iter().find(|other| other.name() == file).map(|other| other.rows)

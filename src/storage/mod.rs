@@ -3,11 +3,13 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::dataset::layout::Layout;
+mod text;
+
+pub use text::{read_private_text, read_text, replace_text};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
@@ -165,43 +167,4 @@ fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog.
-///
-/// # Errors
-/// As the system says, and when the file is no UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path)
-}
-
-/// Replaces a text file that is not part of a dataset: who reads it sees the old text or the new one, never half of it.
-///
-/// # Errors
-/// As the system says.
-pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
-    let draft = Layout::draft_of(path);
-    fs::write(&draft, text)?;
-    fs::rename(&draft, path)
-}
-
-/// Reads a text file that only its owner may read: a key file.
-///
-/// # Errors
-/// As the system says, and `PermissionDenied` when group or others may read it.
-pub fn read_private_text(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Asked of the file that is open: the path may lead to another one in the next moment.
-        let mode = file.metadata()?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let advice = format!("others may read it (mode {:03o}); run `chmod 600` on it", mode & 0o777);
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
-        }
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use arrow::array::AsArray as _;
 use bytes::Bytes;
 
-use civitrawl::dataset::commit::{check_chain, fingerprint, is_full};
+use civitrawl::dataset::commit::fingerprint;
 use civitrawl::dataset::layout::{Layout, PartName, latest_number, record_number, snapshot_number};
 use civitrawl::dataset::manifest::Manifest;
+use civitrawl::dataset::recovery::{check_chain, is_full};
 use civitrawl::dataset::verify::{Findings, verify};
 use civitrawl::storage::Storage;
 use civitrawl::table;
@@ -34,7 +35,7 @@ pub(crate) fn recovers(moment: &Moment, mutation: Option<Mutation>) -> Result<Ve
     let storage = wrap(&machine, mutation);
     let opened = open(&storage).map_err(|error| format!("it cannot be opened: {error}"))?;
     let last = stands(opened.manifest(), moment.promised.commit)?;
-    let absorbed = opened.manifest().absorbed;
+    let absorbed = opened.manifest().history.absorbed;
     drop(opened);
     machine.promise(Promised { commit: last, snapshot: 0 });
     let state = machine.state();
@@ -148,10 +149,10 @@ fn stands(manifest: &Manifest, promised: u64) -> Result<u64, Violation> {
         return Err(format!("the walks do not stand where commit {} left them", record.commit));
     }
     let met: BTreeSet<String> = (1..=pages(record.commit)).map(|page| fingerprint(&cursor(page))).collect();
-    if manifest.seen_cursors["tags"][""] != met {
+    if manifest.history.seen_cursors["tags"][""] != met {
         return Err(String::from("cursors met were forgotten"));
     }
-    let counted = manifest.passes[&1].walks.get("tags").map(|walk| walk.pages);
+    let counted = manifest.history.passes[&1].walks.get("tags").map(|walk| walk.pages);
     if counted != Some(pages(record.commit)) || manifest.definition(1) != Some(&record.definition) {
         return Err(String::from("the pass was forgotten"));
     }
@@ -246,7 +247,7 @@ fn has_every_row(state: &State) -> Result<(), Violation> {
     let tables: [(&Table, &str); 2] = [(&table::tags::TABLE, "name"), (&table::creators::TABLE, "username")];
     for (table, key) in tables {
         let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
-        let path = Layout::snapshot_table(&place().root().join(target), table);
+        let path = Layout::snapshot_file(&place().root().join(target), table, false);
         let content = Bytes::from(state.read(&path).map_err(|error| error.to_string())?);
         let reader = ParquetRecordBatchReader::try_new(content, 1024).map_err(|error| error.to_string())?;
         let batches: Vec<_> = reader.collect::<Result<_, _>>().map_err(|error| error.to_string())?;

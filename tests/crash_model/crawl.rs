@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use civitrawl::dataset::commit::{Part, PartitionState, PrunedPart, WalkState, fingerprint};
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::manifest::Manifest;
-use civitrawl::dataset::snapshot::{Taken, Wishes, take};
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take};
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::dataset::{Error, layout};
 use civitrawl::storage::Storage;
@@ -173,7 +173,7 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
 
 /// Takes a snapshot, with the history of tags, in the place of the one before; gives its number.
 fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
-    match take(store, &Wishes { tables: &[], history: &[&tags::TABLE], keep: &|_, _| false, prune })? {
+    match take(store, &SnapshotOptions { tables: &[], history: &[&tags::TABLE], keep: &|_, _| false, prune })? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
         Taken::Empty => unreachable!("there are commits"),
     }

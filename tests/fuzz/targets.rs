@@ -5,7 +5,8 @@ use std::io::Read as _;
 use civitrawl::api::ENDPOINTS;
 use civitrawl::api::endpoint::{NextCursor, Paging, Query};
 use civitrawl::api::envelope::Page;
-use civitrawl::dataset::commit::{Record, check_chain, plan_recovery};
+use civitrawl::dataset::commit::Record;
+use civitrawl::dataset::recovery::{check_chain, plan_recovery};
 use civitrawl::definition;
 use civitrawl::definition::{difference, fingerprint};
 use civitrawl::fetch::{Encoding, Fault, FaultKind, InflateError, Judge, Reply, Unreadable, Verdict, inflate};
@@ -41,7 +42,7 @@ fn record(data: &[u8]) {
     if let Err(damages) = plan_recovery(&manifest, &[].into()) {
         assert!(damages.iter().all(|damage| !damage.to_string().is_empty()));
     }
-    for part in manifest.parts.values().flatten() {
+    for part in manifest.history.parts.values().flatten() {
         assert_plain(&part.name.to_string());
         assert_plain(&part.name.staged());
     }

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take_unless};
 use civitrawl::dataset::store::Store;
 use civitrawl::storage::Disk;
 use serde_json::Value;
@@ -52,12 +52,11 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
     assert_exit(&room.run(&[]), 0);
     let mut halted = 0;
     for looks in (0..).step_by(11) {
-        let left = Arc::new(AtomicU32::new(looks));
-        let halt: Halt =
-            Arc::new(move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err());
+        let left = AtomicU32::new(looks);
+        let cancel = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err();
         let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");
-        let wishes = Wishes { tables: &[], history: &[], keep: &|_, _| true, prune: true };
-        let taken = take_unless(&mut store, &wishes, &halt).expect("the disk is whole");
+        let options = SnapshotOptions { tables: &[], history: &[], keep: &|_, _| true, prune: true };
+        let taken = take_unless(&mut store, &options, &cancel).expect("the disk is whole");
         drop(store);
         room.assert_sound();
         match taken {

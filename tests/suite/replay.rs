@@ -135,7 +135,7 @@ fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
 /// Commits every commit's rows once more, some columns without their values, in place of the old.
 fn lose(dataset: &Path, columns: &[&str]) {
     let mut store = Store::open(Layout::new(dataset), Arc::new(Disk)).expect("it is sound");
-    let commits: Vec<Vec<Part>> = store.manifest().parts.values().cloned().collect();
+    let commits: Vec<Vec<Part>> = store.manifest().history.parts.values().cloned().collect();
     for parts in commits {
         let mut tables: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
         for part in &parts {

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::dataset::commit::{End, FORMAT, PartitionState, Why, chain_hash, check_chain};
+use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why, chain_hash, fingerprint};
 use crate::dataset::layout::{PartName, RunId};
+use crate::dataset::recovery::check_chain;
 
 /// What one commit of a random history does.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
         )]),
         parts: act.tables.iter().map(part).collect(),
         pruned: pruned.into_iter().collect(),
-        before: act.full.then(|| Box::new(manifest.clone())),
+        before: act.full.then(|| Box::new(manifest.history.clone())),
     }
 }
 
@@ -109,16 +110,17 @@ fn a_pass_is_kept_with_its_definition_its_end_and_what_it_missed() {
     for act in &acts {
         manifest.add(record(act, &manifest.clone(), ""));
     }
-    let ended: Vec<_> = manifest.passes.values().map(|pass| pass.ended_at.map(jiff::Timestamp::as_second)).collect();
+    let ended: Vec<_> =
+        manifest.history.passes.values().map(|pass| pass.ended_at.map(jiff::Timestamp::as_second)).collect();
     assert_eq!(ended, [Some(2), Some(3), Some(4)]);
-    assert_eq!(manifest.definitions.len(), 2, "equal ones are kept once");
+    assert_eq!(manifest.history.definitions.len(), 2, "equal ones are kept once");
     assert_eq!([1, 2, 3].map(|pass| manifest.definition(pass).cloned()), [json!(0), json!(0), json!(1)].map(Some));
-    assert!(manifest.passes.values().all(PassSummary::is_complete));
+    assert!(manifest.history.passes.values().all(PassSummary::is_complete));
     // A commit behind a pass's end, as one that only removes parts, does not move that end.
     let mut late = record(&acts[0], &manifest.clone(), "");
-    (late.pass, late.walks, late.parts) = (3, manifest.passes[&3].walks.clone(), Vec::new());
+    (late.pass, late.walks, late.parts) = (3, manifest.history.passes[&3].walks.clone(), Vec::new());
     manifest.add(late);
-    assert_eq!(manifest.passes[&3].ended_at.map(jiff::Timestamp::as_second), Some(4));
+    assert_eq!(manifest.history.passes[&3].ended_at.map(jiff::Timestamp::as_second), Some(4));
     assert_eq!(manifest.last_commit(), 5);
 }
 
@@ -143,7 +145,7 @@ fn a_full_record_is_due_when_those_behind_the_last_one_share_its_cost() {
     ] {
         let last = Some(Record { commit: last_commit, ..last.clone() });
         let parts = BTreeMap::from([(1, vec![part("models"); parts])]);
-        let manifest = Manifest { last, full, parts, ..Manifest::default() };
+        let manifest = Manifest { last, full, history: History { parts, ..History::default() } };
         assert_eq!(manifest.is_full_due(FULL_EVERY), due, "{full} {last_commit}");
     }
 }

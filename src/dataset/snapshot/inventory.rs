@@ -1,13 +1,14 @@
-//! `snapshot.json`: what a snapshot holds, up to which commit it reaches, and how it was made. Sealed by its checksum.
+//! `snapshot.json`: the content of a snapshot, the commit it reaches, and its origin. A checksum closes the file. Pure.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::checksummed_json::{seal, unseal};
+use crate::dataset::commit::{Record, WalkState};
 
-/// The form of inventory this program writes, and the only one it reads.
+/// The inventory format that this program writes and reads.
 const FORMAT: u32 = 1;
 
-/// What a snapshot holds.
+/// The content of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
@@ -16,33 +17,33 @@ pub struct Inventory {
     pub snapshot: u64,
     /// When it was made.
     pub at: jiff::Timestamp,
-    /// The version of civitrawl that made it.
+    /// The civitrawl version that made it.
     pub version: String,
     /// The crawl's name.
     pub crawl: String,
     /// The last commit whose rows are in it.
     pub commit: u64,
-    /// The hash by which that commit's successor names it.
+    /// The hash of that commit's record: see [`chain_hash`](crate::dataset::commit::chain_hash).
     pub commit_hash: String,
     /// That commit's pass.
     pub pass: u64,
-    /// What had become of that pass.
+    /// The state of that pass.
     pub state: State,
-    /// The snapshot it was made from; none when it was made from parts alone.
+    /// The snapshot from which it was made; `None` if it was made from parts alone.
     pub from: Option<u64>,
     /// Its files.
     pub files: Vec<File>,
 }
 
-/// What had become of a pass.
+/// The state of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Its walks were not over.
+    /// A walk had not ended.
     Unfinished,
-    /// Everything was had.
+    /// Every walk is complete.
     Complete,
-    /// All walks were over, but rows may be missing; the run's report names them.
+    /// All walks had ended, but rows may be missing; the run's report names them.
     CompleteWithDoubts,
 }
 
@@ -52,30 +53,29 @@ pub enum State {
 pub struct File {
     /// The table.
     pub table: String,
-    /// Whether it holds the table's history.
+    /// True for the table's history.
     pub history: bool,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Its BLAKE3 hash in hexadecimal.
+    /// The BLAKE3 hash of the file, in hexadecimal.
     pub hash: String,
-    /// Whether it was written for this snapshot, or taken over from the one before.
+    /// True if the file was written for this snapshot, false if it is a link to the previous snapshot's.
     pub rewritten: bool,
 }
 
 impl File {
-    /// The file's name without its ending.
+    /// Returns the file's name without its extension.
     pub fn name(&self) -> String {
         format!("{}{}", self.table, if self.history { "_history" } else { "" })
     }
 }
 
 impl Inventory {
-    /// The inventory of a snapshot whose files are still to be made.
-    pub(super) fn new(snapshot: u64, last: &crate::dataset::commit::Record, commit_hash: String) -> Self {
-        let state = match (last.is_pass_over(), last.walks.values().any(crate::dataset::commit::WalkState::is_doubtful))
-        {
+    /// Returns the inventory of a snapshot whose files are still to be built.
+    pub(super) fn new(snapshot: u64, last: &Record, commit_hash: String) -> Self {
+        let state = match (last.is_pass_over(), last.walks.values().any(WalkState::is_doubtful)) {
             (false, _) => State::Unfinished,
             (true, false) => State::Complete,
             (true, true) => State::CompleteWithDoubts,
@@ -95,7 +95,7 @@ impl Inventory {
         }
     }
 
-    /// The file of a table, or of its history.
+    /// Returns the file of a table, or of its history.
     pub fn file(&self, table: &str, history: bool) -> Option<&File> {
         self.files.iter().find(|file| file.table == table && file.history == history)
     }
@@ -104,7 +104,7 @@ impl Inventory {
         seal(self)
     }
 
-    /// Reads the inventory of this snapshot, or says what is wrong with it.
+    /// Reads the inventory of this snapshot. The error says what is wrong with it.
     pub(super) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, String> {
         let inventory: Self = unseal(content)?;
         if inventory.format != FORMAT {

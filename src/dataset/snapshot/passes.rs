@@ -1,4 +1,4 @@
-//! What the passes say about an observation: which of two counts, and when what was observed had gone. Pure.
+//! The passes of a dataset: they decide which of two observations counts, and when an entity was gone. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,49 +7,49 @@ use serde_json::{Value, json};
 use crate::dataset::commit::WalkState;
 use crate::dataset::manifest::Manifest;
 
-/// Every pass of a dataset, reduced to what a snapshot asks of it.
+/// Every pass of a dataset, reduced to the data that a snapshot needs.
 #[derive(Debug, Default)]
 pub(super) struct Passes {
     passes: BTreeMap<u64, Pass>,
-    /// Of each question the believed answers, the earliest first.
+    /// The believed answers to each question, earliest first.
     answers: Vec<Vec<Answer>>,
 }
 
 #[derive(Debug, Default)]
 struct Pass {
-    /// The places of the walks in the definition: the first one counts most.
+    /// The position of each walk in the definition: the first counts most.
     ranks: HashMap<String, usize>,
-    /// The question of each walk, as its place among the answers.
+    /// The question of each walk, as an index into [`Passes::answers`].
     questions: HashMap<String, usize>,
-    /// True when all its walks are over, and one of them could find things gone.
+    /// True if all its walks have ended and one of them can find entities gone.
     found_gone: bool,
 }
 
-/// A walk that went through all that its question names, and is believed.
+/// A believed walk through everything that its question names.
 #[derive(Debug)]
 struct Answer {
     gone: Gone,
-    /// Things that it does not find gone.
+    /// Entities that it does not find gone.
     withheld: BTreeSet<String>,
 }
 
-/// That things observed before are gone, unless a later walk met them.
+/// Entities seen before, and by no later walk, are gone since this pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gone {
-    /// The pass that did not meet them.
+    /// The pass that did not see them.
     pub(super) pass: u64,
-    /// When it ended, in milliseconds since 1970.
+    /// When that pass ended, in milliseconds since 1970.
     pub(super) at: i64,
 }
 
 impl Passes {
-    /// The passes that the records tell of.
+    /// Returns the passes of a manifest.
     pub(super) fn of(manifest: &Manifest) -> Self {
         let mut all = Self::default();
         let mut known: Vec<Question> = Vec::new();
-        for (number, summary) in &manifest.passes {
+        for (number, summary) in &manifest.history.passes {
             let mut pass = Pass::default();
-            let asked = asked(manifest.definition(*number).unwrap_or(&Value::Null));
+            let asked = questions(manifest.definition(*number).unwrap_or(&Value::Null));
             for (rank, question) in asked.into_iter().enumerate() {
                 let (walk, whole) = (question.walk.clone(), question.whole);
                 pass.ranks.insert(walk.clone(), rank);
@@ -64,7 +64,7 @@ impl Passes {
                     all.answers[place].push(Answer { gone, withheld: state.withheld.clone() });
                     pass.found_gone = true;
                 }
-                // Under a region clamp a walk shows what its question does not ask for, which no later one shows.
+                // Under a region clamp the server shows items that were not asked for, and no later walk shows them.
                 if !summary.walks.get(&walk).is_some_and(WalkState::is_clamped) {
                     pass.questions.insert(walk, place);
                 }
@@ -74,22 +74,22 @@ impl Passes {
         all
     }
 
-    /// The place of the walk that rows of this name are from, in the definition of their pass.
+    /// Returns the position of a row's walk in the definition of its pass; `walk` is the name in the row.
     pub(super) fn rank(&self, pass: i64, walk: &str) -> usize {
         self.pass(pass).and_then(|pass| pass.ranks.get(walk_of(walk))).copied().unwrap_or(usize::MAX)
     }
 
-    /// When what this walk met in this pass, and none met later, had gone; `None` when it may still be there. `thing` is the
-    /// name of what the walk's list shows it with.
-    pub(super) fn gone(&self, pass: i64, walk: &str, thing: impl Fn() -> String) -> Option<Gone> {
+    /// Returns when an entity was gone that this walk saw in this pass and no later one did; `None` if it may still be there.
+    /// `entity` returns the name by which the walk's list shows it.
+    pub(super) fn gone(&self, pass: i64, walk: &str, entity: impl Fn() -> String) -> Option<Gone> {
         let place = *self.pass(pass)?.questions.get(walk_of(walk))?;
         let answers = self.answers.get(place)?;
         let later = answers.partition_point(|answer| i64::try_from(answer.gone.pass).is_ok_and(|p| p <= pass));
-        let finds = |answer: &&Answer| answer.withheld.is_empty() || !answer.withheld.contains(&thing());
+        let finds = |answer: &&Answer| answer.withheld.is_empty() || !answer.withheld.contains(&entity());
         answers[later..].iter().find(finds).map(|answer| answer.gone)
     }
 
-    /// Whether a walk that could find things gone has ended since this pass, itself included unless it was `over` before.
+    /// True if a walk that can find entities gone has ended since this pass; the pass itself counts unless it was `over`.
     pub(super) fn found_gone_since(&self, pass: u64, over: bool) -> bool {
         self.passes.range(pass + u64::from(over)..).any(|(_, pass)| pass.found_gone)
     }
@@ -99,17 +99,17 @@ impl Passes {
     }
 }
 
-/// What a walk asks, wherever in the file it stands and in how many partitions it asks it.
+/// The question of a walk, apart from its position in the crawl file and its partitioning.
 #[derive(Debug, PartialEq)]
 struct Question {
     walk: String,
     asks: Value,
-    /// Whether it is about everything that is there: a walk over what changed, or of a week, misses nothing by missing more.
+    /// True if the walk covers everything: one over changes, or of a week, says nothing about the rest.
     whole: bool,
 }
 
-/// The questions of a definition as records have it, in the order of the crawl file.
-fn asked(definition: &Value) -> Vec<Question> {
+/// Returns the questions of a record's definition, in the order of the crawl file.
+fn questions(definition: &Value) -> Vec<Question> {
     let walks = definition["walks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let question = |walk: &Value| Question {
         walk: walk["name"].as_str().unwrap_or_default().to_owned(),
@@ -119,7 +119,7 @@ fn asked(definition: &Value) -> Vec<Question> {
     walks.iter().map(question).collect()
 }
 
-/// The walk that rows of this name are from: behind a slash stands the partition.
+/// Returns the walk of a row's `walk` column, without the partition behind the slash.
 fn walk_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(walk, _)| walk)
 }
@@ -138,16 +138,19 @@ mod tests {
         WalkState { end: Some(End { why, detail: None }), ..WalkState::default() }
     }
 
-    /// The walks of a pass, the second at which it ended, and how they did.
-    type Told<'a> = (Vec<Value>, Option<i64>, Vec<(&'a str, WalkState)>);
+    /// The walks of a pass, the second at which it ended, and their states.
+    type PassCase<'a> = (Vec<Value>, Option<i64>, Vec<(&'a str, WalkState)>);
 
-    fn manifest(passes: Vec<Told<'_>>) -> Manifest {
+    fn manifest(passes: Vec<PassCase<'_>>) -> Manifest {
         let mut manifest = Manifest::default();
         for (number, (walks, second, states)) in (1..).zip(passes) {
             let ended_at = second.map(|second| jiff::Timestamp::from_second(second).unwrap());
             let walks_at = states.into_iter().map(|(name, walk)| (name.to_owned(), walk)).collect();
-            manifest.definitions.insert(number.to_string(), json!({ "server": "s", "walks": walks }));
-            manifest.passes.insert(number, PassSummary { definition: number.to_string(), ended_at, walks: walks_at });
+            manifest.history.definitions.insert(number.to_string(), json!({ "server": "s", "walks": walks }));
+            manifest
+                .history
+                .passes
+                .insert(number, PassSummary { definition: number.to_string(), ended_at, walks: walks_at });
         }
         manifest
     }

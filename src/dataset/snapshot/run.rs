@@ -1,7 +1,7 @@
-//! A sorted file being read: Parquet, or a run on the way from many parts to one file.
+//! Reads a sorted file: Parquet, or a run, which is an intermediate file between many parts and one.
 //!
-//! Parquet keeps a decompressor and a page for each column of each file that is open, some megabytes for a wide table. A run
-//! is one compressed stream of small batches, so many can be open together.
+//! An open Parquet file keeps a decompressor and a page for each column, some megabytes for a wide table. A run is one
+//! compressed stream of small batches, so many can be open together.
 
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use zstd::{Decoder, Encoder};
 
-use super::form::{Batch, Form};
+use super::merge_columns::{KeyedBatch, MergeColumns};
+use crate::dataset::error::{During, Error};
 use crate::dataset::layout::is_run;
+use crate::dataset::parquet_file::as_io;
 use crate::dataset::parquet_file::{Tail, open, read};
-use crate::dataset::store::as_io;
-use crate::dataset::{During, Error};
 use crate::storage::Storage;
 
-/// Rows of Parquet read at a time, from each of the files that are merged together.
+/// Rows read at a time from each Parquet file of a merge.
 const BATCH_ROWS: usize = 128;
-/// Bytes of a run's batch.
+/// Bytes of a batch in a run.
 const BATCH_BYTES: usize = 128 << 10;
-/// The distance within which a run's stream refers back, in powers of two: its reader keeps so many bytes.
+/// The window of a run's zstd stream, as a power of two: its reader keeps so many bytes.
 const WINDOW: u32 = 17;
 
-/// How hard a run is pressed: hardly, for it is read once.
+/// The zstd level of runs: fast, because each is read once.
 const LEVEL: i32 = -5;
 
 /// A sorted file being read.
@@ -44,26 +44,26 @@ enum Reader {
 }
 
 impl Run {
-    /// Opens a file for the columns of a form.
-    pub(super) fn open(storage: &dyn Storage, path: &Path, form: &Form) -> Result<Self, Error> {
-        let reader = if is_run(path) { stream(storage, path)? } else { parquet(storage, path, form)? };
+    /// Opens a file for these columns.
+    pub(super) fn open(storage: &dyn Storage, path: &Path, columns: &MergeColumns) -> Result<Self, Error> {
+        let reader = if is_run(path) { stream(storage, path)? } else { parquet(storage, path, columns)? };
         Ok(Self { reader, path: path.to_owned() })
     }
 
-    /// The next rows; `None` at the end.
-    pub(super) fn next(&mut self, form: &Form) -> Result<Option<Batch>, Error> {
+    /// Returns the next rows; `None` at the end.
+    pub(super) fn next(&mut self, columns: &MergeColumns) -> Result<Option<KeyedBatch>, Error> {
         let read = match &mut self.reader {
             Reader::Parquet(reader) => reader.next(),
             Reader::Stream(reader) => reader.next(),
         };
         let rows = read.transpose().map_err(io::Error::other).during("read", &self.path)?;
-        rows.map(|rows| form.batch(&rows)).transpose().map_err(io::Error::other).during("read", &self.path)
+        rows.map(|rows| columns.batch(&rows)).transpose().map_err(io::Error::other).during("read", &self.path)
     }
 }
 
-fn parquet(storage: &dyn Storage, path: &Path, form: &Form) -> Result<Reader, Error> {
+fn parquet(storage: &dyn Storage, path: &Path, columns: &MergeColumns) -> Result<Reader, Error> {
     let builder = open(storage, path)?;
-    let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| form.reads(field.name()));
+    let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| columns.reads(field.name()));
     let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(as_io);
@@ -88,7 +88,7 @@ impl<W: Write> RunWriter<W> {
         Ok(Self { stream: StreamWriter::try_new(encoder, schema)? })
     }
 
-    /// Appends rows, as many at a time as its reader will hold.
+    /// Appends rows, in batches small enough for its reader.
     pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
         let row_bytes = rows.get_array_memory_size() / rows.num_rows().max(1);
         let length = (BATCH_BYTES / row_bytes.max(1)).max(1);
@@ -107,7 +107,7 @@ impl<W: Write> RunWriter<W> {
     }
 }
 
-/// The rows that the footer of a Parquet file counts.
+/// Returns the number of rows in the footer of a Parquet file.
 pub(super) fn rows_of(storage: &dyn Storage, path: &Path) -> Result<u64, Error> {
     Ok(u64::try_from(open(storage, path)?.metadata().file_metadata().num_rows()).unwrap_or(0))
 }

@@ -5,6 +5,7 @@ use crate::api::ENDPOINTS;
 use std::collections::BTreeSet;
 
 use crate::dataset::commit::{End, FORMAT, GivenUp, PartitionState, Record, Why};
+use crate::dataset::history::History;
 use crate::dataset::layout::RunId;
 use crate::definition;
 
@@ -47,7 +48,7 @@ fn progress(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
     };
     let met = BTreeSet::from(["f00d".to_owned(), "beef".to_owned()]);
     let met = SeenCursors::from([("a".to_owned(), BTreeMap::from([(String::new(), met)]))]);
-    Manifest { last: Some(last), seen_cursors: met, ..Manifest::default() }
+    Manifest { last: Some(last), history: History { seen_cursors: met, ..History::default() }, ..Manifest::default() }
 }
 
 #[test]

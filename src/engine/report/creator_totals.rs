@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
-
 use crate::dataset::Error;
+use crate::dataset::columns::Columns;
 use crate::dataset::layout::Layout;
 use crate::dataset::scan::each_batch;
 use crate::storage::Disk;
@@ -18,15 +16,15 @@ use crate::table::{creators, models};
 pub(crate) fn missing_models(dataset: &Layout) -> Result<Option<String>, Error> {
     let mut claimed: HashMap<String, i64> = HashMap::new();
     each_batch(dataset, &Disk, &creators::TABLE, &["username", "model_count"], &mut |batch| {
-        let (names, counts) = (texts(batch, "username"), numbers(batch, "model_count"));
-        for (name, count) in names.zip(counts) {
+        let (names, counts) = (batch.texts("username"), batch.numbers("model_count"));
+        for (name, count) in names.iter().zip(counts.iter()) {
             claimed.extend(name.map(|name| (name.to_owned(), count.unwrap_or(0))));
         }
     })?;
     let (mut ids, mut shown) = (HashSet::new(), HashMap::<String, i64>::new());
     each_batch(dataset, &Disk, &models::TABLE, &["id", "creator_username"], &mut |batch| {
-        let (models, names) = (numbers(batch, "id"), texts(batch, "creator_username"));
-        for (model, name) in models.zip(names) {
+        let (models, names) = (batch.numbers("id"), batch.texts("creator_username"));
+        for (model, name) in models.iter().zip(names.iter()) {
             let Some(name) = name.filter(|name| claimed.contains_key(*name) && ids.insert(model)) else { continue };
             match shown.get_mut(name) {
                 Some(count) => *count += 1,
@@ -45,14 +43,4 @@ pub(crate) fn missing_models(dataset: &Layout) -> Result<Option<String>, Error> 
             lacking.len()
         )
     }))
-}
-
-/// A column of texts; none where an older part lacks it.
-fn texts<'a>(batch: &'a RecordBatch, column: &str) -> impl Iterator<Item = Option<&'a str>> {
-    batch.column_by_name(column).and_then(|values| values.as_string_opt::<i32>()).into_iter().flatten()
-}
-
-/// A column of whole numbers; none where an older part lacks it.
-fn numbers<'a>(batch: &'a RecordBatch, column: &str) -> impl Iterator<Item = Option<i64>> + 'a {
-    batch.column_by_name(column).and_then(|values| values.as_primitive_opt::<Int64Type>()).into_iter().flatten()
 }

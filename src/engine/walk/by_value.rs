@@ -11,7 +11,7 @@ use super::context::Shared;
 use super::partition::{Finish, Partition};
 use crate::api::endpoint::Paging;
 use crate::api::enums;
-use crate::dataset::changed::changed;
+use crate::dataset::changed::{ChangedQuery, changed};
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
 use crate::dataset::values::{Values, distinct};
@@ -67,7 +67,9 @@ async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) 
         Source::Changed { table, column } => {
             shared.writer.flush().await;
             match (table::named(table), shared.earlier.known.get(&walk.name)) {
-                (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
+                (Some(table), Some(known)) => {
+                    changed(dataset, &Disk, &ChangedQuery { table, column, pass: shared.earlier.pass, known })?
+                }
                 // The first pass takes stock.
                 _ => Values::default(),
             }

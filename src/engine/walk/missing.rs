@@ -15,7 +15,7 @@ use crate::api::images::IMAGES;
 use crate::api::model_by_id::MODEL;
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
-use crate::dataset::missing::{CONTROL, GONE, Missing, MissingQuery, met, missing};
+use crate::dataset::missing::{CONTROL, GONE, Missing, MissingQuery, missing, seen};
 use crate::definition::{Crawl, Each, Later, Partitioning, Source, Walk};
 use crate::engine::Error;
 use crate::storage::Disk;
@@ -167,7 +167,7 @@ impl Singly<'_> {
 
         let controlled = match found.controlled {
             true => true,
-            false => match self.control(&way, &found.met).await? {
+            false => match self.control(&way, &found.seen).await? {
                 Ok(controlled) => controlled,
                 Err(finish) => return Ok(finish),
             },
@@ -178,7 +178,7 @@ impl Singly<'_> {
         if !matches!(finish, Finish::Done) {
             return Ok(finish);
         }
-        let shown = met(self.dataset, &Disk, self.table, self.shared.earlier.pass, &tried)?;
+        let shown = seen(self.dataset, &Disk, self.table, self.shared.earlier.pass, &tried)?;
         open.retain(|name| !shown.contains(name));
         let answered = now.iter().filter(|name| controlled && !open.contains(*name)).count() as u64;
         let evidence = Evidence {

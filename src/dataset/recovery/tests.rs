@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::dataset::checksummed_json::seal;
+use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why};
+use crate::dataset::layout::RunId;
 
 fn run() -> RunId {
     RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap()
@@ -54,7 +57,7 @@ fn chain(length: u64) -> Files {
 fn a_sound_chain_is_read_back() {
     let (manifest, damages) = check_chain(&chain(4));
     assert_eq!(damages, []);
-    assert_eq!(manifest.parts.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(manifest.history.parts.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(manifest.last, Some(Record::decode(4, &chain(4)[3].1).unwrap()));
     assert_eq!(check_chain(&[]), (Manifest::default(), Vec::new()));
 }

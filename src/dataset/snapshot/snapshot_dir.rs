@@ -1,54 +1,84 @@
-//! Where a dataset's snapshots stand: found, put up whole, removed; and the link that says which one readers see.
+//! The directory of a dataset's snapshots, and the link `latest` that readers follow.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::inventory::{File, Inventory};
-use crate::dataset::commit::Damage;
+use crate::dataset::cancel::Cancel;
+use crate::dataset::damage::Damage;
+use crate::dataset::directories::ensure_dir;
+use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
-use crate::dataset::parquet_file::fingerprint;
-use crate::dataset::store::ensure_dir;
-use crate::dataset::{During, Error};
+use crate::dataset::parquet_file::size_and_hash;
 use crate::storage::Storage;
 use crate::table;
 
 /// The snapshots of a dataset.
-pub(in crate::dataset) struct Shelf<'a> {
+pub(in crate::dataset) struct SnapshotDir<'a> {
     layout: &'a Layout,
     storage: &'a dyn Storage,
 }
 
-impl<'a> Shelf<'a> {
+/// The snapshot that readers see.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::dataset) enum Latest {
+    /// There is no link.
+    None,
+    /// The link leads to the place of this snapshot.
+    Snapshot(u64),
+    /// The link is not usable, for this reason.
+    Broken(String),
+}
+
+/// The inventory of a snapshot, as it was read.
+pub(in crate::dataset) enum Loaded {
+    /// It is whole.
+    Sound(Inventory),
+    /// It is missing or damaged, for this reason.
+    Damaged(String),
+}
+
+impl Loaded {
+    /// Returns the inventory if it is whole.
+    pub(in crate::dataset) fn sound(self) -> Option<Inventory> {
+        if let Self::Sound(inventory) = self { Some(inventory) } else { None }
+    }
+}
+
+impl<'a> SnapshotDir<'a> {
     pub(in crate::dataset) fn new(layout: &'a Layout, storage: &'a dyn Storage) -> Self {
         Self { layout, storage }
     }
 
-    /// The snapshots there are, by number.
+    /// Returns the numbers of all snapshots, in order.
     pub(in crate::dataset) fn numbers(&self) -> Result<Vec<u64>, Error> {
         let directory = self.layout.snapshots();
         let entries = self.storage.list(&directory).during("list", &directory)?;
         Ok(entries.iter().filter_map(|entry| snapshot_number(&entry.name)).collect())
     }
 
-    /// The snapshot that readers see; the inner error is what is wrong with the link.
-    pub(in crate::dataset) fn latest(&self) -> Result<Option<Result<u64, String>>, Error> {
+    /// Returns the snapshot that readers see.
+    pub(in crate::dataset) fn latest(&self) -> Result<Latest, Error> {
         let link = self.layout.latest();
         let target = match self.storage.read_symlink(&link) {
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
-                return Ok(Some(Err(Damage::NoLink.to_string())));
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return Ok(Latest::Broken(Damage::NoLink.to_string()));
             }
             target => target.during("read", &link)?,
         };
-        let elsewhere =
-            |target: &Path| format!("`latest` leads to `{}`, which is no snapshot's place", target.display());
-        Ok(target.map(|target| latest_number(&target).ok_or_else(|| elsewhere(&target))))
+        let Some(target) = target else { return Ok(Latest::None) };
+        Ok(match latest_number(&target) {
+            Some(number) => Latest::Snapshot(number),
+            None => Latest::Broken(format!("`latest` leads to `{}`, which is no snapshot's place", target.display())),
+        })
     }
 
-    /// Finishes what a run left that died while it made or removed a snapshot.
-    pub(in crate::dataset) fn tidy(&self) -> Result<(), Error> {
+    /// Finishes the work of a run that was killed while it made or removed a snapshot.
+    pub(in crate::dataset) fn recover(&self) -> Result<(), Error> {
         let directory = self.layout.snapshots();
         let entries = self.storage.list(&directory).during("list", &directory)?;
         if !entries.is_empty() {
-            // What that run renamed and did not sync is relied on from here on: shown, cleared away, made the only place of rows.
+            // That run may have renamed a directory without syncing it. From here on its name must last.
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
         for number in entries.iter().filter_map(|entry| snapshot_draft_number(&entry.name)) {
@@ -57,51 +87,57 @@ impl<'a> Shelf<'a> {
         let draft = self.layout.latest_draft();
         self.storage.remove(&draft).during("remove", &draft)?;
         match self.numbers()?.last() {
-            // It was whole before it got its number.
-            Some(newest) if self.latest()? != Some(Ok(*newest)) => self.show(*newest),
+            // A snapshot gets its number only when it is whole, so readers may see it.
+            Some(newest) if self.latest()? != Latest::Snapshot(*newest) => self.switch_latest(*newest),
             _ => Ok(()),
         }
     }
 
-    /// What a snapshot says it holds; the inner error is what is wrong with that.
-    pub(in crate::dataset) fn inventory(&self, number: u64) -> Result<Result<Inventory, String>, Error> {
+    /// Reads the inventory of a snapshot.
+    pub(in crate::dataset) fn inventory(&self, number: u64) -> Result<Loaded, Error> {
         let path = Layout::inventory(&self.layout.snapshot(number));
-        match self.storage.read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Err("it has no inventory".to_owned())),
-            content => Ok(Inventory::decode(number, &content.during("read", &path)?)),
-        }
+        let content = match self.storage.read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Loaded::Damaged("it has no inventory".to_owned()));
+            }
+            content => content.during("read", &path)?,
+        };
+        Ok(match Inventory::decode(number, &content) {
+            Ok(inventory) => Loaded::Sound(inventory),
+            Err(reason) => Loaded::Damaged(reason),
+        })
     }
 
-    /// Whether a snapshot holds the rows of commits up to this one, by its inventory and the sizes of its files.
+    /// True if a snapshot holds the rows of all commits up to this one, judged by its inventory and the sizes of its files.
     pub(in crate::dataset) fn seems_to_hold(&self, commit: u64) -> Result<bool, Error> {
         for number in self.numbers()? {
             let directory = self.layout.snapshot(number);
-            let there = self.storage.list(&directory).during("list", &directory)?;
+            let entries = self.storage.list(&directory).during("list", &directory)?;
             let is_there = |file: &File| {
                 let name = format!("{}.parquet", file.name());
-                there.iter().any(|entry| entry.name == name && entry.bytes == file.bytes)
+                entries.iter().any(|entry| entry.name == name && entry.bytes == file.bytes)
             };
             let holds = |taken: Inventory| taken.commit >= commit && taken.files.iter().all(is_there);
-            if self.inventory(number)?.is_ok_and(holds) {
+            if self.inventory(number)?.sound().is_some_and(holds) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// The path of a snapshot's file; `None` for a table that this version does not know.
+    /// Returns the path of a snapshot's file; `None` for a table that this version does not know.
     pub(in crate::dataset) fn path(&self, number: u64, file: &File) -> Option<PathBuf> {
         path_in(&self.layout.snapshot(number), file)
     }
 
-    /// What is wrong with a file of a snapshot, its rows aside.
-    pub(in crate::dataset) fn fault(&self, number: u64, file: &File) -> Result<Option<String>, Error> {
+    /// Returns the fault of a snapshot's file if it is not, byte for byte, what was written.
+    pub(super) fn fault(&self, number: u64, file: &File, cancel: Cancel<'_>) -> Result<Option<String>, Error> {
         let name = file.name();
         let Some(path) = self.path(number, file) else {
             return Ok(Some(format!("`{name}` is of no table that this version knows")));
         };
-        match fingerprint(self.storage, &path) {
-            Err(Error::Disk { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        match size_and_hash(self.storage, &path, cancel) {
+            Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 Ok(Some(format!("`{name}.parquet` is missing")))
             }
             found => {
@@ -112,7 +148,7 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// An empty directory for the draft of a snapshot.
+    /// Creates an empty directory for the draft of a snapshot. Returns its path.
     pub(super) fn begin(&self, number: u64) -> Result<PathBuf, Error> {
         let draft = self.layout.snapshot_draft(number);
         ensure_dir(self.storage, &self.layout.snapshots())?;
@@ -120,25 +156,25 @@ impl<'a> Shelf<'a> {
         Ok(draft)
     }
 
-    /// Gives a draft, all of whose files are durable, its number, and shows it to readers.
-    pub(super) fn put_up(&self, number: u64) -> Result<(), Error> {
+    /// Gives a draft its number and lets `latest` lead to it. All files of the draft must be durable.
+    pub(super) fn publish(&self, number: u64) -> Result<(), Error> {
         let (draft, path, all) =
             (self.layout.snapshot_draft(number), self.layout.snapshot(number), self.layout.snapshots());
         self.storage.sync_dir(&draft).during("sync", &draft)?;
         self.storage.rename(&draft, &path).during("create", &path)?;
         self.storage.sync_dir(&all).during("sync", &all)?;
-        self.show(number)
+        self.switch_latest(number)
     }
 
-    /// Lets the link lead to this snapshot.
-    pub(super) fn show(&self, number: u64) -> Result<(), Error> {
+    /// Replaces `latest` atomically by a link to this snapshot.
+    pub(super) fn switch_latest(&self, number: u64) -> Result<(), Error> {
         let (draft, link, root) = (self.layout.latest_draft(), self.layout.latest(), self.layout.root());
         self.storage.symlink(&Layout::latest_target(number), &draft).during("create", &draft)?;
         self.storage.rename(&draft, &link).during("replace", &link)?;
         self.storage.sync_dir(root).during("sync", root)
     }
 
-    /// Removes a snapshot that readers no longer see. It is a draft again first, so that it is never seen in part.
+    /// Removes a snapshot that is not the latest. It becomes a draft first, so that nobody sees a part of it.
     pub(super) fn remove(&self, number: u64) -> Result<(), Error> {
         let (path, draft, all) =
             (self.layout.snapshot(number), self.layout.snapshot_draft(number), self.layout.snapshots());
@@ -147,7 +183,7 @@ impl<'a> Shelf<'a> {
         self.clear(number)
     }
 
-    /// Removes the draft of a snapshot and all that is in it.
+    /// Removes the draft of a snapshot and all its files.
     pub(super) fn clear(&self, number: u64) -> Result<(), Error> {
         let draft = self.layout.snapshot_draft(number);
         for entry in self.storage.list(&draft).during("list", &draft)? {
@@ -158,9 +194,7 @@ impl<'a> Shelf<'a> {
     }
 }
 
-/// The path of a file in a snapshot's directory; `None` for a table that this version does not know.
+/// Returns the path of a file in a snapshot's directory; `None` for a table that this version does not know.
 pub(super) fn path_in(snapshot: &Path, file: &File) -> Option<PathBuf> {
-    let table = table::named(&file.table)?;
-    let path = if file.history { Layout::snapshot_history } else { Layout::snapshot_table };
-    Some(path(snapshot, table))
+    table::named(&file.table).map(|table| Layout::snapshot_file(snapshot, table, file.history))
 }

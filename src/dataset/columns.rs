@@ -1,0 +1,127 @@
+//! The typed columns of a batch. A column that an older file does not have reads as null in every row.
+
+use std::fmt;
+
+use arrow::array::{
+    Array, ArrayAccessor, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray, TimestampMillisecondArray,
+};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
+
+/// Reads the columns of a batch by name and type.
+pub trait Columns {
+    /// Returns a column of texts.
+    fn texts(&self, name: &str) -> TypedColumn<&StringArray>;
+    /// Returns a column of whole numbers.
+    fn numbers(&self, name: &str) -> TypedColumn<&Int64Array>;
+    /// Returns a column of decimal numbers.
+    fn decimals(&self, name: &str) -> TypedColumn<&Float64Array>;
+    /// Returns a column of instants, in milliseconds since 1970.
+    fn instants(&self, name: &str) -> TypedColumn<&TimestampMillisecondArray>;
+    /// Returns a column of booleans.
+    fn flags(&self, name: &str) -> TypedColumn<&BooleanArray>;
+    /// Returns a column of bytes.
+    fn bytes(&self, name: &str) -> TypedColumn<&BinaryArray>;
+    /// Returns a column of lists.
+    fn lists(&self, name: &str) -> TypedColumn<&ListArray>;
+    /// Returns a column of ids or names.
+    fn keys(&self, name: &str) -> KeyColumn<'_>;
+}
+
+/// A column of one type. It is all null if the batch has no such column, or one of another type.
+#[derive(Debug, Clone, Copy)]
+pub struct TypedColumn<A> {
+    array: Option<A>,
+    rows: usize,
+}
+
+impl<A: ArrayAccessor + Copy> TypedColumn<A> {
+    /// Returns the column itself; `None` if the batch has none of this name and type.
+    pub fn array(&self) -> Option<A> {
+        self.array
+    }
+
+    /// Returns the value in a row; `None` if it is null.
+    pub fn get(&self, row: usize) -> Option<A::Item> {
+        self.array.filter(|array| array.is_valid(row)).map(|array| array.value(row))
+    }
+
+    /// Returns the values of all rows.
+    pub fn iter(&self) -> impl Iterator<Item = Option<A::Item>> {
+        (0..self.rows).map(|row| self.get(row))
+    }
+}
+
+/// The value of a key column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// An id.
+    Number(i64),
+    /// A name.
+    Text(&'a str),
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A column of whole numbers or of texts.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyColumn<'a> {
+    numbers: TypedColumn<&'a Int64Array>,
+    texts: TypedColumn<&'a StringArray>,
+}
+
+impl<'a> KeyColumn<'a> {
+    /// Returns the value in a row; `None` if it is null.
+    pub fn get(&self, row: usize) -> Option<Key<'a>> {
+        self.numbers.get(row).map(Key::Number).or_else(|| self.texts.get(row).map(Key::Text))
+    }
+}
+
+impl Columns for RecordBatch {
+    fn texts(&self, name: &str) -> TypedColumn<&StringArray> {
+        typed(self, name, |array| array.as_string_opt::<i32>())
+    }
+
+    fn numbers(&self, name: &str) -> TypedColumn<&Int64Array> {
+        typed(self, name, |array| array.as_primitive_opt::<Int64Type>())
+    }
+
+    fn decimals(&self, name: &str) -> TypedColumn<&Float64Array> {
+        typed(self, name, |array| array.as_primitive_opt::<Float64Type>())
+    }
+
+    fn instants(&self, name: &str) -> TypedColumn<&TimestampMillisecondArray> {
+        typed(self, name, |array| array.as_primitive_opt::<TimestampMillisecondType>())
+    }
+
+    fn flags(&self, name: &str) -> TypedColumn<&BooleanArray> {
+        typed(self, name, |array| array.as_boolean_opt())
+    }
+
+    fn bytes(&self, name: &str) -> TypedColumn<&BinaryArray> {
+        typed(self, name, |array| array.as_binary_opt::<i32>())
+    }
+
+    fn lists(&self, name: &str) -> TypedColumn<&ListArray> {
+        typed(self, name, |array| array.as_list_opt::<i32>())
+    }
+
+    fn keys(&self, name: &str) -> KeyColumn<'_> {
+        KeyColumn { numbers: self.numbers(name), texts: self.texts(name) }
+    }
+}
+
+fn typed<'a, A>(
+    batch: &'a RecordBatch,
+    name: &str,
+    read: impl Fn(&'a dyn Array) -> Option<&'a A>,
+) -> TypedColumn<&'a A> {
+    TypedColumn { array: batch.column_by_name(name).and_then(|array| read(array.as_ref())), rows: batch.num_rows() }
+}

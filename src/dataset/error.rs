@@ -1,0 +1,81 @@
+//! The errors of a dataset.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::damage::Damage;
+
+/// An error of a dataset.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process writes to the dataset.
+    #[error("another crawl holds the dataset `{}`; wait for it to end, or give this one another `--dataset`", dataset.display())]
+    Held {
+        /// The dataset.
+        dataset: PathBuf,
+    },
+    /// The files are not what a crawl left.
+    #[error(
+        "the dataset `{}` is damaged and was not touched:{}\nrun `civitrawl verify` on it; restore what is missing from a backup, or crawl into a new dataset",
+        dataset.display(), list(damages)
+    )]
+    Damaged {
+        /// The dataset.
+        dataset: PathBuf,
+        /// Every damage found.
+        damages: Vec<Damage>,
+    },
+    /// The operating system reported an I/O error.
+    #[error("cannot {action} `{}`: {source}; nothing committed was lost, and the next run goes on from the last commit", path.display())]
+    Disk {
+        /// The action that failed.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A replay needs parts that were removed because a snapshot holds their rows.
+    #[error(
+        "the dataset `{}` was pruned through commit {through}: the rows of those commits are in its snapshot only, and a replay needs their parts; it was not touched",
+        dataset.display()
+    )]
+    Pruned {
+        /// The dataset.
+        dataset: PathBuf,
+        /// The last commit that lost parts.
+        through: u64,
+    },
+    /// A snapshot was cancelled; [`snapshot::take_unless`](super::snapshot::take_unless) returns `None` for it.
+    #[error("the snapshot was cancelled")]
+    Cancelled,
+    /// There is no dataset.
+    #[error("there is no dataset at `{}`", dataset.display())]
+    Absent {
+        /// The directory searched.
+        dataset: PathBuf,
+    },
+}
+
+impl Error {
+    /// Returns the error for rows that do not fit their table's declaration, which is a fault of this program.
+    pub(crate) fn unfit(table: &crate::table::Table, why: &dyn std::fmt::Display) -> Self {
+        let source = io::Error::other(format!("the rows do not fit the table's declaration: {why}"));
+        Self::Disk { action: "gather rows of", path: PathBuf::from(table.name), source }
+    }
+}
+
+fn list(damages: &[Damage]) -> String {
+    damages.iter().map(|damage| format!("\n  {damage}")).collect()
+}
+
+/// Turns an I/O error into [`Error::Disk`] with the action and its path.
+pub(in crate::dataset) trait During<T> {
+    fn during(self, action: &'static str, path: &Path) -> Result<T, Error>;
+}
+
+impl<T> During<T> for io::Result<T> {
+    fn during(self, action: &'static str, path: &Path) -> Result<T, Error> {
+        self.map_err(|source| Error::Disk { action, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,107 @@
+//! Chooses the latest observation of each entity, and the child rows of its page.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::merge::Merge;
+use super::merge_columns::RowRef;
+use super::passes::Passes;
+use super::row_writer::RowWriter;
+use crate::dataset::error::Error;
+
+/// The latest of some observations of one entity.
+pub(super) struct Winner {
+    pub(super) row: RowRef,
+    /// When the entity was first seen, over all these observations.
+    pub(super) first: Option<i64>,
+    /// When it was last seen.
+    pub(super) last: Option<i64>,
+}
+
+/// Returns the latest observation of a group of rows with one key; with `each_pass` the latest of each pass, in order.
+///
+/// Within a pass the walk listed first wins, so that a narrower walk never hides a fuller one's row.
+pub(super) fn winners(group: &[RowRef], passes: &Passes, each_pass: bool) -> Vec<Winner> {
+    let mut rows: Vec<&RowRef> = group.iter().collect();
+    rows.sort_by(|a, b| by_age(a, b, passes));
+    let same = |a: &&RowRef, b: &&RowRef| !each_pass || a.pass() == b.pass();
+    let newest = |rows: &[&RowRef]| {
+        let first = rows.iter().filter_map(|row| row.instant("first_seen_at")).min();
+        let last = rows.iter().filter_map(|row| row.instant("last_seen_at")).max();
+        rows.last().map(|row| Winner { row: (*row).clone(), first, last })
+    };
+    rows.chunk_by(same).filter_map(newest).collect()
+}
+
+/// Orders observations from the one that counts least to the one that counts most.
+fn by_age(a: &RowRef, b: &RowRef, passes: &Passes) -> Ordering {
+    let rank = |row: &RowRef| Reverse(passes.rank(row.pass(), row.walk()));
+    (a.pass().cmp(&b.pass()))
+        .then_with(|| rank(a).cmp(&rank(b)))
+        .then_with(|| a.instant("fetched_at").cmp(&b.instant("fetched_at")))
+        .then_with(|| (a.page(), a.walk()).cmp(&(b.page(), b.walk())))
+}
+
+/// Returns when the observed entity was found gone.
+pub(super) fn gone(row: &RowRef, passes: &Passes) -> Option<i64> {
+    passes.gone(row.pass(), row.walk(), || row.entity()).map(|gone| gone.at)
+}
+
+/// Writes fewer rows of the same entities: the latest of each, or the latest of each pass.
+pub(super) fn compact(
+    merge: &mut Merge<'_>,
+    passes: &Passes,
+    each_pass: bool,
+    to: &mut RowWriter<'_>,
+) -> Result<(), Error> {
+    let mut group = Vec::new();
+    while merge.next_group(&mut group)? {
+        for winner in winners(&group, passes, each_pass) {
+            to.push(&winner.row, &[winner.first, winner.last])?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the latest observation of each entity, with when it was first and last seen and when it was gone.
+pub(super) fn latest(merge: &mut Merge<'_>, passes: &Passes, to: &mut RowWriter<'_>) -> Result<(), Error> {
+    let mut group = Vec::new();
+    while merge.next_group(&mut group)? {
+        for winner in winners(&group, passes, false) {
+            to.push(&winner.row, &[winner.first, winner.last, gone(&winner.row, passes)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the child rows from the page of their owner's latest observation, with when the owner was gone.
+pub(super) fn children_of_latest(
+    merge: &mut Merge<'_>,
+    owners: &mut Merge<'_>,
+    to: &mut RowWriter<'_>,
+) -> Result<(), Error> {
+    while let Some(child) = merge.next()? {
+        if let Some(owner) = owner(owners, &child)? {
+            to.push(&child, &[owner.instant("gone_at")])?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the owner of a child row if both are from the same page. Child rows must be asked for in the order of keys.
+pub(super) fn owner<'o>(owners: &'o mut Merge<'_>, child: &RowRef) -> Result<Option<&'o RowRef>, Error> {
+    while let Some(owner) = owners.peek()
+        && !child.key().starts_with(owner.key())
+        && owner.key() < child.key()
+    {
+        owners.next()?;
+    }
+    Ok(owners.peek().filter(|owner| child.key().starts_with(owner.key()) && owner.is_beside(child)))
+}
+
+/// Writes every row.
+pub(super) fn copy(merge: &mut Merge<'_>, to: &mut RowWriter<'_>) -> Result<(), Error> {
+    while let Some(row) = merge.next()? {
+        to.push(&row, &[])?;
+    }
+    Ok(())
+}

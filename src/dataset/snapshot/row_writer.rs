@@ -1,0 +1,203 @@
+//! Writes one file row by row: a file of a snapshot, or a run that will be merged into one.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray};
+use arrow::compute::interleave;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use parquet::arrow::ArrowWriter;
+
+use super::merge_columns::{KeyedBatch, RowRef, schema};
+use super::run::RunWriter;
+use crate::dataset::damage::Damage;
+use crate::dataset::error::{During, Error};
+use crate::dataset::parquet_file::as_io;
+use crate::dataset::part::properties;
+use crate::storage::Storage;
+use crate::table::{Column, Table};
+
+/// The zstd level of snapshots: they are read for weeks.
+const LEVEL: i32 = 2;
+/// The rows that are written together.
+const BATCH_ROWS: usize = 1024;
+
+/// The shape of a file, apart from its rows.
+pub(super) struct Shape<'a> {
+    /// The columns.
+    pub(super) columns: Vec<Column>,
+    /// The number of columns at the end that are instants given row by row.
+    pub(super) timestamps: usize,
+    /// The use of the file.
+    pub(super) purpose: Purpose<'a>,
+    /// Set if no key may occur twice.
+    pub(super) unique: Option<Unique>,
+}
+
+/// A table whose rows, sorted by key, must not have the same key twice.
+#[derive(Clone)]
+pub(super) struct Unique {
+    pub(super) dataset: PathBuf,
+    pub(super) table: &'static Table,
+}
+
+/// The use of a file.
+pub(super) enum Purpose<'a> {
+    /// A run: it is read once, by a merge.
+    Run,
+    /// A file for readers, with these facts in its metadata.
+    Readers(&'a [(&'static str, String)]),
+}
+
+enum Writer<W: Write + Send> {
+    Run(RunWriter<W>),
+    Parquet(ArrowWriter<W>),
+}
+
+/// Writes the rows of one file.
+pub(super) struct RowWriter<'a> {
+    writer: Writer<&'a mut (dyn Write + Send)>,
+    batch: BatchBuilder,
+    path: PathBuf,
+    unique: Option<Unique>,
+    /// The key of the last row; empty before the first.
+    last_key: Vec<u8>,
+}
+
+impl RowWriter<'_> {
+    /// Appends a row with the instants of its last columns.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the key may occur once only, and the last row has it; [`Error::Disk`].
+    pub(super) fn push(&mut self, row: &RowRef, timestamps: &[Option<i64>]) -> Result<(), Error> {
+        if let Some(unique) = &self.unique {
+            if self.last_key == row.key() {
+                return Err(unique.doubled(row));
+            }
+            self.last_key.clear();
+            self.last_key.extend_from_slice(row.key());
+        }
+        self.batch.push(row, timestamps);
+        if self.batch.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let rows = self.batch.take().map_err(io::Error::other).during("write", &self.path)?;
+        let Some(rows) = rows else { return Ok(()) };
+        match &mut self.writer {
+            Writer::Run(writer) => writer.write(&rows).map_err(io::Error::other),
+            Writer::Parquet(writer) => writer.write(&rows).map_err(as_io),
+        }
+        .during("write", &self.path)
+    }
+}
+
+impl Unique {
+    fn doubled(&self, row: &RowRef) -> Error {
+        let values = self.table.key.iter().map(|column| format!("{column} {}", row.text(column)));
+        let key = values.collect::<Vec<_>>().join(", ");
+        let damages = vec![Damage::DoubledKey { table: self.table.name, key }];
+        Error::Damaged { dataset: self.dataset.clone(), damages }
+    }
+}
+
+impl<W: Write + Send> Writer<W> {
+    fn new(to: W, shape: &Shape<'_>) -> io::Result<Self> {
+        let schema = schema(&shape.columns);
+        match shape.purpose {
+            Purpose::Run => RunWriter::new(to, &schema).map(Self::Run).map_err(io::Error::other),
+            Purpose::Readers(facts) => {
+                let properties = properties(&shape.columns, LEVEL, facts.to_vec()).map_err(as_io)?;
+                ArrowWriter::try_new(to, schema, Some(properties)).map(Self::Parquet).map_err(as_io)
+            }
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::Run(writer) => writer.close().map_err(io::Error::other),
+            Self::Parquet(writer) => writer.close().map(drop).map_err(as_io),
+        }
+    }
+}
+
+/// Writes a file with the rows that `fill` pushes, and makes its content durable.
+///
+/// # Errors
+/// The first error of `fill`; [`Error::Disk`].
+pub(super) fn write(
+    storage: &dyn Storage,
+    path: &Path,
+    shape: &Shape<'_>,
+    fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut failed = None;
+    let written = storage.write(path, &mut |to| {
+        let batch = BatchBuilder::new(schema(&shape.columns), shape.timestamps);
+        let (writer, unique) = (Writer::new(to, shape)?, shape.unique.clone());
+        let mut rows = RowWriter { writer, batch, path: path.to_owned(), unique, last_key: Vec::new() };
+        match fill(&mut rows).and_then(|()| rows.flush()) {
+            Ok(()) => rows.writer.close(),
+            Err(error) => {
+                failed = Some(error);
+                Err(io::Error::other("its rows cannot be read"))
+            }
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => written.during("write", path),
+    }
+}
+
+/// Builds a batch of rows that are picked from many batches; its last columns are given row by row.
+struct BatchBuilder {
+    schema: SchemaRef,
+    batches: Vec<Arc<KeyedBatch>>,
+    /// The picked rows, as (batch, row).
+    picks: Vec<(usize, usize)>,
+    timestamps: Vec<Vec<Option<i64>>>,
+}
+
+impl BatchBuilder {
+    fn new(schema: SchemaRef, timestamps: usize) -> Self {
+        Self { schema, batches: Vec::new(), picks: Vec::new(), timestamps: vec![Vec::new(); timestamps] }
+    }
+
+    fn push(&mut self, row: &RowRef, timestamps: &[Option<i64>]) {
+        let known = self.batches.iter().rposition(|batch| Arc::ptr_eq(batch, &row.batch));
+        let batch = known.unwrap_or_else(|| {
+            self.batches.push(Arc::clone(&row.batch));
+            self.batches.len() - 1
+        });
+        self.picks.push((batch, row.row));
+        for (column, timestamp) in self.timestamps.iter_mut().zip(timestamps) {
+            column.push(*timestamp);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.picks.len() >= BATCH_ROWS
+    }
+
+    /// Returns the picked rows and starts anew; `None` if no row was picked.
+    fn take(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        if self.picks.is_empty() {
+            return Ok(None);
+        }
+        let copied = self.schema.fields().len() - self.timestamps.len();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for column in 0..copied {
+            let values: Vec<&dyn Array> = self.batches.iter().map(|batch| &**batch.rows.column(column)).collect();
+            columns.push(interleave(&values, &self.picks)?);
+        }
+        for timestamps in &mut self.timestamps {
+            columns.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(timestamps)).with_timezone("UTC")));
+        }
+        self.batches.clear();
+        self.picks.clear();
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map(Some)
+    }
+}

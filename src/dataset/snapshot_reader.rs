@@ -1,0 +1,193 @@
+//! Reads the newest snapshot: its inventory, and its columns batch by batch, without rows that are gone.
+
+use arrow::array::AsArray as _;
+use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::{filter_record_batch, is_null};
+use parquet::arrow::ProjectionMask;
+use serde_json::Value;
+
+use super::columns::Columns as _;
+use super::error::{During, Error};
+use super::layout::Layout;
+use super::parquet_file::{as_io, open};
+use super::snapshot::Inventory;
+use super::snapshot::snapshot_dir::{Latest, Loaded, SnapshotDir};
+use crate::storage::Storage;
+use crate::table::Table;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8192;
+
+/// A snapshot open for reading.
+pub struct SnapshotReader<'a> {
+    layout: &'a Layout,
+    storage: &'a dyn Storage,
+    /// The content of the snapshot.
+    pub inventory: Inventory,
+    /// The content of the newest sound snapshot before it; `None` if there is none.
+    pub previous: Option<Inventory>,
+}
+
+impl<'a> SnapshotReader<'a> {
+    /// Opens the snapshot that `latest` leads to. Returns `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], also if its inventory is damaged.
+    pub fn newest(layout: &'a Layout, storage: &'a dyn Storage) -> Result<Option<Self>, Error> {
+        let directory = SnapshotDir::new(layout, storage);
+        let Latest::Snapshot(number) = directory.latest()? else { return Ok(None) };
+        let inventory = match directory.inventory(number)? {
+            Loaded::Sound(inventory) => Ok(inventory),
+            Loaded::Damaged(reason) => Err(std::io::Error::other(reason)),
+        };
+        let inventory = inventory.during("read the inventory of", &layout.snapshot(number))?;
+        let mut previous = None;
+        for earlier in directory.numbers()?.into_iter().rev().filter(|earlier| *earlier < number) {
+            previous = directory.inventory(earlier)?.sound();
+            if previous.is_some() {
+                break;
+            }
+        }
+        Ok(Some(Self { layout, storage, inventory, previous }))
+    }
+
+    /// Calls `each` with some columns of the rows of a table that are not gone, batch by batch. Never calls it if the
+    /// snapshot lacks the table.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], and those of `each`.
+    pub fn scan(
+        &self,
+        table: &'static Table,
+        columns: &[&str],
+        each: &mut dyn FnMut(&Rows) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let directory = SnapshotDir::new(self.layout, self.storage);
+        let file = self.inventory.file(table.name, false);
+        let Some(path) = file.and_then(|file| directory.path(self.inventory.snapshot, file)) else { return Ok(()) };
+        let builder = open(self.storage, &path)?;
+        let wanted = columns.iter().copied().chain(["gone_at"]);
+        let only = ProjectionMask::columns(builder.parquet_schema(), wanted);
+        let reader = builder.with_projection(only).with_batch_size(BATCH_ROWS).build().map_err(as_io);
+        for batch in reader.during("read", &path)? {
+            let batch = batch.map_err(std::io::Error::other).during("read", &path)?;
+            let batch = match batch.column_by_name("gone_at") {
+                None => batch,
+                Some(gone_at) => {
+                    let there = is_null(gone_at).and_then(|there| filter_record_batch(&batch, &there));
+                    there.map_err(|error| Error::unfit(table, &error))?
+                }
+            };
+            each(&Rows { table, batch })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the number of rows of a table that are not gone.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn count(&self, table: &'static Table) -> Result<u64, Error> {
+        let mut count = 0;
+        self.scan(table, &[table.key[0]], &mut |rows| {
+            count += rows.len();
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Returns the reports of the dataset's runs, oldest first, without damaged ones.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn run_reports(&self) -> Result<Vec<Value>, Error> {
+        let directory = self.layout.runs();
+        let mut reports = Vec::new();
+        for entry in self.storage.list(&directory).during("list", &directory)? {
+            if entry.name.ends_with(".json") {
+                let path = Layout::entry(&directory, &entry.name);
+                let content = self.storage.read(&path).during("read", &path)?;
+                reports.extend(serde_json::from_slice::<Value>(&content));
+            }
+        }
+        Ok(reports)
+    }
+}
+
+/// Some rows of a table. Its columns are as declared; else reading one is an error.
+#[derive(Debug)]
+pub struct Rows {
+    table: &'static Table,
+    batch: RecordBatch,
+}
+
+impl Rows {
+    /// Returns the number of rows.
+    pub fn len(&self) -> u64 {
+        self.batch.num_rows() as u64
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.batch.num_rows() == 0
+    }
+
+    /// Returns a column of texts.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if it has another type.
+    pub fn texts(&self, column: &str) -> Result<&StringArray, Error> {
+        self.declared(column, self.batch.texts(column).array())
+    }
+
+    /// Returns a column of whole numbers.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if it has another type.
+    pub fn integers(&self, column: &str) -> Result<&Int64Array, Error> {
+        self.declared(column, self.batch.numbers(column).array())
+    }
+
+    /// Returns a column of decimal numbers.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if it has another type.
+    pub fn decimals(&self, column: &str) -> Result<&Float64Array, Error> {
+        self.declared(column, self.batch.decimals(column).array())
+    }
+
+    /// Returns the number of rows that are true in a column.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if it is not boolean.
+    pub fn yes(&self, column: &str) -> Result<u64, Error> {
+        let values: &BooleanArray = self.declared(column, self.batch.flags(column).array())?;
+        Ok(values.true_count() as u64)
+    }
+
+    /// Returns the months (`2026-11`, UTC) of a column of instants.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if it has another type.
+    pub fn months(&self, column: &str) -> Result<impl Iterator<Item = Option<String>> + '_, Error> {
+        let instants = self.declared(column, self.batch.instants(column).array())?;
+        let month = |ms: i64| Some(jiff::Timestamp::from_millisecond(ms).ok()?.strftime("%Y-%m").to_string());
+        Ok(instants.iter().map(move |ms| ms.and_then(month)))
+    }
+
+    /// Calls `each` with every text of the lists in a column.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] if they are no lists.
+    pub fn each_text(&self, column: &str, each: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let lists = self.declared(column, self.batch.lists(column).array())?;
+        for list in lists.iter().flatten() {
+            list.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(&mut *each);
+        }
+        Ok(())
+    }
+
+    fn declared<T>(&self, name: &str, values: Option<T>) -> Result<T, Error> {
+        values.ok_or_else(|| Error::unfit(self.table, &format!("the column `{name}` is not as declared")))
+    }
+}

@@ -1,0 +1,45 @@
+//! Text files of the user's own: crawl files, keys, reports.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog.
+///
+/// # Errors
+/// The I/O error, and `InvalidData` if the file is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
+/// Replaces a text file that is not part of a dataset. A reader sees the old text or the new one, never half of it.
+///
+/// # Errors
+/// The I/O error.
+pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.tmp"));
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
+}
+
+/// Reads a text file that only its owner may read, such as a key file.
+///
+/// # Errors
+/// The I/O error, and `PermissionDenied` if the group or others may read the file.
+pub fn read_private_text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Checks the open file, because the path may name another one a moment later.
+        let mode = file.metadata()?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let advice = format!("others may read it (mode {:03o}); run `chmod 600` on it", mode & 0o777);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
+        }
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
