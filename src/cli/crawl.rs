@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::connect::{Service, key, pseudonyms, rate};
+use super::crawl_file;
 use super::exit::{Exit, usage};
 use super::format::{count, grid, several, span};
 use super::logging::{Watching, listener};
+use super::output::{complain, print};
 use super::plan::expected;
 use super::signals::heeding;
-use super::{complain, crawl_file, print};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};

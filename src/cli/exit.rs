@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::complain;
+use super::output::complain;
 use crate::dataset;
 use crate::engine::{self, Outcome};
 

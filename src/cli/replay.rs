@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::format::{count, grid, several};
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::engine::replay::{Replayed, replay};
 use crate::table;

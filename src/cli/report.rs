@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::report;
 use crate::storage::{self, Disk};

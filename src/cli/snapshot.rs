@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::exit::Exit;
 use super::format::{count, grid, size, span};
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;

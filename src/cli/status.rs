@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::exit::Exit;
 use super::format::{count, grid, several, size, span};
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset;
 use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;

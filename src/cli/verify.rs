@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::format::several;
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::dataset::verify::verify;
 use crate::storage::Disk;

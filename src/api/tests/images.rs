@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::{NextCursor, Paging, Query};
+use crate::api::endpoint::{NextCursor, Paging};
 use crate::api::images::IMAGES;
+use crate::api::page::Query;
 use crate::api::testing::{Taken, params, read, read_after};
-use crate::table::{Gather, Provenance, Tables};
+use crate::table::{Provenance, TableBuilder, Tables};
 
 /// The recorded item of the developer documentation.
 const ITEM: &str = r#"{"id":9173928,"url":"https://x/cc.jpeg","hash":"UA8N5}","width":832,"height":1216,"type":"image",
@@ -344,11 +345,11 @@ fn images_that_were_not_asked_for_are_rejects() {
         (tells, "modelVersionId=6", None),
         (r#"{"id":1,"modelVersionIds":[]}"#, "modelVersionId=6", None),
         (r#"{"id":1}"#, "modelVersionId=6&postId=4&username=bob", None),
-        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was query for")),
-        (tells, "imageId=2", Some("it is image 1, not 2, which was query for")),
-        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was query for")),
+        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was asked for")),
+        (tells, "imageId=2", Some("it is image 1, not 2, which was asked for")),
+        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was asked for")),
         (r#"{"id":1,"username":7}"#, "username=007", None),
-        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was query for")),
+        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was asked for")),
         (r#"{"id":1,"username":"unknown"}"#, "username=bob", None),
         (r#"{"id":1,"username":"null"}"#, "username=bob", None),
         (r#"{"id":1,"username":5000}"#, "username=5e3", None),
