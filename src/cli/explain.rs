@@ -2,8 +2,8 @@
 //!
 //! [`registry`] lists every code; the texts come from the place that declares the code.
 
-use super::exit::{Exit, usage};
-use super::output::print;
+use super::exit::Exit;
+use super::output::{print, usage};
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
