@@ -3,10 +3,11 @@
 //! Pages are asked for by number up to the last page that the metadata tells. The server sorts them by nothing, so pages
 //! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
 
-use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, Query, param};
-use super::envelope::{Page, Taken, Unreadable, hash_of, never_stray, repaired, take_numbered};
+use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, param};
+use super::envelope::{hash_of, repaired, take_numbered};
 use super::item::Item;
 use super::object::object;
+use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
 use super::value::{Text, text};
@@ -53,21 +54,21 @@ impl Keyed for Creator<'_> {
     }
 }
 
-impl Item for Creator<'_> {}
-
-fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_numbered(text, query, into, never_stray, push_rows))
+impl Item for Creator<'_> {
+    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+        let name = text(&self.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
+        into.creators.push(creators::Row {
+            username: name,
+            model_count: self.model_count,
+            link: text(&self.link),
+            image: text(&self.image),
+            extra: self.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
+            at: &query.at,
+        });
+        Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
+    }
 }
 
-fn push_rows(creator: Creator<'_>, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
-    let name = text(&creator.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
-    into.creators.push(creators::Row {
-        username: name,
-        model_count: creator.model_count,
-        link: text(&creator.link),
-        image: text(&creator.image),
-        extra: creator.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
-        at: &query.at,
-    });
-    Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_numbered::<Creator>(text, query, into))
 }

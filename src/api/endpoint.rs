@@ -1,8 +1,8 @@
 //! What one endpoint of the server is: where it lives, what it may be asked, how its answers are read.
 
-use super::envelope::{Page, Unreadable};
+use super::page::{Page, Query, Unreadable};
 use super::place::Place;
-use crate::table::{Provenance, Table, Tables};
+use crate::table::{Table, Tables};
 
 /// An endpoint, declared once in its own file and listed in [`super::ENDPOINTS`].
 #[derive(Debug)]
@@ -26,46 +26,6 @@ pub struct Endpoint {
     pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns what the walk needs. All or nothing on `Err`.
     pub read: fn(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
-}
-
-/// What a page was asked for with: what its rows are stamped with, and what its items can be checked against.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<'a> {
-    /// Which answer the rows come from.
-    pub at: Provenance<'a>,
-    /// The query parameters sent, without `limit` and cursor.
-    pub params: &'a [(String, String)],
-    /// The cursor sent; `None` for a first page.
-    pub cursor: Option<&'a str>,
-    /// Items asked for; 0 where pages are numbered or things looked up, and a full page that names no next one is as any other.
-    pub limit: u64,
-    /// An end on a page with fewer items than this comes early: the page is to be asked for again.
-    pub early: u64,
-    /// The id or hash looked up.
-    pub key: Option<&'a str>,
-    /// Whether it is asked once more because the first answer was doubtful: this one is believed.
-    pub again: bool,
-    /// The first answer was empty, so that this one may be a full last page, which is no less doubtful than at first.
-    pub first_shown: bool,
-    /// True when the answer was compared with that to the same question without its filters: it shows what was asked for.
-    pub compared: bool,
-}
-
-impl<'a> Query<'a> {
-    /// The value of a query parameter.
-    pub fn param(&self, name: &str) -> Option<&'a str> {
-        value_of(self.params, name)
-    }
-
-    /// The id that a query parameter names.
-    pub(super) fn number(&self, name: &str) -> Option<i64> {
-        self.param(name)?.parse().ok()
-    }
-}
-
-/// The value of a query parameter; of a repeated one the first.
-pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 /// Reads a cursor of a walk with these parameters.

@@ -5,25 +5,14 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::endpoint::{Query, value_of};
 use super::item::{Item, doubles, unshown, valued};
 use super::object::object;
-use super::rejection::Reason;
+use super::page::{Page, Query, Unreadable, value_of};
+use super::rejection::{Reason, Rejection};
 use super::repair::repair;
 use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
-
-pub use super::page::Page;
-pub(super) use super::page::{Lack, Taken};
-
-/// A page that could not be read as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the page cannot be read: {reason}")]
-pub struct Unreadable {
-    /// What stood in the way.
-    pub reason: String,
-}
 
 /// A number that stands for a text.
 pub(super) fn hash_of(text: &str) -> i64 {
@@ -34,17 +23,6 @@ pub(super) fn hash_of(text: &str) -> i64 {
 /// True when a level mask holds neither PG (1) nor PG13 (2), or is not told.
 pub(super) fn is_mature(levels: Option<i64>) -> bool {
     levels.is_none_or(|levels| levels & 3 == 0)
-}
-
-/// How an item becomes rows: what is told of it, or the reason why no table takes it, and then nothing was appended.
-pub(super) type Rows<T> = fn(T, &Query<'_>, &mut Tables, &mut Sieve) -> Result<Taken, Reason>;
-
-/// Why an item is not among what was asked for, where it tells.
-pub(super) type Stray<T> = fn(&T, &Query<'_>) -> Option<Reason>;
-
-/// For items that do not tell.
-pub(super) fn never_stray<T>(_: &T, _: &Query<'_>) -> Option<Reason> {
-    None
 }
 
 /// The part of a list answer that is read.
@@ -184,10 +162,8 @@ pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-    stray: Stray<T>,
-    rows: Rows<T>,
 ) -> Result<Page, String> {
-    Ok(Page { reported_pages: None, reported_total: None, ..take_numbered(body, query, into, stray, rows)? })
+    Ok(Page { reported_pages: None, reported_total: None, ..take_numbered::<T>(body, query, into)? })
 }
 
 /// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
@@ -195,8 +171,6 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-    stray: Stray<T>,
-    rows: Rows<T>,
 ) -> Result<Page, String> {
     let envelope: Envelope<T> = parse(body)?;
     let told = envelope.told.ok_or("the answer has no `metadata`");
@@ -214,7 +188,7 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     if (!query.again && (full || promising || early)) || (query.first_shown && full) {
         return Ok(Page { doubtful: true, ..page });
     }
-    Ok(take(items, page, body, query, into, stray, rows))
+    Ok(take(items, page, body, query, into))
 }
 
 /// True when the question names no more things than came, so that a full page needs no other behind it.
@@ -233,24 +207,14 @@ pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-    stray: Stray<T>,
-    rows: Rows<T>,
 ) -> Result<Page, String> {
-    let item = parse(body)?;
+    let item: T = parse(body)?;
     let page = Page { items: 1, ..Page::default() };
-    Ok(take(vec![Slot::Value(item)], page, body, query, into, stray, rows))
+    Ok(take(vec![Slot::Value(item)], page, body, query, into))
 }
 
-fn take<'a, T: Accept<'a> + Item>(
-    items: Vec<Slot<T>>,
-    mut page: Page,
-    body: &'a str,
-    query: &Query<'_>,
-    into: &mut Tables,
-    stray: Stray<T>,
-    rows: Rows<T>,
-) -> Page {
-    let strays = items.iter().filter_map(valued).any(|item| stray(item, query).is_some());
+fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
+    let strays = items.iter().filter_map(valued).any(|item| item.stray(query).is_some());
     if strays && !query.again {
         return Page { doubtful: true, items: 0, ..page };
     }
@@ -270,15 +234,15 @@ fn take<'a, T: Accept<'a> + Item>(
             continue;
         }
         let taken = match item {
-            Slot::Value(item) => match stray(&item, query) {
-                None => rows(item, query, into, &mut sieve),
+            Slot::Value(item) => match item.stray(query) {
+                None => item.push(query, into, &mut sieve),
                 Some(reason) => {
                     foreign += 1;
-                    page.foreign.get_or_insert_with(|| reason.text.to_string());
+                    page.foreign.get_or_insert_with(|| reason.sentence.to_string());
                     Err(reason)
                 }
             },
-            Slot::Null | Slot::Odd(_) => Err(Reason::no_item()),
+            Slot::Null | Slot::Odd(_) => Err(Reason::not_an_object()),
         };
         let within = sieve.take();
         page.twins += within.count;
@@ -289,7 +253,8 @@ fn take<'a, T: Accept<'a> + Item>(
                 keep(position, within.reason, body, query, into);
             }
             Err(reason) => {
-                *(if reason.nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
+                let nameless = reason.kind == Rejection::Nameless;
+                *(if nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
                 let text = keep(position, Some(reason), body, query, into);
                 page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
             }
@@ -305,7 +270,7 @@ fn keep(position: usize, reason: Option<Reason>, body: &str, query: &Query<'_>, 
     let reason = reason?;
     let text = item_text(body, position);
     let (position, item) = (position as i64, text.as_deref());
-    into.rejects.push(rejects::Row { position, reason: &reason.text, item, at: &query.at });
+    into.rejects.push(rejects::Row { position, reason: &reason.to_string(), item, at: &query.at });
     text
 }
 

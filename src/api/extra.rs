@@ -1,12 +1,10 @@
 //! What no column takes: fields kept as JSON text, for the `extra` column.
 
-use super::exact::fields;
-use super::value::json_text;
-use crate::table::Table;
-use crate::table::unknown::Unknown;
-
-/// Keys of known objects: what no column knows within them is named by both keys.
-const NESTED: [&str; 6] = ["creator", "stats", "paidAccess", "metadata", "hashes", "thumbnail"];
+/// The JSON text of a number or string.
+pub(super) fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    // Numbers and strings always have a JSON text, so the default is never taken.
+    serde_json::to_string(value).unwrap_or_default()
+}
 
 /// The fields no column takes, as a JSON object that is still open; empty when there are none.
 #[derive(Debug, Default, PartialEq)]
@@ -53,18 +51,6 @@ impl Extra {
     /// The JSON object, or `None` when nothing was added.
     pub(super) fn into_column(self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.into_object())
-    }
-
-    /// The same for the row of a table, whose keys are noted.
-    pub(super) fn into_column_of(self, table: &Table, unknown: &mut Unknown) -> Option<String> {
-        let object = self.into_column()?;
-        for (key, json) in fields(&object).unwrap_or_default() {
-            match fields(json).filter(|inner| !inner.is_empty() && NESTED.contains(&&*key)) {
-                Some(inner) => inner.iter().for_each(|(last, _)| unknown.note(table.name, &format!("{key}.{last}"))),
-                None => unknown.note(table.name, &key),
-            }
-        }
-        Some(object)
     }
 
     /// The JSON object, `{}` when nothing was added.

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
 
-use super::endpoint::Query;
-use super::envelope::{Taken, is_mature};
-use super::extra::Extra;
+use super::envelope::is_mature;
+use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
 use super::item::Item;
 use super::object::object;
+use super::page::{Query, Taken};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
 use super::username::{is_told, same_user};
-use super::value::{Accept, Instant, Slot, Text, json_text, text};
+use super::value::{Accept, Instant, Slot, Text, text};
 use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
 
 object! {
@@ -160,91 +160,81 @@ impl Item for Image<'_> {
         let version = query.number("modelVersionId").filter(|_| filter != "userId");
         version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
     }
-}
 
-/// Appends the rows of an image, and returns its id.
-///
-/// # Errors
-/// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(
-    image: Image<'_>,
-    query: &Query<'_>,
-    into: &mut Tables,
-    sieve: &mut Sieve,
-) -> Result<Taken, Reason> {
-    let at = &query.at;
-    let id = image.id.ok_or_else(|| Reason::keyless("the image", "id"))?;
-    let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = image;
-    let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
-    extra.nest("stats", stats.extra);
-    extra.nest("thumbnail", thumbnail.extra);
-    if let Some(Ids { ids, left }) = version_ids {
-        add_left("modelVersionIds", &left, &mut extra);
-        for model_version_id in ids {
-            into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
+    /// The server has answered filters with its whole feed (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
+    fn stray(&self, query: &Query<'_>) -> Option<Reason> {
+        let id = self.id?;
+        if let Some(wanted) = query.number("imageId").filter(|wanted| *wanted != id) {
+            return Some(Reason::foreign(&format!("it is image {id}, not {wanted}")));
         }
-    }
-    if let Some(Tags { mut tags, left }) = tags {
-        add_left("tags", &left, &mut extra);
-        sieve.sift(&mut tags);
-        for (tag_id, tag) in &tags {
-            into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
+        if let (Some(wanted), Some(post)) = (query.number("postId"), self.post_id)
+            && post != wanted
+        {
+            return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
         }
+        let (wanted, user) = (query.param("username")?, text(&self.username)?);
+        (is_told(user) && !same_user(wanted, user))
+            .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
     }
-    if let Some(meta) = meta {
-        meta.push(id, at, into);
+
+    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
+        let at = &query.at;
+        let id = self.id.ok_or_else(|| Reason::missing_key("the image", "id"))?;
+        let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = self;
+        let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
+        extra.nest("stats", stats.extra);
+        extra.nest("thumbnail", thumbnail.extra);
+        if let Some(Ids { ids, left }) = version_ids {
+            add_left("modelVersionIds", &left, &mut extra);
+            for model_version_id in ids {
+                into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
+            }
+        }
+        if let Some(Tags { mut tags, left }) = tags {
+            add_left("tags", &left, &mut extra);
+            sieve.sift(&mut tags);
+            for (tag_id, tag) in &tags {
+                into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
+            }
+        }
+        if let Some(meta) = meta {
+            meta.push(id, at, into);
+        }
+        if let Some(model_version_id) = query.number("modelVersionId") {
+            into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
+        }
+        into.images.push(images::Row {
+            id,
+            url: text(&self.url),
+            r#type: text(&self.kind),
+            width: self.width,
+            height: self.height,
+            hash: text(&self.hash),
+            nsfw: self.nsfw,
+            nsfw_word: text(&self.nsfw_word),
+            nsfw_level: self.nsfw_level,
+            created_at: self.created_at.map(|at| at.0),
+            post_id: self.post_id,
+            username: text(&self.username),
+            base_model: text(&self.base_model),
+            cry_count: stats.cry_count,
+            laugh_count: stats.laugh_count,
+            like_count: stats.like_count,
+            dislike_count: stats.dislike_count,
+            heart_count: stats.heart_count,
+            comment_count: stats.comment_count,
+            thumbnail_url: text(&thumbnail.url),
+            thumbnail_width: thumbnail.width,
+            thumbnail_height: thumbnail.height,
+            extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
+            at,
+        });
+        Ok(Taken { id: Some(id), above_pg13: is_mature(self.nsfw_level), ..Taken::default() })
     }
-    if let Some(model_version_id) = query.number("modelVersionId") {
-        into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
-    }
-    into.images.push(images::Row {
-        id,
-        url: text(&image.url),
-        r#type: text(&image.kind),
-        width: image.width,
-        height: image.height,
-        hash: text(&image.hash),
-        nsfw: image.nsfw,
-        nsfw_word: text(&image.nsfw_word),
-        nsfw_level: image.nsfw_level,
-        created_at: image.created_at.map(|at| at.0),
-        post_id: image.post_id,
-        username: text(&image.username),
-        base_model: text(&image.base_model),
-        cry_count: stats.cry_count,
-        laugh_count: stats.laugh_count,
-        like_count: stats.like_count,
-        dislike_count: stats.dislike_count,
-        heart_count: stats.heart_count,
-        comment_count: stats.comment_count,
-        thumbnail_url: text(&thumbnail.url),
-        thumbnail_width: thumbnail.width,
-        thumbnail_height: thumbnail.height,
-        extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
-        at,
-    });
-    Ok(Taken { id: Some(id), above_pg13: is_mature(image.nsfw_level), ..Taken::default() })
 }
 
 fn add_left(key: &str, left: &[String], extra: &mut Extra) {
     if !left.is_empty() {
         extra.add(key, &format!("[{}]", left.join(",")));
     }
-}
-
-/// Why it is not among what was asked for, where the image tells. The server has answered filters with its whole feed
-/// (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
-pub(super) fn stray(image: &Image<'_>, query: &Query<'_>) -> Option<Reason> {
-    let id = image.id?;
-    if let Some(wanted) = query.number("imageId").filter(|wanted| *wanted != id) {
-        return Some(Reason::foreign(&format!("it is image {id}, not {wanted}")));
-    }
-    if let (Some(wanted), Some(post)) = (query.number("postId"), image.post_id)
-        && post != wanted
-    {
-        return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
-    }
-    let (wanted, user) = (query.param("username")?, text(&image.username)?);
-    (is_told(user) && !same_user(wanted, user))
-        .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
 }

@@ -5,10 +5,11 @@
 //! Query for images by id, or for a model without a version, the server takes an older path whose cursor is an image id.
 //! Short and empty pages with a cursor are normal on every path.
 
-use super::endpoint::{Endpoint, NextCursor, Paging, Query, value_of};
-use super::envelope::{Page, Unreadable, repaired, take_list};
-use super::image;
+use super::endpoint::{Endpoint, NextCursor, Paging};
+use super::envelope::{repaired, take_list};
+use super::image::Image;
 use super::images_params::{LIMIT_MAX, PARAMS};
+use super::page::{Page, Query, Unreadable, value_of};
 use super::place::{Place, feed, offset, one_id};
 use crate::table::{Tables, gallery_images, images};
 
@@ -27,7 +28,7 @@ pub static IMAGES: Endpoint = Endpoint {
 };
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    let page = repaired(body, |text| take_list(text, query, into, image::stray, image::push_rows))?;
+    let page = repaired(body, |text| take_list::<Image>(text, query, into))?;
     // The older path gives up after 20 s with a page that looks like the last; the feed ends so when its index is away.
     let suspect = query.cursor.is_some() || older_path(query.params);
     let doubtful = page.doubtful || (page.items == 0 && page.next_cursor.is_none() && suspect);

@@ -1,30 +1,41 @@
-//! Checks the items of a page before they become rows: one that came before is a twin, and each may show that the
-//! server looked at the filters of the question.
+//! Items of a page: how each becomes rows, and the checks before that.
 
 use std::collections::BTreeMap;
 
-use super::endpoint::Query;
+use super::page::{Query, Taken};
 use super::rejection::Reason;
-use super::twins::{self, Keyed, Twin};
+use super::twins::{self, Keyed, Sieve, Twin};
 use super::value::Slot;
+use crate::table::Tables;
 
-/// A thing that a page lists.
-pub(super) trait Item: Keyed {
-    /// Filters of which an item may be silent although it passed them.
+/// An item of a list, or the answer to a look-up.
+pub(super) trait Item: Keyed + Sized {
+    /// Filters that an item may pass without showing it.
     const SILENT: &'static [&'static str] = &[];
 
-    /// True when it shows that this filter of the question is in force.
-    fn shows(&self, _filter: &str, _asked: &Query<'_>) -> bool {
+    /// True if the item shows that this filter of the query is in force.
+    fn shows(&self, _filter: &str, _query: &Query<'_>) -> bool {
         true
     }
+
+    /// The reason why the item does not match the query; `None` if it matches or does not say.
+    fn stray(&self, _query: &Query<'_>) -> Option<Reason> {
+        None
+    }
+
+    /// Appends the rows of the item, its parts included.
+    ///
+    /// # Errors
+    /// The reason why no table can take it; then nothing was appended.
+    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason>;
 }
 
-/// The item, where there is one.
+/// The item in a slot, if it holds one.
 pub(super) fn valued<T>(item: &Slot<T>) -> Option<&T> {
     if let Slot::Value(item) = item { Some(item) } else { None }
 }
 
-/// The items that came before on the page, by place: where they came first, and the reason to keep those that differ.
+/// The repeated items of a page by position: the position of the first one, and the reason to keep those that differ from it.
 pub(super) fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Option<Reason>)> {
     let keys = items.iter().map(|item| valued(item).and_then(Keyed::key));
     let double = |Twin { place, first }| {
@@ -34,11 +45,11 @@ pub(super) fn doubles<T: Item>(items: &[Slot<T>]) -> BTreeMap<usize, (usize, Opt
     twins::twins(keys).into_iter().map(double).collect()
 }
 
-/// The filters that most items of a long page do not show to be in force. A server that ignores one shows its whole list,
-/// which is longer than a page.
-pub(super) fn unshown<T: Item>(items: &[Slot<T>], goes_on: bool, query: &Query<'_>) -> Vec<&'static str> {
+/// The filters that most items of a long page do not show to be in force. A server that ignores a filter returns its whole
+/// list, which is longer than a page, so short pages are not checked.
+pub(super) fn unshown<T: Item>(items: &[Slot<T>], has_next: bool, query: &Query<'_>) -> Vec<&'static str> {
     let (limit, count) = (query.limit as usize, items.len());
-    if limit == 0 || 2 * count < limit || (count < limit && !goes_on) {
+    if limit == 0 || 2 * count < limit || (count < limit && !has_next) {
         return Vec::new();
     }
     let silent = |filter: &&str| {

@@ -2,8 +2,6 @@
 //!
 //! No I/O, no clock, no randomness. The server's behaviour behind each rule is told where the rule is applied.
 
-pub(super) mod page;
-
 pub mod creators;
 pub mod cursor;
 pub mod endpoint;
@@ -24,6 +22,7 @@ pub mod model_by_id;
 pub mod models;
 mod models_params;
 mod object;
+pub mod page;
 pub mod place;
 pub mod pseudonym;
 pub mod rejection;
@@ -34,6 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod twins;
+mod unknown;
 mod username;
 mod value;
 pub mod verbatim;

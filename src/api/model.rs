@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
-use super::endpoint::Query;
-use super::envelope::{Lack, Taken, is_mature};
+use super::envelope::is_mature;
 use super::item::Item;
 use super::object::object;
+use super::page::{Lack, Query, Taken};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
@@ -149,8 +149,6 @@ impl Keyed for Model<'_> {
     }
 }
 
-impl Item for Model<'_> {}
-
 impl Keyed for Cow<'_, str> {
     const NOUN: &'static str = "tag";
 
@@ -159,71 +157,83 @@ impl Keyed for Cow<'_, str> {
     }
 }
 
-/// Appends the rows of a model, all its versions, files, hashes and images included, and returns its id.
-///
-/// # Errors
-/// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(
-    model: Model<'_>,
-    query: &Query<'_>,
-    into: &mut Tables,
-    sieve: &mut Sieve,
-) -> Result<Taken, Reason> {
-    let at = &query.at;
-    let id = check(&model)?;
-    let lack = lack(&model, query);
-    let Model { creator, stats, tags, versions, mut extra, .. } = model;
-    let creator = creator.unwrap_or_default();
-    let stats = stats.unwrap_or_default();
-    extra.nest("creator", creator.extra);
-    extra.nest("stats", stats.extra);
-    let mut tags = tags.unwrap_or_default();
-    sieve.sift(&mut tags.names);
-    if let Some(whole) = tags.whole {
-        extra.add("tags", &whole);
+impl Item for Model<'_> {
+    /// The server answers a filter it does not understand with the whole catalog.
+    fn stray(&self, query: &Query<'_>) -> Option<Reason> {
+        let id = self.id?;
+        if let Some(key) = query.key.filter(|key| key.parse() != Ok(id)) {
+            return Some(Reason::foreign(&format!("it is model {id}, not {key}")));
+        }
+        if let Some(tag) = query.param("tagname").or(query.param("tag"))
+            && let Some(tags) = &self.tags
+            && !tags.names.iter().any(|name| name.eq_ignore_ascii_case(tag))
+        {
+            return Some(Reason::foreign(&format!("it does not carry the tag `{tag}`")));
+        }
+        let kind = text(&self.kind)?;
+        let types = query.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str());
+        let types: Vec<&str> = types.collect();
+        let strays = !types.is_empty() && !types.contains(&kind);
+        strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))
     }
-    for (position, tag) in tags.names.iter().enumerate() {
-        into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
+
+    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
+        let at = &query.at;
+        let id = check(&self)?;
+        let lack = lack(&self, query);
+        let Model { creator, stats, tags, versions, mut extra, .. } = self;
+        let creator = creator.unwrap_or_default();
+        let stats = stats.unwrap_or_default();
+        extra.nest("creator", creator.extra);
+        extra.nest("stats", stats.extra);
+        let mut tags = tags.unwrap_or_default();
+        sieve.sift(&mut tags.names);
+        if let Some(whole) = tags.whole {
+            extra.add("tags", &whole);
+        }
+        for (position, tag) in tags.names.iter().enumerate() {
+            into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
+        }
+        let mut versions = versions.map(|versions| versions.items).unwrap_or_default();
+        sieve.sift_versions(&mut versions);
+        for (position, version) in versions.into_iter().enumerate() {
+            version::push(version, id, Some(position as i64), at, into, sieve);
+        }
+        into.models.push(models::Row {
+            id,
+            name: text(&self.name),
+            description: text(&self.description),
+            r#type: text(&self.kind),
+            nsfw: self.nsfw,
+            nsfw_levels: self.nsfw_levels,
+            minor: self.minor,
+            sfw_only: self.sfw_only,
+            poi: self.poi,
+            mode: text(&self.mode),
+            availability: text(&self.availability),
+            user_id: self.user_id,
+            creator_username: text(&creator.username),
+            creator_image: text(&creator.image),
+            supports_generation: self.supports_generation,
+            allow_no_credit: self.allow_no_credit,
+            allow_commercial_use: self.allow_commercial_use.as_ref().map(|words| &*words.0),
+            allow_derivatives: self.allow_derivatives,
+            allow_different_license: self.allow_different_license,
+            base_models: self.base_models.as_ref().map(|names| &*names.0),
+            download_count: stats.download_count,
+            favorite_count: stats.favorite_count,
+            thumbs_up_count: stats.thumbs_up_count,
+            thumbs_down_count: stats.thumbs_down_count,
+            comment_count: stats.comment_count,
+            rating_count: stats.rating_count,
+            rating: stats.rating,
+            tipped_amount_count: stats.tipped_amount_count,
+            cosmetic: self.cosmetic,
+            extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
+            at,
+        });
+        Ok(Taken { id: Some(id), above_pg13: is_mature(self.nsfw_levels), lack, ..Taken::default() })
     }
-    let mut versions = versions.map(|versions| versions.items).unwrap_or_default();
-    sieve.sift_versions(&mut versions);
-    for (position, version) in versions.into_iter().enumerate() {
-        version::push(version, id, Some(position as i64), at, into, sieve);
-    }
-    into.models.push(models::Row {
-        id,
-        name: text(&model.name),
-        description: text(&model.description),
-        r#type: text(&model.kind),
-        nsfw: model.nsfw,
-        nsfw_levels: model.nsfw_levels,
-        minor: model.minor,
-        sfw_only: model.sfw_only,
-        poi: model.poi,
-        mode: text(&model.mode),
-        availability: text(&model.availability),
-        user_id: model.user_id,
-        creator_username: text(&creator.username),
-        creator_image: text(&creator.image),
-        supports_generation: model.supports_generation,
-        allow_no_credit: model.allow_no_credit,
-        allow_commercial_use: model.allow_commercial_use.as_ref().map(|words| &*words.0),
-        allow_derivatives: model.allow_derivatives,
-        allow_different_license: model.allow_different_license,
-        base_models: model.base_models.as_ref().map(|names| &*names.0),
-        download_count: stats.download_count,
-        favorite_count: stats.favorite_count,
-        thumbs_up_count: stats.thumbs_up_count,
-        thumbs_down_count: stats.thumbs_down_count,
-        comment_count: stats.comment_count,
-        rating_count: stats.rating_count,
-        rating: stats.rating,
-        tipped_amount_count: stats.tipped_amount_count,
-        cosmetic: model.cosmetic,
-        extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
-        at,
-    });
-    Ok(Taken { id: Some(id), above_pg13: is_mature(model.nsfw_levels), lack, ..Taken::default() })
 }
 
 /// Parameters with which the list shows versions that are not public too.
@@ -250,32 +260,13 @@ fn lack(model: &Model<'_>, query: &Query<'_>) -> Lack {
 
 /// The model's id, when every part of it has the key that its table needs.
 fn check(model: &Model<'_>) -> Result<i64, Reason> {
-    let id = model.id.ok_or_else(|| Reason::keyless("the model", "id"))?;
+    let id = model.id.ok_or_else(|| Reason::missing_key("the model", "id"))?;
     let Some(versions) = &model.versions else { return Ok(id) };
     if versions.strays > 0 {
-        return Err(Reason::part("`modelVersions`"));
+        return Err(Reason::malformed_part("`modelVersions`"));
     }
     versions.items.iter().try_for_each(|version| version::check(version).map(drop))?;
     Ok(id)
-}
-
-/// Why it is not among what was asked for. The server answers a filter it does not understand with the whole catalog.
-pub(super) fn stray(model: &Model<'_>, query: &Query<'_>) -> Option<Reason> {
-    let id = model.id?;
-    if let Some(key) = query.key.filter(|key| key.parse() != Ok(id)) {
-        return Some(Reason::foreign(&format!("it is model {id}, not {key}")));
-    }
-    if let Some(tag) = query.param("tagname").or(query.param("tag"))
-        && let Some(tags) = &model.tags
-        && !tags.names.iter().any(|name| name.eq_ignore_ascii_case(tag))
-    {
-        return Some(Reason::foreign(&format!("it does not carry the tag `{tag}`")));
-    }
-    let kind = text(&model.kind)?;
-    let types = query.params.iter().filter(|(name, _)| name == "types").map(|(_, kind)| kind.as_str());
-    let types: Vec<&str> = types.collect();
-    let strays = !types.is_empty() && !types.contains(&kind);
-    strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))
 }
 
 #[cfg(test)]

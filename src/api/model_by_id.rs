@@ -3,9 +3,10 @@
 //! Shows models of every level, archived and minor-flagged ones, and versions that are not public: more than the list. A
 //! model that cannot be seen, whatever the reason, is a 404.
 
-use super::endpoint::{Endpoint, Paging, Query};
-use super::envelope::{Page, Unreadable, repaired, take_one};
-use super::model;
+use super::endpoint::{Endpoint, Paging};
+use super::envelope::{repaired, take_one};
+use super::model::Model;
+use super::page::{Page, Query, Unreadable};
 use crate::table::{Tables, models};
 
 /// The endpoint.
@@ -23,5 +24,5 @@ pub static MODEL: Endpoint = Endpoint {
 };
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, query, into, model::stray, model::push_rows))
+    repaired(body, |text| take_one::<Model>(text, query, into))
 }

@@ -5,10 +5,11 @@
 //! sorts are exact.
 
 use super::cursor::{cursor_instant, date_cursor, repaired_date_cursor};
-use super::endpoint::{Endpoint, NextCursor, Paging, Query, Windows, value_of};
-use super::envelope::{Page, Unreadable, repaired, take_list};
-use super::model;
+use super::endpoint::{Endpoint, NextCursor, Paging, Windows};
+use super::envelope::{repaired, take_list};
+use super::model::Model;
 use super::models_params::{LIMIT_MAX, PARAMS};
+use super::page::{Page, Query, Unreadable, value_of};
 use super::place::{Place, date_id, offset, three_keys};
 use crate::table::{Tables, models};
 
@@ -34,7 +35,7 @@ const WINDOWS: Windows = Windows {
 };
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, query, into, model::stray, model::push_rows))
+    repaired(body, |text| take_list::<Model>(text, query, into))
 }
 
 fn next(params: &[(String, String)], next_cursor: &str) -> NextCursor {

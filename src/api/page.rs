@@ -1,54 +1,105 @@
-//! Carries what a walk learns from a page, and from an item on it, once their rows were taken.
+//! The contract between an endpoint and a walk: the query that a page answers, and the facts that a page returns beside its
+//! rows.
 
+use crate::table::Provenance;
 use crate::table::unknown::Unknown;
 
-/// A page whose rows were taken, as its walk sees it.
+/// The request that a page answers: its rows are stamped with it, and its items are checked against it.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Pass, walk, page and time of the answer: the last four columns of each row.
+    pub at: Provenance<'a>,
+    /// The query parameters sent, without `limit` and cursor.
+    pub params: &'a [(String, String)],
+    /// The cursor sent; `None` for a first page.
+    pub cursor: Option<&'a str>,
+    /// Items requested; 0 for numbered pages and look-ups, where a full page without a next one is nothing special.
+    pub limit: u64,
+    /// A last page with fewer items than this ends early: it is doubtful.
+    pub early: u64,
+    /// The id or hash looked up.
+    pub key: Option<&'a str>,
+    /// True for the second request of a doubtful page: this answer is believed.
+    pub again: bool,
+    /// True if the first answer was empty. This one may then be a full last page, which is as doubtful as a first answer.
+    pub first_shown: bool,
+    /// True if the answer was compared with the one to the same query without filters, and differs: the filters work.
+    pub compared: bool,
+}
+
+impl<'a> Query<'a> {
+    /// The value of a query parameter.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        value_of(self.params, name)
+    }
+
+    /// The id in a query parameter.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.param(name)?.parse().ok()
+    }
+}
+
+/// The value of a query parameter; the first value of a repeated one.
+pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// A page that could not be read as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the page cannot be read: {reason}")]
+pub struct Unreadable {
+    /// The parser's message.
+    pub reason: String,
+}
+
+/// The facts of a page whose rows were taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// Items on the page, rejects included.
     pub items: u64,
     /// Items that no table could take; their text is in `rejects`.
     pub rejects: u64,
-    /// Things, items and parts of them, that came before on the page and were left out; the text of an item is in `rejects` where
-    /// such a one differs from what came first. Nothing is missing without them.
+    /// Repeated items, and repeated parts of items, left out because the page had them before. If the content differs, the
+    /// item's text is in `rejects`. Nothing is missing without them.
     pub twins: u64,
-    /// Items without a name to be known by; their text is in `rejects` too, but nothing is missing without them.
+    /// Items without the name that would be their key; their text is in `rejects`, and nothing is missing without them.
     pub nameless: u64,
-    /// The ids of the items taken; none where items have no id.
+    /// The ids of the items taken; empty where items have no id.
     pub ids: Vec<i64>,
-    /// One number for each item, by which it is known again on another page: its id, else a hash of its name or text.
+    /// One number per item that recognizes it on another page: its id, or a hash of its name or text.
     pub keys: Vec<i64>,
-    /// The cursor of the next page as the server wrote it; `None` when it named none.
+    /// The cursor of the next page, as the server wrote it; `None` if it sent none.
     pub next_cursor: Option<String>,
-    /// How many pages there are, where the endpoint tells it truly; `None` when it is not known (yet).
+    /// The number of pages, at endpoints that report it truly; `None` while unknown.
     pub reported_pages: Option<u64>,
-    /// How many items there are on all pages, where the endpoint tells it truly.
+    /// The number of items on all pages, at endpoints that report it truly.
     pub reported_total: Option<u64>,
-    /// Items that show nothing of PG or PG13, or do not tell.
+    /// Items that show nothing of level PG or PG13, or report no level.
     pub above_pg13: u64,
-    /// Models that came without any version, which a look-up may still have.
+    /// Models listed without any version; a look-up may return some.
     pub without_versions: Vec<i64>,
-    /// Models that name a base model which none of their versions has: asked for by `ids`, the list shows more of them.
+    /// Models with a base model that none of their listed versions has; requested by `ids`, the list shows more of them.
     pub missing_versions: Vec<i64>,
-    /// Models that lack versions in either way although nothing shows more of them.
+    /// Models that lack versions in either way, and no other request shows more of them.
     pub withheld_versions: u64,
-    /// True when it looks like a false end: to be asked for once more before it is believed.
+    /// True if the page looks like a false end: it is requested once more before it is believed.
     pub doubtful: bool,
-    /// True when it has as many items as were asked for, and yet names no next page.
+    /// True if the page has as many items as requested, but no next page.
     pub full: bool,
-    /// True when it names no cursor, although its metadata says that there is more.
+    /// True if the page has no cursor, but its metadata says that more pages follow.
     pub promising: bool,
-    /// Why no item of it was among what was asked for, when none was: the server does not heed the question.
+    /// Set if every item failed the filter: the server ignored it.
     pub foreign: Option<String>,
-    /// Filters of the question that its items do not show to be in force; none where they do. Nothing of the page was taken.
+    /// Filters that the items do not show to be in force. Unless empty, nothing of the page was taken.
     pub unshown: Vec<&'static str>,
-    /// Keys of its items that no column knows.
+    /// Keys of the items that no column has.
     pub unknown: Unknown,
     /// Control bytes and broken escapes repaired before the page could be read.
     pub repairs: u32,
 }
 
 impl Page {
+    /// Counts one item that became rows.
     pub(super) fn note(&mut self, taken: Taken) {
         self.ids.extend(taken.id);
         self.keys.extend(taken.id.or(taken.name));
@@ -62,29 +113,29 @@ impl Page {
     }
 }
 
-/// An item that became rows, as its page counts it.
+/// An item that became rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::api) struct Taken {
-    /// Its id, where it has one.
+pub(super) struct Taken {
+    /// Its id, at endpoints whose items have one.
     pub(super) id: Option<i64>,
-    /// A hash of its name, where that is what it is known by.
+    /// A hash of its name, at endpoints whose items are identified by name.
     pub(super) name: Option<i64>,
-    /// True when it shows nothing of PG or PG13, or does not tell.
+    /// True if it shows nothing of level PG or PG13, or reports no level.
     pub(super) above_pg13: bool,
-    /// Which versions it lacks, if it is a model.
+    /// The versions it lacks; `Nothing` for anything but a model.
     pub(super) lack: Lack,
 }
 
 /// The versions that a model lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Lack {
-    /// None that it tells of.
+    /// None, as far as it says.
     #[default]
     Nothing,
-    /// It has none, which a look-up may know better.
+    /// All: it was listed without versions, and a look-up may return some.
     All,
-    /// Those of a base model it names, which the list keeps back unless it is asked for by id.
+    /// Those of a base model it names, which the list shows only if the model is requested by id.
     Some,
-    /// Those it tells of in either way, after the question that shows most.
+    /// Either kind, in answer to the request that shows most.
     ForGood,
 }

@@ -1,122 +1,130 @@
-//! Why an item is in no table but `rejects`: every reason is worded here, around the words by which its meaning is found again.
+//! The reasons why an item is in no table but `rejects`: a code that `civitrawl explain` knows, and a sentence.
 
 use std::borrow::Cow;
 
-/// The kinds of reasons.
+/// The kinds of reasons; `rejects.reason` begins with the code of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
-    /// A whole page was given up.
-    Page,
-    /// It is not what was asked for.
-    Foreign,
-    /// The field is missing that tells it apart.
-    Keyless,
-    /// It is no item at all.
-    NoItem,
-    /// A part of it is not what it should be.
-    Part,
-    /// It, or a part of it, came before on the same page, and not the same.
+    /// The whole page was given up.
+    PageGivenUp,
+    /// The item, or a part of it, repeats an earlier one of the page with different content.
     Twin,
+    /// The item does not match the query.
+    Foreign,
+    /// The field is missing that is the key of the item or of a part.
+    MissingKey,
+    /// The same, where the server is known to list such items and nothing is missing without them.
+    Nameless,
+    /// The item is no JSON object.
+    NotAnObject,
+    /// A part of the item is no JSON object.
+    MalformedPart,
 }
 
 impl Rejection {
-    /// All of them; where the words of several are in a reason, the first counts.
-    pub const ALL: [Self; 6] = [Self::Page, Self::Twin, Self::Foreign, Self::Keyless, Self::NoItem, Self::Part];
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::PageGivenUp,
+        Self::Twin,
+        Self::Foreign,
+        Self::MissingKey,
+        Self::Nameless,
+        Self::NotAnObject,
+        Self::MalformedPart,
+    ];
 
-    /// The words that each of its reasons has.
-    const fn words(self) -> &'static str {
+    /// The stable name in `rejects.reason` and for `civitrawl explain`.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::Page => "the page was given up: ",
-            Self::Foreign => ", which was asked for",
-            Self::Keyless => " has no `",
-            Self::NoItem => "it is no JSON object",
-            Self::Part => " is no object",
-            Self::Twin => "twin: ",
+            Self::PageGivenUp => "page_given_up",
+            Self::Twin => "twin",
+            Self::Foreign => "foreign",
+            Self::MissingKey => "missing_key",
+            Self::Nameless => "nameless",
+            Self::NotAnObject => "not_an_object",
+            Self::MalformedPart => "malformed_part",
         }
     }
 
-    /// What it means.
-    pub fn meaning(self) -> &'static str {
+    /// The explanation for users, with the remedy.
+    pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Page => {
-                "`rejects.item` has what arrived of it. `civitrawl status` names it by walk, number and cursor; the next \
+            Self::PageGivenUp => {
+                "`rejects.item` has what arrived of the page. `civitrawl status` names it by walk, number and cursor; the next \
                  pass asks for it again."
+            }
+            Self::Twin => {
+                "the page shows the same thing twice, with different content. The first is in the tables, this one in \
+                 `rejects.item`; nothing is missing."
             }
             Self::Foreign => {
                 "the server answered with something else than was asked for, as it does when it ignores a filter. The page \
                  was asked for once more before this was believed."
             }
-            Self::Keyless => {
+            Self::MissingKey => {
                 "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \
                  `rejects.item`."
             }
-            Self::NoItem => "the server's list holds something that is no item at all. It is in `rejects.item`.",
-            Self::Twin => {
-                "the page shows the same thing twice, with different content. The first is in the tables, this one in \
-                 `rejects.item`; nothing is missing."
+            Self::Nameless => {
+                "the item has no name, as the server lists some users. All of the item is in `rejects.item`; nothing is \
+                 missing."
             }
-            Self::Part => {
+            Self::NotAnObject => "the server's list holds something that is no item at all. It is in `rejects.item`.",
+            Self::MalformedPart => {
                 "a part of the item is not what it should be, so its rows could not be made. All of the item is in \
                  `rejects.item`."
             }
         }
     }
-
-    /// The kind of a reason as `rejects.reason` has it; `None` for what is no reason.
-    pub fn of(reason: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| reason.contains(kind.words()))
-    }
 }
 
-/// Why a whole page was given up, as `rejects.reason` has it.
+/// `rejects.reason` of a page that was given up for this reason.
 pub fn of_page(reason: &str) -> String {
-    format!("{}{reason}", Rejection::Page.words())
+    format!("{}: {reason}", Rejection::PageGivenUp.code())
 }
 
-/// Why no table can take an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The reason why no table can take an item. Displays as in `rejects.reason`: the code, a colon, the sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {sentence}", .kind.code())]
 pub(super) struct Reason {
-    pub(super) text: Cow<'static, str>,
-    /// Whether the server is known to list such things without a name, and nothing is missing without them.
-    pub(super) nameless: bool,
+    pub(super) kind: Rejection,
+    pub(super) sentence: Cow<'static, str>,
 }
 
 impl Reason {
-    fn new(text: String) -> Self {
-        Self { text: Cow::Owned(text), nameless: false }
+    fn new(kind: Rejection, sentence: String) -> Self {
+        Self { kind, sentence: Cow::Owned(sentence) }
     }
 
-    /// `what` lacks the field that tells such things apart.
-    pub(super) fn keyless(what: &str, field: &str) -> Self {
-        Self::new(format!("{what}{}{field}`", Rejection::Keyless.words()))
+    /// `noun`, for example `the model`, lacks the field that is its key.
+    pub(super) fn missing_key(noun: &str, field: &str) -> Self {
+        Self::new(Rejection::MissingKey, format!("{noun} has no `{field}`"))
     }
 
-    /// Likewise, where the server is known to list such things, and nothing is missing without them.
-    pub(super) fn nameless(what: &str, field: &str) -> Self {
-        Self { nameless: true, ..Self::keyless(what, field) }
+    /// The same, where the server is known to list such items and nothing is missing without them.
+    pub(super) fn nameless(noun: &str, field: &str) -> Self {
+        Self { kind: Rejection::Nameless, ..Self::missing_key(noun, field) }
     }
 
-    /// An element of these lists is not what it should be.
-    pub(super) fn part(lists: &str) -> Self {
-        Self::new(format!("an element of {lists}{}", Rejection::Part.words()))
+    /// An element of these lists is no object.
+    pub(super) fn malformed_part(lists: &str) -> Self {
+        Self::new(Rejection::MalformedPart, format!("an element of {lists} is no object"))
     }
 
-    /// It is no item at all.
-    pub(super) fn no_item() -> Self {
-        Self { text: Cow::Borrowed(Rejection::NoItem.words()), nameless: false }
+    /// The item is no object.
+    pub(super) const fn not_an_object() -> Self {
+        Self { kind: Rejection::NotAnObject, sentence: Cow::Borrowed("it is no JSON object") }
     }
 
-    /// It came before on the same page, and not the same.
+    /// A `noun` with this key repeats an earlier one of the page with different content.
     pub(super) fn twin(noun: &str, key: &str) -> Self {
-        Self::new(format!(
-            "{}{noun} {key} is on the page twice, with different content; the first was taken",
-            Rejection::Twin.words()
-        ))
+        let sentence = format!("{noun} {key} is on the page twice, with different content; the first was taken");
+        Self::new(Rejection::Twin, sentence)
     }
 
-    /// It is something else: `it is … not …`.
+    /// The item does not match the query; `text` reads `it is … not …`.
     pub(super) fn foreign(text: &str) -> Self {
-        Self::new(format!("{text}{}", Rejection::Foreign.words()))
+        Self::new(Rejection::Foreign, format!("{text}, which was asked for"))
     }
 }
 
@@ -125,21 +133,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_known_by_its_words() {
+    fn a_reason_begins_with_its_code() {
         let reasons = [
-            (Reason::keyless("a version", "id"), Rejection::Keyless),
-            (Reason::nameless("the creator", "username"), Rejection::Keyless),
-            (Reason::part("`files` or `images`"), Rejection::Part),
-            (Reason::no_item(), Rejection::NoItem),
-            (Reason::foreign("it is model 1, not 2"), Rejection::Foreign),
-            (Reason::foreign("it is by `x has no `y`, not by `z`"), Rejection::Foreign),
-            (Reason::twin("tag", "`a has no `b`"), Rejection::Twin),
-            (Reason::new(of_page("the answer has no `metadata`")), Rejection::Page),
+            (Reason::missing_key("the model", "id"), "missing_key: the model has no `id`"),
+            (Reason::nameless("the creator", "username"), "nameless: the creator has no `username`"),
+            (Reason::malformed_part("`files`"), "malformed_part: an element of `files` is no object"),
+            (Reason::not_an_object(), "not_an_object: it is no JSON object"),
+            (Reason::foreign("it is model 1, not 2"), "foreign: it is model 1, not 2, which was asked for"),
         ];
-        for (reason, kind) in &reasons {
-            assert_eq!(Rejection::of(&reason.text), Some(*kind), "{}", reason.text);
+        for (reason, text) in reasons {
+            assert_eq!(reason.to_string(), text);
         }
-        assert!(Rejection::ALL.iter().all(|kind| reasons.iter().any(|(_, met)| met == kind)));
-        assert_eq!(Rejection::of("anything else"), None);
+        assert_eq!(of_page("no `metadata`"), "page_given_up: no `metadata`");
     }
 }

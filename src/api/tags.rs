@@ -3,10 +3,11 @@
 //! Pages are asked for by number until one is empty: the totals are dummies (`totalPages` is 1 on every page) and no page
 //! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
 
-use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, Query, param};
-use super::envelope::{Page, Taken, Unreadable, hash_of, never_stray, repaired, take_list};
+use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, param};
+use super::envelope::{hash_of, repaired, take_list};
 use super::item::Item;
 use super::object::object;
+use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
 use super::value::{Text, text};
@@ -60,20 +61,20 @@ impl Keyed for Tag<'_> {
     }
 }
 
-impl Item for Tag<'_> {}
-
-fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_list(text, query, into, never_stray, push_rows))
+impl Item for Tag<'_> {
+    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+        let name = text(&self.name).ok_or_else(|| Reason::missing_key("the tag", "name"))?;
+        into.tags.push(tags::Row {
+            name,
+            model_count: self.model_count,
+            link: text(&self.link),
+            extra: self.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
+            at: &query.at,
+        });
+        Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
+    }
 }
 
-fn push_rows(tag: Tag<'_>, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
-    let name = text(&tag.name).ok_or_else(|| Reason::keyless("the tag", "name"))?;
-    into.tags.push(tags::Row {
-        name,
-        model_count: tag.model_count,
-        link: text(&tag.link),
-        extra: tag.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
-        at: &query.at,
-    });
-    Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
+fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
+    repaired(body, |text| take_list::<Tag>(text, query, into))
 }

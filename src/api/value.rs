@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::extra::Extra;
+use super::extra::{Extra, json_text};
 
 /// What stood where a `T` was expected.
 #[derive(Debug, PartialEq)]
@@ -95,12 +95,6 @@ fn take_text<'de, T: Accept<'de>>(text: Cow<'de, str>) -> Slot<T> {
         Ok(value) => Slot::Value(value),
         Err(text) => Slot::Odd(json_text(&text)),
     }
-}
-
-/// The JSON text of a number or string.
-pub(super) fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
-    // Numbers and strings always have a JSON text, so the default is never taken.
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn odd_map<'de, T, A: MapAccess<'de>>(mut map: A) -> Result<Slot<T>, A::Error> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::envelope::Unreadable;
+use super::page::Unreadable;
 use super::repair::repair;
 
 /// One thing the server told of.

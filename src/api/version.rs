@@ -5,14 +5,13 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::endpoint::Query;
-use super::envelope::Taken;
-use super::extra::Extra;
+use super::extra::{Extra, json_text};
 use super::item::Item;
 use super::object::object;
+use super::page::{Query, Taken};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
-use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, json_text, text};
+use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
 use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
 
 object! {
@@ -163,7 +162,21 @@ impl Keyed for Version<'_> {
     }
 }
 
-impl Item for Version<'_> {}
+impl Item for Version<'_> {
+    fn stray(&self, query: &Query<'_>) -> Option<Reason> {
+        let (id, key) = (self.id?, query.key?);
+        (key.parse() != Ok(id)).then(|| Reason::foreign(&format!("it is version {id}, not {key}")))
+    }
+
+    /// Appends the rows of a version that was looked up. The embedded `model` is partial, so it goes to the version's column
+    /// `model`, not to the table `models`.
+    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
+        let id = check(&self)?;
+        let model_id = self.model_id.ok_or_else(|| Reason::missing_key("the version", "modelId"))?;
+        push(self, model_id, None, &query.at, into, sieve);
+        Ok(Taken { id: Some(id), ..Taken::default() })
+    }
+}
 
 impl Keyed for File<'_> {
     const NOUN: &'static str = "file";
@@ -197,33 +210,16 @@ impl Keyed for (Cow<'_, str>, Cow<'_, str>) {
 
 /// The version's id, when every part of it has the key that its table needs.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
-    let id = version.id.ok_or_else(|| Reason::keyless("a version", "id"))?;
+    let id = version.id.ok_or_else(|| Reason::missing_key("a version", "id"))?;
     let files = version.files.as_ref();
     let images = version.images.as_ref();
     if files.is_some_and(|files| files.strays > 0) || images.is_some_and(|images| images.strays > 0) {
-        return Err(Reason::part("`files` or `images`"));
+        return Err(Reason::malformed_part("`files` or `images`"));
     }
     if files.is_some_and(|files| files.items.iter().any(|file| file.id.is_none())) {
-        return Err(Reason::keyless("a file", "id"));
+        return Err(Reason::missing_key("a file", "id"));
     }
     Ok(id)
-}
-
-/// Appends the rows of a version that was looked up by itself, and returns its id. What it says of its model is no model:
-/// it stays with the version.
-///
-/// # Errors
-/// The reason why no table can take it; then nothing was appended.
-pub(super) fn push_rows(
-    version: Version<'_>,
-    query: &Query<'_>,
-    into: &mut Tables,
-    sieve: &mut Sieve,
-) -> Result<Taken, Reason> {
-    let id = check(&version)?;
-    let model_id = version.model_id.ok_or_else(|| Reason::keyless("the version", "modelId"))?;
-    push(version, model_id, None, &query.at, into, sieve);
-    Ok(Taken { id: Some(id), ..Taken::default() })
 }
 
 /// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.

@@ -3,9 +3,10 @@
 //! Of several versions with the same file the server shows the oldest one published. Which hash was looked up is not
 //! checked against the files shown: those that are not public have hashes too.
 
-use super::endpoint::{Endpoint, Paging, Query};
-use super::envelope::{Page, Unreadable, never_stray, repaired, take_one};
-use super::version;
+use super::endpoint::{Endpoint, Paging};
+use super::envelope::{repaired, take_one};
+use super::page::{Page, Query, Unreadable};
+use super::version::Version;
 use super::version_by_id::CATALOG_ROWS;
 use crate::table::{Tables, model_versions};
 
@@ -23,5 +24,7 @@ pub static VERSION_BY_HASH: Endpoint = Endpoint {
 };
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, query, into, never_stray, version::push_rows))
+    // The key is a hash, and no field of a version can be checked against it.
+    let query = Query { key: None, ..*query };
+    repaired(body, |text| take_one::<Version>(text, &query, into))
 }

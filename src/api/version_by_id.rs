@@ -3,10 +3,10 @@
 //! The only place that tells when a version last changed, what it may be used for and whether it was trained on the site.
 //! It does not say which place the version has among those of its model.
 
-use super::endpoint::{Endpoint, Paging, Query};
-use super::envelope::{Page, Unreadable, repaired, take_one};
-use super::rejection::Reason;
-use super::version::{self, Version};
+use super::endpoint::{Endpoint, Paging};
+use super::envelope::{repaired, take_one};
+use super::page::{Page, Query, Unreadable};
+use super::version::Version;
 use crate::table::{Tables, model_versions};
 
 /// The endpoint.
@@ -26,11 +26,5 @@ pub static VERSION: Endpoint = Endpoint {
 pub(super) const CATALOG_ROWS: u64 = 1_170_000;
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
-    repaired(body, |text| take_one(text, query, into, stray, version::push_rows))
-}
-
-/// Another version than the one asked for.
-fn stray(version: &Version<'_>, query: &Query<'_>) -> Option<Reason> {
-    let (id, key) = (version.id?, query.key?);
-    (key.parse() != Ok(id)).then(|| Reason::foreign(&format!("it is version {id}, not {key}")))
+    repaired(body, |text| take_one::<Version>(text, query, into))
 }

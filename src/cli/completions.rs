@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 
 use super::exit::Exit;
-use super::print;
+use super::output::print;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::complain;
-use super::exit::{Exit, usage};
+use super::exit::Exit;
 use super::logging::{Watching, listener};
+use super::output::{complain, usage};
 use crate::api::pseudonym::Pseudonyms;
 use crate::definition::{self, Crawl, Server};
 use crate::engine::events::Listener;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::connect::{Service, key, pseudonyms, rate};
-use super::exit::{Exit, usage};
+use super::crawl_file;
+use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::logging::{Watching, listener};
+use super::output::{complain, failure, print, usage};
 use super::plan::expected;
 use super::signals::heeding;
-use super::{complain, crawl_file, print};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};
@@ -123,10 +124,7 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
             }
             Exit::from(&outcome)
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::from(&error)
-        }
+        Err(error) => failure(&error),
     }
 }
 

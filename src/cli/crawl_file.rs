@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::complain;
 use super::exit::Exit;
+use super::output::complain;
 use crate::api::ENDPOINTS;
 use crate::definition::{self, Crawl};
 use crate::storage;

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect::Asking;
-use super::exit::{Exit, usage};
+use super::exit::Exit;
 use super::format::{several, size};
 use super::get::stopped;
 use super::input::{each, given};
-use super::output::is_closed;
+use super::output::{failure, is_closed, print, usage};
 use super::signals::heeding;
-use super::{complain, print};
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
 use crate::download::expected::primary_files;
@@ -83,10 +82,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
 /// What the dataset knows of the files.
 fn known(arguments: &Arguments, versions: &BTreeSet<i64>) -> Result<BTreeMap<i64, Expected>, Exit> {
     let Some(dataset) = &arguments.dataset else { return Ok(BTreeMap::new()) };
-    primary_files(&Layout::new(dataset), &Disk, versions).map_err(|error| {
-        complain(&error.to_string());
-        Exit::from(&error)
-    })
+    primary_files(&Layout::new(dataset), &Disk, versions).map_err(|error| failure(&error))
 }
 
 fn progress(shown: bool, files: usize) -> ProgressBar {

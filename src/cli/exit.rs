@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use super::complain;
 use crate::dataset;
 use crate::engine::{self, Outcome};
 
@@ -51,12 +50,6 @@ impl Exit {
         let lines = Self::ALL.iter().map(|exit| format!("  {:>2}  {}", *exit as u8, exit.meaning()));
         format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
     }
-}
-
-/// Complains of the arguments or of the machine.
-pub(super) fn usage(text: &str) -> Exit {
-    complain(text);
-    Exit::Usage
 }
 
 impl From<Exit> for ExitCode {

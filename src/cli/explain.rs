@@ -1,8 +1,9 @@
-//! `civitrawl explain WORD`: what an exit code, the end of a walk, what became of a download, a reject's reason, a table or a
-//! column means. The texts are those of the places where these things are declared.
+//! `civitrawl explain CODE`: the meaning of an exit code, a walk end, a download state, a reject reason, a table or a column.
+//!
+//! [`registry`] lists every code; the texts come from the place that declares the code.
 
-use super::exit::{Exit, usage};
-use super::print;
+use super::exit::Exit;
+use super::output::{print, usage};
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
@@ -11,73 +12,78 @@ use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An exit code (`4`), how a walk ended (`cursor_loop`), what became of a download (`early access`), a table (`models`),
-    /// a column (`models.nsfw_levels`), or the reason of a reject, in quotes
-    #[arg(required = true)]
+    /// An exit code (`4`), a walk end (`cursor_loop`), a download state (`early_access`), the code of a reject's reason
+    /// (`twin`), a table (`models`) or a column (`models.nsfw_levels`)
+    #[arg(required = true, value_name = "CODE")]
     word: Vec<String>,
+}
+
+/// All codes of one kind, each with its meaning.
+struct Codes {
+    /// The kind's name in the singular.
+    noun: &'static str,
+    meanings: Vec<(String, &'static str)>,
+}
+
+/// Every code that users see in outputs and datasets.
+fn registry() -> [Codes; 4] {
+    let code = |code: &str, meaning| (code.to_owned(), meaning);
+    let exits = Exit::ALL.map(|exit| code(&(exit as u8).to_string(), exit.meaning()));
+    let ends = Why::ALL.map(|why| code(why.as_str(), why.meaning()));
+    let downloads = Fate::ALL.map(|fate| code(fate.as_str(), fate.meaning()));
+    let rejects = Rejection::ALL.map(|kind| code(kind.code(), kind.meaning()));
+    [
+        Codes { noun: "exit code", meanings: exits.into() },
+        Codes { noun: "walk end", meanings: ends.into() },
+        Codes { noun: "download state", meanings: downloads.into() },
+        Codes { noun: "reject reason", meanings: rejects.into() },
+    ]
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let word = arguments.word.join(" ");
-    let word = word.trim();
-    let told = [exit_code, end, fate, of_tables, reason].into_iter().find_map(|of| of(word));
-    match told {
+    let word = word.trim_matches(|c: char| c.is_whitespace() || c == '"');
+    match explain(word).or_else(|| of_tables(word)) {
         Some(text) => {
             print(&text);
             Exit::Complete
         }
-        None => {
-            let codes: Vec<String> = Exit::ALL.iter().map(|exit| (*exit as u8).to_string()).collect();
-            let ends: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
-            let fates: Vec<&str> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
-            let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
-            usage(&format!(
-                "nothing is called `{word}`; there are the exit codes {}; the ends {}; for downloads {}; the reasons in \
-                 `rejects`; the tables {}; and their columns, such as `models.id`",
-                codes.join(", "),
-                ends.join(", "),
-                fates.join(", "),
-                tables.join(", ")
-            ))
-        }
+        None => usage(&unknown(word)),
     }
 }
 
-fn exit_code(word: &str) -> Option<String> {
-    let code: u8 = word.parse().ok()?;
-    let exit = Exit::ALL.iter().find(|exit| **exit as u8 == code)?;
-    Some(format!("exit code {code}: {}\n", exit.meaning()))
+/// The meaning of a code. A sentence may follow the code behind a colon, as in `rejects.reason` and in download lines.
+fn explain(word: &str) -> Option<String> {
+    let code = word.split(':').next()?;
+    registry().into_iter().find_map(|Codes { noun, meanings }| {
+        let (_, meaning) = meanings.into_iter().find(|(known, _)| known == code)?;
+        Some(format!("{noun} {code}: {meaning}\n"))
+    })
 }
 
-fn end(word: &str) -> Option<String> {
-    let why = Why::ALL.iter().find(|why| why.as_str() == word)?;
-    Some(format!("a walk that ended `{word}`: {}\n", why.meaning()))
-}
-
-fn fate(word: &str) -> Option<String> {
-    let fate = Fate::ALL.iter().find(|fate| fate.as_str() == word)?;
-    Some(format!("a download that is told `{word}`: {}\n", fate.meaning()))
+fn unknown(word: &str) -> String {
+    let kinds = registry().map(|Codes { noun, meanings }| {
+        let codes: Vec<String> = meanings.into_iter().map(|(code, _)| code).collect();
+        format!("{noun}s: {}", codes.join(", "))
+    });
+    let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
+    format!(
+        "there is no code `{word}`; known are\n{}\ntables: {}\ncolumns, such as models.id",
+        kinds.join("\n"),
+        tables.join(", ")
+    )
 }
 
 fn of_tables(word: &str) -> Option<String> {
-    match word.split_once('.') {
-        None => table::named(word).map(of_table),
-        Some((table, column)) => {
-            let table = table::named(table)?;
-            let mut columns = table.columns().into_iter().chain(table.snapshot_columns());
-            let column = columns.find(|known| known.name == column)?;
-            let null = if column.nullable { "may be null" } else { "never null" };
-            Some(format!("{}.{} ({}, {null}): {}\n", table.name, column.name, type_name(&column), column.doc))
-        }
-    }
+    let Some((table, column)) = word.split_once('.') else { return table::named(word).map(of_table) };
+    let table = table::named(table)?;
+    let mut columns = table.columns().into_iter().chain(table.snapshot_columns());
+    let column = columns.find(|known| known.name == column)?;
+    let null = if column.nullable { "may be null" } else { "never null" };
+    Some(format!("{}.{} ({}, {null}): {}\n", table.name, column.name, type_name(&column), column.doc))
 }
 
 fn of_table(table: &Table) -> String {
     let columns: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
     format!("table {}: {} Key: {}.\ncolumns: {}\n", table.name, table.doc, table.key.join(", "), columns.join(", "))
-}
-
-fn reason(word: &str) -> Option<String> {
-    let meaning = Rejection::of(word)?.meaning();
-    Some(format!("rejected because {}: {meaning}\n", word.trim_matches('"')))
 }

@@ -7,12 +7,11 @@ use clap::ValueEnum;
 
 use super::connect::{Asking, Means};
 use super::crawl::conclude;
-use super::exit::{Exit, usage};
+use super::exit::Exit;
 use super::input::{each, given};
 use super::local::Local;
-use super::output::is_closed;
+use super::output::{complain, failure, is_closed, print, usage};
 use super::signals::heeding;
-use super::{complain, print};
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
@@ -244,10 +243,7 @@ impl Errand<'_> {
             Kind::Hash => (&table::pages::TABLE, "walk", Some(("status", 200))),
         };
         let narrowed: Vec<(&str, i64)> = [("pass", pass)].into_iter().chain(narrowed).collect();
-        let values = distinct_where(&layout, &Disk, table, column, &narrowed).map_err(|error| {
-            complain(&error.to_string());
-            Exit::from(&error)
-        })?;
+        let values = distinct_where(&layout, &Disk, table, column, &narrowed).map_err(|error| failure(&error))?;
         let values = values.slice(0, values.len()).into_iter();
         Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
     }

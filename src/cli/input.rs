@@ -2,7 +2,8 @@
 
 use std::io::BufRead as _;
 
-use super::exit::{Exit, usage};
+use super::exit::Exit;
+use super::output::usage;
 
 /// Every word given, in order and once. Of a line of CSV, as `duckdb -csv -noheader` prints it, the first field counts.
 pub(super) fn given(words: &[String]) -> Result<Vec<String>, Exit> {

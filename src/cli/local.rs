@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::complain;
-use super::exit::{Exit, usage};
+use super::exit::Exit;
 use super::logging::Watching;
+use super::output::{complain, usage};
 use crate::download::digest;
 use crate::lookup::model_files::{self, ModelFile};
 

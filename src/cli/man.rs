@@ -1,7 +1,7 @@
 //! `civitrawl man [COMMAND]`: the manual page of the program, or of one of its commands.
 
-use super::exit::{Exit, usage};
-use super::print;
+use super::exit::Exit;
+use super::output::{print, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -30,7 +30,6 @@ mod status;
 mod verify;
 
 use exit::Exit;
-use output::{complain, print};
 
 /// Turns the Civitai catalog into tidy Parquet tables. Run it from cron; kill it at any instant: no row is lost, none doubled.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! What the program says: results go to stdout, everything else to stderr. What stdout does not take is never lost silently.
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -55,4 +56,19 @@ pub(super) fn settled(exit: Exit) -> Exit {
 pub(super) fn complain(text: &str) {
     // Nothing is left to do when even this cannot be written.
     let _ = writeln!(io::stderr(), "civitrawl: {text}");
+}
+
+/// Prints a mistake in the arguments, or in the machine they name, and returns the exit code for it.
+pub(super) fn usage(text: &str) -> Exit {
+    complain(text);
+    Exit::Usage
+}
+
+/// Prints an error and returns the exit code for it.
+pub(super) fn failure<E: Display>(error: &E) -> Exit
+where
+    for<'e> Exit: From<&'e E>,
+{
+    complain(&error.to_string());
+    Exit::from(error)
 }

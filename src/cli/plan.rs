@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
-use super::{crawl_file, print};
+use super::output::print;
 use crate::api::{NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 

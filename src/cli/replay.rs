@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::format::{count, grid, several};
-use super::{complain, print};
+use super::output::{complain, failure, print};
 use crate::dataset::layout::Layout;
 use crate::engine::replay::{Replayed, replay};
 use crate::table;
@@ -26,10 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             }
             if replayed.without_body.is_empty() { Exit::Complete } else { Exit::Doubtful }
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::from(&error)
-        }
+        Err(error) => failure(&error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::{complain, print};
+use super::output::{complain, failure, print};
 use crate::dataset::layout::Layout;
 use crate::report;
 use crate::storage::{self, Disk};
@@ -37,9 +37,6 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             complain(&format!("there is no snapshot in `{dataset}`; run `civitrawl snapshot {dataset}` first"));
             Exit::Usage
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::from(&error)
-        }
+        Err(error) => failure(&error),
     }
 }

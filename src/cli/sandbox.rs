@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 use crate::storage;
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::{Source, sources};
 use crate::storage::Disk;

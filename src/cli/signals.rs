@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::time::Duration;
 
-use super::complain;
-use super::exit::{Exit, usage};
+use super::exit::Exit;
+use super::output::{complain, usage};
 use crate::stop::Stop;
 
 /// Runs `work` to its end, which a deadline or signal may bring nearer through `stop`.

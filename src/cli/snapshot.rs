@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::exit::Exit;
 use super::format::{count, grid, size, span};
-use super::{complain, print};
+use super::output::{failure, print};
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
@@ -48,10 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             print(&format!("nothing to take: {} has no rows yet\n", layout.root().display()));
             Exit::Complete
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::from(&error)
-        }
+        Err(error) => failure(&error),
     }
 }
 

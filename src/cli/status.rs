@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::exit::Exit;
 use super::format::{count, grid, several, size, span};
-use super::{complain, print};
+use super::output::{failure, print};
 use crate::dataset;
 use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;
@@ -39,10 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let told = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| _ = print(&text)) };
     match told {
         Ok(()) => Exit::Complete,
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::from(&error)
-        }
+        Err(error) => failure(&error),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::format::several;
-use super::{complain, print};
+use super::output::{failure, print};
 use crate::dataset::layout::Layout;
 use crate::dataset::verify::verify;
 use crate::storage::Disk;
@@ -19,8 +19,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let findings = match verify(&Layout::new(&arguments.dataset), &Disk) {
         Ok(findings) => findings,
         Err(error) => {
-            complain(&error.to_string());
-            return Exit::from(&error);
+            return failure(&error);
         }
     };
     for fault in &findings.faults {

@@ -272,7 +272,7 @@ pub enum Why {
     /// The server refused the request.
     Refused,
     /// The server answered with other things than were asked for.
-    Unheeded,
+    FilterIgnored,
     /// A page could not be read, and nothing behind it could be reached.
     Unreadable,
 }
@@ -334,7 +334,7 @@ impl Why {
         Self::CursorRefused,
         Self::KeyInCursor,
         Self::Refused,
-        Self::Unheeded,
+        Self::FilterIgnored,
         Self::Unreadable,
     ];
 
@@ -373,7 +373,7 @@ impl Why {
                  sends, and a masked cursor leads nowhere. Crawl without a key, or ask another server."
             }
             Self::Refused => "the server refused the request: one of the parameters is wrong.",
-            Self::Unheeded => {
+            Self::FilterIgnored => {
                 "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are \
                  kept in `rejects`; of a list that is the same without the filter nothing is taken. The next pass asks again."
             }
@@ -401,7 +401,7 @@ impl Why {
             Self::CursorRefused => "cursor_refused",
             Self::KeyInCursor => "key_in_cursor",
             Self::Refused => "refused",
-            Self::Unheeded => "unheeded",
+            Self::FilterIgnored => "filter_ignored",
             Self::NotFound => "not_found",
             Self::Unreadable => "unreadable",
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Crawl, Each, Partitioning, Server, Source, Walk};
+use super::crawl::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 /// The canonical JSON of what decides the rows of a pass: the server (with the sandbox's catalog, if that is it),
 /// `keep_bodies` and the walks. Pace, timeouts, retries and commit bounds may change freely and are not in it; neither

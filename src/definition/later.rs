@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::crawl::{Later, Partitioning};
 use super::mistake::Findings;
 use super::value::Section;
-use super::{Later, Partitioning};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::api::models::MODELS;
 
@@ -12,16 +12,16 @@ const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What a walk says of later passes, types checked.
-pub(super) struct Written {
+pub(super) struct LaterKeys {
     incremental_at: Option<usize>,
     overlap: Option<Duration>,
     confirm_at: usize,
     confirm_gone: bool,
 }
 
-impl Written {
+impl LaterKeys {
     /// Reads the keys, so that none is unknown.
-    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> Written {
+    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> LaterKeys {
         let incremental_at = section.has("incremental").then(|| section.at_key("incremental"));
         let is_table = section.take("incremental").is_some_and(|value| value.get_ref().as_table().is_some());
         let mut incremental = section.section("incremental", found);
@@ -33,7 +33,7 @@ impl Written {
         incremental.finish(found);
         let confirm_at = section.at_key("confirm_gone");
         let confirm_gone = section.bool("confirm_gone", found).unwrap_or(false);
-        Written { incremental_at, overlap, confirm_at, confirm_gone }
+        LaterKeys { incremental_at, overlap, confirm_at, confirm_gone }
     }
 
     /// What later passes do, when the endpoint lets them.

@@ -1,8 +1,7 @@
 //! What is found in a crawl file: mistakes, which refuse it, and warnings, which do not; each with its line.
 
 use std::fmt;
-
-use super::value::Value;
+use std::ops::Range;
 
 /// How much of a value a sentence quotes.
 const QUOTED_CHARS: usize = 60;
@@ -79,9 +78,9 @@ impl<'t> Findings<'t> {
         1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 
-    /// A value as the file writes it, fit to be quoted in a sentence.
-    pub(super) fn written(&self, value: &Value<'_>) -> String {
-        clip(self.text.get(value.span()).unwrap_or_default())
+    /// A span of the file, fit to be quoted in a sentence.
+    pub(super) fn written(&self, span: Range<usize>) -> String {
+        clip(self.text.get(span).unwrap_or_default())
     }
 
     /// Whether a mistake was noted.

@@ -93,7 +93,7 @@ fn encode(param: &Param, value: &Value<'_>, found: &mut Findings<'_>) -> Vec<Str
     }
     let mut texts = Vec::new();
     for item in items {
-        match encode_one(param, item.get_ref(), &found.written(item)) {
+        match encode_one(param, item.get_ref(), &found.written(item.span())) {
             Ok(text) => texts.push(text),
             Err(text) => found.mistake(item.span().start, text),
         }
@@ -213,7 +213,7 @@ fn read_unchecked(
                 Some(number) => number.to_string(),
                 None => {
                     let text = "it takes text, a number, `true` or `false`, or a list of these";
-                    let written = found.written(item);
+                    let written = found.written(item.span());
                     found.mistake(item.span().start, format!("`{}` is `{written}`; {text}.", clip(name)));
                     continue;
                 }

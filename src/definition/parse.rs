@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
-use super::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts, privacy, snapshot, walk};
+use super::{privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a server that is not local deserves a warning.

@@ -3,9 +3,10 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::crawl::{Each, Partitioning, Source};
 use super::mistake::Findings;
+use super::suggestion;
 use super::value::{Section, Value, whole};
-use super::{Each, Partitioning, Source, suggestion};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::table;
 
@@ -14,7 +15,7 @@ const WINDOWS_MAX: u32 = 256;
 const BATCH_MAX: u32 = 1000;
 
 /// What a walk says of its division, types checked.
-pub(super) struct Written {
+pub(super) struct PartitioningKeys {
     at: usize,
     split: Option<Split>,
     each: Option<Each>,
@@ -27,9 +28,9 @@ enum Split {
     Types,
 }
 
-impl Written {
+impl PartitioningKeys {
     /// Reads both keys, so that neither is unknown.
-    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> Written {
+    pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> PartitioningKeys {
         let (has_split, has_each) = (section.has("split"), section.has("for_each"));
         let at = section.at_key(if has_each { "for_each" } else { "split" });
         let split = has_split.then(|| read_whole(section.section("split", found), read_split, found));
@@ -44,7 +45,7 @@ impl Written {
             found.mistake(at, "a walk has either `split` or `for_each`, not both; write two walks.");
         }
         let broken = matches!(split, Some(None)) || matches!(each, Some(None)) || (has_split && has_each);
-        Written { at, split: split.flatten(), each: each.flatten(), broken }
+        PartitioningKeys { at, split: split.flatten(), each: each.flatten(), broken }
     }
 
     /// How the walk is divided, when its endpoint can be walked so.
@@ -157,7 +158,7 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         (None, None, None, Some(value)) => {
             let source = read_range(value);
             if source.is_none() {
-                let written = found.written(value);
+                let written = found.written(value.span());
                 let takes = "it takes `[first, last]`, or `[first, \"newest\"]`";
                 found.mistake(range_at, format!("`for_each.range` is `{written}`; {takes}."));
             }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::crawl::{Each, Partitioning, Source, Walk};
 use super::mistake::{Findings, clip};
 use super::value::Section;
-use super::{Each, Partitioning, Source, Walk};
 
 /// The fields that can be hidden.
 const FIELDS: &[&str] = &["username"];

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::Server;
+use super::crawl::Server;
 use super::mistake::clip;
 
 /// What every base URL ends with.

@@ -173,7 +173,7 @@ impl<'a> Section<'a> {
         let value = self.take(key)?;
         let read = convert(value.get_ref());
         if read.is_none() {
-            let written = found.written(value);
+            let written = found.written(value.span());
             found.mistake(self.at_key(key), format!("`{}{key}` is `{written}`; it takes {expected}.", self.prefix));
         }
         read

@@ -1,8 +1,11 @@
 //! `[[walk]]`: names, endpoints, and the parameters checked against them.
 
+use super::crawl::Walk;
+use super::later::LaterKeys;
 use super::mistake::{Findings, clip};
+use super::partitioning::PartitioningKeys;
 use super::value::Section;
-use super::{Walk, later, params, partitioning, suggestion};
+use super::{params, suggestion};
 use crate::api::endpoint::Endpoint;
 
 /// The longest name of a walk.
@@ -23,7 +26,7 @@ pub(super) fn read_all(file: &mut Section<'_>, endpoints: &[&'static Endpoint], 
     let mut walks = Vec::new();
     for element in elements {
         let Some(table) = element.get_ref().as_table() else {
-            let written = found.written(element);
+            let written = found.written(element.span());
             found.mistake(element.span().start, format!("`walk` holds `{written}`; each walk is a table: `[[walk]]`."));
             continue;
         };
@@ -46,8 +49,8 @@ fn read(
     let endpoint = read_endpoint(section, endpoints, found);
     let checked = section.table("params", found);
     let unchecked = section.table("unchecked", found);
-    let divided = partitioning::Written::take(section, found);
-    let later = later::Written::take(section, found);
+    let divided = PartitioningKeys::take(section, found);
+    let later = LaterKeys::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
     let partitioning = divided.check(endpoint, &query.pairs, section.at(), found)?;

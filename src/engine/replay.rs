@@ -11,7 +11,8 @@ use url::Url;
 
 use super::writer::decode::{self, Reading};
 use crate::api::ENDPOINTS;
-use crate::api::endpoint::{Endpoint, Paging, Query};
+use crate::api::endpoint::{Endpoint, Paging};
+use crate::api::page::Query;
 use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};

@@ -8,16 +8,15 @@ pub mod model_files;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-use url::Url;
-
-use crate::api::envelope;
 use crate::api::lookup::Kind;
+use crate::api::page;
 use crate::api::verbatim;
 use crate::engine::events::{Event, Listener};
 use crate::fetch::{self, Answer, Cause, Excess, Failure, Fetcher, PageUrl, Unreadable, fresh_key};
 use crate::stop::Stop;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use url::Url;
 
 /// The most ids of one list of models.
 const MODELS_MAX: usize = 100;
@@ -193,7 +192,7 @@ impl Desk<'_> {
         &self,
         path: &[&str],
         query: &[(&str, &str)],
-        read: impl Fn(&str) -> Result<T, envelope::Unreadable>,
+        read: impl Fn(&str) -> Result<T, page::Unreadable>,
     ) -> Result<Result<T, String>, Broken> {
         let mut query = query.to_vec();
         let (fresh, mut again) = (fresh_key(), false);
@@ -237,6 +236,6 @@ fn broken(failure: &Failure) -> Broken {
     }
 }
 
-fn damaged(unreadable: envelope::Unreadable) -> Unreadable {
+fn damaged(unreadable: page::Unreadable) -> Unreadable {
     Unreadable::Damaged(unreadable.reason)
 }

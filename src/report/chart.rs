@@ -127,6 +127,11 @@ pub(super) fn matrix(caption: &str, heads: &[&str], rows: &[(String, Vec<u64>)])
     }
 }
 
+/// One figure to see first.
+pub(super) fn figure(name: &str, number: u64) -> Markup {
+    html! { div { dt { (name) } dd { data value=(number) { (count(number)) } } } }
+}
+
 /// A plain table, numbers to the right.
 pub(super) fn grid(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {

@@ -3,9 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::catalog::Catalog;
+use super::chart::figure;
 use super::health::Health;
 use super::sections;
-use super::text::{count, foreign, percent};
+use super::text::{foreign, percent};
 use crate::dataset::snapshot::State;
 use crate::dataset::snapshot_reader::SnapshotReader;
 
@@ -79,9 +80,4 @@ fn figures(catalog: &Catalog) -> Markup {
             @if images > 0 { div { dt { "images with data" } dd { (percent(with_data, images)) } } }
         }
     }
-}
-
-/// One figure to see first.
-pub(super) fn figure(name: &str, number: u64) -> Markup {
-    html! { div { dt { (name) } dd { data value=(number) { (count(number)) } } } }
 }

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::catalog::{Catalog, LEVELS};
-use super::chart::{self, COLOURS};
+use super::chart::{self, COLOURS, figure};
 use super::health::Health;
-use super::page::figure;
 use super::tally::Tally;
 use super::text::{bytes, change, count, foreign, percent};
 use crate::dataset::snapshot_reader::SnapshotReader;

@@ -30,7 +30,7 @@ pub trait Kind {
 }
 
 /// Room for what comes next, from what there was: a little more.
-fn ample(was: usize) -> usize {
+fn next_capacity(was: usize) -> usize {
     was + was / 8
 }
 
@@ -52,7 +52,7 @@ macro_rules! primitive {
                 builder.$append(value);
             }
             fn finish(builder: &mut $builder) -> ArrayRef {
-                let next = <$builder>::with_capacity(ample(builder.len()));
+                let next = <$builder>::with_capacity(next_capacity(builder.len()));
                 Arc::new(std::mem::replace(builder, next).finish())
             }
             fn bytes(builder: &$builder) -> usize {
@@ -100,7 +100,7 @@ macro_rules! text {
                 builder.$append(value);
             }
             fn finish(builder: &mut StringBuilder) -> ArrayRef {
-                let next = StringBuilder::with_capacity(ample(builder.len()), ample(builder.values_slice().len()));
+                let next = StringBuilder::with_capacity(next_capacity(builder.len()), next_capacity(builder.values_slice().len()));
                 Arc::new(std::mem::replace(builder, next).finish())
             }
             fn bytes(builder: &StringBuilder) -> usize {
@@ -148,7 +148,7 @@ impl Kind for Time {
         builder.0.append_option(value);
     }
     fn finish(builder: &mut TimeBuilder) -> ArrayRef {
-        let next = TimestampMillisecondBuilder::with_capacity(ample(builder.0.len()));
+        let next = TimestampMillisecondBuilder::with_capacity(next_capacity(builder.0.len()));
         Arc::new(std::mem::replace(&mut builder.0, next.with_timezone("UTC")).finish())
     }
     fn bytes(builder: &TimeBuilder) -> usize {
@@ -196,8 +196,8 @@ impl Kind for Texts {
     }
     fn finish(builder: &mut Self::Builder) -> ArrayRef {
         let texts = builder.0.values_ref();
-        let texts = StringBuilder::with_capacity(ample(texts.len()), ample(texts.values_slice().len()));
-        let next = Self::Builder::of(texts, ample(builder.0.len()));
+        let texts = StringBuilder::with_capacity(next_capacity(texts.len()), next_capacity(texts.values_slice().len()));
+        let next = Self::Builder::of(texts, next_capacity(builder.0.len()));
         Arc::new(std::mem::replace(builder, next).0.finish())
     }
     fn bytes(builder: &Self::Builder) -> usize {
@@ -221,7 +221,8 @@ impl Kind for Bytes {
         builder.append_option(value);
     }
     fn finish(builder: &mut BinaryBuilder) -> ArrayRef {
-        let next = BinaryBuilder::with_capacity(ample(builder.len()), ample(builder.values_slice().len()));
+        let next =
+            BinaryBuilder::with_capacity(next_capacity(builder.len()), next_capacity(builder.values_slice().len()));
         Arc::new(std::mem::replace(builder, next).finish())
     }
     fn bytes(builder: &BinaryBuilder) -> usize {

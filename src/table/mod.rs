@@ -133,7 +133,7 @@ macro_rules! table {
             }
         }
 
-        impl $crate::table::Gather for Builder {
+        impl $crate::table::TableBuilder for Builder {
             fn table(&self) -> &'static $crate::table::Table {
                 &TABLE
             }
@@ -184,12 +184,12 @@ macro_rules! tables {
 
         impl Tables {
             /// Every table's builder.
-            pub fn builders(&self) -> [&dyn Gather; ALL.len()] {
+            pub fn builders(&self) -> [&dyn TableBuilder; ALL.len()] {
                 [$(&self.$name),*]
             }
 
             /// Every table's builder, to be ended.
-            pub fn builders_mut(&mut self) -> [&mut dyn Gather; ALL.len()] {
+            pub fn builders_mut(&mut self) -> [&mut dyn TableBuilder; ALL.len()] {
                 [$(&mut self.$name),*]
             }
         }
@@ -228,7 +228,7 @@ impl Tables {
 }
 
 /// What every table's builder can do.
-pub trait Gather {
+pub trait TableBuilder {
     /// Whose rows these are.
     fn table(&self) -> &'static Table;
     /// Rows gathered.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use civitrawl::api::endpoint::{Endpoint, NextCursor, Paging, Query};
+use civitrawl::api::endpoint::{Endpoint, NextCursor, Paging};
+use civitrawl::api::page::Query;
 use civitrawl::dataset::layout::{Layout, RunId};
 use civitrawl::dataset::part::{Maker, write_part};
 use civitrawl::dataset::store::{Batch, RunInfo, Store};

@@ -12,7 +12,7 @@ use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::dataset::{Error, layout};
 use civitrawl::storage::Storage;
 use civitrawl::table;
-use civitrawl::table::{Gather, Provenance, Table, creators, tags};
+use civitrawl::table::{Provenance, Table, TableBuilder, creators, tags};
 
 use crate::machine::Promised;
 
@@ -111,8 +111,8 @@ pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
         });
         push_page(&mut page, &here);
     }
-    let builders: [&mut dyn Gather; 3] = [&mut tag, &mut creator, &mut page];
-    let finish = |builder: &mut dyn Gather| -> (&'static Table, RecordBatch) {
+    let builders: [&mut dyn TableBuilder; 3] = [&mut tag, &mut creator, &mut page];
+    let finish = |builder: &mut dyn TableBuilder| -> (&'static Table, RecordBatch) {
         (builder.table(), builder.finish().expect("rows fit their table"))
     };
     let goes = |part: &&Part| PRUNED.contains(&(commit, part.table.as_str(), part.name.commit));

@@ -3,8 +3,8 @@
 use std::io::Read as _;
 
 use civitrawl::api::ENDPOINTS;
-use civitrawl::api::endpoint::{NextCursor, Paging, Query};
-use civitrawl::api::envelope::Page;
+use civitrawl::api::endpoint::{NextCursor, Paging};
+use civitrawl::api::page::{Page, Query};
 use civitrawl::dataset::commit::Record;
 use civitrawl::dataset::recovery::{check_chain, plan_recovery};
 use civitrawl::definition;

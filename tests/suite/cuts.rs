@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use civitrawl::api::ENDPOINTS;
-use civitrawl::api::endpoint::Query;
+use civitrawl::api::page::Query;
 use civitrawl::fetch::{Encoding, INFLATED_CAP, inflate};
 use civitrawl::table::{Provenance, Tables};
 use flate2::Compression;

@@ -63,27 +63,24 @@ fn outcomes_of_downloads_are_explained_and_all_are_documented() {
     let documented: Vec<&str> = list.expect("the README lists them").split('`').skip(1).step_by(2).collect();
     let unknown = run(&["explain", "nonsense"]);
     let known = told(&unknown);
-    let known = known.split("; for downloads ").nth(1).and_then(|rest| rest.split("; ").next()).unwrap();
+    let known = known.split("download states: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
     for word in documented {
-        assert!(printed(&["explain", word]).starts_with(&format!("a download that is told `{word}`: ")));
+        assert!(printed(&["explain", word]).starts_with(&format!("download state {word}: ")));
     }
 }
 
 #[test]
 fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
-    assert!(printed(&["explain", "the page was given up: gave up after `8` requests"]).contains("`rejects.item`"));
+    assert!(printed(&["explain", "page_given_up: gave up after `8` requests"]).contains("`rejects.item`"));
     assert!(printed(&["explain", "endless"]).contains("600 empty pages"));
-    assert!(printed(&["explain", "cursor_loop"]).starts_with("a walk that ended `cursor_loop`: "));
-    assert!(printed(&["explain", "the model has no `id`"]).contains("`rejects.item`"));
-    assert!(
-        printed(&["explain", "it", "is", "model", "1,", "not", "2,", "which", "was", "asked", "for"])
-            .contains("filter")
-    );
+    assert!(printed(&["explain", "cursor_loop"]).starts_with("walk end cursor_loop: "));
+    assert!(printed(&["explain", "missing_key"]).contains("`rejects.item`"));
+    assert!(printed(&["explain", "foreign:", "it", "is", "model", "1,", "not", "2"]).contains("filter"));
     for word in ["5", "models.nope", "nope.id", "whatever"] {
         let output = run(&["explain", word]);
         assert_exit(&output, 2);
-        assert!(told(&output).contains(&format!("nothing is called `{word}`")), "{}", told(&output));
+        assert!(told(&output).contains(&format!("there is no code `{word}`")), "{}", told(&output));
     }
 }
 

@@ -68,7 +68,7 @@ fn items_are_counted_and_rejects_keep_their_text() {
     let (page, mut tables) = read(body);
     let page = page.unwrap();
     assert_eq!((page.items, page.rejects, page.ids, page.repairs), (6, 4, vec![1, 2], 0));
-    let rejects = crate::table::Gather::finish(&mut tables.rejects).unwrap();
+    let rejects = crate::table::TableBuilder::finish(&mut tables.rejects).unwrap();
     let items = rejects.column_by_name("item").unwrap();
     let items = items.as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
     let items: Vec<_> = items.iter().flatten().collect();
@@ -84,7 +84,7 @@ fn repairs_are_counted_once_and_only_where_they_are_needed() {
     ];
     for (body, repairs) in cases {
         let (page, tables) = read(body);
-        assert_eq!((page.unwrap().repairs, crate::table::Gather::rows(&tables.models)), (repairs, 1), "{body}");
+        assert_eq!((page.unwrap().repairs, crate::table::TableBuilder::rows(&tables.models)), (repairs, 1), "{body}");
     }
 }
 

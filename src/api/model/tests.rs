@@ -6,8 +6,8 @@ use arrow::array::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::Query;
 use crate::api::models::MODELS;
+use crate::api::page::Query;
 use crate::table::{Provenance, Tables, rejects};
 
 mod lossless;

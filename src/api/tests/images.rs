@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::endpoint::{NextCursor, Paging, Query};
+use crate::api::endpoint::{NextCursor, Paging};
 use crate::api::images::IMAGES;
+use crate::api::page::Query;
 use crate::api::testing::{Taken, params, read, read_after};
-use crate::table::{Gather, Provenance, Tables};
+use crate::table::{Provenance, TableBuilder, Tables};
 
 /// The recorded item of the developer documentation.
 const ITEM: &str = r#"{"id":9173928,"url":"https://x/cc.jpeg","hash":"UA8N5}","width":832,"height":1216,"type":"image",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::endpoint::Paging;
-use crate::api::envelope::Page;
+use crate::api::page::Page;
 use crate::dataset::commit::WalkState;
 use crate::definition::{self, Crawl, Each, Partitioning, Source};
 use crate::engine::report::completeness::several;

@@ -4,7 +4,7 @@
 //! levels only is answered with those of PG and PG13.
 
 use super::message::PageRequest;
-use crate::api::envelope::Page;
+use crate::api::page::Page;
 use crate::dataset::commit::WalkState;
 
 /// The bits of PG and PG13.

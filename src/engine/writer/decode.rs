@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::api::endpoint::{Endpoint, Query};
-use crate::api::envelope::Page;
+use crate::api::endpoint::Endpoint;
+use crate::api::page::{Page, Query};
 use crate::api::pseudonym::Pseudonyms;
 use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, inflate};
 use crate::table::Tables;

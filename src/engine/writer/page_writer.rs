@@ -15,8 +15,9 @@ use super::committer::Committer;
 use super::decode::{self, Reading};
 use super::message::{Message, Next, PageRequest, Unshown, is_single};
 use super::progress::WalkProgress;
-use crate::api::endpoint::{self, Paging};
-use crate::api::envelope::{Page, salvage_cursor};
+use crate::api::endpoint::Paging;
+use crate::api::envelope::salvage_cursor;
+use crate::api::page::{Page, Query};
 use crate::api::pseudonym::Pseudonyms;
 use crate::api::rejection;
 use crate::dataset;
@@ -168,7 +169,7 @@ impl PageWriter {
     fn take(&mut self, request: &PageRequest, answer: &Answer) -> Result<Next, Unreadable> {
         let name = request.name();
         let at = provenance(self.pass, &name, request.page);
-        let question = endpoint::Query {
+        let question = Query {
             at,
             params: &request.params,
             cursor: request.cursor.as_deref(),
@@ -208,7 +209,7 @@ impl PageWriter {
         walk.note_unknown_keys(&page, &name, request.page, at.fetched_at);
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", request.page));
-            return Ok(self.end(request, &End { why: Why::Unheeded, detail }));
+            return Ok(self.end(request, &End { why: Why::FilterIgnored, detail }));
         }
         if is_single(&request.partition) {
             // One page is all that is asked of it. A full one of things with similar names may lack this one for that.

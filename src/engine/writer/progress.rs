@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use super::clamp;
 use super::message::{BOUNDARY, Came, Next, PageRequest, Recheck, is_single};
 use crate::api::endpoint::{NextCursor, Paging};
-use crate::api::envelope::Page;
+use crate::api::page::Page;
 use crate::dataset::commit::{
     BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why,
 };

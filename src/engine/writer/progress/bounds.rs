@@ -3,7 +3,7 @@
 
 use super::WalkProgress;
 use crate::api::endpoint::Paging;
-use crate::api::envelope::Page;
+use crate::api::page::Page;
 use crate::dataset::commit::{End, Why, fingerprint};
 use crate::engine::writer::message::{BOUNDARY, Next, PageRequest, RECHECK};
 

@@ -1,0 +1,23 @@
+//! Notes the keys of an item that no column has.
+
+use super::exact::fields;
+use super::extra::Extra;
+use crate::table::Table;
+use crate::table::unknown::Unknown;
+
+/// Known objects within items: an unknown key inside one is noted with both keys, `stats.viewCount`.
+const NESTED: [&str; 6] = ["creator", "stats", "paidAccess", "metadata", "hashes", "thumbnail"];
+
+impl Extra {
+    /// The value of the table's column `extra`; `None` if nothing was added. Notes each key in `unknown`.
+    pub(super) fn into_column_of(self, table: &Table, unknown: &mut Unknown) -> Option<String> {
+        let object = self.into_column()?;
+        for (key, json) in fields(&object).unwrap_or_default() {
+            match fields(json).filter(|inner| !inner.is_empty() && NESTED.contains(&&*key)) {
+                Some(inner) => inner.iter().for_each(|(last, _)| unknown.note(table.name, &format!("{key}.{last}"))),
+                None => unknown.note(table.name, &key),
+            }
+        }
+        Some(object)
+    }
+}
