@@ -1,4 +1,4 @@
-//! `civitrawl explain WORD`: what an exit code, the end of a walk, what became of a download, a reject's reason, a table or a
+//! `civitrawl explain WORD`: what an exit code, the end of a walk, the status of a download, a reject's reason, a table or a
 //! column means. The texts are those of the places where these things are declared.
 
 use super::exit::{Exit, usage};
@@ -6,12 +6,12 @@ use super::print;
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
-use crate::download::status::Fate;
+use crate::download::status;
 use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An exit code (`4`), how a walk ended (`cursor_loop`), what became of a download (`early access`), a table (`models`),
+    /// An exit code (`4`), how a walk ended (`cursor_loop`), the status of a download (`early_access`), a table (`models`),
     /// a column (`models.nsfw_levels`), or the reason of a reject, in quotes
     #[arg(required = true)]
     word: Vec<String>,
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let word = arguments.word.join(" ");
     let word = word.trim();
-    let told = [exit_code, end, fate, of_tables, reason].into_iter().find_map(|of| of(word));
+    let told = [exit_code, end, download, of_tables, reason].into_iter().find_map(|of| of(word));
     match told {
         Some(text) => {
             print(&text);
@@ -29,14 +29,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         None => {
             let codes: Vec<String> = Exit::ALL.iter().map(|exit| (*exit as u8).to_string()).collect();
             let ends: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
-            let fates: Vec<&str> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
+            let statuses: Vec<&str> = status::MEANINGS.iter().map(|(code, _)| *code).collect();
             let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
             usage(&format!(
                 "nothing is called `{word}`; there are the exit codes {}; the ends {}; for downloads {}; the reasons in \
                  `rejects`; the tables {}; and their columns, such as `models.id`",
                 codes.join(", "),
                 ends.join(", "),
-                fates.join(", "),
+                statuses.join(", "),
                 tables.join(", ")
             ))
         }
@@ -54,9 +54,8 @@ fn end(word: &str) -> Option<String> {
     Some(format!("a walk that ended `{word}`: {}\n", why.meaning()))
 }
 
-fn fate(word: &str) -> Option<String> {
-    let fate = Fate::ALL.iter().find(|fate| fate.as_str() == word)?;
-    Some(format!("a download that is told `{word}`: {}\n", fate.meaning()))
+fn download(word: &str) -> Option<String> {
+    Some(format!("a download with the status `{word}`: {}\n", status::meaning(word)?))
 }
 
 fn of_tables(word: &str) -> Option<String> {
