@@ -11,9 +11,9 @@ use super::logging::{Watching, listener};
 use super::output::{complain, usage};
 use crate::api::pseudonym::Pseudonyms;
 use crate::definition::{self, Crawl, Server};
-use crate::engine::events::Listener;
-use crate::fetch::{Fetcher, Secret, Settings};
-use crate::lookup::Desk;
+use crate::engine::events::{Event, Listener};
+use crate::fetch::{self, Fetcher, Secret, Settings};
+use crate::lookup::Lookup;
 use crate::sandbox::{Config, Sandbox};
 use crate::stop::Stop;
 use crate::storage;
@@ -44,6 +44,8 @@ pub(super) struct Means {
     pub(super) service: Service,
     pub(super) key: Option<Secret>,
     pub(super) listener: Arc<dyn Listener>,
+    /// Passes the events of requests to the listener, under the command's name.
+    notify: Box<dyn Fn(fetch::Event) + Send + Sync>,
     pub(super) stop: Stop,
     rate: f64,
 }
@@ -54,12 +56,15 @@ impl Asking {
         Server::parse(&self.server, false).map_err(|error| usage(&error.to_string()))
     }
 
-    /// The server, ready to be asked.
-    pub(super) fn means(&self) -> Result<Means, Exit> {
+    /// Connects this command to the server.
+    pub(super) fn means(&self, command: &'static str) -> Result<Means, Exit> {
+        let listener = listener(&self.watching, BTreeMap::new());
+        let hears = Arc::clone(&listener);
         Ok(Means {
             service: Service::of(&self.server()?, &definition::Sandbox::default())?,
             key: key(self.key_file.as_deref())?,
-            listener: listener(&self.watching, BTreeMap::new()),
+            listener,
+            notify: Box::new(move |event| hears.event(&Event::of(command, &event))),
             stop: Stop::new(None),
             rate: self.rate,
         })
@@ -72,10 +77,10 @@ impl Means {
         Fetcher::new(&self.settings()).map_err(|error| usage(&error.to_string()))
     }
 
-    /// Where things are looked up; `sha256` when every hash is one.
-    pub(super) fn desk<'a>(&'a self, fetcher: &'a Fetcher, sha256: bool) -> Desk<'a> {
+    /// Looks things up; `sha256` says that every hash is one.
+    pub(super) fn lookup<'a>(&'a self, fetcher: &'a Fetcher, sha256: bool) -> Lookup<'a> {
         let in_flight = self.settings().in_flight as usize;
-        Desk { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, listener: &*self.listener }
+        Lookup { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, notify: &*self.notify }
     }
 
     fn settings(&self) -> Settings {

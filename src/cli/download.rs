@@ -1,4 +1,4 @@
-//! `civitrawl download ID… --into DIR`: the files of versions, each with one line saying what became of it.
+//! `civitrawl download ID… --into DIR`: downloads the files of versions and prints one line for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,18 +14,18 @@ use super::output::{failure, is_closed, print, usage};
 use super::signals::heeding;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
-use crate::download::expected::primary_files;
-use crate::download::folder::{Expected, Vault};
-use crate::download::status::Fate;
-use crate::download::{Downloads, Outcome};
-use crate::fetch::Barred;
+use crate::download::Downloads;
+use crate::download::expected::{Expected, primary_files};
+use crate::download::folder::DownloadFolder;
+use crate::download::status::DownloadStatus;
 use crate::storage::Disk;
 
 /// Download the files of versions, each checked, into a folder
 ///
-/// Of each version it is the primary file. Each is checked against the SHA256 that the server, or the dataset, tells of it. What is there already is not
-/// fetched again, nothing is overwritten, and what was interrupted goes on where it stopped. One line on stdout says what
-/// became of each; the exit code is 0 when all files are there, and 4 when some are not.
+/// Downloads the primary file of each version and checks it against the SHA256 that the server or the dataset knows. A file
+/// that is in the folder is not fetched again, nothing is overwritten, and an interrupted download continues where it stopped.
+/// Prints one line for each version, beginning with a code that `civitrawl explain` knows. The exit code is 0 when all files are
+/// there, and 4 when some are not.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Version ids, AIRs such as `urn:air:sdxl:lora:civitai:123@456` or `123@456`, or links to the site; `-` reads them from
@@ -50,36 +50,36 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn download(arguments: &Arguments) -> Result<Exit, Exit> {
     let keys = each(&given(&arguments.ids)?, |word| Kind::Version.key(word))?;
-    let mut met = BTreeSet::new();
-    let versions: Vec<i64> = keys.iter().filter_map(|key| key.parse().ok()).filter(|id| met.insert(*id)).collect();
-    let expected = known(arguments, &met)?;
-    let vault = Vault::open(&arguments.into)
+    let mut distinct = BTreeSet::new();
+    let versions: Vec<i64> = keys.iter().filter_map(|key| key.parse().ok()).filter(|id| distinct.insert(*id)).collect();
+    let expected = known(arguments, &distinct)?;
+    let folder = DownloadFolder::open(&arguments.into)
         .map_err(|error| usage(&format!("cannot make the folder `{}`: {error}", arguments.into.display())))?;
-    let means = arguments.asking.means()?;
+    let means = arguments.asking.means("download")?;
     let fetcher = means.fetcher()?;
     let bar = progress(arguments.asking.watching.shows_progress(), versions.len());
     let arrived = |bytes| bar.inc(bytes);
     let downloads =
-        Downloads { desk: means.desk(&fetcher, false), vault: &vault, expected: &expected, arrived: &arrived };
+        Downloads { lookup: means.lookup(&fetcher, false), folder: &folder, expected: &expected, arrived: &arrived };
     let (mut exit, mut done) = (Exit::Complete, 0);
-    let tell = |version, outcome| {
-        exit = worse(exit, &outcome);
+    let report = |version, status| {
+        exit = worse(exit, &status);
         done += 1;
         bar.set_message(done_of(done, versions.len()));
-        if !bar.suspend(|| print(&format!("{version}: {}\n", told(&outcome)))) {
+        if !bar.suspend(|| print(&format!("{version}: {}\n", line(&status)))) {
             means.stop.ask("nobody reads on");
         }
     };
-    let run = heeding(&means.stop, None, downloads.run(&versions, tell))?;
+    let run = heeding(&means.stop, None, downloads.run(&versions, report))?;
     bar.finish_and_clear();
-    // Why stdout takes no more was told where it was met; of a reader that left there is nothing to tell.
+    // An error of stdout was reported where it occurred, and a reader that left needs no report.
     if is_closed() {
         return Err(Exit::Stopped);
     }
-    run.map(|()| exit).map_err(|broken| stopped(&broken))
+    run.map(|()| exit).map_err(|error| stopped(&error))
 }
 
-/// What the dataset knows of the files.
+/// Returns the facts that the dataset has of the files.
 fn known(arguments: &Arguments, versions: &BTreeSet<i64>) -> Result<BTreeMap<i64, Expected>, Exit> {
     let Some(dataset) = &arguments.dataset else { return Ok(BTreeMap::new()) };
     primary_files(&Layout::new(dataset), &Disk, versions).map_err(|error| failure(&error))
@@ -98,72 +98,22 @@ fn done_of(done: usize, files: usize) -> String {
     format!("{done} of {}", several(files as u64, "file"))
 }
 
-/// One line of what became of a file; it begins with the words that `explain` knows.
-fn told(outcome: &Outcome) -> String {
-    let fate = Fate::from(outcome).as_str();
-    match outcome {
-        Outcome::Downloaded { name, bytes, checked } => {
+/// Returns the line of a version; it begins with a code that `explain` knows.
+fn line(status: &DownloadStatus) -> String {
+    match status {
+        DownloadStatus::Downloaded { bytes, checked, .. } => {
             let checked = if *checked { "SHA256 checked" } else { "no SHA256 is known" };
-            format!("{fate} as {name} ({}, {checked})", size(*bytes))
+            format!("{status} ({}, {checked})", size(*bytes))
         }
-        Outcome::AlreadyThere(name) => format!("{fate} as {name}"),
-        Outcome::Barred(barred) => barred.to_string(),
-        Outcome::Wrong { mismatch, kept: Some(name) } => {
-            format!("{mismatch}; it is kept as {name}, remove that to fetch it again")
-        }
-        Outcome::Wrong { mismatch, kept: None } => format!("{mismatch}; it was thrown away"),
-        Outcome::NameTaken(name) => format!("{fate}: another file is called {name}, and nothing is overwritten"),
+        _ => status.to_string(),
     }
 }
 
-fn worse(exit: Exit, outcome: &Outcome) -> Exit {
-    match outcome {
-        Outcome::Downloaded { .. } | Outcome::AlreadyThere(_) => exit,
-        Outcome::Barred(Barred::Disk(_)) => Exit::Disk,
+fn worse(exit: Exit, status: &DownloadStatus) -> Exit {
+    match status {
+        DownloadStatus::Downloaded { .. } | DownloadStatus::AlreadyThere(_) => exit,
+        DownloadStatus::DiskRefused(_) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-    use crate::download::file_name::FileName;
-    use crate::download::folder::Mismatch;
-
-    #[test]
-    fn every_line_begins_with_words_that_are_explained() {
-        let (name, said, sha256) = (FileName::near("x.pt", 1), || String::from("why"), || String::from("AB"));
-        let barred = [
-            Barred::LoginNeeded(said()),
-            Barred::EarlyAccess(said()),
-            Barred::Disabled(said()),
-            Barred::NoAccess(said()),
-            Barred::Archived(said()),
-            Barred::Gone(said()),
-            Barred::Throttled(said()),
-            Barred::Unfinished(said()),
-            Barred::Redirect(said()),
-            Barred::Disk(io::ErrorKind::StorageFull.into()),
-        ];
-        let mut all = vec![
-            Outcome::Downloaded { name: name.clone(), bytes: 1, checked: true },
-            Outcome::AlreadyThere(name.clone()),
-            Outcome::Wrong {
-                mismatch: Mismatch::Hash { found: sha256(), expected: sha256() },
-                kept: Some(FileName::mismatched(1, "AB")),
-            },
-            Outcome::Wrong { mismatch: Mismatch::Size { found: 1, expected: 9_999 }, kept: None },
-            Outcome::NameTaken(name),
-        ];
-        all.extend(barred.map(Outcome::Barred));
-        for outcome in &all {
-            let fate = Fate::from(outcome);
-            assert!(told(outcome).starts_with(fate.as_str()) && Fate::ALL.contains(&fate), "{}", told(outcome));
-        }
-        let without = Fate::ALL.into_iter().filter(|fate| !all.iter().any(|outcome| Fate::from(outcome) == *fate));
-        assert_eq!(without.collect::<Vec<_>>(), []);
     }
 }

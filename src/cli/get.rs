@@ -1,4 +1,4 @@
-//! `civitrawl get model|version|hash|image ID…`: looks things up; JSON lines to stdout, or rows into a dataset.
+//! `civitrawl get model|version|hash|image ID…`: looks things up and prints JSON lines, or writes rows into a dataset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,15 +21,15 @@ use crate::engine::crawl as engine;
 use crate::engine::crawl::Options;
 use crate::engine::pass::Refusal;
 use crate::engine::{Error, Outcome};
-use crate::lookup::{Broken, Desk, Found};
+use crate::lookup::{Found, Lookup, LookupError};
 use crate::storage::Disk;
 use crate::table;
 
 /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
 ///
-/// Without --dataset, what is found goes to stdout as the server sent it, one JSON object a line, in the order asked for;
-/// what is not found is named on stderr, and the exit code is 4. With --files each object has one more key, `local_files`: the
-/// paths of all files it was found for.
+/// Without --dataset, prints what is found as the server sent it: one JSON object a line, in the order of the arguments. Names
+/// what is not found on stderr; then the exit code is 4. With --files each object has one more key, `local_files`: the paths of
+/// all files that it was found for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What is looked up
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     asking: Asking,
 }
 
-/// What can be looked up.
+/// The kinds of things that can be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     /// Models, by id
@@ -74,7 +74,7 @@ impl From<What> for Kind {
     }
 }
 
-/// What is looked up, and where.
+/// One run of the command.
 struct Errand<'a> {
     arguments: &'a Arguments,
     kind: Kind,
@@ -102,25 +102,25 @@ fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
         (Some(_), _) => return Err(usage("files have hashes, not ids; write `civitrawl get hash --files DIR`")),
     };
     keys.extend_from_slice(local.hashes());
-    let mut met = BTreeSet::new();
-    keys.retain(|key| met.insert(key.clone()));
+    let mut distinct = BTreeSet::new();
+    keys.retain(|key| distinct.insert(key.clone()));
     if keys.is_empty() {
         return Err(usage("there is nothing to look up"));
     }
-    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.means()? })
+    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.means("get")? })
 }
 
 impl Errand<'_> {
-    /// Prints what is found.
+    /// Looks up all keys and prints the results.
     fn print(&self) -> Result<Exit, Exit> {
         let fetcher = self.means.fetcher()?;
-        let desk = self.means.desk(&fetcher, self.keys.len() == self.local.hashes().len());
+        let lookup = self.means.lookup(&fetcher, self.keys.len() == self.local.hashes().len());
         let (mut exit, mut missing) = (self.local.exit(), Vec::new());
-        self.look_up(desk, &self.keys, |key, found| match found {
+        self.look_up(lookup, &self.keys, |key, found| match found {
             Found::Item(text) => self.show(&self.local.tied(&text, &[key.to_owned()])),
             Found::Missing(words) => {
                 exit = Exit::Doubtful;
-                // A file may be known by its tensors yet.
+                // A file may still be found by its tensors.
                 match self.local.names(key) {
                     Some(_) => missing.push(key.to_owned()),
                     None => complain(&format!("{}: {words}", self.named(key))),
@@ -129,7 +129,7 @@ impl Errand<'_> {
         })?;
         let tensors = self.local.tensors(&missing);
         let keys: Vec<String> = tensors.keys().cloned().collect();
-        self.look_up(Desk { sha256: false, ..desk }, &keys, |auto_v3, found| {
+        self.look_up(Lookup { sha256: false, ..lookup }, &keys, |auto_v3, found| {
             let hashes = tensors.get(auto_v3).map(Vec::as_slice).unwrap_or_default();
             if let Found::Item(text) = found {
                 self.show(&self.local.tied(&text, hashes));
@@ -143,24 +143,24 @@ impl Errand<'_> {
         Ok(exit)
     }
 
-    /// Looks up some keys, unless stdout takes no more.
-    fn look_up(&self, desk: Desk<'_>, keys: &[String], tell: impl FnMut(&str, Found)) -> Result<(), Exit> {
-        let looked_up = heeding(&self.means.stop, None, desk.look_up(self.kind, keys, tell))?;
-        // A reader that left has all it wanted; a refusal was told of where it was met.
+    /// Looks up some keys, unless stdout is closed.
+    fn look_up(&self, lookup: Lookup<'_>, keys: &[String], report: impl FnMut(&str, Found)) -> Result<(), Exit> {
+        let looked_up = heeding(&self.means.stop, None, lookup.look_up(self.kind, keys, report))?;
+        // A reader that left has all it wanted, and an error of stdout was reported where it occurred.
         if is_closed() {
             return Err(Exit::Complete);
         }
-        looked_up.map_err(|broken| stopped(&broken))
+        looked_up.map_err(|error| stopped(&error))
     }
 
-    /// Prints one thing; asks for no more when nobody reads on.
+    /// Prints one thing; stops the look-ups if stdout is closed.
     fn show(&self, text: &str) {
         if !print(&format!("{text}\n")) {
             self.means.stop.ask("nobody reads on");
         }
     }
 
-    /// Writes rows of what is found: a crawl made of look-ups, and another one of what the first could not show.
+    /// Writes rows: by a crawl of look-ups, then by another one for the keys that the first did not find.
     fn keep(&self, dataset: &Path) -> Result<Exit, Exit> {
         let mut missing = self.keys.clone();
         let mut worst = self.local.exit();
@@ -186,14 +186,14 @@ impl Errand<'_> {
         Ok(if missing.is_empty() { worst } else { Exit::Doubtful })
     }
 
-    /// Runs the crawl that looks these keys up; gives how it ended and the keys it has rows for.
+    /// Runs the crawl that looks these keys up; returns its exit code and the keys that have rows.
     fn ask(&self, text: &str, keys: &[String], dataset: &Path) -> Result<(Exit, BTreeSet<String>), Exit> {
         let crawl = self.crawl(text, keys, dataset)?;
         let (exit, pass) = self.crawled(&crawl)?;
         Ok((exit, self.found(dataset, pass.ok_or(exit)?)?))
     }
 
-    /// The crawl that looks these keys up.
+    /// Returns the crawl that looks these keys up.
     fn crawl(&self, text: &str, keys: &[String], dataset: &Path) -> Result<Crawl, Exit> {
         let list = keys.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ");
         let head = "server = \"sandbox\"\ndataset = \"here\"\n";
@@ -205,7 +205,7 @@ impl Errand<'_> {
         Ok(crawl)
     }
 
-    /// Runs a crawl; gives its exit, and its pass when that is over. An unfinished one of other keys is given up.
+    /// Runs a crawl; returns its exit code, and its pass if that is over. An unfinished pass of other keys is given up.
     fn crawled(&self, crawl: &Crawl) -> Result<(Exit, Option<i64>), Exit> {
         let run = |restart| {
             let options = Options {
@@ -213,7 +213,7 @@ impl Errand<'_> {
                 base: self.means.service.base().clone(),
                 dataset: Layout::new(&crawl.dataset),
                 key: self.means.key.clone(),
-                // Another walk may show what one does not; in the end each that none showed is named.
+                // A later walk may show what this one does not; keys that no walk shows are named at the end.
                 tells_unknown: false,
                 restart,
                 hide: None,
@@ -233,7 +233,7 @@ impl Errand<'_> {
         Ok((conclude(crawl, result), over))
     }
 
-    /// The keys that the pass has rows for.
+    /// Returns the keys that the pass has rows for.
     fn found(&self, dataset: &Path, pass: i64) -> Result<BTreeSet<String>, Exit> {
         let layout = Layout::new(dataset);
         let (table, column, narrowed) = match self.kind {
@@ -248,7 +248,7 @@ impl Errand<'_> {
         Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
     }
 
-    /// A key as people know it.
+    /// Returns a key as people know it.
     fn named(&self, key: &str) -> String {
         match self.local.names(key) {
             Some(files) => format!("{files} (AutoV2 {}, SHA256 {key})", &key[..key.len().min(10)]),
@@ -256,12 +256,12 @@ impl Errand<'_> {
         }
     }
 
-    /// Tells that a file was found although its header was edited.
+    /// Returns the message for a file that was found although its header was edited.
     fn edited(&self, key: &str, auto_v3: &str) -> String {
         format!("{}: found by its tensors (AutoV3 {auto_v3}); its header was edited", self.named(key))
     }
 
-    /// Tells that nothing was found.
+    /// Returns the message for a key that was not found.
     fn unknown(&self, key: &str, tensors: &BTreeMap<String, Vec<String>>) -> String {
         let auto_v3 = tensors.iter().find(|(_, hashes)| hashes.iter().any(|hash| hash == key));
         let also = auto_v3.map(|(auto_v3, _)| format!(", and none with its tensors (AutoV3 {auto_v3})"));
@@ -272,10 +272,10 @@ impl Errand<'_> {
     }
 }
 
-/// The walks that look such things up, cheapest first; each is for what the ones before it did not find.
+/// Returns the walks that look such things up, cheapest first; each is for the keys that those before it did not find.
 fn plans(kind: Kind) -> &'static [&'static str] {
     match kind {
-        // The list hides what a look-up shows.
+        // The list hides some models that a look-up shows.
         Kind::Model => &[
             "[[walk]]\nname = \"models\"\nendpoint = \"models\"\nparams = { nsfw = true, archived = true }\n\
              for_each = { list = [LIST], param = \"ids\", batch = 100 }\n",
@@ -297,11 +297,11 @@ fn plans(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// Why a command that stores no dataset ended early.
-pub(super) fn stopped(broken: &Broken) -> Exit {
-    complain(&format!("stopped early: {broken}"));
-    match broken {
-        Broken::KeyRefused(_) => Exit::Key,
-        Broken::Stopped(_) => Exit::Stopped,
+/// Reports why a command without a dataset ended early; returns its exit code.
+pub(super) fn stopped(error: &LookupError) -> Exit {
+    complain(&format!("stopped early: {error}"));
+    match error {
+        LookupError::KeyRefused(_) => Exit::Key,
+        LookupError::Stopped(_) => Exit::Stopped,
     }
 }

@@ -1,4 +1,4 @@
-//! SHA256 of files, piece by piece: what the site calls model files by.
+//! The hashes by which the site knows model files: SHA256 and AutoV3, computed piece by piece.
 
 #![expect(clippy::disallowed_types, reason = "reads the files it hashes")]
 
@@ -9,20 +9,20 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-/// How much of a file is in memory at once.
+/// Bytes of a file in memory at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A SHA256 in the making.
+/// A SHA256 of the bytes so far.
 #[derive(Debug, Clone, Default)]
 pub struct Digest(Sha256);
 
 impl Digest {
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
-    /// The digest in upper-case hexadecimal, as the server writes it.
+    /// Returns the digest in upper-case hexadecimal, as the server writes it.
     pub fn finish(self) -> String {
         let mut text = String::with_capacity(64);
         for byte in self.0.finalize() {
@@ -33,19 +33,19 @@ impl Digest {
     }
 }
 
-/// The digest of a file's content, in the making: more may follow. `read` hears how many bytes each piece has.
+/// Returns the digest of a file's content, to which more may be added. `read` receives the length of each piece.
 ///
 /// # Errors
-/// As the system says.
+/// When the file cannot be read.
 pub fn of_file(path: &Path, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
     of_rest(&mut File::open(path)?, read)
 }
 
-/// What the site calls a safetensors file by, whatever was written into its header: AutoV3, the first 12 digits of the SHA256
-/// of all that is behind the header. `None` when the file is none.
+/// Returns the AutoV3 of a safetensors file: the first 12 digits of the SHA256 of the bytes behind its header. Editing the
+/// header does not change it. `None` for a file of another format.
 ///
 /// # Errors
-/// As the system says.
+/// When the file cannot be read.
 pub fn auto_v3(path: &Path) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];

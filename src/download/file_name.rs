@@ -1,6 +1,6 @@
-//! Names in a folder that downloads go to. Pure.
+//! Names of downloaded files. Pure.
 //!
-//! A name that a server sent is only a wish: what becomes of it is one plain file name, whatever it held.
+//! A name from a server may hold anything; it is turned into one plain file name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,13 +9,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::lookup::model_files::ENDINGS;
 
-/// The longest name, in bytes: what every file system takes, with room for a version's number.
+/// Longest name in bytes: every file system allows it, with room for a version's number.
 const NAME_BYTES: usize = 200;
 
-/// The ending of a file whose SHA256 is not the one that was expected.
+/// Ending of a file whose SHA256 is not the expected one.
 const MISMATCHED: &str = ".hash-mismatch";
 
-/// Names that mean devices on Windows, with any ending.
+/// Names of devices on Windows, with any ending.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// The name of one file in one folder, on any system.
@@ -23,12 +23,12 @@ const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "com", "lpt"];
 pub struct FileName(String);
 
 impl FileName {
-    /// The name that comes nearest to the one wished for; a version without a usable one is called by its number.
-    pub fn near(wished: &str, version: i64) -> Self {
-        let wished = decoded(wished);
-        let last = wished.rsplit(['/', '\\']).next().unwrap_or_default();
+    /// Returns the plain file name nearest to the one sent, or `version-ID` if that has no usable part.
+    pub fn near(sent: &str, version: i64) -> Self {
+        let sent = decoded(sent);
+        let last = sent.rsplit(['/', '\\']).next().unwrap_or_default();
         let plain: String = last.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-        // A leading dot hides a file, one at the end is lost on some systems.
+        // A leading dot hides a file, and some systems drop one at the end.
         let plain = plain.trim_matches(|c: char| c == '.' || c.is_whitespace());
         let only_ending = last.trim_start().starts_with('.') && ENDINGS.contains(&plain.to_ascii_lowercase().as_str());
         if only_ending {
@@ -45,34 +45,35 @@ impl FileName {
         Self(format!("{stem}{ending}"))
     }
 
-    /// The name of a file that is there already; `None` when it would do something to a terminal.
-    pub fn there(name: &str) -> Option<Self> {
+    /// Returns the name of an existing file; `None` if it holds control characters, which a terminal would obey.
+    pub fn existing(name: &str) -> Option<Self> {
         name.chars().all(|c| !c.is_control()).then(|| Self(name.to_owned()))
     }
 
-    /// The same with the version's number, for a folder where the name is taken.
+    /// Returns the name with the version's number, for a folder where the plain one is taken.
     #[must_use]
     pub fn numbered(&self, version: i64) -> Self {
         let (stem, ending) = split(&self.0);
         Self(format!("{stem}.{version}{ending}"))
     }
 
-    /// What has arrived so far of a version's file.
-    pub fn part(version: i64) -> Self {
+    /// Returns the name of a version's partial file.
+    pub fn partial(version: i64) -> Self {
         Self(format!(".{version}.part"))
     }
 
-    /// A version's file whose SHA256 is not the one that was expected; another one to be expected makes it another name.
+    /// Returns the name of a version's file whose SHA256 is not `expected`. It holds the beginning of that hash, because a corrected
+    /// hash is to be tried again.
     pub fn mismatched(version: i64, expected: &str) -> Self {
         Self(format!("{version}.{}{MISMATCHED}", &expected[..clip(expected, 10)]))
     }
 
-    /// True when it is the name of such a file.
+    /// Returns true for the name of such a file.
     pub fn is_mismatched(&self) -> bool {
         self.0.ends_with(MISMATCHED)
     }
 
-    /// As text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -84,23 +85,23 @@ impl fmt::Display for FileName {
     }
 }
 
-/// A name without percent-encoding, where it is encoded text.
+/// Decodes percent-encoding, if the result is text.
 fn decoded(name: &str) -> Cow<'_, str> {
     percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name))
 }
 
-/// Characters that every file system takes, and that do nothing to a terminal.
+/// Returns true for characters that every file system allows and that do nothing to a terminal.
 fn is_plain(c: char) -> bool {
     let odd = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     !c.is_control() && !odd && !matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
 }
 
-/// The name without its ending, and the ending with its dot.
+/// Splits a name into its stem and its ending with the dot.
 fn split(name: &str) -> (&str, &str) {
     name.rfind('.').map_or((name, ""), |dot| name.split_at(dot))
 }
 
-/// The most bytes, up to `max`, that end between two characters.
+/// Returns the largest length up to `max` that ends between two characters.
 fn clip(text: &str, max: usize) -> usize {
     (0..=max.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn names_are_kept_where_they_are_plain() {
-        for (wished, name) in [
+        for (sent, name) in [
             ("a b.safetensors", "a b.safetensors"),
             ("../../etc/passwd", "passwd"),
             ("C:\\models\\x.ckpt", "x.ckpt"),
@@ -136,7 +137,7 @@ mod tests {
             (".safetensors", "version-7.safetensors"),
             ("x.safetensors.", "x.safetensors"),
         ] {
-            assert_eq!(FileName::near(wished, 7).as_str(), name, "{wished}");
+            assert_eq!(FileName::near(sent, 7).as_str(), name, "{sent}");
         }
         assert_eq!(FileName::near("x.tar.gz", 7).numbered(7).as_str(), "x.tar.7.gz");
         let long = FileName::near(&format!("{}.safetensors", "\u{e9}".repeat(300)), 7);
@@ -145,11 +146,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_wish_becomes_one_plain_name(
-            wished in "\\PC*|[./\\\\:a-z\u{0}\n ~]{0,20}|(con|aux|nul)[.0-9]{0,3}|[\u{4e00}-\u{4f00}.]{0,200}",
+        fn any_name_becomes_one_plain_name(
+            sent in "\\PC*|[./\\\\:a-z\u{0}\n ~]{0,20}|(con|aux|nul)[.0-9]{0,3}|[\u{4e00}-\u{4f00}.]{0,200}",
             version in 1..i64::MAX,
         ) {
-            let near = FileName::near(&wished, version);
+            let near = FileName::near(&sent, version);
             for name in [near.numbered(version), near] {
                 let path = Path::new("folder").join(name.as_str());
                 let parts: Vec<Component<'_>> = path.components().collect();

@@ -1,141 +1,187 @@
-//! The words for what became of a download, and what each means.
+//! The result of one download: its code, its sentence, and the meaning of each code.
 
-use super::Outcome;
-use super::folder::Mismatch;
-use crate::fetch::Barred;
+use std::fmt;
+use std::io;
 
-/// What became of a download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+use super::expected::Mismatch;
+use super::file_name::FileName;
+use crate::fetch::AttemptError;
+
+/// The result of one download. Texts are the server's words, short and printable.
+#[derive(Debug)]
+pub enum DownloadStatus {
     /// It arrived and has its name.
-    Downloaded,
-    /// It was there before.
-    AlreadyThere,
-    /// A key is needed.
-    LoginNeeded,
-    /// It is not for everybody yet.
-    EarlyAccess,
-    /// Its creator allows no downloads.
-    Disabled,
-    /// Not with this key, or not from here.
-    NoAccess,
-    /// Its model is archived.
-    Archived,
-    /// There is none.
-    Gone,
-    /// The server asks for fewer.
-    Throttled,
-    /// It did not get over.
-    Unfinished,
-    /// Where it is kept, this program does not go.
-    NotFollowed,
-    /// Other bytes than expected.
-    HashMismatch,
-    /// More or fewer bytes than expected.
-    SizeMismatch,
-    /// Other files have its name.
-    NameTaken,
-    /// The disk would not take it.
-    DiskRefused,
+    Downloaded {
+        /// Its name in the folder.
+        name: FileName,
+        /// Its size in bytes.
+        bytes: u64,
+        /// True when its SHA256 was known, and so checked.
+        checked: bool,
+    },
+    /// It was in the folder before, under this name.
+    AlreadyThere(FileName),
+    /// The creator allows downloads to logged-in users only.
+    LoginNeeded(String),
+    /// Only early supporters may have it yet.
+    EarlyAccess(String),
+    /// The creator allows no downloads.
+    DownloadsDisabled(String),
+    /// The server refuses it to this account or address.
+    NoAccess(String),
+    /// The model is archived.
+    Archived(String),
+    /// The server has no such version, or no file of it.
+    Gone(String),
+    /// The server asked to slow down until the budget was spent.
+    Throttled(String),
+    /// The server is away, or the file broke off too often.
+    Unfinished(String),
+    /// A redirect leads where this program does not follow.
+    NotFollowed(String),
+    /// Other bytes arrived than expected.
+    Wrong {
+        /// The difference.
+        mismatch: Mismatch,
+        /// The name under which they are kept; `None` when they were deleted.
+        kept: Option<FileName>,
+    },
+    /// Other files have this name, with and without the version's number.
+    NameTaken(FileName),
+    /// The disk refused.
+    DiskRefused(io::Error),
 }
 
-impl Fate {
-    /// All of them, from good to bad.
-    pub const ALL: [Self; 15] = [
-        Self::Downloaded,
-        Self::AlreadyThere,
-        Self::LoginNeeded,
-        Self::EarlyAccess,
-        Self::Disabled,
-        Self::NoAccess,
-        Self::Archived,
-        Self::Gone,
-        Self::Throttled,
-        Self::Unfinished,
-        Self::NotFollowed,
-        Self::HashMismatch,
-        Self::SizeMismatch,
-        Self::NameTaken,
-        Self::DiskRefused,
-    ];
+/// Every code with its meaning, from good to bad.
+pub const MEANINGS: [(&str, &str); 15] = [
+    ("downloaded", "the file is in the folder, and its SHA256 is right wherever one is known."),
+    ("already_there", "the same file is in the folder; it was not fetched again."),
+    ("login_needed", "its creator wants to know who downloads it: give a key by CIVITAI_API_KEY or --key-file."),
+    (
+        "early_access",
+        "it is for early supporters as yet: use the key of an account that is one, or wait until the deadline.",
+    ),
+    ("downloads_disabled", "its creator allows no downloads."),
+    ("no_access", "the server refuses it to this account or address."),
+    ("archived", "its model is archived, and the server gives none of its files."),
+    ("gone", "the server knows no such version, or none with a file."),
+    (
+        "throttled",
+        "the server asked to slow down, again and again: try later, or with a lower --rate. What has arrived is kept.",
+    ),
+    ("unfinished", "the server is away, or broke off too often: run it again to continue."),
+    ("not_followed", "the server sent to a place where this program does not follow, such as one without TLS."),
+    (
+        "hash_mismatch",
+        "what arrived has another SHA256 than the server or the dataset says. If it has the right size, it is kept under a name \
+         that ends in `.hash-mismatch`, because the site's own hash is likely wrong: it is not fetched again while that file \
+         is there, and gets its name once the site corrects that hash. Otherwise it was deleted: try again later.",
+    ),
+    ("size_mismatch", "what arrived has another size than expected, and was deleted: try again later."),
+    ("name_taken", "other files have its name, and nothing is overwritten: move them, or use another folder."),
+    ("disk_refused", "the disk is full, read-only or failing, or another process downloads the same file."),
+];
 
-    /// The words that a line begins with.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Downloaded => "downloaded",
-            Self::AlreadyThere => "already there",
-            Self::LoginNeeded => "login needed",
-            Self::EarlyAccess => "early access",
-            Self::Disabled => "downloads are disabled by its creator",
-            Self::NoAccess => "no access",
-            Self::Archived => "archived",
-            Self::Gone => "gone",
-            Self::Throttled => "throttled",
-            Self::Unfinished => "unfinished",
-            Self::NotFollowed => "not followed",
-            Self::HashMismatch => "hash mismatch",
-            Self::SizeMismatch => "size mismatch",
-            Self::NameTaken => "name taken",
-            Self::DiskRefused => "disk refused",
-        }
-    }
+/// Returns the meaning of a code, or `None` if there is no such code.
+pub fn meaning(code: &str) -> Option<&'static str> {
+    MEANINGS.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
+}
 
-    /// What it means, and what to do.
-    pub fn meaning(self) -> &'static str {
+impl DownloadStatus {
+    /// Returns the code: the first word of its sentence, the same in every output.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Downloaded => "the file is in the folder, and its SHA256 is what it should be wherever one is known.",
-            Self::AlreadyThere => "the same file is in the folder; it was not fetched again.",
-            Self::LoginNeeded => {
-                "its creator wants to know who downloads it: give a key by CIVITAI_API_KEY or --key-file."
-            }
-            Self::EarlyAccess => {
-                "it is for early supporters as yet: use the key of an account that is one, or wait until the deadline."
-            }
-            Self::Disabled => "its creator allows no downloads.",
-            Self::NoAccess => "the server will not give it to this account or address.",
-            Self::Archived => "its model is archived, and the server gives none of its files.",
-            Self::Gone => "the server knows no such version, or none with a file.",
-            Self::Throttled => {
-                "the server asked to slow down, again and again: try later, or with a lower --rate. What has arrived is kept."
-            }
-            Self::Unfinished => {
-                "the server is away, or broke off too often: run it again, and it goes on where it stopped."
-            }
-            Self::NotFollowed => "the server sent to a place where this program does not go, such as one without TLS.",
-            Self::HashMismatch => {
-                "what arrived has another SHA256 than the server or the dataset tells. Of the right size it is kept under a name \
-                 that ends in `.hash-mismatch`, as the site's own hash is likely wrong: it is not fetched again while that file is \
-                 there, and gets its name once that hash is told of it. Otherwise it was thrown away: try again later."
-            }
-            Self::SizeMismatch => "what arrived has another size than was told, and was thrown away: try again later.",
-            Self::NameTaken => {
-                "other files have its name, and nothing is overwritten: move them, or use another folder."
-            }
-            Self::DiskRefused => "the disk is full, read-only or failing, or another process downloads the same file.",
+            Self::Downloaded { .. } => "downloaded",
+            Self::AlreadyThere(_) => "already_there",
+            Self::LoginNeeded(_) => "login_needed",
+            Self::EarlyAccess(_) => "early_access",
+            Self::DownloadsDisabled(_) => "downloads_disabled",
+            Self::NoAccess(_) => "no_access",
+            Self::Archived(_) => "archived",
+            Self::Gone(_) => "gone",
+            Self::Throttled(_) => "throttled",
+            Self::Unfinished(_) => "unfinished",
+            Self::NotFollowed(_) => "not_followed",
+            Self::Wrong { mismatch: Mismatch::Hash { .. }, .. } => "hash_mismatch",
+            Self::Wrong { mismatch: Mismatch::Size { .. }, .. } => "size_mismatch",
+            Self::NameTaken(_) => "name_taken",
+            Self::DiskRefused(_) => "disk_refused",
         }
     }
 }
 
-impl From<&Outcome> for Fate {
-    fn from(outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Downloaded { .. } => Self::Downloaded,
-            Outcome::AlreadyThere(_) => Self::AlreadyThere,
-            Outcome::NameTaken(_) => Self::NameTaken,
-            Outcome::Wrong { mismatch: Mismatch::Hash { .. }, .. } => Self::HashMismatch,
-            Outcome::Wrong { mismatch: Mismatch::Size { .. }, .. } => Self::SizeMismatch,
-            Outcome::Barred(barred) => match barred {
-                Barred::LoginNeeded(_) => Self::LoginNeeded,
-                Barred::EarlyAccess(_) => Self::EarlyAccess,
-                Barred::Disabled(_) => Self::Disabled,
-                Barred::NoAccess(_) => Self::NoAccess,
-                Barred::Archived(_) => Self::Archived,
-                Barred::Gone(_) => Self::Gone,
-                Barred::Throttled(_) => Self::Throttled,
-                Barred::Unfinished(_) => Self::Unfinished,
-                Barred::Redirect(_) => Self::NotFollowed,
-                Barred::Disk(_) => Self::DiskRefused,
+impl fmt::Display for DownloadStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code();
+        match self {
+            Self::Downloaded { name, .. } | Self::AlreadyThere(name) => write!(f, "{code} as {name}"),
+            Self::LoginNeeded(words) => write!(f, "{code}: give a key by CIVITAI_API_KEY or --key-file ({words})"),
+            Self::EarlyAccess(words)
+            | Self::DownloadsDisabled(words)
+            | Self::NoAccess(words)
+            | Self::Archived(words)
+            | Self::Gone(words) => write!(f, "{code} ({words})"),
+            Self::Throttled(words) => write!(f, "{code} ({words}); try again later, or with a lower `--rate`"),
+            Self::Unfinished(reason) => write!(f, "{code} ({reason}); run again to continue"),
+            Self::NotFollowed(target) => write!(f, "{code}: {target}"),
+            Self::Wrong { mismatch, kept: Some(name) } => {
+                write!(f, "{code}: {mismatch}; it is kept as {name}, remove that to fetch it again")
+            }
+            Self::Wrong { mismatch, kept: None } => write!(f, "{code}: {mismatch}; it was thrown away"),
+            Self::NameTaken(name) => write!(f, "{code}: another file is called {name}, and nothing is overwritten"),
+            Self::DiskRefused(error) => write!(f, "{code}: {error}"),
+        }
+    }
+}
+
+impl From<AttemptError> for DownloadStatus {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::LoginNeeded(words) => Self::LoginNeeded(words),
+            AttemptError::DownloadsDisabled(words) => Self::DownloadsDisabled(words),
+            AttemptError::EarlyAccess(words) => Self::EarlyAccess(words),
+            AttemptError::NoAccess(words) => Self::NoAccess(words),
+            AttemptError::Archived(words) => Self::Archived(words),
+            AttemptError::Missing(words) => Self::Gone(words),
+            AttemptError::Throttled { message, .. } => Self::Throttled(message),
+            AttemptError::Unfinished { reason, .. } => Self::Unfinished(reason),
+            AttemptError::NotFollowed(target) => Self::NotFollowed(target),
+            AttemptError::Disk(error) => Self::DiskRefused(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sentence_begins_with_a_code_that_is_explained() {
+        let (name, words) = (|| FileName::near("x.pt", 1), || String::from("why"));
+        let all = [
+            DownloadStatus::Downloaded { name: name(), bytes: 1, checked: true },
+            DownloadStatus::AlreadyThere(name()),
+            DownloadStatus::LoginNeeded(words()),
+            DownloadStatus::EarlyAccess(words()),
+            DownloadStatus::DownloadsDisabled(words()),
+            DownloadStatus::NoAccess(words()),
+            DownloadStatus::Archived(words()),
+            DownloadStatus::Gone(words()),
+            DownloadStatus::Throttled(words()),
+            DownloadStatus::Unfinished(words()),
+            DownloadStatus::NotFollowed(words()),
+            DownloadStatus::Wrong {
+                mismatch: Mismatch::Hash { found: words(), expected: words() },
+                kept: Some(FileName::mismatched(1, "AB")),
             },
+            DownloadStatus::Wrong { mismatch: Mismatch::Size { found: 1, expected: 9_999 }, kept: None },
+            DownloadStatus::NameTaken(name()),
+            DownloadStatus::DiskRefused(io::ErrorKind::StorageFull.into()),
+        ];
+        let codes: Vec<&str> = all.iter().map(DownloadStatus::code).collect();
+        assert_eq!(codes, MEANINGS.map(|(code, _)| code));
+        for status in &all {
+            assert!(status.to_string().starts_with(status.code()) && meaning(status.code()).is_some(), "{status}");
         }
     }
 }

@@ -1,57 +1,95 @@
-//! An answer as it was received, and a page with what was read from it.
+//! An answer as received, and its text.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::fault::Unreadable;
-use super::inflate::{Encoding, text};
+use super::inflate::{Encoding, INFLATED_CAP, InflateError, inflate, without_mark};
 
-/// An answer as it was received. Cloning it copies no body.
+/// An answer as received. A clone shares the body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// How `body` is compressed.
     pub encoding: Encoding,
-    /// The body as received, still compressed; where the server repeated the API key, inflated and without it.
+    /// The body as received, still compressed. If it repeated the API key, it is inflated and the key is masked.
     pub body: Bytes,
     /// Time from sending the request to the body's last byte.
     pub latency: Duration,
     /// Requests made for the page so far, this one included.
     pub attempts: u32,
-    /// The `cf-cache-status` header: whether a cache answered.
+    /// The `cf-cache-status` header: tells whether a cache answered.
     pub cache_status: Option<String>,
-    /// The `Age` header: seconds the answer lay in a cache.
+    /// The `Age` header: seconds the answer spent in a cache.
     pub age_s: Option<i64>,
-    /// The `Date` header: what the server's clock said.
+    /// The `Date` header: the server's clock.
     pub date: Option<Timestamp>,
 }
 
 impl Answer {
-    /// The body as text, decompressed.
+    /// Returns the decompressed body as text.
     ///
     /// # Errors
-    /// When it is damaged, larger than allowed, or no UTF-8.
+    /// When it is damaged, larger than allowed, or not UTF-8.
     pub fn text(&self) -> Result<String, Unreadable> {
         text(self.encoding, &self.body)
     }
 
     /// Returns true when a cache in front of the server gave the answer, which may be minutes old.
     pub fn is_cached(&self) -> bool {
-        // All other words, `EXPIRED` and `BYPASS` among them, mean that the server itself was asked.
+        // All other words, `EXPIRED` and `BYPASS` among them, mean that the server itself answered.
         const FROM_CACHE: [&str; 4] = ["HIT", "STALE", "UPDATING", "REVALIDATED"];
         let status = self.cache_status.as_deref().unwrap_or_default().trim();
         FROM_CACHE.iter().any(|word| status.eq_ignore_ascii_case(word))
     }
 }
 
-/// A page: what was read from its answer, and the answer.
-#[derive(Debug)]
-pub struct Fetched<T> {
-    /// What the reader made of it.
-    pub value: T,
-    /// The answer it was read from.
-    pub answer: Answer,
+/// Why an answer that looked like a page could not be read as one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is damaged, or no page: requesting it again may help.
+    #[error("{0}")]
+    Damaged(String),
+    /// It is larger than allowed: requesting it again cannot help.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl From<InflateError> for Unreadable {
+    fn from(error: InflateError) -> Unreadable {
+        match error {
+            InflateError::TooLarge { .. } => Unreadable::TooLarge(error.to_string()),
+            InflateError::Damaged(_) => Unreadable::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Unreadable {
+        Unreadable::Damaged(why)
+    }
+}
+
+/// Returns a body as text: decompressed, without the byte order mark that some servers put before it.
+///
+/// # Errors
+/// When it is damaged, larger than [`INFLATED_CAP`], or not UTF-8.
+pub fn text(encoding: Encoding, body: &[u8]) -> Result<String, Unreadable> {
+    let mut body = inflate(encoding, body, INFLATED_CAP)?;
+    body.drain(..body.len() - without_mark(&body).len());
+    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_no_byte_order_mark_and_is_utf8() {
+        let marked = "\u{feff}{\"a\":\"\u{feff}\"}";
+        assert_eq!(text(Encoding::Identity, marked.as_bytes()), Ok("{\"a\":\"\u{feff}\"}".to_owned()));
+        assert!(text(Encoding::Identity, b"{\xff}").is_err());
+    }
 }

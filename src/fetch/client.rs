@@ -1,4 +1,4 @@
-//! One request over HTTP: which headers it carries, how long it may take, how much it may bring.
+//! One request over HTTP: its headers, and the bounds on its time and size.
 
 use std::error::Error as _;
 use std::io;
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use url::{Origin, Url};
 
 use super::answer::Answer;
-use super::fault::{Fault, FaultKind};
+use super::error::{TransportError, TransportErrorKind};
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
 use super::message::printable;
 use super::page_url::PageUrl;
-use super::reply::{Reply, http_date, retry_after};
+use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
 use super::settings::{Error, Settings, is_loopback};
 
@@ -27,9 +27,9 @@ const JSON: &str = "application/json";
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
 const WIRE_CAP: usize = 64 << 20;
-/// Most bytes of a decompressed body that are looked at to judge an answer.
+/// Most bytes of a decompressed body that a verdict depends on.
 const HEAD_CAP: usize = 64 << 10;
-/// A body may be slow for this long; then it must have come at `RATE_MIN` on average.
+/// A body may be slow for this long; after that its average rate must be at least `RATE_MIN`.
 const RATE_GRACE: Duration = Duration::from_secs(30);
 /// Longest time for one request of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -41,7 +41,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     origin: Origin,
     authorization: Option<HeaderValue>,
-    /// Takes the key out of whatever comes; none without a key.
+    /// Masks the key in all that the server sends; `None` without a key.
     mask: Option<Mask>,
     wire_cap: usize,
 }
@@ -54,7 +54,7 @@ impl Client {
         };
         let http = match builder(settings).build() {
             Ok(http) => http,
-            // A system without a certificate store (a slim container) still gets one.
+            // A system without a certificate store (a slim container) gets the bundled one.
             Err(_) => with_bundled_roots(settings).map_err(Error::Client)?,
         };
         let mask = settings.key.as_ref().and_then(Secret::mask);
@@ -62,7 +62,11 @@ impl Client {
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
-    pub(super) async fn ask(&self, url: &PageUrl, json: Option<&str>) -> Result<(Reply, Answer), Fault> {
+    pub(super) async fn send(
+        &self,
+        url: &PageUrl,
+        json: Option<&str>,
+    ) -> Result<(ResponseFacts, Answer), TransportError> {
         let sent = Instant::now();
         let mut request = match json {
             None => self.http.get(url.url().clone()),
@@ -78,15 +82,15 @@ impl Client {
         let headers = response.headers().clone();
         let body = match self.body(response).await {
             Ok(body) => body,
-            // What these say, they say without a body.
+            // These statuses say all without a body.
             Err(_) if matches!(status, 429 | 503) => Bytes::new(),
-            Err(fault) => return Err(fault),
+            Err(error) => return Err(error),
         };
         let encoding = encoding(&headers, &body)?;
         let (encoding, body) = self.without_key(status, encoding, body)?;
-        // An answer that calls itself a page is judged by who reads it, not by its beginning.
+        // An answer that is labeled as a page is judged by its reader, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
-        let reply = reply(status, &headers, &head(encoding, &body, looked_at), url.url());
+        let facts = response_facts(status, &headers, &head(encoding, &body, looked_at), url.url());
         let answer = Answer {
             status,
             encoding,
@@ -97,11 +101,11 @@ impl Client {
             age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
             date: text(&headers, &header::DATE).and_then(http_date),
         };
-        Ok((reply, answer))
+        Ok((facts, answer))
     }
 
-    /// Opens a file, from this byte on. It may take as long as it takes, as long as bytes keep coming.
-    pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, Fault> {
+    /// Requests a file from this byte on. It may take a day, as long as bytes keep arriving.
+    pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, TransportError> {
         let mut request = self.http.get(url.clone()).timeout(FILE_TIMEOUT);
         request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
         if from > 0 {
@@ -115,18 +119,18 @@ impl Client {
         self.sent(request).await
     }
 
-    /// Sends a request; gives the answer, its headers without the key.
-    async fn sent(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let mut response = request.send().await.map_err(|error| self.fault(&error))?;
+    /// Sends a request; returns the answer, with the key masked in its headers.
+    async fn sent(&self, request: RequestBuilder) -> Result<Response, TransportError> {
+        let mut response = request.send().await.map_err(|error| self.transport_error(&error))?;
         if let Some(mask) = &self.mask {
             mask.headers(response.headers_mut());
         }
         Ok(response)
     }
 
-    /// The body without the key: inflated where the key was in it, and as it came where it was not. One that nobody can
-    /// inflate nobody can search, so nothing of it is kept but what can be read.
-    fn without_key(&self, status: u16, encoding: Encoding, body: Bytes) -> Result<(Encoding, Bytes), Fault> {
+    /// Returns the body as received, or inflated and masked if the key is in it. Of a body that cannot be inflated, and so
+    /// cannot be searched, only the readable beginning is kept.
+    fn without_key(&self, status: u16, encoding: Encoding, body: Bytes) -> Result<(Encoding, Bytes), TransportError> {
         let Some(mask) = &self.mask else { return Ok((encoding, body)) };
         let inflated = match encoding {
             Encoding::Identity => Ok(None),
@@ -138,42 +142,43 @@ impl Client {
                 None => (encoding, body),
             },
             Err(error @ InflateError::TooLarge { .. }) => {
-                return Err(Fault { kind: FaultKind::TooLarge, detail: error.to_string() });
+                return Err(TransportError { kind: TransportErrorKind::TooLarge, detail: error.to_string() });
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
             Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
         })
     }
 
-    /// Bytes from the server, without the key.
+    /// Masks the key in bytes from the server.
     pub(super) fn clean(&self, bytes: Vec<u8>) -> Vec<u8> {
         self.mask.as_ref().and_then(|mask| mask.masked(&bytes)).unwrap_or(bytes)
     }
 
-    /// The words of a library about a request that failed, which may be the server's, without the key.
-    pub(super) fn fault(&self, error: &reqwest::Error) -> Fault {
-        let Fault { kind, detail } = fault(error);
+    /// Masks the key in a library's words about a failed request, because they may quote the server.
+    pub(super) fn transport_error(&self, error: &reqwest::Error) -> TransportError {
+        let TransportError { kind, detail } = transport_error(error);
         let clean = self.clean(detail.into_bytes());
-        Fault { kind, detail: String::from_utf8_lossy(&clean).into_owned() }
+        TransportError { kind, detail: String::from_utf8_lossy(&clean).into_owned() }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, Fault> {
+    async fn body(&self, mut response: Response) -> Result<Bytes, TransportError> {
         let cap = self.wire_cap;
-        let too_large = || Fault { kind: FaultKind::TooLarge, detail: format!("more than `{cap}` bytes") };
+        let too_large =
+            || TransportError { kind: TransportErrorKind::TooLarge, detail: format!("more than `{cap}` bytes") };
         let length = response.content_length().unwrap_or_default();
         if length > cap as u64 {
             return Err(too_large());
         }
         let began = Instant::now();
         let mut body = BytesMut::with_capacity(length as usize);
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
-                return Err(Fault {
-                    kind: FaultKind::Timeout,
+                return Err(TransportError {
+                    kind: TransportErrorKind::Timeout,
                     detail: format!("less than `{RATE_MIN}` bytes a second"),
                 });
             }
@@ -191,7 +196,7 @@ fn builder(settings: &Settings) -> ClientBuilder {
         .user_agent(USER_AGENT)
         .default_headers(headers)
         .redirect(redirect::Policy::none())
-        // Every request passes the bucket, so none is repeated behind its back.
+        // Every request has to pass the bucket, so the library must not repeat any.
         .retry(retry::never())
         .referer(false)
         .connect_timeout(settings.connect_timeout)
@@ -207,13 +212,13 @@ fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
     builder(settings).tls_certs_only(roots).build()
 }
 
-fn reply(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> Reply {
+fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> ResponseFacts {
     let date = text(headers, &header::DATE).and_then(http_date);
     let retry_after = text(headers, &header::RETRY_AFTER).and_then(|value| retry_after(value, date, Timestamp::now()));
     let redirect_host = text(headers, &header::LOCATION)
         .and_then(|location| url.join(location).ok())
         .and_then(|target| target.host_str().map(printable));
-    Reply {
+    ResponseFacts {
         status,
         content_type: text(headers, &header::CONTENT_TYPE).map(str::to_owned),
         head: without_mark(head).to_vec(),
@@ -222,10 +227,11 @@ fn reply(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> Reply {
     }
 }
 
-fn encoding(headers: &HeaderMap, body: &[u8]) -> Result<Encoding, Fault> {
+fn encoding(headers: &HeaderMap, body: &[u8]) -> Result<Encoding, TransportError> {
     let name = text(headers, &header::CONTENT_ENCODING).unwrap_or_default();
     let encoding = if is_plain_json(body) { Some(Encoding::Identity) } else { Encoding::parse(name) };
-    encoding.ok_or_else(|| Fault { kind: FaultKind::Encoding, detail: format!("`{}`", printable(name)) })
+    encoding
+        .ok_or_else(|| TransportError { kind: TransportErrorKind::Encoding, detail: format!("`{}`", printable(name)) })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -240,24 +246,24 @@ fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
     elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
 }
 
-fn fault(error: &reqwest::Error) -> Fault {
-    // The innermost error says what happened; the outer ones repeat the address.
+fn transport_error(error: &reqwest::Error) -> TransportError {
+    // The innermost error has the cause; the outer ones repeat the address.
     let causes: Vec<_> = successors(error.source(), |cause| inner(*cause)).collect();
     let tls = causes
         .iter()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::InvalidData);
     let kind = match (error.is_connect(), tls) {
-        (true, true) => FaultKind::Tls,
-        (true, false) => FaultKind::Connect,
-        (false, _) if error.is_timeout() => FaultKind::Timeout,
-        (false, _) => FaultKind::Cut,
+        (true, true) => TransportErrorKind::Tls,
+        (true, false) => TransportErrorKind::Connect,
+        (false, _) if error.is_timeout() => TransportErrorKind::Timeout,
+        (false, _) => TransportErrorKind::Cut,
     };
     let root = causes.last().map(ToString::to_string);
-    Fault { kind, detail: printable(&root.unwrap_or_else(|| "no details".to_owned())) }
+    TransportError { kind, detail: printable(&root.unwrap_or_else(|| "no details".to_owned())) }
 }
 
-/// The error inside `error`. An I/O error names as its source the source of what it wraps, and skips that.
+/// Returns the error inside `error`. An I/O error that wraps another one names the source of that one as its own, and skips it.
 fn inner<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),

@@ -1,8 +1,8 @@
-//! The file name in a `Content-Disposition` header, in the words of whoever sent it. Pure.
+//! Parses the file name in a `Content-Disposition` header. Pure.
 
 use percent_encoding::percent_decode_str;
 
-/// The name a header gives the file: `filename*` before `filename`.
+/// Returns the file name in a header, as sent: `filename*` if it has one, else `filename`.
 pub(super) fn file_name(header: &str) -> Option<String> {
     let (mut plain, mut extended) = (None, None);
     for (name, value) in parameters(header) {
@@ -15,7 +15,7 @@ pub(super) fn file_name(header: &str) -> Option<String> {
     extended.or(plain).filter(|name| !name.trim().is_empty())
 }
 
-/// The `name=value` pairs behind the first semicolon; values may be quoted, with `\` before what is meant as it is.
+/// Returns the `name=value` pairs of a header. Values may be quoted, with `\` before a literal character.
 fn parameters(header: &str) -> Vec<(String, String)> {
     let (mut pairs, mut name, mut value) = (Vec::new(), String::new(), None::<String>);
     let (mut quoted, mut escaped) = (false, false);
@@ -43,7 +43,7 @@ fn parameters(header: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// `UTF-8''na%C3%AFve.txt` → `naïve.txt`.
+/// Decodes an extended value: `UTF-8''na%C3%AFve.txt` becomes `naïve.txt`.
 fn decoded(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_, encoded) = rest.split_once('\'')?;

@@ -1,12 +1,12 @@
-//! The readable message of an error body, whichever of the server's shapes it has.
+//! Finds the readable message in an error body, in any of the server's shapes. Pure.
 
 use serde_json::Value;
 
 /// Longest message kept, in characters.
 const MESSAGE_MAX: usize = 300;
 
-/// The message in an error body: `error` or `message` of an object (text, or an object with a message of its
-/// own), the issues of a validation error, else the text itself. Printable and short.
+/// Returns the message in an error body: `error` or `message` of an object (text, or an object with a message of its own), the
+/// issues of a validation error, else the text itself. It is printable and short.
 pub(super) fn message(body: &[u8]) -> String {
     let text = match serde_json::from_slice(body) {
         Ok(value) => of_value(&value),
@@ -17,7 +17,7 @@ pub(super) fn message(body: &[u8]) -> String {
 
 fn of_value(value: &Value) -> Option<String> {
     match value {
-        // A validation error carries its list of issues as JSON text.
+        // A validation error holds its list of issues as JSON text.
         Value::String(text) if text.trim_start().starts_with('[') => {
             let issues = serde_json::from_str(text).ok();
             Some(issues.as_ref().and_then(of_value).unwrap_or_else(|| text.clone()))
@@ -25,8 +25,8 @@ fn of_value(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(issues) => join(issues.iter().filter_map(of_issue), "; "),
         Value::Object(fields) => {
-            let told = ["message", "error"].iter().filter_map(|key| fields.get(*key));
-            join(told.filter_map(of_value), ": ").or_else(|| fields.get("issues").and_then(of_value))
+            let messages = ["message", "error"].iter().filter_map(|key| fields.get(*key));
+            join(messages.filter_map(of_value), ": ").or_else(|| fields.get("issues").and_then(of_value))
         }
         _ => None,
     }
@@ -34,15 +34,15 @@ fn of_value(value: &Value) -> Option<String> {
 
 /// One issue of a validation error: `limit: Too big`.
 fn of_issue(issue: &Value) -> Option<String> {
-    let told = of_value(issue)?;
+    let message = of_value(issue)?;
     let path = issue.get("path").and_then(Value::as_array);
     let path = path.and_then(|keys| {
         let keys = keys.iter().map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
         join(keys, ".")
     });
     Some(match path {
-        Some(path) => format!("{path}: {told}"),
-        None => told,
+        Some(path) => format!("{path}: {message}"),
+        None => message,
     })
 }
 
@@ -51,7 +51,7 @@ fn join(parts: impl Iterator<Item = String>, by: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(by))
 }
 
-/// `text` on one line without control characters, cut to a length fit for a log.
+/// Returns `text` on one line without control characters, cut to a length fit for a log.
 pub fn printable(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();

@@ -1,18 +1,20 @@
 //! One GET: paced, bounded, retried by verdict.
 //!
 //! ```text
-//! page_url ─▶ fetcher ─▶ pace (tempo, bucket) ─▶ client ─▶ answer + reply | fault
-//!                ▲                                              │
-//!                └── retry (budget, delays) ◀── verdict ◀───────┘
+//! page_url ─▶ attempts ─▶ pace (adaptive rate, bucket) ─▶ client ─▶ answer + response facts | transport error
+//!                ▲                                                        │
+//!                └── retry (budget, delays) ◀── verdict ◀─────────────────┘
 //! ```
 //! All requests of a process go through one [`Fetcher`], and every request, retries included, through its pace.
 
+mod adaptive_rate;
 mod answer;
-mod barred;
+mod attempt_error;
+mod attempts;
 mod client;
 mod disposition;
-mod failure;
-mod fault;
+mod error;
+mod event;
 mod fetcher;
 mod inflate;
 #[cfg(test)]
@@ -21,24 +23,24 @@ mod mask;
 mod message;
 mod pace;
 mod page_url;
-mod reply;
+mod response_facts;
 mod retry;
 mod secret;
 mod settings;
-mod tempo;
 mod transfer;
 mod verdict;
 
-pub use answer::{Answer, Fetched};
-pub use barred::Barred;
-pub use failure::{Cause, Excess, Failure, Stop};
-pub use fault::{Fault, FaultKind, Unreadable};
-pub use fetcher::{Event, Fetcher};
-pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate, text};
+pub use answer::{Answer, Unreadable, text};
+pub use attempt_error::AttemptError;
+pub use attempts::Attempts;
+pub use error::{FetchError, FetchErrorKind, TransportError, TransportErrorKind};
+pub use event::{Event, Notify};
+pub use fetcher::Fetcher;
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
 pub use mask::is_masked;
 pub use message::printable;
 pub use page_url::{PageUrl, fresh_key};
-pub use reply::Reply;
+pub use response_facts::ResponseFacts;
 pub use secret::{Secret, SecretError};
 pub use settings::{Error, Settings};
 pub use transfer::{Sink, download_url};

@@ -1,4 +1,4 @@
-//! The pace of the whole process: how many requests at a time, and how soon the next may leave.
+//! The pace of the whole process: bounds requests under way, and delays the next one until it may leave.
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,30 +11,30 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use super::adaptive_rate::AdaptiveRate;
 use super::settings::{Error, Settings, at_least_one};
-use super::tempo::Tempo;
 
-/// The pause when the server asks to slow down without saying for how long.
+/// The pause when the server asks to slow down without naming a time.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The rates that make sense, in requests per second.
+/// The allowed rates, in requests per second.
 const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
-/// How much later than it might have a request may leave without those behind it being late as well.
+/// A request that leaves this late does not delay those after it.
 const LATE_MAX: Duration = Duration::from_millis(20);
 
-/// The time that the bucket is told: when a request might have left. A timer wakes some milliseconds late, which at a
-/// burst of one would be lost to the rate at every wait.
+/// Clock of the bucket, set to the instant a request was due. Timers wake some milliseconds late; counting from the due
+/// instant keeps the full rate at a burst of one.
 #[derive(Debug)]
-struct ToldClock(Mutex<Instant>);
+struct ManualClock(Mutex<Instant>);
 
-impl ToldClock {
-    fn tell(&self, now: Instant) {
+impl ManualClock {
+    fn set(&self, now: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 
-impl Clock for ToldClock {
+impl Clock for ManualClock {
     type Instant = std::time::Instant;
 
     fn now(&self) -> Self::Instant {
@@ -42,23 +42,23 @@ impl Clock for ToldClock {
     }
 }
 
-/// Paces all requests: a bound on those under way, a token bucket as the ceiling nobody exceeds, and in front of it
-/// the adaptive rate. Whoever asks first leaves first.
+/// Paces all requests: a bound on those under way, a token bucket as the hard ceiling, and in front of it the adaptive rate.
+/// First come, first served.
 #[derive(Debug)]
 pub(super) struct Pace {
     in_flight: Semaphore,
-    /// Held by who is next; how late the last one left.
+    /// Held by the request that is next; holds how late the last one left.
     turn: tokio::sync::Mutex<Duration>,
-    tempo: Mutex<Tempo>,
-    bucket: RateLimiter<NotKeyed, InMemoryState, ToldClock, NoOpMiddleware<std::time::Instant>>,
+    adaptive: Mutex<AdaptiveRate>,
+    bucket: RateLimiter<NotKeyed, InMemoryState, ManualClock, NoOpMiddleware<std::time::Instant>>,
 }
 
-/// The right to have one request under way; it ends when dropped.
+/// The right to have one request under way, until dropped.
 #[derive(Debug)]
-pub(super) struct Slot<'a> {
+pub(super) struct Permit<'a> {
     pace: &'a Pace,
     epoch: u64,
-    _permit: Option<SemaphorePermit<'a>>,
+    _in_flight: Option<SemaphorePermit<'a>>,
 }
 
 impl Pace {
@@ -74,69 +74,69 @@ impl Pace {
         Ok(Pace {
             in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
             turn: tokio::sync::Mutex::default(),
-            tempo: Mutex::new(Tempo::new(rate)),
-            bucket: RateLimiter::direct_with_clock(quota.allow_burst(burst), ToldClock(Mutex::new(Instant::now()))),
+            adaptive: Mutex::new(AdaptiveRate::new(rate)),
+            bucket: RateLimiter::direct_with_clock(quota.allow_burst(burst), ManualClock(Mutex::new(Instant::now()))),
         })
     }
 
-    /// Requests per second allowed now: the rate set, or less after throttling.
-    pub(super) fn now(&self) -> f64 {
-        self.tempo().rate()
+    /// Requests per second allowed now: the configured rate, or less after throttling.
+    pub(super) fn rate(&self) -> f64 {
+        self.adaptive().rate()
     }
 
-    /// Waits until one more request may leave. May be dropped while waiting; nothing is lost then.
-    pub(super) async fn admit(&self) -> Slot<'_> {
-        // Fails only when closed, which nobody does.
-        let permit = self.in_flight.acquire().await.ok();
+    /// Waits until one more request may leave. Dropping the wait loses nothing.
+    pub(super) async fn admit(&self) -> Permit<'_> {
+        // Fails only when closed, which never happens.
+        let in_flight = self.in_flight.acquire().await.ok();
         let asked = Instant::now();
         let mut late = self.turn.lock().await;
-        // When it might leave, by all that is known so far: who follows one that was late asks late.
+        // The instant it may leave, as known so far: a request behind a late one counts from when that one was due.
         let mut due = asked.checked_sub(*late).unwrap_or(asked);
         loop {
             let now = Instant::now();
-            // Looked at again after every wait: a pause may have begun meanwhile.
-            due = due.max(now.checked_sub(LATE_MAX).unwrap_or(now)).max(self.tempo().due().unwrap_or(due));
+            // Checked after every wait: a pause may have begun meanwhile.
+            due = due.max(now.checked_sub(LATE_MAX).unwrap_or(now)).max(self.adaptive().due().unwrap_or(due));
             if due > now {
                 sleep_until(due).await;
             } else if let Err(early) = self.check(due) {
                 due = early;
             } else {
                 *late = now - due;
-                return Slot { pace: self, epoch: self.tempo().leave(now), _permit: permit };
+                return Permit { pace: self, epoch: self.adaptive().leave(now), _in_flight: in_flight };
             }
         }
     }
 
-    /// Takes a token as of `due`, or tells when there will be one.
+    /// Takes a token as of `due`, or returns the instant at which there will be one.
     fn check(&self, due: Instant) -> Result<(), Instant> {
-        self.bucket.clock().tell(due);
+        self.bucket.clock().set(due);
         self.bucket.check().map_err(|early| Instant::from_std(early.earliest_possible()))
     }
 
-    fn tempo(&self) -> MutexGuard<'_, Tempo> {
-        self.tempo.lock().unwrap_or_else(PoisonError::into_inner)
+    fn adaptive(&self) -> MutexGuard<'_, AdaptiveRate> {
+        self.adaptive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The bucket's quota for a rate that is within `RATES`.
+/// Returns the bucket's quota for a rate, or `None` outside `RATES`.
 fn quota(rate: f64) -> Option<Quota> {
     let rate = Some(rate).filter(|rate| RATES.contains(rate))?;
     Quota::with_period(Duration::from_secs_f64(1.0 / rate))
 }
 
-impl Slot<'_> {
-    /// The server served this request. Gives the rate if it is whole again by that.
+impl Permit<'_> {
+    /// Records that the server served this request. Returns the rate if that restored the configured one.
     pub(super) fn succeeded(&self) -> Option<f64> {
-        let mut tempo = self.pace.tempo();
-        tempo.succeeded(self.epoch).then(|| tempo.rate())
+        let mut adaptive = self.pace.adaptive();
+        adaptive.succeeded(self.epoch).then(|| adaptive.rate())
     }
 
-    /// The server asked to slow down: everybody pauses for `wait`. Gives the pause if it is news, not one more
+    /// Records that the server asked to slow down: all requests pause for `wait`. Returns the pause, unless this is one more
     /// refusal of the same moment.
     pub(super) fn throttled(&self, wait: Option<Duration>) -> Option<Duration> {
         let pause = wait.unwrap_or(PAUSE);
         let until = Instant::now() + pause;
-        let news = self.pace.tempo().throttled(self.epoch, until);
+        let news = self.pace.adaptive().throttled(self.epoch, until);
         news.then_some(pause)
     }
 }
@@ -161,7 +161,7 @@ mod tests {
         })
     }
 
-    /// Admits `count` requests that take no time, one after the other; gives the seconds it took.
+    /// Admits `count` instant requests one after the other; returns the seconds it took.
     async fn drain(pace: &Pace, count: usize) -> f64 {
         let began = Instant::now();
         for _ in 0..count {
@@ -214,15 +214,15 @@ mod tests {
         assert_eq!(one.throttled(Some(pause)), Some(pause));
         assert_eq!(two.throttled(Some(pause)), None);
         drop((one, two));
-        assert_eq!(pace.now(), 5.0);
+        assert_eq!(pace.rate(), 5.0);
         let began = Instant::now();
-        let slot = pace.admit().await;
+        let permit = pace.admit().await;
         assert_eq!(began.elapsed(), pause);
         let began = Instant::now();
-        drop((slot, pace.admit().await));
+        drop((permit, pace.admit().await));
         assert_eq!(began.elapsed(), Duration::from_millis(200));
         drain(&pace, 30).await;
-        assert_eq!(pace.now(), 10.0);
+        assert_eq!(pace.rate(), 10.0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -248,12 +248,12 @@ mod tests {
             .map(|_| {
                 let (pace, under_way, most) = (pace.clone(), under_way.clone(), most.clone());
                 tokio::spawn(async move {
-                    let slot = pace.admit().await;
+                    let permit = pace.admit().await;
                     let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
                     most.fetch_max(now, Ordering::SeqCst);
                     sleep(Duration::from_secs(1)).await;
                     under_way.fetch_sub(1, Ordering::SeqCst);
-                    drop(slot);
+                    drop(permit);
                 })
             })
             .collect();

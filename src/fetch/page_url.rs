@@ -1,4 +1,4 @@
-//! The address of one page: base + path + query, never anything the server said.
+//! The address of one page: base, path and query; never an address the server sent.
 
 use std::fmt;
 
@@ -11,8 +11,11 @@ use super::settings::Error;
 pub struct PageUrl(Url);
 
 impl PageUrl {
-    /// Builds an address below `base` (`https://host/api/v1`) from path segments (`["models", "42"]`) and
-    /// query pairs; both are percent-encoded here. The pairs keep their order, and a key may repeat.
+    /// Builds an address below `base` (`https://host/api/v1`) from path segments (`["models", "42"]`) and query pairs, and
+    /// percent-encodes both. The pairs keep their order, and a key may repeat.
+    ///
+    /// # Errors
+    /// When `base` has no path, like `data:`.
     pub fn new<K, V>(base: &Url, path: &[&str], query: impl IntoIterator<Item = (K, V)>) -> Result<PageUrl, Error>
     where
         K: AsRef<str>,
@@ -28,7 +31,7 @@ impl PageUrl {
         Ok(PageUrl(url))
     }
 
-    /// The address as text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

@@ -1,4 +1,4 @@
-//! How often and how long one page is asked for, and the waits in between.
+//! The budget of one page, requests and time, and the waits between its requests.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use tokio::time::Instant;
 
-/// A server that asks to wait longer than this is asked once more at the end of the budget instead.
+/// A wait longer than this is cut to the end of the budget, for one last request.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
-/// The requests and the time one page may take.
+/// The requests and the time that one page or file may take.
 #[derive(Debug)]
 pub(super) struct Budget {
     attempts_max: u32,
@@ -24,8 +24,14 @@ impl Budget {
         Budget { attempts_max, elapsed_max, attempts: 0, began: None, delays: delays() }
     }
 
-    /// A request leaves; gives its number, from 1. The time runs from the first one on: waiting for the first
-    /// turn costs nothing.
+    /// Lowers the bounds to these where they are higher.
+    pub(super) fn narrow(&mut self, attempts_max: u32, elapsed_max: Duration) {
+        self.attempts_max = self.attempts_max.min(attempts_max);
+        self.elapsed_max = self.elapsed_max.min(elapsed_max);
+    }
+
+    /// Counts a request and returns its number, from 1. The time runs from the first request, so waiting for the first turn
+    /// costs nothing.
     pub(super) fn begin(&mut self) -> u32 {
         self.began.get_or_insert_with(Instant::now);
         self.attempts += 1;
@@ -42,12 +48,12 @@ impl Budget {
         self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// What to make of the server's asking to wait: beyond an hour it is cut to what remains of the time.
+    /// Returns the wait that the server asks for, cut to the remaining time if it is beyond an hour.
     pub(super) fn bounded(&self, asked: Duration) -> Duration {
         if asked > WAIT_MAX { asked.min(self.remaining()) } else { asked }
     }
 
-    /// The wait before the next request, never shorter than the server asked; None when the budget is spent.
+    /// Returns the wait before the next request, at least as long as the server asks, or `None` when the budget is spent.
     pub(super) fn wait(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let asked = asked.map(|asked| self.bounded(asked));
         if self.attempts >= self.attempts_max {
@@ -65,8 +71,8 @@ impl Budget {
     }
 }
 
-/// Random delays with full jitter: uniform between 0 and 1 s, 2 s, 4 s … at most 60 s. The generator draws from 0 to
-/// twice its interval when fully random, so its intervals are half of these. It keeps no time; the budget does.
+/// Returns random delays with full jitter: uniform from 0 to 1 s, 2 s, 4 s … at most 60 s. At factor 1 the generator draws
+/// from 0 to twice its interval, so its intervals are half of these. It measures no time; the budget does.
 fn delays() -> ExponentialBackoff {
     let mut delays = ExponentialBackoff {
         initial_interval: Duration::from_millis(500),

@@ -1,4 +1,4 @@
-//! The API key: held so that it cannot be printed, sent in one header and nowhere else.
+//! The API key: cannot be printed, and is sent in one header only.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::mask::Mask;
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
-/// Why a text is no API key. Never holds any part of the text.
+/// Why a text is no API key. Holds no part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Nothing is left after trimming.
@@ -25,8 +25,10 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Takes the key out of `text` (an environment variable, the content of a key file): surrounding
-    /// white space goes, what is left must be one word of printable ASCII.
+    /// Parses the text of an environment variable or a key file. Surrounding white space is dropped.
+    ///
+    /// # Errors
+    /// When the rest is not one word of printable ASCII.
     pub fn parse(text: &str) -> Result<Secret, SecretError> {
         let key = text.trim();
         if key.is_empty() {
@@ -38,17 +40,17 @@ impl Secret {
         Ok(Secret(SecretString::from(key)))
     }
 
-    /// The mask that finds the key in answers; none for a key that ordinary text may hold by chance.
+    /// Returns the mask that finds the key in answers, or `None` for a key that ordinary text may contain by chance.
     pub(super) fn mask(&self) -> Option<Mask> {
         Mask::of(self.0.expose_secret())
     }
 
-    /// True when the key is masked where a server repeats it.
+    /// Returns true when the key can be masked in what a server sends.
     pub fn is_masked(&self) -> bool {
         self.mask().is_some()
     }
 
-    /// The value of the `Authorization` header, marked sensitive so that no library prints it.
+    /// Returns the value of the `Authorization` header, marked sensitive so that no library prints it.
     pub(super) fn bearer(&self) -> Result<HeaderValue, SecretError> {
         let text = SecretString::from(format!("Bearer {}", self.0.expose_secret()));
         let mut value = HeaderValue::from_str(text.expose_secret()).map_err(|_| SecretError::Malformed)?;

@@ -1,4 +1,4 @@
-//! What a fetcher is told: which server, which key, how fast, how patiently.
+//! The settings of a fetcher: server, key, pace, timeouts and retries.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use url::{Host, Url};
 
 use super::secret::{Secret, SecretError};
 
-/// How to fetch. [`Settings::new`] gives polite values for all but the server.
+/// The settings of a fetcher. [`Settings::new`] has polite values for all but the server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The server, with its API path: `https://civitai.com/api/v1`.
     pub base: Url,
-    /// The API key; sent to the origin of `base` only.
+    /// The API key; it is sent to the origin of `base` only.
     pub key: Option<Secret>,
     /// Requests per second, on average, retries included. More than 0.
     pub requests_per_second: f64,
@@ -28,7 +28,7 @@ pub struct Settings {
     pub total_timeout: Duration,
     /// Requests for one page, the first included. At least 1.
     pub attempts_max: u32,
-    /// Time for one page, from its first request on; after it, nothing is retried.
+    /// Time for one page from its first request on; after it nothing is retried.
     pub elapsed_max: Duration,
 }
 
@@ -48,9 +48,9 @@ pub enum Error {
     Range {
         /// The setting.
         name: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: String,
-        /// What would be right.
+        /// The allowed values.
         range: &'static str,
     },
     /// The API key cannot be sent.
@@ -64,7 +64,7 @@ pub enum Error {
 impl Error {
     pub(super) fn server(base: &Url, problem: &'static str) -> Error {
         let mut shown = base.clone();
-        // An address that cannot have a user has none to hide.
+        // Fails for an address that cannot have a user, and so has none to hide.
         let _ = shown.set_username("");
         let _ = shown.set_password(None);
         shown.set_query(None);
@@ -74,7 +74,7 @@ impl Error {
 }
 
 impl Settings {
-    /// Polite settings for the server at `base`: 2 requests a second, no key.
+    /// Returns polite settings for the server at `base`: 2 requests a second, no key.
     pub fn new(base: Url) -> Settings {
         Settings {
             base,
@@ -118,7 +118,7 @@ pub(super) fn at_least_one(name: &'static str, value: u32) -> Result<NonZeroU32,
     NonZeroU32::new(value).ok_or_else(|| Error::Range { name, value: value.to_string(), range: "at least 1" })
 }
 
-/// Whether `url` names this machine.
+/// Returns true when `url` names this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

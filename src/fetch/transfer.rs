@@ -1,52 +1,52 @@
-//! One file: asked of the API, fetched from the host that keeps it, begun again where it broke off.
+//! One file: requested from the API, fetched from the host that keeps it, resumed where it broke off.
 //!
-//! The API answers with a redirect to a link on another host that is good for a short while. Every attempt asks for a fresh
-//! one; the key goes to the API's origin and to no other.
+//! The API answers with a redirect to a short-lived link on another host, so every attempt asks for a fresh one. The key goes
+//! to the API's origin only.
 
 use std::io;
-use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
-use tokio::time::sleep;
 use url::Url;
 
-use super::barred::{Barred, Host, Setback, judge};
+use super::attempt_error::{AttemptError, Host, judge};
+use super::attempts::Attempts;
 use super::client::Client;
 use super::disposition::file_name;
-use super::fetcher::{Event, Fetcher};
 use super::message::printable;
-use super::pace::Slot;
+use super::pace::Permit;
 use super::page_url::PageUrl;
-use super::reply::{http_date, retry_after};
+use super::response_facts::{http_date, retry_after};
 use super::settings::is_loopback;
 
-/// The most redirects that are followed.
+/// Most redirects that are followed.
 const HOPS_MAX: usize = 5;
-/// How much of an error's body is looked at.
+/// Most bytes of an error's body that are read.
 const HEAD_MAX: usize = 4 << 10;
+/// Answers of 404 in a row before a file is believed to be missing: the server's look-up of its store fails at times.
+const MISSING_MAX: u32 = 3;
 
-/// Where a file's bytes go.
+/// The destination of a file's bytes. Errors are those of the disk.
 pub trait Sink {
-    /// How many bytes are there already.
+    /// Bytes stored so far.
     fn len(&self) -> u64;
-    /// Drops them: the file begins anew.
+    /// Drops all bytes, to begin again.
     ///
     /// # Errors
-    /// As the disk says.
+    /// Those of the disk.
     fn restart(&mut self) -> io::Result<()>;
-    /// Takes the next bytes.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// As the disk says.
+    /// Those of the disk.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Whether there are none.
+    /// Returns true when no bytes are stored.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Where the API's files are asked for: beside the API itself.
+/// Returns the API's address of a version's file, `…/api/download/models/7`, or `None` if `base` has no path.
 pub fn download_url(base: &Url, version: i64) -> Option<PageUrl> {
     let mut root = base.clone();
     root.path_segments_mut().ok()?.pop_if_empty().pop();
@@ -54,85 +54,66 @@ pub fn download_url(base: &Url, version: i64) -> Option<PageUrl> {
     PageUrl::new(&root, &["download", "models", &version], std::iter::empty::<(&str, &str)>()).ok()
 }
 
-impl Fetcher {
-    /// Fetches a file into `sink`, from where it ends; gives the name that the host calls it by. `checked` says that its hash
-    /// is known: then that decides where an answer leaves room for doubt.
+impl Attempts<'_> {
+    /// Fetches a file into `sink`, from where that ends; returns the name that the host gives it. `checked` says that its hash is
+    /// known, and so decides where an answer may or may not be the file. Progress renews the budget.
     ///
     /// # Errors
-    /// Why it is not to be had, now or ever. What has arrived stays in the sink.
-    pub async fn file(
-        &self,
-        url: &PageUrl,
-        sink: &mut dyn Sink,
-        checked: bool,
-        notify: &(dyn Fn(Event) + Send + Sync),
-    ) -> Result<Option<String>, Barred> {
-        let (mut budget, mut missing) = (self.budget(), 0);
+    /// When an answer is final, or the budget is spent. Bytes that arrived stay in the sink.
+    pub async fn file(mut self, sink: &mut dyn Sink, checked: bool) -> Result<Option<String>, AttemptError> {
+        let mut missing = 0;
         loop {
             let before = sink.len();
-            let slot = self.pace().admit().await;
-            notify(Event::Sent { attempt: budget.begin() });
-            let setback = match self.attempt_file(url, sink, checked, &slot).await {
+            let permit = self.begin().await;
+            let error = match self.file_once(sink, checked, &permit).await {
                 Ok(name) => {
-                    if let Some(rate) = slot.succeeded() {
-                        notify(Event::Recovered { rate });
-                    }
+                    self.succeeded(&permit);
                     return Ok(name);
                 }
-                Err(setback) => setback,
+                Err(error) if !error.is_retried() => return Err(error),
+                Err(error) => error,
             };
-            let setback = match setback {
-                Setback::Barred(barred) => return Err(barred),
-                setback => setback,
-            };
-            if let Setback::Throttled { wait, .. } = &setback
-                && let Some(pause) = slot.throttled(wait.map(|wait| budget.bounded(wait)))
-            {
-                notify(Event::Throttled { pause, rate: self.rate() });
+            if let AttemptError::Throttled { wait, .. } = &error {
+                self.throttled(&permit, *wait);
             }
-            drop(slot);
+            drop(permit);
             if sink.len() > before {
-                // It gets on: only setbacks in a row count.
-                (budget, missing) = (self.budget(), 0);
-                budget.begin();
+                self.progressed();
+                missing = 0;
             }
-            missing += u32::from(matches!(setback, Setback::Missing(_)));
-            let Some(wait) = budget.wait(setback.wait()).filter(|_| missing < MISSING_MAX) else {
-                return Err(setback.for_good());
-            };
-            notify(Event::Retrying { attempt: budget.attempts(), wait, reason: setback.to_string() });
-            sleep(wait).await;
+            missing += u32::from(matches!(error, AttemptError::Missing(_)));
+            if missing == MISSING_MAX || self.retry(error.wait(), error.to_string()).is_err() {
+                return Err(error);
+            }
         }
     }
 
     /// One attempt: the API, its redirects, the file.
-    async fn attempt_file(
+    async fn file_once(
         &self,
-        url: &PageUrl,
         sink: &mut dyn Sink,
         checked: bool,
-        slot: &Slot<'_>,
-    ) -> Result<Option<String>, Setback> {
-        let api = url.url().origin();
-        let (mut target, mut hops, mut login) = (url.url().clone(), 0, false);
+        permit: &Permit<'_>,
+    ) -> Result<Option<String>, AttemptError> {
+        let (client, api) = (&self.fetcher.client, self.url.url());
+        let (mut target, mut hops, mut login) = (api.clone(), 0, false);
         loop {
             let from = if hops == 0 { 0 } else { sink.len() };
-            let response =
-                self.client().open(&target, from).await.map_err(|fault| Setback::Broken(fault.to_string()))?;
+            let response = client.open(&target, from).await.map_err(|error| AttemptError::broken(error.to_string()))?;
             let status = response.status();
             if status.is_redirection() {
                 if hops == HOPS_MAX {
-                    return Err(Setback::Barred(Barred::Redirect(format!("more than {HOPS_MAX} redirects"))));
+                    return Err(AttemptError::NotFollowed(format!("more than {HOPS_MAX} redirects")));
                 }
-                target = next_hop(url.url(), &target, response.headers())?;
+                target = next_hop(api, &target, response.headers())?;
                 login |= is_login(&target);
                 hops += 1;
                 continue;
             }
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                sink.restart().map_err(|error| Setback::Barred(Barred::Disk(error)))?;
+                sink.restart().map_err(AttemptError::Disk)?;
             }
-            let host = match target.origin() == api {
+            let host = match target.origin() == api.origin() {
                 _ if login => Host::Login,
                 true => Host::Api,
                 false => Host::Store,
@@ -140,39 +121,36 @@ impl Fetcher {
             let doubted = !checked || !sink.is_empty();
             let no_file = no_file(response.headers(), checked, doubted).filter(|_| status.is_success());
             if !status.is_success() || no_file.is_some() {
-                return Err(refusal(response, host, no_file, self.client()).await);
+                return Err(refusal(response, host, no_file, client).await);
             }
-            slot.succeeded();
-            return receive(response, sink, self.client()).await;
+            self.succeeded(permit);
+            return receive(response, sink, client).await;
         }
     }
 }
 
-/// Times in a row that a file may be missing before it is believed: the store is looked up anew each time, and at times fails.
-const MISSING_MAX: u32 = 3;
-
-/// Where a redirect leads: to https, or where the API itself is on this machine to this machine.
-fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, Setback> {
-    let barred = |why: String| Setback::Barred(Barred::Redirect(why));
+/// Returns the target of a redirect. It must be https, or on this machine if the API is on this machine too.
+fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, AttemptError> {
     let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     let target = location.and_then(|location| from.join(location).ok());
-    let target = target.ok_or_else(|| barred(String::from("a redirect without an address")))?;
+    let target = target.ok_or_else(|| AttemptError::NotFollowed(String::from("a redirect without an address")))?;
     let safe = target.scheme() == "https" || (target.scheme() == "http" && is_loopback(&target));
     let local = is_loopback(&target) && !is_loopback(api);
     if !safe || local || !target.username().is_empty() || target.password().is_some() {
-        return Err(barred(format!("a redirect to `{}`", printable(target.host_str().unwrap_or(target.scheme())))));
+        let host = printable(target.host_str().unwrap_or(target.scheme()));
+        return Err(AttemptError::NotFollowed(format!("a redirect to `{host}`")));
     }
     Ok(target)
 }
 
-/// True when a redirect leads to a page to log in at, on whatever host.
+/// Returns true when a redirect leads to a page to log in at, on any host.
 fn is_login(target: &Url) -> bool {
     let mut segments = target.path_segments().into_iter().flatten();
     segments.any(|segment| ["login", "log-in", "signin", "sign-in"].contains(&segment.to_ascii_lowercase().as_str()))
 }
 
-/// Why an answer is no file although its status says so, where its headers tell. Where its hash is known that decides, unless
-/// what has arrived would be lost.
+/// Returns the reason why a successful answer is no file, as far as its headers show. A known hash decides instead, unless
+/// `doubted`: then bytes that arrived earlier would be lost.
 fn no_file(headers: &HeaderMap, checked: bool, doubted: bool) -> Option<String> {
     let kind = content_type(headers);
     let attached = headers.contains_key(header::CONTENT_DISPOSITION);
@@ -184,21 +162,21 @@ fn no_file(headers: &HeaderMap, checked: bool, doubted: bool) -> Option<String> 
     (!plain && !checked).then(|| format!("a file encoded as `{}`, which was not asked for", printable(encoding)))
 }
 
-/// True when a body begins as a web page does, which no model file does.
+/// Returns true when a body begins like a web page, which no model file does.
 fn begins_as_page(piece: &[u8]) -> bool {
     let piece = piece.trim_ascii_start();
     let begins = |tag: &str| piece.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));
     begins("<!doctype html") || begins("<html")
 }
 
-/// What an answer without a file means; `no_file` is why a success is none.
-async fn refusal(mut response: Response, host: Host, no_file: Option<String>, client: &Client) -> Setback {
+/// Returns the meaning of an answer without a file; `no_file` is the reason why a success is none.
+async fn refusal(mut response: Response, host: Host, no_file: Option<String>, client: &Client) -> AttemptError {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let wait = text(header::RETRY_AFTER)
         .and_then(|value| retry_after(value, text(header::DATE).and_then(http_date), jiff::Timestamp::now()));
     let mut head = Vec::new();
-    // What it says besides is a help only; the status is enough.
+    // A body that breaks off does no harm: the status is enough.
     while let Ok(Some(piece)) = response.chunk().await {
         head.extend_from_slice(&piece[..piece.len().min(HEAD_MAX - head.len())]);
         if head.len() == HEAD_MAX {
@@ -209,37 +187,36 @@ async fn refusal(mut response: Response, host: Host, no_file: Option<String>, cl
     judge(status, &client.clean(head), content_type(&headers).contains("html"), wait, host)
 }
 
-/// Takes the body into the sink.
-async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -> Result<Option<String>, Setback> {
-    let disk = |error| Setback::Barred(Barred::Disk(error));
-    let broken = |error| Setback::Broken(client.fault(&error).to_string());
+/// Writes the body to the sink; returns the file's name in the headers.
+async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -> Result<Option<String>, AttemptError> {
+    let broken = |error| AttemptError::broken(client.transport_error(&error).to_string());
     let range = Range::of(response.headers());
     let begins = first_byte(response.status(), range.as_ref(), response.content_length());
     let mut piece = response.chunk().await.map_err(broken)?;
     if begins == Some(0) && piece.as_deref().is_some_and(begins_as_page) {
-        return Err(Setback::Broken(String::from("the host sent a web page instead of a file")));
+        return Err(AttemptError::broken("the host sent a web page instead of a file"));
     }
     if begins != Some(sink.len()) {
-        sink.restart().map_err(disk)?;
+        sink.restart().map_err(AttemptError::Disk)?;
         if begins != Some(0) {
-            return Err(Setback::Broken(String::from("the host sent another part of the file than was asked for")));
+            return Err(AttemptError::broken("the host sent another part of the file than was asked for"));
         }
     }
     let disposition = response.headers().get(header::CONTENT_DISPOSITION);
     let name = disposition.and_then(|value| file_name(&String::from_utf8_lossy(value.as_bytes())));
     while let Some(bytes) = piece {
-        sink.write(&bytes).map_err(disk)?;
+        sink.write(&bytes).map_err(AttemptError::Disk)?;
         piece = response.chunk().await.map_err(broken)?;
     }
     match range.and_then(|range| range.whole).filter(|_| begins != Some(0)) {
         Some(whole) if sink.len() < whole => {
-            Err(Setback::Broken(format!("the host sent the file up to byte {} of {whole} only", sink.len())))
+            Err(AttemptError::broken(format!("the host sent the file up to byte {} of {whole} only", sink.len())))
         }
         _ => Ok(name),
     }
 }
 
-/// What `Content-Range: bytes 100-199/200` says.
+/// `Content-Range: bytes 100-199/200`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
     first: u64,
@@ -258,8 +235,8 @@ impl Range {
     }
 }
 
-/// The place of the first byte that a success brings. Some hosts honour a range with status 200; one that says so of a body of
-/// another length sends the whole file.
+/// Returns the position in the file of a success's first byte. Some hosts honour a range with status 200, but if the body then
+/// has another length than its range, it is the whole file.
 fn first_byte(status: StatusCode, range: Option<&Range>, length: Option<u64>) -> Option<u64> {
     match range {
         _ if status == StatusCode::PARTIAL_CONTENT => range.map(|range| range.first),
@@ -271,16 +248,6 @@ fn first_byte(status: StatusCode, range: Option<&Range>, length: Option<u64>) ->
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_ascii_lowercase()
-}
-
-impl Setback {
-    /// How long the server asks to wait.
-    fn wait(&self) -> Option<Duration> {
-        match self {
-            Setback::Throttled { wait, .. } | Setback::Busy { wait, .. } => *wait,
-            Setback::Barred(_) | Setback::Missing(_) | Setback::Broken(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

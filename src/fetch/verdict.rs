@@ -1,112 +1,116 @@
-//! From what one request led to, to what to do next. Pure: no clock, no network.
+//! The verdict on one request: retry, or fail. Pure: no clock, no network.
 
 use std::time::Duration;
 
-use super::failure::{Excess, Stop};
-use super::fault::{Fault, FaultKind, Unreadable};
+use super::answer::Unreadable;
+use super::error::{FetchErrorKind, TransportError, TransportErrorKind};
 use super::message::{message, printable};
-use super::reply::Reply;
+use super::response_facts::ResponseFacts;
 
-/// Times a page may time out before less is asked for.
+/// Timeouts after which a page is too much to ask for.
 const TIMEOUTS_MAX: u32 = 2;
-/// Times a page may be unreadable before less is asked for: the first and two retries.
+/// Unreadable answers after which a page is too much to ask for: the first and two retries.
 const UNREADABLE_MAX: u32 = 3;
-/// Times a question without a key may be answered 401 before that is believed: the guard in front does so now and then.
+/// Answers of 401 to a request without a key before it is believed: the guard in front sends one now and then.
 const UNAUTHORIZED_MAX: u32 = 3;
 
-/// What to do after a request that brought no page.
+/// The next step after a request that brought no page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Ask again.
+    /// Send the request again.
     Retry {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// How long the server asks to wait.
+        /// The wait that the server asks for.
         wait: Option<Duration>,
-        /// Whether the server asks everybody to slow down.
+        /// True when the server asks to slow down.
         throttled: bool,
     },
-    /// Ask for less at once.
-    Smaller(Excess),
-    /// Do not ask this again.
-    Stop(Stop),
+    /// Do not send it again.
+    Fail(FetchErrorKind),
 }
 
-/// Judges all requests for one page; some things count only when they repeat.
+/// Judges all requests for one page, because some failures count only when they repeat.
 #[derive(Debug, Default)]
 pub struct Judge {
     timeouts: u32,
     unreadable: u32,
-    /// Answers by which the server itself says that it failed.
+    /// Answers in which the server itself reports a failure.
     failures: u32,
     unauthorized: u32,
     keyless: bool,
 }
 
 impl Judge {
-    /// One for questions that are asked without a key.
+    /// Returns a judge of requests without a key.
     pub fn keyless() -> Self {
         Self { keyless: true, ..Self::default() }
     }
 
-    /// Whether most of these attempts ended with the server's own word that it failed: then it is there, and this page is
-    /// one that it cannot make.
+    /// Returns true when the server itself reported a failure in most of these attempts: then it is up, and cannot make this
+    /// page.
     pub fn mostly_failed(&self, attempts: u32) -> bool {
         self.failures > attempts / 2
     }
 
-    /// Whether an answer looks like a page, or else what to do.
-    pub fn reply(&mut self, reply: &Reply) -> Result<(), Verdict> {
-        let status = reply.status;
-        if status == 200 && reply.looks_like_json() {
+    /// Judges an answer.
+    ///
+    /// # Errors
+    /// The verdict, unless it looks like a page.
+    pub fn response(&mut self, facts: &ResponseFacts) -> Result<(), Verdict> {
+        let status = facts.status;
+        if status == 200 && facts.looks_like_json() {
             return Ok(());
         }
-        let message = message(&reply.head);
+        let message = message(&facts.head);
         Err(match status {
-            200 => asked_to_wait(format!("`{}` instead of a page", reply.content_type()), reply),
-            408 | 504 | 524 => self.timed_out(told(status, &message), reply.retry_after),
-            500 if message.contains("statement timeout") => self.timed_out(told(status, &message), reply.retry_after),
-            // The guard's challenge page: it takes this client for a flood, so slow down.
-            403 if reply.is_html() && !message.contains("error code:") => throttled("a challenge page", reply),
-            429 if !message.contains("requested too many pages") => throttled(&message, reply),
-            503 if reply.retry_after.is_some() => throttled(&message, reply),
-            500 if reply.is_json() => {
+            200 => asked_to_wait(format!("`{}` instead of a page", facts.content_type()), facts),
+            408 | 504 | 524 => self.timed_out(answered(status, &message), facts.retry_after),
+            500 if message.contains("statement timeout") => {
+                self.timed_out(answered(status, &message), facts.retry_after)
+            }
+            // The guard's challenge page: it takes this client for a flood.
+            403 if facts.is_html() && !message.contains("error code:") => throttled("a challenge page", facts),
+            429 if !message.contains("requested too many pages") => throttled(&message, facts),
+            503 if facts.retry_after.is_some() => throttled(&message, facts),
+            500 if facts.is_json() => {
                 self.failures += 1;
-                asked_to_wait(told(status, &message), reply)
+                asked_to_wait(answered(status, &message), facts)
             }
             401 if self.keyless && self.unauthorized + 1 < UNAUTHORIZED_MAX => {
                 self.unauthorized += 1;
-                asked_to_wait(told(status, &message), reply)
+                asked_to_wait(answered(status, &message), facts)
             }
-            401 | 403 if self.keyless && (status == 401 || reply.is_json()) => {
-                Verdict::Stop(Stop::KeyWanted { status, message })
+            401 | 403 if self.keyless && (status == 401 || facts.is_json()) => {
+                Verdict::Fail(FetchErrorKind::KeyWanted { status, message })
             }
-            425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => asked_to_wait(told(status, &message), reply),
-            _ => Verdict::Stop(stop(reply, message)),
+            425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => asked_to_wait(answered(status, &message), facts),
+            _ => Verdict::Fail(failure(facts, message)),
         })
     }
 
-    /// What to do after a request that got no whole answer.
-    pub fn fault(&mut self, fault: &Fault) -> Verdict {
-        match fault.kind {
-            FaultKind::TooLarge => Verdict::Smaller(Excess::TooLarge(fault.to_string())),
-            FaultKind::Timeout => self.timed_out(fault.to_string(), None),
-            // A refused certificate is often a portal or a proxy in between that goes away: retried like the rest.
-            FaultKind::Connect | FaultKind::Tls | FaultKind::Cut | FaultKind::Encoding => {
-                retry(fault.to_string(), None)
-            }
+    /// Judges a request that got no whole answer.
+    pub fn transport_error(&mut self, error: &TransportError) -> Verdict {
+        match error.kind {
+            TransportErrorKind::TooLarge => Verdict::Fail(FetchErrorKind::TooLarge(error.to_string())),
+            TransportErrorKind::Timeout => self.timed_out(error.to_string(), None),
+            // A refused certificate is often that of a portal or a proxy that soon disappears.
+            TransportErrorKind::Connect
+            | TransportErrorKind::Tls
+            | TransportErrorKind::Cut
+            | TransportErrorKind::Encoding => retry(error.to_string(), None),
         }
     }
 
-    /// What to do after an answer that looked like a page and is none.
+    /// Judges an answer that looked like a page and is none.
     pub fn unreadable(&mut self, why: &Unreadable) -> Verdict {
         let text = printable(&why.to_string());
         match why {
-            Unreadable::TooLarge(_) => Verdict::Smaller(Excess::TooLarge(text)),
+            Unreadable::TooLarge(_) => Verdict::Fail(FetchErrorKind::TooLarge(text)),
             Unreadable::Damaged(_) => {
                 self.unreadable += 1;
                 if self.unreadable >= UNREADABLE_MAX {
-                    return Verdict::Smaller(Excess::Unreadable(text));
+                    return Verdict::Fail(FetchErrorKind::Unreadable(text));
                 }
                 retry(format!("the answer cannot be read ({text})"), None)
             }
@@ -116,30 +120,32 @@ impl Judge {
     fn timed_out(&mut self, reason: String, wait: Option<Duration>) -> Verdict {
         self.timeouts += 1;
         if self.timeouts >= TIMEOUTS_MAX {
-            return Verdict::Smaller(Excess::TimedOut(reason));
+            return Verdict::Fail(FetchErrorKind::TimedOut(reason));
         }
         retry(reason, wait)
     }
 }
 
-/// What a final answer means.
-fn stop(reply: &Reply, message: String) -> Stop {
-    let status = reply.status;
+/// Returns the meaning of a final answer.
+fn failure(facts: &ResponseFacts, message: String) -> FetchErrorKind {
+    let status = facts.status;
     match status {
-        300..=399 => match reply.redirect_host.clone() {
-            Some(host) => Stop::Redirected { host },
-            None => Stop::Unexpected { status, message },
+        300..=399 => match facts.redirect_host.clone() {
+            Some(host) => FetchErrorKind::Redirected(host),
+            None => FetchErrorKind::Unexpected { status, message },
         },
-        400 if message.contains("Invalid cursor") => Stop::CursorRefused { message },
-        400 if message.contains("cursor can") && message.contains("be continued") => Stop::CursorLapsed { message },
-        400 => Stop::BadRequest { message },
-        401 => Stop::KeyRefused { status, message },
-        403 if reply.is_json() => Stop::KeyRefused { status, message },
-        403 => Stop::Blocked { message },
-        404 if !reply.is_html() => Stop::NotFound { message },
-        429 => Stop::PagingCap,
-        451 => Stop::RegionBlocked { message },
-        _ => Stop::Unexpected { status, message },
+        400 if message.contains("Invalid cursor") => FetchErrorKind::CursorRefused(message),
+        400 if message.contains("cursor can") && message.contains("be continued") => {
+            FetchErrorKind::CursorLapsed(message)
+        }
+        400 => FetchErrorKind::BadRequest(message),
+        401 => FetchErrorKind::KeyRefused { status, message },
+        403 if facts.is_json() => FetchErrorKind::KeyRefused { status, message },
+        403 => FetchErrorKind::Blocked(message),
+        404 if !facts.is_html() => FetchErrorKind::NotFound(message),
+        429 => FetchErrorKind::PagingCap,
+        451 => FetchErrorKind::RegionBlocked(message),
+        _ => FetchErrorKind::Unexpected { status, message },
     }
 }
 
@@ -147,15 +153,15 @@ fn retry(reason: String, wait: Option<Duration>) -> Verdict {
     Verdict::Retry { reason, wait, throttled: false }
 }
 
-fn asked_to_wait(reason: String, reply: &Reply) -> Verdict {
-    retry(reason, reply.retry_after)
+fn asked_to_wait(reason: String, facts: &ResponseFacts) -> Verdict {
+    retry(reason, facts.retry_after)
 }
 
-fn throttled(message: &str, reply: &Reply) -> Verdict {
-    Verdict::Retry { reason: told(reply.status, message), wait: reply.retry_after, throttled: true }
+fn throttled(message: &str, facts: &ResponseFacts) -> Verdict {
+    Verdict::Retry { reason: answered(facts.status, message), wait: facts.retry_after, throttled: true }
 }
 
-fn told(status: u16, message: &str) -> String {
+fn answered(status: u16, message: &str) -> String {
     if message.is_empty() {
         return format!("the server answered `{status}`");
     }

@@ -1,4 +1,4 @@
-//! A folder of model files, as the programs keep that use them: which files are there. Reads only.
+//! Finds the model files in a folder. Reads only.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "lists the files it is given")]
 
@@ -7,38 +7,38 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How the names of model files end.
+/// The extensions of model files.
 pub const ENDINGS: &[&str] = &["safetensors", "sft", "gguf", "ckpt", "pt", "pth", "bin", "onnx"];
 
-/// A model file.
+/// A model file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// What was found in a folder.
+/// The model files of a folder.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Its model files, sorted.
+    /// The files, sorted.
     pub files: Vec<ModelFile>,
-    /// What could not be looked into, and why.
+    /// Paths that could not be read, and why.
     pub passed_over: Vec<(PathBuf, io::Error)>,
 }
 
-/// The model files in a folder and in those below it. Links are followed; a folder that several lead to counts once.
+/// Finds the model files in a folder and those below it. Links are followed; a folder with several links to it counts once.
 ///
 /// # Errors
-/// As the system says of the folder itself; those below it are named instead.
+/// When the folder itself cannot be read; those below it are listed in [`Contents::passed_over`].
 pub fn model_files(folder: &Path) -> io::Result<Contents> {
     let mut contents = Contents::default();
-    let (mut met, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    let (mut seen, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
     while let Some(path) = folders.pop() {
         let listed = fs::canonicalize(&path).and_then(|real| {
-            // Every loop of links comes back to a folder that was met.
-            if met.insert(real) { fs::read_dir(&path)?.collect() } else { Ok(Vec::new()) }
+            // A loop of links ends at a folder seen before.
+            if seen.insert(real) { fs::read_dir(&path)?.collect() } else { Ok(Vec::new()) }
         });
         let entries: Vec<fs::DirEntry> = match listed {
             Ok(entries) => entries,
@@ -55,7 +55,7 @@ pub fn model_files(folder: &Path) -> io::Result<Contents> {
                     contents.files.push(ModelFile { path, bytes: facts.len() });
                 }
                 Ok(_) => {}
-                // A link that leads nowhere may be the way to a disk that is not there.
+                // A dangling link may point to a disk that is not mounted.
                 Err(error) => contents.passed_over.push((path, error)),
             }
         }

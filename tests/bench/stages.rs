@@ -64,9 +64,9 @@ impl Corpus {
             let sent = corpus.params.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             let query = sent.chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let url = PageUrl::new(&base, &[endpoint.path], query).expect("an address");
-            let page = runtime.block_on(fetcher.page(&url, &|_| {}, async |_| Ok(()))).expect("a page");
-            let read = rows(&corpus, &decode(&page.answer), &mut Tables::default());
-            corpus.answers.push(page.answer);
+            let answer = runtime.block_on(fetcher.attempts(&url, &|_| {}).next()).expect("a page");
+            let read = rows(&corpus, &decode(&answer), &mut Tables::default());
+            corpus.answers.push(answer);
             let Paging::Cursor { next, .. } = endpoint.paging else { panic!("not paged by cursors") };
             let named = read.expect("more pages than there are");
             let NextCursor::Cursor(next) = next(&corpus.params, &named) else { panic!("no way on") };

@@ -9,7 +9,9 @@ use civitrawl::dataset::commit::Record;
 use civitrawl::dataset::recovery::{check_chain, plan_recovery};
 use civitrawl::definition;
 use civitrawl::definition::{difference, fingerprint};
-use civitrawl::fetch::{Encoding, Fault, FaultKind, InflateError, Judge, Reply, Unreadable, Verdict, inflate};
+use civitrawl::fetch::{
+    Encoding, InflateError, Judge, ResponseFacts, TransportError, TransportErrorKind, Unreadable, Verdict, inflate,
+};
 use civitrawl::table::{Provenance, Tables};
 
 /// Gives bytes to a reader; panics when it breaks a promise.
@@ -151,7 +153,7 @@ fn cursor(data: &[u8]) {
 fn verdict(data: &[u8]) {
     let [high, low, kind, rest @ ..] = data else { return };
     let types = [None, Some("application/json"), Some("text/html; charset=utf-8"), Some("x/\u{7}")];
-    let reply = Reply {
+    let facts = ResponseFacts {
         status: u16::from_be_bytes([*high, *low]),
         content_type: types[usize::from(kind & 3)].map(str::to_owned),
         head: rest.to_vec(),
@@ -159,26 +161,31 @@ fn verdict(data: &[u8]) {
         redirect_host: (kind & 8 != 0).then(|| "elsewhere.example".to_owned()),
     };
     let mut judge = Judge::default();
-    match judge.reply(&reply) {
-        Ok(()) => assert_eq!(reply.status, 200),
+    match judge.response(&facts) {
+        Ok(()) => assert_eq!(facts.status, 200),
         Err(verdict) => assert_told(&verdict),
     }
     let detail = String::from_utf8_lossy(rest).into_owned();
-    let kinds = [FaultKind::Connect, FaultKind::Tls, FaultKind::Cut, FaultKind::Encoding, FaultKind::TooLarge];
-    assert_told(&judge.fault(&Fault { kind: kinds[usize::from(*kind) % 5], detail: String::new() }));
-    let ends = |verdict: &Verdict| matches!(verdict, Verdict::Smaller(_));
+    let kinds = [
+        TransportErrorKind::Connect,
+        TransportErrorKind::Tls,
+        TransportErrorKind::Cut,
+        TransportErrorKind::Encoding,
+        TransportErrorKind::TooLarge,
+    ];
+    assert_told(&judge.transport_error(&TransportError { kind: kinds[usize::from(*kind) % 5], detail: String::new() }));
+    let ends = |verdict: &Verdict| matches!(verdict, Verdict::Fail(_));
     let unreadable = Unreadable::Damaged(detail);
     assert!((0..3).any(|_| ends(&judge.unreadable(&unreadable))), "an unreadable page is asked for for ever");
-    let timeout = Fault { kind: FaultKind::Timeout, detail: String::new() };
-    assert!((0..2).any(|_| ends(&judge.fault(&timeout))), "a page that times out is asked for for ever");
+    let timeout = TransportError { kind: TransportErrorKind::Timeout, detail: String::new() };
+    assert!((0..2).any(|_| ends(&judge.transport_error(&timeout))), "a page that times out is asked for for ever");
 }
 
 /// What a verdict says is one line, short and printable.
 fn assert_told(verdict: &Verdict) {
     let told = match verdict {
         Verdict::Retry { reason, .. } => reason.clone(),
-        Verdict::Smaller(excess) => excess.to_string(),
-        Verdict::Stop(stop) => stop.to_string(),
+        Verdict::Fail(kind) => kind.to_string(),
     };
     assert!(!told.is_empty() && told.chars().count() < 500 && !told.contains(char::is_control), "{told:?}");
 }

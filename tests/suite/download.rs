@@ -97,9 +97,9 @@ fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
     for (version, (status, body)) in &said {
         let expected = match (status, body.as_str()) {
             (307, _) => "downloaded as ",
-            (401, body) if body.contains("disabled") => "downloads are disabled by its creator",
-            (401, _) => "login needed: give a key by CIVITAI_API_KEY or --key-file",
-            (403, _) => "early access (",
+            (401, body) if body.contains("disabled") => "downloads_disabled (",
+            (401, _) => "login_needed: give a key by CIVITAI_API_KEY or --key-file",
+            (403, _) => "early_access (",
             // Query first, the API knows no version without files.
             _ => "gone (",
         };
@@ -122,7 +122,7 @@ fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
     let before = stored(&sandbox).len();
     let output = run(download(&sandbox, &into, &all).env("CIVITAI_API_KEY", KEY));
     let again = outcomes(&output);
-    assert_eq!(again.values().filter(|told| told.starts_with("already there")).count(), met["downloaded as "]);
+    assert_eq!(again.values().filter(|told| told.starts_with("already_there")).count(), met["downloaded as "]);
     let more = again.values().filter(|told| told.starts_with("downloaded")).count();
     assert!(more > 0, "{}", told(&output));
     let stored = stored(&sandbox);
@@ -210,7 +210,7 @@ fn wrong_bytes_are_told_and_set_aside() {
     assert_exit(&output, 4);
     let expected = file["hashes"]["SHA256"].as_str().unwrap();
     let told_of = &outcomes(&output)[&version];
-    assert!(told_of.starts_with("hash mismatch: ") && told_of.contains(expected), "{told_of}");
+    assert!(told_of.starts_with("hash_mismatch: ") && told_of.contains(expected), "{told_of}");
     let kept = folder.path().join(format!("{version}.{}.hash-mismatch", &expected[..10]));
     assert_eq!(files(folder.path()), [kept]);
 }
@@ -230,7 +230,7 @@ fn nothing_is_overwritten() {
     assert_eq!(sha256(&folder.path().join(&numbered)), file["hashes"]["SHA256"]);
     let again = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
     assert_exit(&again, 0);
-    assert_eq!(outcomes(&again)[&version], format!("already there as {numbered}"));
+    assert_eq!(outcomes(&again)[&version], format!("already_there as {numbered}"));
 }
 
 #[test]

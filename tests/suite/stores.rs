@@ -91,7 +91,7 @@ fn a_page_to_log_in_at_is_no_file_whoever_sends_it() {
         let folder = TempDir::new().unwrap();
         let output = download(&api(&file("x.pt", hash.as_deref()), &link), folder.path());
         assert_exit(&output, 4);
-        assert!(told(&output).contains("7: login needed: "), "{}", told(&output));
+        assert!(told(&output).contains("7: login_needed: "), "{}", told(&output));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }
@@ -127,7 +127,7 @@ fn a_file_whose_hash_is_told_wrong_comes_once() {
     for _ in 0..2 {
         let output = download(&api(&file("x.pt", Some(&wrong)), &store.base), folder.path());
         assert_exit(&output, 4);
-        assert!(told(&output).contains("7: hash mismatch: "), "{}", told(&output));
+        assert!(told(&output).contains("7: hash_mismatch: "), "{}", told(&output));
         assert!(told(&output).contains("7.ABABABABAB.hash-mismatch"), "{}", told(&output));
         assert_eq!(names(folder.path()), ["7.ABABABABAB.hash-mismatch"]);
     }

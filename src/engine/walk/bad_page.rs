@@ -1,43 +1,121 @@
-//! Pages that cannot be had however often they are asked for: isolated, given up by name, and passed by.
+//! Handles the failure of a page: ends the walk, stops the run, asks for fewer items, or gives the page up by name.
 //!
-//! An outage must not be taken for such a page, so something else of the same list has to answer first.
+//! An outage must not be taken for a page that always fails, so another page of the same list has to answer before one is
+//! given up.
 
 use super::context::Shared;
-use super::page::{AfterFailure, Turn, address, send, unfinished};
+use super::partition::Finish;
+use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
 use crate::api::envelope::salvage_cursor;
 use crate::api::place::{Along, Place};
+use crate::dataset::commit::{End, Why};
 use crate::engine::events::Event;
+use crate::engine::location::at_page_of;
 use crate::engine::writer::decode::lossy_text;
 use crate::engine::writer::message::{Next, PageRequest};
-use crate::fetch::{Answer, Cause, Excess, Failure, Stop};
+use crate::fetch::{Answer, FetchError, FetchErrorKind};
 
-/// Requests that a question may take which is asked only to learn whether it is answered, and each smaller page.
+/// Most requests for a page that is only a test whether the server answers, and for each smaller page.
 pub(crate) const FEW: u32 = 2;
 /// Steps beyond every date: about 140 years of milliseconds.
 const KEY_STEPS_MAX: i64 = 1 << 42;
 /// Steps beyond every id.
 const ID_STEPS_MAX: i64 = 1 << 31;
 
-/// What becomes of a page that is too much to ask for, or always fails.
+/// The step after a page that failed.
+pub(crate) enum AfterFailure {
+    /// Continue like after a page that was taken.
+    Next(Next),
+    /// Ask for the same page with half its items.
+    Smaller {
+        /// True when one of its items makes it fail, not their number.
+        fails: bool,
+    },
+    /// The partition leaves the run.
+    Finish(Finish),
+}
+
+/// Handles the failure of a page. `forged` says that its cursor was not the server's own, `seeking` that an item is being
+/// sought that makes pages fail.
 pub(crate) async fn handle_failure(
     request: &PageRequest,
-    excess: &Excess,
+    failure: FetchError,
+    forged: bool,
+    seeking: bool,
+    shared: Shared<'_>,
+) -> AfterFailure {
+    use FetchErrorKind as Kind;
+    let reason = failure.to_string();
+    let answer = failure.answer.map(|answer| *answer);
+    let why = match failure.kind {
+        kind @ (Kind::TimedOut(_) | Kind::TooLarge(_) | Kind::AlwaysFails(_) | Kind::Unreadable(_)) => {
+            return too_much(request, &kind, answer, seeking, shared).await;
+        }
+        Kind::CursorRefused(_) | Kind::CursorLapsed(_) if forged => {
+            return AfterFailure::Finish(Finish::ForgedRefused);
+        }
+        // The server asks to begin the list again. An invalid cursor it would only send again.
+        Kind::CursorLapsed(_) if request.cursor.is_some() => {
+            return AfterFailure::Next(shared.writer.begin_anew(request, reason).await);
+        }
+        Kind::NotFound(_) if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
+            return AfterFailure::Next(Next::Again(0));
+        }
+        Kind::NotFound(_) => Why::NotFound,
+        Kind::PagingCap => Why::PagingCap,
+        Kind::CursorRefused(_) | Kind::CursorLapsed(_) => Why::CursorRefused,
+        Kind::BadRequest(_) => Why::Refused,
+        Kind::KeyRefused { .. } => {
+            shared.stop.ask("the server refused the API key");
+            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, shared)));
+        }
+        Kind::KeyWanted { .. } => {
+            shared.stop.ask("the server wants an API key");
+            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, shared)));
+        }
+        Kind::GaveUp(_) | Kind::Blocked(_) | Kind::RegionBlocked(_) | Kind::Redirected(_) | Kind::Unexpected { .. } => {
+            return unfinished(request, &reason, shared);
+        }
+    };
+    // A 404 is an answer: its page is kept like any other.
+    let answer = answer.filter(|_| why == Why::NotFound);
+    AfterFailure::Next(shared.writer.end(request, answer, End { why, detail: Some(reason) }).await)
+}
+
+/// Leaves the partition to a later run.
+fn unfinished(request: &PageRequest, reason: &str, shared: Shared<'_>) -> AfterFailure {
+    AfterFailure::Finish(Finish::Unfinished(stopped(request, reason, shared)))
+}
+
+/// Reports that a partition stopped; returns the reason with the place.
+fn stopped(request: &PageRequest, reason: &str, shared: Shared<'_>) -> String {
+    let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
+    let reason = format!("{place}: {reason}");
+    shared.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
+    reason
+}
+
+/// Handles a page that is too much to ask for, or always fails: by fewer items, and at one item by giving it up.
+async fn too_much(
+    request: &PageRequest,
+    kind: &FetchErrorKind,
     answer: Option<Answer>,
     seeking: bool,
     shared: Shared<'_>,
 ) -> AfterFailure {
     let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
-    let fails = matches!(excess, Excess::Failing(_));
-    // An answer that arrived proves that the server is there.
-    let silent = fails || matches!(excess, Excess::TimedOut(_));
+    let fails = matches!(kind, FetchErrorKind::AlwaysFails(_));
+    // An answer that arrived proves that the server is up.
+    let silent = fails || matches!(kind, FetchErrorKind::TimedOut(_));
+    let later = || unfinished(request, &format!("{kind}; run again later to continue"), shared);
     let in_doubt = if is_smallest { silent && !by_cursor } else { fails && !seeking };
     if in_doubt && !something_else_answers(request, shared).await {
-        return AfterFailure::Finish(unfinished(request, &format!("{excess}; run again later to go on"), shared));
+        return later();
     }
     if !is_smallest {
-        let (limit, reason) = (request.limit.div_ceil(2), excess.to_string());
+        let (limit, reason) = (request.limit.div_ceil(2), kind.to_string());
         shared.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
         return AfterFailure::Smaller { fails };
     }
@@ -45,12 +123,12 @@ pub(crate) async fn handle_failure(
     let names_next = text.is_some_and(|text| salvage_cursor(&text).is_some());
     let behind = if by_cursor && !names_next { way_on(request, shared).await } else { None };
     if silent && by_cursor && behind.is_none() {
-        return AfterFailure::Finish(unfinished(request, &format!("{excess}; run again later to go on"), shared));
+        return later();
     }
-    AfterFailure::Next(shared.writer.give_up(request, answer, excess.to_string(), behind).await)
+    AfterFailure::Next(shared.writer.give_up(request, answer, kind.to_string(), behind).await)
 }
 
-/// Gives up the rest of an instant: the page that shows all its rows fails, and smaller ones lead back among them.
+/// Gives up the rows of one instant: their page fails, and the cursors of smaller pages lead back into it.
 pub(crate) async fn pass_instant(request: &PageRequest, shared: Shared<'_>) -> Next {
     let next = place(request).and_then(|place| place.further(1, Along::Key));
     let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
@@ -62,7 +140,7 @@ fn place(request: &PageRequest) -> Option<Place> {
     place(&request.params, request.cursor.as_deref())
 }
 
-/// True when the server answers another question of the same list.
+/// Returns true when the server answers another page of the same list.
 async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bool {
     let other = |page| Turn { page, cursor: None, limit: request.limit.min(1), again: true };
     match request.endpoint.paging {
@@ -78,10 +156,10 @@ async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bo
     }
 }
 
-/// The nearest cursor behind the first row of a page that answers.
+/// Returns the nearest cursor behind the first row of a failing page at which the list answers.
 ///
-/// Servers differ in whether a cursor names the row it begins with or the one before it, so the next two ids are tried. Where
-/// neither answers, the row may be anywhere behind the cursor: its instant is sought first, then its id.
+/// A cursor names the row it begins with or the one before it, depending on the server, so the next two ids are tried. If
+/// neither answers, the row may be anywhere behind the cursor: its instant is searched first, then its id.
 async fn way_on(request: &PageRequest, shared: Shared<'_>) -> Option<String> {
     let mut from = place(request)?;
     for steps in [1, 2] {
@@ -108,7 +186,7 @@ async fn way_on(request: &PageRequest, shared: Shared<'_>) -> Option<String> {
     behind.map(|behind| behind.cursor())
 }
 
-/// The fewest steps after which the list answers: by doubling them, then by halving what lies between.
+/// Returns the fewest steps after which the list answers, found by doubling and then halving.
 async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
     let (mut low, mut high) = (0, 1);
     while !answers(high).await {
@@ -134,13 +212,15 @@ async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Shared<
     answers(request, None, &turn, shared).await
 }
 
-/// True when a question is answered; its rows are not taken.
+/// Returns true when the server answers a page, if only with 404; its rows are not taken.
 async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
     let key = key.or(request.key.as_deref());
     let Ok(url) = address(shared.base, request.endpoint, &request.params, key, turn) else { return false };
-    match send(&request.walk, &url, FEW, async |_| Ok(()), shared).await {
-        Some(Ok(_)) => true,
-        Some(Err(Failure { cause: Cause::Stop(Stop::NotFound { .. }), .. })) => true,
-        Some(Err(_)) | None => false,
+    let watch = Watch::new(&request.walk, shared);
+    let notify = |event| watch.event(&event);
+    let mut attempts = shared.fetcher.attempts(&url, &notify).at_most(FEW);
+    match watch.until_stop(attempts.next()).await {
+        Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
+        answered => answered.is_some(),
     }
 }

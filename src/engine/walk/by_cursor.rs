@@ -1,8 +1,8 @@
 //! A partition walked along the server's cursors: page after page, until the end, an obstacle, or a stop.
 
-use super::bad_page;
+use super::bad_page::{self, AfterFailure, handle_failure};
 use super::context::Shared;
-use super::page::{AfterFailure, ask, fetch, handle_failure};
+use super::page::{ask, fetch};
 use super::page_size::Size;
 use super::partition::{Finish, Partition};
 use crate::definition::Walk;

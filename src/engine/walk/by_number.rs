@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
+use super::bad_page::{AfterFailure, handle_failure};
 use super::context::Shared;
-use super::page::{AfterFailure, ask, fetch, handle_failure};
+use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
 use crate::api::endpoint::LastPage;
 use crate::dataset::commit::{End, PartitionState, WalkState, Why};

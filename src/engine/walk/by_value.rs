@@ -17,7 +17,7 @@ use crate::dataset::layout::Layout;
 use crate::dataset::values::{Values, distinct};
 use crate::definition::{Each, Source, Walk};
 use crate::engine::Error;
-use crate::fetch::{Answer, PageUrl};
+use crate::fetch::PageUrl;
 use crate::storage::Disk;
 use crate::table;
 
@@ -115,8 +115,7 @@ fn number(text: &str) -> Option<i64> {
 /// The model types, as the server tells them; those known here when it does not.
 async fn types(shared: Shared<'_>) -> Result<Vec<String>, Error> {
     let url = PageUrl::new(shared.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
-    let read = async |answer: Answer| answer.text();
-    let body = shared.fetcher.page(&url, &|_| {}, read).await.ok().map(|fetched| fetched.value);
+    let body = shared.fetcher.attempts(&url, &|_| {}).parsed(|body| Ok(body.to_owned())).await.ok();
     Ok(enums::model_types(body.as_deref().map(str::as_bytes)))
 }
 

@@ -1,8 +1,7 @@
-//! Finds filters that the server ignores: a page that does not show one to be in force is compared with the answer to the same
-//! question without that filter.
+//! Finds filters that the server ignores, by comparing a page with the same page without its filters.
 //!
-//! An image need not name the version it is listed under, so items alone cannot tell. A server that ignores a filter lists
-//! the same things with it and without it.
+//! It is needed for filters that items do not show: an image need not name the version it is listed under. A server that ignores
+//! a filter lists the same items with and without it.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,30 +10,30 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::context::Shared;
-use super::page::{Turn, address, send};
+use super::request::{Turn, Watch, address};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::engine::writer::message::{Next, PageRequest, Unshown};
-use crate::fetch::{Answer, Unreadable};
+use crate::fetch::Answer;
 
-/// The answers to questions without their filters that this run remembers, by question and cursor. Who waits for one that
-/// another partition has asked for finds it here.
+/// Pages without their filters, remembered for this run by query and cursor. Its lock is held while one is fetched, so that other
+/// partitions wait for it instead of fetching it too.
 pub(crate) type Unfiltered = Mutex<HashMap<String, Remembered>>;
 
-/// The ids of such an answer; none when it could not be had.
+/// The ids of such a page; empty when it could not be fetched.
 #[derive(Debug)]
 pub(crate) struct Remembered {
     at: Instant,
     ids: Rc<HashSet<i64>>,
 }
 
-/// Answers that are remembered at once.
+/// Pages remembered at once.
 const REMEMBERED_MAX: usize = 100;
-/// An answer counts for so long: meanwhile the newest items of the whole list change.
+/// Time after which a page is fetched again, because the newest items of a list change.
 const COUNTS_FOR: Duration = Duration::from_secs(15);
 
-/// Takes a page unless it shows what the server lists without the filters. Then the page is asked for once more, past the
-/// cache, and a second such answer ends the partition; `None` when a stop came first.
+/// Takes a page unless it lists the same items as without its filters. Then it is requested again, past the cache, and a second
+/// such answer ends the partition. Returns `None` when a stop came first.
 pub(crate) async fn settle(
     request: &PageRequest,
     unshown: &Unshown,
@@ -58,7 +57,7 @@ pub(crate) async fn settle(
     })
 }
 
-/// True when nearly all of these ids are in the other answer: the list may have moved on between the two.
+/// Returns true when nearly all of these ids are in the other page; a few may differ, as the list changes between the two.
 fn same(ids: &[i64], whole: &HashSet<i64>) -> bool {
     let common = ids.iter().filter(|id| whole.contains(id)).count();
     common > 0 && common * 10 >= ids.len() * 9
@@ -75,24 +74,26 @@ fn detail(request: &PageRequest, filters: &[&str]) -> String {
     )
 }
 
-/// The ids that the server lists without these filters.
+/// Returns the ids that the server lists without these filters.
 async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
     let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };
-    let question = format!("{} {kept:?} {:?}", request.endpoint.path, turn.cursor);
+    let query = format!("{} {kept:?} {:?}", request.endpoint.path, turn.cursor);
     let mut remembered = shared.unfiltered.lock().await;
-    if let Some(known) = remembered.get(&question).filter(|known| known.at.elapsed() < COUNTS_FOR) {
+    if let Some(known) = remembered.get(&query).filter(|known| known.at.elapsed() < COUNTS_FOR) {
         return Some(Rc::clone(&known.ids));
     }
-    let read = async |answer: Answer| {
-        let items = verbatim::list(&answer.text()?).map_err(|error| Unreadable::Damaged(error.reason))?;
-        Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>())
+    let parse = |body: &str| match verbatim::list(body) {
+        Ok(items) => Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>()),
+        Err(unreadable) => Err(unreadable.reason),
     };
     let ids = match address(shared.base, request.endpoint, &kept, None, &turn) {
         Ok(url) => {
-            let sent = send(&request.walk, &url, u32::MAX, read, shared).await?;
-            sent.map(|fetched| fetched.value).unwrap_or_default()
+            let watch = Watch::new(&request.walk, shared);
+            let notify = |event| watch.event(&event);
+            let attempts = shared.fetcher.attempts(&url, &notify);
+            watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default()
         }
         Err(_) => HashSet::new(),
     };
@@ -100,7 +101,7 @@ async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>)
     if remembered.len() >= REMEMBERED_MAX {
         remembered.clear();
     }
-    remembered.insert(question, Remembered { at: Instant::now(), ids: Rc::clone(&ids) });
+    remembered.insert(query, Remembered { at: Instant::now(), ids: Rc::clone(&ids) });
     Some(ids)
 }
 

@@ -1,30 +1,27 @@
-//! The API key, tried once before the first page: where it is no longer good, every list is answered as to a stranger.
-
-use std::sync::atomic::AtomicBool;
+//! Checks the API key before the first page: with a bad key the server answers every list as to a visitor, without an error.
 
 use super::context::Shared;
 use crate::api::me;
 use crate::engine::Error;
 use crate::engine::events::Event;
-use crate::fetch::{self, Cause, PageUrl, fresh_key};
+use crate::fetch::{self, FetchErrorKind, PageUrl, fresh_key};
 
-/// Asks whose key it is; gives the server's refusal. Whatever else becomes of the question, the crawl goes on.
+/// Asks the server for the key's account. Returns its refusal; any other failure does not keep the crawl from starting.
 pub(crate) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error> {
-    let never = AtomicBool::new(false);
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
         let url = PageUrl::new(shared.base, &[me::PATH], query.iter().copied())?;
         let notify = |event: fetch::Event| shared.listener.event(&Event::of(me::PATH, &event));
+        let mut attempts = shared.fetcher.attempts(&url, &notify).as_probe();
         let answer = tokio::select! {
             biased;
-            answer = shared.fetcher.probe(&url, &notify) => answer,
-            () = shared.stop.must_drop(&never) => return Ok(None),
+            answer = attempts.next() => answer,
+            () = shared.stop.asked() => return Ok(None),
         };
-        let Err(failure) = answer else { return Ok(None) };
-        match &failure.cause {
-            Cause::Stop(fetch::Stop::KeyRefused { status: 401, .. }) if query.is_empty() && failure.is_from_cache() => {
-            }
-            Cause::Stop(fetch::Stop::KeyRefused { status: 401, message }) => {
+        let Err(error) = answer else { return Ok(None) };
+        match &error.kind {
+            FetchErrorKind::KeyRefused { status: 401, .. } if query.is_empty() && error.is_from_cache() => {}
+            FetchErrorKind::KeyRefused { status: 401, message } => {
                 return Ok(Some(format!(
                     "the server does not know the API key (`/{}` answered `401`, `{message}`); renew the key, or crawl \
                      without one",
@@ -32,12 +29,12 @@ pub(crate) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error>
                 )));
             }
             // Older servers, and mirrors, do not have it.
-            Cause::Stop(fetch::Stop::NotFound { .. }) => {
+            FetchErrorKind::NotFound(_) => {
                 tracing::info!("the server has no `/me`, so a key that it does not know would go unnoticed");
                 return Ok(None);
             }
             _ => {
-                tracing::warn!(reason = %failure, "the API key could not be tried; crawling on with it");
+                tracing::warn!(reason = %error, "the API key could not be tried; crawling on with it");
                 return Ok(None);
             }
         }

@@ -1,4 +1,4 @@
-//! What the client sends and how it tells faults apart, against a server on a loopback port.
+//! What the client sends and how it distinguishes transport errors, against a server on a loopback port.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -18,12 +18,12 @@ fn settings(base: &Url) -> Settings {
     }
 }
 
-async fn get(client: &Client, base: &Url) -> Result<(Reply, Answer), Fault> {
+async fn get(client: &Client, base: &Url) -> Result<(ResponseFacts, Answer), TransportError> {
     let url = PageUrl::new(base, &["models"], NO_QUERY).unwrap();
-    client.ask(&url, None).await
+    client.send(&url, None).await
 }
 
-async fn fault_of(reaction: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> FaultKind {
+async fn error_of(reaction: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> TransportErrorKind {
     let server = Server::start(reaction).await;
     let client = Client::new(&settings(&server.base)).unwrap();
     get(&client, &server.base).await.unwrap_err().kind
@@ -66,25 +66,25 @@ async fn the_key_goes_to_its_own_origin_only() {
 }
 
 #[tokio::test]
-async fn faults_are_told_apart() {
+async fn transport_errors_are_distinguished() {
     let promised = || b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"items\"".to_vec();
     let endless = || b"HTTP/1.1 200 OK\r\n\r\n".iter().copied().chain(vec![b'x'; 500]).collect();
     let br = || answer("200 OK", "content-encoding: br\r\n", b"x");
-    assert_eq!(fault_of(|_| Reaction::Send(Vec::new())).await, FaultKind::Cut);
-    assert_eq!(fault_of(|_| Reaction::Reset(Vec::new())).await, FaultKind::Cut);
-    assert_eq!(fault_of(move |_| Reaction::Send(promised())).await, FaultKind::Cut);
-    assert_eq!(fault_of(move |_| Reaction::Reset(promised())).await, FaultKind::Cut);
-    assert_eq!(fault_of(|_| Reaction::Stall(Vec::new())).await, FaultKind::Timeout);
-    assert_eq!(fault_of(move |_| Reaction::Stall(promised())).await, FaultKind::Timeout);
-    assert_eq!(fault_of(move |_| Reaction::Drip(endless())).await, FaultKind::Timeout);
-    assert_eq!(fault_of(move |_| Reaction::Send(br())).await, FaultKind::Encoding);
+    assert_eq!(error_of(|_| Reaction::Send(Vec::new())).await, TransportErrorKind::Cut);
+    assert_eq!(error_of(|_| Reaction::Reset(Vec::new())).await, TransportErrorKind::Cut);
+    assert_eq!(error_of(move |_| Reaction::Send(promised())).await, TransportErrorKind::Cut);
+    assert_eq!(error_of(move |_| Reaction::Reset(promised())).await, TransportErrorKind::Cut);
+    assert_eq!(error_of(|_| Reaction::Stall(Vec::new())).await, TransportErrorKind::Timeout);
+    assert_eq!(error_of(move |_| Reaction::Stall(promised())).await, TransportErrorKind::Timeout);
+    assert_eq!(error_of(move |_| Reaction::Drip(endless())).await, TransportErrorKind::Timeout);
+    assert_eq!(error_of(move |_| Reaction::Send(br())).await, TransportErrorKind::Encoding);
     let nobody = Url::parse("http://127.0.0.1:1/api/v1").unwrap();
     let client = Client::new(&settings(&nobody)).unwrap();
-    assert_eq!(get(&client, &nobody).await.unwrap_err().kind, FaultKind::Connect);
+    assert_eq!(get(&client, &nobody).await.unwrap_err().kind, TransportErrorKind::Connect);
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_encrypt_is_a_tls_fault() {
+async fn a_server_that_does_not_encrypt_is_a_tls_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let base = Url::parse(&format!("https://{address}/api/v1")).unwrap();
@@ -95,8 +95,8 @@ async fn a_server_that_does_not_encrypt_is_a_tls_fault() {
     };
     let client = Client::new(&settings(&base)).unwrap();
     let (result, _socket) = tokio::join!(get(&client, &base), server);
-    let fault = result.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Tls, "{fault}");
+    let error = result.unwrap_err();
+    assert_eq!(error.kind, TransportErrorKind::Tls, "{error}");
 }
 
 #[tokio::test]
@@ -110,8 +110,8 @@ async fn the_wire_cap_holds_with_and_without_a_length() {
         let server = Server::start(move |_| Reaction::Stall(bytes.clone())).await;
         let mut client = Client::new(&settings(&server.base)).unwrap();
         client.wire_cap = cap;
-        let fault = get(&client, &server.base).await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::TooLarge, "{fault}");
+        let error = get(&client, &server.base).await.unwrap_err();
+        assert_eq!(error.kind, TransportErrorKind::TooLarge, "{error}");
     }
     let server = Server::always(answer("200 OK", "", &[b'x'; 1000])).await;
     let mut client = Client::new(&settings(&server.base)).unwrap();
@@ -125,13 +125,13 @@ async fn keeps_of_an_answer_what_is_needed_and_of_a_redirect_the_host() {
         retry-after: 7\r\nage: 12\r\ncf-cache-status: HIT\r\ncontent-type: text/html\r\n";
     let server = Server::always(answer("302 Found", headers, b"<p>moved")).await;
     let client = Client::new(&settings(&server.base)).unwrap();
-    let (reply, answer) = get(&client, &server.base).await.unwrap();
-    assert_eq!(reply.redirect_host.as_deref(), Some("elsewhere.org"));
-    assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
-    assert_eq!((reply.status, &reply.head[..]), (302, &b"<p>moved"[..]));
+    let (facts, answer) = get(&client, &server.base).await.unwrap();
+    assert_eq!(facts.redirect_host.as_deref(), Some("elsewhere.org"));
+    assert_eq!(facts.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!((facts.status, &facts.head[..]), (302, &b"<p>moved"[..]));
     assert_eq!(answer.age_s, Some(12));
     assert_eq!(answer.cache_status.as_deref(), Some("HIT"));
-    assert!(!format!("{reply:?} {answer:?}").contains("canary"));
+    assert!(!format!("{facts:?} {answer:?}").contains("canary"));
 }
 
 #[tokio::test]
@@ -139,8 +139,8 @@ async fn a_throttling_answer_counts_without_its_body() {
     let cut = "HTTP/1.1 429 Too Many\r\nretry-after: 3\r\ncontent-length: 100\r\n\r\n{";
     let server = Server::always(cut.into()).await;
     let client = Client::new(&settings(&server.base)).unwrap();
-    let (reply, _) = get(&client, &server.base).await.unwrap();
-    assert_eq!((reply.status, reply.retry_after), (429, Some(Duration::from_secs(3))));
+    let (facts, _) = get(&client, &server.base).await.unwrap();
+    assert_eq!((facts.status, facts.retry_after), (429, Some(Duration::from_secs(3))));
 }
 
 #[test]

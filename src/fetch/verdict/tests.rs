@@ -6,12 +6,12 @@ const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=UTF-8";
 const CHALLENGE: &str = "<script>cpo.src = '/cdn-cgi/challenge-platform/h/g/orchestrate/managed/v1';</script>";
 
-fn reply(status: u16, content_type: &str, head: &str) -> Reply {
-    Reply { status, content_type: Some(content_type.to_owned()), head: head.into(), ..Reply::default() }
+fn facts(status: u16, content_type: &str, head: &str) -> ResponseFacts {
+    ResponseFacts { status, content_type: Some(content_type.to_owned()), head: head.into(), ..ResponseFacts::default() }
 }
 
-fn first(reply: &Reply) -> Result<(), Verdict> {
-    Judge::default().reply(reply)
+fn first(reply: &ResponseFacts) -> Result<(), Verdict> {
+    Judge::default().response(reply)
 }
 
 fn text(text: &str) -> String {
@@ -26,7 +26,7 @@ fn pages() {
         ("text/plain", " \n{\"items\":"),
         ("", "[]"),
     ] {
-        assert_eq!(first(&reply(200, content_type, head)), Ok(()), "{head:?}");
+        assert_eq!(first(&facts(200, content_type, head)), Ok(()), "{head:?}");
     }
 }
 
@@ -37,24 +37,24 @@ fn stops() {
     let region = r#"{"error":"Not available in your region","code":"REGION_BLOCKED"}"#;
     for (status, content_type, head, stop) in [
         (429, JSON, too_many, "PagingCap"),
-        (400, JSON, query_page, r#"BadRequest { message: "Cannot use page param with query search." }"#),
+        (400, JSON, query_page, r#"BadRequest("Cannot use page param with query search.")"#),
         (
             400,
             JSON,
             r#"{"message":"Invalid cursor: expected 2 values"}"#,
-            r#"CursorRefused { message: "Invalid cursor: expected 2 values" }"#,
+            r#"CursorRefused("Invalid cursor: expected 2 values")"#,
         ),
         (
             400,
             JSON,
             r#"{"message":"This cursor cannot be continued with these filters"}"#,
-            r#"CursorLapsed { message: "This cursor cannot be continued with these filters" }"#,
+            r#"CursorLapsed("This cursor cannot be continued with these filters")"#,
         ),
         (
             400,
             JSON,
             r#"{"error":"This cursor can no longer be continued; start again without it"}"#,
-            r#"CursorLapsed { message: "This cursor can no longer be continued; start again without it" }"#,
+            r#"CursorLapsed("This cursor can no longer be continued; start again without it")"#,
         ),
         (401, JSON, r#"{"error":"Unauthorized"}"#, r#"KeyRefused { status: 401, message: "Unauthorized" }"#),
         (
@@ -63,9 +63,9 @@ fn stops() {
             r#"{"message":"Only for its owner"}"#,
             r#"KeyRefused { status: 403, message: "Only for its owner" }"#,
         ),
-        (403, "text/plain", "error code: 1010", r#"Blocked { message: "error code: 1010" }"#),
-        (403, HTML, "<p>error code: 1020", r#"Blocked { message: "<p>error code: 1020" }"#),
-        (404, JSON, r#"{"error":"Missing model file"}"#, r#"NotFound { message: "Missing model file" }"#),
+        (403, "text/plain", "error code: 1010", r#"Blocked("error code: 1010")"#),
+        (403, HTML, "<p>error code: 1020", r#"Blocked("<p>error code: 1020")"#),
+        (404, JSON, r#"{"error":"Missing model file"}"#, r#"NotFound("Missing model file")"#),
         (404, HTML, "<p>lost", r#"Unexpected { status: 404, message: "<p>lost" }"#),
         (
             405,
@@ -73,19 +73,19 @@ fn stops() {
             r#"{"error":"Method not allowed"}"#,
             r#"Unexpected { status: 405, message: "Method not allowed" }"#,
         ),
-        (451, JSON, region, r#"RegionBlocked { message: "Not available in your region" }"#),
+        (451, JSON, region, r#"RegionBlocked("Not available in your region")"#),
         (204, "", "", r#"Unexpected { status: 204, message: "" }"#),
         (302, HTML, "", r#"Unexpected { status: 302, message: "" }"#),
         (501, HTML, "", r#"Unexpected { status: 501, message: "" }"#),
     ] {
-        match first(&reply(status, content_type, head)) {
-            Err(Verdict::Stop(told)) => assert_eq!(format!("{told:?}"), stop),
+        match first(&facts(status, content_type, head)) {
+            Err(Verdict::Fail(kind)) => assert_eq!(format!("{kind:?}"), stop),
             other => panic!("{status} {head}: {other:?}"),
         }
     }
     let host = text("example.org");
-    let redirect = Reply { redirect_host: Some(host.clone()), ..reply(308, HTML, "") };
-    assert_eq!(first(&redirect), Err(Verdict::Stop(Stop::Redirected { host })));
+    let redirect = ResponseFacts { redirect_host: Some(host.clone()), ..facts(308, HTML, "") };
+    assert_eq!(first(&redirect), Err(Verdict::Fail(FetchErrorKind::Redirected(host))));
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn retries() {
         (527, HTML, "", None, false),
         (530, HTML, "error code: 1033", None, false),
     ] {
-        let reply = Reply { retry_after, ..reply(status, content_type, head) };
-        match first(&reply) {
+        let facts = ResponseFacts { retry_after, ..facts(status, content_type, head) };
+        match first(&facts) {
             Err(Verdict::Retry { wait, throttled, .. }) => {
                 assert_eq!((wait, throttled), (retry_after, throttles), "{status} {head}");
             }
@@ -125,68 +125,76 @@ fn retries() {
 
 #[test]
 fn without_a_key_a_401_is_believed_when_it_comes_a_third_time() {
-    let unauthorized = reply(401, JSON, r#"{"error":"Unauthorized"}"#);
+    let unauthorized = facts(401, JSON, r#"{"error":"Unauthorized"}"#);
     let mut judge = Judge::keyless();
     for _ in 0..2 {
-        assert!(matches!(judge.reply(&unauthorized), Err(Verdict::Retry { .. })));
+        assert!(matches!(judge.response(&unauthorized), Err(Verdict::Retry { .. })));
     }
-    let Err(Verdict::Stop(stop)) = judge.reply(&unauthorized) else { panic!("it is asked for ever") };
-    assert!(matches!(stop, Stop::KeyWanted { status: 401, .. }));
+    let Err(Verdict::Fail(stop)) = judge.response(&unauthorized) else { panic!("it is asked for ever") };
+    assert!(matches!(stop, FetchErrorKind::KeyWanted { status: 401, .. }));
     assert!(stop.to_string().contains("no API key was given"), "{stop}");
-    let barred = Judge::keyless().reply(&reply(403, JSON, r#"{"message":"Only for its owner"}"#));
-    assert!(matches!(barred, Err(Verdict::Stop(Stop::KeyWanted { status: 403, .. }))));
-    assert!(matches!(Judge::keyless().reply(&reply(403, HTML, CHALLENGE)), Err(Verdict::Retry { .. })));
+    let barred = Judge::keyless().response(&facts(403, JSON, r#"{"message":"Only for its owner"}"#));
+    assert!(matches!(barred, Err(Verdict::Fail(FetchErrorKind::KeyWanted { status: 403, .. }))));
+    assert!(matches!(Judge::keyless().response(&facts(403, HTML, CHALLENGE)), Err(Verdict::Retry { .. })));
 }
 
 #[test]
 fn only_the_servers_own_word_makes_a_page_one_that_always_fails() {
-    let failed = |answers: &[Reply]| {
+    let failed = |answers: &[ResponseFacts]| {
         let mut judge = Judge::default();
-        answers.iter().for_each(|reply| drop(judge.reply(reply)));
+        answers.iter().for_each(|reply| drop(judge.response(reply)));
         judge.mostly_failed(answers.len() as u32)
     };
-    let own = || reply(500, JSON, r#"{"error":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#);
-    let away = || reply(502, HTML, "<html>Bad gateway");
+    let own = || facts(500, JSON, r#"{"error":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#);
+    let away = || facts(502, HTML, "<html>Bad gateway");
     assert!(failed(&[own()]) && failed(&[own(), away(), own()]));
-    assert!(!failed(&[away()]) && !failed(&[own(), away()]) && !failed(&[reply(500, HTML, "<html>")]));
+    assert!(!failed(&[away()]) && !failed(&[own(), away()]) && !failed(&[facts(500, HTML, "<html>")]));
 }
 
 #[test]
-fn faults() {
-    let fault = |kind| {
+fn transport_errors() {
+    let judged = |kind| {
         let detail = text("why");
-        Judge::default().fault(&Fault { kind, detail })
+        Judge::default().transport_error(&TransportError { kind, detail })
     };
-    for kind in [FaultKind::Connect, FaultKind::Tls, FaultKind::Cut, FaultKind::Encoding, FaultKind::Timeout] {
-        let verdict = fault(kind);
+    for kind in [
+        TransportErrorKind::Connect,
+        TransportErrorKind::Tls,
+        TransportErrorKind::Cut,
+        TransportErrorKind::Encoding,
+        TransportErrorKind::Timeout,
+    ] {
+        let verdict = judged(kind);
         assert!(
             matches!(&verdict, Verdict::Retry { wait: None, throttled: false, reason } if reason.contains("(why)")),
             "{verdict:?}"
         );
     }
-    let verdict = fault(FaultKind::TooLarge);
-    assert!(matches!(verdict, Verdict::Smaller(Excess::TooLarge(_))));
+    let verdict = judged(TransportErrorKind::TooLarge);
+    assert!(matches!(verdict, Verdict::Fail(FetchErrorKind::TooLarge(_))));
 }
 
 #[test]
 fn a_second_timeout_of_any_kind_asks_for_less() {
-    let own = |judge: &mut Judge| judge.fault(&Fault { kind: FaultKind::Timeout, detail: text("idle") });
+    let own = |judge: &mut Judge| {
+        judge.transport_error(&TransportError { kind: TransportErrorKind::Timeout, detail: text("idle") })
+    };
     let statement = r#"{"error":"canceling statement due to statement timeout"}"#;
-    for answered in [reply(408, JSON, ""), reply(504, HTML, ""), reply(524, HTML, ""), reply(500, JSON, statement)] {
+    for answered in [facts(408, JSON, ""), facts(504, HTML, ""), facts(524, HTML, ""), facts(500, JSON, statement)] {
         let mut judge = Judge::default();
         assert!(matches!(own(&mut judge), Verdict::Retry { .. }));
         for _ in 0..3 {
-            let other = judge.reply(&reply(502, HTML, ""));
+            let other = judge.response(&facts(502, HTML, ""));
             assert!(matches!(other, Err(Verdict::Retry { .. })), "{other:?}");
         }
-        let second = judge.reply(&answered);
-        assert!(matches!(second, Err(Verdict::Smaller(Excess::TimedOut(_)))), "{second:?}");
+        let second = judge.response(&answered);
+        assert!(matches!(second, Err(Verdict::Fail(FetchErrorKind::TimedOut(_)))), "{second:?}");
 
         let mut judge = Judge::default();
-        let first = judge.reply(&answered);
+        let first = judge.response(&answered);
         assert!(matches!(first, Err(Verdict::Retry { .. })), "{first:?}");
         let second = own(&mut judge);
-        assert!(matches!(second, Verdict::Smaller(Excess::TimedOut(_))), "{second:?}");
+        assert!(matches!(second, Verdict::Fail(FetchErrorKind::TimedOut(_))), "{second:?}");
     }
 }
 
@@ -198,9 +206,9 @@ fn unreadable_is_retried_twice_and_too_large_never() {
         let verdict = judge.unreadable(&damaged);
         assert!(matches!(&verdict, Verdict::Retry { reason, .. } if reason.contains("(bad comma)")), "{verdict:?}");
     }
-    let excess = Excess::Unreadable(text("bad comma"));
-    assert_eq!(judge.unreadable(&damaged), Verdict::Smaller(excess));
+    let excess = FetchErrorKind::Unreadable(text("bad comma"));
+    assert_eq!(judge.unreadable(&damaged), Verdict::Fail(excess));
     let large = Unreadable::TooLarge(text("big"));
-    let excess = Excess::TooLarge(text("big"));
-    assert_eq!(Judge::default().unreadable(&large), Verdict::Smaller(excess));
+    let excess = FetchErrorKind::TooLarge(text("big"));
+    assert_eq!(Judge::default().unreadable(&large), Verdict::Fail(excess));
 }

@@ -1,4 +1,4 @@
-//! The facts of an answer that decide what to do with it.
+//! The facts of an answer that its verdict depends on. Pure.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::de::IgnoredAny;
 
 use super::message::printable;
 
-/// The longest `Retry-After` told apart; longer ones mean the same to any run.
+/// Cap of `Retry-After`: longer waits mean the same to any run.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The facts of an answer that decide what to do with it.
+/// The facts of an answer that its verdict depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reply {
+pub struct ResponseFacts {
     /// The HTTP status.
     pub status: u16,
     /// The `Content-Type` header.
@@ -21,36 +21,36 @@ pub struct Reply {
     pub head: Vec<u8>,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
-    /// The host a redirect names; nothing more of it is kept.
+    /// The host a redirect names; the rest of its address is dropped, because it may hold secrets.
     pub redirect_host: Option<String>,
 }
 
-impl Reply {
-    /// Whether the body is what a page is, or at least calls itself that: proxies mislabel both.
+impl ResponseFacts {
+    /// Returns true when the body begins like JSON or is labeled as JSON. Either will do, because proxies mislabel both.
     pub(super) fn looks_like_json(&self) -> bool {
         let first = self.head.trim_ascii_start().first();
         matches!(first, Some(b'{' | b'[')) || self.content_type().contains("json")
     }
 
-    /// Whether the body is one whole JSON value.
+    /// Returns true when the body is one whole JSON value.
     pub(super) fn is_json(&self) -> bool {
         serde_json::from_slice::<IgnoredAny>(&self.head).is_ok()
     }
 
-    /// Whether the body is, or calls itself, HTML.
+    /// Returns true when the body begins like HTML or is labeled as HTML.
     pub(super) fn is_html(&self) -> bool {
         self.content_type().contains("html") || self.head.trim_ascii_start().starts_with(b"<")
     }
 
-    /// The content type in lower case, fit to be shown.
+    /// Returns the content type in lower case, printable.
     pub(super) fn content_type(&self) -> String {
         let named = self.content_type.as_deref();
         printable(named.unwrap_or("an unnamed type")).to_ascii_lowercase()
     }
 }
 
-/// How long a `Retry-After` header asks to wait: seconds, or a date, which is measured from the answer's own
-/// `Date` where it has one (the two clocks may differ), else from `now`. None if it is neither.
+/// Returns the wait that a `Retry-After` header asks for, or `None` if it is neither seconds nor a date. A date is measured
+/// from the answer's own `Date` if it has one, because the server's clock may differ, else from `now`.
 pub(super) fn retry_after(value: &str, date: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -63,7 +63,7 @@ pub(super) fn retry_after(value: &str, date: Option<Timestamp>, now: Timestamp) 
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-/// The instant that a header names.
+/// Parses the date of a header.
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }

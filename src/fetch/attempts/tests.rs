@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::fetch::loopback::{Reaction, Server, answer, page};
-use crate::fetch::{Encoding, Excess, INFLATED_CAP, Secret, Stop, inflate};
+use crate::fetch::{Encoding, INFLATED_CAP, Secret, Settings, inflate};
 
 const JSON: &str = "content-type: application/json\r\n";
 const GZIP_JSON: &str = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
@@ -24,21 +24,34 @@ fn settings(server: &Server) -> Settings {
     }
 }
 
-async fn decode(answer: Answer) -> Result<String, Unreadable> {
+fn decode(answer: &Answer) -> Result<String, Unreadable> {
     let body = inflate(answer.encoding, &answer.body, INFLATED_CAP)?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Fetches one page; gives the result and what happened. Nothing of either may show the key.
-async fn fetch(settings: &Settings) -> (Result<Fetched<String>, Failure>, Vec<Event>) {
+/// The text of a page, and the answer that it was read from.
+type Page = (String, Answer);
+
+async fn take(mut attempts: Attempts<'_>) -> Result<Page, FetchError> {
+    loop {
+        let answer = attempts.next().await?;
+        match decode(&answer) {
+            Ok(text) => return Ok((text, answer)),
+            Err(unreadable) => attempts.unreadable(&unreadable)?,
+        }
+    }
+}
+
+/// Fetches one page; returns the result and the events. Neither may show the key.
+async fn fetch(settings: &Settings) -> (Result<Page, FetchError>, Vec<Event>) {
     fetch_by(&Fetcher::new(settings).unwrap(), &settings.base).await
 }
 
-async fn fetch_by(fetcher: &Fetcher, base: &url::Url) -> (Result<Fetched<String>, Failure>, Vec<Event>) {
+async fn fetch_by(fetcher: &Fetcher, base: &url::Url) -> (Result<Page, FetchError>, Vec<Event>) {
     let url = PageUrl::new(base, &["models"], [("limit", "100")]).unwrap();
     let events = Mutex::new(Vec::new());
     let notify = |event| events.lock().unwrap().push(event);
-    let result = fetcher.page(&url, &notify, decode).await;
+    let result = take(fetcher.attempts(&url, &notify)).await;
     let events = events.into_inner().unwrap();
     let mut shown = format!("{result:?} {events:?} {url} {url:?}");
     if let Err(failure) = &result {
@@ -59,12 +72,12 @@ async fn a_page_arrives_as_sent_and_is_read() {
     let body = gzip(b"{\"items\":[1]}");
     let server = Server::always(answer("200 OK", GZIP_JSON, &body)).await;
     let (result, events) = fetch(&settings(&server)).await;
-    let fetched = result.unwrap();
-    assert_eq!(fetched.value, "{\"items\":[1]}");
-    assert_eq!(fetched.answer.body, body);
-    assert_eq!(fetched.answer.encoding, Encoding::Gzip);
-    assert_eq!(fetched.answer.attempts, 1);
-    let latency = fetched.answer.latency;
+    let (text, answer) = result.unwrap();
+    assert_eq!(text, "{\"items\":[1]}");
+    assert_eq!(answer.body, body);
+    assert_eq!(answer.encoding, Encoding::Gzip);
+    assert_eq!(answer.attempts, 1);
+    let latency = answer.latency;
     let bytes = body.len() as u64;
     assert_eq!(events, [Event::Sent { attempt: 1 }, Event::Answered { status: 200, bytes, latency }]);
 }
@@ -82,7 +95,7 @@ async fn passing_trouble_is_outlasted() {
     })
     .await;
     let (result, events) = fetch(&settings(&server)).await;
-    assert_eq!(result.unwrap().answer.attempts, 5);
+    assert_eq!(result.unwrap().1.attempts, 5);
     let retried: Vec<u32> = events
         .iter()
         .filter_map(|event| match event {
@@ -98,13 +111,13 @@ async fn passing_trouble_is_outlasted() {
 async fn what_stays_unreadable_or_slow_is_too_much() {
     let server = Server::always(answer("200 OK", GZIP_JSON, b"\x1f\x8b no gzip")).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
-    assert!(matches!(failure.cause, Cause::Smaller(Excess::Unreadable(_))), "{failure}");
+    assert!(matches!(failure.kind, FetchErrorKind::Unreadable(_)), "{failure}");
     assert_eq!((failure.attempts, server.count()), (3, 3));
     assert!(failure.answer.is_some());
 
     let server = Server::start(|_| Reaction::Stall(Vec::new())).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
-    assert!(matches!(failure.cause, Cause::Smaller(Excess::TimedOut(_))), "{failure}");
+    assert!(matches!(failure.kind, FetchErrorKind::TimedOut(_)), "{failure}");
     assert_eq!((failure.attempts, server.count()), (2, 2));
     assert!(failure.answer.is_none());
 }
@@ -115,7 +128,7 @@ async fn a_server_that_is_away_ends_the_budget() {
     let few = Settings { attempts_max: 3, ..settings(&server) };
     let failure = fetch(&few).await.0.unwrap_err();
     let last = "the server answered `500`, `Internal Server Error`".to_owned();
-    assert_eq!(failure.cause, Cause::GaveUp { last });
+    assert_eq!(failure.kind, FetchErrorKind::GaveUp(last));
     assert_eq!((failure.attempts, server.count()), (3, 3));
 }
 
@@ -124,12 +137,12 @@ async fn final_answers_are_not_asked_for_again() {
     let too_many = br#"{"error":"You've requested too many pages, please use cursors instead"}"#;
     let server = Server::always(answer("429 Too Many", "retry-after: 1\r\n", too_many)).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
-    assert_eq!(failure.cause, Cause::Stop(Stop::PagingCap));
+    assert_eq!(failure.kind, FetchErrorKind::PagingCap);
     assert_eq!(server.count(), 1);
 
     let server = Server::always(answer("404 Not Found", JSON, b"{\"error\":\"no\"}")).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
-    assert!(matches!(failure.cause, Cause::Stop(Stop::NotFound { .. })), "{failure}");
+    assert!(matches!(failure.kind, FetchErrorKind::NotFound(_)), "{failure}");
     assert_eq!(failure.answer.unwrap().status, 404);
 }
 
@@ -140,7 +153,7 @@ async fn redirects_are_not_followed() {
     let server = Server::always(answer("301 Moved", &location, b"")).await;
     let failure = fetch(&settings(&server)).await.0.unwrap_err();
     let host = "127.0.0.1".to_owned();
-    assert_eq!(failure.cause, Cause::Stop(Stop::Redirected { host }));
+    assert_eq!(failure.kind, FetchErrorKind::Redirected(host));
     assert_eq!((server.count(), target.count()), (1, 0));
 }
 
@@ -152,7 +165,7 @@ async fn retry_after_is_honoured_and_slows_down() {
     })
     .await;
     let (result, events) = fetch(&settings(&server)).await;
-    assert_eq!(result.unwrap().answer.attempts, 2);
+    assert_eq!(result.unwrap().1.attempts, 2);
     let pause = Duration::from_secs(1);
     assert!(events.contains(&Event::Throttled { pause, rate: 500.0 }), "{events:?}");
     let gap = server.log(|log| log.arrivals[1] - log.arrivals[0]);
@@ -160,20 +173,20 @@ async fn retry_after_is_honoured_and_slows_down() {
 }
 
 #[tokio::test]
-async fn it_is_told_once_when_the_pace_has_recovered() {
+async fn a_recovered_pace_is_reported_once() {
     let server = Server::start(|nth| match nth {
         0 => Reaction::Send(answer("503 Busy", "retry-after: 0\r\n", b"{\"error\":\"busy\"}")),
         _ => Reaction::Send(page()),
     })
     .await;
     let fetcher = Fetcher::new(&settings(&server)).unwrap();
-    let mut told = Vec::new();
+    let mut recovered = Vec::new();
     for _ in 0..40 {
         let (result, events) = fetch_by(&fetcher, &server.base).await;
         assert!(result.is_ok());
-        told.extend(events.into_iter().filter(|event| matches!(event, Event::Recovered { .. })));
+        recovered.extend(events.into_iter().filter(|event| matches!(event, Event::Recovered { .. })));
     }
-    assert_eq!(told, [Event::Recovered { rate: 1000.0 }]);
+    assert_eq!(recovered, [Event::Recovered { rate: 1000.0 }]);
 }
 
 #[tokio::test]
@@ -208,7 +221,7 @@ async fn no_more_requests_arrive_than_the_bucket_gives() {
 async fn many(settings: &Settings, count: usize) {
     let url = PageUrl::new(&settings.base, &["models"], [("limit", "1")]).unwrap();
     let fetcher = Fetcher::new(settings).unwrap();
-    let pages = (0..count).map(|_| fetcher.page(&url, &|_| {}, decode));
+    let pages = (0..count).map(|_| take(fetcher.attempts(&url, &|_| {})));
     for result in join_all(pages).await {
         assert!(result.is_ok(), "{result:?}");
     }
@@ -217,5 +230,5 @@ async fn many(settings: &Settings, count: usize) {
 #[test]
 fn can_be_awaited_on_any_thread() {
     fn send(_: impl Send) {}
-    let _ = |fetcher: &Fetcher, url: &PageUrl| send(fetcher.page(url, &|_| {}, decode));
+    let _ = |fetcher: &Fetcher, url: &PageUrl| send(take(fetcher.attempts(url, &|_| {})));
 }
