@@ -2,7 +2,7 @@
 //!
 //! An outage must not be taken for such a page, so something else of the same list has to answer first.
 
-use super::context::Shared;
+use super::context::Context;
 use super::page::{AfterFailure, Turn, address, send, unfinished};
 use crate::api::endpoint::Paging;
 use crate::api::envelope::salvage_cursor;
@@ -25,7 +25,7 @@ pub(crate) async fn handle_failure(
     excess: &Excess,
     answer: Option<Answer>,
     seeking: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> AfterFailure {
     let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
@@ -51,7 +51,7 @@ pub(crate) async fn handle_failure(
 }
 
 /// Gives up the rest of an instant: the page that shows all its rows fails, and smaller ones lead back among them.
-pub(crate) async fn pass_instant(request: &PageRequest, shared: Shared<'_>) -> Next {
+pub(crate) async fn pass_instant(request: &PageRequest, shared: Context<'_>) -> Next {
     let next = place(request).and_then(|place| place.further(1, Along::Key));
     let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
     shared.writer.give_up(request, None, reason, next.map(|next| next.cursor())).await
@@ -63,7 +63,7 @@ fn place(request: &PageRequest) -> Option<Place> {
 }
 
 /// True when the server answers another question of the same list.
-async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bool {
+async fn something_else_answers(request: &PageRequest, shared: Context<'_>) -> bool {
     let other = |page| Turn { page, cursor: None, limit: request.limit.min(1), again: true };
     match request.endpoint.paging {
         Paging::Cursor { .. } => {
@@ -82,7 +82,7 @@ async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bo
 ///
 /// Servers differ in whether a cursor names the row it begins with or the one before it, so the next two ids are tried. Where
 /// neither answers, the row may be anywhere behind the cursor: its instant is sought first, then its id.
-async fn way_on(request: &PageRequest, shared: Shared<'_>) -> Option<String> {
+async fn way_on(request: &PageRequest, shared: Context<'_>) -> Option<String> {
     let mut from = place(request)?;
     for steps in [1, 2] {
         let near = from.further(steps, Along::Id);
@@ -128,14 +128,14 @@ async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
     Some(high)
 }
 
-async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Shared<'_>) -> bool {
+async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Context<'_>) -> bool {
     let Some(cursor) = place.map(|place| place.cursor()) else { return false };
     let turn = Turn { page: request.page, cursor: Some(cursor), limit: 1, again: true };
     answers(request, None, &turn, shared).await
 }
 
 /// True when a question is answered; its rows are not taken.
-async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
+async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Context<'_>) -> bool {
     let key = key.or(request.key.as_deref());
     let Ok(url) = address(shared.base, request.endpoint, &request.params, key, turn) else { return false };
     match send(&request.walk, &url, FEW, async |_| Ok(()), shared).await {

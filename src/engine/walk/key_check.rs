@@ -2,14 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::api::me;
 use crate::engine::Error;
 use crate::engine::events::Event;
 use crate::fetch::{self, Cause, PageUrl, fresh_key};
 
 /// Asks whose key it is; gives the server's refusal. Whatever else becomes of the question, the crawl goes on.
-pub(crate) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error> {
+pub(crate) async fn refusal(shared: Context<'_>) -> Result<Option<String>, Error> {
     let never = AtomicBool::new(false);
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 use super::bad_page;
-use super::context::Shared;
+use super::context::Context;
 use super::ignored_filter::{self};
 use super::partition::{Finish, Partition};
-use super::unknown_values;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
@@ -17,6 +16,7 @@ use crate::engine::Error;
 use crate::engine::events::Event;
 use crate::engine::location::at_page_of;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
+use crate::engine::writer::unknown_values;
 use crate::fetch::{self, Answer, Cause, Failure, Fetched, PageUrl, Unreadable, fresh_key};
 
 /// The address of a page, and what the writer must know of it.
@@ -27,7 +27,7 @@ pub(crate) fn ask(
     cursor: Option<String>,
     limit: u32,
     again: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
     let turn = Turn { page, cursor, limit, again };
@@ -88,8 +88,8 @@ pub(crate) fn address(
 }
 
 /// Fetches one page into the writer, with at most so many requests; `None` when a stop came first.
-pub(crate) async fn fetch(request: &PageRequest, attempts: u32, shared: Shared<'_>) -> Option<Result<Next, Failure>> {
-    let take = async |answer| shared.writer.take(request, answer).await;
+pub(crate) async fn fetch(request: &PageRequest, attempts: u32, shared: Context<'_>) -> Option<Result<Next, Failure>> {
+    let take = async |answer| shared.writer.page(request, answer).await;
     Some(match send(&request.walk, &request.url, attempts, take, shared).await? {
         Ok(Fetched { value: Next::Compare(unshown), answer }) => {
             Ok(ignored_filter::settle(request, &unshown, answer, shared).await?)
@@ -104,7 +104,7 @@ pub(crate) async fn send<T>(
     url: &PageUrl,
     attempts: u32,
     read: impl AsyncFnMut(Answer) -> Result<T, Unreadable>,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> Option<Result<Fetched<T>, Failure>> {
     let under_way = AtomicBool::new(false);
     let notify = |event: fetch::Event| {
@@ -142,7 +142,7 @@ pub(crate) async fn handle_failure(
     failure: Failure,
     forged: bool,
     seeking: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> AfterFailure {
     let reason = failure.to_string();
     let answer = failure.answer.map(|answer| *answer);
@@ -155,7 +155,7 @@ pub(crate) async fn handle_failure(
             }
             // Its server says that the list can be begun anew. A cursor it calls invalid it would name once more.
             fetch::Stop::CursorLapsed { .. } if request.cursor.is_some() => {
-                return AfterFailure::Next(shared.writer.begin_anew(request, reason).await);
+                return AfterFailure::Next(shared.writer.begin_anew(request, reason));
             }
             fetch::Stop::NotFound { .. } if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
                 return AfterFailure::Next(Next::Again(0));
@@ -181,12 +181,12 @@ pub(crate) async fn handle_failure(
 }
 
 /// The partition goes on in a later run, for this reason; the words name where it stopped.
-pub(crate) fn unfinished(request: &PageRequest, reason: &str, shared: Shared<'_>) -> Finish {
+pub(crate) fn unfinished(request: &PageRequest, reason: &str, shared: Context<'_>) -> Finish {
     Finish::Unfinished(stopped(request, reason, shared))
 }
 
 /// Tells that a partition stopped, and where.
-fn stopped(request: &PageRequest, reason: &str, shared: Shared<'_>) -> String {
+fn stopped(request: &PageRequest, reason: &str, shared: Context<'_>) -> String {
     let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
     let reason = format!("{place}: {reason}");
     shared.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
