@@ -8,29 +8,30 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use url::Url;
 
-use super::events::{Event, Listener};
+use super::events::Listener;
 use super::pass::Pass;
 use super::report::completeness::{doubts, waiting};
 use super::report::creator_totals::missing_models;
-use super::report::metrics::Metrics;
 use super::report::notes::{notes, unknown_keys};
-use super::report::{Findings, Report, ReportBuilder};
-use super::walk::context::Shared;
+use super::report::{Findings, Report};
+use super::run::Run;
+use super::walk::context::Context;
 use super::walk::ignored_filter::Unfiltered;
-use super::walk::missing::Lists;
+use super::walk::lists::Lists;
 use super::walk::partition::Finish;
-use super::walk::{self, key_check, unknown_values};
+use super::walk::{self, key_check};
 use super::writer::Writer;
 use super::writer::page_writer::PageOptions;
+use super::writer::unknown_values::unknown_values;
 use super::{Error, Outcome, clocks, pass, snapshot};
 use crate::api::endpoint::{LastPage, Paging};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::commit::WalkState;
-use crate::dataset::layout::{Layout, RunId};
+use crate::dataset::layout::Layout;
 use crate::dataset::missing::items_behind;
 use crate::dataset::snapshot::is_owed;
-use crate::dataset::store::{RunInfo, Store};
+use crate::dataset::store::Store;
 use crate::dataset::values::distinct_where;
 use crate::definition::{self, Crawl};
 use crate::fetch::{Fetcher, Secret, Settings};
@@ -67,81 +68,74 @@ pub struct Options {
 /// When the run could not begin, or the dataset could not be written: see [`Error`].
 pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
-    let dataset = options.dataset.clone();
-    let store = Store::open(options.dataset, Arc::new(Disk))?;
-    let owed = crawl.snapshot.take && is_owed(&store)?;
-    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
-    let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
-    count_overlaps(crawl, &dataset, &mut pass)?;
-
-    let info = RunInfo { run: name_run(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
-    let run = info.run.clone();
-    let limit = crawl.pace.requests_per_second;
-    let report_builder = Arc::new(ReportBuilder::new(run.clone(), &crawl.name, &pass, limit));
-    let metrics = options.metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&report_builder))));
-    let mut listeners = vec![Arc::clone(&report_builder) as Arc<dyn Listener>, listener];
-    listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
-    let listener: Arc<dyn Listener> = Arc::new(listeners);
-    listener.event(&Event::Started { run: &run, pass: pass.number, resumed: pass.resumed });
-
-    let (number, states, earlier) = (pass.number, pass.walks.clone(), pass.earlier.clone());
-    let page_options = PageOptions { crawl, hide: options.hide, trusted: &options.believe };
-    let writer = Writer::open(
-        store,
-        info,
-        pass,
-        page_options,
-        Arc::clone(&report_builder),
-        Arc::clone(&listener),
-        options.stop.clone(),
-    );
-    let shared = Shared {
+    let store = Store::open(options.dataset.clone(), Arc::new(Disk))?;
+    let (pass, misdated) = choose_pass(crawl, &options, &store)?;
+    let (number, earlier) = (pass.number, pass.earlier.clone());
+    let run = Run::begin(crawl, &pass, options.stop.clone(), options.metrics.clone(), listener);
+    let page_options = PageOptions { crawl, hide: options.hide.clone(), trusted: &options.believe };
+    let writer = Writer::start(store, pass, page_options, &run);
+    let context = Context {
         base: &options.base,
-        tells_unknown: options.tells_unknown,
+        crawl,
+        dataset: &options.dataset,
+        workers: crawl.pace.in_flight,
         fetcher: &fetcher,
         writer: &writer,
-        stop: &options.stop,
-        listener: &*listener,
+        stop: &run.stop,
+        listener: &*run.listener,
         earlier: &earlier,
         lists: &Lists::of(crawl),
-        crawl,
-        trusted: &options.believe,
         unfiltered: &Unfiltered::default(),
+        trusted: &options.believe,
+        tells_unknown: options.tells_unknown,
     };
-    let refusal = if options.key.is_some() { key_check::refusal(shared).await } else { Ok(None) };
-    let finish = match refusal {
-        Ok(Some(reason)) => Ok(vec![Finish::KeyRefused(reason)]),
-        Ok(None) => walk_all(crawl, &states, &dataset, shared).await,
-        Err(error) => Err(error),
-    };
+    let finishes = walk_all(crawl, options.key.is_some(), context).await;
+    let mut store = writer.finish()?;
+    let mut outcome = conclude(crawl, number, finishes?, misdated, &run, &store)?;
+    if crawl.snapshot.take && outcome.is_over() {
+        // Whatever becomes of the snapshot, the doubts are reported; until then the report says `running`.
+        run.write_report(&mut store)?;
+        (store, outcome) = snapshot::after_pass(store, crawl, &run, outcome).await?;
+    }
+    let report = run.finish(&mut store, &outcome)?;
+    Ok((report, outcome))
+}
 
-    let mut store = writer.close()?;
+/// Chooses the pass, and prepares what its walks build on. Also returns a sentence for each walk that begins too late.
+fn choose_pass(crawl: &Crawl, options: &Options, store: &Store) -> Result<(Pass, Vec<String>), Error> {
+    let owed = crawl.snapshot.take && is_owed(store)?;
+    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
+    let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
+    count_overlaps(crawl, &options.dataset, &mut pass)?;
+    Ok((pass, misdated))
+}
+
+/// Judges the run, and reports what may be missing, where the next run continues, and what else there is to know.
+fn conclude(
+    crawl: &Crawl,
+    pass: u64,
+    finishes: Vec<Finish>,
+    misdated: Vec<String>,
+    run: &Run,
+    store: &Store,
+) -> Result<Outcome, Error> {
     let walks: BTreeMap<_, _> =
-        report_builder.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
-    let unknown = unknown_values::told(crawl, &walks);
+        run.report.snapshot().walks.into_iter().map(|(name, walk)| (name, walk.state)).collect();
+    let unknown = unknown_values(crawl, &walks);
     unknown.iter().for_each(|reason| tracing::warn!(reason, "the server shows nothing of listed values"));
-    let mut outcome = judge(finish?, &walks, &unknown);
-    let known = known(crawl, &dataset, number)?;
+    let outcome = judge(finishes, &walks, &unknown);
+    let dataset = store.layout();
+    let known = known(crawl, dataset, pass)?;
     let mut doubts = doubts(crawl, &walks, &known);
     doubts.extend(misdated);
     doubts.extend(unknown);
-    if matches!(outcome, Outcome::Complete | Outcome::Doubtful) && known.contains_key(creators::TABLE.name) {
-        doubts.extend(missing_models(&dataset)?);
+    if outcome.is_over() && known.contains_key(creators::TABLE.name) {
+        doubts.extend(missing_models(dataset)?);
     }
     let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
     let notes = notes(crawl, &walks, &known);
-    report_builder.close(Findings { doubts, waiting, notes, unknown_keys: unknown_keys(&walks) });
-    if crawl.snapshot.take && matches!(outcome, Outcome::Complete | Outcome::Doubtful) {
-        // Whatever becomes of the snapshot, the doubts are told; the run goes on.
-        store.write_report(&run, &report_builder.report())?;
-        (store, outcome) = snapshot::after_pass(store, crawl, &options.stop, &*listener, outcome).await?;
-    }
-    report_builder.conclude(&outcome);
-    store.write_report(&run, &report_builder.report())?;
-    if let Some(metrics) = metrics {
-        metrics.write();
-    }
-    Ok((report_builder.snapshot(), outcome))
+    run.report.close(Findings { doubts, waiting, notes, unknown_keys: unknown_keys(&walks) });
+    Ok(outcome)
 }
 
 /// Counts what incremental walks may expect to meet again: what the passes they build on met from the same instant on.
@@ -173,28 +167,18 @@ fn settings(crawl: &Crawl, options: &Options) -> Settings {
     }
 }
 
-fn name_run() -> RunId {
-    let now = jiff::Timestamp::now();
-    let seed = format!("{}-{}", std::process::id(), now.as_nanosecond());
-    let digits = blake3::hash(seed.as_bytes());
-    RunId::new(&now, u16::from_le_bytes([digits.as_bytes()[0], digits.as_bytes()[1]]))
-}
-
-/// Walks all walks side by side; one that fans out over committed rows begins when those before it are over.
-async fn walk_all(
-    crawl: &Crawl,
-    states: &BTreeMap<String, WalkState>,
-    dataset: &Layout,
-    shared: Shared<'_>,
-) -> Result<Vec<Finish>, Error> {
-    let fresh = WalkState::default();
+/// Walks all walks side by side, once the server knows the key. A walk that fans out over committed rows begins when those
+/// before it are over.
+async fn walk_all(crawl: &Crawl, has_key: bool, context: Context<'_>) -> Result<Vec<Finish>, Error> {
+    if has_key && let Some(reason) = key_check::refusal(context).await? {
+        return Ok(vec![Finish::KeyRefused(reason)]);
+    }
     let over: Vec<watch::Sender<Option<bool>>> = crawl.walks.iter().map(|_| watch::Sender::new(None)).collect();
     let one = |index: usize| {
         let (walk, over) = (&crawl.walks[index], &over);
-        let state = states.get(&walk.name).unwrap_or(&fresh);
         async move {
             let finish = match all_over(walk, &over[..index]).await {
-                true => walk::run(walk, state, dataset, crawl.pace.in_flight, shared).await?,
+                true => walk::run(walk, context).await?,
                 false => Finish::Unfinished(String::from("the walks before it are unfinished")),
             };
             over[index].send_replace(Some(matches!(finish, Finish::Done)));

@@ -10,6 +10,7 @@ mod location;
 pub mod pass;
 pub mod replay;
 pub mod report;
+mod run;
 mod snapshot;
 mod walk;
 mod writer;
@@ -42,7 +43,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Its name in the report.
+    /// Returns true when every walk is over.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Complete | Self::Doubtful)
+    }
+
+    /// Returns its code in the report.
     pub fn state(&self) -> &'static str {
         match self {
             Self::Complete => "complete",

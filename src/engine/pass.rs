@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::walk::partition::first_partition;
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{GivenUp, PartitionState, WalkState, Why};
 use crate::dataset::manifest::{Manifest, SeenCursors};
-use crate::definition::{self, Crawl, asks_the_same, difference, fingerprint};
+use crate::definition::{self, Crawl, Partitioning, asks_the_same, difference, fingerprint};
 
 /// The pass a run works on.
 #[derive(Debug)]
@@ -157,6 +156,14 @@ fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) 
         }
     }
     earlier
+}
+
+/// Returns the key of the partition that a cursor walk begins with.
+pub(super) fn first_partition(partitioning: &Partitioning) -> &'static str {
+    match partitioning {
+        Partitioning::Windows { .. } => "1",
+        Partitioning::One | Partitioning::Each(_) => "",
+    }
 }
 
 /// Where the walks of a new pass begin: at their list's beginning, or, when they are incremental, their overlap before what

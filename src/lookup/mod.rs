@@ -12,7 +12,7 @@ use futures_util::stream;
 use url::Url;
 
 use crate::api::lookup::Kind;
-use crate::api::page;
+use crate::api::page::Unreadable;
 use crate::api::verbatim;
 use crate::fetch::{FetchError, FetchErrorKind, Fetcher, Notify, PageUrl, fresh_key};
 use crate::stop::Stop;

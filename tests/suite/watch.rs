@@ -2,7 +2,7 @@
 //! `status --watch`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use prometheus_parse::{Scrape, Value};
@@ -24,9 +24,14 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 /// The source of what crawls and of what logs.
 fn source() -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let engine = std::fs::read_dir(source.join("engine")).unwrap().map(|entry| entry.unwrap().path());
-    let files = engine.filter(|path| path.is_file()).chain([source.join("cli/listen.rs")]);
+    let engine = files_below(&source.join("engine"));
+    let files = engine.into_iter().chain([source.join("cli/logging.rs")]);
     files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 #[test]

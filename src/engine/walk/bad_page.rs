@@ -3,7 +3,7 @@
 //! An outage must not be taken for a page that always fails, so another page of the same list has to answer before one is
 //! given up.
 
-use super::context::Shared;
+use super::context::Context;
 use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
@@ -43,7 +43,7 @@ pub(crate) async fn handle_failure(
     failure: FetchError,
     forged: bool,
     seeking: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> AfterFailure {
     use FetchErrorKind as Kind;
     let reason = failure.to_string();
@@ -57,7 +57,7 @@ pub(crate) async fn handle_failure(
         }
         // The server asks to begin the list again. An invalid cursor it would only send again.
         Kind::CursorLapsed(_) if request.cursor.is_some() => {
-            return AfterFailure::Next(shared.writer.begin_anew(request, reason).await);
+            return AfterFailure::Next(shared.writer.begin_anew(request, reason));
         }
         Kind::NotFound(_) if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
             return AfterFailure::Next(Next::Again(0));
@@ -84,12 +84,12 @@ pub(crate) async fn handle_failure(
 }
 
 /// Leaves the partition to a later run.
-fn unfinished(request: &PageRequest, reason: &str, shared: Shared<'_>) -> AfterFailure {
+fn unfinished(request: &PageRequest, reason: &str, shared: Context<'_>) -> AfterFailure {
     AfterFailure::Finish(Finish::Unfinished(stopped(request, reason, shared)))
 }
 
 /// Reports that a partition stopped; returns the reason with the place.
-fn stopped(request: &PageRequest, reason: &str, shared: Shared<'_>) -> String {
+fn stopped(request: &PageRequest, reason: &str, shared: Context<'_>) -> String {
     let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
     let reason = format!("{place}: {reason}");
     shared.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
@@ -102,7 +102,7 @@ async fn too_much(
     kind: &FetchErrorKind,
     answer: Option<Answer>,
     seeking: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> AfterFailure {
     let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
@@ -129,7 +129,7 @@ async fn too_much(
 }
 
 /// Gives up the rows of one instant: their page fails, and the cursors of smaller pages lead back into it.
-pub(crate) async fn pass_instant(request: &PageRequest, shared: Shared<'_>) -> Next {
+pub(crate) async fn pass_instant(request: &PageRequest, shared: Context<'_>) -> Next {
     let next = place(request).and_then(|place| place.further(1, Along::Key));
     let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
     shared.writer.give_up(request, None, reason, next.map(|next| next.cursor())).await
@@ -141,7 +141,7 @@ fn place(request: &PageRequest) -> Option<Place> {
 }
 
 /// Returns true when the server answers another page of the same list.
-async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bool {
+async fn something_else_answers(request: &PageRequest, shared: Context<'_>) -> bool {
     let other = |page| Turn { page, cursor: None, limit: request.limit.min(1), again: true };
     match request.endpoint.paging {
         Paging::Cursor { .. } => {
@@ -160,7 +160,7 @@ async fn something_else_answers(request: &PageRequest, shared: Shared<'_>) -> bo
 ///
 /// A cursor names the row it begins with or the one before it, depending on the server, so the next two ids are tried. If
 /// neither answers, the row may be anywhere behind the cursor: its instant is searched first, then its id.
-async fn way_on(request: &PageRequest, shared: Shared<'_>) -> Option<String> {
+async fn way_on(request: &PageRequest, shared: Context<'_>) -> Option<String> {
     let mut from = place(request)?;
     for steps in [1, 2] {
         let near = from.further(steps, Along::Id);
@@ -206,14 +206,14 @@ async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
     Some(high)
 }
 
-async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Shared<'_>) -> bool {
+async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Context<'_>) -> bool {
     let Some(cursor) = place.map(|place| place.cursor()) else { return false };
     let turn = Turn { page: request.page, cursor: Some(cursor), limit: 1, again: true };
     answers(request, None, &turn, shared).await
 }
 
 /// Returns true when the server answers a page, if only with 404; its rows are not taken.
-async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Shared<'_>) -> bool {
+async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Context<'_>) -> bool {
     let key = key.or(request.key.as_deref());
     let Ok(url) = address(shared.base, request.endpoint, &request.params, key, turn) else { return false };
     let watch = Watch::new(&request.walk, shared);

@@ -1,32 +1,31 @@
-//! Numbered pages: several at once, until the endpoint's own sign of the end.
+//! Walks numbered pages, several at once, until the endpoint's own sign of the end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use futures_util::future::try_join_all;
 
 use super::bad_page::{AfterFailure, handle_failure};
-use super::context::Shared;
+use super::context::Context;
 use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
+use super::workers;
 use crate::api::endpoint::LastPage;
-use crate::dataset::commit::{End, PartitionState, WalkState, Why};
+use crate::dataset::commit::{End, PartitionState, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::Next;
 
-/// What the workers of one walk share.
+/// The pages of one walk, which its workers share.
 #[derive(Default)]
 struct Pages {
+    /// The page to be requested next.
     next: Cell<u64>,
-    /// The last page there is, once that is known.
+    /// The last page, once it is known.
     last: Cell<Option<u64>>,
-    /// Why no further page is asked for, should the list have no end.
+    /// Set when the list must be taken for one without end: no further page is requested.
     endless: RefCell<Option<End>>,
-    /// Pages that are to be asked for and were not taken yet.
+    /// Pages requested and not taken yet.
     open: RefCell<BTreeSet<u64>>,
-    /// A page was refused for good, and so would be those behind it.
+    /// True when a page was refused for good, as those behind it would be.
     over: Cell<bool>,
 }
 
@@ -35,35 +34,27 @@ impl Pages {
         Self { next: Cell::new(taken + 1), ..Self::default() }
     }
 
-    /// Whether there is nothing left to take, whoever was stopped behind the end.
+    /// Returns true when every page up to the last is taken, even if a stop interrupted one behind it.
     fn all_taken(&self) -> bool {
         self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
     }
 }
 
-/// Walks all pages, `workers` at once.
-pub(crate) async fn run(
-    walk: &Walk,
-    state: &WalkState,
-    last: LastPage,
-    workers: u32,
-    shared: Shared<'_>,
-) -> Result<Finish, Error> {
-    let name: Arc<str> = walk.name.as_str().into();
-    let begun = state.partitions.get("").cloned().unwrap_or_default();
-    let partition = Partition::new(walk, &name, "", state);
-    shared.writer.begin(&name, &partition.partition, false);
+/// Walks all pages.
+pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Result<Finish, Error> {
+    let partition = Partition::begin(walk, "", context);
+    let begun = context.writer.progress().walk(&walk.name).partition_state("");
     let pages = Pages::behind(begun.pages);
     let take = async |page| {
         let mut again = false;
-        while shared.stop.may_ask(again) {
-            let request = ask(walk, &partition, page, None, walk.limit, again, shared)?;
-            let step = match fetch(&request, u32::MAX, shared).await {
+        while context.stop.may_ask(again) {
+            let request = ask(walk, &partition, page, None, walk.limit, again, context)?;
+            let step = match fetch(&request, u32::MAX, context).await {
                 None => break,
                 Some(Ok(step)) => step,
-                Some(Err(failure)) => match handle_failure(&request, failure, false, false, shared).await {
+                Some(Err(failure)) => match handle_failure(&request, failure, false, false, context).await {
                     AfterFailure::Next(step) => step,
-                    // Half a page by number would be another page.
+                    // Half a page is another page by number.
                     AfterFailure::Smaller { .. } => continue,
                     AfterFailure::Finish(finish) => return Ok(finish),
                 },
@@ -83,37 +74,28 @@ pub(crate) async fn run(
                 }
             }
         }
-        Ok::<_, Error>(Finish::Unfinished(shared.stop.reason().unwrap_or_default()))
+        Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
     };
-    let worker = || async {
-        while let Some(page) = next(&pages, &begun) {
-            match take(page).await? {
-                Finish::Done => {}
-                finish => return Ok(finish),
-            }
-        }
-        Ok::<_, Error>(Finish::Done)
-    };
-    // Where a page tells how many there are, nobody asks for those behind the last: the first is asked for alone.
+    // Where a page reports how many there are, the first is requested alone, so that none behind the last is requested.
     let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
     };
     if matches!(finish, Finish::Done) {
-        finish = Finish::worst(try_join_all((0..workers).map(|_| worker())).await?);
+        finish = workers::run(context.workers, async || next(&pages, &begun), take).await?;
     }
     let all_taken = pages.all_taken().then_some(End { why: Why::Complete, detail: None });
     let end = pages.endless.take().or(all_taken);
     if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
         finish = Finish::Done;
-        let request = ask(walk, &partition, pages.next.get().saturating_sub(1), None, walk.limit, false, shared)?;
-        shared.writer.end(&request, None, end).await;
+        let request = ask(walk, &partition, pages.next.get().saturating_sub(1), None, walk.limit, false, context)?;
+        context.writer.end(&request, None, end).await;
     }
     Ok(finish)
 }
 
-/// The next page nobody asked for yet; `None` behind the last.
+/// Returns the next page to be requested; `None` behind the last.
 fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
     loop {
         let page = pages.next.get();
@@ -129,13 +111,13 @@ fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
     }
 }
 
-/// Takes what a page says of the end.
+/// Learns from a page where the end is.
 fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
     let last = match sign {
         LastPage::Told => reported_pages.or(empty.then_some(page)),
         LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
     };
-    // A page with items behind the supposed end: the end was a false one.
+    // A page with items behind the supposed end shows that it was a false one.
     let refuted = !empty && last.is_some_and(|last| page > last);
     pages.last.set(if refuted { None } else { last });
 }

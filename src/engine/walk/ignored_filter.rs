@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::context::Shared;
+use super::context::Context;
 use super::request::{Turn, Watch, address};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
@@ -38,12 +38,12 @@ pub(crate) async fn settle(
     request: &PageRequest,
     unshown: &Unshown,
     answer: Answer,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> Option<Next> {
     let whole = unfiltered(request, &unshown.filters, shared).await?;
     Some(if !same(&unshown.ids, &whole) {
         let request = PageRequest { compared: true, ..request.clone() };
-        match shared.writer.take(&request, answer.clone()).await {
+        match shared.writer.page(&request, answer.clone()).await {
             Ok(step) => step,
             Err(unreadable) => shared.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
         }
@@ -75,7 +75,7 @@ fn detail(request: &PageRequest, filters: &[&str]) -> String {
 }
 
 /// Returns the ids that the server lists without these filters.
-async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
+async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Context<'_>) -> Option<Rc<HashSet<i64>>> {
     let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };

@@ -1,13 +1,13 @@
 //! Checks the API key before the first page: with a bad key the server answers every list as to a visitor, without an error.
 
-use super::context::Shared;
+use super::context::Context;
 use crate::api::me;
 use crate::engine::Error;
 use crate::engine::events::Event;
 use crate::fetch::{self, FetchErrorKind, PageUrl, fresh_key};
 
 /// Asks the server for the key's account. Returns its refusal; any other failure does not keep the crawl from starting.
-pub(crate) async fn refusal(shared: Shared<'_>) -> Result<Option<String>, Error> {
+pub(crate) async fn refusal(shared: Context<'_>) -> Result<Option<String>, Error> {
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
         let url = PageUrl::new(shared.base, &[me::PATH], query.iter().copied())?;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::context::Shared;
+use super::context::Context;
 use super::ignored_filter;
 use super::partition::Partition;
 use super::request::{Turn, Watch, address};
-use super::unknown_values;
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
+use crate::engine::writer::unknown_values;
 use crate::fetch::FetchError;
 
 /// Returns the request for a page of a partition, with all that the writer needs to know of it.
@@ -20,7 +20,7 @@ pub(crate) fn ask(
     cursor: Option<String>,
     limit: u32,
     again: bool,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
     let turn = Turn { page, cursor, limit, again };
@@ -49,7 +49,7 @@ pub(crate) fn ask(
 pub(crate) async fn fetch(
     request: &PageRequest,
     requests: u32,
-    shared: Shared<'_>,
+    shared: Context<'_>,
 ) -> Option<Result<Next, FetchError>> {
     let watch = Watch::new(&request.walk, shared);
     let notify = |event| watch.event(&event);
@@ -57,7 +57,7 @@ pub(crate) async fn fetch(
     let page = async {
         loop {
             let answer = attempts.next().await?;
-            match shared.writer.take(request, answer.clone()).await {
+            match shared.writer.page(request, answer.clone()).await {
                 Ok(next) => return Ok((next, answer)),
                 Err(unreadable) => attempts.unreadable(&unreadable)?,
             }

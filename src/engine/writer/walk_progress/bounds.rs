@@ -1,5 +1,4 @@
-//! Bounds a partition: an end that may come early, a list that goes on and brings nothing new, and a cursor that the server
-//! goes on with no more. Pure.
+//! Bounds a partition: an end that may be early, a list without end, and a cursor that the server no longer accepts. Pure.
 
 use super::WalkProgress;
 use crate::api::endpoint::Paging;
@@ -8,10 +7,10 @@ use crate::dataset::commit::{End, Why, fingerprint};
 use crate::engine::writer::message::{BOUNDARY, Next, PageRequest, RECHECK};
 
 impl WalkProgress {
-    /// Counts what a page brought to its partition; gives why the list must be taken for one without end, once it must.
-    pub(in crate::engine) fn watch(&mut self, request: &PageRequest, page: &Page) -> Option<End> {
+    /// Counts what is new on a page; returns the reason once the list must be taken for one without end.
+    pub(super) fn watch(&mut self, request: &PageRequest, page: &Page) -> Option<End> {
         let moves = match request.endpoint.paging {
-            // What is behind its last page, or a look-up, cannot be endless.
+            // Nothing is behind a last page.
             Paging::Cursor { .. } if page.next_cursor.is_none() => return None,
             Paging::Cursor { place, .. } => {
                 let behind = place(&request.params, page.next_cursor.as_deref());
@@ -27,17 +26,17 @@ impl WalkProgress {
         self.is_endless(request)
     }
 
-    /// Why the list of a partition must be taken for one without end, once it must.
-    pub(in crate::engine) fn is_endless(&self, request: &PageRequest) -> Option<End> {
-        let partition = self.walk.partitions.get(&*request.partition)?;
+    /// Returns the reason once the list of a partition must be taken for one without end.
+    pub(super) fn is_endless(&self, request: &PageRequest) -> Option<End> {
+        let partition = self.state.partitions.get(&*request.partition)?;
         partition.novelty.is_endless().map(|detail| End { why: Why::Endless, detail: Some(detail) })
     }
 
-    /// Sends a partition back to where it began, once; `Err` is why it is over. What it meets again are repeats.
-    pub(in crate::engine) fn begin_anew(&mut self, request: &PageRequest, reason: String) -> Result<Next, End> {
+    /// Starts a partition over, once; a second time ends it for this reason. Items that come again are repeats.
+    pub(in crate::engine::writer) fn begin_anew(&mut self, request: &PageRequest, reason: String) -> Next {
         let partition = self.partition(&request.partition);
         if partition.anew || request.partition.starts_with(RECHECK) {
-            return Err(End { why: Why::CursorRefused, detail: Some(reason) });
+            return self.finish(request, &End { why: Why::CursorRefused, detail: Some(reason) });
         }
         let first = match request.endpoint.paging {
             Paging::Cursor { windows: Some(windows), .. } => partition.from.map(windows.forge),
@@ -45,21 +44,21 @@ impl WalkProgress {
         };
         (partition.anew, partition.larger, partition.cursor) = (true, false, first.clone());
         partition.novelty = Default::default();
-        Ok(Next::Anew(first))
+        Next::Anew(first)
     }
 
-    /// What a cursor is remembered by. Those met before a partition was begun anew are met again, and say nothing.
-    pub(crate) fn fingerprint(&self, partition: &str, cursor: &str) -> String {
-        let anew = self.walk.partitions.get(partition).is_some_and(|partition| partition.anew);
+    /// Returns the fingerprint of a cursor. A partition that started over sees its cursors again, which is no loop.
+    pub(super) fn fingerprint(&self, partition: &str, cursor: &str) -> String {
+        let anew = self.state.partitions.get(partition).is_some_and(|partition| partition.anew);
         if anew { fingerprint(&format!("anew {cursor}")) } else { fingerprint(cursor) }
     }
 
-    /// Fewer items than these on a page that ends its list come early. One value of a fan-out may have none; a list may not
-    /// end long before it did the last time, and a window not before the one behind it begins.
-    pub(in crate::engine) fn early(&self, request: &PageRequest) -> u64 {
+    /// Returns the number of items below which a last page ends its list early. One value of a fan-out may have none, but a
+    /// list may not end long before it did last time, nor a window before the next one begins.
+    pub(in crate::engine::writer) fn early(&self, request: &PageRequest) -> u64 {
         let numbered = matches!(request.endpoint.paging, Paging::Number { .. });
-        let until = self.walk.partitions.get(&*request.partition).and_then(|partition| partition.until);
-        let short = request.partition.is_empty() && self.walk.items + u64::from(request.limit) < self.least;
+        let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        let short = request.partition.is_empty() && self.state.items + u64::from(request.limit) < self.least;
         match (until, short, request.partition.is_empty() && request.page == 1) {
             (None, false, first) => u64::from(first),
             _ if numbered => 1,
@@ -67,15 +66,15 @@ impl WalkProgress {
         }
     }
 
-    /// Why a partition is over whose page names no cursor, also when it was asked for again.
-    pub(crate) fn last(&self, request: &PageRequest, page: &Page) -> End {
-        let until = self.walk.partitions.get(&*request.partition).and_then(|partition| partition.until);
-        // The edge was an end before: that it is full is no news.
+    /// Returns why a partition is over whose page names no cursor.
+    pub(super) fn last(&self, request: &PageRequest, page: &Page) -> End {
+        let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        // The boundary page was the last one before: that it is full says nothing.
         let more = if page.full && &*request.partition != BOUNDARY {
             "it has as many items as were asked for"
         } else if page.promising {
             "its metadata says that there is a next page"
-        } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
+        } else if until.is_some_and(|until| self.state.reached >= Some(until)) {
             "there is more behind the end of its time window"
         } else if page.items < request.shown {
             "the answer before had more items"
