@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::ignored_filter::Unfiltered;
 use super::lists::Lists;
+use super::unfiltered::Unfiltered;
 use crate::dataset::layout::Layout;
 use crate::definition::Crawl;
 use crate::engine::events::Listener;

@@ -3,29 +3,17 @@
 //! It is needed for filters that items do not show: an image need not name the version it is listed under. A server that ignores
 //! a filter lists the same items with and without it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
-
 use super::context::Context;
 use super::request::{Turn, Watch, address};
+use super::unfiltered::Remembered;
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::engine::writer::message::{Next, PageRequest, Unshown};
 use crate::fetch::Answer;
-
-/// Pages without their filters, remembered for this run by query and cursor. Its lock is held while one is fetched, so that other
-/// partitions wait for it instead of fetching it too.
-pub(crate) type Unfiltered = Mutex<HashMap<String, Remembered>>;
-
-/// The ids of such a page; empty when it could not be fetched.
-#[derive(Debug)]
-pub(crate) struct Remembered {
-    at: Instant,
-    ids: Rc<HashSet<i64>>,
-}
 
 /// Pages remembered at once.
 const REMEMBERED_MAX: usize = 100;
