@@ -6,7 +6,7 @@ use super::print;
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
-use crate::download::status;
+use crate::download::status::DownloadStatus;
 use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         None => {
             let codes: Vec<String> = Exit::ALL.iter().map(|exit| (*exit as u8).to_string()).collect();
             let ends: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
-            let statuses: Vec<&str> = status::MEANINGS.iter().map(|(code, _)| *code).collect();
+            let statuses: Vec<&str> = DownloadStatus::MEANINGS.iter().map(|(code, _)| *code).collect();
             let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
             usage(&format!(
                 "nothing is called `{word}`; there are the exit codes {}; the ends {}; for downloads {}; the reasons in \
@@ -55,7 +55,8 @@ fn end(word: &str) -> Option<String> {
 }
 
 fn download(word: &str) -> Option<String> {
-    Some(format!("a download with the status `{word}`: {}\n", status::meaning(word)?))
+    let (_, meaning) = DownloadStatus::MEANINGS.iter().find(|(code, _)| *code == word)?;
+    Some(format!("a download with the status `{word}`: {meaning}\n"))
 }
 
 fn of_tables(word: &str) -> Option<String> {

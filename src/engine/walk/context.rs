@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::ignored_filter::Unfiltered;
 use super::missing::Lists;
+use super::unfiltered::Unfiltered;
 use crate::definition::Crawl;
 use crate::engine::events::Listener;
 use crate::engine::pass::Earlier;

@@ -3,11 +3,8 @@
 //! It is needed for filters that items do not show: an image need not name the version it is listed under. A server that ignores
 //! a filter lists the same items with and without it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::Mutex;
 
 use super::context::Shared;
 use super::request::{Turn, Watch, address};
@@ -15,22 +12,6 @@ use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::engine::writer::message::{Next, PageRequest, Unshown};
 use crate::fetch::Answer;
-
-/// Pages without their filters, remembered for this run by query and cursor. Its lock is held while one is fetched, so that other
-/// partitions wait for it instead of fetching it too.
-pub(crate) type Unfiltered = Mutex<HashMap<String, Remembered>>;
-
-/// The ids of such a page; empty when it could not be fetched.
-#[derive(Debug)]
-pub(crate) struct Remembered {
-    at: Instant,
-    ids: Rc<HashSet<i64>>,
-}
-
-/// Pages remembered at once.
-const REMEMBERED_MAX: usize = 100;
-/// Time after which a page is fetched again, because the newest items of a list change.
-const COUNTS_FOR: Duration = Duration::from_secs(15);
 
 /// Takes a page unless it lists the same items as without its filters. Then it is requested again, past the cache, and a second
 /// such answer ends the partition. Returns `None` when a stop came first.
@@ -74,35 +55,24 @@ fn detail(request: &PageRequest, filters: &[&str]) -> String {
     )
 }
 
-/// Returns the ids that the server lists without these filters.
+/// Returns the ids that the server lists without these filters; none of them if the page cannot be fetched.
 async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
     let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };
     let query = format!("{} {kept:?} {:?}", request.endpoint.path, turn.cursor);
-    let mut remembered = shared.unfiltered.lock().await;
-    if let Some(known) = remembered.get(&query).filter(|known| known.at.elapsed() < COUNTS_FOR) {
-        return Some(Rc::clone(&known.ids));
-    }
     let parse = |body: &str| match verbatim::list(body) {
         Ok(items) => Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>()),
         Err(unreadable) => Err(unreadable.reason),
     };
-    let ids = match address(shared.base, request.endpoint, &kept, None, &turn) {
-        Ok(url) => {
-            let watch = Watch::new(&request.walk, shared);
-            let notify = |event| watch.event(&event);
-            let attempts = shared.fetcher.attempts(&url, &notify);
-            watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default()
-        }
-        Err(_) => HashSet::new(),
+    let fetch = async {
+        let Ok(url) = address(shared.base, request.endpoint, &kept, None, &turn) else { return Some(HashSet::new()) };
+        let watch = Watch::new(&request.walk, shared);
+        let notify = |event| watch.event(&event);
+        let attempts = shared.fetcher.attempts(&url, &notify);
+        Some(watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default())
     };
-    let ids = Rc::new(ids);
-    if remembered.len() >= REMEMBERED_MAX {
-        remembered.clear();
-    }
-    remembered.insert(query, Remembered { at: Instant::now(), ids: Rc::clone(&ids) });
-    Some(ids)
+    shared.unfiltered.ids(query, fetch).await
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(super) mod page_size;
 pub(super) mod partition;
 pub(super) mod recheck;
 mod request;
+pub(super) mod unfiltered;
 pub(super) mod unknown_values;
 
 use std::sync::Arc;
