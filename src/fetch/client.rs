@@ -137,7 +137,7 @@ impl Client {
                 None => (encoding, body),
             },
             Err(error @ InflateError::TooLarge { .. }) => {
-                return Err(TransportError::new(TransportErrorKind::TooLarge, error));
+                return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
             Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),

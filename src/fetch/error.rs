@@ -33,8 +33,8 @@ pub enum TransportErrorKind {
 
 impl TransportError {
     /// Returns an error with these words.
-    pub(super) fn new(kind: TransportErrorKind, detail: impl ToString) -> Self {
-        Self { kind, detail: detail.to_string() }
+    pub(super) fn new(kind: TransportErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
     }
 }
 

@@ -13,16 +13,14 @@ const FRESH_FOR: Duration = Duration::from_secs(15);
 
 /// The ids of pages without their filters, by query and cursor.
 #[derive(Debug, Default)]
-pub(crate) struct Unfiltered(Mutex<HashMap<String, (Instant, Rc<HashSet<i64>>)>>);
+pub(crate) struct Unfiltered(Mutex<HashMap<String, (Instant, Ids)>>);
+
+type Ids = Rc<HashSet<i64>>;
 
 impl Unfiltered {
     /// Returns the ids of a page, by `fetch` unless they are remembered; `None` if `fetch` returns none. Meanwhile other callers
     /// wait, so that two partitions do not fetch the same page.
-    pub(crate) async fn ids(
-        &self,
-        query: String,
-        fetch: impl Future<Output = Option<HashSet<i64>>>,
-    ) -> Option<Rc<HashSet<i64>>> {
+    pub(crate) async fn ids(&self, query: String, fetch: impl Future<Output = Option<HashSet<i64>>>) -> Option<Ids> {
         let mut pages = self.0.lock().await;
         if let Some((_, ids)) = pages.get(&query).filter(|(at, _)| at.elapsed() < FRESH_FOR) {
             return Some(Rc::clone(ids));
