@@ -10,6 +10,7 @@ use super::bad_page::{AfterFailure, handle_failure};
 use super::context::Shared;
 use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
+use super::request::Turn;
 use crate::api::endpoint::LastPage;
 use crate::dataset::commit::{End, PartitionState, WalkState, Why};
 use crate::definition::Walk;
@@ -57,7 +58,7 @@ pub(crate) async fn run(
     let take = async |page| {
         let mut again = false;
         while shared.stop.may_ask(again) {
-            let request = ask(walk, &partition, page, None, walk.limit, again, shared)?;
+            let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, shared)?;
             let step = match fetch(&request, u32::MAX, shared).await {
                 None => break,
                 Some(Ok(step)) => step,
@@ -107,7 +108,8 @@ pub(crate) async fn run(
     let end = pages.endless.take().or(all_taken);
     if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
         finish = Finish::Done;
-        let request = ask(walk, &partition, pages.next.get().saturating_sub(1), None, walk.limit, false, shared)?;
+        let page = pages.next.get().saturating_sub(1);
+        let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again: false }, shared)?;
         shared.writer.end(&request, None, end).await;
     }
     Ok(finish)

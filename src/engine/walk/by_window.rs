@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::context::Shared;
 use super::partition::{Finish, Partition, first_partition};
+use super::request::Turn;
 use super::{by_cursor, page};
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{End, WalkState, Why};
@@ -164,7 +165,8 @@ async fn walk_window(frame: &Frame<'_>, key: Arc<str>, state: &WalkState) -> Res
         finish = match await_handover(frame, &pane).await {
             None => Finish::Unfinished(String::from("the window before it is unfinished")),
             Some(cursor) if cursor == NOTHING_BEHIND => {
-                let request = page::ask(frame.walk, &partition, 1, None, frame.walk.limit, false, frame.shared)?;
+                let turn = Turn { page: 1, cursor: None, limit: frame.walk.limit, again: false };
+                let request = page::ask(frame.walk, &partition, turn, frame.shared)?;
                 frame.shared.writer.end(&request, None, End { why: Why::Complete, detail: None }).await;
                 Finish::Done
             }

@@ -16,14 +16,10 @@ use crate::fetch::FetchError;
 pub(crate) fn ask(
     definition: &Walk,
     partition: &Partition,
-    page: u64,
-    cursor: Option<String>,
-    limit: u32,
-    again: bool,
+    turn: Turn,
     shared: Shared<'_>,
 ) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
-    let turn = Turn { page, cursor, limit, again };
     let url = address(shared.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
     Ok(PageRequest {
         listed: unknown_values::is_listed(definition)
@@ -34,10 +30,10 @@ pub(crate) fn ask(
         endpoint,
         params: Arc::clone(&partition.params),
         key: partition.key.clone(),
-        page,
+        page: turn.page,
         cursor: turn.cursor,
-        limit,
-        again,
+        limit: turn.limit,
+        again: turn.again,
         shown: 0,
         first_shown: false,
         compared: false,
