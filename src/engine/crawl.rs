@@ -65,7 +65,7 @@ pub struct Options {
 /// Crawls until the pass is over or the run is stopped.
 ///
 /// # Errors
-/// When the run could not begin, or the dataset could not be written: see [`Error`].
+/// An [`Error`] if the run cannot begin or the dataset cannot be written.
 pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let store = Store::open(options.dataset.clone(), Arc::new(Disk))?;

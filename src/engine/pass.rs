@@ -100,7 +100,7 @@ pub enum Refusal {
 /// may be `owed`. `restart` gives up an unfinished pass and starts a full one.
 ///
 /// # Errors
-/// When the dataset is another crawl's, or the definition changed in the middle of a pass.
+/// A [`Refusal`] if the dataset is another crawl's, or the definition changed in the middle of a pass.
 pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
     let before = if restart { &Manifest::default() } else { manifest };

@@ -54,7 +54,7 @@ impl Run {
     /// Writes the report as it is now.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// The disk's error.
     pub(super) fn write_report(&self, store: &mut Store) -> Result<(), Error> {
         store.write_report(&self.info.run, &self.report.report())
     }
@@ -62,7 +62,7 @@ impl Run {
     /// Concludes the report with the outcome, writes it for the last time, and returns it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// The disk's error.
     pub(super) fn finish(&self, store: &mut Store, outcome: &Outcome) -> Result<Report, Error> {
         self.report.conclude(outcome);
         self.write_report(store)?;

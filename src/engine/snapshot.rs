@@ -14,7 +14,7 @@ use crate::definition::Crawl;
 /// stopped, if a stop left the snapshot to the next run.
 ///
 /// # Errors
-/// When the dataset is damaged or the disk refuses.
+/// The dataset's damage or the disk's error.
 pub(super) async fn after_pass(
     mut store: Store,
     crawl: &Crawl,

@@ -75,7 +75,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         }
         Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
     };
-    // Where a page reports how many there are, the first is requested alone, so that none behind the last is requested.
+    // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
     let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,

@@ -86,7 +86,7 @@ impl WalkProgress {
         self.state.partitions.entry(key.to_owned()).or_default()
     }
 
-    /// Counts a page that was taken and returns the next step. `now` is when its answer came.
+    /// Counts a page that was taken and returns the next step. `now` is the time of its answer.
     pub(super) fn take(&mut self, request: &PageRequest, page: &Page, at: &Provenance<'_>, now: i64) -> Next {
         self.state.began.get_or_insert(now);
         self.count(request, page);
