@@ -67,7 +67,7 @@ const IMPURE: &[&str] = &[
     "reqwest",
     "rand",
     "getrandom",
-    "fapartition",
+    "fastrand",
     "async",
     "await",
     "println",

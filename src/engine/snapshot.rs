@@ -1,29 +1,28 @@
-//! The snapshot that a crawl takes when a pass is over.
+//! Takes the snapshot of a pass that is over.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::events::{Event, Listener};
+use super::events::Event;
+use super::run::Run;
 use super::{Error, Outcome};
 use crate::dataset::snapshot::{Halt, Taken, Wishes, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
-use crate::stop::Stop;
 
-/// Takes a snapshot on a thread of its own, so that the deadline and signals are still heard, and gives the store back,
-/// with what the run came to: stopped, where a stop left the snapshot to the next run.
+/// Takes a snapshot on a thread of its own, so that the deadline and signals still count. Returns the store and the outcome:
+/// stopped, if a stop left the snapshot to the next run.
 ///
 /// # Errors
-/// When the dataset is damaged or the disk refuses.
+/// The dataset's damage or the disk's error.
 pub(super) async fn after_pass(
     mut store: Store,
     crawl: &Crawl,
-    stop: &Stop,
-    listener: &dyn Listener,
+    run: &Run,
     outcome: Outcome,
 ) -> Result<(Store, Outcome), Error> {
     let began = Instant::now();
-    let (wished, history, request) = (crawl.snapshot, crawl.history.clone(), stop.clone());
+    let (wished, history, request) = (crawl.snapshot, crawl.history.clone(), run.stop.clone());
     let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();
     let work = move || {
         let halt: Halt = Arc::new(move || request.is_asked());
@@ -36,10 +35,10 @@ pub(super) async fn after_pass(
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     match taken? {
         Some(Taken::New(inventory)) => {
-            listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
+            run.listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
         }
         None => {
-            let reason = stop.reason().unwrap_or_default();
+            let reason = run.stop.reason().unwrap_or_default();
             return Ok((
                 store,
                 Outcome::Stopped(format!("{reason}; the pass is over, its snapshot is left to the next run")),

@@ -59,7 +59,7 @@ fn text(report: &Report) -> String {
         "allowed_requests_per_second",
         "gauge",
         "Requests per second that the crawl file allows.",
-        [("", report.rate.request)],
+        [("", report.rate.asked)],
     );
     page.family(
         "requests_total",
@@ -71,7 +71,7 @@ fn text(report: &Report) -> String {
     page.family(
         "pauses_total",
         "counter",
-        "Times that everybody waited because the server request for it.",
+        "Times that everybody waited because the server asked for it.",
         [("", report.pauses as f64)],
     );
     page.family(

@@ -2,29 +2,29 @@
 
 use crate::definition::Absence;
 
-/// What is known of the things that a list no longer shows.
+/// The evidence about things that a list no longer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Evidence {
-    /// Items that came.
-    pub(crate) came: u64,
-    /// Things that were to come.
-    pub(crate) expected: u64,
-    /// Those of them that did not.
-    pub(crate) missing: u64,
-    /// So many may be missing whatever the look-ups show: each of them is settled by itself.
-    pub(crate) few: u64,
-    /// Missing things that were asked for singly, and answered.
-    pub(crate) asked: u64,
+pub(super) struct Evidence {
+    /// Items of the list.
+    pub(super) came: u64,
+    /// Things expected on it.
+    pub(super) expected: u64,
+    /// Those of them that are not on it.
+    pub(super) missing: u64,
+    /// So many may be missing whatever the look-ups show, because each of them is settled by itself.
+    pub(super) few: u64,
+    /// Look-ups of missing things that were answered.
+    pub(super) asked: u64,
     /// Those of them that the server shows.
-    pub(crate) shown: u64,
+    pub(super) shown: u64,
     /// True when look-ups show what the list shows.
-    pub(crate) controlled: bool,
-    /// Missing things that an earlier doubtful pass still showed; `None` where there is no such pass.
-    pub(crate) lately: Option<u64>,
+    pub(super) controlled: bool,
+    /// Missing things that an earlier doubtful pass still showed; `None` without such a pass.
+    pub(super) lately: Option<u64>,
 }
 
-/// Why the list is not believed; `None` when it is.
-pub(crate) fn doubt(limits: Absence, of: Evidence) -> Option<String> {
+/// Returns why the list is not believed; `None` when it is.
+pub(super) fn doubt(limits: Absence, of: Evidence) -> Option<String> {
     let Evidence { came, expected, missing, .. } = of;
     if missing == 0 {
         return None;

@@ -1,7 +1,7 @@
-//! A partition walked along the server's cursors: page after page, until the end, an obstacle, or a stop.
+//! Walks a partition along the server's cursors: page after page, until the end, an obstacle, or a stop.
 
 use super::bad_page::{self, AfterFailure, handle_failure};
-use super::context::Shared;
+use super::context::Context;
 use super::page::{ask, fetch};
 use super::page_size::Size;
 use super::partition::{Finish, Partition};
@@ -10,28 +10,28 @@ use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest};
 
-/// Walks a partition until nothing more can be had in this run; `on_page` hears each cursor.
-pub(crate) async fn run(
+/// Walks a partition until nothing more can be had in this run. Calls `on_page` after each page.
+pub(super) async fn run(
     definition: &Walk,
     partition: Partition,
-    shared: Shared<'_>,
-    mut on_page: impl FnMut(&str),
+    context: Context<'_>,
+    on_page: impl Fn(),
 ) -> Result<Finish, Error> {
     let mut size = Size::new(definition.limit, definition.endpoint.limit_max, partition.larger);
-    // Where the largest page was asked for because more rows share its instant than the usual one shows.
+    // The cursor of a largest page, requested because more rows share its instant than a usual page shows.
     let mut tied = partition.cursor.clone().filter(|_| partition.larger);
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
-    while shared.stop.may_ask(once_more) {
+    while context.stop.may_ask(once_more) {
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
-        let request = ask(definition, &partition, turn, shared)?;
+        let request = ask(definition, &partition, turn, context)?;
         let request = PageRequest { shown, first_shown, ..request };
         let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
-        let step = match fetch(&request, attempts, shared).await {
+        let step = match fetch(&request, attempts, context).await {
             None => break,
             Some(Ok(step)) => step,
             Some(Err(failure)) => {
-                match handle_failure(&request, failure, partition.forged && page == 1, size.is_seeking(), shared).await
+                match handle_failure(&request, failure, partition.forged && page == 1, size.is_seeking(), context).await
                 {
                     AfterFailure::Next(step) => {
                         size.given_up();
@@ -50,8 +50,8 @@ pub(crate) async fn run(
             Next::Larger(next) if tied.as_ref() == Some(&next) => {
                 page += 1;
                 let turn = Turn { page, cursor: Some(next), limit: size.now(), again: false };
-                let stuck = ask(definition, &partition, turn, shared)?;
-                bad_page::pass_instant(&stuck, shared).await
+                let stuck = ask(definition, &partition, turn, context)?;
+                bad_page::pass_instant(&stuck, context).await
             }
             step => step,
         };
@@ -60,7 +60,7 @@ pub(crate) async fn run(
         (once_more, shown, first_shown) = (again, 0, was_empty);
         match step {
             Next::Page(next) => {
-                on_page(&next);
+                on_page();
                 (cursor, page, tied) = (Some(next), page + 1, None);
                 size.taken();
             }
@@ -81,13 +81,16 @@ pub(crate) async fn run(
             Next::Halted => return Ok(Finish::Halted),
         }
     }
-    Ok(Finish::Unfinished(shared.stop.reason().unwrap_or_default()))
+    Ok(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
 }
 
-/// The partition of an incremental walk whose first cursor was refused, to be walked from the list's beginning.
-pub(crate) fn whole(partition: Partition, shared: Shared<'_>) -> Partition {
-    let walk = &*partition.walk;
-    tracing::warn!(walk, "the server refuses the cursor at which this pass was to begin; walking the whole list");
-    shared.writer.whole(&partition.walk, &partition.partition);
-    Partition { cursor: None, forged: false, ..partition }
+/// Makes an incremental walk a full one because the server refused its first cursor. Returns its partition.
+pub(super) fn make_full(walk: &Walk, key: &str, context: Context<'_>) -> Partition {
+    let name = &*walk.name;
+    tracing::warn!(
+        walk = name,
+        "the server refuses the cursor at which this pass was to begin; walking the whole list"
+    );
+    context.writer.progress().change(name).make_full(key);
+    Partition::resume(walk, key, context)
 }

@@ -1,70 +1,61 @@
-//! Numbered pages: several at once, until the endpoint's own sign of the end.
+//! Walks numbered pages, several at once, until the endpoint's own sign of the end.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use futures_util::future::try_join_all;
 
 use super::bad_page::{AfterFailure, handle_failure};
-use super::context::Shared;
+use super::context::Context;
 use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
 use super::request::Turn;
+use super::workers;
 use crate::api::endpoint::LastPage;
-use crate::dataset::commit::{End, PartitionState, WalkState, Why};
+use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::Next;
 
-/// What the workers of one walk share.
+/// The pages of one walk, which its workers share.
 #[derive(Default)]
 struct Pages {
+    /// The page to be requested next.
     next: Cell<u64>,
-    /// The last page there is, once that is known.
+    /// The last page, once it is known.
     last: Cell<Option<u64>>,
-    /// Why no further page is asked for, should the list have no end.
+    /// Set when the list must be taken for one without end: no further page is requested.
     endless: RefCell<Option<End>>,
-    /// Pages that are to be asked for and were not taken yet.
-    open: RefCell<BTreeSet<u64>>,
-    /// A page was refused for good, and so would be those behind it.
+    /// True when a page was refused for good, as those behind it would be.
     over: Cell<bool>,
 }
 
-impl Pages {
-    fn behind(taken: u64) -> Self {
-        Self { next: Cell::new(taken + 1), ..Self::default() }
-    }
-
-    /// Whether there is nothing left to take, whoever was stopped behind the end.
-    fn all_taken(&self) -> bool {
-        self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
-    }
-}
-
-/// Walks all pages, `workers` at once.
-pub(crate) async fn run(
-    walk: &Walk,
-    state: &WalkState,
-    last: LastPage,
-    workers: u32,
-    shared: Shared<'_>,
-) -> Result<Finish, Error> {
-    let name: Arc<str> = walk.name.as_str().into();
-    let begun = state.partitions.get("").cloned().unwrap_or_default();
-    let partition = Partition::new(walk, &name, "", state);
-    shared.writer.begin(&name, &partition.partition, false);
-    let pages = Pages::behind(begun.pages);
+/// Walks all pages.
+pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Result<Finish, Error> {
+    let partition = Partition::begin(walk, "", context);
+    let pages = Pages { next: Cell::new(partition.pages + 1), ..Pages::default() };
+    // An earlier run may have taken pages behind the next one.
+    let begun = context.writer.progress().walk(&walk.name).partition_state("").done_beyond;
+    let next = || {
+        loop {
+            let page = pages.next.get();
+            let is_over = pages.over.get() || pages.endless.borrow().is_some();
+            if is_over || pages.last.get().is_some_and(|last| page > last) {
+                return None;
+            }
+            pages.next.set(page + 1);
+            if !begun.contains(&page) {
+                return Some(page);
+            }
+        }
+    };
     let take = async |page| {
         let mut again = false;
-        while shared.stop.may_ask(again) {
-            let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, shared)?;
-            let step = match fetch(&request, u32::MAX, shared).await {
+        while context.stop.may_ask(again) {
+            let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, context)?;
+            let step = match fetch(&request, u32::MAX, context).await {
                 None => break,
                 Some(Ok(step)) => step,
-                Some(Err(failure)) => match handle_failure(&request, failure, false, false, shared).await {
+                Some(Err(failure)) => match handle_failure(&request, failure, false, false, context).await {
                     AfterFailure::Next(step) => step,
-                    // Half a page by number would be another page.
+                    // Half a page is another page by number.
                     AfterFailure::Smaller { .. } => continue,
                     AfterFailure::Finish(finish) => return Ok(finish),
                 },
@@ -74,7 +65,6 @@ pub(crate) async fn run(
                 Next::Taken { empty, reported_pages, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
                     learn(&pages, last, page, empty, reported_pages);
-                    pages.open.borrow_mut().remove(&page);
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
@@ -84,60 +74,37 @@ pub(crate) async fn run(
                 }
             }
         }
-        Ok::<_, Error>(Finish::Unfinished(shared.stop.reason().unwrap_or_default()))
+        Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
     };
-    let worker = || async {
-        while let Some(page) = next(&pages, &begun) {
-            match take(page).await? {
-                Finish::Done => {}
-                finish => return Ok(finish),
-            }
-        }
-        Ok::<_, Error>(Finish::Done)
-    };
-    // Where a page tells how many there are, nobody asks for those behind the last: the first is asked for alone.
-    let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
+    // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
+    let first = if last == LastPage::Told { next() } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
     };
     if matches!(finish, Finish::Done) {
-        finish = Finish::worst(try_join_all((0..workers).map(|_| worker())).await?);
+        finish = workers::run(context.workers, async || next(), take).await?;
     }
-    let all_taken = pages.all_taken().then_some(End { why: Why::Complete, detail: None });
-    let end = pages.endless.take().or(all_taken);
+    // A stop may have interrupted a page behind the last.
+    let taken = context.writer.progress().walk(&walk.name).partition_state("").pages;
+    let all_taken = pages.last.get().is_some_and(|last| taken >= last);
+    let end = pages.endless.take().or(all_taken.then_some(End { why: Why::Complete, detail: None }));
     if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
         finish = Finish::Done;
         let page = pages.next.get().saturating_sub(1);
-        let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again: false }, shared)?;
-        shared.writer.end(&request, None, end).await;
+        let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again: false }, context)?;
+        context.writer.end(&request, None, end).await;
     }
     Ok(finish)
 }
 
-/// The next page nobody asked for yet; `None` behind the last.
-fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
-    loop {
-        let page = pages.next.get();
-        let is_over = pages.over.get() || pages.endless.borrow().is_some();
-        if is_over || pages.last.get().is_some_and(|last| page > last) {
-            return None;
-        }
-        pages.next.set(page + 1);
-        if !begun.done_beyond.contains(&page) {
-            pages.open.borrow_mut().insert(page);
-            return Some(page);
-        }
-    }
-}
-
-/// Takes what a page says of the end.
+/// Learns from a page where the end is.
 fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
     let last = match sign {
         LastPage::Told => reported_pages.or(empty.then_some(page)),
         LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
     };
-    // A page with items behind the supposed end: the end was a false one.
+    // A page with items behind the supposed end shows that it was a false one.
     let refuted = !empty && last.is_some_and(|last| page > last);
     pages.last.set(if refuted { None } else { last });
 }

@@ -1,19 +1,15 @@
-//! Fan-outs: one partition for each value of a list, several side by side, resumable in the middle of a million.
+//! Fan-outs: one partition per value of a list, several at once, resumable in the middle of a million.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use futures_util::future::try_join_all;
-
-use super::by_cursor;
-use super::context::Shared;
+use super::context::Context;
 use super::partition::{Finish, Partition};
+use super::{by_cursor, workers};
 use crate::api::endpoint::Paging;
 use crate::api::enums;
 use crate::dataset::changed::changed;
 use crate::dataset::commit::WalkState;
-use crate::dataset::layout::Layout;
 use crate::dataset::values::{Values, distinct};
 use crate::definition::{Each, Source, Walk};
 use crate::engine::Error;
@@ -21,72 +17,66 @@ use crate::fetch::PageUrl;
 use crate::storage::Disk;
 use crate::table;
 
-/// Walks a partition for every value, `workers` at once.
-pub(crate) async fn run(
-    walk: &Walk,
-    each: &Each,
-    state: &WalkState,
-    dataset: &Layout,
-    workers: u32,
-    shared: Shared<'_>,
-) -> Result<Finish, Error> {
-    let name: Arc<str> = walk.name.as_str().into();
-    let values = values(walk, each, dataset, shared).await?;
+/// Walks a partition for every value, or every batch of values.
+pub(super) async fn run(walk: &Walk, each: &Each, context: Context<'_>) -> Result<Finish, Error> {
+    let values = values(walk, each, context).await?;
     let size = each.batch.max(1) as usize;
-    let next = Cell::new(0);
-    let worker = || async {
-        while next.get() < values.len() {
-            let batch = values.slice(next.replace(next.get() + size), size);
+    let index = Cell::new(0);
+    let next = async || {
+        while index.get() < values.len() {
+            let batch = values.slice(index.replace(index.get() + size), size);
             let key = key(&batch);
-            if is_over(&key, state) {
-                // Behind `through` nothing need be said; ahead of it the writer must hear that it is over still.
-                if state.done_beyond.contains(&key) {
-                    shared.writer.begin(&name, &key.as_str().into(), true);
-                }
-                continue;
+            let mut progress = context.writer.progress();
+            let progress = progress.walk(&walk.name);
+            if !is_over(&key, progress.state()) {
+                progress.begin(&key, false);
+                return Some((key, batch));
             }
-            let partition = partition(walk, each, &name, &key, &batch, state);
-            shared.writer.begin(&name, &partition.partition, false);
-            match by_cursor::run(walk, partition, shared, |_| {}).await? {
-                Finish::Done => {}
-                finish => return Ok(finish),
+            // Up to `done_through` nothing need be recorded; beyond it the next record must say again that it is over.
+            if progress.state().done_beyond.contains(&key) {
+                progress.begin(&key, true);
             }
         }
-        Ok::<_, Error>(Finish::Done)
+        None
     };
-    Ok(Finish::worst(try_join_all((0..workers).map(|_| worker())).await?))
+    let work = async |(key, batch): (String, Vec<String>)| {
+        by_cursor::run(walk, partition(walk, each, &key, &batch, context), context, || {}).await
+    };
+    workers::run(context.workers, next, work).await
 }
 
-/// How far beyond the highest id in the tables is asked: newer models may be in no list yet.
+/// Ids requested beyond the highest in the tables: newer models may be in no list yet.
 const BEYOND: i64 = 1000;
 
-/// The values, distinct and in the order in which they are walked.
-async fn values(walk: &Walk, each: &Each, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
+/// Returns the values, distinct and in the order in which they are walked.
+async fn values(walk: &Walk, each: &Each, context: Context<'_>) -> Result<Values, Error> {
     Ok(match &each.source {
-        Source::Column { table, column } => of_column(table, column, dataset, shared).await?,
+        Source::Column { table, column } => of_column(table, column, context).await?,
         Source::Changed { table, column } => {
-            shared.writer.flush().await;
-            match (table::named(table), shared.earlier.known.get(&walk.name)) {
-                (Some(table), Some(known)) => changed(dataset, &Disk, table, column, shared.earlier.pass, known)?,
-                // The first pass takes stock.
+            context.writer.flush().await;
+            match (table::named(table), context.earlier.known.get(&walk.name)) {
+                (Some(table), Some(known)) => {
+                    changed(context.dataset, &Disk, table, column, context.earlier.pass, known)?
+                }
+                // In the first pass there is nothing to compare with.
                 _ => Values::default(),
             }
         }
         Source::List(values) => sorted(values.clone()),
         Source::Range { first, last } => Values { numbers: (*first..=*last).collect(), texts: Vec::new() },
         Source::Newest { first } => {
-            let known = of_column(walk.endpoint.name, "id", dataset, shared).await?;
+            let known = of_column(walk.endpoint.name, "id", context).await?;
             let last = known.numbers.last().map_or(0, |newest| newest.saturating_add(BEYOND));
             Values { numbers: (*first..=last).collect(), texts: Vec::new() }
         }
-        Source::Types => sorted(types(shared).await?),
+        Source::Types => sorted(types(context).await?),
     })
 }
 
-/// The values of a column, those included that the walks before this one took.
-async fn of_column(table: &str, column: &str, dataset: &Layout, shared: Shared<'_>) -> Result<Values, Error> {
-    shared.writer.flush().await;
-    let values = table::named(table).map(|table| distinct(dataset, &Disk, table, column));
+/// Returns the values of a column, including the rows of the walks before this one.
+async fn of_column(table: &str, column: &str, context: Context<'_>) -> Result<Values, Error> {
+    context.writer.flush().await;
+    let values = table::named(table).map(|table| distinct(context.dataset, &Disk, table, column));
     Ok(values.transpose()?.unwrap_or_default())
 }
 
@@ -105,19 +95,19 @@ fn sorted(all: Vec<String>) -> Values {
     Values { numbers, texts }
 }
 
-/// The number that a text is, and not merely looks like.
+/// Returns the number that a text is, if it has the usual form.
 fn number(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
-/// The model types, as the server tells them; those known here when it does not.
-async fn types(shared: Shared<'_>) -> Result<Vec<String>, Error> {
-    let url = PageUrl::new(shared.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
-    let body = shared.fetcher.attempts(&url, &|_| {}).parsed(|body| Ok(body.to_owned())).await.ok();
+/// Returns the model types from the server's list, or those known here if it cannot be had.
+async fn types(context: Context<'_>) -> Result<Vec<String>, Error> {
+    let url = PageUrl::new(context.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
+    let body = context.fetcher.attempts(&url, &|_| {}).parsed(|body| Ok(body.to_owned())).await.ok();
     Ok(enums::model_types(body.as_deref().map(str::as_bytes)))
 }
 
-/// Numbers by size and before texts, texts by their letters.
+/// Orders numbers by size and before texts, texts by their letters.
 fn order(a: &str, b: &str) -> Ordering {
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a.cmp(&b),
@@ -127,7 +117,7 @@ fn order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The partition's key: its value, or the first and last of several.
+/// Returns the partition's key: its value, or the first and last of several.
 fn key(batch: &[String]) -> String {
     match batch {
         [] => String::new(),
@@ -136,7 +126,7 @@ fn key(batch: &[String]) -> String {
     }
 }
 
-/// Whether an earlier run of the pass finished the partition of this key.
+/// Returns true when an earlier run of the pass finished the partition of this key.
 fn is_over(key: &str, state: &WalkState) -> bool {
     let last = |key: &str| key.rsplit_once("..").map_or(key, |(_, last)| last).to_owned();
     let through = state.done_through.as_deref().map(last);
@@ -144,10 +134,10 @@ fn is_over(key: &str, state: &WalkState) -> bool {
     behind || state.done_beyond.iter().any(|ahead| ahead == key)
 }
 
-fn partition(walk: &Walk, each: &Each, name: &Arc<str>, key: &str, batch: &[String], state: &WalkState) -> Partition {
+fn partition(walk: &Walk, each: &Each, key: &str, batch: &[String], context: Context<'_>) -> Partition {
     let value = batch.join(",");
     let mut params = walk.params.clone();
     params.extend(each.param.as_ref().map(|param| (param.clone(), value.clone())));
     let key_of_lookup = matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into());
-    Partition { params: params.into(), key: key_of_lookup, ..Partition::new(walk, name, key, state) }
+    Partition { params: params.into(), key: key_of_lookup, ..Partition::resume(walk, key, context) }
 }

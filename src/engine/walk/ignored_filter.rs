@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::context::Shared;
+use super::context::Context;
 use super::request::{Turn, Watch, address};
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
@@ -19,17 +19,17 @@ pub(crate) async fn settle(
     request: &PageRequest,
     unshown: &Unshown,
     answer: Answer,
-    shared: Shared<'_>,
+    context: Context<'_>,
 ) -> Option<Next> {
-    let whole = unfiltered(request, &unshown.filters, shared).await?;
+    let whole = unfiltered(request, &unshown.filters, context).await?;
     Some(if !same(&unshown.ids, &whole) {
         let request = PageRequest { compared: true, ..request.clone() };
-        match shared.writer.take(&request, answer.clone()).await {
+        match context.writer.page(&request, answer.clone()).await {
             Ok(step) => step,
-            Err(unreadable) => shared.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
+            Err(unreadable) => context.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
         }
     } else if request.again {
-        shared
+        context
             .writer
             .end(request, None, End { why: Why::Unheeded, detail: Some(detail(request, &unshown.filters)) })
             .await
@@ -56,7 +56,7 @@ fn detail(request: &PageRequest, filters: &[&str]) -> String {
 }
 
 /// Returns the ids that the server lists without these filters; none of them if the page cannot be fetched.
-async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>) -> Option<Rc<HashSet<i64>>> {
+async fn unfiltered(request: &PageRequest, filters: &[&str], context: Context<'_>) -> Option<Rc<HashSet<i64>>> {
     let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };
@@ -66,13 +66,13 @@ async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Shared<'_>)
         Err(unreadable) => Err(unreadable.reason),
     };
     let fetch = async {
-        let Ok(url) = address(shared.base, request.endpoint, &kept, None, &turn) else { return Some(HashSet::new()) };
-        let watch = Watch::new(&request.walk, shared);
+        let Ok(url) = address(context.base, request.endpoint, &kept, None, &turn) else { return Some(HashSet::new()) };
+        let watch = Watch::new(&request.walk, context);
         let notify = |event| watch.event(&event);
-        let attempts = shared.fetcher.attempts(&url, &notify);
+        let attempts = context.fetcher.attempts(&url, &notify);
         Some(watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default())
     };
-    shared.unfiltered.ids(query, fetch).await
+    context.unfiltered.ids(query, fetch).await
 }
 
 #[cfg(test)]

@@ -1,184 +1,140 @@
-//! Before a walk closes: what its list was to show, and nobody met in this pass, is asked for singly, a few by name or a draw of
-//! many. What is shown becomes a row like any other; whether the rest is gone, the evidence says.
+//! Looks up missing things before a walk closes: those that its list showed before and no walk saw in this pass, all of a few
+//! or a sample of many. Those shown become rows; the evidence decides if the rest is gone.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Notify};
-
 use super::absence::{Evidence, doubt};
-use super::by_cursor;
-use super::context::Shared;
+use super::context::Context;
 use super::partition::{Finish, Partition};
+use super::{by_cursor, workers};
 use crate::api::images::IMAGES;
 use crate::api::model_by_id::MODEL;
-use crate::dataset::commit::WalkState;
-use crate::dataset::layout::Layout;
 use crate::dataset::missing::{CONTROL, GONE, Missing, MissingQuery, met, missing};
-use crate::definition::{Crawl, Each, Later, Partitioning, Source, Walk};
+use crate::definition::{Absence, Each, Later, Partitioning, Source, Walk};
 use crate::engine::Error;
 use crate::storage::Disk;
 use crate::table;
 
-/// The most things that are asked for singly because a page was lost, beside those that the user wants confirmed.
+/// The most things looked up because a page was lost, apart from those that the user wants confirmed.
 const SINGLES_MAX: usize = 300;
-/// The most things that one pass leaves open.
+/// The most things that one pass may leave open.
 const WITHHELD_MAX: usize = 5000;
-/// So many look-ups say beforehand how long they take.
+/// From so many look-ups on, the log says beforehand how long they take.
 const MANY: usize = 1000;
-/// The levels at which an image is asked for: all, and those that are shown whatever tags it has.
+/// The levels at which an image is requested: all, and those that are shown whatever tags it has.
 const LEVELS: [&str; 2] = ["31", "3"];
 
-/// What the walks of a run know of each other before they look for what is missing.
-pub(crate) struct Lists {
-    /// Walks of each endpoint that are not through with their lists, those left out that wait for other walks to be over.
-    open: RefCell<BTreeMap<&'static str, usize>>,
-    /// Endpoints of which a list was left unfinished.
-    cut: RefCell<BTreeSet<&'static str>>,
-    left: Notify,
-    /// Held by the walk that asks singly: the next one need not ask again.
-    asking: Mutex<()>,
-}
-
-impl Lists {
-    pub(crate) fn of(crawl: &Crawl) -> Self {
-        let mut open: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for walk in crawl.walks.iter().filter(|walk| !walk.needs_rows()) {
-            *open.entry(walk.endpoint.name).or_default() += 1;
-        }
-        Self { open: open.into(), cut: RefCell::default(), left: Notify::new(), asking: Mutex::new(()) }
-    }
-
-    /// A walk is through with its list, or leaves it to a later run.
-    pub(crate) fn leave(&self, walk: &Walk, through: bool) {
-        if !walk.needs_rows() {
-            self.open.borrow_mut().entry(walk.endpoint.name).and_modify(|open| *open = open.saturating_sub(1));
-        }
-        if !through {
-            self.cut.borrow_mut().insert(walk.endpoint.name);
-        }
-        self.left.notify_waiters();
-    }
-
-    /// Waits until all walks of an endpoint have left; false when one of them goes on in a later run.
-    async fn all_through(&self, endpoint: &str) -> bool {
-        loop {
-            let left = self.left.notified();
-            if self.open.borrow().get(endpoint).is_none_or(|open| *open == 0) {
-                return !self.cut.borrow().contains(endpoint);
-            }
-            left.await;
-        }
-    }
-}
-
-/// Asks for what is missing, and tells the writer what is not believed.
-pub(crate) async fn settle(
-    walk: &Walk,
-    name: &Arc<str>,
-    dataset: &Layout,
-    workers: u32,
-    shared: Shared<'_>,
-) -> Result<Finish, Error> {
-    let list = table::named(walk.endpoint.name).zip(shared.earlier.lists.get(&walk.name));
-    let Some((table, earlier)) = list.filter(|_| shows_all(walk) && !shared.trusted.contains(&walk.name)) else {
+/// Looks up missing things, and records the reason if the list is not believed.
+pub(super) async fn settle(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
+    let list = table::named(walk.endpoint.name).zip(context.earlier.lists.get(&walk.name));
+    let Some((table, earlier)) = list.filter(|_| shows_all(walk) && !context.trusted.contains(&walk.name)) else {
         return Ok(Finish::Done);
     };
-    let all_through = shared.lists.all_through(walk.endpoint.name).await;
-    let _asking = shared.lists.asking.lock().await;
-    let Some(came) = shared.writer.came(name).await else { return Ok(Finish::Done) };
-    if !came.whole {
-        // The row at the instant that the last pass reached was there, so that no overlap is empty.
-        if came.items < shared.crawl.absence.least(earlier.items).max(1) {
-            let (before, now) = (earlier.items.max(1), came.items);
-            let detail = format!("of the rows that it began behind, {before} or more, the list shows {now}");
-            shared.writer.doubt(name, detail);
+    let all_read = context.lists.are_read(walk.endpoint.name).await;
+    let _looking_up = context.lists.looking_up.lock().await;
+    let (items, hole) = {
+        let mut progress = context.writer.progress();
+        let state = progress.walk(&walk.name).state();
+        if !state.ends_are_believed() {
+            return Ok(Finish::Done);
         }
-        return Ok(Finish::Done);
-    }
-    if !shared.writer.flush().await {
+        // A lost page may have shown as many as this: so many more are settled one by one.
+        let hole = state.rejects + state.given_up.len() as u64 * u64::from(walk.limit.max(1));
+        if state.since.is_none() {
+            (state.items, hole)
+        } else {
+            // The row at the instant that the last pass reached was there, so that no overlap is empty.
+            let (before, now) = (earlier.items.max(1), state.items);
+            if now < context.crawl.absence.least(earlier.items).max(1) {
+                let detail = format!("of the rows that it began behind, {before} or more, the list shows {now}");
+                progress.change(&walk.name).doubt(detail);
+            }
+            return Ok(Finish::Done);
+        }
+    };
+    if !context.writer.flush().await {
         return Ok(Finish::Halted);
     }
     let confirm = walk.later.confirm_gone;
     let query = MissingQuery {
         table,
         walk: &walk.name,
-        pass: shared.earlier.pass,
+        pass: context.earlier.pass,
         earlier: &earlier.walked,
         believed: &earlier.believed,
         doubtful: &earlier.doubtful,
         names: if confirm { usize::MAX } else { WITHHELD_MAX },
     };
-    let missing = missing(dataset, &Disk, &query)?;
+    let missing = missing(context.dataset, &Disk, &query)?;
     if missing.missing == 0 && missing.outside.is_empty() && missing.unknown.is_empty() {
         return Ok(Finish::Done);
     }
-    if !all_through {
+    if !all_read {
         return Ok(Finish::Unfinished(String::from("the walks beside it are unfinished")));
     }
-    let limits = shared.crawl.absence;
-    // What a lost page showed may be there: so much more is settled one by one.
-    let hole = came.rejects + came.given_up * u64::from(walk.limit.max(1));
+    let limits = context.crawl.absence;
     let evidence = Evidence {
-        came: came.items,
+        came: items,
         expected: missing.expected,
         missing: missing.missing,
         few: u64::from(limits.sample) + hole,
         lately: missing.lately,
         ..Evidence::default()
     };
-    let singly = Singly { walk, name, dataset, table, workers, shared };
-    singly.settle(missing, evidence).await
+    Lookups { walk, table, context }.settle(missing, evidence).await
 }
 
-/// Whether the list shows all there is of what it is asked for, so that what it does not show is missing. Images asked for one
-/// by one are settled by that.
+/// Returns true when the list shows everything that matches its request, so that things it does not show are missing. Images
+/// requested one by one are settled by that.
 fn shows_all(walk: &Walk) -> bool {
     let Partitioning::Each(Each { source, param, .. }) = &walk.partitioning else { return walk.finds_gone() };
     walk.finds_gone() && !matches!(source, Source::Changed { .. }) && param.as_deref() != Some("imageId")
 }
 
-/// Things of one list asked for one at a time.
-struct Singly<'a> {
+/// Look-ups of single things of one list.
+struct Lookups<'a> {
     walk: &'a Walk,
-    name: &'a Arc<str>,
-    dataset: &'a Layout,
     table: &'static table::Table,
-    workers: u32,
-    shared: Shared<'a>,
+    context: Context<'a>,
 }
 
-impl Singly<'_> {
+impl Lookups<'_> {
     async fn settle(&self, found: Missing, evidence: Evidence) -> Result<Finish, Error> {
-        let limits = self.shared.crawl.absence;
+        let limits = self.context.crawl.absence;
         let Evidence { missing, few, came, .. } = evidence;
         let Some(way) = self.way().filter(|_| came > 0) else {
-            return Ok(self.judge(limits, evidence).await);
+            return Ok(self.judge(limits, evidence));
         };
         let is_few = missing <= few;
         if is_few && missing > found.absent + found.unknown.len() as u64 + found.names.len() as u64 {
-            // More than can be left open.
-            return Ok(self.judge(limits, Evidence { few: 0, ..evidence }).await);
+            // Too many to be left open.
+            return Ok(self.judge(limits, Evidence { few: 0, ..evidence }));
         }
         let at_once = if is_few { SINGLES_MAX } else { limits.sample as usize };
         let (now, rest) = found.names.split_at(at_once.min(found.names.len()));
         let (outside, others) = found.outside.split_at(SINGLES_MAX.min(found.outside.len()));
 
-        let controlled = match found.controlled {
-            true => true,
-            false => match self.control(&way, &found.met).await? {
-                Ok(controlled) => controlled,
-                Err(finish) => return Ok(finish),
-            },
-        };
+        // Look-ups count as evidence once one of them shows a thing that the list shows too.
+        let mut controlled = found.controlled;
+        for name in &found.met {
+            if controlled {
+                break;
+            }
+            let finish = self.ask(&way, CONTROL, std::slice::from_ref(name), &mut BTreeSet::new()).await?;
+            if !matches!(finish, Finish::Done) {
+                return Ok(finish);
+            }
+            controlled = self.was_shown(&format!("{CONTROL}{name}"));
+        }
         let mut open: BTreeSet<String> = found.unknown.iter().chain(others).cloned().collect();
         let tried: Vec<String> = if controlled { [now, outside].concat() } else { Vec::new() };
         let finish = self.ask(&way, GONE, &tried, &mut open).await?;
         if !matches!(finish, Finish::Done) {
             return Ok(finish);
         }
-        let shown = met(self.dataset, &Disk, self.table, self.shared.earlier.pass, &tried)?;
+        let shown = met(self.context.dataset, &Disk, self.table, self.context.earlier.pass, &tried)?;
         open.retain(|name| !shown.contains(name));
         let answered = now.iter().filter(|name| controlled && !open.contains(*name)).count() as u64;
         let evidence = Evidence {
@@ -203,28 +159,34 @@ impl Singly<'_> {
                 return Ok(finish);
             }
         }
-        self.shared.writer.withhold(self.name, open);
-        Ok(self.judge(limits, evidence).await)
+        self.context.writer.progress().change(&self.walk.name).withhold(open);
+        Ok(self.judge(limits, evidence))
     }
 
-    async fn judge(&self, limits: crate::definition::Absence, evidence: Evidence) -> Finish {
+    /// Records the reason if the list is not believed.
+    fn judge(&self, limits: Absence, evidence: Evidence) -> Finish {
         if let Some(detail) = doubt(limits, evidence) {
-            self.shared.writer.doubt(self.name, detail);
+            self.context.writer.progress().change(&self.walk.name).doubt(detail);
         }
         Finish::Done
     }
 
+    fn was_shown(&self, partition: &str) -> bool {
+        self.context.writer.progress().walk(&self.walk.name).was_shown(partition)
+    }
+
     fn say_how_long(&self, count: usize) {
         if count >= MANY {
-            let seconds = count as f64 / self.shared.crawl.pace.requests_per_second;
+            let seconds = count as f64 / self.context.crawl.pace.requests_per_second;
             let hours = format!("{:.1}", seconds / 3600.0);
-            tracing::warn!(walk = %self.name, count, hours, "so many models are looked up, because `confirm_gone` is set");
+            tracing::warn!(walk = %self.walk.name, count, hours, "so many models are looked up, because `confirm_gone` is set");
         }
     }
 
-    /// The question for one thing; `None` where things of this kind, or by the names that are kept of them, cannot be asked for.
+    /// Returns the walk that looks up one thing; `None` where things of this kind, or by the names kept of them, cannot be looked
+    /// up.
     fn way(&self) -> Option<Walk> {
-        let by_name = |name: &str| name == "creators" && !self.shared.crawl.pseudonymize.is_empty();
+        let by_name = |name: &str| name == "creators" && !self.context.crawl.pseudonymize.is_empty();
         let kept = |name: &str| name.starts_with("with") || name == "flatMeta";
         let (endpoint, params, limit) = match self.walk.endpoint.name {
             "models" => (&MODEL, Vec::new(), 0),
@@ -241,22 +203,7 @@ impl Singly<'_> {
         Some(Walk { name, endpoint, params, limit, partitioning, later })
     }
 
-    /// True when one of these things, which a list did show, is shown when it is asked for singly.
-    async fn control(&self, way: &Walk, met: &[String]) -> Result<Result<bool, Finish>, Error> {
-        for name in met {
-            let mut failed = BTreeSet::new();
-            let finish = self.ask(way, CONTROL, std::slice::from_ref(name), &mut failed).await?;
-            if !matches!(finish, Finish::Done) {
-                return Ok(Err(finish));
-            }
-            if self.shared.writer.shown(self.name, &format!("{CONTROL}{name}")).await {
-                return Ok(Ok(true));
-            }
-        }
-        Ok(Ok(false))
-    }
-
-    /// Asks for these things, several at once; those of which nothing was learnt are added to `open`.
+    /// Looks these things up, several at once. Those without an answer are added to `open`.
     async fn ask(
         &self,
         way: &Walk,
@@ -266,32 +213,30 @@ impl Singly<'_> {
     ) -> Result<Finish, Error> {
         let waiting = RefCell::new(names.iter());
         let failed = RefCell::new(BTreeSet::new());
-        let worker = || async {
-            loop {
-                let Some(name) = waiting.borrow_mut().next() else { return Ok::<_, Error>(Finish::Done) };
-                match self.one(way, prefix, name).await? {
-                    Finish::Done => {}
-                    // One that always fails is not to stop the others for ever.
-                    Finish::Unfinished(_) if self.shared.stop.reason().is_none() => {
-                        failed.borrow_mut().insert(name.clone());
-                    }
-                    finish => return Ok(finish),
-                }
+        let work = async |name: &String| match self.one(way, prefix, name).await? {
+            // One that always fails must not stop the others for ever.
+            Finish::Unfinished(_) if self.context.stop.reason().is_none() => {
+                failed.borrow_mut().insert(name.clone());
+                Ok(Finish::Done)
             }
+            finish => Ok(finish),
         };
-        let finish = Finish::worst(futures_util::future::try_join_all((0..self.workers).map(|_| worker())).await?);
+        let finish = workers::run(self.context.workers, async || waiting.borrow_mut().next(), work).await?;
         open.append(&mut failed.borrow_mut());
-        let lost = self.shared.writer.recheck(self.name).await.lost;
-        open.extend(names.iter().filter(|name| lost.contains(&format!("{prefix}{name}"))).cloned());
-        if matches!(finish, Finish::Done) && !self.shared.writer.flush().await {
+        {
+            let mut progress = self.context.writer.progress();
+            let lost = progress.walk(&self.walk.name).lost();
+            open.extend(names.iter().filter(|name| lost.contains(&format!("{prefix}{name}"))).cloned());
+        }
+        if matches!(finish, Finish::Done) && !self.context.writer.flush().await {
             return Ok(Finish::Halted);
         }
         Ok(finish)
     }
 
-    /// Asks for one thing: an image at all levels and, where none of that is shown, at the lower ones.
+    /// Looks one thing up; an image at all levels and, if it is not shown, at the lower ones.
     async fn one(&self, way: &Walk, prefix: &str, name: &str) -> Result<Finish, Error> {
-        let begun = Partition::new(way, self.name, &format!("{prefix}{name}"), &WalkState::default());
+        let begun = Partition::new(way, &format!("{prefix}{name}"));
         let with = |pairs: &[(&str, &str)]| -> Arc<[(String, String)]> {
             let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             way.params.iter().cloned().chain(pairs).collect()
@@ -300,8 +245,8 @@ impl Singly<'_> {
             for (pages, levels) in (0..).zip(LEVELS) {
                 let params = with(&[("imageId", name), ("browsingLevel", levels)]);
                 let finish =
-                    by_cursor::run(way, Partition { params, pages, ..begun.clone() }, self.shared, |_| {}).await?;
-                if !matches!(finish, Finish::Done) || self.shared.writer.shown(self.name, &begun.partition).await {
+                    by_cursor::run(way, Partition { params, pages, ..begun.clone() }, self.context, || {}).await?;
+                if !matches!(finish, Finish::Done) || self.was_shown(&begun.partition) {
                     return Ok(finish);
                 }
             }
@@ -311,6 +256,6 @@ impl Singly<'_> {
             true => Partition { key: Some(name.into()), ..begun },
             false => Partition { params: with(&[("query", name)]), ..begun },
         };
-        by_cursor::run(way, Partition { again: true, ..partition }, self.shared, |_| {}).await
+        by_cursor::run(way, Partition { again: true, ..partition }, self.context, || {}).await
     }
 }

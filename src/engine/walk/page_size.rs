@@ -1,40 +1,40 @@
 //! Sizes the pages of a partition: fewer items where a page cannot be had, and as many as usual again behind it. Pure.
 
-/// The items to ask for.
+/// The number of items to request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
+pub(super) struct Size {
     usual: u32,
     largest: u32,
     now: u32,
-    /// Items ahead among which is one that makes every page with it fail; `None` while no such page was met.
+    /// Items ahead, one of which makes every page with it fail; `None` while no page fails.
     failing: Option<u32>,
 }
 
 impl Size {
-    pub(crate) fn new(usual: u32, largest: u32, larger: bool) -> Self {
+    pub(super) fn new(usual: u32, largest: u32, larger: bool) -> Self {
         Self { usual, largest, now: if larger { largest } else { usual }, failing: None }
     }
 
-    /// Items to ask for now.
-    pub(crate) fn now(self) -> u32 {
+    /// Items to request now.
+    pub(super) fn now(self) -> u32 {
         self.now
     }
 
-    /// True when the item is being sought that makes a page fail.
-    pub(crate) fn is_seeking(self) -> bool {
+    /// Returns true while the item that makes pages fail is being isolated.
+    pub(super) fn is_seeking(self) -> bool {
         self.failing.is_some()
     }
 
-    /// Asks for half of it; `failing` says that one item spoils the page, not their number.
-    pub(crate) fn halve(&mut self, failing: bool) {
+    /// Halves the page; `failing` is true when one item spoils it, not their number.
+    pub(super) fn halve(&mut self, failing: bool) {
         if failing {
             self.failing = Some(self.now);
         }
         self.now = self.now.div_ceil(2);
     }
 
-    /// A page was taken: what is sought is among the rest.
-    pub(crate) fn taken(&mut self) {
+    /// Records a page that was taken: the failing item is among the rest.
+    pub(super) fn taken(&mut self) {
         self.failing = self.failing.map(|rest| rest.saturating_sub(self.now)).filter(|rest| *rest > 0);
         self.now = match self.failing {
             Some(rest) => rest.div_ceil(2),
@@ -42,21 +42,21 @@ impl Size {
         };
     }
 
-    /// The item that was sought is given up.
-    pub(crate) fn given_up(&mut self) {
+    /// Records that the failing item was given up.
+    pub(super) fn given_up(&mut self) {
         if self.failing.take().is_some() {
             self.now = self.usual;
         }
     }
 
-    /// As many as the server gives.
-    pub(crate) fn enlarge(&mut self) {
+    /// Requests as many as the server gives.
+    pub(super) fn enlarge(&mut self) {
         (self.now, self.failing) = (self.largest, None);
     }
 
-    /// Another number, for a question that is asked once more. Asked for one more, an honest last page is not full; asked for
-    /// one less, it names the page of the last item.
-    pub(crate) fn another(&mut self) {
+    /// Changes the number for a repeated request. With one more, an honest last page is not full; with one less, it names the
+    /// page of the last item.
+    pub(super) fn another(&mut self) {
         self.now = match self.now {
             // A look-up.
             0 => 0,
@@ -65,8 +65,8 @@ impl Size {
         };
     }
 
-    /// As many as usual.
-    pub(crate) fn reset(&mut self) {
+    /// Requests as many as usual.
+    pub(super) fn reset(&mut self) {
         (self.now, self.failing) = (self.usual, None);
     }
 }
@@ -75,16 +75,16 @@ impl Size {
 mod tests {
     use super::*;
 
-    /// Pages asked for until the row at this place is isolated and given up, of which each holding it fails.
+    /// Returns the place and the pages requested until the row at it is given up; each page that holds it fails.
     fn pages_to_isolate(bad: u32) -> (u32, u32) {
-        let (mut size, mut at, mut request) = (Size::new(100, 100, false), 0, 0);
+        let (mut size, mut at, mut pages) = (Size::new(100, 100, false), 0, 0);
         loop {
-            request += 1;
+            pages += 1;
             let holds_it = (at..at + size.now()).contains(&bad);
             match (holds_it, size.now()) {
                 (true, 1) => {
                     size.given_up();
-                    return (at, request);
+                    return (at, pages);
                 }
                 (true, _) => size.halve(true),
                 (false, now) => {
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn a_failing_row_is_found_by_halves() {
         for bad in 0..100 {
-            let (at, request) = pages_to_isolate(bad);
+            let (at, pages) = pages_to_isolate(bad);
             assert_eq!(at, bad);
-            assert!(request <= 14, "{bad}: {request} pages");
+            assert!(pages <= 14, "{bad}: {pages} pages");
         }
     }
 

@@ -1,74 +1,29 @@
-//! One sequence of pages to be walked, and how it leaves a run.
+//! One sequence of pages, and how it leaves a run.
 
 use std::sync::Arc;
 
-use crate::dataset::commit::WalkState;
-use crate::definition::{Partitioning, Walk};
+use super::context::Context;
+use crate::dataset::commit::PartitionState;
+use crate::definition::Walk;
 
-/// How a partition, or a walk, left a run.
+/// The way in which a partition, or a walk, leaves a run.
 #[derive(Debug)]
 pub(crate) enum Finish {
     /// It is over; the writer has the reason.
     Done,
-    /// The server refused the cursor this program made for the beginning of the window.
+    /// The server refused the cursor that this program made for the beginning of the window.
     ForgedRefused,
-    /// It goes on in a later run, for this reason.
+    /// A later run continues it, for this reason.
     Unfinished(String),
     /// The server wants another key.
     KeyRefused(String),
-    /// The writer cannot write any more; it has the reason.
+    /// Nothing more can be written; the writer has the reason.
     Halted,
 }
 
-/// One sequence of pages to be walked.
-#[derive(Debug, Clone)]
-pub(crate) struct Partition {
-    pub(crate) walk: Arc<str>,
-    pub(crate) partition: Arc<str>,
-    pub(crate) params: Arc<[(String, String)]>,
-    /// The id or hash looked up.
-    pub(crate) key: Option<Arc<str>>,
-    /// Pages it has.
-    pub(crate) pages: u64,
-    /// The cursor to send next.
-    pub(crate) cursor: Option<String>,
-    /// Whether to ask there for as many items as the server gives.
-    pub(crate) larger: bool,
-    /// Whether that cursor was made here.
-    pub(crate) forged: bool,
-    /// Whether its first page was read before: what a cache kept of it will not do.
-    pub(crate) again: bool,
-}
-
-impl Partition {
-    /// The partition of this key as the walk's state has it, with the walk's own parameters.
-    pub(crate) fn new(walk: &Walk, name: &Arc<str>, key: &str, state: &WalkState) -> Self {
-        let partition = state.partitions.get(key);
-        Self {
-            walk: Arc::clone(name),
-            partition: key.into(),
-            params: walk.params.as_slice().into(),
-            key: None,
-            pages: partition.map_or(0, |partition| partition.pages),
-            cursor: partition.and_then(|partition| partition.cursor.clone()),
-            larger: partition.is_some_and(|partition| partition.larger),
-            forged: partition.is_some_and(|partition| partition.from.is_some()),
-            again: false,
-        }
-    }
-}
-
-/// The key of the partition that a cursor walk begins with.
-pub(crate) fn first_partition(partitions: &Partitioning) -> &'static str {
-    match partitions {
-        Partitioning::Windows { .. } => "1",
-        Partitioning::One | Partitioning::Each(_) => "",
-    }
-}
-
 impl Finish {
-    /// What several partitions come to: the worst of how they left.
-    pub(crate) fn worst(all: Vec<Self>) -> Self {
+    /// Returns the worst of several; [`Finish::Done`] of none.
+    pub(super) fn worst(all: Vec<Self>) -> Self {
         let rank = |finish: &Self| match finish {
             Self::Done => 0,
             Self::ForgedRefused => 1,
@@ -77,5 +32,58 @@ impl Finish {
             Self::Halted => 4,
         };
         all.into_iter().max_by_key(rank).unwrap_or(Self::Done)
+    }
+}
+
+/// One sequence of pages being walked.
+#[derive(Debug, Clone)]
+pub(crate) struct Partition {
+    pub(crate) walk: Arc<str>,
+    pub(crate) partition: Arc<str>,
+    pub(crate) params: Arc<[(String, String)]>,
+    /// The id or hash looked up.
+    pub(crate) key: Option<Arc<str>>,
+    /// Pages taken.
+    pub(crate) pages: u64,
+    /// The cursor to send next.
+    pub(crate) cursor: Option<String>,
+    /// True when the next page is requested with the largest limit.
+    pub(crate) larger: bool,
+    /// True when this program made that cursor.
+    pub(crate) forged: bool,
+    /// True when its first page was read before, so that a cached copy of it is not enough.
+    pub(crate) again: bool,
+}
+
+impl Partition {
+    /// A partition that has no pages, with the walk's own parameters.
+    pub(crate) fn new(walk: &Walk, key: &str) -> Self {
+        Self::at(walk, key, PartitionState::default())
+    }
+
+    /// A partition where the walk's progress has it.
+    pub(crate) fn resume(walk: &Walk, key: &str, context: Context<'_>) -> Self {
+        let state = context.writer.progress().walk(&walk.name).partition_state(key);
+        Self::at(walk, key, state)
+    }
+
+    /// Begins a partition, or resumes it.
+    pub(crate) fn begin(walk: &Walk, key: &str, context: Context<'_>) -> Self {
+        context.writer.progress().walk(&walk.name).begin(key, false);
+        Self::resume(walk, key, context)
+    }
+
+    fn at(walk: &Walk, key: &str, state: PartitionState) -> Self {
+        Self {
+            walk: walk.name.as_str().into(),
+            partition: key.into(),
+            params: walk.params.as_slice().into(),
+            key: None,
+            pages: state.pages,
+            cursor: state.cursor,
+            larger: state.larger,
+            forged: state.from.is_some(),
+            again: false,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::engine::events::{Event, Listener};
 use crate::fetch::{self, PageUrl, fresh_key};
@@ -55,8 +55,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(walk: &'a str, shared: Shared<'a>) -> Self {
-        Self { walk, listener: shared.listener, stop: shared.stop, under_way: AtomicBool::new(false) }
+    pub(crate) fn new(walk: &'a str, context: Context<'a>) -> Self {
+        Self { walk, listener: context.listener, stop: context.stop, under_way: AtomicBool::new(false) }
     }
 
     /// Passes an event to the run's listener.

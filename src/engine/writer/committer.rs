@@ -1,17 +1,16 @@
-//! The one who writes: a thread that owns the store, so that pages are read while the previous commit reaches the disk.
+//! The commit thread. It owns the store, so decoding continues while a commit is written.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::dataset::Error;
-use crate::dataset::store::{Batch, RunInfo, Store};
-use crate::engine::events::{Event, Listener};
-use crate::engine::report::ReportBuilder;
+use crate::dataset::store::{Batch, Store};
+use crate::engine::events::Event;
+use crate::engine::run::Run;
 
-/// The writer's hold on the writing thread. At most one commit is under way.
-pub(crate) struct Committer {
+/// The page writer's handle of the commit thread. At most one commit is under way.
+pub(super) struct Committer {
     batches: Sender<Batch>,
     outcomes: Receiver<Result<(), Error>>,
     busy: bool,
@@ -19,20 +18,15 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn start(
-        mut store: Store,
-        info: RunInfo,
-        report_builder: Arc<ReportBuilder>,
-        listener: Arc<dyn Listener>,
-    ) -> Self {
+    pub(super) fn start(mut store: Store, run: Run) -> Self {
         let (batches, inbox) = channel::<Batch>();
         let (outbox, outcomes) = channel();
         let thread = thread::spawn(move || {
             for batch in inbox {
                 let began = Instant::now();
-                let outcome = store.commit(&info, batch).and_then(|record| {
-                    listener.event(&Event::Committed { record: &record, took: began.elapsed() });
-                    store.write_report(&info.run, &report_builder.report())
+                let outcome = store.commit(&run.info, batch).and_then(|record| {
+                    run.listener.event(&Event::Committed { record: &record, took: began.elapsed() });
+                    run.write_report(&mut store)
                 });
                 let failed = outcome.is_err();
                 if outbox.send(outcome).is_err() || failed {
@@ -44,11 +38,11 @@ impl Committer {
         Self { batches, outcomes, busy: false, thread }
     }
 
-    /// Whether a commit is still being written.
+    /// Returns true while a commit is being written.
     ///
     /// # Errors
-    /// When it failed; nothing can be committed any more.
-    pub(crate) fn is_busy(&mut self) -> Result<bool, Error> {
+    /// Its error, if it failed; nothing can be committed any more.
+    pub(super) fn is_busy(&mut self) -> Result<bool, Error> {
         if self.busy {
             match self.outcomes.try_recv() {
                 Ok(outcome) => {
@@ -56,28 +50,28 @@ impl Committer {
                     outcome?;
                 }
                 Err(TryRecvError::Empty) => {}
-                // The thread panicked: `close` passes that on.
+                // The thread panicked, and `close` resumes the panic.
                 Err(TryRecvError::Disconnected) => self.busy = false,
             }
         }
         Ok(self.busy)
     }
 
-    /// Begins a commit, once the previous one is written.
+    /// Starts a commit once the previous one is written.
     ///
     /// # Errors
-    /// When the previous one failed.
-    pub(crate) fn commit(&mut self, batch: Batch) -> Result<(), Error> {
+    /// The previous one's error, if it failed.
+    pub(super) fn commit(&mut self, batch: Batch) -> Result<(), Error> {
         self.settle()?;
         self.busy = self.batches.send(batch).is_ok();
         Ok(())
     }
 
-    /// Waits for the last commit and gives the store back.
+    /// Waits for the last commit and returns the store.
     ///
     /// # Errors
-    /// When that commit failed.
-    pub(crate) fn close(mut self) -> Result<Store, Error> {
+    /// That commit's error, if it failed.
+    pub(super) fn close(mut self) -> Result<Store, Error> {
         self.settle()?;
         drop(self.batches);
         Ok(self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -86,8 +80,8 @@ impl Committer {
     /// Waits for the commit being written, if there is one.
     ///
     /// # Errors
-    /// When it failed.
-    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+    /// Its error, if it failed.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         if self.busy {
             self.busy = false;
             self.outcomes.recv().unwrap_or(Ok(()))?;

@@ -1,189 +1,132 @@
-//! Where whole pages become rows and cursors move with them: one thread, off the network, that reads answers, gathers their
-//! rows and makes both durable together.
+//! The page writer: one thread, off the network, that decodes answers, gathers their rows, moves cursors and hands both to the
+//! commit together.
 //!
-//! Rows are gathered while the previous commit is still being written; both together stay within the bytes the crawl file
-//! allows, so memory is bounded whatever the catalog's size.
+//! Rows are gathered while the previous commit is still being written. Both together stay within the bytes that the crawl
+//! file allows, so memory is bounded whatever the catalog's size.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::committer::Committer;
-use super::decode::{self, Reading};
-use super::message::{Message, Next, PageRequest, Unshown, is_single};
-use super::progress::WalkProgress;
-use crate::api::endpoint::{self, Paging};
+use super::decode::{self, Body, Reading};
+use super::message::{GivenUpPage, Message, Next, PageRequest, Unshown};
+use super::progress::{Progress, lock};
+use super::unknown_values;
+use crate::api::endpoint::{Paging, Query};
 use crate::api::envelope::{Page, salvage_cursor};
 use crate::api::pseudonym::Pseudonyms;
 use crate::api::rejection;
 use crate::dataset;
-use crate::dataset::commit::{End, GivenUp, Why};
+use crate::dataset::commit::End;
 use crate::dataset::missing::CONTROL;
-use crate::dataset::store::{Batch, RunInfo, Store};
+use crate::dataset::store::{Batch, Store};
 use crate::definition::{Commit, Crawl};
 use crate::engine::clocks;
 use crate::engine::events::{Event, Listener};
-use crate::engine::pass::Pass;
-use crate::engine::report::ReportBuilder;
-use crate::engine::walk::unknown_values;
+use crate::engine::run::Run;
 use crate::fetch::{Answer, Unreadable};
 use crate::stop::Stop;
 use crate::table::{Provenance, Tables, pages, rejects};
 
-/// What is kept of answers, and how.
+/// Options of the page writer.
 pub(crate) struct PageOptions<'a> {
-    /// The crawl says most of it.
     pub(crate) crawl: &'a Crawl,
-    /// What hides names, where it says so.
+    /// Hides people's names, where the crawl file says so.
     pub(crate) hide: Option<Pseudonyms>,
-    /// The walks whose lists the user says to be as short as the server shows them.
+    /// Walks whose lists are believed to be as short as the server shows them.
     pub(crate) trusted: &'a BTreeSet<String>,
 }
 
-/// Everything that moves while a pass is walked.
+/// The state of the page writer's thread.
 pub(crate) struct PageWriter {
     run: String,
     bounds: Commit,
     keep_bodies: bool,
-    /// Hides names, where the crawl says so.
     hide: Option<Pseudonyms>,
     pass: u64,
-    walks: BTreeMap<String, WalkProgress>,
+    progress: Arc<Mutex<Progress>>,
     tables: Tables,
-    /// It was told that the server's clock and this machine's differ.
-    clocks_told: bool,
-    /// When the oldest uncommitted change was made; `None` while there is none.
-    changed: Option<Instant>,
-    /// Whether a commit is due at once: a walk is over.
-    urgent: bool,
+    /// True when the log says already that the server's clock and this machine's differ.
+    warned_of_clocks: bool,
     committer: Committer,
     listener: Arc<dyn Listener>,
     stop: Stop,
 }
 
 impl PageWriter {
-    pub(crate) fn new(
-        store: Store,
-        info: RunInfo,
-        pass: Pass,
-        options: PageOptions<'_>,
-        report_builder: Arc<ReportBuilder>,
-        listener: Arc<dyn Listener>,
-        stop: Stop,
-    ) -> Self {
-        let mut walks = WalkProgress::all(pass.walks, pass.seen_cursors);
-        for (name, progress) in &mut walks {
-            let items = pass.earlier.lists.get(name).map_or(0, |list| list.items);
-            progress.least = options.crawl.absence.least(items);
-            progress.trusted = options.trusted.contains(name);
-        }
+    pub(super) fn new(store: Store, progress: Arc<Mutex<Progress>>, options: PageOptions<'_>, run: &Run) -> Self {
         Self {
-            run: info.run.to_string(),
+            run: run.info.run.to_string(),
             bounds: options.crawl.commit,
             keep_bodies: options.crawl.keep_bodies,
             hide: options.hide,
-            pass: pass.number,
-            walks,
+            pass: run.pass,
+            progress,
             tables: Tables::default(),
-            clocks_told: false,
-            changed: None,
-            urgent: false,
-            committer: Committer::start(store, info, report_builder, Arc::clone(&listener)),
-            listener,
-            stop,
+            warned_of_clocks: false,
+            committer: Committer::start(store, run.clone()),
+            listener: Arc::clone(&run.listener),
+            stop: run.stop.clone(),
         }
     }
 
-    /// Works until the last walk is gone, then commits the rest. When nothing more can be written, the walks are told.
-    pub(crate) fn keep(mut self, inbox: &Receiver<Message>) -> Result<Store, dataset::Error> {
+    /// Works until the writer's handle is dropped, then commits the rest. An error stops the run.
+    pub(super) fn keep(mut self, inbox: &Receiver<Message>) -> Result<Store, dataset::Error> {
         self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
         self.committer.close()
     }
 
     fn work_off(&mut self, inbox: &Receiver<Message>) -> Result<(), dataset::Error> {
         loop {
-            match inbox.recv_timeout(self.patience()) {
+            let wait = self.commit_if_due()?;
+            match inbox.recv_timeout(wait) {
                 Ok(message) => self.work(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.commit_if_due()?;
         }
-        if self.changed.is_some() {
-            self.commit()?;
-        }
-        self.committer.settle()
-    }
-
-    /// How long to wait for a message before looking at the clock, and at the commit being written, again.
-    fn patience(&self) -> Duration {
-        const LOOK_UP: Duration = Duration::from_millis(50);
-        self.changed.map_or(self.bounds.every, |since| self.bounds.every.saturating_sub(since.elapsed())).max(LOOK_UP)
+        self.commit_all()
     }
 
     fn work(&mut self, message: Message) -> Result<(), dataset::Error> {
-        // A walk that was dropped meanwhile hears no answer; what was taken stays taken.
+        // A walk that was dropped meanwhile gets no reply; its page stays taken.
         match message {
-            // Nothing to make durable yet: a partition without pages is begun again as well.
-            Message::Begin { walk, partition, over } => self.look_at(&walk).begin(&partition, over),
-            Message::Take(request, answer, reply) => drop(reply.send(self.take(&request, &answer))),
-            Message::GiveUp(request, answer, reason, behind, reply) => {
-                drop(reply.send(self.give_up(&request, answer.as_ref(), &reason, behind)));
-            }
-            Message::Anew(request, reason, reply) => drop(reply.send(self.begin_anew(&request, reason))),
-            Message::End(request, answer, end, reply) => {
-                if let Some(answer) = answer {
-                    let name = request.name();
-                    let at = provenance(self.pass, &name, request.page);
-                    self.push_page(&request, &answer, 0, &Page::default(), &at);
-                    self.walk(&request.walk).count(&request, &Page::default());
-                }
-                drop(reply.send(self.end(&request, &end)));
-            }
-            Message::Split { walk, partition, at, cursor, reply } => {
-                drop(reply.send(self.walk(&walk).split(&partition, at, cursor)));
-            }
-            Message::Handover { walk, partition, reply } => drop(reply.send(self.walk(&walk).handover(&partition))),
-            Message::Whole { walk, partition } => self.walk(&walk).whole(&partition),
-            Message::Came { walk, reply } => drop(reply.send(self.look_at(&walk).came())),
-            Message::Shown { walk, partition, reply } => drop(reply.send(self.look_at(&walk).shown(&partition))),
-            Message::Doubt { walk, detail } => self.walk(&walk).doubt(detail),
-            Message::Withhold { walk, things } => self.walk(&walk).withhold(things),
-            Message::Recheck { walk, reply } => drop(reply.send(self.look_at(&walk).recheck())),
-            Message::Close { walk } => self.close(&walk),
+            Message::Page(request, answer, reply) => drop(reply.send(self.take(&request, &answer))),
+            Message::GiveUp(page, reply) => drop(reply.send(self.give_up(page))),
+            Message::End(request, answer, end, reply) => drop(reply.send(self.end(&request, answer.as_ref(), &end))),
             Message::Flush(reply) => {
-                if self.changed.is_some() {
-                    self.commit()?;
-                }
-                self.committer.settle()?;
+                self.commit_all()?;
                 let _ = reply.send(());
             }
+            Message::Wake => {}
         }
         Ok(())
     }
 
+    /// Decodes an answer, keeps its rows and moves its partition on. The lock is not held while decoding.
     fn take(&mut self, request: &PageRequest, answer: &Answer) -> Result<Next, Unreadable> {
         let name = request.name();
         let at = provenance(self.pass, &name, request.page);
-        let question = endpoint::Query {
+        let query = Query {
             at,
             params: &request.params,
             cursor: request.cursor.as_deref(),
             limit: if matches!(request.endpoint.paging, Paging::Cursor { .. }) { request.limit.into() } else { 0 },
-            early: self.look_at(&request.walk).early(request),
+            early: lock(&self.progress).walk(&request.walk).early(request),
             key: request.key.as_deref(),
             again: request.again,
             first_shown: request.first_shown,
             compared: request.compared,
         };
-        // A control was met by its list, whose rows count: a look-up may show other versions of it.
+        // A control was on its list, whose rows count: a look-up may show other versions of it.
         let mut aside = Tables::default();
         let into = if request.partition.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
-        let Reading { page, bytes } =
-            decode::read(request.endpoint, answer.encoding, &answer.body, &question, self.hide.as_ref(), into)?;
+        let body = Body { encoding: answer.encoding, bytes: &answer.body };
+        let Reading { page, bytes } = decode::read(request.endpoint, body, &query, self.hide.as_ref(), into)?;
         let is_first = !request.again || (request.first_shown && page.full);
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));
@@ -201,125 +144,59 @@ impl PageWriter {
             bytes: bytes as u64,
         });
         let now = self.now(answer.date);
-        let walk = self.walk(&request.walk);
-        walk.began(now);
-        walk.count(request, &page);
-        walk.note_unknown_values(&unknown_values::values(request, &page));
-        walk.note_unknown_keys(&page, &name, request.page, at.fetched_at);
-        if let Some(reason) = page.foreign {
-            let detail = Some(format!("the server does not heed what page {} request for: {reason}", request.page));
-            return Ok(self.end(request, &End { why: Why::Unheeded, detail }));
-        }
-        if is_single(&request.partition) {
-            // One page is all that is asked of it. A full one of things with similar names may lack this one for that.
-            let full = request.limit > 0 && page.items >= request.limit.into();
-            let why = if full { Why::Doubtful } else { Why::Complete };
-            return Ok(self.end(request, &End { why, detail: None }));
-        }
-        Ok(match request.endpoint.paging {
-            Paging::Cursor { .. } => self.step(request, &page),
-            Paging::Number { .. } => {
-                let endless = walk.watch(request, &page);
-                Next::Taken { empty: page.items == 0, reported_pages: page.reported_pages, endless }
-            }
-            Paging::Lookup => self.end(request, &End { why: Why::Complete, detail: None }),
-        })
+        Ok(lock(&self.progress).change(&request.walk).take(request, &page, &at, now))
     }
 
-    /// Now (milliseconds since 1970), when the server says it is `date`. Clocks that differ are told of once.
+    /// Returns the time (milliseconds since 1970) by the clock that is behind, `date` being the server's. Warns once when
+    /// the clocks differ.
     fn now(&mut self, date: Option<Timestamp>) -> i64 {
         const APART: &str = "the clocks differ; the earlier one counts, set the wrong one";
         let here = Timestamp::now();
-        if !self.clocks_told
+        if !self.warned_of_clocks
             && let Some(server) = date.filter(|server| clocks::differ(*server, here))
         {
-            self.clocks_told = true;
+            self.warned_of_clocks = true;
             match server > here {
                 true => tracing::warn!(%server, machine = %here, "{APART}"),
-                // What is dated too early is only asked for once more.
+                // A date that is too early only makes the next pass request more.
                 false => tracing::info!(%server, machine = %here, "{APART}"),
             }
         }
         clocks::earlier(date, here)
     }
 
-    /// Moves a partition to the cursor the server named, or ends it.
-    fn step(&mut self, request: &PageRequest, page: &Page) -> Next {
-        let walk = self.walk(&request.walk);
-        let next = walk.watch(request, page).map_or_else(|| walk.step(request, page), Err);
-        self.go(request, next)
-    }
-
-    /// Goes where a page leads, or ends the partition.
-    fn go(&mut self, request: &PageRequest, next: Result<Next, End>) -> Next {
-        match next {
-            Ok(step) => step,
-            Err(end) => self.end(request, &end),
+    /// Ends a partition; the answer that says so becomes a page without items.
+    fn end(&mut self, request: &PageRequest, answer: Option<&Answer>, end: &End) -> Next {
+        if let Some(answer) = answer {
+            let name = request.name();
+            let at = provenance(self.pass, &name, request.page);
+            self.push_page(request, answer, 0, &Page::default(), &at);
         }
-    }
-
-    fn begin_anew(&mut self, request: &PageRequest, reason: String) -> Next {
-        let next = self.walk(&request.walk).begin_anew(request, reason);
-        self.go(request, next)
-    }
-
-    fn end(&mut self, request: &PageRequest, end: &End) -> Next {
-        let walk = self.walk(&request.walk);
-        if request.listed && end.why == Why::NotFound {
-            walk.note_unknown_values(&[&request.partition]);
+        let mut progress = lock(&self.progress);
+        let walk = progress.change(&request.walk);
+        if answer.is_some() {
+            walk.count(request, &Page::default());
         }
-        walk.forget(request);
-        walk.end(&request.partition, end);
-        Next::Over
+        walk.finish(request, end)
     }
 
-    fn close(&mut self, walk: &str) {
-        let end = self.walk(walk).close();
-        self.listener.event(&Event::WalkEnded { walk, end: &end });
-        self.urgent = true;
-    }
-
-    fn give_up(
-        &mut self,
-        request: &PageRequest,
-        answer: Option<&Answer>,
-        reason: &str,
-        behind: Option<String>,
-    ) -> Next {
+    /// Keeps the text of a page that cannot be had as a reject, and moves its partition past it.
+    fn give_up(&mut self, page: GivenUpPage) -> Next {
+        let GivenUpPage { request, answer, reason, .. } = &page;
         let (cursor, name) = (request.cursor.as_deref(), request.name());
         self.listener.event(&Event::GivenUp { walk: &name, page: request.page, cursor, reason });
         let at = provenance(self.pass, &name, request.page);
         let body = answer
+            .as_ref()
             .map(|answer| decode::lossy_text(answer.encoding, &answer.body, self.hide.as_ref()))
             .unwrap_or_default();
-        let (position, told) = (rejects::WHOLE_PAGE, rejection::of_page(reason));
-        self.tables.rejects.push(rejects::Row { position, reason: &told, item: Some(&body), at: &at });
-        let page = Page { rejects: 1, ..Page::default() };
+        let (position, of_page) = (rejects::WHOLE_PAGE, rejection::of_page(reason));
+        self.tables.rejects.push(rejects::Row { position, reason: &of_page, item: Some(&body), at: &at });
         if let Some(answer) = answer {
-            self.push_page(request, answer, body.len(), &page, &at);
+            self.push_page(request, answer, body.len(), &Page { rejects: 1, ..Page::default() }, &at);
         }
-        let walk = self.walk(&request.walk);
-        walk.count(request, &page);
-        walk.give_up(GivenUp {
-            partition: request.partition.to_string(),
-            page: request.page,
-            cursor: request.cursor.clone(),
-            reason: reason.to_owned(),
-            pass: None,
-        });
-        let endless = walk.is_endless(request);
-        match (request.endpoint.paging, behind, salvage_cursor(&body)) {
-            (Paging::Number { .. }, ..) => Next::Taken { empty: false, reported_pages: None, endless },
-            (Paging::Cursor { .. }, Some(behind), _) => {
-                let next = endless.map_or_else(|| walk.move_on(request, behind), Err);
-                self.go(request, next)
-            }
-            (Paging::Cursor { .. }, None, next_cursor @ Some(_)) => self.step(request, &Page { next_cursor, ..page }),
-            _ => {
-                let detail = Some(format!("page {} could not be read, nor what is behind it", request.page));
-                self.end(request, &End { why: Why::Unreadable, detail })
-            }
-        }
+        let walk = Arc::clone(&request.walk);
+        lock(&self.progress).change(&walk).give_up(page, salvage_cursor(&body))
     }
 
     fn push_page(&mut self, request: &PageRequest, answer: &Answer, bytes: usize, page: &Page, at: &Provenance<'_>) {
@@ -343,39 +220,41 @@ impl PageWriter {
         });
     }
 
-    /// A walk's standing, about to be changed.
-    fn walk(&mut self, walk: &str) -> &mut WalkProgress {
-        self.changed.get_or_insert_with(Instant::now);
-        self.look_at(walk)
-    }
-
-    fn look_at(&mut self, walk: &str) -> &mut WalkProgress {
-        self.walks.entry(walk.to_owned()).or_default()
-    }
-
-    /// Commits when the rows are many or old, or a walk ended; never while the previous commit is being written, unless
-    /// memory would run over.
-    fn commit_if_due(&mut self) -> Result<(), dataset::Error> {
+    /// Commits when the rows are many or old, or a walk was closed, and returns how long the next look may wait. Never
+    /// commits while the previous commit is being written, unless memory would run over.
+    fn commit_if_due(&mut self) -> Result<Duration, dataset::Error> {
+        const LOOK_UP: Duration = Duration::from_millis(50);
         let busy = self.committer.is_busy()?;
-        let Some(since) = self.changed else { return Ok(()) };
-        // A fifth gathers and a fifth is being written; the rest is for sorting, encoding and what the allocator keeps back.
+        let (changed, urgent) = lock(&self.progress).wants_commit();
+        let Some(since) = changed else { return Ok(self.bounds.every.max(LOOK_UP)) };
+        // A fifth is being gathered and a fifth written; the rest is for sorting, encoding and the allocator.
         let full = self.tables.bytes() as u64 >= self.bounds.bytes / 5;
-        if full || (!busy && (self.urgent || since.elapsed() >= self.bounds.every)) {
+        let left = self.bounds.every.saturating_sub(since.elapsed());
+        if full || (!busy && (urgent || left.is_zero())) {
+            self.commit()?;
+            return Ok(self.bounds.every.max(LOOK_UP));
+        }
+        Ok(if urgent { LOOK_UP } else { left.max(LOOK_UP) })
+    }
+
+    /// Commits everything taken so far, and returns once it is durable.
+    fn commit_all(&mut self) -> Result<(), dataset::Error> {
+        if lock(&self.progress).wants_commit().0.is_some() {
             self.commit()?;
         }
-        Ok(())
+        self.committer.settle()
     }
 
-    /// Hands everything gathered, and where the walks stand with it, to the committer.
+    /// Hands everything gathered, and the walks' state that belongs to it, to the committer.
     fn commit(&mut self) -> Result<(), dataset::Error> {
         let mut tables = Vec::new();
         for builder in self.tables.builders_mut() {
-            // Those without rows too: they give back the room they kept.
+            // Those without rows too: they release the room they kept.
             let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
             tables.push((builder.table(), rows));
         }
-        let walks = self.walks.iter_mut().map(|(name, progress)| (name.clone(), progress.record())).collect();
-        (self.changed, self.urgent) = (None, false);
+        // No cursor moved since: this thread moves them.
+        let walks = lock(&self.progress).record();
         self.committer.commit(Batch { tables, pass: self.pass, walks, prune: Vec::new() })
     }
 }

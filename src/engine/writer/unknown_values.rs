@@ -1,25 +1,25 @@
-//! Values of a crawl file's own list, of which the server shows nothing. Pure.
+//! Values of a crawl file's own list for which the server shows nothing. Pure.
 
 use std::collections::BTreeMap;
 
+use super::message::PageRequest;
 use crate::api::endpoint::Paging;
 use crate::api::envelope::Page;
 use crate::dataset::commit::WalkState;
 use crate::definition::{self, Crawl, Each, Partitioning, Source};
 use crate::engine::report::completeness::several;
-use crate::engine::writer::message::PageRequest;
 
-/// Parameters that name a person, a post or a thing. Whatever else a list asks for, the images of a version or the models of a
-/// tag, may honestly be nothing.
+/// Parameters that name a person, a post or a thing. Other lists, such as the images of a version or the models of a tag, may
+/// honestly be empty.
 const NAMES: [&str; 5] = ["ids", "imageId", "postId", "userId", "username"];
 
-/// True when a walk's values are names and ids that its crawl file lists: who wrote them there expects something of each.
+/// Returns true when a walk's values are names and ids that its crawl file lists: its author expects something of each.
 pub(crate) fn is_listed(walk: &definition::Walk) -> bool {
     let Partitioning::Each(Each { source: Source::List(_), param, .. }) = &walk.partitioning else { return false };
     param.as_deref().is_none_or(|param| NAMES.contains(&param))
 }
 
-/// True when a first page shows nothing of a name, and names no page behind it. Ids are asked for by many, once.
+/// Returns true when the first page for a name is empty and names no next one. Ids are requested several at a time.
 pub(crate) fn is_empty(request: &PageRequest, page: &Page) -> bool {
     let is_list = matches!(request.endpoint.paging, Paging::Cursor { .. });
     request.listed
@@ -30,7 +30,7 @@ pub(crate) fn is_empty(request: &PageRequest, page: &Page) -> bool {
         && page.next_cursor.is_none()
 }
 
-/// The values that a whole list shows nothing of: of several ids, those that are not on it.
+/// Returns the values for which a whole list shows nothing: of several ids, those that are not on it.
 pub(crate) fn values<'a>(request: &'a PageRequest, page: &Page) -> Vec<&'a str> {
     let is_whole = request.listed && request.cursor.is_none() && page.next_cursor.is_none() && page.rejects == 0;
     match ids(request) {
@@ -47,9 +47,9 @@ fn ids(request: &PageRequest) -> Option<&str> {
     request.params.iter().find(|(name, _)| name == "ids").map(|(_, ids)| ids.as_str())
 }
 
-/// A sentence for each walk with values of which no walk over the same endpoint shows anything: at one level a person may
-/// have nothing and at another much.
-pub(crate) fn told(crawl: &Crawl, walks: &BTreeMap<String, WalkState>) -> Vec<String> {
+/// Returns a sentence for each walk with values for which no walk of the same endpoint shows anything: at one level a person
+/// may have nothing and at another much.
+pub(crate) fn unknown_values(crawl: &Crawl, walks: &BTreeMap<String, WalkState>) -> Vec<String> {
     let shown = |definition: &definition::Walk, value: &String| {
         let others = crawl.walks.iter().filter(|other| other.endpoint.name == definition.endpoint.name);
         let others = others.filter(|other| list(other).contains(value)).filter_map(|other| walks.get(&other.name));
@@ -74,7 +74,7 @@ pub(crate) fn told(crawl: &Crawl, walks: &BTreeMap<String, WalkState>) -> Vec<St
     all
 }
 
-/// The values that the crawl file lists.
+/// Returns the values that the crawl file lists.
 fn list(walk: &definition::Walk) -> &[String] {
     match &walk.partitioning {
         Partitioning::Each(Each { source: Source::List(values), .. }) => values,
