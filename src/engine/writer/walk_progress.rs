@@ -606,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_tells_which_values_are_over_and_the_live_state_what_earlier_runs_left() {
+    fn a_record_has_the_values_that_are_over_and_the_live_state_those_of_earlier_runs() {
         let state = WalkState { done_beyond: vec![String::from("c")], ..WalkState::default() };
         let mut walk = WalkProgress { state, ..WalkProgress::default() };
         for (key, over) in [("a", false), ("b", false)] {
