@@ -528,3 +528,97 @@ impl WalkProgress {
         end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::endpoint::Windows;
+    use crate::api::models::MODELS;
+    use crate::fetch::PageUrl;
+
+    fn windows() -> Windows {
+        let Paging::Cursor { windows: Some(windows), .. } = MODELS.paging else { unreachable!() };
+        windows
+    }
+
+    fn request(partition: &str, cursor: Option<String>) -> PageRequest {
+        let base = "http://127.0.0.1/api/v1".parse().unwrap();
+        PageRequest {
+            walk: "w".into(),
+            partition: partition.into(),
+            endpoint: &MODELS,
+            params: [(String::from("sort"), String::from("Oldest"))].into(),
+            key: None,
+            page: 1,
+            cursor,
+            limit: 10,
+            again: false,
+            shown: 0,
+            first_shown: false,
+            compared: false,
+            listed: false,
+            url: PageUrl::new(&base, &["models"], std::iter::empty::<(&str, &str)>()).unwrap(),
+        }
+    }
+
+    /// Takes a page of a partition that names this cursor as the next one.
+    fn take(walk: &mut WalkProgress, partition: &str, next_cursor: Option<String>) -> Next {
+        let page = Page { items: 1, ids: vec![7], next_cursor, ..Page::default() };
+        let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+        walk.take(&request(partition, None), &page, &at, i64::MAX)
+    }
+
+    #[test]
+    fn a_window_split_while_it_is_walked_ends_at_the_split_and_hands_over_its_cursor() {
+        let (mut walk, cursor) = (WalkProgress::default(), |at| (windows().forge)(at));
+        walk.begin("1", false);
+        assert_eq!(take(&mut walk, "1", Some(cursor(1000))), Next::Page(cursor(1000)));
+        let second = walk.split("1", 5000, cursor(5000)).unwrap();
+        assert_eq!(walk.split("1", 5000, cursor(5000)), None, "it is split there already");
+        assert_eq!(walk.handover(&second), None);
+
+        assert_eq!(take(&mut walk, "1", Some(cursor(6000))), Next::Over);
+        assert_eq!(walk.handover(&second), Some(cursor(6000)));
+        assert_eq!(walk.handover(&second), Some(cursor(6000)), "it stays until the window has a page");
+        assert_eq!(walk.split("1", 2000, cursor(2000)), None, "it is over");
+
+        assert_eq!(take(&mut walk, &second, Some(cursor(7000))), Next::Page(cursor(7000)));
+        assert_eq!(walk.handover(&second), None);
+    }
+
+    #[test]
+    fn a_list_that_ends_in_a_window_leaves_nothing_to_the_next_one() {
+        let mut walk = WalkProgress::default();
+        walk.begin("1", false);
+        let second = walk.split("1", 5000, (windows().forge)(5000)).unwrap();
+        assert_eq!(take(&mut walk, "1", None), Next::Over);
+        assert_eq!(walk.handover(&second), Some(String::from(NOTHING_BEHIND)));
+    }
+
+    #[test]
+    fn a_look_up_without_an_answer_leaves_no_partition() {
+        let mut walk = WalkProgress::default();
+        let reason = String::from("it cannot be read");
+        let request = request("gone/7", None);
+        walk.give_up(GivenUpPage { request, answer: None, reason, behind: None }, None);
+        assert!(walk.lost().contains("gone/7"));
+        assert!(walk.state().partitions.is_empty() && walk.state().ends.is_empty());
+    }
+
+    #[test]
+    fn a_record_has_the_values_that_are_over_and_the_live_state_those_of_earlier_runs() {
+        let state = WalkState { done_beyond: vec![String::from("c")], ..WalkState::default() };
+        let mut walk = WalkProgress { state, ..WalkProgress::default() };
+        for (key, over) in [("a", false), ("b", false)] {
+            walk.begin(key, over);
+        }
+        take(&mut walk, "b", None);
+        let record = walk.record();
+        assert_eq!((record.done_through, record.done_beyond), (None, vec![String::from("b")]));
+        assert_eq!(walk.state().done_beyond, ["c"], "it is begun later");
+        walk.begin("c", true);
+        take(&mut walk, "a", None);
+        let record = walk.record();
+        assert_eq!((record.done_through.as_deref(), record.done_beyond.len()), (Some("c"), 0));
+    }
+}
