@@ -32,7 +32,7 @@ use crate::table;
 /// all files that it was found for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What is looked up
+    /// The kind of thing to look up
     #[arg(value_enum)]
     kind: What,
     /// Ids, hashes, AIRs such as `urn:air:sdxl:lora:civitai:123@456` or `123@456`, or links to the site; `-` reads them

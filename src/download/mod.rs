@@ -84,7 +84,7 @@ impl Downloads<'_> {
             match attempts.file(&mut arriving, expected.sha256.is_some()).await {
                 Ok(sent) => name = plain(&sent).or(name),
                 Err(error) => {
-                    if arriving.is_empty() {
+                    if arriving.bytes() == 0 {
                         arriving.partial.discard()?;
                     }
                     return Ok(error.into());
@@ -172,7 +172,7 @@ struct Arriving<'a> {
 }
 
 impl Sink for Arriving<'_> {
-    fn len(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.partial.bytes()
     }
 

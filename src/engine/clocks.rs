@@ -1,40 +1,40 @@
-//! Two clocks, of which either may be wrong: the server's and this machine's. No watermark is later than both say it is. Pure.
+//! The server's clock and this machine's, either of which may be wrong: no watermark is later than both. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::pass::Pass;
 use crate::dataset::commit::WalkState;
 
-/// Clocks that differ by more are told of.
+/// Clocks that differ by more are reported.
 const DIFFER: SignedDuration = SignedDuration::from_hours(24);
 
-/// Now (milliseconds since 1970), by the clock that is behind: what is dated too early is only walked once more.
+/// Returns the time (milliseconds since 1970) by the clock that is behind: a date that is too early only repeats requests.
 pub(super) fn earlier(server: Option<Timestamp>, here: Timestamp) -> i64 {
     server.map_or(here, |server| server.min(here)).as_millisecond()
 }
 
-/// True when the two clocks are so far apart that one is wrong.
+/// Returns true when the two clocks are so far apart that one is wrong.
 pub(super) fn differ(server: Timestamp, here: Timestamp) -> bool {
     server.duration_since(here).abs() > DIFFER
 }
 
-/// Lets every walk of a new pass that would begin later than now go through its whole list, and says so: an earlier pass was
-/// told a wrong date.
+/// Makes each walk of a new pass that would begin in the future a full one, because an earlier pass got a wrong date. Returns
+/// a sentence for each.
 pub(super) fn heal(pass: &mut Pass, now: Timestamp) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut healed = Vec::new();
     for (name, walk) in pass.walks.iter_mut().filter(|_| !pass.resumed) {
         let late = walk.since.and_then(|since| Timestamp::from_millisecond(since).ok()).filter(|since| *since > now);
         if let Some(since) = late {
             *walk = WalkState::default();
-            told.push(format!(
-                "walk `{name}`: it was to begin at {}, which is later than now; an earlier pass was told a wrong date, so \
+            healed.push(format!(
+                "walk `{name}`: it was to begin at {}, which is later than now; an earlier pass got a wrong date, so \
                  this one went through the whole list",
                 since.strftime("%Y-%m-%d %H:%M:%S UTC")
             ));
         }
         walk.reached = walk.reached.map(|reached| reached.min(now.as_millisecond()));
     }
-    told
+    healed
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A run, on one screen: open the dataset, choose the pass, walk, commit, report.
+//! A run on one screen: open the dataset, choose the pass, walk, write, judge, take the snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -39,24 +39,24 @@ use crate::stop::Stop;
 use crate::storage::Disk;
 use crate::table::{self, Table, creators};
 
-/// What a run is told beside the crawl file.
+/// Options of a run beside its crawl file.
 #[derive(Debug)]
 pub struct Options {
-    /// Who is asked: the crawl file's server, or where the embedded one listens.
+    /// The server: the crawl file's, or the embedded one.
     pub base: Url,
     /// The dataset's directory.
     pub dataset: Layout,
     /// The API key.
     pub key: Option<Secret>,
-    /// Gives up an unfinished pass and begins the next.
+    /// Gives up an unfinished pass and starts the next.
     pub restart: bool,
-    /// Tells of values listed in the crawl file that the server shows nothing of.
+    /// Reports values listed in the crawl file for which the server shows nothing.
     pub tells_unknown: bool,
-    /// Walks whose lists are, in this run, as short or as empty as the server shows them.
+    /// Walks whose lists are believed, in this run, to be as short or as empty as the server shows them.
     pub believe: BTreeSet<String>,
-    /// Hides people's names in everything that is stored.
+    /// Hides people's names in everything that is stored, if set.
     pub hide: Option<Pseudonyms>,
-    /// Where the run's numbers are written for Prometheus, if anywhere.
+    /// The file for the run's numbers in Prometheus's text format, if any.
     pub metrics: Option<PathBuf>,
     /// Stops the run early.
     pub stop: Stop,
@@ -65,12 +65,12 @@ pub struct Options {
 /// Crawls until the pass is over or the run is stopped.
 ///
 /// # Errors
-/// When the run could not begin, or the dataset could not be written: see [`Error`].
+/// An [`Error`] if the run cannot begin or the dataset cannot be written.
 pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let store = Store::open(options.dataset.clone(), Arc::new(Disk))?;
     let (pass, misdated) = choose_pass(crawl, &options, &store)?;
-    let (number, earlier) = (pass.number, pass.earlier.clone());
+    let earlier = pass.earlier.clone();
     let run = Run::begin(crawl, &pass, options.stop.clone(), options.metrics.clone(), listener);
     let page_options = PageOptions { crawl, hide: options.hide.clone(), trusted: &options.believe };
     let writer = Writer::start(store, pass, page_options, &run);
@@ -91,7 +91,7 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
     };
     let finishes = walk_all(crawl, options.key.is_some(), context).await;
     let mut store = writer.finish()?;
-    let mut outcome = conclude(crawl, number, finishes?, misdated, &run, &store)?;
+    let mut outcome = conclude(crawl, finishes?, misdated, &run, &store)?;
     if crawl.snapshot.take && outcome.is_over() {
         // Whatever becomes of the snapshot, the doubts are reported; until then the report says `running`.
         run.write_report(&mut store)?;
@@ -113,7 +113,6 @@ fn choose_pass(crawl: &Crawl, options: &Options, store: &Store) -> Result<(Pass,
 /// Judges the run, and reports what may be missing, where the next run continues, and what else there is to know.
 fn conclude(
     crawl: &Crawl,
-    pass: u64,
     finishes: Vec<Finish>,
     misdated: Vec<String>,
     run: &Run,
@@ -125,7 +124,7 @@ fn conclude(
     unknown.iter().for_each(|reason| tracing::warn!(reason, "the server shows nothing of listed values"));
     let outcome = judge(finishes, &walks, &unknown);
     let dataset = store.layout();
-    let known = known(crawl, dataset, pass)?;
+    let known = known(crawl, dataset, run.pass)?;
     let mut doubts = doubts(crawl, &walks, &known);
     doubts.extend(misdated);
     doubts.extend(unknown);
@@ -138,7 +137,7 @@ fn conclude(
     Ok(outcome)
 }
 
-/// Counts what incremental walks may expect to meet again: what the passes they build on met from the same instant on.
+/// Counts the items that each incremental walk must see again: those that the pass it builds on saw from its start on.
 fn count_overlaps(crawl: &Crawl, dataset: &Layout, pass: &mut Pass) -> Result<(), Error> {
     for walk in &crawl.walks {
         let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { continue };
@@ -188,7 +187,7 @@ async fn walk_all(crawl: &Crawl, has_key: bool, context: Context<'_>) -> Result<
     try_join_all((0..crawl.walks.len()).map(one)).await
 }
 
-/// Waits, where the walk needs their rows, for the walks before it; false when one of them is left unfinished.
+/// Waits for the walks before this one if it needs their rows; false when one of them is left unfinished.
 async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
     for earlier in before.iter().filter(|_| walk.needs_rows()) {
         let mut over = earlier.subscribe();
@@ -200,8 +199,8 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
     true
 }
 
-/// How many things this pass met of each endpoint that tells how many there are. What only earlier ones met may be gone, and
-/// would stand for something that is missing.
+/// Counts the things of this pass for each endpoint that reports a total. Things of earlier passes may be gone, and would hide
+/// that others are missing.
 fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
     let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Told });
     let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
@@ -212,8 +211,8 @@ fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static
     tables.map(count).collect()
 }
 
-/// What a run came to, from how its walks left it, what the last commit recorded of them, and the listed values that the server
-/// shows nothing of.
+/// Returns the outcome of a run, from how its walks left it, their last recorded states, and the listed values that the server
+/// does not know.
 fn judge(finish: Vec<Finish>, walks: &BTreeMap<String, WalkState>, unknown: &[String]) -> Outcome {
     let mut unfinished = None;
     for finish in finish {

@@ -15,30 +15,30 @@ mod snapshot;
 mod walk;
 mod writer;
 
-/// Why a run could not begin, or could not go on.
+/// An error that ends a run, or prevents it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The dataset is held, damaged, or on a disk that refuses.
+    /// The dataset is in use or damaged, or the disk refuses.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
-    /// The dataset is not this crawl's to write.
+    /// The dataset belongs to another crawl, or to another definition of this one.
     #[error(transparent)]
     Refused(#[from] pass::Refusal),
-    /// The client could not be made.
+    /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] fetch::Error),
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every walk is over and everything was had.
+    /// Every walk is over, and nothing is missing.
     Complete,
     /// Every walk is over, but rows are missing; the report names them.
     Doubtful,
-    /// The run stopped early, for this reason; the next one goes on.
+    /// The run stopped early, for this reason; the next run continues.
     Stopped(String),
-    /// The server wants another key; the next run goes on.
+    /// The server wants another key; the next run continues.
     KeyRefused(String),
 }
 
@@ -57,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// Why it is not more.
+    /// Returns why the run stopped early; `None` if it did not.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Complete | Self::Doubtful => None,

@@ -1,4 +1,4 @@
-//! Which pass a run works on: the unfinished one, or the next. Pure.
+//! Chooses the pass of a run: the unfinished one, or the next. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,49 +14,49 @@ use crate::definition::{self, Crawl, Partitioning, asks_the_same, difference, fi
 pub struct Pass {
     /// Its number, counted from 1.
     pub number: u64,
-    /// Whether an earlier run began it.
+    /// True when an earlier run began it.
     pub resumed: bool,
-    /// Where each walk stands, by name.
+    /// The state of each walk, by name.
     pub walks: BTreeMap<String, WalkState>,
-    /// Fingerprints of the cursors met so far.
+    /// Fingerprints of the cursors seen so far.
     pub seen_cursors: SeenCursors,
-    /// What decides which rows the pass gets.
+    /// The definition's fingerprint: everything that decides which rows the pass gets.
     pub definition: Value,
-    /// What walks build on.
+    /// The earlier passes, as far as walks build on them.
     pub earlier: Earlier,
 }
 
-/// What walks that build on earlier passes must know.
+/// The earlier passes, as far as walks build on them.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
     /// The number of this pass, as rows carry it.
     pub pass: i64,
-    /// Of every walk, how its list was seen before.
+    /// The history of each walk's list.
     pub lists: BTreeMap<String, List>,
-    /// Of every walk, the passes in which it was not left unfinished: what those saw is nothing new to it.
+    /// The passes in which each walk was not left unfinished: rows of those are not new to it.
     pub known: BTreeMap<String, BTreeSet<i64>>,
 }
 
-/// So many doubtful passes are remembered.
+/// Doubtful passes remembered per list.
 const DOUBTFUL_MAX: usize = 64;
 
-/// How earlier passes saw the list of a walk.
+/// The history of one walk's list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
-    /// The passes in which it was asked for and came to an end.
+    /// The passes that walked it to an end.
     pub walked: BTreeSet<i64>,
-    /// Those of them in which it was whole and is believed, each with what it did not find gone.
+    /// Those of them in which it was whole and is believed, each with the missing things that it did not find gone.
     pub believed: BTreeMap<i64, BTreeSet<String>>,
-    /// The items of the last of these; of an incremental walk those of the overlap, once they are counted.
+    /// Items in the last of these; of an incremental walk those in the overlap, once they are counted.
     pub items: u64,
-    /// The last pass that saw the list's end: an incremental walk builds on it.
+    /// The last pass that saw the list's end; an incremental walk builds on it.
     pub ended: Option<i64>,
-    /// The passes since then, the last few of them, in which it ended and is not believed.
+    /// The last few passes since then in which it ended and is not believed.
     pub doubtful: Vec<i64>,
 }
 
 impl List {
-    /// Takes in a pass; one that was given up finds nothing gone.
+    /// Adds a pass; one that was given up finds nothing gone.
     fn add(&mut self, pass: i64, walk: &WalkState, is_over: bool) {
         self.walked.insert(pass);
         if walk.saw_the_end() {
@@ -72,7 +72,7 @@ impl List {
     }
 }
 
-/// Why a crawl may not write to a dataset.
+/// A reason why a crawl may not write to a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It belongs to another crawl.
@@ -80,7 +80,7 @@ pub enum Refusal {
     OtherCrawl {
         /// The crawl that made it.
         theirs: String,
-        /// The crawl that was asked for.
+        /// This crawl.
         ours: String,
     },
     /// The definition changed in the middle of a pass.
@@ -91,16 +91,16 @@ pub enum Refusal {
     Changed {
         /// The unfinished pass.
         pass: u64,
-        /// What is different, a line each.
+        /// The differences, a line each.
         differences: Vec<String>,
     },
 }
 
-/// The pass that a run of `crawl` works on in a dataset whose records say this. One is finished when its snapshot is taken,
-/// which may be `owed`. `restart` gives up an unfinished one, and begins a full one.
+/// Returns the pass for a run of `crawl` on a dataset with these records. A pass is finished when its snapshot is taken, which
+/// may be `owed`. `restart` gives up an unfinished pass and starts a full one.
 ///
 /// # Errors
-/// When the dataset is another crawl's, or the definition changed in the middle of a pass.
+/// A [`Refusal`] if the dataset is another crawl's, or the definition changed in the middle of a pass.
 pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
     let before = if restart { &Manifest::default() } else { manifest };
@@ -139,7 +139,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
     })
 }
 
-/// What the passes before this one did that walks build on.
+/// Collects the earlier passes, as far as walks build on them.
 fn earlier(crawl: &Crawl, definition: &Value, number: u64, manifest: &Manifest) -> Earlier {
     let column = |pass: u64| i64::try_from(pass).unwrap_or(i64::MAX);
     let mut earlier = Earlier { pass: column(number), ..Earlier::default() };
@@ -166,12 +166,11 @@ pub(super) fn first_partition(partitioning: &Partitioning) -> &'static str {
     }
 }
 
-/// Where the walks of a new pass begin: at their list's beginning, or, when they are incremental, their overlap before what
-/// the last pass reached that walked the same list to its end.
+/// Returns the walks of a new pass. A full walk begins at its list's beginning, an incremental one by its overlap before the
+/// instant that the last pass reached which walked the same list to its end.
 ///
-/// Those of one endpoint begin together, where the first of them must: else a narrower walk would be the only one to see a
-/// thing again, and what a fuller one said of it would count no more. No clock is asked: what counts are the dates that the
-/// server's own cursors told, none of them later than the walk that was told it.
+/// All incremental walks of an endpoint start at the earliest of their starting points; otherwise a narrow walk's newer row
+/// would replace a fuller walk's. No clock is read: the dates are those in the server's cursors, none later than its walk.
 fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, WalkState> {
     let mut begins: BTreeMap<&str, Option<i64>> = BTreeMap::new();
     for walk in crawl.walks.iter().filter(|walk| walk.later.incremental.is_some()) {
@@ -186,13 +185,13 @@ fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<Strin
     crawl.walks.iter().map(|walk| (walk.name.clone(), begun(walk))).collect()
 }
 
-/// Where an incremental walk begins by itself.
+/// Returns the instant at which an incremental walk would begin by itself.
 fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
     let overlap = i64::try_from(walk.later.incremental?.as_millis()).unwrap_or(i64::MAX);
     Some(to_the_end(walk, definition, before)?.1.reached?.saturating_sub(overlap))
 }
 
-/// The last pass that walked the same list to its end, and how its walk ended.
+/// Returns the last pass that walked the same list to its end, with the state of that walk.
 fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m WalkState)> {
     before.history.passes.iter().rev().find_map(|(number, pass)| {
         let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
@@ -201,7 +200,7 @@ fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manif
     })
 }
 
-/// A walk that begins at an instant.
+/// Returns a walk that begins at an instant.
 fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &WalkState)>) -> WalkState {
     let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return WalkState::default() };
     let partition =
@@ -212,7 +211,7 @@ fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &WalkState)>
     WalkState { since: Some(since), reached, partitions, holes, ..WalkState::default() }
 }
 
-/// Pages that were given up before the instant at which a walk begins: it does not ask for them, so it must remember them.
+/// Returns the pages given up before the instant at which a walk begins: it does not request them, so it must remember them.
 fn holes(pass: u64, last: &WalkState, since: i64, windows: Windows) -> Vec<GivenUp> {
     let given_up = last.given_up.iter().map(|page| GivenUp { pass: Some(pass), ..page.clone() });
     let is_before = |page: &GivenUp| page.cursor.as_deref().and_then(windows.at).is_none_or(|at| at < since);

@@ -1,7 +1,7 @@
-//! Replay: every part rebuilt from the answers that `pages` keeps, without asking anybody.
+//! Replay: rebuilds every part from the answers kept in `pages`, without any request.
 //!
-//! Each commit that a crawl made becomes one that adds its rows as they are read now, and removes the parts it had. So it
-//! may die anywhere and be run again: which commits are left is told by the names of the parts.
+//! Each commit of a crawl becomes one that adds its rows as they are read now and removes its old parts. A replay may die
+//! anywhere and be run again: the names of the parts show which commits are left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use url::Url;
 
-use super::writer::decode::{self, Reading};
+use super::writer::decode::{self, Body, Reading};
 use crate::api::ENDPOINTS;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::api::page::Query;
@@ -24,23 +24,23 @@ use crate::fetch::Encoding;
 use crate::storage::Disk;
 use crate::table::{Tables, pages, rejects};
 
-/// What the names of replayed parts begin with, before the last commit that is replayed.
+/// Prefix of the run of replayed parts, before the number of the last commit that is replayed.
 const PREFIX: &str = "replay-";
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Replayed {
     /// Commits rebuilt.
     pub commits: u64,
     /// Answers read again.
     pub pages: u64,
-    /// Rows they gave, by table.
+    /// Rows decoded from them, by table.
     pub rows: BTreeMap<&'static str, u64>,
-    /// Pages whose answer was not kept, by walk: the rows of their commits stay what they were.
+    /// Pages without a kept answer, by walk. The rows of their commits stay as they are.
     pub without_body: BTreeMap<String, u64>,
 }
 
-/// Rebuilds every part of a dataset, and then its snapshot; `heard` hears each commit.
+/// Rebuilds every part of a dataset, and then its snapshot. Calls `heard` with each commit.
 ///
 /// # Errors
 /// [`Error::Held`], [`Error::Damaged`], [`Error::Absent`], [`Error::Pruned`] or [`Error::Disk`].
@@ -58,7 +58,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     let mut through = interrupted.unwrap_or(store.manifest().last_commit());
     let mut left = commits_through(store.manifest(), through);
     if interrupted.is_some() && !rebuild(&mut store, through, &left, &mut replayed, heard)? {
-        // The earlier one was over: this one begins anew.
+        // The earlier replay was over: this one starts over.
         replayed = Replayed::default();
         through = store.manifest().last_commit();
         left = commits_through(store.manifest(), through);
@@ -67,14 +67,14 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
         rebuild(&mut store, through, &left, &mut replayed, heard)?;
     }
     if replayed.commits > 0 {
-        // It says once more what the newest snapshot holds: the next one is made of it alone. Older ones stay.
+        // The next snapshot is made of the replayed parts alone; older snapshots stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
         take(&mut store, &SnapshotOptions { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
     }
     Ok(replayed)
 }
 
-/// Rebuilds these commits; false when none of them kept its answers.
+/// Rebuilds these commits. Returns false when none of them kept its answers.
 fn rebuild(
     store: &mut Store,
     through: u64,
@@ -90,7 +90,7 @@ fn rebuild(
         let info = RunInfo { run, crawl: last.crawl, definition: last.definition };
         let prune = parts.iter().map(Into::into).collect();
         let mut walks = last.walks;
-        // The cursors met are in the records already.
+        // The seen cursors are in the records already.
         walks
             .values_mut()
             .flat_map(|walk| walk.partitions.values_mut())
@@ -101,20 +101,20 @@ fn rebuild(
     Ok(replayed.commits > 0)
 }
 
-/// The last commit that the last replay was to rebuild.
+/// Returns the last commit that the last replay was to rebuild.
 fn session(manifest: &Manifest) -> Option<u64> {
     let run = |part: &Part| part.name.run.to_string().strip_prefix(PREFIX)?.parse().ok();
     manifest.live_parts().filter_map(run).max()
 }
 
-/// The commits up to this one whose parts are still there.
+/// Returns the commits up to this one whose parts are still there.
 fn commits_through(manifest: &Manifest, through: u64) -> Vec<u64> {
     manifest.history.parts.range(..=through).map(|(commit, _)| *commit).collect()
 }
 
 type Rows = Vec<(&'static crate::table::Table, RecordBatch)>;
 
-/// All rows of a commit, read from the answers it keeps; `None` when it keeps not all of them.
+/// Returns all rows of a commit, decoded from its answers; `None` unless it keeps all of them.
 fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<Option<Rows>, Error> {
     let batches_of = |table| -> Result<Vec<RecordBatch>, Error> {
         let of_table = parts.iter().filter(|part| part.table == table);
@@ -139,7 +139,7 @@ fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<
             replayed.pages += 1;
         }
     }
-    // What stood for a page that still cannot be read stays.
+    // The reject of a page that still cannot be read stays.
     let rejected: Vec<KeptReject<'_>> = rejected.iter().flat_map(KeptReject::whole_pages).collect();
     for reject in rejected.iter().filter(|reject| !read.contains(&(reject.at.walk, reject.at.page))) {
         tables.rejects.push(reject.row());
@@ -153,7 +153,7 @@ fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<
     Ok(Some(rows))
 }
 
-/// Appends the rows of a page and the page itself; false when its answer holds none, or cannot be read.
+/// Appends the rows of a page and the page itself. Returns false when its answer cannot be read.
 fn push(page: &KeptPage<'_>, tables: &mut Tables) -> bool {
     let row = page.row();
     match read(page, &row, tables) {
@@ -174,18 +174,17 @@ fn push(page: &KeptPage<'_>, tables: &mut Tables) -> bool {
     }
 }
 
-/// Reads a page's answer as the crawl did, the question taken from its address.
+/// Decodes a page's answer as the crawl did, with the request taken from its address.
 fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Option<Reading> {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == row.endpoint)?;
     let encoding = Encoding::parse(row.body_encoding?)?;
     let url = Url::parse(row.url).ok().filter(|_| row.status == Some(200))?;
-    let (params, again) = question(endpoint, &url);
+    let (params, again) = request(endpoint, &url);
     let key = match endpoint.paging {
         Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
         Paging::Cursor { .. } | Paging::Number { .. } => None,
     };
-    // It was compared before it was taken.
-    let request = Query {
+    let query = Query {
         at: page.at,
         params: &params,
         cursor: row.cursor,
@@ -194,13 +193,14 @@ fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Optio
         early: 0,
         again,
         first_shown: false,
+        // It was compared before it was taken.
         compared: true,
     };
-    decode::read(endpoint, encoding, row.body?, &request, None, tables).ok()
+    decode::read(endpoint, Body { encoding, bytes: row.body? }, &query, None, tables).ok()
 }
 
-/// The parameters of a walk that asked this, and whether it asked again.
-fn question(endpoint: &Endpoint, url: &Url) -> (Vec<(String, String)>, bool) {
+/// Returns the walk's parameters in a page's address, and true when it was a repeated request.
+fn request(endpoint: &Endpoint, url: &Url) -> (Vec<(String, String)>, bool) {
     let own = |name: &str| match name {
         "limit" | "cursor" | "_" => false,
         "page" => !matches!(endpoint.paging, Paging::Number { .. }),

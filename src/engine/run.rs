@@ -19,6 +19,8 @@ use crate::stop::Stop;
 pub(super) struct Run {
     /// Its name, for the records.
     pub(super) info: RunInfo,
+    /// The number of its pass.
+    pub(super) pass: u64,
     /// Its report, counted from events.
     pub(super) report: Arc<ReportBuilder>,
     /// Everybody who listens, the report included.
@@ -46,13 +48,13 @@ impl Run {
         listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
         let listener: Arc<dyn Listener> = Arc::new(listeners);
         listener.event(&Event::Started { run: &info.run, pass: pass.number, resumed: pass.resumed });
-        Self { info, report, listener, stop, metrics }
+        Self { info, pass: pass.number, report, listener, stop, metrics }
     }
 
     /// Writes the report as it is now.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// The disk's error.
     pub(super) fn write_report(&self, store: &mut Store) -> Result<(), Error> {
         store.write_report(&self.info.run, &self.report.report())
     }
@@ -60,7 +62,7 @@ impl Run {
     /// Concludes the report with the outcome, writes it for the last time, and returns it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// The disk's error.
     pub(super) fn finish(&self, store: &mut Store, outcome: &Outcome) -> Result<Report, Error> {
         self.report.conclude(outcome);
         self.write_report(store)?;

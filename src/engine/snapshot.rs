@@ -1,4 +1,4 @@
-//! The snapshot that a crawl takes when a pass is over.
+//! Takes the snapshot of a pass that is over.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use crate::dataset::snapshot::{SnapshotOptions, Taken, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
 
-/// Takes a snapshot on a thread of its own, so that the deadline and signals are still heard, and gives the store back,
-/// with what the run came to: stopped, where a stop left the snapshot to the next run.
+/// Takes a snapshot on a thread of its own, so that the deadline and signals still count. Returns the store and the outcome:
+/// stopped, if a stop left the snapshot to the next run.
 ///
 /// # Errors
-/// When the dataset is damaged or the disk refuses.
+/// The dataset's damage or the disk's error.
 pub(super) async fn after_pass(
     mut store: Store,
     crawl: &Crawl,

@@ -12,7 +12,7 @@ use super::inflate::{Encoding, INFLATED_CAP, InflateError, inflate, without_mark
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// How `body` is compressed.
+    /// The compression of `body`.
     pub encoding: Encoding,
     /// The body as received, still compressed. If it repeated the API key, it is inflated and the key is masked.
     pub body: Bytes,
@@ -20,7 +20,7 @@ pub struct Answer {
     pub latency: Duration,
     /// Requests made for the page so far, this one included.
     pub attempts: u32,
-    /// The `cf-cache-status` header: tells whether a cache answered.
+    /// The `cf-cache-status` header: `HIT` if a cache answered.
     pub cache_status: Option<String>,
     /// The `Age` header: seconds the answer spent in a cache.
     pub age_s: Option<i64>,

@@ -43,7 +43,7 @@ pub enum AttemptError {
     /// The server is busy or away, or the file broke off.
     #[error("{reason}")]
     Unfinished {
-        /// What happened.
+        /// The event, as a sentence.
         reason: String,
         /// The wait that the server asks for.
         wait: Option<Duration>,

@@ -68,16 +68,11 @@ impl Client {
         json: Option<&str>,
     ) -> Result<(ResponseFacts, Answer), TransportError> {
         let sent = Instant::now();
-        let mut request = match json {
+        let request = match json {
             None => self.http.get(url.url().clone()),
             Some(json) => self.http.post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned()),
         };
-        if url.url().origin() == self.origin
-            && let Some(authorization) = &self.authorization
-        {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let response = self.sent(request).await?;
+        let response = self.sent(url.url(), request).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = match self.body(response).await {
@@ -111,16 +106,16 @@ impl Client {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
+        self.sent(url, request).await
+    }
+
+    /// Sends a request, with the key if it goes to the server's own origin. Returns the answer, with the key masked in its headers.
+    async fn sent(&self, url: &Url, mut request: RequestBuilder) -> Result<Response, TransportError> {
         if url.origin() == self.origin
             && let Some(authorization) = &self.authorization
         {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        self.sent(request).await
-    }
-
-    /// Sends a request; returns the answer, with the key masked in its headers.
-    async fn sent(&self, request: RequestBuilder) -> Result<Response, TransportError> {
         let mut response = request.send().await.map_err(|error| self.transport_error(&error))?;
         if let Some(mask) = &self.mask {
             mask.headers(response.headers_mut());
@@ -142,7 +137,7 @@ impl Client {
                 None => (encoding, body),
             },
             Err(error @ InflateError::TooLarge { .. }) => {
-                return Err(TransportError { kind: TransportErrorKind::TooLarge, detail: error.to_string() });
+                return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
             Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
@@ -154,17 +149,15 @@ impl Client {
         self.mask.as_ref().and_then(|mask| mask.masked(&bytes)).unwrap_or(bytes)
     }
 
-    /// Masks the key in a library's words about a failed request, because they may quote the server.
+    /// Converts a library's error; masks the key in its words, because they may quote the server.
     pub(super) fn transport_error(&self, error: &reqwest::Error) -> TransportError {
         let TransportError { kind, detail } = transport_error(error);
-        let clean = self.clean(detail.into_bytes());
-        TransportError { kind, detail: String::from_utf8_lossy(&clean).into_owned() }
+        TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
     async fn body(&self, mut response: Response) -> Result<Bytes, TransportError> {
         let cap = self.wire_cap;
-        let too_large =
-            || TransportError { kind: TransportErrorKind::TooLarge, detail: format!("more than `{cap}` bytes") };
+        let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let length = response.content_length().unwrap_or_default();
         if length > cap as u64 {
             return Err(too_large());
@@ -177,10 +170,8 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
-                return Err(TransportError {
-                    kind: TransportErrorKind::Timeout,
-                    detail: format!("less than `{RATE_MIN}` bytes a second"),
-                });
+                let detail = format!("less than `{RATE_MIN}` bytes a second");
+                return Err(TransportError::new(TransportErrorKind::Timeout, detail));
             }
         }
         Ok(body.freeze())
@@ -230,8 +221,7 @@ fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> R
 fn encoding(headers: &HeaderMap, body: &[u8]) -> Result<Encoding, TransportError> {
     let name = text(headers, &header::CONTENT_ENCODING).unwrap_or_default();
     let encoding = if is_plain_json(body) { Some(Encoding::Identity) } else { Encoding::parse(name) };
-    encoding
-        .ok_or_else(|| TransportError { kind: TransportErrorKind::Encoding, detail: format!("`{}`", printable(name)) })
+    encoding.ok_or_else(|| TransportError::new(TransportErrorKind::Encoding, format!("`{}`", printable(name))))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -260,7 +250,7 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
         (false, _) => TransportErrorKind::Cut,
     };
     let root = causes.last().map(ToString::to_string);
-    TransportError { kind, detail: printable(&root.unwrap_or_else(|| "no details".to_owned())) }
+    TransportError::new(kind, printable(&root.unwrap_or_else(|| "no details".to_owned())))
 }
 
 /// Returns the error inside `error`. An I/O error that wraps another one names the source of that one as its own, and skips it.

@@ -8,13 +8,13 @@ use super::answer::Answer;
 /// Why no whole answer to a request arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportError {
-    /// What happened.
+    /// The kind of failure.
     pub kind: TransportErrorKind,
     /// The words of the layer that noticed.
     pub detail: String,
 }
 
-/// What happened to a request that got no whole answer.
+/// The failure of a request that got no whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportErrorKind {
     /// No connection, or no address for the host.
@@ -29,6 +29,13 @@ pub enum TransportErrorKind {
     TooLarge,
     /// The body has an encoding that was not requested.
     Encoding,
+}
+
+impl TransportError {
+    /// Returns an error with these words.
+    pub(super) fn new(kind: TransportErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
 }
 
 impl fmt::Display for TransportError {

@@ -11,7 +11,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// Most bytes a page may have after decompression. Real pages have up to a few MiB.
 pub const INFLATED_CAP: usize = 64 << 20;
 
-/// How a body is compressed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Not at all.

@@ -1,4 +1,4 @@
-//! A tiny server on a loopback port that answers as a test tells it to. One request per connection.
+//! A tiny server on a loopback port for tests, which choose its answers. One request per connection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-/// How the server treats one request.
+/// The server's reaction to one request.
 pub(super) enum Reaction {
     /// Sends these bytes and closes.
     Send(Vec<u8>),
@@ -22,14 +22,14 @@ pub(super) enum Reaction {
     Late(Duration, Vec<u8>),
 }
 
-/// What the server saw.
+/// The requests that the server received.
 #[derive(Default)]
 pub(super) struct Log {
     /// Request heads in order of arrival, in lower case.
     pub(super) heads: Vec<String>,
-    /// When they arrived.
+    /// Times of arrival.
     pub(super) arrivals: Vec<Instant>,
-    /// The most that were under way at once.
+    /// Most requests under way at once.
     pub(super) most: usize,
     under_way: usize,
 }
@@ -42,7 +42,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server that treats the nth request (from 0) as `react` says.
+    /// Starts a server that reacts to the nth request (from 0) as `react` returns.
     pub(super) async fn start(react: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,17 +58,17 @@ impl Server {
         Server { base, log }
     }
 
-    /// A server that sends the same answer to everybody.
+    /// Starts a server that sends the same answer to every request.
     pub(super) async fn always(answer: Vec<u8>) -> Server {
         Server::start(move |_| Reaction::Send(answer.clone())).await
     }
 
-    /// Looks at what was seen so far.
+    /// Reads the log so far.
     pub(super) fn log<T>(&self, look: impl FnOnce(&Log) -> T) -> T {
         look(&self.log.lock().unwrap())
     }
 
-    /// How many requests came.
+    /// Requests received.
     pub(super) fn count(&self) -> usize {
         self.log(|log| log.heads.len())
     }
@@ -106,7 +106,7 @@ async fn serve(mut socket: TcpStream, seen: &Mutex<Log>, react: &(dyn Fn(usize) 
     if let Reaction::Late(wait, _) = reaction {
         sleep(wait).await;
     }
-    // The client may go on as soon as it has the last byte.
+    // The client may continue as soon as it has the last byte.
     seen.lock().unwrap().under_way -= 1;
     play(&mut socket, reaction).await;
 }

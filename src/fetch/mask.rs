@@ -1,47 +1,47 @@
-//! The API key, masked in all that a server repeats of it before anything else of the program sees it. Pure.
+//! Masks the API key in all that a server sends, before any other part of the program reads it. Pure.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 
-/// Stands where the server repeated the key.
+/// The text that replaces the key.
 const MASK: &str = "*API-KEY*";
 
-/// A shorter key is not masked: too much that is no key would look like it.
+/// A shorter key is not masked, because ordinary text may contain it.
 const KEY_MIN: usize = 8;
-/// A shorter key than this must have letters and digits, so that it is no word and no number.
+/// A shorter key than this is masked only if it has letters and digits, and so is no word and no number.
 const KEY_LONG: usize = 16;
-/// The least number of different characters: a row of dashes is no key.
+/// A key with fewer different characters is not masked: a row of dashes is no key.
 const KINDS_MIN: usize = 5;
-/// The least number of characters at which the beginning of a long key counts as the key.
+/// Least length at which the beginning of a long key counts as the key.
 const BEGINNING_MIN: usize = 12;
-/// What escapes are written with beside hexadecimal digits: `%`, `\u`, `\x`, `&#`, `&amp;` and the like.
+/// Bytes of escapes beside hexadecimal digits: `%`, `\u`, `\x`, `&#`, `&amp;` and the like.
 const ESCAPES: &[u8] = b"%\\&#;xXuUAMPLTGQOSamptlgqos";
-/// An escape may have been escaped again so often.
+/// Most times that an escape may have been escaped again.
 const NESTED_MAX: usize = 8;
 
-/// Finds a key however it is written.
+/// Finds a key in each of its forms.
 pub(super) struct Mask {
     forms: Vec<Form>,
-    /// The bytes that a form may begin with, and those that it may hold.
+    /// Bytes that a form may begin with, and bytes that it may contain.
     starts: [bool; 256],
     holds: [bool; 256],
-    /// No form has fewer bytes.
+    /// Length of the shortest form.
     reach: usize,
 }
 
-/// One way to write the key. Each of its characters may be escaped besides.
+/// One form of the key. Each of its characters may also be escaped.
 struct Form {
     folded: Vec<u8>,
-    /// So many characters of it, from its beginning, count as all of it.
+    /// Length at which its beginning counts as the whole form.
     least: usize,
-    /// It is in base64: what stands around in the same text holds bits of the key too.
+    /// True for base64, where the digits around the form hold bits of the key too.
     base64: bool,
 }
 
 impl Mask {
-    /// The mask of a key; none for a key that ordinary text may hold by chance.
+    /// Returns the mask of a key, or `None` for a key that ordinary text may contain by chance.
     pub(super) fn of(key: &str) -> Option<Mask> {
         let has = |of: fn(&u8) -> bool| key.bytes().any(|byte| of(&byte));
         let odd = has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit);
@@ -63,7 +63,7 @@ impl Mask {
         Some(Mask { forms, starts, holds, reach })
     }
 
-    /// The text without the key; none when it does not hold it.
+    /// Returns the text with the key masked, or `None` if it does not contain the key.
     pub(super) fn masked(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut found = self.find(text, 0)?;
         let (mut clean, mut from) = (Vec::with_capacity(text.len()), 0);
@@ -80,7 +80,7 @@ impl Mask {
         Some(clean)
     }
 
-    /// Takes the key out of an answer's headers.
+    /// Masks the key in an answer's headers.
     pub(super) fn headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             if let Some(clean) = self.masked(value.as_bytes()) {
@@ -89,8 +89,8 @@ impl Mask {
         }
     }
 
-    /// The first place from `from` on that holds the key. Only where so many bytes in a row may belong to a form, it is
-    /// looked for: most text is skipped.
+    /// Returns the first place of the key from `from` on. Compares only where `reach` bytes in a row may belong to a form, and so
+    /// skips most text.
     fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         let (mut at, mut checked) = (from, from);
         while at + self.reach <= text.len() {
@@ -116,29 +116,29 @@ impl Form {
     fn new(text: &[u8], base64: bool) -> Form {
         let folded: Vec<u8> = text.iter().map(|byte| fold(*byte)).collect();
         let beginning = BEGINNING_MIN.max(folded.len() / 2);
-        let tells = |length: &usize| kinds(&folded[..*length]) >= KINDS_MIN;
+        let is_distinct = |length: &usize| kinds(&folded[..*length]) >= KINDS_MIN;
         let long = folded.len() >= KEY_LONG;
-        let least = (beginning..folded.len()).filter(|_| long).find(tells).unwrap_or(folded.len());
+        let least = (beginning..folded.len()).filter(|_| long).find(is_distinct).unwrap_or(folded.len());
         Form { folded, least, base64 }
     }
 
-    /// The end of the form that begins here, should it.
+    /// Returns the end of the form, if it begins here.
     fn end(&self, text: &[u8], at: usize) -> Option<usize> {
-        // Of a key that looks like an escape itself, only this is certain.
+        // A key that looks like an escape is found only when it is written plainly.
         let plain = text[at..].iter().map(|byte| fold(*byte)).take(self.folded.len());
         if plain.eq(self.folded.iter().copied()) {
             return Some(at + self.folded.len());
         }
-        let (mut end, mut met) = (at, 0);
+        let (mut end, mut matched) = (at, 0);
         for wanted in &self.folded {
             let Some(taken) = step(&text[end..], *wanted) else { break };
-            (end, met) = (end + taken, met + 1);
+            (end, matched) = (end + taken, matched + 1);
         }
-        (met >= self.least).then_some(end)
+        (matched >= self.least).then_some(end)
     }
 }
 
-/// The bytes by which the text writes this character, should it begin with it: plain, or escaped as in URLs, JSON or HTML.
+/// Returns the length of this character at the beginning of the text: plain, or escaped as in URLs, JSON or HTML.
 fn step(text: &[u8], wanted: u8) -> Option<usize> {
     let first = *text.first()?;
     let escaped = match first {
@@ -150,7 +150,7 @@ fn step(text: &[u8], wanted: u8) -> Option<usize> {
     escaped.or_else(|| (fold(first) == wanted).then_some(1))
 }
 
-/// `%2B`, or encoded once more `%252B`.
+/// Reads `%2B`, or encoded again `%252B`.
 fn percent(text: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 1;
     for _ in 0..NESTED_MAX {
@@ -166,7 +166,7 @@ fn percent(text: &[u8], wanted: u8) -> Option<usize> {
     None
 }
 
-/// `\u002b`, `\x2b` or `\/`; in JSON within JSON with more backslashes.
+/// Reads `\u002b`, `\x2b` or `\/`; JSON within JSON has more backslashes.
 fn backslash(text: &[u8], wanted: u8) -> Option<usize> {
     if wanted == b'\\' && text.starts_with(b"\\\\") {
         return Some(2);
@@ -182,7 +182,7 @@ fn backslash(text: &[u8], wanted: u8) -> Option<usize> {
     is(code, wanted).then_some(slashes + 1 + digits)
 }
 
-/// `&#43;`, `&#x2b;` or `&lt;`; escaped once more `&amp;#43;`.
+/// Reads `&#43;`, `&#x2b;` or `&lt;`; escaped again `&amp;#43;`.
 fn entity(text: &[u8], wanted: u8) -> Option<usize> {
     const NAMES: [(&[u8], u8); 5] = [(b"amp", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"quot", b'"'), (b"apos", b'\'')];
     let mut at = 1;
@@ -213,7 +213,7 @@ fn is(code: u32, wanted: u8) -> bool {
     u8::try_from(code).is_ok_and(|byte| fold(byte) == wanted)
 }
 
-/// A byte without its case; the digits of base64 in URLs are those of base64.
+/// Folds case, and the digits of URL-safe base64 to those of base64.
 fn fold(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',
@@ -226,7 +226,7 @@ fn kinds(text: &[u8]) -> usize {
     text.iter().map(u8::to_ascii_lowercase).collect::<BTreeSet<u8>>().len()
 }
 
-/// All of the base64 text around what was found in it, but no piece of an escape before it.
+/// Extends a find in base64 to all of the base64 around it, but not into an escape before it.
 fn whole_base64(text: &[u8], from: usize, found: Range<usize>) -> Range<usize> {
     let digit = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
     let mut start = found.start - text[from..found.start].iter().rev().take_while(digit).count();
@@ -237,7 +237,7 @@ fn whole_base64(text: &[u8], from: usize, found: Range<usize>) -> Range<usize> {
     start.min(found.start)..end
 }
 
-/// Whole groups of three bytes in base64.
+/// Encodes whole groups of three bytes in base64.
 fn base64(bytes: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
@@ -245,7 +245,7 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks_exact(3).flat_map(|three| digits(group(three))).collect()
 }
 
-/// True when the server put the key into this text, which is of no use any more.
+/// Returns true when the server repeated the key in this text, which is useless then: a cursor with a mask leads nowhere.
 pub fn is_masked(text: &str) -> bool {
     text.contains(MASK)
 }

@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_oversleep_is_not_lost() {
-        // Each period is less than what the runtime's timer tells apart.
+        // Each period is below the resolution of the runtime's timer.
         let pace = pace(3000.0, 1, 8).unwrap();
         let took = drain(&pace, 3001).await;
         assert!((1.0..1.002).contains(&took), "{took}");

@@ -19,7 +19,7 @@ pub struct ResponseFacts {
     pub content_type: Option<String>,
     /// The beginning of the decompressed body.
     pub head: Vec<u8>,
-    /// How long the server asks to wait.
+    /// The wait that the server asks for.
     pub retry_after: Option<Duration>,
     /// The host a redirect names; the rest of its address is dropped, because it may hold secrets.
     pub redirect_host: Option<String>,

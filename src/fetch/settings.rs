@@ -40,7 +40,7 @@ pub enum Error {
     Server {
         /// Scheme, host and path of the address (without user and password).
         server: String,
-        /// What is wrong with it.
+        /// Its fault.
         problem: &'static str,
     },
     /// A number is out of its range.

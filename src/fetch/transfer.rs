@@ -29,7 +29,7 @@ const MISSING_MAX: u32 = 3;
 /// The destination of a file's bytes. Errors are those of the disk.
 pub trait Sink {
     /// Bytes stored so far.
-    fn len(&self) -> u64;
+    fn bytes(&self) -> u64;
     /// Drops all bytes, to begin again.
     ///
     /// # Errors
@@ -40,10 +40,6 @@ pub trait Sink {
     /// # Errors
     /// Those of the disk.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns true when no bytes are stored.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// Returns the API's address of a version's file, `…/api/download/models/7`, or `None` if `base` has no path.
@@ -63,7 +59,7 @@ impl Attempts<'_> {
     pub async fn file(mut self, sink: &mut dyn Sink, checked: bool) -> Result<Option<String>, AttemptError> {
         let mut missing = 0;
         loop {
-            let before = sink.len();
+            let before = sink.bytes();
             let permit = self.begin().await;
             let error = match self.file_once(sink, checked, &permit).await {
                 Ok(name) => {
@@ -77,7 +73,7 @@ impl Attempts<'_> {
                 self.throttled(&permit, *wait);
             }
             drop(permit);
-            if sink.len() > before {
+            if sink.bytes() > before {
                 self.progressed();
                 missing = 0;
             }
@@ -98,7 +94,7 @@ impl Attempts<'_> {
         let (client, api) = (&self.fetcher.client, self.url.url());
         let (mut target, mut hops, mut login) = (api.clone(), 0, false);
         loop {
-            let from = if hops == 0 { 0 } else { sink.len() };
+            let from = if hops == 0 { 0 } else { sink.bytes() };
             let response = client.open(&target, from).await.map_err(|error| AttemptError::broken(error.to_string()))?;
             let status = response.status();
             if status.is_redirection() {
@@ -118,7 +114,7 @@ impl Attempts<'_> {
                 true => Host::Api,
                 false => Host::Store,
             };
-            let doubted = !checked || !sink.is_empty();
+            let doubted = !checked || sink.bytes() > 0;
             let no_file = no_file(response.headers(), checked, doubted).filter(|_| status.is_success());
             if !status.is_success() || no_file.is_some() {
                 return Err(refusal(response, host, no_file, client).await);
@@ -196,7 +192,7 @@ async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -
     if begins == Some(0) && piece.as_deref().is_some_and(begins_as_page) {
         return Err(AttemptError::broken("the host sent a web page instead of a file"));
     }
-    if begins != Some(sink.len()) {
+    if begins != Some(sink.bytes()) {
         sink.restart().map_err(AttemptError::Disk)?;
         if begins != Some(0) {
             return Err(AttemptError::broken("the host sent another part of the file than was asked for"));
@@ -209,8 +205,8 @@ async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -
         piece = response.chunk().await.map_err(broken)?;
     }
     match range.and_then(|range| range.whole).filter(|_| begins != Some(0)) {
-        Some(whole) if sink.len() < whole => {
-            Err(AttemptError::broken(format!("the host sent the file up to byte {} of {whole} only", sink.len())))
+        Some(whole) if sink.bytes() < whole => {
+            Err(AttemptError::broken(format!("the host sent the file up to byte {} of {whole} only", sink.bytes())))
         }
         _ => Ok(name),
     }

@@ -63,28 +63,29 @@ impl Judge {
             return Ok(());
         }
         let message = message(&facts.head);
+        let (reason, wait) = (answered(status, &message), facts.retry_after);
         Err(match status {
-            200 => asked_to_wait(format!("`{}` instead of a page", facts.content_type()), facts),
-            408 | 504 | 524 => self.timed_out(answered(status, &message), facts.retry_after),
-            500 if message.contains("statement timeout") => {
-                self.timed_out(answered(status, &message), facts.retry_after)
-            }
+            200 => retry(format!("`{}` instead of a page", facts.content_type()), wait),
+            408 | 504 | 524 => self.timed_out(reason, wait),
+            500 if message.contains("statement timeout") => self.timed_out(reason, wait),
             // The guard's challenge page: it takes this client for a flood.
-            403 if facts.is_html() && !message.contains("error code:") => throttled("a challenge page", facts),
-            429 if !message.contains("requested too many pages") => throttled(&message, facts),
-            503 if facts.retry_after.is_some() => throttled(&message, facts),
+            403 if facts.is_html() && !message.contains("error code:") => {
+                throttled(answered(status, "a challenge page"), wait)
+            }
+            429 if !message.contains("requested too many pages") => throttled(reason, wait),
+            503 if wait.is_some() => throttled(reason, wait),
             500 if facts.is_json() => {
                 self.failures += 1;
-                asked_to_wait(answered(status, &message), facts)
+                retry(reason, wait)
             }
             401 if self.keyless && self.unauthorized + 1 < UNAUTHORIZED_MAX => {
                 self.unauthorized += 1;
-                asked_to_wait(answered(status, &message), facts)
+                retry(reason, wait)
             }
             401 | 403 if self.keyless && (status == 401 || facts.is_json()) => {
                 Verdict::Fail(FetchErrorKind::KeyWanted { status, message })
             }
-            425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => asked_to_wait(answered(status, &message), facts),
+            425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => retry(reason, wait),
             _ => Verdict::Fail(failure(facts, message)),
         })
     }
@@ -153,12 +154,8 @@ fn retry(reason: String, wait: Option<Duration>) -> Verdict {
     Verdict::Retry { reason, wait, throttled: false }
 }
 
-fn asked_to_wait(reason: String, facts: &ResponseFacts) -> Verdict {
-    retry(reason, facts.retry_after)
-}
-
-fn throttled(message: &str, facts: &ResponseFacts) -> Verdict {
-    Verdict::Retry { reason: answered(facts.status, message), wait: facts.retry_after, throttled: true }
+fn throttled(reason: String, wait: Option<Duration>) -> Verdict {
+    Verdict::Retry { reason, wait, throttled: true }
 }
 
 fn answered(status: u16, message: &str) -> String {

@@ -77,7 +77,7 @@ impl From<FetchError> for LookupError {
     }
 }
 
-/// What a list says about a key.
+/// The knowledge of a key from a list.
 enum Known {
     /// Its item.
     Item(String),

@@ -43,21 +43,21 @@ pub(crate) async fn handle_failure(
     failure: FetchError,
     forged: bool,
     seeking: bool,
-    shared: Context<'_>,
+    context: Context<'_>,
 ) -> AfterFailure {
     use FetchErrorKind as Kind;
     let reason = failure.to_string();
     let answer = failure.answer.map(|answer| *answer);
     let why = match failure.kind {
         kind @ (Kind::TimedOut(_) | Kind::TooLarge(_) | Kind::AlwaysFails(_) | Kind::Unreadable(_)) => {
-            return too_much(request, &kind, answer, seeking, shared).await;
+            return too_much(request, &kind, answer, seeking, context).await;
         }
         Kind::CursorRefused(_) | Kind::CursorLapsed(_) if forged => {
             return AfterFailure::Finish(Finish::ForgedRefused);
         }
         // The server asks to begin the list again. An invalid cursor it would only send again.
         Kind::CursorLapsed(_) if request.cursor.is_some() => {
-            return AfterFailure::Next(shared.writer.begin_anew(request, reason));
+            return AfterFailure::Next(context.writer.begin_anew(request, reason));
         }
         Kind::NotFound(_) if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
             return AfterFailure::Next(Next::Again(0));
@@ -67,32 +67,32 @@ pub(crate) async fn handle_failure(
         Kind::CursorRefused(_) | Kind::CursorLapsed(_) => Why::CursorRefused,
         Kind::BadRequest(_) => Why::Refused,
         Kind::KeyRefused { .. } => {
-            shared.stop.ask("the server refused the API key");
-            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, shared)));
+            context.stop.ask("the server refused the API key");
+            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, context)));
         }
         Kind::KeyWanted { .. } => {
-            shared.stop.ask("the server wants an API key");
-            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, shared)));
+            context.stop.ask("the server wants an API key");
+            return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, context)));
         }
         Kind::GaveUp(_) | Kind::Blocked(_) | Kind::RegionBlocked(_) | Kind::Redirected(_) | Kind::Unexpected { .. } => {
-            return unfinished(request, &reason, shared);
+            return unfinished(request, &reason, context);
         }
     };
     // A 404 is an answer: its page is kept like any other.
     let answer = answer.filter(|_| why == Why::NotFound);
-    AfterFailure::Next(shared.writer.end(request, answer, End { why, detail: Some(reason) }).await)
+    AfterFailure::Next(context.writer.end(request, answer, End { why, detail: Some(reason) }).await)
 }
 
 /// Leaves the partition to a later run.
-fn unfinished(request: &PageRequest, reason: &str, shared: Context<'_>) -> AfterFailure {
-    AfterFailure::Finish(Finish::Unfinished(stopped(request, reason, shared)))
+fn unfinished(request: &PageRequest, reason: &str, context: Context<'_>) -> AfterFailure {
+    AfterFailure::Finish(Finish::Unfinished(stopped(request, reason, context)))
 }
 
 /// Reports that a partition stopped; returns the reason with the place.
-fn stopped(request: &PageRequest, reason: &str, shared: Context<'_>) -> String {
+fn stopped(request: &PageRequest, reason: &str, context: Context<'_>) -> String {
     let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
     let reason = format!("{place}: {reason}");
-    shared.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
+    context.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
     reason
 }
 
@@ -102,37 +102,37 @@ async fn too_much(
     kind: &FetchErrorKind,
     answer: Option<Answer>,
     seeking: bool,
-    shared: Context<'_>,
+    context: Context<'_>,
 ) -> AfterFailure {
     let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
     let fails = matches!(kind, FetchErrorKind::AlwaysFails(_));
     // An answer that arrived proves that the server is up.
     let silent = fails || matches!(kind, FetchErrorKind::TimedOut(_));
-    let later = || unfinished(request, &format!("{kind}; run again later to continue"), shared);
+    let later = || unfinished(request, &format!("{kind}; run again later to continue"), context);
     let in_doubt = if is_smallest { silent && !by_cursor } else { fails && !seeking };
-    if in_doubt && !something_else_answers(request, shared).await {
+    if in_doubt && !something_else_answers(request, context).await {
         return later();
     }
     if !is_smallest {
         let (limit, reason) = (request.limit.div_ceil(2), kind.to_string());
-        shared.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
+        context.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
         return AfterFailure::Smaller { fails };
     }
     let text = answer.as_ref().map(|answer| lossy_text(answer.encoding, &answer.body, None));
     let names_next = text.is_some_and(|text| salvage_cursor(&text).is_some());
-    let behind = if by_cursor && !names_next { way_on(request, shared).await } else { None };
+    let behind = if by_cursor && !names_next { way_on(request, context).await } else { None };
     if silent && by_cursor && behind.is_none() {
         return later();
     }
-    AfterFailure::Next(shared.writer.give_up(request, answer, kind.to_string(), behind).await)
+    AfterFailure::Next(context.writer.give_up(request, answer, kind.to_string(), behind).await)
 }
 
 /// Gives up the rows of one instant: their page fails, and the cursors of smaller pages lead back into it.
-pub(crate) async fn pass_instant(request: &PageRequest, shared: Context<'_>) -> Next {
+pub(crate) async fn pass_instant(request: &PageRequest, context: Context<'_>) -> Next {
     let next = place(request).and_then(|place| place.further(1, Along::Key));
     let reason = String::from("the rows of one instant cannot be had together, and no smaller page leads past them");
-    shared.writer.give_up(request, None, reason, next.map(|next| next.cursor())).await
+    context.writer.give_up(request, None, reason, next.map(|next| next.cursor())).await
 }
 
 fn place(request: &PageRequest) -> Option<Place> {
@@ -141,17 +141,17 @@ fn place(request: &PageRequest) -> Option<Place> {
 }
 
 /// Returns true when the server answers another page of the same list.
-async fn something_else_answers(request: &PageRequest, shared: Context<'_>) -> bool {
+async fn something_else_answers(request: &PageRequest, context: Context<'_>) -> bool {
     let other = |page| Turn { page, cursor: None, limit: request.limit.min(1), again: true };
     match request.endpoint.paging {
         Paging::Cursor { .. } => {
             let end = place(request).and_then(|place| place.further(KEY_STEPS_MAX, Along::Key));
-            answers(request, None, &other(1), shared).await || answers_at(request, end, shared).await
+            answers(request, None, &other(1), context).await || answers_at(request, end, context).await
         }
-        Paging::Number { .. } => answers(request, None, &other(if request.page == 1 { 2 } else { 1 }), shared).await,
+        Paging::Number { .. } => answers(request, None, &other(if request.page == 1 { 2 } else { 1 }), context).await,
         Paging::Lookup => {
             let key = if request.key.as_deref() == Some("1") { "2" } else { "1" };
-            answers(request, Some(key), &other(1), shared).await
+            answers(request, Some(key), &other(1), context).await
         }
     }
 }
@@ -160,25 +160,25 @@ async fn something_else_answers(request: &PageRequest, shared: Context<'_>) -> b
 ///
 /// A cursor names the row it begins with or the one before it, depending on the server, so the next two ids are tried. If
 /// neither answers, the row may be anywhere behind the cursor: its instant is searched first, then its id.
-async fn way_on(request: &PageRequest, shared: Context<'_>) -> Option<String> {
+async fn way_on(request: &PageRequest, context: Context<'_>) -> Option<String> {
     let mut from = place(request)?;
     for steps in [1, 2] {
         let near = from.further(steps, Along::Id);
-        if near.is_some() && answers_at(request, near.clone(), shared).await {
+        if near.is_some() && answers_at(request, near.clone(), context).await {
             return near.map(|near| near.cursor());
         }
     }
     if let Some(next) = from.further(1, Along::Key)
-        && !answers_at(request, Some(next), shared).await
+        && !answers_at(request, Some(next), context).await
     {
-        let at = |steps| answers_at(request, from.further(steps, Along::Key), shared);
+        let at = |steps| answers_at(request, from.further(steps, Along::Key), context);
         if !at(KEY_STEPS_MAX).await {
             return None;
         }
         let steps = fewest(KEY_STEPS_MAX, at).await?;
         from = from.further(steps - 1, Along::Key)?;
     }
-    let by_id = fewest(ID_STEPS_MAX, |steps| answers_at(request, from.further(steps, Along::Id), shared)).await;
+    let by_id = fewest(ID_STEPS_MAX, |steps| answers_at(request, from.further(steps, Along::Id), context)).await;
     let behind = match by_id {
         Some(steps) => from.further(steps, Along::Id),
         None => from.further(1, Along::Key),
@@ -206,19 +206,19 @@ async fn fewest(most: i64, answers: impl AsyncFn(i64) -> bool) -> Option<i64> {
     Some(high)
 }
 
-async fn answers_at(request: &PageRequest, place: Option<Place>, shared: Context<'_>) -> bool {
+async fn answers_at(request: &PageRequest, place: Option<Place>, context: Context<'_>) -> bool {
     let Some(cursor) = place.map(|place| place.cursor()) else { return false };
     let turn = Turn { page: request.page, cursor: Some(cursor), limit: 1, again: true };
-    answers(request, None, &turn, shared).await
+    answers(request, None, &turn, context).await
 }
 
 /// Returns true when the server answers a page, if only with 404; its rows are not taken.
-async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, shared: Context<'_>) -> bool {
+async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context: Context<'_>) -> bool {
     let key = key.or(request.key.as_deref());
-    let Ok(url) = address(shared.base, request.endpoint, &request.params, key, turn) else { return false };
-    let watch = Watch::new(&request.walk, shared);
+    let Ok(url) = address(context.base, request.endpoint, &request.params, key, turn) else { return false };
+    let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
-    let mut attempts = shared.fetcher.attempts(&url, &notify).at_most(FEW);
+    let mut attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
     match watch.until_stop(attempts.next()).await {
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
         answered => answered.is_some(),

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::page::{ask, fetch};
 use super::page_size::Size;
 use super::partition::{Finish, Partition};
+use super::request::Turn;
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest};
@@ -22,7 +23,8 @@ pub(super) async fn run(
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
     while context.stop.may_ask(once_more) {
-        let request = ask(definition, &partition, page, cursor.clone(), size.now(), again, context)?;
+        let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
+        let request = ask(definition, &partition, turn, context)?;
         let request = PageRequest { shown, first_shown, ..request };
         let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
         let step = match fetch(&request, attempts, context).await {
@@ -47,7 +49,8 @@ pub(super) async fn run(
         let step = match step {
             Next::Larger(next) if tied.as_ref() == Some(&next) => {
                 page += 1;
-                let stuck = ask(definition, &partition, page, Some(next), size.now(), false, context)?;
+                let turn = Turn { page, cursor: Some(next), limit: size.now(), again: false };
+                let stuck = ask(definition, &partition, turn, context)?;
                 bad_page::pass_instant(&stuck, context).await
             }
             step => step,

@@ -1,15 +1,15 @@
 //! Walks numbered pages, several at once, until the endpoint's own sign of the end.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 
 use super::bad_page::{AfterFailure, handle_failure};
 use super::context::Context;
 use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
+use super::request::Turn;
 use super::workers;
 use crate::api::endpoint::LastPage;
-use crate::dataset::commit::{End, PartitionState, Why};
+use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::Next;
@@ -23,32 +23,33 @@ struct Pages {
     last: Cell<Option<u64>>,
     /// Set when the list must be taken for one without end: no further page is requested.
     endless: RefCell<Option<End>>,
-    /// Pages requested and not taken yet.
-    open: RefCell<BTreeSet<u64>>,
     /// True when a page was refused for good, as those behind it would be.
     over: Cell<bool>,
-}
-
-impl Pages {
-    fn behind(taken: u64) -> Self {
-        Self { next: Cell::new(taken + 1), ..Self::default() }
-    }
-
-    /// Returns true when every page up to the last is taken, even if a stop interrupted one behind it.
-    fn all_taken(&self) -> bool {
-        self.last.get().is_some_and(|last| self.next.get() > last && self.open.borrow().range(..=last).next().is_none())
-    }
 }
 
 /// Walks all pages.
 pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Result<Finish, Error> {
     let partition = Partition::begin(walk, "", context);
-    let begun = context.writer.progress().walk(&walk.name).partition_state("");
-    let pages = Pages::behind(begun.pages);
+    let pages = Pages { next: Cell::new(partition.pages + 1), ..Pages::default() };
+    // An earlier run may have taken pages behind the next one.
+    let begun = context.writer.progress().walk(&walk.name).partition_state("").done_beyond;
+    let next = || {
+        loop {
+            let page = pages.next.get();
+            let is_over = pages.over.get() || pages.endless.borrow().is_some();
+            if is_over || pages.last.get().is_some_and(|last| page > last) {
+                return None;
+            }
+            pages.next.set(page + 1);
+            if !begun.contains(&page) {
+                return Some(page);
+            }
+        }
+    };
     let take = async |page| {
         let mut again = false;
         while context.stop.may_ask(again) {
-            let request = ask(walk, &partition, page, None, walk.limit, again, context)?;
+            let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, context)?;
             let step = match fetch(&request, u32::MAX, context).await {
                 None => break,
                 Some(Ok(step)) => step,
@@ -64,7 +65,6 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                 Next::Taken { empty, reported_pages, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
                     learn(&pages, last, page, empty, reported_pages);
-                    pages.open.borrow_mut().remove(&page);
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
@@ -76,39 +76,26 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         }
         Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
     };
-    // Where a page reports how many there are, the first is requested alone, so that none behind the last is requested.
-    let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
+    // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
+    let first = if last == LastPage::Told { next() } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
     };
     if matches!(finish, Finish::Done) {
-        finish = workers::run(context.workers, async || next(&pages, &begun), take).await?;
+        finish = workers::run(context.workers, async || next(), take).await?;
     }
-    let all_taken = pages.all_taken().then_some(End { why: Why::Complete, detail: None });
-    let end = pages.endless.take().or(all_taken);
+    // A stop may have interrupted a page behind the last.
+    let taken = context.writer.progress().walk(&walk.name).partition_state("").pages;
+    let all_taken = pages.last.get().is_some_and(|last| taken >= last);
+    let end = pages.endless.take().or(all_taken.then_some(End { why: Why::Complete, detail: None }));
     if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
         finish = Finish::Done;
-        let request = ask(walk, &partition, pages.next.get().saturating_sub(1), None, walk.limit, false, context)?;
+        let page = pages.next.get().saturating_sub(1);
+        let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again: false }, context)?;
         context.writer.end(&request, None, end).await;
     }
     Ok(finish)
-}
-
-/// Returns the next page to be requested; `None` behind the last.
-fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
-    loop {
-        let page = pages.next.get();
-        let is_over = pages.over.get() || pages.endless.borrow().is_some();
-        if is_over || pages.last.get().is_some_and(|last| page > last) {
-            return None;
-        }
-        pages.next.set(page + 1);
-        if !begun.done_beyond.contains(&page) {
-            pages.open.borrow_mut().insert(page);
-            return Some(page);
-        }
-    }
 }
 
 /// Learns from a page where the end is.

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::context::Context;
 use super::partition::{Finish, Partition};
+use super::request::Turn;
 use super::{by_cursor, page, workers};
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{End, PartitionState, Why};
@@ -137,7 +138,8 @@ impl WindowPool<'_> {
         let partition = Partition::resume(self.walk, &key, self.context);
         let finish = match handover {
             Some(cursor) if cursor == NOTHING_BEHIND => {
-                let request = page::ask(self.walk, &partition, 1, None, self.walk.limit, false, self.context)?;
+                let turn = Turn { page: 1, cursor: None, limit: self.walk.limit, again: false };
+                let request = page::ask(self.walk, &partition, turn, self.context)?;
                 self.context.writer.end(&request, None, End { why: Why::Complete, detail: None }).await;
                 Finish::Done
             }

@@ -5,20 +5,13 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::request::{Turn, Watch, address};
-use super::unfiltered::Remembered;
 use crate::api::verbatim;
 use crate::dataset::commit::{End, Why};
 use crate::engine::writer::message::{Next, PageRequest, Unshown};
 use crate::fetch::Answer;
-
-/// Pages remembered at once.
-const REMEMBERED_MAX: usize = 100;
-/// Time after which a page is fetched again, because the newest items of a list change.
-const COUNTS_FOR: Duration = Duration::from_secs(15);
 
 /// Takes a page unless it lists the same items as without its filters. Then it is requested again, past the cache, and a second
 /// such answer ends the partition. Returns `None` when a stop came first.
@@ -26,19 +19,19 @@ pub(crate) async fn settle(
     request: &PageRequest,
     unshown: &Unshown,
     answer: Answer,
-    shared: Context<'_>,
+    context: Context<'_>,
 ) -> Option<Next> {
-    let whole = unfiltered(request, &unshown.filters, shared).await?;
+    let whole = unfiltered(request, &unshown.filters, context).await?;
     Some(if !same(&unshown.ids, &whole) {
         let request = PageRequest { compared: true, ..request.clone() };
-        match shared.writer.page(&request, answer.clone()).await {
+        match context.writer.page(&request, answer.clone()).await {
             Ok(step) => step,
-            Err(unreadable) => shared.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
+            Err(unreadable) => context.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
         }
     } else if request.again {
-        shared
+        context
             .writer
-            .end(request, None, End { why: Why::FilterIgnored, detail: Some(detail(request, &unshown.filters)) })
+            .end(request, None, End { why: Why::Unheeded, detail: Some(detail(request, &unshown.filters)) })
             .await
     } else {
         Next::Again(0)
@@ -62,35 +55,24 @@ fn detail(request: &PageRequest, filters: &[&str]) -> String {
     )
 }
 
-/// Returns the ids that the server lists without these filters.
-async fn unfiltered(request: &PageRequest, filters: &[&str], shared: Context<'_>) -> Option<Rc<HashSet<i64>>> {
+/// Returns the ids that the server lists without these filters; none of them if the page cannot be fetched.
+async fn unfiltered(request: &PageRequest, filters: &[&str], context: Context<'_>) -> Option<Rc<HashSet<i64>>> {
     let kept = request.params.iter().filter(|(name, _)| !filters.contains(&name.as_str()));
     let kept: Vec<(String, String)> = kept.cloned().collect();
     let turn = Turn { page: request.page, cursor: request.cursor.clone(), limit: request.limit, again: true };
     let query = format!("{} {kept:?} {:?}", request.endpoint.path, turn.cursor);
-    let mut remembered = shared.unfiltered.lock().await;
-    if let Some(known) = remembered.get(&query).filter(|known| known.at.elapsed() < COUNTS_FOR) {
-        return Some(Rc::clone(&known.ids));
-    }
     let parse = |body: &str| match verbatim::list(body) {
         Ok(items) => Ok(items.into_iter().filter_map(|item| item.id).collect::<HashSet<i64>>()),
         Err(unreadable) => Err(unreadable.reason),
     };
-    let ids = match address(shared.base, request.endpoint, &kept, None, &turn) {
-        Ok(url) => {
-            let watch = Watch::new(&request.walk, shared);
-            let notify = |event| watch.event(&event);
-            let attempts = shared.fetcher.attempts(&url, &notify);
-            watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default()
-        }
-        Err(_) => HashSet::new(),
+    let fetch = async {
+        let Ok(url) = address(context.base, request.endpoint, &kept, None, &turn) else { return Some(HashSet::new()) };
+        let watch = Watch::new(&request.walk, context);
+        let notify = |event| watch.event(&event);
+        let attempts = context.fetcher.attempts(&url, &notify);
+        Some(watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default())
     };
-    let ids = Rc::new(ids);
-    if remembered.len() >= REMEMBERED_MAX {
-        remembered.clear();
-    }
-    remembered.insert(query, Remembered { at: Instant::now(), ids: Rc::clone(&ids) });
-    Some(ids)
+    context.unfiltered.ids(query, fetch).await
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@ use crate::engine::events::Event;
 use crate::fetch::{self, FetchErrorKind, PageUrl, fresh_key};
 
 /// Asks the server for the key's account. Returns its refusal; any other failure does not keep the crawl from starting.
-pub(crate) async fn refusal(shared: Context<'_>) -> Result<Option<String>, Error> {
+pub(crate) async fn refusal(context: Context<'_>) -> Result<Option<String>, Error> {
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
-        let url = PageUrl::new(shared.base, &[me::PATH], query.iter().copied())?;
-        let notify = |event: fetch::Event| shared.listener.event(&Event::of(me::PATH, &event));
-        let mut attempts = shared.fetcher.attempts(&url, &notify).as_probe();
+        let url = PageUrl::new(context.base, &[me::PATH], query.iter().copied())?;
+        let notify = |event: fetch::Event| context.listener.event(&Event::of(me::PATH, &event));
+        let mut attempts = context.fetcher.attempts(&url, &notify).as_probe();
         let answer = tokio::select! {
             biased;
             answer = attempts.next() => answer,
-            () = shared.stop.asked() => return Ok(None),
+            () = context.stop.asked() => return Ok(None),
         };
         let Err(error) = answer else { return Ok(None) };
         match &error.kind {

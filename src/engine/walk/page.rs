@@ -6,6 +6,7 @@ use super::context::Context;
 use super::ignored_filter;
 use super::partition::Partition;
 use super::request::{Turn, Watch, address};
+
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
@@ -16,28 +17,24 @@ use crate::fetch::FetchError;
 pub(crate) fn ask(
     definition: &Walk,
     partition: &Partition,
-    page: u64,
-    cursor: Option<String>,
-    limit: u32,
-    again: bool,
-    shared: Context<'_>,
+    turn: Turn,
+    context: Context<'_>,
 ) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
-    let turn = Turn { page, cursor, limit, again };
-    let url = address(shared.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
+    let url = address(context.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
     Ok(PageRequest {
         listed: unknown_values::is_listed(definition)
-            && shared.tells_unknown
+            && context.tells_unknown
             && !partition.partition.starts_with(RECHECK),
         walk: Arc::clone(&partition.walk),
         partition: Arc::clone(&partition.partition),
         endpoint,
         params: Arc::clone(&partition.params),
         key: partition.key.clone(),
-        page,
+        page: turn.page,
         cursor: turn.cursor,
-        limit,
-        again,
+        limit: turn.limit,
+        again: turn.again,
         shown: 0,
         first_shown: false,
         compared: false,
@@ -49,22 +46,22 @@ pub(crate) fn ask(
 pub(crate) async fn fetch(
     request: &PageRequest,
     requests: u32,
-    shared: Context<'_>,
+    context: Context<'_>,
 ) -> Option<Result<Next, FetchError>> {
-    let watch = Watch::new(&request.walk, shared);
+    let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
-    let mut attempts = shared.fetcher.attempts(&request.url, &notify).at_most(requests);
+    let mut attempts = context.fetcher.attempts(&request.url, &notify).at_most(requests);
     let page = async {
         loop {
             let answer = attempts.next().await?;
-            match shared.writer.page(request, answer.clone()).await {
+            match context.writer.page(request, answer.clone()).await {
                 Ok(next) => return Ok((next, answer)),
                 Err(unreadable) => attempts.unreadable(&unreadable)?,
             }
         }
     };
     Some(match watch.until_stop(page).await? {
-        Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, shared).await?),
+        Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
         taken => taken.map(|(next, _)| next),
     })
 }

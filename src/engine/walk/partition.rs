@@ -6,7 +6,7 @@ use super::context::Context;
 use crate::dataset::commit::PartitionState;
 use crate::definition::Walk;
 
-/// How a partition, or a walk, leaves a run.
+/// The way in which a partition, or a walk, leaves a run.
 #[derive(Debug)]
 pub(crate) enum Finish {
     /// It is over; the writer has the reason.

@@ -55,8 +55,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(walk: &'a str, shared: Context<'a>) -> Self {
-        Self { walk, listener: shared.listener, stop: shared.stop, under_way: AtomicBool::new(false) }
+    pub(crate) fn new(walk: &'a str, context: Context<'a>) -> Self {
+        Self { walk, listener: context.listener, stop: context.stop, under_way: AtomicBool::new(false) }
     }
 
     /// Passes an event to the run's listener.

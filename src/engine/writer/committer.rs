@@ -41,7 +41,7 @@ impl Committer {
     /// Returns true while a commit is being written.
     ///
     /// # Errors
-    /// When it failed; nothing can be committed any more.
+    /// Its error, if it failed; nothing can be committed any more.
     pub(super) fn is_busy(&mut self) -> Result<bool, Error> {
         if self.busy {
             match self.outcomes.try_recv() {
@@ -60,7 +60,7 @@ impl Committer {
     /// Starts a commit once the previous one is written.
     ///
     /// # Errors
-    /// When the previous one failed.
+    /// The previous one's error, if it failed.
     pub(super) fn commit(&mut self, batch: Batch) -> Result<(), Error> {
         self.settle()?;
         self.busy = self.batches.send(batch).is_ok();
@@ -70,7 +70,7 @@ impl Committer {
     /// Waits for the last commit and returns the store.
     ///
     /// # Errors
-    /// When that commit failed.
+    /// That commit's error, if it failed.
     pub(super) fn close(mut self) -> Result<Store, Error> {
         self.settle()?;
         drop(self.batches);
@@ -80,7 +80,7 @@ impl Committer {
     /// Waits for the commit being written, if there is one.
     ///
     /// # Errors
-    /// When it failed.
+    /// Its error, if it failed.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
         if self.busy {
             self.busy = false;

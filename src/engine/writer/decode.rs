@@ -8,6 +8,13 @@ use crate::api::pseudonym::Pseudonyms;
 use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, inflate};
 use crate::table::Tables;
 
+/// The body of an answer, as received.
+#[derive(Clone, Copy)]
+pub(crate) struct Body<'a> {
+    pub(crate) encoding: Encoding,
+    pub(crate) bytes: &'a [u8],
+}
+
 /// A decoded answer.
 pub(crate) struct Reading {
     /// The facts that its walk needs.
@@ -19,13 +26,12 @@ pub(crate) struct Reading {
 /// Appends the rows of an answer to the tables, with people's names hidden if `hide` is given. On `Err` nothing is appended.
 pub(crate) fn read(
     endpoint: &Endpoint,
-    encoding: Encoding,
-    body: &[u8],
+    body: Body<'_>,
     query: &Query<'_>,
     hide: Option<&Pseudonyms>,
     into: &mut Tables,
 ) -> Result<Reading, Unreadable> {
-    let text = fetch::text(encoding, body)?;
+    let text = fetch::text(body.encoding, body.bytes)?;
     let hidden = hide.map_or(Cow::Borrowed(text.as_str()), |pseudonyms| pseudonyms.hide(&text));
     let read = (endpoint.read)(&hidden, query, into);
     let page = read.map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;

@@ -118,7 +118,7 @@ pub(crate) enum Message {
 /// A page that cannot be had.
 pub(crate) struct GivenUpPage {
     pub(crate) request: PageRequest,
-    /// The answer that cannot be read; `None` when none came.
+    /// The answer that cannot be read, if there is one.
     pub(crate) answer: Option<Answer>,
     pub(crate) reason: String,
     /// The cursor behind the page, where one was found.

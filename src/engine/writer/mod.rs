@@ -35,10 +35,9 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the page writer on a dataset, for one pass.
     pub(super) fn start(store: Store, pass: Pass, options: PageOptions<'_>, run: &Run) -> Self {
-        let number = pass.number;
         let progress = Arc::new(Mutex::new(Progress::new(pass, options.crawl, options.trusted)));
         let (messages, inbox) = channel();
-        let page_writer = PageWriter::new(store, number, Arc::clone(&progress), options, run);
+        let page_writer = PageWriter::new(store, Arc::clone(&progress), options, run);
         Self { progress, messages, thread: thread::spawn(move || page_writer.keep(&inbox)) }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::committer::Committer;
-use super::decode::{self, Reading};
+use super::decode::{self, Body, Reading};
 use super::message::{GivenUpPage, Message, Next, PageRequest, Unshown};
 use super::progress::{Progress, lock};
 use super::unknown_values;
@@ -59,19 +59,13 @@ pub(crate) struct PageWriter {
 }
 
 impl PageWriter {
-    pub(super) fn new(
-        store: Store,
-        pass: u64,
-        progress: Arc<Mutex<Progress>>,
-        options: PageOptions<'_>,
-        run: &Run,
-    ) -> Self {
+    pub(super) fn new(store: Store, progress: Arc<Mutex<Progress>>, options: PageOptions<'_>, run: &Run) -> Self {
         Self {
             run: run.info.run.to_string(),
             bounds: options.crawl.commit,
             keep_bodies: options.crawl.keep_bodies,
             hide: options.hide,
-            pass,
+            pass: run.pass,
             progress,
             tables: Tables::default(),
             warned_of_clocks: false,
@@ -132,8 +126,8 @@ impl PageWriter {
         // A control was on its list, whose rows count: a look-up may show other versions of it.
         let mut aside = Tables::default();
         let into = if request.partition.starts_with(CONTROL) { &mut aside } else { &mut self.tables };
-        let Reading { page, bytes } =
-            decode::read(request.endpoint, answer.encoding, &answer.body, &query, self.hide.as_ref(), into)?;
+        let body = Body { encoding: answer.encoding, bytes: &answer.body };
+        let Reading { page, bytes } = decode::read(request.endpoint, body, &query, self.hide.as_ref(), into)?;
         let is_first = !request.again || (request.first_shown && page.full);
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));

@@ -16,7 +16,7 @@ use crate::engine::pass::Pass;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     walks: BTreeMap<String, WalkProgress>,
-    /// When the oldest change was made that is in no commit; `None` while there is none.
+    /// The instant of the oldest change that is in no commit; `None` while there is none.
     changed: Option<Instant>,
     /// True when a walk was closed: a commit is due at once.
     urgent: bool,

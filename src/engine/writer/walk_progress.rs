@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::message::{BOUNDARY, GivenUpPage, Next, PageRequest, is_single};
+use super::message::{BOUNDARY, GivenUpPage, Next, PageRequest, RECHECK, is_single};
 use super::{clamp, unknown_values};
 use crate::api::endpoint::{NextCursor, Paging};
 use crate::api::page::Page;
 use crate::dataset::commit::{
-    BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why,
+    BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why, fingerprint,
 };
 use crate::dataset::manifest::SeenCursors;
 use crate::fetch::{is_masked, printable};
 use crate::table::{Provenance, unknown};
-
-mod bounds;
 
 /// Ids remembered per partition: two of the largest pages.
 const TAIL_MAX: usize = 400;
@@ -86,7 +84,7 @@ impl WalkProgress {
         self.state.partitions.entry(key.to_owned()).or_default()
     }
 
-    /// Counts a page that was taken and returns the next step. `now` is when its answer came.
+    /// Counts a page that was taken and returns the next step. `now` is the time of its answer.
     pub(super) fn take(&mut self, request: &PageRequest, page: &Page, at: &Provenance<'_>, now: i64) -> Next {
         self.state.began.get_or_insert(now);
         self.count(request, page);
@@ -318,6 +316,90 @@ impl WalkProgress {
         Ok(Next::Page(cursor))
     }
 
+    /// Counts what is new on a page; returns the reason once the list must be taken for one without end.
+    fn watch(&mut self, request: &PageRequest, page: &Page) -> Option<End> {
+        let moves = match request.endpoint.paging {
+            // Nothing is behind a last page.
+            Paging::Cursor { .. } if page.next_cursor.is_none() => return None,
+            Paging::Cursor { place, .. } => {
+                let behind = place(&request.params, page.next_cursor.as_deref());
+                let here = place(&request.params, request.cursor.as_deref());
+                behind.zip(here).is_some_and(|(behind, here)| behind.is_behind(&here))
+            }
+            Paging::Number { .. } => true,
+            Paging::Lookup => return None,
+        };
+        if page.items > 0 || matches!(request.endpoint.paging, Paging::Cursor { .. }) {
+            self.partition(&request.partition).novelty.count(&page.keys, page.items, moves);
+        }
+        self.is_endless(request)
+    }
+
+    /// Returns the reason once the list of a partition must be taken for one without end.
+    fn is_endless(&self, request: &PageRequest) -> Option<End> {
+        let partition = self.state.partitions.get(&*request.partition)?;
+        partition.novelty.is_endless().map(|detail| End { why: Why::Endless, detail: Some(detail) })
+    }
+
+    /// Starts a partition over, once; a second time ends it for this reason. Items that come again are repeats.
+    pub(super) fn begin_anew(&mut self, request: &PageRequest, reason: String) -> Next {
+        let partition = self.partition(&request.partition);
+        if partition.anew || request.partition.starts_with(RECHECK) {
+            return self.finish(request, &End { why: Why::CursorRefused, detail: Some(reason) });
+        }
+        let first = match request.endpoint.paging {
+            Paging::Cursor { windows: Some(windows), .. } => partition.from.map(windows.forge),
+            _ => None,
+        };
+        (partition.anew, partition.larger, partition.cursor) = (true, false, first.clone());
+        partition.novelty = Default::default();
+        Next::Anew(first)
+    }
+
+    /// Returns the fingerprint of a cursor. A partition that started over sees its cursors again, which is no loop.
+    fn fingerprint(&self, partition: &str, cursor: &str) -> String {
+        let anew = self.state.partitions.get(partition).is_some_and(|partition| partition.anew);
+        if anew { fingerprint(&format!("anew {cursor}")) } else { fingerprint(cursor) }
+    }
+
+    /// Returns the number of items below which a last page ends its list early. One value of a fan-out may have none, but a
+    /// list may not end long before it did last time, nor a window before the next one begins.
+    pub(super) fn early(&self, request: &PageRequest) -> u64 {
+        let numbered = matches!(request.endpoint.paging, Paging::Number { .. });
+        let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        let short = request.partition.is_empty() && self.state.items + u64::from(request.limit) < self.least;
+        match (until, short, request.partition.is_empty() && request.page == 1) {
+            (None, false, first) => u64::from(first),
+            _ if numbered => 1,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Returns why a partition is over whose page names no cursor.
+    fn last(&self, request: &PageRequest, page: &Page) -> End {
+        let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        // The boundary page was the last one before: that it is full says nothing.
+        let more = if page.full && &*request.partition != BOUNDARY {
+            "it has as many items as were asked for"
+        } else if page.promising {
+            "its metadata says that there is a next page"
+        } else if until.is_some_and(|until| self.state.reached >= Some(until)) {
+            "there is more behind the end of its time window"
+        } else if page.items < request.shown {
+            "the answer before had more items"
+        } else {
+            return End { why: Why::Complete, detail: None };
+        };
+        let cursor = request.cursor.as_deref().unwrap_or("none");
+        let (page, items) = (request.page, page.items);
+        let detail =
+            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to go on with, but {more}");
+        End {
+            why: if self.trusted { Why::Complete } else { Why::Doubtful },
+            detail: Some(detail).filter(|_| !self.trusted),
+        }
+    }
+
     /// Moves a partition to a cursor at which a page of the largest size is to be requested.
     fn larger(&mut self, key: &str, cursor: String) -> Next {
         let partition = self.partition(key);
@@ -444,5 +526,99 @@ impl WalkProgress {
         self.begun.clear();
         (self.state.done_through, self.state.partitions) = (None, BTreeMap::new());
         end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::endpoint::Windows;
+    use crate::api::models::MODELS;
+    use crate::fetch::PageUrl;
+
+    fn windows() -> Windows {
+        let Paging::Cursor { windows: Some(windows), .. } = MODELS.paging else { unreachable!() };
+        windows
+    }
+
+    fn request(partition: &str, cursor: Option<String>) -> PageRequest {
+        let base = "http://127.0.0.1/api/v1".parse().unwrap();
+        PageRequest {
+            walk: "w".into(),
+            partition: partition.into(),
+            endpoint: &MODELS,
+            params: [(String::from("sort"), String::from("Oldest"))].into(),
+            key: None,
+            page: 1,
+            cursor,
+            limit: 10,
+            again: false,
+            shown: 0,
+            first_shown: false,
+            compared: false,
+            listed: false,
+            url: PageUrl::new(&base, &["models"], std::iter::empty::<(&str, &str)>()).unwrap(),
+        }
+    }
+
+    /// Takes a page of a partition that names this cursor as the next one.
+    fn take(walk: &mut WalkProgress, partition: &str, next_cursor: Option<String>) -> Next {
+        let page = Page { items: 1, ids: vec![7], next_cursor, ..Page::default() };
+        let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+        walk.take(&request(partition, None), &page, &at, i64::MAX)
+    }
+
+    #[test]
+    fn a_window_split_while_it_is_walked_ends_at_the_split_and_hands_over_its_cursor() {
+        let (mut walk, cursor) = (WalkProgress::default(), |at| (windows().forge)(at));
+        walk.begin("1", false);
+        assert_eq!(take(&mut walk, "1", Some(cursor(1000))), Next::Page(cursor(1000)));
+        let second = walk.split("1", 5000, cursor(5000)).unwrap();
+        assert_eq!(walk.split("1", 5000, cursor(5000)), None, "it is split there already");
+        assert_eq!(walk.handover(&second), None);
+
+        assert_eq!(take(&mut walk, "1", Some(cursor(6000))), Next::Over);
+        assert_eq!(walk.handover(&second), Some(cursor(6000)));
+        assert_eq!(walk.handover(&second), Some(cursor(6000)), "it stays until the window has a page");
+        assert_eq!(walk.split("1", 2000, cursor(2000)), None, "it is over");
+
+        assert_eq!(take(&mut walk, &second, Some(cursor(7000))), Next::Page(cursor(7000)));
+        assert_eq!(walk.handover(&second), None);
+    }
+
+    #[test]
+    fn a_list_that_ends_in_a_window_leaves_nothing_to_the_next_one() {
+        let mut walk = WalkProgress::default();
+        walk.begin("1", false);
+        let second = walk.split("1", 5000, (windows().forge)(5000)).unwrap();
+        assert_eq!(take(&mut walk, "1", None), Next::Over);
+        assert_eq!(walk.handover(&second), Some(String::from(NOTHING_BEHIND)));
+    }
+
+    #[test]
+    fn a_look_up_without_an_answer_leaves_no_partition() {
+        let mut walk = WalkProgress::default();
+        let reason = String::from("it cannot be read");
+        let request = request("gone/7", None);
+        walk.give_up(GivenUpPage { request, answer: None, reason, behind: None }, None);
+        assert!(walk.lost().contains("gone/7"));
+        assert!(walk.state().partitions.is_empty() && walk.state().ends.is_empty());
+    }
+
+    #[test]
+    fn a_record_has_the_values_that_are_over_and_the_live_state_those_of_earlier_runs() {
+        let state = WalkState { done_beyond: vec![String::from("c")], ..WalkState::default() };
+        let mut walk = WalkProgress { state, ..WalkProgress::default() };
+        for (key, over) in [("a", false), ("b", false)] {
+            walk.begin(key, over);
+        }
+        take(&mut walk, "b", None);
+        let record = walk.record();
+        assert_eq!((record.done_through, record.done_beyond), (None, vec![String::from("b")]));
+        assert_eq!(walk.state().done_beyond, ["c"], "it is begun later");
+        walk.begin("c", true);
+        take(&mut walk, "a", None);
+        let record = walk.record();
+        assert_eq!((record.done_through.as_deref(), record.done_beyond.len()), (Some("c"), 0));
     }
 }

@@ -232,3 +232,43 @@ fn can_be_awaited_on_any_thread() {
     fn send(_: impl Send) {}
     let _ = |fetcher: &Fetcher, url: &PageUrl| send(take(fetcher.attempts(url, &|_| {})));
 }
+
+/// A sink in memory.
+#[derive(Default)]
+struct Memory(Vec<u8>);
+
+impl crate::fetch::Sink for Memory {
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn restart(&mut self) -> std::io::Result<()> {
+        self.0.clear();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// An answer with bytes of a file of nine from this one on, cut behind these.
+fn piece(from: usize, bytes: &str) -> Vec<u8> {
+    let head = format!("content-length: {}\r\ncontent-range: bytes {from}-8/9\r\nconnection: close\r\n", 9 - from);
+    format!("HTTP/1.1 206 Partial Content\r\n{head}\r\n{bytes}").into_bytes()
+}
+
+#[tokio::test]
+async fn progress_renews_the_budget_of_a_file() {
+    let growing = Server::start(|nth| Reaction::Send(piece(3 * nth, ["abc", "def", "ghi"][nth]))).await;
+    let stuck = Server::start(|nth| Reaction::Send(if nth == 0 { piece(0, "abc") } else { piece(3, "") })).await;
+    for (server, requests, bytes, arrives) in [(growing, 3, "abcdefghi", true), (stuck, 2, "abc", false)] {
+        let fetcher = Fetcher::new(&Settings { attempts_max: 2, ..settings(&server) }).unwrap();
+        let url = PageUrl::new(&server.base, &["file"], [("", ""); 0]).unwrap();
+        let mut sink = Memory::default();
+        let result = fetcher.attempts(&url, &|_| {}).file(&mut sink, true).await;
+        assert_eq!(result.is_ok(), arrives, "{result:?}");
+        assert_eq!((server.count(), &sink.0[..]), (requests, bytes.as_bytes()));
+    }
+}

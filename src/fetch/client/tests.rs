@@ -1,4 +1,4 @@
-//! What the client sends and how it distinguishes transport errors, against a server on a loopback port.
+//! The client's requests and transport errors, against a server on a loopback port.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
