@@ -342,7 +342,7 @@ reasons! {
         a masked cursor leads nowhere. Crawl without a key, or ask another server."
     Refused "refused"
         "the server refused the request: one of the parameters is wrong."
-    Unheeded "unheeded"
+    FilterIgnored "filter_ignored"
         "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are kept \
         in `rejects`; of a list that is the same without the filter nothing is taken. The next pass asks again."
     Unreadable "unreadable"

@@ -88,7 +88,7 @@ fn a_server_that_ignores_the_filter_is_named_and_nothing_of_it_is_taken() {
     room.assert_sound();
     assert!(!room.dataset().join("parts/images").exists(), "{}", told(&output));
     let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
-    for word in ["unheeded", "the server ignores `modelVersionId=5`", "`modelVersionId=6`"] {
+    for word in ["filter_ignored", "the server ignores `modelVersionId=5`", "`modelVersionId=6`"] {
         assert!(status.contains(word), "{status}");
     }
     // Each version twice, and once without any.

@@ -51,7 +51,7 @@ pub(crate) async fn settle(
     } else if request.again {
         shared
             .writer
-            .end(request, None, End { why: Why::Unheeded, detail: Some(detail(request, &unshown.filters)) })
+            .end(request, None, End { why: Why::FilterIgnored, detail: Some(detail(request, &unshown.filters)) })
             .await
     } else {
         Next::Again(0)

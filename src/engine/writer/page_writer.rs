@@ -208,7 +208,7 @@ impl PageWriter {
         walk.note_unknown_keys(&page, &name, request.page, at.fetched_at);
         if let Some(reason) = page.foreign {
             let detail = Some(format!("the server does not heed what page {} asked for: {reason}", request.page));
-            return Ok(self.end(request, &End { why: Why::Unheeded, detail }));
+            return Ok(self.end(request, &End { why: Why::FilterIgnored, detail }));
         }
         if is_single(&request.partition) {
             // One page is all that is asked of it. A full one of things with similar names may lack this one for that.
