@@ -6,26 +6,60 @@ use arrow::array::{
     Array, ArrayAccessor, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch,
     StringArray, TimestampMillisecondArray,
 };
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 
 /// Reads the columns of a batch by name and type.
 pub trait Columns {
+    /// Returns a column of this type.
+    fn typed<A: Array + 'static>(&self, name: &str) -> TypedColumn<&A>;
+
     /// Returns a column of texts.
-    fn texts(&self, name: &str) -> TypedColumn<&StringArray>;
+    fn texts(&self, name: &str) -> TypedColumn<&StringArray> {
+        self.typed(name)
+    }
+
     /// Returns a column of whole numbers.
-    fn numbers(&self, name: &str) -> TypedColumn<&Int64Array>;
+    fn numbers(&self, name: &str) -> TypedColumn<&Int64Array> {
+        self.typed(name)
+    }
+
     /// Returns a column of decimal numbers.
-    fn decimals(&self, name: &str) -> TypedColumn<&Float64Array>;
+    fn decimals(&self, name: &str) -> TypedColumn<&Float64Array> {
+        self.typed(name)
+    }
+
     /// Returns a column of instants, in milliseconds since 1970.
-    fn instants(&self, name: &str) -> TypedColumn<&TimestampMillisecondArray>;
+    fn instants(&self, name: &str) -> TypedColumn<&TimestampMillisecondArray> {
+        self.typed(name)
+    }
+
     /// Returns a column of booleans.
-    fn flags(&self, name: &str) -> TypedColumn<&BooleanArray>;
+    fn flags(&self, name: &str) -> TypedColumn<&BooleanArray> {
+        self.typed(name)
+    }
+
     /// Returns a column of bytes.
-    fn bytes(&self, name: &str) -> TypedColumn<&BinaryArray>;
-    /// Returns a column of lists.
-    fn lists(&self, name: &str) -> TypedColumn<&ListArray>;
+    fn bytes(&self, name: &str) -> TypedColumn<&BinaryArray> {
+        self.typed(name)
+    }
+
     /// Returns a column of ids or names.
-    fn keys(&self, name: &str) -> KeyColumn<'_>;
+    fn keys(&self, name: &str) -> KeyColumn<'_> {
+        KeyColumn { numbers: self.typed(name), texts: self.typed(name) }
+    }
+
+    /// Calls `show` with every text in a column of lists.
+    fn each_listed_text(&self, name: &str, mut show: impl FnMut(&str)) {
+        for list in self.typed::<ListArray>(name).iter().flatten() {
+            list.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(&mut show);
+        }
+    }
+}
+
+impl Columns for RecordBatch {
+    fn typed<A: Array + 'static>(&self, name: &str) -> TypedColumn<&A> {
+        let array = self.column_by_name(name).and_then(|array| array.as_any().downcast_ref());
+        TypedColumn { array, rows: self.num_rows() }
+    }
 }
 
 /// A column of one type. It is all null if the batch has no such column, or one of another type.
@@ -82,46 +116,4 @@ impl<'a> KeyColumn<'a> {
     pub fn get(&self, row: usize) -> Option<Key<'a>> {
         self.numbers.get(row).map(Key::Number).or_else(|| self.texts.get(row).map(Key::Text))
     }
-}
-
-impl Columns for RecordBatch {
-    fn texts(&self, name: &str) -> TypedColumn<&StringArray> {
-        typed(self, name, |array| array.as_string_opt::<i32>())
-    }
-
-    fn numbers(&self, name: &str) -> TypedColumn<&Int64Array> {
-        typed(self, name, |array| array.as_primitive_opt::<Int64Type>())
-    }
-
-    fn decimals(&self, name: &str) -> TypedColumn<&Float64Array> {
-        typed(self, name, |array| array.as_primitive_opt::<Float64Type>())
-    }
-
-    fn instants(&self, name: &str) -> TypedColumn<&TimestampMillisecondArray> {
-        typed(self, name, |array| array.as_primitive_opt::<TimestampMillisecondType>())
-    }
-
-    fn flags(&self, name: &str) -> TypedColumn<&BooleanArray> {
-        typed(self, name, |array| array.as_boolean_opt())
-    }
-
-    fn bytes(&self, name: &str) -> TypedColumn<&BinaryArray> {
-        typed(self, name, |array| array.as_binary_opt::<i32>())
-    }
-
-    fn lists(&self, name: &str) -> TypedColumn<&ListArray> {
-        typed(self, name, |array| array.as_list_opt::<i32>())
-    }
-
-    fn keys(&self, name: &str) -> KeyColumn<'_> {
-        KeyColumn { numbers: self.numbers(name), texts: self.texts(name) }
-    }
-}
-
-fn typed<'a, A>(
-    batch: &'a RecordBatch,
-    name: &str,
-    read: impl Fn(&'a dyn Array) -> Option<&'a A>,
-) -> TypedColumn<&'a A> {
-    TypedColumn { array: batch.column_by_name(name).and_then(|array| read(array.as_ref())), rows: batch.num_rows() }
 }

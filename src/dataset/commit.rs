@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::checksummed_json::{seal, unseal};
+use super::checksummed_json;
 use super::damage::Damage;
 use super::history::History;
 pub use super::history::{Part, PrunedPart, fingerprint};
@@ -31,7 +31,7 @@ pub struct Record {
     pub commit: u64,
     /// Hash of the predecessor's whole file; empty in the first record.
     pub previous: String,
-    /// When the commit was made (RFC 3339).
+    /// The time of the commit (RFC 3339).
     pub at: jiff::Timestamp,
     /// The civitrawl version that made the commit.
     pub version: String,
@@ -66,7 +66,7 @@ impl Record {
     /// # Errors
     /// Never in practice: every field has a JSON form.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
-        seal(self)
+        checksummed_json::encode(self)
     }
 
     /// Reads the content of a record's file.
@@ -75,7 +75,7 @@ impl Record {
     /// [`Damage::Record`] if it is not, byte for byte, what [`Record::encode`] wrote for this commit.
     pub fn decode(commit: u64, content: &[u8]) -> Result<Self, Damage> {
         let damage = |reason: &str| Damage::Record { commit, reason: reason.to_owned() };
-        let record: Self = unseal(content).map_err(|reason| damage(&reason))?;
+        let record: Self = checksummed_json::decode(content).map_err(|reason| damage(&reason))?;
         if record.format != FORMAT {
             return Err(damage(&format!("its format is {}, and this version reads {FORMAT}", record.format)));
         }

@@ -26,7 +26,7 @@ pub enum Error {
         damages: Vec<Damage>,
     },
     /// The operating system reported an I/O error.
-    #[error("cannot {action} `{}`: {source}; nothing committed was lost, and the next run goes on from the last commit", path.display())]
+    #[error("cannot {action} `{}`: {source}; nothing committed was lost, and the next run continues from the last commit", path.display())]
     Disk {
         /// The action that failed.
         action: &'static str,
@@ -58,6 +58,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if a file is missing that was to be read.
+    pub(super) fn is_missing_file(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Returns the error for rows that do not fit their table's declaration, which is a fault of this program.
     pub(crate) fn unfit(table: &crate::table::Table, why: &dyn std::fmt::Display) -> Self {
         let source = io::Error::other(format!("the rows do not fit the table's declaration: {why}"));

@@ -69,7 +69,7 @@ pub struct History {
 pub struct PassSummary {
     /// The fingerprint of its definition: see [`History::definitions`].
     pub definition: String,
-    /// When the pass ended; `None` while it runs, or if it was given up.
+    /// The end of the pass; `None` while it runs, or if it was given up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<jiff::Timestamp>,
     /// The walk states of its last record, by name, without unknown keys and without the recheck data of open partitions.

@@ -1,7 +1,7 @@
-//! Where everything of a dataset lives: the only place a path is made.
+//! The layout of a dataset on disk: the only place where paths are made.
 //!
-//! Paths are made of a directory the user chose, table names that were declared, numbers, and run ids that were checked.
-//! Nothing a server sent is ever part of one in a dataset (invariant I7).
+//! A path consists of the directory chosen by the user, declared table names, numbers and checked run ids. Nothing sent by a
+//! server is part of a path in a dataset (invariant I7).
 
 #![expect(clippy::disallowed_methods, reason = "the one place where paths are made")]
 
@@ -20,107 +20,107 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of the dataset in this directory, which need not exist.
+    /// Returns the layout of the dataset in this directory, which need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// The dataset's own directory.
+    /// Returns the directory of the dataset.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The file whose lock makes one writer.
+    /// Returns the lock file, which only one writer can hold.
     pub fn lock(&self) -> PathBuf {
         self.root.join(".lock")
     }
 
-    /// Where commit records live.
+    /// Returns the directory of the commit records.
     pub fn commits(&self) -> PathBuf {
         self.root.join("commits")
     }
 
-    /// The record of commit `n`.
+    /// Returns the file of the record of commit `n`.
     pub fn record(&self, n: u64) -> PathBuf {
         self.commits().join(format!("{n:08}.json"))
     }
 
-    /// Where the record of commit `n` is written before it counts.
+    /// Returns the file in which the record of commit `n` is drafted.
     pub fn record_draft(&self, n: u64) -> PathBuf {
         self.commits().join(format!(".{n}.tmp"))
     }
 
-    /// Where the parts of a table live.
+    /// Returns the directory of a table's parts.
     pub fn parts(&self, table: &Table) -> PathBuf {
         self.root.join("parts").join(table.name)
     }
 
-    /// A part that counts.
+    /// Returns the file of a published part.
     pub fn part(&self, table: &Table, name: &PartName) -> PathBuf {
         self.parts(table).join(name.to_string())
     }
 
-    /// Where a part is written before it counts: beside its final place.
+    /// Returns the file of a staged part, in the directory of the published ones.
     pub fn staged(&self, table: &Table, name: &PartName) -> PathBuf {
         self.parts(table).join(name.staged())
     }
 
-    /// An entry of a directory, by a name read back from that directory or made for it (see [`crate::download::file_name`]).
+    /// Returns the path of an entry of a directory. The name was read from that directory or made for it.
     pub fn entry(directory: &Path, name: &str) -> PathBuf {
         directory.join(name)
     }
 
-    /// Where run reports live.
+    /// Returns the directory of the run reports.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
-    /// The report of a run.
+    /// Returns the file of a run's report.
     pub fn report(&self, run: &RunId) -> PathBuf {
         self.runs().join(format!("{run}.json"))
     }
 
-    /// Where a run's report is written before it replaces the previous one.
+    /// Returns the file in which a run's report is written before it replaces the previous one.
     pub fn report_draft(&self, run: &RunId) -> PathBuf {
         self.runs().join(format!(".{run}.tmp"))
     }
 
-    /// The symbolic link to the newest snapshot: where readers look.
+    /// Returns the symbolic link to the newest snapshot, which readers follow.
     pub fn latest(&self) -> PathBuf {
         self.root.join("latest")
     }
 
-    /// The file of a table in the newest snapshot, as readers name it.
+    /// Returns the file of a table in the newest snapshot, by way of the link.
     pub fn latest_table(&self, table: &Table) -> PathBuf {
         Self::snapshot_file(&self.latest(), table, false)
     }
 
-    /// Where that link is made before it replaces the previous one.
+    /// Returns the path at which that link is created before it replaces the previous one.
     pub fn latest_draft(&self) -> PathBuf {
         self.root.join(".latest.tmp")
     }
 
-    /// Where the link leads for snapshot `n`, as seen from where it is.
+    /// Returns the target of the link to snapshot `n`, relative to the directory of the dataset.
     pub fn latest_target(n: u64) -> PathBuf {
         Path::new("snapshots").join(format!("{n:06}"))
     }
 
-    /// Where snapshots live.
+    /// Returns the directory of all snapshots.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")
     }
 
-    /// The directory of snapshot `n`.
+    /// Returns the directory of snapshot `n`.
     pub fn snapshot(&self, n: u64) -> PathBuf {
         self.snapshots().join(format!("{n:06}"))
     }
 
-    /// Where snapshot `n` is before it counts, and again while it is being removed.
+    /// Returns the directory of snapshot `n` while it is made or removed.
     pub fn snapshot_draft(&self, n: u64) -> PathBuf {
         self.snapshots().join(format!("{n:06}.tmp"))
     }
 
-    /// What a snapshot's directory holds, as the snapshot itself tells it.
+    /// Returns the inventory of a snapshot's directory.
     pub fn inventory(snapshot: &Path) -> PathBuf {
         snapshot.join("snapshot.json")
     }
@@ -130,53 +130,53 @@ impl Layout {
         snapshot.join(format!("{}{}.parquet", table.name, if history { "_history" } else { "" }))
     }
 
-    /// A sorted run in a snapshot's draft, on the way from many parts to one file.
+    /// Returns the file of sorted run `n` in a snapshot's draft.
     pub fn snapshot_run(draft: &Path, n: usize) -> PathBuf {
         draft.join(format!("{n}.run"))
     }
 }
 
-/// Whether a file in a snapshot's draft is a run.
+/// True if a file in a snapshot's draft is a run.
 pub fn is_run(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "run")
 }
 
-/// The number of a commit, when a file name in `commits/` is that of a record.
+/// Returns the number of a commit if a file name in `commits/` is that of a record.
 pub fn record_number(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(".json")?;
     let number = digits.parse().ok()?;
     (format!("{number:08}") == digits).then_some(number)
 }
 
-/// The number of a snapshot, when a name in `snapshots/` is that of one.
+/// Returns the number of a snapshot if a name in `snapshots/` is that of one.
 pub fn snapshot_number(name: &str) -> Option<u64> {
     let number = name.parse().ok()?;
     (format!("{number:06}") == name).then_some(number)
 }
 
-/// The number of a snapshot that is being made or removed, when a name in `snapshots/` is that of one.
+/// Returns the number of a snapshot if a name in `snapshots/` is that of one being made or removed.
 pub fn snapshot_draft_number(name: &str) -> Option<u64> {
     snapshot_number(name.strip_suffix(".tmp")?)
 }
 
-/// The snapshot that a link like [`Layout::latest_target`] leads to.
+/// Returns the number of the snapshot if a link's target is its [`Layout::latest_target`].
 pub fn latest_number(target: &Path) -> Option<u64> {
     let number = snapshot_number(target.file_name()?.to_str()?)?;
     (Layout::latest_target(number) == target).then_some(number)
 }
 
-/// Whether a file name in `commits/` or `runs/` is a draft that a dead run left behind.
+/// True if a file name in `commits/` or `runs/` is that of a draft, left by a killed run.
 pub fn is_draft(file_name: &str) -> bool {
     file_name.starts_with('.') && file_name.ends_with(".tmp")
 }
 
-/// Names a run: when it began, and a few digits that tell runs of one second apart.
+/// The id of a run: the second at which it began, and four digits that distinguish runs of one second.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 
 impl RunId {
-    /// The id of a run that began at this second (`20261123T080000Z`) with these distinguishing digits.
+    /// Returns the id of a run that began at this instant, such as `20261123T080000Z-beef`.
     pub fn new(began: &jiff::Timestamp, digits: u16) -> Self {
         Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
     }
@@ -202,7 +202,7 @@ impl From<RunId> for String {
     }
 }
 
-/// Names a part within its table: the commit that wrote it, and the run that made the commit.
+/// The name of a part within its table: its commit and run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PartName {
@@ -213,12 +213,12 @@ pub struct PartName {
 }
 
 impl PartName {
-    /// The file name it has before it counts.
+    /// Returns the file name of the part while it is staged.
     pub fn staged(&self) -> String {
         format!(".{self}.staged")
     }
 
-    /// The part that a staged file would become, when a file name is that of one.
+    /// Returns the name of a part if a file name is that of a staged one.
     pub fn of_staged(file_name: &str) -> Option<Self> {
         file_name.strip_prefix('.')?.strip_suffix(".staged")?.parse().ok()
     }

@@ -4,39 +4,40 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Pages in a row that may show items and none that the partition did not show before in this pass.
+/// Pages in a row that may show nothing but items which the partition showed before in this pass.
 pub const STALE_MAX: u64 = 20;
-/// Empty pages in a row that are walked while the cursor moves on along the list.
+/// Empty pages in a row that are walked while the cursor moves along the list.
 pub const EMPTY_MAX: u64 = 600;
-/// Empty pages in a row that are walked although the cursor does not move on, or cannot be understood.
+/// Empty pages in a row that are walked although the cursor does not move, or cannot be parsed.
 pub const UNMOVED_MAX: u64 = 100;
-/// The most ids that are remembered of a partition.
+/// The most ids remembered of a partition.
 const SAMPLE_MAX: usize = 512;
 
-/// What a partition showed so far in this pass, as far as its end must be judged by it.
+/// A sample of the ids that a partition showed in this pass, and counts of pages without new ones.
 ///
-/// Of a long partition only a sample of its ids is remembered, chosen by their hash: of each id it is known whether it would be
-/// in the sample, so a list that begins again is noticed however long it is, whenever the crawl is killed.
+/// The sample is chosen by the hash of the ids, so it is clear for each id if it belongs there. A list that begins again is
+/// noticed however long it is and whenever the crawl is killed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Novelty {
-    /// An id is in the sample when its hash ends with so many zero bits.
+    /// An id belongs to the sample if its hash ends with so many zero bits.
     zeros: u32,
     sample: BTreeSet<i64>,
     /// Pages in a row that brought nothing new.
     stale: u64,
-    /// Empty pages in a row, and how many of them did not move on.
+    /// Empty pages in a row.
     empty: u64,
+    /// The number of them whose cursor did not move.
     unmoved: u64,
 }
 
 impl Novelty {
-    /// True when nothing was counted yet.
+    /// True if no page was counted yet.
     pub fn is_fresh(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Counts a page that showed these things; `moves` says whether the cursor behind it is further along the list.
+    /// Counts a page with these ids; `moves` is true if its next cursor is further along the list.
     pub fn count(&mut self, keys: &[i64], items: u64, moves: bool) {
         if items == 0 {
             self.empty += 1;
@@ -56,7 +57,7 @@ impl Novelty {
         match (new, known) {
             (true, _) => self.stale = 0,
             (false, true) => self.stale += 1,
-            // No thing of the page would be in the sample: it says nothing.
+            // No id of the page belongs to the sample, so nothing is known.
             (false, false) => {}
         }
     }
@@ -66,7 +67,7 @@ impl Novelty {
         self.stale += 1;
     }
 
-    /// Why the list must be taken for one without end, once it must.
+    /// Returns the reason for which the list must be considered endless, if there is one.
     pub fn is_endless(&self) -> Option<String> {
         if self.stale >= STALE_MAX {
             return Some(format!("{} pages in a row brought nothing that this walk had not shown before", self.stale));
@@ -79,7 +80,7 @@ impl Novelty {
 }
 
 fn is_chosen(key: i64, zeros: u32) -> bool {
-    // The finalizer of SplitMix64: ids that follow one another must not be chosen together.
+    // The finalizer of SplitMix64, so that consecutive ids are not chosen together.
     let mut hash = key.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -90,7 +91,7 @@ fn is_chosen(key: i64, zeros: u32) -> bool {
 mod tests {
     use super::*;
 
-    /// Pages of 100 taken until a list must be taken for endless that begins again after so many things.
+    /// Returns the number of pages of 100 until a list that repeats after `period` items is considered endless.
     fn pages_until_noticed(period: i64, killed_every: Option<u64>) -> u64 {
         let mut novelty = Novelty::default();
         for page in 0..1_000_000 {

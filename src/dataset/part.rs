@@ -41,7 +41,7 @@ pub struct Maker<'a> {
     pub run: String,
 }
 
-/// Writes the rows, sorted by the table's key and then by the page they came from.
+/// Writes the rows, sorted by the table's key and then by the page they are from.
 ///
 /// # Errors
 /// If the rows do not fit the schema, or writing fails.

@@ -1,4 +1,4 @@
-//! Reading a dataset without touching it, while nobody else or somebody else writes to it.
+//! Reads the records of a dataset without touching it, even while a crawl writes to it.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::{Entry, Storage};
 use crate::table::{self, Table};
 
-/// What the records of a dataset say; nothing where there is no dataset.
+/// Returns the manifest of a dataset; an empty one if there is no dataset.
 ///
 /// # Errors
 /// [`Error::Damaged`] or [`Error::Disk`].
@@ -22,7 +22,7 @@ pub fn read_manifest(layout: &Layout, storage: &dyn Storage) -> Result<Manifest,
     if damages.is_empty() { Ok(manifest) } else { Err(Error::Damaged { dataset: layout.root().to_owned(), damages }) }
 }
 
-/// The files of the records that count: the last full one and those behind it, or all when none is full.
+/// Returns the files of the records that count, as (number, content): from the last full one on, or all if none is full.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -30,12 +30,10 @@ pub fn read_records(layout: &Layout, storage: &dyn Storage) -> Result<Vec<(u64, 
     let mut numbers = record_numbers(layout, storage)?;
     loop {
         let error = match read_back(&numbers, layout, storage) {
-            Err(Error::Disk { source, action, path }) if source.kind() == ErrorKind::NotFound => {
-                Error::Disk { action, path, source }
-            }
+            Err(error) if error.is_missing_file() => error,
             other => return other,
         };
-        // The run that owns the dataset has removed it, behind a new full record.
+        // A running crawl may have removed it after writing a new full record.
         let listed = std::mem::replace(&mut numbers, record_numbers(layout, storage)?);
         if listed == numbers {
             return Err(error);
@@ -58,7 +56,7 @@ fn read_back(numbers: &[u64], layout: &Layout, storage: &dyn Storage) -> Result<
     Ok(files)
 }
 
-/// The numbers of the records on disk, in order.
+/// Returns the numbers of the records on disk, in order.
 pub(super) fn record_numbers(layout: &Layout, storage: &dyn Storage) -> Result<Vec<u64>, Error> {
     let directory = layout.commits();
     let entries = storage.list(&directory).during("list", &directory)?;
@@ -67,7 +65,7 @@ pub(super) fn record_numbers(layout: &Layout, storage: &dyn Storage) -> Result<V
     Ok(numbers)
 }
 
-/// The files in every table's parts directory.
+/// Returns the files in the parts directory of every table.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -79,14 +77,14 @@ pub fn list_parts(layout: &Layout, storage: &dyn Storage) -> Result<BTreeMap<&'s
     table::ALL.iter().map(list).collect()
 }
 
-/// A sound dataset, and what an interrupted run left to do in it.
+/// The records of a sound dataset, and the work that an interrupted run left.
 pub(super) struct Inspected {
     pub(super) manifest: Manifest,
     pub(super) last_hash: String,
     pub(super) recovery: Recovery,
 }
 
-/// Looks at everything that a writer relies on, and touches nothing.
+/// Checks everything that a writer relies on, without writing.
 pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
     let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
     let files = read_records(layout, storage)?;
@@ -102,7 +100,7 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
         files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
     };
     for part in recovery.publish.iter().filter(|part| !has_name(part)) {
-        // A name ending in `.parquet` is a promise: nothing gets one that is not what was committed.
+        // Only a part that is exactly what was committed may get a name ending in `.parquet`.
         let Some(table) = table::named(&part.table) else { continue };
         let path = layout.staged(table, &part.name);
         let content = storage.read(&path).during("read", &path)?;
@@ -116,7 +114,7 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
         Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(damaged(vec![Damage::NoLink])),
         link => link.during("read", &latest)?,
     };
-    // Reading a snapshot from first to last takes too long for an opening: taking the next one does.
+    // Hashing whole snapshots takes too long here. Taking the next snapshot does it.
     if manifest.history.absorbed > 0 && !SnapshotDir::new(layout, storage).seems_to_hold(manifest.history.absorbed)? {
         return Err(damaged(vec![Damage::LostSnapshot { commit: manifest.history.absorbed }]));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::checksummed_json::unseal;
+use super::checksummed_json;
 use super::commit::{Record, chain_hash};
 use super::damage::Damage;
 use super::history::Part;
@@ -20,7 +20,7 @@ pub fn is_full(commit: u64, content: &[u8]) -> bool {
         commit: u64,
         before: Option<serde::de::IgnoredAny>,
     }
-    unseal::<Probe>(content).is_ok_and(|probe| probe.commit == commit && probe.before.is_some())
+    checksummed_json::decode::<Probe>(content).is_ok_and(|probe| probe.commit == commit && probe.before.is_some())
 }
 
 /// Reads a chain of record files, given as (number, content) in ascending order. Returns the manifest of the sound records and

@@ -1,6 +1,5 @@
 //! Reads a few columns of all rows that a dataset holds of a table.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -39,7 +38,7 @@ pub fn each_batch(
     }
     let latest = layout.latest_table(table);
     match each_of_file(storage, &latest, columns, show) {
-        Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.is_missing_file() => Ok(()),
         // If the disk itself fails, it fails here once more.
         Err(_) => size_and_hash(storage, &latest, NEVER).and_then(|_| {
             Err(Error::Damaged { dataset: layout.root().to_owned(), damages: vec![Damage::LostSnapshot { commit }] })

@@ -1,12 +1,10 @@
 //! Reads the newest snapshot: its inventory, and its columns batch by batch, without rows that are gone.
 
-use arrow::array::AsArray as _;
-use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::compute::{filter_record_batch, is_null};
 use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
-use super::columns::Columns as _;
 use super::error::{During, Error};
 use super::layout::Layout;
 use super::parquet_file::{as_io, open};
@@ -51,16 +49,16 @@ impl<'a> SnapshotReader<'a> {
         Ok(Some(Self { layout, storage, inventory, previous }))
     }
 
-    /// Calls `each` with some columns of the rows of a table that are not gone, batch by batch. Never calls it if the
+    /// Calls `show` with some columns of the rows of a table that are not gone, batch by batch. Never calls it if the
     /// snapshot lacks the table.
     ///
     /// # Errors
-    /// [`Error::Disk`], and those of `each`.
+    /// [`Error::Disk`].
     pub fn scan(
         &self,
         table: &'static Table,
         columns: &[&str],
-        each: &mut dyn FnMut(&Rows) -> Result<(), Error>,
+        show: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
         let directory = SnapshotDir::new(self.layout, self.storage);
         let file = self.inventory.file(table.name, false);
@@ -78,7 +76,7 @@ impl<'a> SnapshotReader<'a> {
                     there.map_err(|error| Error::unfit(table, &error))?
                 }
             };
-            each(&Rows { table, batch })?;
+            show(&batch);
         }
         Ok(())
     }
@@ -89,10 +87,7 @@ impl<'a> SnapshotReader<'a> {
     /// [`Error::Disk`].
     pub fn count(&self, table: &'static Table) -> Result<u64, Error> {
         let mut count = 0;
-        self.scan(table, &[table.key[0]], &mut |rows| {
-            count += rows.len();
-            Ok(())
-        })?;
+        self.scan(table, &[table.key[0]], &mut |rows| count += rows.num_rows() as u64)?;
         Ok(count)
     }
 
@@ -111,83 +106,5 @@ impl<'a> SnapshotReader<'a> {
             }
         }
         Ok(reports)
-    }
-}
-
-/// Some rows of a table. Its columns are as declared; else reading one is an error.
-#[derive(Debug)]
-pub struct Rows {
-    table: &'static Table,
-    batch: RecordBatch,
-}
-
-impl Rows {
-    /// Returns the number of rows.
-    pub fn len(&self) -> u64 {
-        self.batch.num_rows() as u64
-    }
-
-    /// True if there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.batch.num_rows() == 0
-    }
-
-    /// Returns a column of texts.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if it has another type.
-    pub fn texts(&self, column: &str) -> Result<&StringArray, Error> {
-        self.declared(column, self.batch.texts(column).array())
-    }
-
-    /// Returns a column of whole numbers.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if it has another type.
-    pub fn integers(&self, column: &str) -> Result<&Int64Array, Error> {
-        self.declared(column, self.batch.numbers(column).array())
-    }
-
-    /// Returns a column of decimal numbers.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if it has another type.
-    pub fn decimals(&self, column: &str) -> Result<&Float64Array, Error> {
-        self.declared(column, self.batch.decimals(column).array())
-    }
-
-    /// Returns the number of rows that are true in a column.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if it is not boolean.
-    pub fn yes(&self, column: &str) -> Result<u64, Error> {
-        let values: &BooleanArray = self.declared(column, self.batch.flags(column).array())?;
-        Ok(values.true_count() as u64)
-    }
-
-    /// Returns the months (`2026-11`, UTC) of a column of instants.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if it has another type.
-    pub fn months(&self, column: &str) -> Result<impl Iterator<Item = Option<String>> + '_, Error> {
-        let instants = self.declared(column, self.batch.instants(column).array())?;
-        let month = |ms: i64| Some(jiff::Timestamp::from_millisecond(ms).ok()?.strftime("%Y-%m").to_string());
-        Ok(instants.iter().map(move |ms| ms.and_then(month)))
-    }
-
-    /// Calls `each` with every text of the lists in a column.
-    ///
-    /// # Errors
-    /// [`Error::Disk`] if they are no lists.
-    pub fn each_text(&self, column: &str, each: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        let lists = self.declared(column, self.batch.lists(column).array())?;
-        for list in lists.iter().flatten() {
-            list.as_string_opt::<i32>().into_iter().flatten().flatten().for_each(&mut *each);
-        }
-        Ok(())
-    }
-
-    fn declared<T>(&self, name: &str, values: Option<T>) -> Result<T, Error> {
-        values.ok_or_else(|| Error::unfit(self.table, &format!("the column `{name}` is not as declared")))
     }
 }

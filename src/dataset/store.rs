@@ -1,4 +1,4 @@
-//! Opening a dataset for writing, committing to it, publishing what was committed.
+//! Opens a dataset for writing, commits to it and publishes the committed parts.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, ErrorKind};
@@ -21,54 +21,54 @@ use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 use crate::table::{self, Table};
 
-/// A dataset open for writing: the only info there is while it lives.
+/// A dataset open for writing. Its lock keeps every other writer out.
 pub struct Store {
     layout: Layout,
     storage: Arc<dyn Storage>,
-    /// What the records say, up to the last commit.
+    /// The records up to the last commit.
     manifest: Manifest,
     last_hash: String,
     full_every: u64,
-    /// Directories whose names are known to be durable.
+    /// Directories whose names are durable already.
     ensured: HashSet<PathBuf>,
     _lock: Box<dyn Send>,
 }
 
-/// What a commit makes durable together.
+/// The content of a commit: rows and walk states that become durable together.
 #[derive(Debug)]
 pub struct Batch {
-    /// Rows by table; tables without rows may be left out.
+    /// The rows by table. Tables without rows may be left out.
     pub tables: Vec<(&'static Table, RecordBatch)>,
-    /// The pass they belong to.
+    /// The pass.
     pub pass: u64,
-    /// Where every walk of the pass stands with exactly these rows.
+    /// The state of every walk of the pass after exactly these rows.
     pub walks: BTreeMap<String, WalkState>,
-    /// Parts to remove: a snapshot holds their rows, or `tables` does.
+    /// Parts to remove, because a snapshot or `tables` holds their rows.
     pub prune: Vec<PrunedPart>,
 }
 
-/// Who commits: the same for every commit of a run.
+/// The fields that are the same in every record of a run.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
     /// The run.
     pub run: RunId,
     /// The crawl's name.
     pub crawl: String,
-    /// The definition's fingerprint.
+    /// The definition: see [`Record::definition`].
     pub definition: serde_json::Value,
 }
 
 impl Store {
-    /// Opens the dataset in this directory for writing, or begins one there; finishes what an interrupted run left.
+    /// Opens the dataset in this directory for writing, or creates one. Finishes the work of an interrupted run.
     ///
     /// # Errors
-    /// [`Error::Held`], [`Error::Damaged`] (and then nothing was written) or [`Error::Disk`].
+    /// [`Error::Held`]; [`Error::Damaged`], and then nothing was written; [`Error::Disk`].
     pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let path = layout.lock();
         let locked_before =
             storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
         if !locked_before {
-            // Nobody else is in it, and a damaged dataset must not even get a lock file.
+            // No other writer is in it, and a damaged dataset must not even get a lock file.
             inspect(&layout, &*storage)?;
         }
         ensure_dir(&*storage, layout.root())?;
@@ -78,7 +78,7 @@ impl Store {
         if manifest.last.is_none() {
             sync_above(&*storage, layout.root())?;
         }
-        // This makes durable, too, a record that was linked by a run that died before it synced the directory.
+        // A killed run may have linked a record without syncing the directory: this makes that record durable too.
         let commits = layout.commits();
         ensure_dir(&*storage, &commits)?;
         storage.sync_dir(&commits).during("sync", &commits)?;
@@ -88,22 +88,22 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes a full record after so many others, at least, instead of [`FULL_EVERY`].
+    /// Sets the least number of records between two full ones, instead of [`FULL_EVERY`].
     pub fn write_full_every(&mut self, records: u64) {
         self.full_every = records;
     }
 
-    /// What the dataset's records say, the last commit's included.
+    /// Returns the dataset's records, including the last commit's.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The dataset's layout.
+    /// Returns the dataset's layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The rows of a part.
+    /// Returns the rows of a part.
     ///
     /// # Errors
     /// [`Error::Disk`].
@@ -114,12 +114,12 @@ impl Store {
         read_rows(table, content).map_err(as_io).during("read", &path)
     }
 
-    /// The hash by which the next record will name the last one.
+    /// Returns the hash by which the next record will name the last one.
     pub(super) fn last_hash(&self) -> &str {
         &self.last_hash
     }
 
-    /// Where the dataset is kept.
+    /// Returns the storage of the dataset.
     pub(super) fn storage(&self) -> &dyn Storage {
         &*self.storage
     }
@@ -145,11 +145,11 @@ impl Store {
         SnapshotDir::new(&self.layout, &*self.storage).recover()
     }
 
-    /// Makes rows and cursors durable together, then publishes the parts. Once this has returned `Ok`, no crash undoes it.
+    /// Makes rows and walk states durable together, then publishes the parts. After `Ok` no crash can undo the commit.
     ///
     /// # Errors
-    /// [`Error::Disk`]. Before the commit point the staged files are removed again and the last checkpoint stands; behind
-    /// it the commit stands and the next [`Store::open`] finishes its publish. Either way this store must not be used again.
+    /// [`Error::Disk`]. Before the commit point the staged files are removed again, and the last commit remains the latest.
+    /// After it the commit is made, and the next [`Store::open`] publishes it. In both cases this store must not be used again.
     pub fn commit(&mut self, info: &RunInfo, batch: Batch) -> Result<Record, Error> {
         let commit = self.manifest.last_commit() + 1;
         if let Some(part) = batch.prune.iter().find(|part| !self.manifest.has(part)) {
@@ -177,7 +177,7 @@ impl Store {
             self.draft(&record).map(|hash| (record, hash))
         });
         let (record, hash) = drafted.inspect_err(|_| self.discard(&tables, &name))?;
-        // From here on nothing staged may be removed: even a link that reports an error may have been made.
+        // From here on staged files must stay, because a link that reports an error may have been made.
         self.enact(commit)?;
         let record = self.manifest.add(record).clone();
         self.last_hash = hash;
@@ -190,7 +190,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Removes the parts that the last commit removed. Durably: no older commit's may ever come back.
+    /// Unlinks the parts that the last commit removed, durably, so that no part of an older commit ever comes back.
     fn remove_pruned(&self) -> Result<(), Error> {
         let mut tables = BTreeSet::new();
         for part in self.manifest.last.iter().flat_map(|last| &last.pruned) {
@@ -201,7 +201,7 @@ impl Store {
         tables.iter().try_for_each(|directory| self.storage.sync_dir(directory).during("sync", directory))
     }
 
-    /// Removes the records that the last full one made redundant. Those that a crash brings back are removed by the next open.
+    /// Removes the records before the last full one. If a crash brings some back, the next open removes them.
     fn remove_redundant(&self) -> Result<(), Error> {
         let mut numbers = record_numbers(&self.layout, &*self.storage)?;
         numbers.retain(|commit| *commit < self.manifest.full);
@@ -212,7 +212,7 @@ impl Store {
         self.storage.remove(path).during("remove", path)
     }
 
-    /// Writes every table's rows as a staged part, durable under its staged name.
+    /// Writes the rows of every table as a staged part, durable under its staged name.
     fn stage(
         &mut self,
         info: &RunInfo,
@@ -236,7 +236,7 @@ impl Store {
         Ok(parts)
     }
 
-    /// Reads a staged part back: what a record will promise is what the disk has.
+    /// Reads a staged part back. Returns its entry for the record, as the disk has it.
     fn check_staged(&self, table: &Table, name: &PartName, rows: u64) -> Result<Part, Error> {
         let path = self.layout.staged(table, name);
         let content = Bytes::from(self.storage.read(&path).during("read back", &path)?);
@@ -249,7 +249,7 @@ impl Store {
         Ok(Part { table: table.name.to_owned(), name: name.clone(), rows, bytes, hash })
     }
 
-    /// Writes the record where it does not count yet, and returns the hash its successor will name.
+    /// Writes the record as a draft. Returns the hash by which the next record will name it.
     fn draft(&self, record: &Record) -> Result<String, Error> {
         let draft = self.layout.record_draft(record.commit);
         let text = record.encode().map_err(io::Error::from).during("write", &draft)?;
@@ -257,17 +257,17 @@ impl Store {
         Ok(chain_hash(text.as_bytes()))
     }
 
-    /// The commit point: the drafted record gets its number.
+    /// Makes the commit: links the drafted record to its number, which is the commit point.
     fn enact(&self, commit: u64) -> Result<(), Error> {
         let (draft, path) = (self.layout.record_draft(commit), self.layout.record(commit));
-        // A link, not a rename: it fails when another info was faster, whatever became of the lock.
+        // A link, not a rename: it fails if another writer was faster, whatever happened to the lock.
         self.storage.link(&draft, &path).during("create", &path)?;
         let commits = self.layout.commits();
         self.storage.sync_dir(&commits).during("sync", &commits)?;
         self.remove(&draft)
     }
 
-    /// Gives committed parts their final names.
+    /// Links committed parts to their final names.
     fn publish(&self, parts: &[(&'static Table, PartName)]) -> Result<(), Error> {
         for (table, name) in parts {
             let (staged, path) = (self.layout.staged(table, name), self.layout.part(table, name));
@@ -286,7 +286,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what a failed commit staged, as far as the disk lets it: the next open sweeps the rest.
+    /// Removes the staged files of a failed commit, ignoring errors: the next open sweeps the rest.
     fn discard(&self, tables: &[&'static Table], name: &PartName) {
         for table in tables {
             let _ = self.storage.remove(&self.layout.staged(table, name));
@@ -294,7 +294,7 @@ impl Store {
         let _ = self.storage.remove(&self.layout.record_draft(name.commit));
     }
 
-    /// Makes sure of a directory inside the dataset, once.
+    /// Creates a directory inside the dataset durably, unless this store did so before.
     fn ensure_once(&mut self, directory: &Path) -> Result<(), Error> {
         let inside: Vec<_> = directory.ancestors().take_while(|dir| *dir != self.layout.root()).collect();
         for dir in inside.into_iter().rev() {

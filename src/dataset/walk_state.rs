@@ -1,4 +1,4 @@
-//! Where the walks of a pass stand, as a commit record tells it. Pure.
+//! The checkpoint state of a walk, as commit records store it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,183 +6,182 @@ use serde::{Deserialize, Serialize};
 
 use super::novelty::Novelty;
 
-/// Where a walk stands. A walk is one partition of pages, or many: time windows, or one for each value it fans out over.
+/// The state of a walk. A walk has one partition or many: time windows, or one for each value of a fan-out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WalkState {
-    /// Pages taken, all partitions.
+    /// Pages taken in all partitions.
     pub pages: u64,
-    /// Items on them, rejects included.
+    /// Items on these pages, rejects included.
     pub items: u64,
-    /// Items no table could take.
+    /// Items that no table could take.
     pub rejects: u64,
-    /// Things that came twice on one page and were taken once; nothing is missing without the others.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Items that a page showed twice; each was taken once, so nothing is missing.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub twins: u64,
-    /// Items without a name to be known by: they are in `rejects` too, and nothing is missing without them.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Items without the name that is their key. They are in the table `rejects` too, and nothing is missing without them.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub nameless: u64,
-    /// The most of them on one page. So many there are at least: on different pages the same one may be met.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// The most of them on one page. At least so many exist, because different pages may show the same one.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub nameless_per_page_max: u64,
-    /// Items that a page shortly before had shown already (the server's pages overlap); kept, once per page that showed them.
+    /// Items that a page shortly before had shown too, because the server's pages overlap; kept once per page.
     pub repeats: u64,
-    /// Items that show nothing of PG or PG13, or do not tell: a server that clamps a region sends none.
+    /// Items above PG13, or of unknown level: a server that clamps a region sends none.
     #[serde(default)]
     pub above_pg13: u64,
-    /// Items of PG or PG13 that came although levels above were asked for too.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Items of PG or PG13 in a walk that asked for higher levels too.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub mild: u64,
-    /// Items of PG or PG13 that came although only levels above were asked for.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Items of PG or PG13 in a walk that asked for higher levels only.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub unasked_mild: u64,
-    /// Of an incremental walk: the instant it began at (milliseconds since 1970); `None` of one through the whole list.
+    /// Set in an incremental walk: the instant at which it started in the list (milliseconds since 1970).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
-    /// When its first answer came (milliseconds since 1970), by the server's clock or this machine's, whichever is behind.
+    /// Arrival of its first answer (milliseconds since 1970), by the earlier of the server's clock and this machine's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub began: Option<i64>,
-    /// The latest instant that the server's cursors reached (milliseconds since 1970), where they tell one; never later than
-    /// when the walk began. An incremental walk starts with what the pass it builds on had reached.
+    /// The latest instant in the server's cursors (milliseconds since 1970), if they contain one; never later than `began`.
+    /// An incremental walk starts with the value of the pass on which it builds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reached: Option<i64>,
-    /// How many items the server says there are, where it tells it truly.
+    /// The number of items that the server reports, if it reports it truly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reported_total: Option<u64>,
-    /// Ids of models that came without versions and are still to be looked up.
+    /// Ids of models listed without versions that are still to be looked up.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub without_versions: BTreeSet<i64>,
-    /// Ids of models that came without the versions of a base model they name, and are still to be asked for by id.
+    /// Ids of models listed without the versions of a base model they name that are still to be requested by id.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub missing_versions: BTreeSet<i64>,
-    /// Models that lack versions they tell of also after that.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Models that still lack these versions after that.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub withheld_versions: u64,
-    /// The page at the edge where new rows appear, to be read once more before the walk closes.
+    /// The page at the end of the list where new rows appear. It is read again before the walk closes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub boundary: Option<BoundaryPage>,
-    /// Items that appeared there while the rest was walked.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// Items that appeared on that page during the walk.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub late_items: u64,
-    /// The partitions that were begun and are not over, by key; the only partition of an undivided walk has an empty key.
+    /// The open partitions, by key. The only partition of an undivided walk has an empty key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub partitions: BTreeMap<String, PartitionState>,
-    /// Of a walk over values: the value up to which all partitions are over.
+    /// Set in a walk over values: all partitions up to this value have ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub done_through: Option<String>,
-    /// Of a walk over values: partitions behind `through` that are over already.
+    /// In a walk over values: the ended partitions after `done_through`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub done_beyond: Vec<String>,
-    /// How many partitions ended for which reason.
+    /// The number of ended partitions by reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub ends: BTreeMap<Why, u64>,
-    /// Of a walk over a list that the crawl file holds: values of it that the server shows nothing of, the first
-    /// [`TROUBLES_MAX`] of them.
+    /// In a walk over a list in the crawl file: the first [`TROUBLES_MAX`] values for which the server shows nothing.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unknown_values: Vec<String>,
     /// The number of all such values.
-    #[serde(skip_serializing_if = "is_none", default)]
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub unknown_values_count: u64,
-    /// What went wrong: the first [`TROUBLES_MAX`] of them.
+    /// The first [`TROUBLES_MAX`] troubles.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub troubles: Vec<Trouble>,
-    /// Pages whose rows could not be had; the walk went on behind them or ended there.
+    /// Pages whose rows could not be read. The walk continued after them or ended there.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub given_up: Vec<GivenUp>,
-    /// Things, by the first column of their key, that the list does not show any more and that could not be asked for singly:
-    /// this pass does not find them gone.
+    /// Entities, by the first column of their key, that the list does not show any more and that could not be looked up. This
+    /// pass does not find them gone.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub withheld: BTreeSet<String>,
-    /// Of an incremental walk: pages that earlier passes gave up before the instant at which it begins. The next walk through
-    /// the whole list asks for them again.
+    /// In an incremental walk: pages before its start that earlier passes gave up. The next walk through the whole list
+    /// requests them again.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub holes: Vec<GivenUp>,
-    /// Keys that no column knows, by table: the first [`KEYS_MAX`](crate::table::unknown::KEYS_MAX) of each.
+    /// Unknown JSON keys by table: the first [`KEYS_MAX`](crate::table::unknown::KEYS_MAX) of each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub unknown: BTreeMap<String, BTreeMap<String, UnknownKey>>,
-    /// Of a walk over values: the longest list that is over.
+    /// Set in a walk over values: the longest list that has ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub longest: Option<Longest>,
-    /// Why the walk is over; `None` while it is not.
+    /// Set when the walk has ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub end: Option<End>,
 }
 
-/// Items of PG and PG13, of all levels asked for, that come without any other before that looks like a clamp.
+/// So many items of PG and PG13 without any of a higher level look like a clamp.
 const CLAMP_ITEMS: u64 = 1000;
 
-/// Troubles told in full; the others are only counted.
+/// The most troubles recorded in full; the others are only counted.
 pub const TROUBLES_MAX: usize = 100;
 
-/// One sequence of pages.
+/// The state of a partition, which is one sequence of pages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionState {
     /// The cursor to send next; `None` before the first page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
-    /// Whether the next page is to have as many items as the server gives: more rows share its instant than a page of the
-    /// walk's own size shows.
+    /// True if the next page is requested with the largest page size, because more rows share its instant than a page of the
+    /// usual size shows.
     #[serde(skip_serializing_if = "is_false", default)]
     pub larger: bool,
-    /// True when it was begun anew because the server would not go on with its cursor; that is done once.
+    /// True if the partition was begun anew because the server refused its cursor; that is done once.
     #[serde(skip_serializing_if = "is_false", default)]
     pub anew: bool,
-    /// True when it still brings anything new.
+    /// Counts the pages that brought nothing new.
     #[serde(skip_serializing_if = "Novelty::is_fresh", default)]
     pub novelty: Novelty,
     /// Pages taken without a gap.
     pub pages: u64,
     /// Items on all pages taken.
-    #[serde(skip_serializing_if = "is_none", default)]
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub items: u64,
-    /// Of numbered pages: those taken behind a gap.
+    /// In numbered paging: the pages taken after a gap.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub done_beyond: BTreeSet<u64>,
-    /// Of a window: the instant it begins at (milliseconds since 1970); `None` for the earliest.
+    /// In a window: its first instant (milliseconds since 1970); `None` in the earliest window.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<i64>,
-    /// Of a window: the instant at which the next one takes over; `None` for the latest.
+    /// In a window: the instant at which the next one begins; `None` in the latest window.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub until: Option<i64>,
-    /// Of a window that has no page yet: the cursor at which the window before it ended, should the forged one be refused.
+    /// In a window without a page: the cursor at which the previous window ended, used if the forged one is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub handover: Option<String>,
-    /// Ids of the last items, by which repeats are told.
+    /// Ids of the last items, to recognize repeats.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub tail: Vec<i64>,
-    /// Fingerprints of the cursors this commit added to those already met.
+    /// Fingerprints of the cursors seen first in this commit.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub new_cursors: Vec<String>,
 }
 
-/// A page to be read once more.
+/// A page to be read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoundaryPage {
-    /// The cursor that asks for it; `None` for the first page, whose new rows are all before those it had.
+    /// The cursor that requests it; `None` for the first page, whose new rows all come before the known ones.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
-    /// The ids it had.
+    /// The ids that it showed.
     pub ids: Vec<i64>,
 }
 
-/// A key that no column knows.
+/// A JSON key that no column stores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnknownKey {
-    /// Rows that have it in `extra`.
+    /// The number of rows with the key in `extra`.
     pub rows: u64,
-    /// The walk that met it first, as rows name it.
+    /// The walk that saw it first, as in the column `walk`.
     pub walk: String,
     /// The page of that walk.
     pub page: u64,
-    /// When that page arrived (milliseconds since 1970).
+    /// Arrival of that page (milliseconds since 1970).
     pub at: i64,
 }
 
 impl UnknownKey {
-    /// Takes in the same key as met elsewhere.
+    /// Adds the rows of the same key in another place.
     pub fn add(&mut self, other: &Self) {
         let first = if other.at < self.at { other } else { &*self };
         *self = Self { rows: self.rows.saturating_add(other.rows), ..first.clone() };
@@ -193,9 +192,9 @@ impl UnknownKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Longest {
-    /// Its partition's key.
+    /// The partition's key.
     pub partition: String,
-    /// Its items.
+    /// The number of items.
     pub items: u64,
 }
 
@@ -203,81 +202,51 @@ pub struct Longest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GivenUp {
-    /// Its partition's key.
+    /// The partition's key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub partition: String,
-    /// Its number in the partition.
+    /// The page number in the partition.
     pub page: u64,
-    /// The cursor that asks for it; `None` for the first page.
+    /// The cursor that requests it; `None` for the first page.
     pub cursor: Option<String>,
-    /// Why.
+    /// The reason, as a sentence.
     pub reason: String,
-    /// The pass that gave it up, where that is an earlier one.
+    /// Set if an earlier pass gave it up: that pass.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pass: Option<u64>,
 }
 
-/// Something that went wrong with a partition.
+/// A failure of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trouble {
-    /// Its key.
+    /// The partition's key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub partition: String,
-    /// The page it had come to, where it had.
-    #[serde(skip_serializing_if = "is_none", default)]
+    /// The page that failed; 0 if none was requested.
+    #[serde(skip_serializing_if = "is_zero", default)]
     pub page: u64,
-    /// The cursor that asks for that page; `None` for the first.
+    /// The cursor that requests that page; `None` for the first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
-    /// The reason's name.
+    /// The reason.
     pub why: Why,
-    /// What is known of it.
+    /// A description.
     pub detail: String,
 }
 
-/// Why a walk or partition is over.
+/// The end of a walk or partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
-    /// The reason's name.
+    /// The reason.
     pub why: Why,
-    /// What the server said, or what is known besides.
+    /// The server's message, or another description.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
 }
 
-/// The reasons a walk or partition may be over, from good to bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// The server named no next page.
-    Complete,
-    /// The server knows no such thing.
-    NotFound,
-    /// The rest has no cursor the server takes.
-    Unlistable,
-    /// The list ended, and that is not believed: more of it must follow, or was there before.
-    Doubtful,
-    /// A cursor came round again.
-    CursorLoop,
-    /// The list went on without bringing anything new.
-    Endless,
-    /// The server's paging cap, which is permanent.
-    PagingCap,
-    /// The server refused the cursor.
-    CursorRefused,
-    /// The server put the API key into the cursor.
-    KeyInCursor,
-    /// The server refused the request.
-    Refused,
-    /// The server answered with other things than were asked for.
-    FilterIgnored,
-    /// A page could not be read, and nothing behind it could be reached.
-    Unreadable,
-}
-
-fn is_none(count: &u64) -> bool {
+fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -286,7 +255,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl WalkState {
-    /// Whether rows are missing, or may be.
+    /// True if rows are missing, or may be.
     pub fn is_doubtful(&self) -> bool {
         let complete = self.end.as_ref().is_some_and(|end| end.why == Why::Complete);
         let known = self.given_up.is_empty() && self.holes.is_empty() && self.withheld.is_empty();
@@ -294,116 +263,101 @@ impl WalkState {
         !complete || lost || !self.troubles.is_empty() || self.is_clamped()
     }
 
-    /// Whether the list was walked from its beginning to an end that is believed, so that what it does not show may be gone.
-    /// What was given up, rejected or cannot be listed costs nothing but itself: what may lie there is asked for singly.
+    /// True if the list was walked from its beginning to an end that is believed, so that entities missing from it may be gone.
+    /// Pages given up, rejects and unlistable rows do not matter: entities that may be among them are looked up.
     pub fn is_believed(&self) -> bool {
         self.since.is_none() && self.ends_are_believed() && !self.is_clamped()
     }
 
-    /// True when every end that it saw is one of a list, and believed.
+    /// True if every end so far is the believed end of a list.
     pub fn ends_are_believed(&self) -> bool {
-        let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        self.end.as_ref().is_none_or(|end| to_the_end(&end.why)) && self.ends.keys().all(to_the_end)
+        self.end.as_ref().is_none_or(|end| end.why.is_end_of_list()) && self.ends.keys().all(|why| why.is_end_of_list())
     }
 
-    /// True when the server seems to hide what is above PG13 from this region: of all that was asked for, nothing above came.
-    /// On some hosts an image counts by the level of its model too, so that a mild one alone proves nothing.
+    /// True if the server seems to hide items above PG13 from this region, because none arrived. On some hosts an image counts
+    /// by the level of its model too, so a few mild items alone prove nothing.
     pub fn is_clamped(&self) -> bool {
         self.above_pg13 == 0 && (self.unasked_mild > 0 || self.mild >= CLAMP_ITEMS)
     }
 
-    /// Whether every page up to the list's end was taken or given up by name, and nothing hidden. What is given up, what no table
-    /// takes and what no list shows does not count against it: beginning earlier would ask for all that lies behind once more,
-    /// every night.
+    /// True if every page up to the end of the list was taken or given up, and nothing is hidden. Pages given up, rejects and
+    /// unlistable rows do not matter: an earlier start would request everything after them again every night.
     pub fn saw_the_end(&self) -> bool {
-        let to_the_end = |why: &Why| matches!(why, Why::Complete | Why::NotFound | Why::Unlistable);
-        self.end.is_some() && self.ends.keys().all(to_the_end) && !self.is_clamped()
+        self.end.is_some() && self.ends.keys().all(|why| why.is_end_of_list()) && !self.is_clamped()
     }
 }
 
-impl Why {
-    /// All of them, from good to bad.
-    pub const ALL: [Self; 12] = [
-        Self::Complete,
-        Self::NotFound,
-        Self::Unlistable,
-        Self::Doubtful,
-        Self::CursorLoop,
-        Self::Endless,
-        Self::PagingCap,
-        Self::CursorRefused,
-        Self::KeyInCursor,
-        Self::Refused,
-        Self::FilterIgnored,
-        Self::Unreadable,
-    ];
+/// Defines [`Why`]: each reason with its code and its meaning.
+macro_rules! reasons {
+    ($($name:ident $code:literal $meaning:literal)*) => {
+        /// The reasons for which a walk or partition ends, from good to bad.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Why {
+            $(#[doc = $meaning] #[serde(rename = $code)] $name,)*
+        }
 
-    /// What it means, and what to do.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Complete => "the server named no next page: everything it lists was seen.",
-            Self::NotFound => "the server knows no such thing; for a look-up that is an answer like any other.",
-            Self::Unlistable => {
-                "the rest has no cursor that the server takes, such as models without a date. Look them up by id, or list \
-                 them with another sort."
+        impl Why {
+            /// All reasons, from good to bad.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Returns the code in records and reports.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
             }
-            Self::Doubtful => {
-                "the list ended earlier than can be believed: it was empty or much shorter than before, a full page named no \
-                 next one, or the answer says that there is more. It was asked again and stayed so. What came is kept, and \
-                 nothing counts as gone. The next pass asks again; where the list is right, run that one with \
-                 --believe-shorter WALK. `[absence]` in the crawl file says what much shorter is."
-            }
-            Self::CursorLoop => {
-                "the server named a cursor for the second time, so the walk would have gone round for ever. What came \
-                 before is kept; the next pass begins anew."
-            }
-            Self::Endless => {
-                "the list went on and brought nothing new: 20 pages in a row with items that the walk had all shown before in \
-                 this pass, more than 600 empty pages, or more than 100 whose cursors do not move on. What came \
-                 before is kept; the next pass begins anew."
-            }
-            Self::PagingCap => {
-                "the server gives no pages this deep, and will not later. Divide the walk with `split` or `for_each`."
-            }
-            Self::CursorRefused => {
-                "the server refused the cursor, as when it belongs to another sort. The next pass begins anew."
-            }
-            Self::KeyInCursor => {
-                "the server repeated the API key in the cursor of the next page. The key is masked in whatever the server \
-                 sends, and a masked cursor leads nowhere. Crawl without a key, or ask another server."
-            }
-            Self::Refused => "the server refused the request: one of the parameters is wrong.",
-            Self::FilterIgnored => {
-                "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are \
-                 kept in `rejects`; of a list that is the same without the filter nothing is taken. The next pass asks again."
-            }
-            Self::Unreadable => {
-                "a page could not be read, however few items it was asked for, and nothing behind it could be reached. It \
-                 is kept in `rejects`; the next pass asks again."
+
+            /// Returns the meaning, and the remedy.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
             }
         }
-    }
+    };
+}
 
-    /// True when the server refused to give a page.
+reasons! {
+    Complete "complete"
+        "the server named no next page: everything it lists was seen."
+    NotFound "not_found"
+        "the server knows no such thing; for a look-up that is an answer like any other."
+    Unlistable "unlistable"
+        "the rest has no cursor that the server takes, such as models without a date. Look them up by id, or list them with \
+        another sort."
+    Doubtful "doubtful"
+        "the list ended earlier than can be believed: it was empty or much shorter than before, a full page named no next \
+        one, or the answer says that there is more. It was asked again and stayed so. What came is kept, and nothing counts \
+        as gone. The next pass asks again; where the list is right, run that one with --believe-shorter WALK. `[absence]` in \
+        the crawl file says what much shorter is."
+    CursorLoop "cursor_loop"
+        "the server named a cursor for the second time, so the walk would have gone round for ever. What came before is kept; \
+        the next pass begins anew."
+    Endless "endless"
+        "the list went on and brought nothing new: 20 pages in a row with items that the walk had all shown before in this \
+        pass, more than 600 empty pages, or more than 100 whose cursors do not move on. What came before is kept; the next \
+        pass begins anew."
+    PagingCap "paging_cap"
+        "the server gives no pages this deep, and will not later. Divide the walk with `split` or `for_each`."
+    CursorRefused "cursor_refused"
+        "the server refused the cursor, as when it belongs to another sort. The next pass begins anew."
+    KeyInCursor "key_in_cursor"
+        "the server repeated the API key in the cursor of the next page. The key is masked in whatever the server sends, and \
+        a masked cursor leads nowhere. Crawl without a key, or ask another server."
+    Refused "refused"
+        "the server refused the request: one of the parameters is wrong."
+    FilterIgnored "filter_ignored"
+        "the server answered with other things than were asked for, as when it ignores a filter. Those that tell so are kept \
+        in `rejects`; of a list that is the same without the filter nothing is taken. The next pass asks again."
+    Unreadable "unreadable"
+        "a page could not be read, however few items it was asked for, and nothing behind it could be reached. It is kept in \
+        `rejects`; the next pass asks again."
+}
+
+impl Why {
+    /// True if the server refused to return a page.
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::NotFound | Self::PagingCap | Self::CursorRefused | Self::Refused)
     }
 
-    /// The reason's name, as records and reports have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Unlistable => "unlistable",
-            Self::Doubtful => "doubtful",
-            Self::CursorLoop => "cursor_loop",
-            Self::Endless => "endless",
-            Self::PagingCap => "paging_cap",
-            Self::CursorRefused => "cursor_refused",
-            Self::KeyInCursor => "key_in_cursor",
-            Self::Refused => "refused",
-            Self::FilterIgnored => "filter_ignored",
-            Self::NotFound => "not_found",
-            Self::Unreadable => "unreadable",
-        }
+    /// True if it is the end of a list, and believed.
+    fn is_end_of_list(self) -> bool {
+        matches!(self, Self::Complete | Self::NotFound | Self::Unlistable)
     }
 }

@@ -1,10 +1,12 @@
 //! The catalog in figures: what a snapshot's tables hold that is not gone.
 
+use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
 
 use super::tally::Tally;
 use crate::dataset::Error;
-use crate::dataset::snapshot_reader::{Rows, SnapshotReader};
+use crate::dataset::columns::Columns;
+use crate::dataset::snapshot_reader::SnapshotReader;
 use crate::table::{
     creators, image_meta, images, model_tags, model_versions, models, tags, version_files, version_images,
 };
@@ -75,22 +77,19 @@ impl Catalog {
         ];
         snapshot.scan(&models::TABLE, &columns, &mut |rows| catalog.count_models(rows))?;
         snapshot.scan(&model_tags::TABLE, &["tag"], &mut |rows| {
-            rows.texts("tag")?.iter().for_each(|tag| catalog.model_tags.add(tag, 1));
-            Ok(())
+            rows.texts("tag").iter().for_each(|tag| catalog.model_tags.add(tag, 1));
         })?;
         snapshot
             .scan(&model_versions::TABLE, &["base_model", "published_at"], &mut |rows| catalog.count_versions(rows))?;
         let columns = ["size_kb", "format", "pickle_scan_result", "virus_scan_result"];
         snapshot.scan(&version_files::TABLE, &columns, &mut |rows| catalog.files.count_files(rows))?;
         snapshot.scan(&version_images::TABLE, &["has_meta"], &mut |rows| {
-            catalog.showcase.0 += rows.len();
-            catalog.showcase.1 += rows.yes("has_meta")?;
-            Ok(())
+            catalog.showcase.0 += rows.num_rows() as u64;
+            catalog.showcase.1 += yes(rows, "has_meta");
         })?;
         snapshot.scan(&images::TABLE, &["type"], &mut |rows| {
-            catalog.images.0 += rows.len();
-            rows.texts("type")?.iter().for_each(|kind| catalog.image_types.add(kind, 1));
-            Ok(())
+            catalog.images.0 += rows.num_rows() as u64;
+            rows.texts("type").iter().for_each(|kind| catalog.image_types.add(kind, 1));
         })?;
         catalog.images.1 = snapshot.count(&image_meta::TABLE)?;
         catalog.creators = snapshot.count(&creators::TABLE)?;
@@ -98,53 +97,57 @@ impl Catalog {
         Ok(catalog)
     }
 
-    fn count_models(&mut self, rows: &Rows) -> Result<(), Error> {
-        let (types, levels) = (rows.texts("type")?, rows.integers("nsfw_levels")?);
-        for (kind, mask) in types.iter().zip(levels) {
+    fn count_models(&mut self, rows: &RecordBatch) {
+        let (types, levels) = (rows.texts("type"), rows.numbers("nsfw_levels"));
+        for (kind, mask) in types.iter().zip(levels.iter()) {
             let level = mask.and_then(|mask| u64::try_from(mask).ok()?.checked_ilog2());
             let level = level.map_or(LEVELS.len() - 1, |bit| (bit as usize).min(LEVELS.len() - 2));
             self.types.add(kind, 1);
             self.levels[level] += 1;
             self.levels_of_types.entry(kind.unwrap_or_default().to_owned()).or_default()[level] += 1;
         }
-        for (creator, downloads) in rows.texts("creator_username")?.iter().zip(rows.integers("download_count")?) {
+        let (creators, downloads) = (rows.texts("creator_username"), rows.numbers("download_count"));
+        for (creator, downloads) in creators.iter().zip(downloads.iter()) {
             let downloads = downloads.and_then(|downloads| u64::try_from(downloads).ok()).unwrap_or_default();
             self.downloads += downloads;
             self.creator_downloads.add(creator, downloads);
             self.creator_models.add(creator, 1);
         }
-        rows.each_text("allow_commercial_use", &mut |word| self.licences.commercial.add(Some(word), 1))?;
-        self.licences.no_credit += rows.yes("allow_no_credit")?;
-        self.licences.derivatives += rows.yes("allow_derivatives")?;
-        self.licences.other_terms += rows.yes("allow_different_license")?;
-        self.models += rows.len();
-        Ok(())
+        rows.each_listed_text("allow_commercial_use", |word| self.licences.commercial.add(Some(word), 1));
+        self.licences.no_credit += yes(rows, "allow_no_credit");
+        self.licences.derivatives += yes(rows, "allow_derivatives");
+        self.licences.other_terms += yes(rows, "allow_different_license");
+        self.models += rows.num_rows() as u64;
     }
 
-    fn count_versions(&mut self, rows: &Rows) -> Result<(), Error> {
-        for (base_model, month) in rows.texts("base_model")?.iter().zip(rows.months("published_at")?) {
+    fn count_versions(&mut self, rows: &RecordBatch) {
+        let (base_models, instants) = (rows.texts("base_model"), rows.instants("published_at"));
+        for (base_model, published) in base_models.iter().zip(instants.iter()) {
             self.base_models.add(base_model, 1);
-            if let Some(month) = month {
-                self.months.entry(month).or_default().add(base_model, 1);
+            if let Some(published) = published.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
+                self.months.entry(published.strftime("%Y-%m").to_string()).or_default().add(base_model, 1);
             }
         }
-        self.versions += rows.len();
-        Ok(())
+        self.versions += rows.num_rows() as u64;
     }
 }
 
 impl Files {
-    fn count_files(&mut self, rows: &Rows) -> Result<(), Error> {
-        self.count += rows.len();
-        self.bytes += rows.decimals("size_kb")?.iter().flatten().sum::<f64>() * 1024.0;
+    fn count_files(&mut self, rows: &RecordBatch) {
+        self.count += rows.num_rows() as u64;
+        self.bytes += rows.decimals("size_kb").iter().flatten().sum::<f64>() * 1024.0;
         let tallies = [
             ("format", &mut self.formats),
             ("pickle_scan_result", &mut self.pickle_scans),
             ("virus_scan_result", &mut self.virus_scans),
         ];
         for (column, tally) in tallies {
-            rows.texts(column)?.iter().for_each(|word| tally.add(word, 1));
+            rows.texts(column).iter().for_each(|word| tally.add(word, 1));
         }
-        Ok(())
     }
+}
+
+/// Returns the number of rows that are true in a column.
+fn yes(rows: &RecordBatch, column: &str) -> u64 {
+    rows.flags(column).iter().filter(|value| *value == Some(true)).count() as u64
 }

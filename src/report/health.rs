@@ -1,5 +1,6 @@
 //! The crawl's health in figures: what the newest pass asked, what came back, what is missing, what has grown.
 
+use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use super::latency::Latency;
 use super::tally::Tally;
 use crate::dataset::Error;
-use crate::dataset::snapshot_reader::{Rows, SnapshotReader};
+use crate::dataset::columns::Columns;
+use crate::dataset::snapshot_reader::SnapshotReader;
 use crate::table::snapshot::Role;
 use crate::table::{self, pages, rejects};
 
@@ -60,9 +62,9 @@ impl Health {
         let columns = ["pass", "endpoint", "attempts", "items", "bytes", "latency_ms"];
         snapshot.scan(&pages::TABLE, &columns, &mut |rows| health.count_pages(rows, pass))?;
         snapshot.scan(&rejects::TABLE, &["pass", "reason"], &mut |rows| {
-            let reasons = rows.texts("reason")?.iter().zip(rows.integers("pass")?);
-            reasons.filter(|(_, of)| *of == Some(pass)).for_each(|(reason, _)| health.rejects.add(reason, 1));
-            Ok(())
+            let (reasons, of) = (rows.texts("reason"), rows.numbers("pass"));
+            let reasons = reasons.iter().zip(of.iter()).filter(|(_, of)| *of == Some(pass));
+            reasons.for_each(|(reason, _)| health.rejects.add(reason, 1));
         })?;
         for table in table::ALL.iter().filter(|table| table.role() == Role::Entity) {
             health.there.insert(table.name, snapshot.count(table)?);
@@ -75,28 +77,18 @@ impl Health {
         Ok(health)
     }
 
-    fn count_pages(&mut self, rows: &Rows, pass: i64) -> Result<(), Error> {
-        let (of, endpoints) = (rows.integers("pass")?, rows.texts("endpoint")?);
-        let [attempts, items, bytes, latency] = [
-            rows.integers("attempts")?,
-            rows.integers("items")?,
-            rows.integers("bytes")?,
-            rows.integers("latency_ms")?,
-        ];
+    fn count_pages(&mut self, rows: &RecordBatch, pass: i64) {
+        let (of, endpoints, latency) = (rows.numbers("pass"), rows.texts("endpoint"), rows.numbers("latency_ms"));
+        let [attempts, items, bytes] = ["attempts", "items", "bytes"].map(|column| rows.numbers(column));
         let value = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
-        let numbers = attempts.iter().zip(items).zip(bytes).zip(latency);
-        for ((of, endpoint), (((attempts, items), bytes), latency)) in of.iter().zip(endpoints).zip(numbers) {
-            if of != Some(pass) {
-                continue;
-            }
-            let endpoint = self.endpoints.entry(endpoint.unwrap_or_default().to_owned()).or_default();
+        for row in (0..rows.num_rows()).filter(|row| of.get(*row) == Some(pass)) {
+            let endpoint = self.endpoints.entry(endpoints.get(row).unwrap_or_default().to_owned()).or_default();
             endpoint.pages += 1;
-            endpoint.items += value(items);
-            endpoint.bytes += value(bytes);
-            endpoint.again += value(attempts).saturating_sub(1);
-            latency.into_iter().for_each(|ms| endpoint.latency.add(ms));
+            endpoint.items += value(items.get(row));
+            endpoint.bytes += value(bytes.get(row));
+            endpoint.again += value(attempts.get(row)).saturating_sub(1);
+            latency.get(row).into_iter().for_each(|ms| endpoint.latency.add(ms));
         }
-        Ok(())
     }
 
     fn take(&mut self, report: &Value) {

@@ -1,4 +1,4 @@
-//! The few things a dataset asks of a disk, each with its durability told beside it.
+//! The file operations of a dataset, each with its durability.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
 
@@ -13,53 +13,53 @@ pub use text::{read_private_text, read_text, replace_text};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
-    /// Makes a directory and those above it; none of them is durable before [`Storage::sync_dir`] of its parent.
+    /// Creates a directory and those above it; each is durable after [`Storage::sync_dir`] of its parent.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Names and sizes of the files in a directory, sorted; empty when there is no such directory.
+    /// Returns names and sizes of the files in a directory, sorted by name; empty if there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
-    /// A file's content.
+    /// Returns a file's content.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Opens a file to be read in ranges, however large it is.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>>;
-    /// Writes a new file, replacing any of that name, and makes its content durable — its name is not, before
-    /// [`Storage::sync_dir`]. A failed sync is never tried again: the kernel may have dropped the pages and say yes.
+    /// Writes a new file, replacing any of that name, and makes its content durable; its name is durable after
+    /// [`Storage::sync_dir`]. A failed sync is never repeated: the kernel may have dropped the pages and report success.
     fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()>;
-    /// Gives a file a second name; fails when that name exists. Durable after [`Storage::sync_dir`].
+    /// Gives a file a second name; fails if that name exists. Durable after [`Storage::sync_dir`].
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file, a symbolic link or a directory another name, replacing any file or link of that name atomically.
     /// Durable after [`Storage::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a name of a file or symbolic link; no error when there is none.
+    /// Removes a name of a file or symbolic link; no error if there is none.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Removes an empty directory; no error when there is none.
+    /// Removes an empty directory; no error if there is none.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Makes a symbolic link to a directory, named as seen from where the link is. Durable after [`Storage::sync_dir`].
+    /// Creates a symbolic link to a directory; `target` is relative to the directory of the link. Durable after [`Storage::sync_dir`].
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
-    /// Where a symbolic link leads; `None` when there is none.
+    /// Returns the target of a symbolic link; `None` if there is none.
     fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Locks a file exclusively without waiting; `None` when another process holds it. Dropping the guard unlocks.
+    /// Locks a file exclusively without waiting; returns `None` if another process holds it. Dropping the guard unlocks.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>>;
 }
 
-/// What writes a file's content.
+/// Writes a file's content.
 pub type Content<'a> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'a;
 
 /// A file open for reading.
 pub trait Ranges: Send + Sync {
-    /// Its size.
+    /// Returns the size of the file.
     fn bytes(&self) -> io::Result<u64>;
-    /// Reads from this place on into the buffer; how much was read is 0 only at the end.
+    /// Reads from offset `at` into the buffer. Returns the bytes read, which are 0 only at the end.
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
 /// A file in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
@@ -81,7 +81,7 @@ impl Storage for Disk {
         for entry in entries {
             let entry = entry?;
             let bytes = match entry.metadata() {
-                // Removed since it was listed, by the run that owns the dataset.
+                // A running crawl may have removed it since it was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?.len(),
             };
@@ -161,7 +161,7 @@ impl Ranges for Mutex<File> {
     }
 }
 
-/// What is not there needs no removing.
+/// Turns the error that there is nothing to remove into success.
 fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -8,17 +8,17 @@ use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why, chain_
 use crate::dataset::layout::{PartName, RunId};
 use crate::dataset::recovery::check_chain;
 
-/// What one commit of a random history does.
+/// One commit of a random history.
 #[derive(Debug, Clone)]
 struct Act {
     /// Tables it adds parts to.
     tables: Vec<&'static str>,
-    /// Which of the parts that are there it removes.
+    /// The parts that it removes, as indexes.
     prune: Vec<prop::sample::Index>,
-    /// Whether the walk is over with it, and the next commit begins the next pass, under another definition perhaps.
+    /// True if the walk ends with it, so that the next commit begins the next pass.
     over: bool,
     definition: u8,
-    /// Whether its record is a full one.
+    /// True if its record is a full one.
     full: bool,
 }
 

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::dataset::checksummed_json::seal;
 use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why};
 use crate::dataset::layout::RunId;
 
@@ -64,7 +63,7 @@ fn a_sound_chain_is_read_back() {
 
 /// Records' files.
 type Files = Vec<(u64, Vec<u8>)>;
-/// What happens to what is there.
+/// A damage done to the files.
 type Change<T> = Box<dyn Fn(&mut T)>;
 
 #[test]
@@ -133,11 +132,11 @@ fn an_unknown_field_is_refused_although_its_checksum_matches() {
     let mut forged: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
     forged.remove("checksum");
     forged.insert("passage".to_owned(), 1.into());
-    let forged = seal(&forged).unwrap();
+    let forged = checksummed_json::encode(&forged).unwrap();
     assert!(Record::decode(1, forged.as_bytes()).unwrap_err().to_string().contains("passage"));
 }
 
-/// What is in the parts directories: sizes by table and name.
+/// The sizes of the files in the parts directories, by table and name.
 type Disk = BTreeMap<(&'static str, String), u64>;
 
 fn listed(disk: &Disk) -> BTreeMap<&'static str, Vec<Entry>> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::checksummed_json::{seal, unseal};
+use crate::dataset::checksummed_json;
 use crate::dataset::commit::{Record, WalkState};
 
 /// The inventory format that this program writes and reads.
@@ -15,7 +15,7 @@ pub struct Inventory {
     format: u32,
     /// The snapshot's number, counted from 1.
     pub snapshot: u64,
-    /// When it was made.
+    /// The time of its making.
     pub at: jiff::Timestamp,
     /// The civitrawl version that made it.
     pub version: String,
@@ -101,12 +101,12 @@ impl Inventory {
     }
 
     pub(super) fn encode(&self) -> Result<String, serde_json::Error> {
-        seal(self)
+        checksummed_json::encode(self)
     }
 
     /// Reads the inventory of this snapshot. The error says what is wrong with it.
     pub(super) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, String> {
-        let inventory: Self = unseal(content)?;
+        let inventory: Self = checksummed_json::decode(content)?;
         if inventory.format != FORMAT {
             return Err(format!("its format is {}, and this version reads {FORMAT}", inventory.format));
         }

@@ -11,9 +11,9 @@ use crate::dataset::error::Error;
 /// The latest of some observations of one entity.
 pub(super) struct Winner {
     pub(super) row: RowRef,
-    /// When the entity was first seen, over all these observations.
+    /// The first time the entity was seen, over all these observations.
     pub(super) first: Option<i64>,
-    /// When it was last seen.
+    /// The last time it was seen.
     pub(super) last: Option<i64>,
 }
 

@@ -248,7 +248,7 @@ impl Work<'_> {
         parts.filter(|part| part.table == table.name).map(|part| layout.part(table, &part.name)).collect()
     }
 
-    /// Makes the snapshot and lets `latest` lead to it.
+    /// Makes the snapshot and switches `latest` to it.
     fn make(&self, mut inventory: Inventory, base: Option<&Base>) -> Result<Inventory, Error> {
         let (number, storage) = (inventory.snapshot, self.store.storage());
         let draft = self.directory.begin(number)?;

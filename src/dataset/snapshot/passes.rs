@@ -38,7 +38,7 @@ struct Answer {
 pub(super) struct Gone {
     /// The pass that did not see them.
     pub(super) pass: u64,
-    /// When that pass ended, in milliseconds since 1970.
+    /// The end of that pass, in milliseconds since 1970.
     pub(super) at: i64,
 }
 

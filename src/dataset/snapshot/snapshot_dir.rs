@@ -137,9 +137,7 @@ impl<'a> SnapshotDir<'a> {
             return Ok(Some(format!("`{name}` is of no table that this version knows")));
         };
         match size_and_hash(self.storage, &path, cancel) {
-            Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Ok(Some(format!("`{name}.parquet` is missing")))
-            }
+            Err(error) if error.is_missing_file() => Ok(Some(format!("`{name}.parquet` is missing"))),
             found => {
                 let (bytes, hash) = found?;
                 let whole = (bytes, &hash) == (file.bytes, &file.hash);
@@ -156,7 +154,7 @@ impl<'a> SnapshotDir<'a> {
         Ok(draft)
     }
 
-    /// Gives a draft its number and lets `latest` lead to it. All files of the draft must be durable.
+    /// Gives a draft its number and switches `latest` to it. All files of the draft must be durable.
     pub(super) fn publish(&self, number: u64) -> Result<(), Error> {
         let (draft, path, all) =
             (self.layout.snapshot_draft(number), self.layout.snapshot(number), self.layout.snapshots());

@@ -31,7 +31,7 @@ pub(crate) async fn settle(
     } else if request.again {
         context
             .writer
-            .end(request, None, End { why: Why::Unheeded, detail: Some(detail(request, &unshown.filters)) })
+            .end(request, None, End { why: Why::FilterIgnored, detail: Some(detail(request, &unshown.filters)) })
             .await
     } else {
         Next::Again(0)
