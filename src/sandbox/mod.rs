@@ -13,7 +13,7 @@
 //! A request arrives at `http::server`, is taken apart by `http::call` and passes through `http::route`: it is logged,
 //! `fault::plan` and `fault::tricks` decide whether it fails, `http::dispatch` asks its endpoint for an answer, the endpoint
 //! reads its parameters, picks rows of the catalog and renders them, and `fault::damage` turns the answer into bytes to send.
-//! `config`, `error`, `era` and `traps` stand beside the rooms, because all of them use these.
+//! `config`, `error`, `era` and `traps` are beside the rooms, because every room uses them.
 //!
 //! To add a trap: add its line to the table in `traps`, ask `traps.has(Trap::…)` at the place where it strikes, and let
 //! `oracle` follow if the trap changes the rows that a perfect client gets.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::error::Error;
 
-/// The sentence of a trap; those apart from `all` say so.
+/// The sentence of a trap; those apart from `all` end with it.
 macro_rules! sentence {
     (in_all, $about:literal) => {
         concat!($about, ".")

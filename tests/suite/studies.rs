@@ -1,4 +1,4 @@
-//! The ready queries in `scripts/queries/` against what the sandbox itself reckons.
+//! The ready queries in `scripts/queries/` against an independent reckoning over the sandbox's own rows.
 
 use crate::support::{Room, Sandbox, assert_exit, read};
 
@@ -24,18 +24,18 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// What the catalogs before and after the changes have in common.
+/// The options that the catalogs before and after the changes share.
 const CATALOG: &[&str] = &["--models", "900", "--images", "3000", "--traps"];
 
 #[test]
-fn every_ready_query_comes_to_what_the_sandbox_reckons() {
+fn every_ready_query_answers_what_it_asks() {
     let traps = "null-counters,text-licences,odd-fields,numeric-usernames";
     let still = Sandbox::start(&[CATALOG, &[traps]].concat());
     let base = still.base.clone();
     let room = Room::new(CRAWL, &base);
     assert_exit(&room.run(&[]), 0);
     drop(still);
-    // The same catalog at the same address, after all that happens to it has happened.
+    // The same catalog at the same address, after all its changes.
     let port = base.trim_end_matches("/api/v1").rsplit(':').next().unwrap().to_owned();
     let changed = Sandbox::start(&[CATALOG, &[&format!("{traps},mutation"), "--port", &port]].concat());
     let other = Room::new(CRAWL, &changed.base);

@@ -2,6 +2,7 @@
 
 use super::random::Random;
 use super::words::KINDS;
+use crate::sandbox::traps::{Trap, Traps};
 
 /// The most versions of one model; ids of versions leave room for 16.
 const VERSIONS_MAX: u8 = 16;
@@ -130,6 +131,17 @@ pub(crate) enum Removed {
     Never,
     Scattered,
     InBlock,
+}
+
+impl Removed {
+    /// True when one of these traps removes the row.
+    pub(crate) fn under(self, traps: Traps) -> bool {
+        match self {
+            Removed::Never => false,
+            Removed::Scattered => traps.has(Trap::ShortPages),
+            Removed::InBlock => traps.has(Trap::EmptyPages),
+        }
+    }
 }
 
 /// A change of a model.

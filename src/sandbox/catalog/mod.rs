@@ -53,7 +53,7 @@ impl Catalog {
     /// Generates the catalog, or reads the recorded one.
     ///
     /// # Errors
-    /// When a line of the recorded catalog is no item, or two lines are of the same model.
+    /// If a line of the recorded catalog is no item, or two lines are of the same model.
     pub(super) fn build(options: &CatalogOptions<'_>) -> Result<Catalog, Error> {
         let (entries, source) = match options.recorded {
             Some(text) => {

@@ -25,7 +25,7 @@ pub(crate) struct Night {
 
 impl Night {
     /// The changes of existing models: their positions, and when.
-    pub(crate) fn changes(&self, entries: &[Entry]) -> Vec<(usize, Change, i64)> {
+    pub(super) fn changes(&self, entries: &[Entry]) -> Vec<(usize, Change, i64)> {
         let quarter = (self.share / 4.0 * MILLION) as u32;
         let change = |(row, entry): (usize, &Entry)| {
             let mut random = self.random(u64::from(entry.id));
@@ -42,7 +42,7 @@ impl Night {
     }
 
     /// The publication times of new models, beside this many existing ones.
-    pub(crate) fn newcomers(&self, entries: usize) -> Vec<i64> {
+    pub(super) fn newcomers(&self, entries: usize) -> Vec<i64> {
         let count = (self.share / 4.0 * entries as f64).ceil() as u64;
         (0..count).map(|number| self.instant(&mut self.random(APART | number))).collect()
     }
@@ -60,7 +60,7 @@ impl Night {
     }
 
     /// Reports the changes as ids by kind; new models are the last entries.
-    pub(crate) fn report(&self, changes: &[(usize, Change, i64)], entries: &[Entry]) -> Value {
+    pub(super) fn report(&self, changes: &[(usize, Change, i64)], entries: &[Entry]) -> Value {
         let ids = |kind: Change| -> Vec<u32> {
             changes.iter().filter(|(_, change, _)| *change == kind).map(|(row, ..)| entries[*row].id).collect()
         };

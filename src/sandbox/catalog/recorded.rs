@@ -27,8 +27,8 @@ pub(crate) struct RecordedItem {
 /// Reads JSON lines, blank lines skipped.
 ///
 /// # Errors
-/// When a line is no JSON object with an integer `id`, or two lines have the same id.
-pub(crate) fn read(text: &str) -> Result<(Vec<Entry>, Recording), Error> {
+/// If a line is no JSON object with an integer `id`, or two lines have the same id.
+pub(super) fn read(text: &str) -> Result<(Vec<Entry>, Recording), Error> {
     let mut recording = Recording { items: Vec::new(), users: Vec::new(), tags: Vec::new() };
     let mut rows: Vec<(Entry, RecordedItem)> = Vec::new();
     for (line, json) in (1usize..).zip(text.lines()).filter(|(_, json)| !json.trim().is_empty()) {

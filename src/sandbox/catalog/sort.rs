@@ -55,13 +55,13 @@ impl Sort {
 }
 
 /// Returns the ascending key of a row under a sort by date; undated rows are last under both.
-pub(crate) fn date_key(sort: Sort, entry: &Entry) -> (bool, Option<i64>, i64) {
+pub(super) fn date_key(sort: Sort, entry: &Entry) -> (bool, Option<i64>, i64) {
     let sign = if sort == Sort::Newest { -1 } else { 1 };
     (entry.last_version_at.is_none(), entry.last_version_at.map(|ms| sign * ms), sign * i64::from(entry.id))
 }
 
 /// Returns the positions of all entries in the order of a sort.
-pub(crate) fn ordered(entries: &[Entry], sort: Sort) -> Vec<u32> {
+pub(super) fn ordered(entries: &[Entry], sort: Sort) -> Vec<u32> {
     let mut order: Vec<u32> = (0u32..).take(entries.len()).collect();
     let entry = |position: &u32| &entries[*position as usize];
     match sort {

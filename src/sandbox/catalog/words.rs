@@ -244,7 +244,7 @@ const SENTENCES: &[&str] = &[
 ];
 
 /// Returns a tag by its number, all different; past [`tag_count`] the words repeat with a number behind them.
-pub(crate) fn tag(number: u32) -> String {
+pub(super) fn tag(number: u32) -> String {
     let (adjectives, nouns) = (ADJECTIVES.len() as u32, NOUNS.len() as u32);
     let noun = NOUNS[(number % nouns) as usize];
     let word = match (number / nouns) % (adjectives + 1) {
@@ -255,12 +255,12 @@ pub(crate) fn tag(number: u32) -> String {
 }
 
 /// Returns the number of tags that the vocabulary has.
-pub(crate) fn tag_count() -> u32 {
+pub(super) fn tag_count() -> u32 {
     (NOUNS.len() * (ADJECTIVES.len() + 1)) as u32
 }
 
 /// Returns the name of a user by number: all different, one in 61 made of digits; number 0 is the house account.
-pub(crate) fn username(seed: u64, number: u32) -> String {
+pub(super) fn username(seed: u64, number: u32) -> String {
     if number == 0 {
         return "civitai".to_owned();
     }
@@ -284,7 +284,7 @@ pub(crate) fn is_number(name: &str) -> bool {
 }
 
 /// Draws the name of a model.
-pub(crate) fn model_name(random: &mut Random) -> String {
+pub(super) fn model_name(random: &mut Random) -> String {
     let mut name = format!("{} {}", random.pick(ADJECTIVES), random.pick(NOUNS));
     if let Some(first) = name.get_mut(0..1) {
         first.make_ascii_uppercase();

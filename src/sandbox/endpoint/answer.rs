@@ -52,6 +52,11 @@ impl Answer {
         Answer::json(status, json!({ "error": text }).to_string())
     }
 
+    /// Returns the refusal of a path segment that is no number.
+    pub(crate) fn not_a_number(name: &str) -> Answer {
+        Answer::error(400, &format!("\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at {name}"))
+    }
+
     /// Returns `{"message": text}`.
     pub(crate) fn message(status: u16, text: &str) -> Answer {
         Answer::json(status, json!({ "message": text }).to_string())
@@ -78,7 +83,7 @@ impl Answer {
     }
 
     /// Returns an error in the words of era 2026-09's images list: a refusal is a message, a failure the general one.
-    pub(crate) fn reworded(self) -> Answer {
+    pub(super) fn reworded(self) -> Answer {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         match [&body["error"]["message"], &body["error"], &body["message"]].into_iter().find_map(Value::as_str) {
             _ if self.status >= 500 => Answer::unexpected(),
@@ -88,7 +93,7 @@ impl Answer {
     }
 
     /// Returns the 400 of a parameter check: issues as indented JSON text inside an error object.
-    pub(crate) fn issues(issues: Vec<Value>) -> Answer {
+    pub(super) fn issues(issues: Vec<Value>) -> Answer {
         let text = format!("{:#}", Value::Array(issues));
         Answer::json(400, json!({ "error": { "name": "ZodError", "message": text } }).to_string())
     }

@@ -38,7 +38,7 @@ impl Boundary {
 }
 
 /// Returns the cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
-pub(crate) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
+pub(super) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
     if sort.by_date() {
         let trimmed = traps.has(Trap::TrimmedFractions);
         let date = entry.last_version_at.map(|ms| dates::database_text(ms, trimmed));
@@ -49,7 +49,7 @@ pub(crate) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
 }
 
 /// Reads a cursor under a sort; the error is the server's message.
-pub(crate) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Position, String> {
+pub(super) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Position, String> {
     let tokens: Vec<&str> = text.split('|').collect();
     let integer = |token: &str| integer(token, era);
     match (sort.by_date(), tokens.as_slice()) {
@@ -66,7 +66,7 @@ pub(crate) fn parse(sort: Sort, text: &str, traps: Traps, era: Era) -> Result<Po
 ///
 /// Before era 2026-09 the server compares descending keys with `<` and ascending ones with `>=`, also if more keys follow.
 /// So under Oldest every row of the boundary instant is on both pages, and under Newest the boundary row is on neither.
-pub(crate) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: Boundary) -> bool {
+pub(super) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: Boundary) -> bool {
     let id = i64::from(entry.id);
     match position {
         Position::Counters(first, second, from) => {

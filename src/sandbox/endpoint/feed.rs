@@ -29,7 +29,7 @@ pub(crate) fn is_cursor(text: &str) -> bool {
 }
 
 /// Returns the refusal of a cursor of another query, or of a query that the service cannot express.
-pub(crate) fn other_filters() -> Answer {
+pub(super) fn other_filters() -> Answer {
     Answer::message(400, "This cursor cannot be continued with these filters")
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn discontinued() -> Answer {
 }
 
 /// Returns the page of a query that the service can express, rows included that traps remove later.
-pub(crate) fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
+pub(super) fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
     let (query, gallery) = (list.query, list.rules.gallery);
     let sort = query.sort;
     let key = |rank: u32| sort.key(rank, gallery.picture(rank)).0;

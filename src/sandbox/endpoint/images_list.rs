@@ -8,7 +8,6 @@ use super::images_query::{ImagesQuery, Rules};
 use super::posts;
 use super::users::FIRST_USER;
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::catalog::entry::Removed;
 use crate::sandbox::catalog::gallery::{ImageSort, Picture};
 use crate::sandbox::era::Era;
 use crate::sandbox::render::image::{self, Backend};
@@ -53,8 +52,8 @@ impl<'a> ImagesList<'a> {
     }
 
     /// Removes the rows that a trap hides on every page.
-    pub(crate) fn remove_hidden(&self, ranks: &mut Vec<u32>) {
-        ranks.retain(|rank| kept(self.rules.catalog.traps, self.rules.gallery.picture(*rank)));
+    pub(super) fn remove_hidden(&self, ranks: &mut Vec<u32>) {
+        ranks.retain(|rank| !self.rules.gallery.picture(*rank).removed.under(self.rules.catalog.traps));
     }
 
     /// Every hit in order, as far as the backend reaches, those included that no page shows.
@@ -103,7 +102,7 @@ impl<'a> ImagesList<'a> {
     }
 
     /// Returns a page of the search index: the cursor is an offset, and its second half filters nothing.
-    pub(crate) fn search_page(&self) -> Result<ImagesPage, Answer> {
+    pub(super) fn search_page(&self) -> Result<ImagesPage, Answer> {
         let limit = self.query.limit as usize;
         if limit == 0 {
             return Err(coded(500, "Invalid limit", "INTERNAL_SERVER_ERROR"));
@@ -130,7 +129,7 @@ impl<'a> ImagesList<'a> {
 
     /// Returns a page of the database, by image id: the row after the page names the next one, and under every sort but
     /// Oldest a trap loses that row.
-    pub(crate) fn database_page(&self) -> Result<ImagesPage, Answer> {
+    pub(super) fn database_page(&self) -> Result<ImagesPage, Answer> {
         if self.query.sort == ImageSort::Random {
             return Err(coded(500, "Random sort requires the index", "INTERNAL_SERVER_ERROR"));
         }
@@ -218,22 +217,13 @@ fn public(catalog: &Catalog, picture: &Picture) -> bool {
     catalog.era != Era::Sep2026 || posts::public(catalog.seed, picture.post)
 }
 
-/// False for rows that a trap removes from every page.
-fn kept(traps: Traps, picture: &Picture) -> bool {
-    match picture.removed {
-        Removed::Never => true,
-        Removed::Scattered => !traps.has(Trap::ShortPages),
-        Removed::InBlock => !traps.has(Trap::EmptyPages),
-    }
-}
-
 /// Returns the ranks of the images that some query shows.
 pub(crate) fn reachable(rules: Rules<'_>) -> Vec<u32> {
     let Rules { catalog, gallery, .. } = rules;
     let traps = catalog.traps;
     let shown = |picture: &Picture| {
         let spared = picture.child && picture.level > 2 && traps.has(Trap::HiddenMinors);
-        kept(traps, picture) && !spared && in_region(traps, picture) && public(catalog, picture)
+        !picture.removed.under(traps) && !spared && in_region(traps, picture) && public(catalog, picture)
     };
     (0u32..).zip(&gallery.pictures).filter(|(_, picture)| shown(picture)).map(|(rank, _)| rank).collect()
 }

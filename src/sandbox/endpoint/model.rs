@@ -9,7 +9,7 @@ use crate::sandbox::render::view::View;
 /// Answers a request for one model.
 pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
     let Some(id) = id.parse::<u32>().ok().filter(|id| (1..=2_147_483_647).contains(id)) else {
-        return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
+        return Answer::not_a_number("id");
     };
     let Some(row) = catalog.find(id) else {
         return missing(&id.to_string());

@@ -64,7 +64,7 @@ fn hashes_of(generator: &Generator, entry: &Entry, version: u32) -> Vec<String> 
 pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
     match id.parse::<u32>().ok().filter(|id| *id > 0) {
         Some(id) => found(catalog, Some(id)),
-        None => Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id"),
+        None => Answer::not_a_number("id"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::cursor::{self, Position};
 use super::models_query::ModelsQuery;
 use crate::sandbox::catalog::Catalog;
-use crate::sandbox::catalog::entry::{Entry, Mode, Removed};
+use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::render::view::View;
 use crate::sandbox::traps::{Trap, Traps};
 
@@ -174,16 +174,7 @@ impl<'a> ModelsList<'a> {
 
     /// False for rows that are removed after the limit was applied.
     fn shows(&self, entry: &Entry) -> bool {
-        kept(entry, self.catalog.traps) && (self.all_versions() || !entry.all_early_access())
-    }
-}
-
-/// False for rows that a trap removes from every list.
-fn kept(entry: &Entry, traps: Traps) -> bool {
-    match entry.removed {
-        Removed::Never => true,
-        Removed::Scattered => !traps.has(Trap::ShortPages),
-        Removed::InBlock => !traps.has(Trap::EmptyPages),
+        !entry.removed.under(self.catalog.traps) && (self.all_versions() || !entry.all_early_access())
     }
 }
 
@@ -197,7 +188,7 @@ pub(crate) fn reachable(catalog: &Catalog) -> Vec<u32> {
     let traps = catalog.traps;
     let shown = |entry: &Entry| {
         let lost_minor = entry.minor && entry.level & 1 == 0 && traps.has(Trap::HiddenMinors);
-        kept(entry, traps)
+        !entry.removed.under(traps)
             && !lost_minor
             && entry.level != 0
             && !entry.hidden

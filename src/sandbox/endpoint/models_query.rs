@@ -78,11 +78,7 @@ pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ModelsQuery,
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
-    if let (Some(page), None) = (query.page, &query.cursor)
-        && u64::from(page) * u64::from(query.limit) > 1000
-    {
-        return Err(Answer::error(429, "You've requested too many pages, please use cursors instead"));
-    }
+    check::depth(query.page, query.cursor.as_deref(), query.limit)?;
     if query.text.is_some() && query.page.is_some() {
         return Err(Answer::error(400, "Cannot use page param with query search. Use cursor-based pagination."));
     }

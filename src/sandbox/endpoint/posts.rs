@@ -24,7 +24,7 @@ pub(crate) fn public(seed: u64, post: u32) -> bool {
 /// Answers a request for one post.
 pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
     let Some(post) = id.parse::<u32>().ok().filter(|id| *id > 0) else {
-        return Answer::error(400, "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at id");
+        return Answer::not_a_number("id");
     };
     let ranks = rules.gallery.of_post(post);
     let Some(first) = ranks.first().filter(|_| public(rules.catalog.seed, post)) else {

@@ -37,7 +37,7 @@ impl World {
     /// Builds the catalog; `images` is the number of its images.
     ///
     /// # Errors
-    /// When the recorded catalog is damaged.
+    /// If the recorded catalog is damaged.
     pub(crate) fn build(options: &CatalogOptions<'_>, images: u32, depth_cap: usize) -> Result<World, Error> {
         let mut catalog = Catalog::build(options)?;
         let generated = options.recorded.is_none();

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_strike_where_and_as_often_as_told() {
+    fn faults_strike_where_and_as_often_as_configured() {
         let urls = ["models?a", "models?b", "models?b", "models?b", "tags?c"];
         assert_eq!(struck("kind=cut,nth=2", &urls), [false, true, false, false, false]);
         assert_eq!(struck("kind=cut,nth=2,times=2", &urls), [false, true, true, false, false]);

@@ -13,16 +13,16 @@ const CACHED: &str = "public, s-maxage=300, stale-while-revalidate=150";
 
 /// An answer ready to be sent.
 #[derive(Debug)]
-pub(crate) struct Packed {
-    pub(crate) answer: Answer,
+pub(super) struct Packed {
+    pub(super) answer: Answer,
     /// The body is compressed.
-    pub(crate) gzip: bool,
-    pub(crate) since: Instant,
+    pub(super) gzip: bool,
+    pub(super) since: Instant,
 }
 
 /// The most recently used answers.
 #[derive(Default)]
-pub(crate) struct Cache {
+pub(super) struct Cache {
     kept: HashMap<String, (u64, Arc<Packed>)>,
     clock: u64,
     bytes: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// The answer kept under a key.
-    pub(crate) fn get(&mut self, key: &str) -> Option<Arc<Packed>> {
+    pub(super) fn get(&mut self, key: &str) -> Option<Arc<Packed>> {
         self.clock += 1;
         let (used, packed) = self.kept.get_mut(key)?;
         *used = self.clock;
@@ -38,7 +38,7 @@ impl Cache {
     }
 
     /// Keeps an answer, and drops the longest unused ones beyond the budget.
-    pub(crate) fn put(&mut self, key: &str, packed: Arc<Packed>) {
+    pub(super) fn put(&mut self, key: &str, packed: Arc<Packed>) {
         self.clock += 1;
         self.bytes += weight(key, &packed);
         if let Some((_, old)) = self.kept.insert(key.to_owned(), (self.clock, packed)) {
@@ -59,7 +59,7 @@ fn weight(key: &str, packed: &Packed) -> usize {
 }
 
 /// Returns the `Cache-Control` of an answer.
-pub(crate) fn cache_control(era: Era, call: &Call, status: u16) -> &'static str {
+pub(super) fn cache_control(era: Era, call: &Call, status: u16) -> &'static str {
     let missing_model = status == 404 && call.below().starts_with("models/");
     match status {
         400.. if era == Era::Sep2026 && !missing_model => "no-store, max-age=0",
@@ -76,7 +76,7 @@ fn bypassed(era: Era, call: &Call) -> bool {
 
 /// Returns the `cf-cache-status` of an answer, and true when it comes from the cache. `made_before` is true for an answer
 /// that was sent before.
-pub(crate) fn cache_status(era: Era, call: &Call, status: u16, made_before: bool) -> (&'static str, bool) {
+pub(super) fn cache_status(era: Era, call: &Call, status: u16, made_before: bool) -> (&'static str, bool) {
     let cached = era != Era::Sep2026 || cache_control(era, call, status) == CACHED;
     match (bypassed(era, call), made_before && cached) {
         (true, _) => ("BYPASS", false),

@@ -13,30 +13,30 @@ use url::form_urlencoded;
 const BODY_MAX: usize = 1 << 20;
 
 /// The parts of a request that the sandbox looks at.
-pub(crate) struct Call {
-    pub(crate) get: bool,
+pub(super) struct Call {
+    pub(super) get: bool,
     /// The body of a POST.
-    pub(crate) body: Option<Bytes>,
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) pairs: Vec<(String, String)>,
-    pub(crate) host: String,
-    pub(crate) gzip: bool,
-    pub(crate) authorization: bool,
+    pub(super) body: Option<Bytes>,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) pairs: Vec<(String, String)>,
+    pub(super) host: String,
+    pub(super) gzip: bool,
+    pub(super) authorization: bool,
     /// The caller's key; it is never logged.
-    pub(crate) key: Option<String>,
-    pub(crate) range: Option<String>,
-    pub(crate) user_agent: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) range: Option<String>,
+    pub(super) user_agent: Option<String>,
 }
 
 impl Call {
     /// The path below `/api/v1/`, or the whole path.
-    pub(crate) fn below(&self) -> &str {
+    pub(super) fn below(&self) -> &str {
         self.path.strip_prefix("/api/v1/").unwrap_or(&self.path)
     }
 
     /// Reads a request with its body.
-    pub(crate) async fn of(request: Request<Incoming>) -> io::Result<Call> {
+    pub(super) async fn of(request: Request<Incoming>) -> io::Result<Call> {
         let (head, body) = request.into_parts();
         let body = match head.method {
             Method::POST => Some(Limited::new(body, BODY_MAX).collect().await.map_err(io::Error::other)?.to_bytes()),

@@ -16,20 +16,17 @@ use crate::sandbox::endpoint::model_versions;
 const VALID_FOR: u64 = 60_000;
 /// The host of the files.
 #[derive(Debug, Clone)]
-pub(crate) struct FileHost {
-    pub(crate) seed: u64,
+pub(super) struct FileHost {
+    pub(super) seed: u64,
     /// `http://127.0.0.1:PORT`.
-    pub(crate) origin: String,
+    pub(super) origin: String,
 }
 
 impl FileHost {
     /// Answers `GET /api/download/models/:id`: a redirect to a link that is valid for a while, or a refusal.
-    pub(crate) fn redirect(&self, catalog: &Catalog, call: &Call, id: &str, now: u64) -> Answer {
+    pub(super) fn redirect(&self, catalog: &Catalog, call: &Call, id: &str, now: u64) -> Answer {
         let Some(id) = id.parse::<u32>().ok().filter(|id| *id > 0) else {
-            return Answer::error(
-                400,
-                "\u{2716} Invalid input: expected number, received NaN\n  \u{2192} at modelVersionId",
-            );
+            return Answer::not_a_number("modelVersionId");
         };
         let Some(row) = catalog.find(id / 16) else { return Answer::error(404, "File not found") };
         let entry = catalog.entry(row);
@@ -71,7 +68,7 @@ impl FileHost {
     }
 
     /// Answers a request to the host itself: a file, or the part of it that was asked for.
-    pub(crate) fn serve(&self, call: &Call, now: u64) -> Served {
+    pub(super) fn serve(&self, call: &Call, now: u64) -> Served {
         let value = |key: &str| call.pairs.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value);
         let (name, expires) = (value("name"), value("expires").parse::<u64>().unwrap_or(0));
         if expires < now || value("signature") != self.signature(&call.path, name, expires) {
@@ -102,13 +99,13 @@ impl FileHost {
 }
 
 /// An answer of the host.
-pub(crate) struct Served {
-    pub(crate) status: u16,
+pub(super) struct Served {
+    pub(super) status: u16,
     /// `Content-Range`.
-    pub(crate) range: Option<String>,
+    pub(super) range: Option<String>,
     /// `Content-Disposition`.
-    pub(crate) disposition: String,
-    pub(crate) body: Bytes,
+    pub(super) disposition: String,
+    pub(super) body: Bytes,
 }
 
 impl Served {

@@ -10,25 +10,25 @@ use serde_json::json;
 use super::call::Call;
 
 /// One API request. `status` and `items` are those of its answer, null before it is sent.
-pub(crate) struct Record {
-    pub(crate) at_s: f64,
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) cursor: Option<String>,
-    pub(crate) host: String,
-    pub(crate) authorization: bool,
-    pub(crate) range: Option<String>,
-    pub(crate) user_agent: Option<String>,
-    pub(crate) fault: Option<&'static str>,
-    pub(crate) status: Option<u16>,
-    pub(crate) items: Option<usize>,
+pub(super) struct Record {
+    pub(super) at_s: f64,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) cursor: Option<String>,
+    pub(super) host: String,
+    pub(super) authorization: bool,
+    pub(super) range: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) fault: Option<&'static str>,
+    pub(super) status: Option<u16>,
+    pub(super) items: Option<usize>,
     /// Body bytes sent so far.
-    pub(crate) bytes: Arc<AtomicU64>,
+    pub(super) bytes: Arc<AtomicU64>,
 }
 
 /// Every request since the server's start.
-pub(crate) struct Journal {
-    pub(crate) start: Instant,
+pub(super) struct Journal {
+    pub(super) start: Instant,
     records: Vec<Record>,
     /// Per endpoint, the distinct items of its answers.
     served: HashMap<String, HashSet<u32>>,
@@ -36,12 +36,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new() -> Journal {
+    pub(super) fn new() -> Journal {
         Journal { start: Instant::now(), records: Vec::new(), served: HashMap::new(), items: 0 }
     }
 
     /// Starts the record of a call; returns its number, counted from 0. A `token` in the query is not logged.
-    pub(crate) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
+    pub(super) fn open(&mut self, call: &Call, bytes: Arc<AtomicU64>) -> usize {
         let secret = |part: &str| part.starts_with("token=");
         let hide = |part| if secret(part) { "token=***" } else { part };
         let cursor = call.pairs.iter().find(|(key, value)| key == "cursor" && !value.is_empty());
@@ -64,25 +64,25 @@ impl Journal {
     }
 
     /// The record of a request.
-    pub(crate) fn record(&mut self, number: usize) -> Option<&mut Record> {
+    pub(super) fn record(&mut self, number: usize) -> Option<&mut Record> {
         self.records.get_mut(number)
     }
 
     /// Counts the items of an endpoint's answer that the client can read.
-    pub(crate) fn serve(&mut self, endpoint: &str, items: &[u32]) {
+    pub(super) fn serve(&mut self, endpoint: &str, items: &[u32]) {
         self.items += items.len() as u64;
         self.served.entry(endpoint.to_owned()).or_default().extend(items);
     }
 
     /// Returns the cursor sent this many requests before a request, or the nearest one before that on the same path.
-    pub(crate) fn earlier_cursor(&self, number: usize, back: usize) -> Option<String> {
+    pub(super) fn earlier_cursor(&self, number: usize, back: usize) -> Option<String> {
         let path = &self.records.get(number)?.path;
         let older = self.records[..=number].iter().rev().skip(back);
         older.filter(|record| record.path == *path).find_map(|record| record.cursor.clone())
     }
 
     /// Returns the log as JSON lines; `n` counts from 1.
-    pub(crate) fn lines(&self) -> String {
+    pub(super) fn lines(&self) -> String {
         let line = |(n, record): (usize, &Record)| {
             let line = json!({
                 "n": n, "at_s": record.at_s, "path": record.path, "query": record.query, "host": record.host,
@@ -96,7 +96,7 @@ impl Journal {
     }
 
     /// Returns the number of requests, of items served, and of items served before.
-    pub(crate) fn stats(&self) -> String {
+    pub(super) fn stats(&self) -> String {
         let repeats = self.items - self.served.values().map(|served| served.len() as u64).sum::<u64>();
         json!({ "requests": self.records.len(), "items": self.items, "repeats": repeats }).to_string()
     }

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The host that a request is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
+pub(super) enum Host {
     /// The API.
     Api,
     /// The host of the files.
@@ -42,7 +42,7 @@ pub(crate) enum Host {
 }
 
 /// The state that all connections share.
-pub(crate) struct State {
+pub(super) struct State {
     world: RwLock<World>,
     files: FileHost,
     latency: Duration,
@@ -57,7 +57,7 @@ pub(crate) struct State {
 
 impl State {
     /// Builds the catalog; `origin` is the address of the host of the files.
-    pub(crate) fn new(config: Config, origin: String) -> Result<State, Error> {
+    pub(super) fn new(config: Config, origin: String) -> Result<State, Error> {
         let options = CatalogOptions {
             seed: config.seed,
             traps: config.traps,
@@ -118,7 +118,7 @@ impl State {
 }
 
 /// Serves one request; an error closes the connection, with a reset if `torn` is set.
-pub(crate) async fn serve(
+pub(super) async fn serve(
     state: Arc<State>,
     host: Host,
     torn: Arc<AtomicBool>,
@@ -165,7 +165,7 @@ pub(crate) async fn serve(
     respond(&packed, &headers, script(damage::steps(&packed.answer.body, exchange.kind())))
 }
 
-/// One request on its way to its response. Answers come with true when an earlier request made them, or seems to have.
+/// One request on its way to its response. Its methods return an answer with true when the edge may report it as cached.
 struct Exchange<'a> {
     state: &'a State,
     call: &'a Call,

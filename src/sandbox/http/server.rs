@@ -31,7 +31,7 @@ impl Sandbox {
     /// Builds the catalog and starts to serve it on a thread of its own.
     ///
     /// # Errors
-    /// When the port is taken, the recorded catalog is damaged, or there are more models than ids.
+    /// If the port is taken, the recorded catalog is damaged, or there are more models than ids.
     pub fn start(config: Config) -> Result<Sandbox, Error> {
         if config.models > MOST_MODELS {
             return Err(Error::TooMany(config.models));

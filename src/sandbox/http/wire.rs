@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use crate::sandbox::fault::damage::Step;
 
 /// A body that sends its steps and counts their bytes.
-pub(crate) struct Script {
+pub(super) struct Script {
     steps: VecDeque<Step>,
     pause: Option<Pin<Box<Sleep>>>,
     sent: Arc<AtomicU64>,
@@ -24,7 +24,7 @@ pub(crate) struct Script {
 
 impl Script {
     /// `sent` counts the bytes; `torn` is set when the connection is to be reset.
-    pub(crate) fn new(steps: Vec<Step>, sent: Arc<AtomicU64>, torn: Arc<AtomicBool>) -> Script {
+    pub(super) fn new(steps: Vec<Step>, sent: Arc<AtomicU64>, torn: Arc<AtomicBool>) -> Script {
         Script { steps: steps.into(), pause: None, sent, torn }
     }
 }

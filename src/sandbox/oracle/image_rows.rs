@@ -6,7 +6,7 @@ use super::object::Object;
 
 /// The tables that an images list fills, and the generation data as sent, for tests that rebuild it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ImageTable {
+pub(super) enum ImageTable {
     Images,
     Meta,
     MetaObjects,
@@ -16,7 +16,7 @@ pub(crate) enum ImageTable {
 }
 
 impl ImageTable {
-    pub(crate) const NAMES: &[(&str, ImageTable)] = &[
+    pub(super) const NAMES: &[(&str, ImageTable)] = &[
         ("images", ImageTable::Images),
         ("image_meta", ImageTable::Meta),
         ("image_meta_objects", ImageTable::MetaObjects),
@@ -27,7 +27,7 @@ impl ImageTable {
 }
 
 /// Appends the rows of a table in an item, as JSON lines.
-pub(crate) fn of_item(table: ImageTable, item: &str, lines: &mut String) -> serde_json::Result<()> {
+pub(super) fn of_item(table: ImageTable, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let image = Object::read(item)?;
     let rows = match table {
         ImageTable::Images => vec![image_row(&image)],

@@ -6,7 +6,7 @@ use super::object::Object;
 
 /// The tables that a models list fills.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Table {
+pub(super) enum Table {
     Models,
     ModelTags,
     ModelVersions,
@@ -26,18 +26,18 @@ impl Table {
     ];
 
     /// The table of a name.
-    pub(crate) fn named(name: &str) -> Option<Table> {
+    pub(super) fn named(name: &str) -> Option<Table> {
         Table::NAMES.iter().find(|(known, _)| *known == name).map(|(_, table)| *table)
     }
 
     /// Every name.
-    pub(crate) fn names() -> String {
+    pub(super) fn names() -> String {
         Table::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Appends the rows of a table in an item, as JSON lines.
-pub(crate) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_json::Result<()> {
+pub(super) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let model = Object::read(item)?;
     let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
     match table {
@@ -53,7 +53,7 @@ pub(crate) fn of_item(table: Table, item: &str, lines: &mut String) -> serde_jso
 }
 
 /// Appends the rows of a table in the answer of one version, which has no position in its model.
-pub(crate) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_json::Result<()> {
+pub(super) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_json::Result<()> {
     let version = Object::read(body)?;
     let mut push = |row: Value| lines.push_str(&format!("{row}\n"));
     if !matches!(table, Table::Models | Table::ModelTags) {
@@ -63,7 +63,7 @@ pub(crate) fn of_lookup(table: Table, body: &str, lines: &mut String) -> serde_j
 }
 
 /// Appends the row of one item of creators or of tags; a creator without a name has no row.
-pub(crate) fn of_numbered(table: &str, item: &str, lines: &mut String) -> serde_json::Result<()> {
+pub(super) fn of_numbered(table: &str, item: &str, lines: &mut String) -> serde_json::Result<()> {
     let item = Object::read(item)?;
     let (count, link) = (item.int("modelCount"), item.text("link"));
     let row = match table {

@@ -10,49 +10,49 @@ use crate::sandbox::catalog::dates::{self, Fraction};
 
 /// An object's members in their order, values still as text.
 #[derive(Default)]
-pub(crate) struct Object<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+pub(super) struct Object<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    pub(crate) fn read(text: &'a str) -> serde_json::Result<Object<'a>> {
+    pub(super) fn read(text: &'a str) -> serde_json::Result<Object<'a>> {
         serde_json::from_str(text)
     }
 
     /// Returns the text under a key; of repeated keys the last counts.
-    pub(crate) fn raw(&self, key: &str) -> Option<&'a RawValue> {
+    pub(super) fn raw(&self, key: &str) -> Option<&'a RawValue> {
         self.0.iter().rfind(|(known, _)| known == key).map(|(_, raw)| *raw)
     }
 
-    pub(crate) fn value(&self, key: &str) -> Value {
+    pub(super) fn value(&self, key: &str) -> Value {
         self.raw(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
     }
 
-    pub(crate) fn object(&self, key: &str) -> Object<'a> {
+    pub(super) fn object(&self, key: &str) -> Object<'a> {
         let read = self.raw(key).and_then(|raw| Object::read(raw.get()).ok());
         read.unwrap_or_default()
     }
 
-    pub(crate) fn objects(&self, key: &str) -> Vec<Object<'a>> {
+    pub(super) fn objects(&self, key: &str) -> Vec<Object<'a>> {
         self.elements(key).into_iter().filter_map(|raw| Object::read(raw.get()).ok()).collect()
     }
 
-    pub(crate) fn elements(&self, key: &str) -> Vec<&'a RawValue> {
+    pub(super) fn elements(&self, key: &str) -> Vec<&'a RawValue> {
         self.raw(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
     }
 
-    pub(crate) fn int(&self, key: &str) -> Value {
+    pub(super) fn int(&self, key: &str) -> Value {
         self.value(key).as_i64().map_or(Value::Null, Value::from)
     }
 
-    pub(crate) fn float(&self, key: &str) -> Value {
+    pub(super) fn float(&self, key: &str) -> Value {
         self.value(key).as_f64().map_or(Value::Null, Value::from)
     }
 
-    pub(crate) fn flag(&self, key: &str) -> Value {
+    pub(super) fn flag(&self, key: &str) -> Value {
         self.value(key).as_bool().map_or(Value::Null, Value::from)
     }
 
     /// Returns a text; a number becomes its digits.
-    pub(crate) fn text(&self, key: &str) -> Value {
+    pub(super) fn text(&self, key: &str) -> Value {
         match self.value(key) {
             text @ Value::String(_) => text,
             number @ Value::Number(_) => Value::from(number.to_string()),
@@ -60,20 +60,20 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(crate) fn date(&self, key: &str) -> Value {
+    pub(super) fn date(&self, key: &str) -> Value {
         let value = self.value(key);
         let ms = value.as_str().and_then(|text| dates::parse(text, Fraction::Decimal));
         ms.map_or(Value::Null, |ms| Value::from(dates::iso(ms)))
     }
 
-    /// Returns the JSON as sent; null when there is none.
-    pub(crate) fn json(&self, key: &str) -> Value {
+    /// Returns the JSON as sent; null for null and for a missing key.
+    pub(super) fn json(&self, key: &str) -> Value {
         let sent = self.raw(key).map(RawValue::get).filter(|text| *text != "null");
         sent.map_or(Value::Null, Value::from)
     }
 
     /// Returns a list; null for other types.
-    pub(crate) fn texts(&self, key: &str) -> Value {
+    pub(super) fn texts(&self, key: &str) -> Value {
         match self.value(key) {
             list @ Value::Array(_) => list,
             _ => Value::Null,

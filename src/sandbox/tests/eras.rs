@@ -1,4 +1,4 @@
-//! What differs between the two servers of 2026, images aside: date cursors, errors, caching, and the newer endpoints.
+//! The differences between the two servers of 2026, images aside: date cursors, errors, caching, and the newer endpoints.
 
 use super::*;
 use crate::sandbox::{DEAD_KEY, Fault};
@@ -6,13 +6,13 @@ use crate::sandbox::{DEAD_KEY, Fault};
 const BOTH: [Era; 2] = [Era::Aug2026, Era::Sep2026];
 const PUBLIC: &str = "public, s-maxage=300, stale-while-revalidate=150";
 
-/// What an answer says of caches: `cache-control`, `cf-cache-status`.
+/// The headers about caches: `cache-control`, `cf-cache-status`.
 fn caching(reply: &Reply) -> (String, String) {
     let word = |name: &str| field(&reply.head, name).unwrap_or_default();
     (word("cache-control"), word("cf-cache-status"))
 }
 
-fn told(control: &str, status: &str) -> (String, String) {
+fn expected(control: &str, status: &str) -> (String, String) {
     (control.to_owned(), status.to_owned())
 }
 
@@ -81,12 +81,12 @@ fn the_edge_keeps_no_errors_and_nothing_for_a_key_in_the_newer_era() {
         caching(&fetch(server, path, head).unwrap())
     };
     for (path, head, before, after) in [
-        ("/api/v1/models", "", told(PUBLIC, "HIT"), told(PUBLIC, "HIT")),
-        ("/api/v1/models", key, told(PUBLIC, "HIT"), told("private, max-age=0, no-cache", "BYPASS")),
-        ("/api/v1/models?limit=x", "", told(PUBLIC, "HIT"), told("no-store, max-age=0", "MISS")),
-        ("/api/v1/images?limit=x", "", told(PUBLIC, "HIT"), told("no-store, max-age=0", "MISS")),
-        ("/api/v1/model-versions/1", "", told(PUBLIC, "HIT"), told("no-store, max-age=0", "MISS")),
-        ("/api/v1/models/999999", "", told(PUBLIC, "HIT"), told(PUBLIC, "HIT")),
+        ("/api/v1/models", "", expected(PUBLIC, "HIT"), expected(PUBLIC, "HIT")),
+        ("/api/v1/models", key, expected(PUBLIC, "HIT"), expected("private, max-age=0, no-cache", "BYPASS")),
+        ("/api/v1/models?limit=x", "", expected(PUBLIC, "HIT"), expected("no-store, max-age=0", "MISS")),
+        ("/api/v1/images?limit=x", "", expected(PUBLIC, "HIT"), expected("no-store, max-age=0", "MISS")),
+        ("/api/v1/model-versions/1", "", expected(PUBLIC, "HIT"), expected("no-store, max-age=0", "MISS")),
+        ("/api/v1/models/999999", "", expected(PUBLIC, "HIT"), expected(PUBLIC, "HIT")),
     ] {
         assert_eq!((twice(&older, path, head), twice(&newer, path, head)), (before, after), "{path} {head}");
     }
@@ -112,7 +112,7 @@ fn a_key_is_known_or_it_is_not() {
         assert_eq!((status("/api/v1/me", ""), status("/api/v1/me", DEAD_KEY)), (401, 401));
         assert_eq!(status("/api/v1/me?token=some-key", ""), 200);
         assert_eq!(get(&server, "/api/v1/me").text(), "{\"error\":\"Unauthorized\"}");
-        // Everywhere else a dead key is none.
+        // Everywhere else a dead key counts as no key.
         assert_eq!(status("/api/v1/models", DEAD_KEY), 200);
         assert!(!get(&server, "/sandbox/log").text().contains("some-key"));
     }
@@ -137,7 +137,7 @@ fn users_are_named_by_their_ids() {
 }
 
 #[test]
-fn a_post_tells_for_which_version_it_was_made() {
+fn a_post_names_the_version_it_was_made_for() {
     let server = of_era(Era::Sep2026, 100, "none");
     let statuses: Vec<u16> = (1000..1200).map(|id| get(&server, &format!("/api/v1/posts/{id}")).status).collect();
     let listed = statuses.iter().filter(|status| **status == 200).count();

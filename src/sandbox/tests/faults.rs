@@ -1,4 +1,4 @@
-//! Every fault, as a client meets it on the wire.
+//! Every fault, as a client sees it on the wire.
 
 use std::io::ErrorKind;
 
@@ -8,14 +8,14 @@ const LIST: &str = "/api/v1/models?limit=10&sort=Oldest";
 const IMPATIENT: &str = "X-Test: impatient\r\n";
 
 /// The first answer under a fault, and the one after it to the same request.
-fn meet(fault: &str, head: &str) -> (io::Result<Reply>, io::Result<Reply>) {
+fn struck(fault: &str, head: &str) -> (io::Result<Reply>, io::Result<Reply>) {
     let server = sandbox(100, "none", &[fault]);
     let first = fetch(&server, LIST, head);
     (first, fetch(&server, LIST, &head.replace(IMPATIENT, "")))
 }
 
 fn failure(fault: &str, head: &str) -> ErrorKind {
-    let (first, second) = meet(fault, head);
+    let (first, second) = struck(fault, head);
     assert_eq!(second.unwrap().ids().len(), 10, "{fault}");
     first.err().unwrap().kind()
 }
@@ -32,28 +32,28 @@ fn connections_are_torn_cut_and_left_hanging() {
 
 #[test]
 fn statuses_and_pages_take_the_place_of_the_answer() {
-    let (first, second) = meet("kind=status,code=429,retry_after=2", "");
+    let (first, second) = struck("kind=status,code=429,retry_after=2", "");
     let first = first.unwrap();
     assert_eq!((first.status, field(&first.head, "retry-after")), (429, Some("2".to_owned())));
     assert_eq!(second.unwrap().status, 200);
-    let first = meet("kind=status", "").0.unwrap();
+    let first = struck("kind=status", "").0.unwrap();
     assert_eq!((first.status, field(&first.head, "cache-control")), (503, Some("no-store, max-age=0".to_owned())));
-    let first = meet("kind=html", "").0.unwrap();
+    let first = struck("kind=html", "").0.unwrap();
     assert_eq!(first.status, 200);
     assert!(first.text().starts_with("<!DOCTYPE html>") && first.head.contains("text/html"));
-    let first = meet("kind=redirect,to=http://elsewhere.invalid/x", "").0.unwrap();
+    let first = struck("kind=redirect,to=http://elsewhere.invalid/x", "").0.unwrap();
     assert_eq!((first.status, field(&first.head, "location")), (302, Some("http://elsewhere.invalid/x".to_owned())));
 }
 
 #[test]
 fn bodies_are_spoiled() {
     for fault in ["kind=invalid-json", "kind=control-bytes"] {
-        let (first, second) = meet(fault, "");
+        let (first, second) = struck(fault, "");
         assert!(serde_json::from_slice::<Value>(&first.unwrap().body).is_err(), "{fault}");
         assert!(serde_json::from_slice::<Value>(&second.unwrap().body).is_ok(), "{fault}");
     }
     for fault in ["kind=bad-gzip", "kind=bomb,bytes=5000000"] {
-        let first = meet(fault, "Accept-Encoding: gzip\r\n").0.unwrap();
+        let first = struck(fault, "Accept-Encoding: gzip\r\n").0.unwrap();
         assert_eq!(field(&first.head, "content-encoding").as_deref(), Some("gzip"));
         assert!(first.body.len() < 200_000, "{fault}");
     }

@@ -1,4 +1,4 @@
-//! The images of era 2026-09: the feed service, the paths that are left beside it, and lists of ids.
+//! The images of era 2026-09: the feed service, the older backends beside it, and lists of ids.
 
 use super::images::{busiest, cursor, expected, pages};
 use super::*;
@@ -14,7 +14,7 @@ fn message(reply: &Reply) -> String {
 }
 
 #[test]
-fn a_walk_meets_every_row_once_at_any_depth_in_every_sort() {
+fn a_walk_gets_every_row_once_at_any_depth_in_every_sort() {
     let config = Config { models: 200, depth_cap: 100, traps: "depth-cap".parse().unwrap(), ..Config::default() };
     let server = Sandbox::start(config).unwrap();
     for sort in ["Newest", "Oldest", "Most Reactions", "Most Comments", "Most Collected"] {
@@ -45,7 +45,7 @@ fn forged_cursors_begin_at_an_instant_and_bare_numbers_are_offsets() {
     assert!(cursor(&offset).unwrap().starts_with("feed:"));
     assert_eq!(images(&server, "browsingLevel=31&cursor=20000").status, 200);
     assert_eq!(images(&server, "browsingLevel=31&cursor=20001").status, 400);
-    // The time of a row is what its cursor says.
+    // A row's cursor holds its time.
     let next = cursor(&images(&server, "browsingLevel=31&limit=101&sort=Oldest")).unwrap();
     assert_eq!(next, format!("feed:{ms}:{}", middle["id"]));
     let refusing = sandbox(200, "forged-cursors-refused", &[]);
@@ -141,7 +141,7 @@ fn items_have_a_thumbnail_and_names_that_are_text() {
     assert!(index.iter().all(|item| item.get("thumbnail").is_none()));
     let numbers: Vec<String> =
         index.iter().filter(|item| item["username"].is_number()).map(|item| item["username"].to_string()).collect();
-    // `8e3` and `00069` by their numbers in JavaScript, and who is gone by the word for nothing.
+    // `8e3` and `00069` are sent as JavaScript reads them, and deleted users as `null`.
     assert!(numbers.contains(&"8000".to_owned()) && numbers.contains(&"69".to_owned()), "{numbers:?}");
     assert!(index.iter().any(|item| item["username"] == "null"));
 }
@@ -164,7 +164,7 @@ fn a_list_of_ids_answers_those_there_are() {
     assert!(images(&older, "ids=7").ids().len() > 50, "an older server answers its whole feed");
 }
 
-/// How many of these images are rated PG.
+/// Returns the number of these images that are rated PG.
 fn expected_pg(server: &Sandbox, ids: &[i64]) -> usize {
     expected(server, "browsingLevel=1").iter().filter(|id| ids.contains(id)).count()
 }

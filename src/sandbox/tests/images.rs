@@ -26,7 +26,7 @@ pub(super) fn cursor(reply: &Reply) -> Option<String> {
     }
 }
 
-/// Walks a list of images to where its cursors end.
+/// Walks a list of images until there is no cursor.
 pub(super) fn pages(server: &Sandbox, query: &str) -> Vec<Vec<i64>> {
     let mut pages = Vec::new();
     let mut part = String::new();
@@ -57,13 +57,13 @@ pub(super) fn busiest(server: &Sandbox) -> (i64, i64) {
 }
 
 #[test]
-fn without_traps_every_walk_meets_its_truth_once() {
-    every_walk_meets_its_truth_once(&start("none", older()));
-    every_walk_meets_its_truth_once(&start("none", small()));
+fn without_traps_every_walk_gets_its_truth_once() {
+    every_walk_gets_its_truth_once(&start("none", older()));
+    every_walk_gets_its_truth_once(&start("none", small()));
     assert_eq!(expected(&start("none", older()), "browsingLevel=31").len(), 2000);
 }
 
-fn every_walk_meets_its_truth_once(server: &Sandbox) {
+fn every_walk_gets_its_truth_once(server: &Sandbox) {
     let (version, model) = busiest(server);
     for query in [
         "browsingLevel=31&limit=200&sort=Newest".to_owned(),

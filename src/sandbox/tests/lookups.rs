@@ -1,9 +1,9 @@
-//! One model or version over the wire: shapes, hashes, what is missing, and what is only said to be.
+//! One model or version over the wire: shapes, hashes, missing ones, and false 404s.
 
 use super::*;
 
 #[test]
-fn a_version_tells_what_the_list_tells_and_more() {
+fn a_version_shows_the_fields_of_the_list_and_more() {
     let server = sandbox(300, "none", &[]);
     let listed = lines(&server, "/sandbox/truth/model_versions");
     for row in listed.iter().take(40) {

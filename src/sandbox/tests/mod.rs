@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{Config, Era, Sandbox};
 
-/// An answer as it came.
+/// An answer as received.
 pub(super) struct Reply {
     pub(super) status: u16,
     /// Head lines, names in lower case.
@@ -56,12 +56,12 @@ pub(super) fn of_era(era: Era, models: u32, traps: &str) -> Sandbox {
     Sandbox::start(Config { models, era, traps: traps.parse().unwrap(), ..Config::default() }).unwrap()
 }
 
-/// One GET of a path with query, below `/`, on a connection of its own, with further head lines.
+/// Sends one GET of a path with query, below `/`, on a connection of its own, with further head lines.
 pub(super) fn fetch(sandbox: &Sandbox, path: &str, head: &str) -> io::Result<Reply> {
     send(sandbox, "GET", path, head)
 }
 
-/// One request.
+/// Sends one request.
 pub(super) fn send(sandbox: &Sandbox, method: &str, path: &str, head: &str) -> io::Result<Reply> {
     let base = sandbox.base_url();
     let host = base.strip_prefix("http://").unwrap().split('/').next().unwrap();
@@ -117,13 +117,13 @@ pub(super) fn lines(sandbox: &Sandbox, path: &str) -> Vec<Value> {
     get(sandbox, path).text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The model ids the server says a perfect client of a query gets.
+/// The model ids that a perfect client of a query gets, by the server's own report.
 pub(super) fn truth(sandbox: &Sandbox, query: &str) -> Vec<i64> {
     let rows = lines(sandbox, &format!("/sandbox/truth/models?{query}"));
     rows.iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-/// Walks a list to its end, each cursor passed through `repair`; the pages in order.
+/// Walks a list to its end, each cursor passed through `repair`; returns its pages.
 pub(super) fn walk(sandbox: &Sandbox, query: &str, repair: impl Fn(&str) -> String) -> Vec<Vec<i64>> {
     let mut pages = Vec::new();
     let mut cursor: Option<String> = None;
@@ -140,7 +140,7 @@ pub(super) fn walk(sandbox: &Sandbox, query: &str, repair: impl Fn(&str) -> Stri
     }
 }
 
-/// What a careful client makes of a cursor: three digits of fraction, and under Newest the id plus one.
+/// Repairs a cursor as a careful client does: three digits of fraction, and under Newest the id plus one.
 pub(super) fn repair(newest: bool, cursor: &str) -> String {
     let (date, id) = cursor.split_once('|').unwrap();
     let (seconds, fraction) = date.split_once('.').unwrap_or((date, ""));

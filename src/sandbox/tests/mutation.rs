@@ -1,4 +1,5 @@
-//! The traps that make it another server: a catalog in motion, a region, made-up cursors refused, ties past any page.
+//! The traps that make it another server: a changing catalog, a restricted region, made-up cursors refused, ties longer
+//! than a page.
 
 use super::*;
 
@@ -62,7 +63,7 @@ fn no_cursor_gets_past_a_big_tie_before_the_newest_era() {
     assert!(!is_stuck(&of_era(Era::Sep2026, 500, "big-ties")));
 }
 
-/// True when a walk in the order of Oldest is given the cursor that it sent.
+/// True when a walk in the order of Oldest gets back a cursor that it sent.
 fn is_stuck(server: &Sandbox) -> bool {
     let mut cursor = String::new();
     (0..20).any(|_| {

@@ -1,4 +1,4 @@
-//! Creators and tags over the wire: pages by number, totals true and false, an order that does not stay.
+//! Creators and tags over the wire: pages by number, true and false totals, a changing order.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ fn names(reply: &Reply, key: &str) -> Vec<Value> {
     reply.json()["items"].as_array().unwrap().iter().map(|item| item[key].clone()).collect()
 }
 
-/// The names on pages 1, 2, … until one is empty, and how many there were in all.
+/// Returns the names on pages 1, 2, … until one is empty, and their total.
 fn walk_pages(server: &Sandbox, query: &str, key: &str) -> (HashSet<String>, usize) {
     let (mut seen, mut count) = (HashSet::new(), 0);
     for page in 1.. {
@@ -23,7 +23,7 @@ fn walk_pages(server: &Sandbox, query: &str, key: &str) -> (HashSet<String>, usi
 }
 
 #[test]
-fn creators_stand_in_alphabetical_order_unless_they_do_not() {
+fn creators_are_in_alphabetical_order_except_under_the_trap() {
     let steady = sandbox(1200, "none", &[]);
     let (seen, count) = walk_pages(&steady, "creators?limit=20", "username");
     assert_eq!((seen.len(), count), (202, 202));

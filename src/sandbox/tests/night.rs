@@ -1,4 +1,4 @@
-//! Nights: what changes in them is listed as it is told, and everything else stays.
+//! Nights: the lists show the reported changes, and everything else stays.
 
 use super::*;
 
@@ -10,8 +10,8 @@ fn pass_night(server: &Sandbox, share: &str) -> Value {
     reply.json()
 }
 
-fn ids(told: &Value, kind: &str) -> Vec<i64> {
-    told[kind].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
+fn ids(report: &Value, kind: &str) -> Vec<i64> {
+    report[kind].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
 }
 
 fn rows(server: &Sandbox, table: &str) -> Vec<Value> {
@@ -25,13 +25,13 @@ fn versions(rows: &[Value], model: i64) -> Vec<(i64, String)> {
 }
 
 #[test]
-fn a_night_changes_what_it_tells_and_nothing_else() {
+fn a_night_changes_what_it_reports_and_nothing_else() {
     let server = sandbox(1000, "none", &[]);
     let (before, versions_before) = (rows(&server, "models"), rows(&server, "model_versions"));
-    let told = pass_night(&server, "0.2");
+    let report = pass_night(&server, "0.2");
     let (after, versions_after) = (rows(&server, "models"), rows(&server, "model_versions"));
     let [new, again, edited, gone] =
-        ["published", "published_again", "edited", "unpublished"].map(|kind| ids(&told, kind));
+        ["published", "published_again", "edited", "unpublished"].map(|kind| ids(&report, kind));
     assert_eq!(new.len(), 50);
     for kind in [&again, &edited, &gone] {
         assert!((30..75).contains(&kind.len()), "{}", kind.len());
@@ -51,7 +51,7 @@ fn a_night_changes_what_it_tells_and_nothing_else() {
         }
     }
     assert!(new.iter().all(|id| before.iter().all(|row| row["id"] != *id)), "new models have new ids");
-    // All that was published is at the list's end.
+    // Everything published in the night is at the list's end.
     let walked = walk(&server, &format!("{ALL}&limit=100"), |cursor| repair(false, cursor)).concat();
     let published = new.len() + again.len();
     let mut tail = walked[walked.len() - published..].to_vec();
@@ -80,17 +80,17 @@ fn what_a_night_brings_has_images_and_those_there_were_stay() {
     let images = |server: &Sandbox| lines(server, "/sandbox/truth/images");
     let mut before = images(&server);
     for _ in 0..2 {
-        let told = pass_night(&server, "0.2");
+        let report = pass_night(&server, "0.2");
         let after = images(&server);
         assert_eq!(after[..before.len()], before);
         let shown = lines(&server, "/sandbox/truth/image_model_versions");
         let models = |kind: &str| -> usize {
-            let ids = ids(&told, kind);
+            let ids = ids(&report, kind);
             ids.iter()
                 .filter(|id| shown.iter().any(|row| row["model_version_id"].as_i64().unwrap() / 16 == **id))
                 .count()
         };
-        assert!(models("published") > 25, "{told}");
+        assert!(models("published") > 25, "{report}");
         assert!(after.len() - before.len() > 60, "{}", after.len() - before.len());
         before = after;
     }

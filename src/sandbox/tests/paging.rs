@@ -1,4 +1,4 @@
-//! The paging of the models list: what is lost, what repeats, where a walk ends.
+//! The paging of the models list: lost rows, repeated rows, the end of a walk.
 
 use std::collections::HashSet;
 

@@ -201,7 +201,7 @@ fn one_model_enums_and_unknown_paths() {
 }
 
 #[test]
-fn the_log_tells_what_was_asked_and_keeps_no_secret() {
+fn the_log_lists_the_requests_and_keeps_no_secret() {
     let server = sandbox(100, "none", &["kind=status,nth=2"]);
     let head = "Authorization: Bearer hush\r\nUser-Agent: tester/1\r\n";
     fetch(&server, "/api/v1/models?limit=5&token=hush", head).unwrap();
