@@ -1,11 +1,11 @@
-//! An image as the image feed sends it, in the form of any year, and its rows in `images` and the tables below it.
+//! An image in every form the image feed has sent, and its rows in `images` and the tables below it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
 
-use super::envelope::is_mature;
+use super::envelope::is_above_pg13;
 use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
 use super::item::Item;
@@ -13,12 +13,12 @@ use super::object::object;
 use super::page::{Query, Taken};
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, Sieve};
-use super::username::{is_told, same_user};
+use super::username::{is_known, same_user};
 use super::value::{Accept, Instant, Slot, Text, text};
 use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
 
 object! {
-    /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level itself.
+    /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level as a number.
     Image {
         id: i64 = "id",
         url: Text<'a> = "url",
@@ -70,7 +70,7 @@ object! {
     }
 }
 
-/// `modelVersionIds`: each once. Elements that are no ids are left, as JSON text.
+/// `modelVersionIds`, each once. `left` holds the JSON text of elements that are no ids.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ids {
     ids: BTreeSet<i64>,
@@ -94,7 +94,7 @@ impl<'de> Accept<'de> for Ids {
     }
 }
 
-/// `tags`: ids and names. What a row does not take of an element is left, as a JSON object with the tag's id.
+/// `tags`: ids and names. `left` holds fields that fit no row, each as a JSON object with the tag's id.
 #[derive(Debug, PartialEq)]
 pub(super) struct Tags<'a> {
     tags: Vec<(i64, Option<Text<'a>>)>,
@@ -152,11 +152,11 @@ impl Keyed for (i64, Option<Text<'_>>) {
 }
 
 impl Item for Image<'_> {
-    /// An image names the versions that were detected in it; it is listed under the one it was posted for as well.
+    /// An image names only the versions detected in it, and is also listed for the version it was posted for.
     const SILENT: &'static [&'static str] = &["modelVersionId", "modelId", "userId"];
 
     fn shows(&self, filter: &str, query: &Query<'_>) -> bool {
-        // With a version the server does not look at the model.
+        // With `modelVersionId` the server ignores `modelId`.
         let version = query.number("modelVersionId").filter(|_| filter != "userId");
         version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
     }
@@ -173,7 +173,7 @@ impl Item for Image<'_> {
             return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
         }
         let (wanted, user) = (query.param("username")?, text(&self.username)?);
-        (is_told(user) && !same_user(wanted, user))
+        (is_known(user) && !same_user(wanted, user))
             .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
     }
 
@@ -229,7 +229,7 @@ impl Item for Image<'_> {
             extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
             at,
         });
-        Ok(Taken { id: Some(id), above_pg13: is_mature(self.nsfw_level), ..Taken::default() })
+        Ok(Taken { id: Some(id), above_pg13: is_above_pg13(self.nsfw_level), ..Taken::default() })
     }
 }
 

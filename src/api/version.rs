@@ -1,5 +1,5 @@
-//! A version as the server sends it — inside its model, by id and by hash, in the form of any year — and its rows in
-//! `model_versions`, `version_files`, `file_hashes` and `version_images`.
+//! A version in every form the server has sent, inside its model, by id or by hash, and its rows in `model_versions`,
+//! `version_files`, `file_hashes` and `version_images`.
 
 use std::borrow::Cow;
 
@@ -130,7 +130,7 @@ object! {
     }
 }
 
-/// `hashes`: algorithm → hash, with whatever is neither text nor null kept apart.
+/// `hashes`: algorithm → hash. Values that are neither text nor null go to `extra`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Hashes<'a> {
     texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -208,7 +208,7 @@ impl Keyed for (Cow<'_, str>, Cow<'_, str>) {
     }
 }
 
-/// The version's id, when every part of it has the key that its table needs.
+/// Returns the version's id, after checking that every part has the key of its table.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
     let id = version.id.ok_or_else(|| Reason::missing_key("a version", "id"))?;
     let files = version.files.as_ref();
@@ -222,7 +222,7 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
     Ok(id)
 }
 
-/// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.
+/// Appends the rows of a version that passed [`check`]. `position` is its place in its model's list, if known.
 pub(super) fn push(
     version: Version<'_>,
     model_id: i64,
@@ -231,7 +231,7 @@ pub(super) fn push(
     into: &mut Tables,
     sieve: &mut Sieve,
 ) {
-    // `check` has seen the id of every version and file.
+    // `check` saw the id of every version and file.
     let Some(id) = version.id else { return };
     let Version { stats, paid_access, files, images, mut extra, .. } = version;
     let (stats, paid_access) = (stats.unwrap_or_default(), paid_access.unwrap_or_default());
@@ -294,7 +294,7 @@ pub(super) fn push(
     });
 }
 
-/// The value of two names of one thing; the second name's is kept in `extra` where both are sent and differ.
+/// Returns the value of a field that has two names. If both are sent and differ, the second goes to `extra`.
 fn either<T: PartialEq + serde::Serialize>([one, other]: [Option<T>; 2], key: &str, extra: &mut Extra) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => {
@@ -378,7 +378,7 @@ fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, a
     });
 }
 
-/// The number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
+/// Returns the number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
 fn id_in_file_name(url: &str) -> Option<i64> {
     let file = url.rsplit('/').next()?;
     file.split_once('.').map_or(file, |(stem, _)| stem).parse().ok()

@@ -219,7 +219,7 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
 /// How many things this pass met of each endpoint that tells how many there are. What only earlier ones met may be gone, and
 /// would stand for something that is missing.
 fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
-    let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Told });
+    let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Reported });
     let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
     let of_pass = [("pass", i64::try_from(pass).unwrap_or(i64::MAX))];
     let count = |table: &'static Table| {

@@ -130,7 +130,7 @@ impl Desk<'_> {
         let query = [("ids", ids.as_str()), ("nsfw", "true"), ("archived", "true"), ("limit", limit.as_str())];
         // Too much at once, or refused: each by itself, then.
         let items = self.ask(&["models"], &query, verbatim::list).await?.unwrap_or_default();
-        let whole = items.into_iter().filter(|item| !item.hollow);
+        let whole = items.into_iter().filter(|item| !item.without_versions);
         Ok(whole.filter_map(|item| Some((item.id?.to_string(), Known::Item(item.text)))).collect())
     }
 

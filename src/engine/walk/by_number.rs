@@ -94,7 +94,7 @@ pub(crate) async fn run(
         Ok::<_, Error>(Finish::Done)
     };
     // Where a page tells how many there are, nobody asks for those behind the last: the first is asked for alone.
-    let first = if last == LastPage::Told { next(&pages, &begun) } else { None };
+    let first = if last == LastPage::Reported { next(&pages, &begun) } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
@@ -131,7 +131,7 @@ fn next(pages: &Pages, begun: &PartitionState) -> Option<u64> {
 /// Takes what a page says of the end.
 fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
     let last = match sign {
-        LastPage::Told => reported_pages.or(empty.then_some(page)),
+        LastPage::Reported => reported_pages.or(empty.then_some(page)),
         LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
     };
     // A page with items behind the supposed end: the end was a false one.
