@@ -144,7 +144,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
 /// repaired first: parts kept as JSON text are not parsed by `read`, and must be valid too.
 ///
 /// # Errors
-/// When the body cannot be read even after repair.
+/// If the body cannot be read even after repair.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
     // The server does not escape whole characters, so these escapes are rare and nearly always halves.
     let halves = body.contains("\\u") && (body.contains("\\ud") || body.contains("\\uD"));

@@ -1,4 +1,4 @@
-//! `civitrawl verify DATASET`.
+//! `civitrawl verify DATASET`: checks every record, part and row.
 
 use std::path::PathBuf;
 
