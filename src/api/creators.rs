@@ -5,11 +5,11 @@
 
 use super::endpoint::{Endpoint, LastPage, Paging, Param, ParamKind, param};
 use super::envelope::{hash_of, repaired, take_numbered};
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Text, text};
 use crate::table::{Tables, creators};
 
@@ -46,24 +46,18 @@ object! {
     }
 }
 
-impl Keyed for Creator<'_> {
-    const NOUN: &'static str = "creator";
-
-    fn key(&self) -> Option<Key<'_>> {
-        text(&self.username).map(Key::Name)
-    }
-}
+keyed!(Creator<'_>, "creator", |creator| text(&creator.username).map(Key::Name));
 
 impl Item for Creator<'_> {
-    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
-        into.creators.push(creators::Row {
+        rows.tables.creators.push(creators::Row {
             username: name,
             model_count: self.model_count,
             link: text(&self.link),
             image: text(&self.image),
-            extra: self.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
-            at: &query.at,
+            extra: self.extra.into_column_of(&creators::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::item::{Item, doubles, unshown, valued};
+use super::item::{Item, PageRows, doubles, unshown, valued};
 use super::object::object;
 use super::page::{Page, Query, Unreadable, value_of};
 use super::rejection::{Reason, Rejection};
@@ -104,9 +104,6 @@ object! {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut envelope = Self { items: None, null: false, metadata: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
@@ -128,9 +125,6 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
@@ -224,18 +218,19 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
         let id = |item: &Slot<T>| if let Some(Key::Id(id)) = valued(item)?.key() { Some(id) } else { None };
         return Page { unshown, ids: items.iter().filter_map(id).collect(), ..page };
     }
-    let (mut sieve, mut twins, mut shown) = (Sieve::default(), doubles(&items), vec![false; items.len()]);
+    let (mut twins, mut shown) = (doubles(&items), vec![false; items.len()]);
+    let mut rows = PageRows { tables: into, at: query.at, sieve: Sieve::default() };
     let mut foreign = 0;
     for (position, item) in items.into_iter().enumerate() {
         let (first, differs) = twins.remove(&position).unwrap_or((position, None));
         if shown[first] {
             page.twins += 1;
-            keep(position, differs, body, query, into);
+            keep(position, differs, body, query, rows.tables);
             continue;
         }
         let taken = match item {
             Slot::Value(item) => match item.stray(query) {
-                None => item.push(query, into, &mut sieve),
+                None => item.push(query, &mut rows),
                 Some(reason) => {
                     foreign += 1;
                     page.foreign.get_or_insert_with(|| reason.sentence.to_string());
@@ -244,23 +239,23 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
             },
             Slot::Null | Slot::Odd(_) => Err(Reason::not_an_object()),
         };
-        let within = sieve.take();
+        let within = rows.sieve.take();
         page.twins += within.count;
         match taken {
             Ok(taken) => {
                 page.note(taken);
                 shown[first] = true;
-                keep(position, within.reason, body, query, into);
+                keep(position, within.reason, body, query, rows.tables);
             }
             Err(reason) => {
                 let nameless = reason.kind == Rejection::Nameless;
                 *(if nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
-                let text = keep(position, Some(reason), body, query, into);
+                let text = keep(position, Some(reason), body, query, rows.tables);
                 page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
             }
         }
     }
-    page.unknown = std::mem::take(&mut into.unknown);
+    page.unknown = std::mem::take(&mut rows.tables.unknown);
     page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
 }

@@ -12,9 +12,6 @@ use super::value::{Accept, Slot, Text};
 pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Accept<'de> for Fields<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {

@@ -1,6 +1,5 @@
 //! An image in every form the image feed has sent, and its rows in `images` and the tables below it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
@@ -8,14 +7,14 @@ use serde::de::SeqAccess;
 use super::envelope::is_above_pg13;
 use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Query, Taken};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::username::{is_known, same_user};
 use super::value::{Accept, Instant, Slot, Text, text};
-use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
+use crate::table::{gallery_images, image_model_versions, image_tags, images};
 
 object! {
     /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level as a number.
@@ -78,9 +77,6 @@ pub(super) struct Ids {
 }
 
 impl<'de> Accept<'de> for Ids {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { ids: BTreeSet::new(), left: Vec::new() };
         while let Some(element) = list.next_element()? {
@@ -102,9 +98,6 @@ pub(super) struct Tags<'a> {
 }
 
 impl<'de> Accept<'de> for Tags<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { tags: Vec::new(), left: Vec::new() };
         while let Some(element) = list.next_element::<Slot<Tag<'de>>>()? {
@@ -135,21 +128,8 @@ impl<'a> Tags<'a> {
     }
 }
 
-impl Keyed for Image<'_> {
-    const NOUN: &'static str = "image";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
-
-impl Keyed for (i64, Option<Text<'_>>) {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        Some(Key::Id(self.0))
-    }
-}
+keyed!(Image<'_>, "image", |image| image.id.map(Key::Id));
+keyed!((i64, Option<Text<'_>>), "tag", |pair| Some(Key::Id(pair.0)));
 
 impl Item for Image<'_> {
     /// An image names only the versions detected in it, and is also listed for the version it was posted for.
@@ -177,8 +157,7 @@ impl Item for Image<'_> {
             .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
     }
 
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
-        let at = &query.at;
+    fn push(self, query: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let id = self.id.ok_or_else(|| Reason::missing_key("the image", "id"))?;
         let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = self;
         let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
@@ -187,23 +166,32 @@ impl Item for Image<'_> {
         if let Some(Ids { ids, left }) = version_ids {
             add_left("modelVersionIds", &left, &mut extra);
             for model_version_id in ids {
-                into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
+                rows.tables.image_model_versions.push(image_model_versions::Row {
+                    image_id: id,
+                    model_version_id,
+                    at: &rows.at,
+                });
             }
         }
         if let Some(Tags { mut tags, left }) = tags {
             add_left("tags", &left, &mut extra);
-            sieve.sift(&mut tags);
+            rows.sieve.sift(&mut tags);
             for (tag_id, tag) in &tags {
-                into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
+                rows.tables.image_tags.push(image_tags::Row {
+                    image_id: id,
+                    tag_id: *tag_id,
+                    tag: text(tag),
+                    at: &rows.at,
+                });
             }
         }
         if let Some(meta) = meta {
-            meta.push(id, at, into);
+            meta.push(id, rows);
         }
         if let Some(model_version_id) = query.number("modelVersionId") {
-            into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
+            rows.tables.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at: &rows.at });
         }
-        into.images.push(images::Row {
+        rows.tables.images.push(images::Row {
             id,
             url: text(&self.url),
             r#type: text(&self.kind),
@@ -226,8 +214,8 @@ impl Item for Image<'_> {
             thumbnail_url: text(&thumbnail.url),
             thumbnail_width: thumbnail.width,
             thumbnail_height: thumbnail.height,
-            extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
-            at,
+            extra: extra.into_column_of(&images::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { id: Some(id), above_pg13: is_above_pg13(self.nsfw_level), ..Taken::default() })
     }

@@ -13,8 +13,9 @@ use serde::de::MapAccess;
 use super::exact::{Fields, fields, fill, integer, number, number_as_text, text};
 use super::extra::Extra;
 use super::image_resource::{RESOURCE_LISTS, Resource};
+use super::item::PageRows;
 use super::value::{Accept, Slot};
-use crate::table::{Provenance, Tables, image_meta, image_resources};
+use crate::table::{image_meta, image_resources};
 
 /// The generation data of an image.
 #[derive(Debug, Default, PartialEq)]
@@ -39,9 +40,6 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'de> Accept<'de> for Meta<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(map: A) -> Result<Slot<Self>, A::Error> {
         Ok(match Fields::map(map)? {
             Slot::Value(Fields(fields)) => Slot::Value(Self::read(&fields)),
@@ -127,9 +125,9 @@ impl<'a> Meta<'a> {
     }
 
     /// Appends the row, and the rows of the resources.
-    pub(super) fn push(self, image_id: i64, at: &Provenance<'_>, into: &mut Tables) {
+    pub(super) fn push(self, image_id: i64, rows: &mut PageRows<'_>) {
         for (position, resource) in self.resources.iter().enumerate() {
-            into.image_resources.push(image_resources::Row {
+            rows.tables.image_resources.push(image_resources::Row {
                 image_id,
                 position: position as i64,
                 source: resource.source,
@@ -138,10 +136,10 @@ impl<'a> Meta<'a> {
                 hash: resource.hash.as_deref(),
                 weight: resource.weight,
                 model_version_id: resource.model_version_id,
-                at,
+                at: &rows.at,
             });
         }
-        into.image_meta.push(image_meta::Row {
+        rows.tables.image_meta.push(image_meta::Row {
             image_id,
             prompt: self.prompt.as_deref(),
             negative_prompt: self.negative_prompt.as_deref(),
@@ -159,7 +157,7 @@ impl<'a> Meta<'a> {
             remix_of_id: self.remix_of_id,
             comfy: self.comfy,
             extra: self.extra.into_column().as_deref(),
-            at,
+            at: &rows.at,
         });
     }
 }

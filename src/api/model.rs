@@ -7,14 +7,14 @@ use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
 use super::envelope::is_above_pg13;
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Lack, Query, Taken};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
-use crate::table::{Tables, model_tags, models};
+use crate::table::{model_tags, models};
 
 object! {
     /// An item of the list.
@@ -108,9 +108,6 @@ object! {
 }
 
 impl<'de> Accept<'de> for TagList<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let (mut names, mut texts, mut plain) = (Vec::new(), Vec::new(), true);
         while let Some(element) = list.next_element::<&'de RawValue>()? {
@@ -141,21 +138,8 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     }
 }
 
-impl Keyed for Model<'_> {
-    const NOUN: &'static str = "model";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
-
-impl Keyed for Cow<'_, str> {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        Some(Key::Name(self))
-    }
-}
+keyed!(Model<'_>, "model", |model| model.id.map(Key::Id));
+keyed!(Cow<'_, str>, "tag", |name| Some(Key::Name(name)));
 
 impl Item for Model<'_> {
     /// The server answers a filter it does not understand with the whole catalog.
@@ -177,8 +161,7 @@ impl Item for Model<'_> {
         strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))
     }
 
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
-        let at = &query.at;
+    fn push(self, query: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let id = check(&self)?;
         let lack = lack(&self, query);
         let Model { creator, stats, tags, versions, mut extra, .. } = self;
@@ -187,19 +170,24 @@ impl Item for Model<'_> {
         extra.nest("creator", creator.extra);
         extra.nest("stats", stats.extra);
         let mut tags = tags.unwrap_or_default();
-        sieve.sift(&mut tags.names);
+        rows.sieve.sift(&mut tags.names);
         if let Some(whole) = tags.whole {
             extra.add("tags", &whole);
         }
         for (position, tag) in tags.names.iter().enumerate() {
-            into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
+            rows.tables.model_tags.push(model_tags::Row {
+                model_id: id,
+                position: position as i64,
+                tag: Some(tag),
+                at: &rows.at,
+            });
         }
         let mut versions = versions.map(|versions| versions.items).unwrap_or_default();
-        sieve.sift_versions(&mut versions);
+        rows.sieve.sift_versions(&mut versions);
         for (position, version) in versions.into_iter().enumerate() {
-            version::push(version, id, Some(position as i64), at, into, sieve);
+            version::push(version, id, Some(position as i64), rows);
         }
-        into.models.push(models::Row {
+        rows.tables.models.push(models::Row {
             id,
             name: text(&self.name),
             description: text(&self.description),
@@ -229,8 +217,8 @@ impl Item for Model<'_> {
             rating: stats.rating,
             tipped_amount_count: stats.tipped_amount_count,
             cosmetic: self.cosmetic,
-            extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
-            at,
+            extra: extra.into_column_of(&models::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { id: Some(id), above_pg13: is_above_pg13(self.nsfw_levels), lack, ..Taken::default() })
     }

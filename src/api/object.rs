@@ -15,9 +15,6 @@ macro_rules! object {
         }
 
         impl<'a> $crate::api::value::Accept<'a> for $name<'a> {
-            fn text(v: std::borrow::Cow<'a, str>) -> Result<Self, std::borrow::Cow<'a, str>> {
-                Err(v)
-            }
             fn map<A: serde::de::MapAccess<'a>>(
                 mut map: A,
             ) -> Result<$crate::api::value::Slot<Self>, A::Error> {

@@ -5,11 +5,11 @@
 
 use super::endpoint::{Endpoint, LastPage, Paging, Param, ParamKind, param};
 use super::envelope::{hash_of, repaired, take_list};
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Text, text};
 use crate::table::{Tables, tags};
 
@@ -53,23 +53,17 @@ object! {
     }
 }
 
-impl Keyed for Tag<'_> {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        text(&self.name).map(Key::Name)
-    }
-}
+keyed!(Tag<'_>, "tag", |tag| text(&tag.name).map(Key::Name));
 
 impl Item for Tag<'_> {
-    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.name).ok_or_else(|| Reason::missing_key("the tag", "name"))?;
-        into.tags.push(tags::Row {
+        rows.tables.tags.push(tags::Row {
             name,
             model_count: self.model_count,
             link: text(&self.link),
-            extra: self.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
-            at: &query.at,
+            extra: self.extra.into_column_of(&tags::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
     }

@@ -20,6 +20,21 @@ pub(super) trait Keyed: PartialEq {
     fn key(&self) -> Option<Key<'_>>;
 }
 
+/// Implements [`Keyed`] for a type: its noun, and the key of a value.
+macro_rules! keyed {
+    ($type:ty, $noun:literal, |$thing:ident| $key:expr) => {
+        impl Keyed for $type {
+            const NOUN: &'static str = $noun;
+
+            fn key(&self) -> Option<Key<'_>> {
+                let $thing = self;
+                $key
+            }
+        }
+    };
+}
+pub(super) use keyed;
+
 /// The position of a repeated thing in its list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Twin {

@@ -37,7 +37,9 @@ pub(super) trait Accept<'de>: Sized {
     fn boolean(_: bool) -> Option<Self> {
         None
     }
-    fn text(_: Cow<'de, str>) -> Result<Self, Cow<'de, str>>;
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Err(v)
+    }
     fn map<A: MapAccess<'de>>(map: A) -> Result<Slot<Self>, A::Error> {
         odd_map(map)
     }
@@ -130,9 +132,6 @@ impl<'de> Accept<'de> for i64 {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         (v.fract() == 0.0 && v.abs() < EXACT).then_some(v as i64)
     }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
 }
 
 impl<'de> Accept<'de> for f64 {
@@ -142,17 +141,11 @@ impl<'de> Accept<'de> for f64 {
     fn float(v: f64) -> Option<Self> {
         Some(v)
     }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
 }
 
 impl<'de> Accept<'de> for bool {
     fn boolean(v: bool) -> Option<Self> {
         Some(v)
-    }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
     }
 }
 
@@ -237,9 +230,6 @@ impl<'de> Accept<'de> for Instant {
 pub(super) struct TextList<'a>(pub(super) Vec<Cow<'a, str>>);
 
 impl<'de> Accept<'de> for TextList<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut texts = Vec::new();
         while let Some(element) = list.next_element::<Slot<Text<'de>>>()? {
@@ -270,9 +260,6 @@ pub(super) struct Objects<T> {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut objects = Self { items: Vec::new(), strays: 0 };
         while let Some(element) = list.next_element::<Slot<T>>()? {
