@@ -117,7 +117,7 @@ impl<'a> Meta<'a> {
         }
     }
 
-    /// Like [`Meta::fill`] for `extra`, an object that mostly has the one key `remixOfId`.
+    /// Fills the column of `extra`, an object that mostly has the one key `remixOfId`; returns true if the column holds it exactly.
     fn fill_remix(&mut self, json: &str) -> bool {
         let fields = fields(json).unwrap_or_default();
         let remix = fields.iter().find(|(key, _)| key == "remixOfId");

@@ -34,7 +34,7 @@ impl Taken {
     pub(super) fn reasons(&self) -> Vec<&str> {
         let reasons: Vec<&str> = self.rows("rejects").iter().filter_map(|row| row["reason"].as_str()).collect();
         reasons.iter().for_each(|reason| {
-            assert!(Rejection::ALL.iter().any(|kind| reason.starts_with(&format!("{}: ", kind.code()))), "{reason}")
+            assert!(Rejection::ALL.iter().any(|kind| reason.starts_with(&format!("{}: ", kind.code()))), "{reason}");
         });
         reasons
     }

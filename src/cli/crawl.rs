@@ -26,7 +26,7 @@ use crate::table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The crawl file
+    /// The crawl file: TOML that says what to fetch, such as `crawls/models.toml`
     file: PathBuf,
     /// The dataset's directory, instead of the crawl file's
     #[arg(long, value_name = "DIR")]

@@ -12,7 +12,7 @@ use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The crawl file
+    /// The crawl file: TOML that says what to fetch, such as `crawls/models.toml`
     file: PathBuf,
 }
 

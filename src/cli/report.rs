@@ -10,7 +10,7 @@ use crate::storage::{self, Disk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
     /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]

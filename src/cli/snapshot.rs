@@ -17,7 +17,7 @@ use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
     /// Snapshots to keep: a number (`3`), or all up to an age (`30d`); the newest is always kept
     #[arg(long, value_name = "N|AGE", default_value = "3")]

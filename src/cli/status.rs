@@ -22,7 +22,7 @@ use crate::storage::{Disk, Storage as _};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
     /// Print the state again at every commit, until the pass and its run have ended
     #[arg(long)]

@@ -10,7 +10,7 @@ use crate::table::{
 };
 
 /// The levels in the order of their bits, and last those without one.
-pub(super) const LEVELS: [&str; 7] = ["PG", "PG13", "R", "X", "XXX", "Blocked", "none told"];
+pub(super) const LEVELS: [&str; 7] = ["PG", "PG13", "R", "X", "XXX", "Blocked", "not reported"];
 
 /// The figures of the catalog.
 #[derive(Debug, Default)]

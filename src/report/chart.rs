@@ -33,7 +33,7 @@ pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole:
                     tr.others { th scope="row" { (count(others.0)) " others" } td {} td {} }
                 }
                 @if tally.nameless > 0 {
-                    tr.others { th scope="row" { "none told" } (bar(tally.nameless, longest, whole)) }
+                    tr.others { th scope="row" { "not reported" } (bar(tally.nameless, longest, whole)) }
                 }
                 @if names.is_empty() && tally.nameless == 0 { tr.others { th scope="row" { "none" } td {} td {} } }
             }
@@ -52,7 +52,7 @@ pub(super) fn bar(number: u64, longest: u64, whole: u64) -> Markup {
 /// Renders one column a month, made of coloured parts; the same numbers follow as a table to unfold.
 pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u64>)]) -> Markup {
     let highest = months.iter().map(|(_, parts)| parts.iter().sum::<u64>()).max().unwrap_or_default();
-    let told = format!("{caption}; at most {highest} in a month. The table below has the numbers.");
+    let label = format!("{caption}; at most {highest} in a month. The table below has the numbers.");
     html! {
         figure {
             figcaption { (caption) }
@@ -62,7 +62,7 @@ pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u6
                 }
             }
             @for (width, size) in plot::SIZES {
-                div class=(format!("plot {width}")) role="img" aria-label=(told) {
+                div class=(format!("plot {width}")) role="img" aria-label=(label) {
                     (plot::columns(size, &counted(parts.len(), months)))
                 }
             }

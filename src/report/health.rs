@@ -106,8 +106,8 @@ impl Health {
             *self.statuses.entry(status.clone()).or_default() += count.as_u64().unwrap_or_default();
         }
         let sentences = |key: &str| {
-            let told = report[key].as_array().into_iter().flatten();
-            told.filter_map(Value::as_str).map(str::to_owned).collect()
+            let list = report[key].as_array().into_iter().flatten();
+            list.filter_map(Value::as_str).map(str::to_owned).collect()
         };
         (self.doubts, self.waiting, self.unknown) = (sentences("doubts"), sentences("waiting"), sentences("unknown"));
         self.runs.push(Run {

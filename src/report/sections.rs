@@ -229,7 +229,7 @@ pub(super) fn health(health: &Health) -> Markup {
                 ul.doubts { @for doubt in &health.doubts { li { (foreign(doubt)) } } }
             }
             @if !health.waiting.is_empty() {
-                h3 { "Where the next run goes on" }
+                h3 { "Work for the next run" }
                 ul.doubts { @for place in &health.waiting { li { (foreign(place)) } } }
             }
             @if !health.unknown.is_empty() {
