@@ -1,15 +1,15 @@
-//! `GET /creators`: everyone who owns a model — how the list is paged, and how a page becomes rows.
+//! `GET /creators`: everyone who owns a model.
 //!
-//! Pages are asked for by number up to the last page that the metadata tells. The server sorts them by nothing, so pages
-//! may overlap or miss someone at any time: only walking twice, or the creators of the models list, complete them.
+//! Pages are requested by number, up to the last one that the metadata reports. The server does not sort the list, so pages may
+//! overlap or miss someone: only a second walk, or the creators of the models list, completes it.
 
-use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, param};
+use super::endpoint::{Endpoint, LastPage, Paging, Param, ParamKind, param};
 use super::envelope::{hash_of, repaired, take_numbered};
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Text, text};
 use crate::table::{Tables, creators};
 
@@ -24,20 +24,20 @@ pub static CREATORS: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     catalog_rows: 86_500,
     whole_with: &[],
-    paging: Paging::Number { last: LastPage::Told },
+    paging: Paging::Number { last: LastPage::Reported },
     read,
 };
 
 /// Every query parameter.
 const PARAMS: &[Param] = &[
-    param("limit", Kind::Int { min: 1, max: LIMIT_MAX as i64 }),
-    param("page", Kind::Managed("civitrawl sets it while it walks")),
-    param("query", Kind::Text),
-    param("cursor", Kind::Refused("the server ignores it; civitrawl walks by page number")),
+    param("limit", ParamKind::Int { min: 1, max: LIMIT_MAX as i64 }),
+    param("page", ParamKind::Managed("civitrawl sets it while it walks")),
+    param("query", ParamKind::Text),
+    param("cursor", ParamKind::Refused("the server ignores it; civitrawl walks by page number")),
 ];
 
 object! {
-    /// An item; its name may arrive as a number, and a count of 0 is left out.
+    /// An item. The name may be sent as a number; a count of 0 is left out.
     Creator {
         username: Text<'a> = "username",
         model_count: i64 = "modelCount",
@@ -46,24 +46,18 @@ object! {
     }
 }
 
-impl Keyed for Creator<'_> {
-    const NOUN: &'static str = "creator";
-
-    fn key(&self) -> Option<Key<'_>> {
-        text(&self.username).map(Key::Name)
-    }
-}
+keyed!(Creator<'_>, "creator", |creator| text(&creator.username).map(Key::Name));
 
 impl Item for Creator<'_> {
-    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
-        into.creators.push(creators::Row {
+        rows.tables.creators.push(creators::Row {
             username: name,
             model_count: self.model_count,
             link: text(&self.link),
             image: text(&self.image),
-            extra: self.extra.into_column_of(&creators::TABLE, &mut into.unknown).as_deref(),
-            at: &query.at,
+            extra: self.extra.into_column_of(&creators::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
     }

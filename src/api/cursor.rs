@@ -1,14 +1,14 @@
-//! The cursors of date-sorted model lists: `2024-01-02 03:04:05.678|4711`, and how to send them back without losing rows.
+//! Cursors of date-sorted model lists, `2024-01-02 03:04:05.678|4711`, and their repair before they are sent back.
 //!
-//! The server prints the fraction without trailing zeros and reads it back as a count of milliseconds (`.5` as 5 ms), so a
-//! resume point moves up to 0.9 s away; and for `Newest` it starts strictly behind the row that it named, which is lost.
+//! The server prints the fraction without trailing zeros and reads it back as a count of milliseconds (`.5` as 5 ms), which moves
+//! the cursor by up to 0.9 s. With `sort=Newest` it also starts after the row that the cursor names, so that row is lost.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The cursor with its fraction padded to three digits, and its id raised by `id_step`. `None` when it is not of that form,
-/// or its date is empty (rows without a date cannot be resumed from).
+/// Returns the cursor with its fraction padded to three digits and its id raised by `id_step`. `None` if it has another form, or
+/// no date: the list cannot be resumed at rows without a date.
 pub(super) fn repaired_date_cursor(cursor: &str, id_step: i64) -> Option<String> {
     let (date, id) = cursor.split_once('|')?;
     let id = id.parse::<i64>().ok()?.checked_add(id_step)?;
@@ -18,20 +18,20 @@ pub(super) fn repaired_date_cursor(cursor: &str, id_step: i64) -> Option<String>
     (shaped && digits).then(|| format!("{seconds}.{fraction:0<3}|{id}"))
 }
 
-/// The cursor at which a list sorted by `Oldest` begins with the first row of this instant or later (milliseconds since
-/// 1970, UTC).
+/// Returns the cursor at which a list sorted by `Oldest` begins with the first row of this instant or later (milliseconds
+/// since 1970, UTC).
 pub(super) fn date_cursor(at: i64) -> String {
     dated(at, 0)
 }
 
-/// The cursor at the row of this instant and id.
+/// Returns the cursor of the row with this instant and id.
 pub(super) fn dated(at: i64, id: i64) -> String {
     let instant = Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
     format!("{}|{id}", instant.strftime("%Y-%m-%d %H:%M:%S.%3f"))
 }
 
-/// The instant a date cursor stands at (milliseconds since 1970, UTC). Years before the first are none: [`date_cursor`] could
-/// not tell of them in the server's form.
+/// Returns the instant of a date cursor (milliseconds since 1970, UTC). `None` for years before the first, which
+/// [`date_cursor`] cannot write in the server's form.
 pub(super) fn cursor_instant(cursor: &str) -> Option<i64> {
     let (date, _) = cursor.split_once('|')?;
     let local: DateTime = date.parse().ok().filter(|local: &DateTime| local.year() >= 0)?;

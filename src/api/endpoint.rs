@@ -1,4 +1,4 @@
-//! What one endpoint of the server is: where it lives, what it may be asked, how its answers are read.
+//! The type of an endpoint: its path, its parameters, its paging and its reader.
 
 use super::page::{Page, Query, Unreadable};
 use super::place::Place;
@@ -9,75 +9,75 @@ use crate::table::{Table, Tables};
 pub struct Endpoint {
     /// The word used in crawl files, for example `models`.
     pub name: &'static str,
-    /// The path below the server's base URL, without a leading slash; `{}` in it stands for the id or hash looked up.
+    /// The path below the server's base URL, without a leading slash; `{}` is the place of the id or hash looked up.
     pub path: &'static str,
-    /// The tables that its items become rows of; those whose rows belong to these are filled too.
+    /// The tables its items become rows of; tables whose parent is one of these are filled too.
     pub tables: &'static [&'static Table],
-    /// Every query parameter the server knows, and those it pretends to know.
+    /// Every query parameter that the server knows, and every documented one that it ignores.
     pub params: &'static [Param],
-    /// The most items one page may be asked for; also what is asked for when a crawl file says nothing. 0 for lookups.
+    /// The largest page size, in items; also the default of crawl files. 0 for look-ups.
     pub limit_max: u32,
-    /// Roughly how many rows the public catalog held when this was written: an upper bound for plans, not a fact.
+    /// Rows of the public catalog when this was written, roughly: an upper bound for plans.
     pub catalog_rows: u64,
-    /// Parameters without any of which the server cuts a list off: it shows so many rows, and ends as if there were no more.
-    /// None where it shows every list to its end.
+    /// Unless one of these parameters is set, the server cuts the list off: it ends early as if that were all. Empty if it
+    /// shows every list to its end.
     pub whole_with: &'static [&'static str],
-    /// How one page follows another.
+    /// The way from one page to the next.
     pub paging: Paging,
-    /// Reads one page: appends its rows to the tables and returns what the walk needs. All or nothing on `Err`.
+    /// Reads one page: appends its rows to the tables and returns its facts. Appends nothing on `Err`.
     pub read: fn(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
 }
 
-/// Reads a cursor of a walk with these parameters.
+/// Reads a cursor of a walk with these parameters; `None` if its form is unknown.
 pub type PlaceOf = fn(params: &[(String, String)], cursor: Option<&str>) -> Option<Place>;
 
-/// How one page follows another.
+/// The way from one page to the next.
 #[derive(Debug, Clone, Copy)]
 pub enum Paging {
     /// Each page names the cursor of the next.
     Cursor {
-        /// What to ask after a page of a walk with these parameters that ended with the given `nextCursor`.
+        /// Returns the cursor to send after a page with this `nextCursor`, for a walk with these parameters.
         next: fn(params: &[(String, String)], next_cursor: &str) -> NextCursor,
-        /// Where a page stands that is asked for with this cursor, or without one; `None` where its form is not known.
+        /// Returns the position in the list of the page requested with this cursor, or without one.
         place: PlaceOf,
-        /// How a walk may be split by time, where the server lets cursors be forged.
+        /// Time windows, if the server accepts forged cursors.
         windows: Option<Windows>,
     },
-    /// Pages are asked for by number, from 1.
+    /// Pages are requested by number, from 1.
     Number {
-        /// What says that there is no further page.
+        /// The sign of the last page.
         last: LastPage,
     },
-    /// One answer, looked up by an id or hash in the path; 404 is an answer too.
+    /// One answer, looked up by an id or hash in the path; 404 is an answer too, not a failure.
     Lookup,
 }
 
-/// What says that a numbered page is the last.
+/// The sign that a numbered page is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastPage {
-    /// Only a page without items (totals are dummies).
+    /// Only a page without items; the totals are dummies.
     Empty,
-    /// The number of pages that each page tells.
-    Told,
+    /// The number of pages that each page reports.
+    Reported,
 }
 
-/// Forged cursors: a walk that begins at any instant.
+/// Forged cursors: a walk can begin at any instant.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows {
-    /// Whether a walk with these parameters can be split so.
+    /// True if a walk with these parameters can be split into time windows.
     pub fits: fn(params: &[(String, String)]) -> bool,
-    /// The cursor that begins at this instant (milliseconds since 1970).
+    /// Returns the cursor that begins at this instant (milliseconds since 1970).
     pub forge: fn(at: i64) -> String,
-    /// The instant a cursor stands at.
+    /// Returns the instant of a cursor (milliseconds since 1970).
     pub at: fn(cursor: &str) -> Option<i64>,
 }
 
-/// Where a cursor walk goes after a page.
+/// The step of a cursor walk after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextCursor {
-    /// Ask again with this cursor (the server's own, or its repaired form).
+    /// Request the next page with this cursor: the server's own, or its repaired form.
     Cursor(String),
-    /// Nothing more can be listed this way, for the reason given; rows beyond it, if any, need another walk.
+    /// The list cannot be continued, for the given reason; rows beyond need another walk.
     Unlistable(&'static str),
 }
 
@@ -86,24 +86,24 @@ pub enum NextCursor {
 pub struct Param {
     /// Its exact spelling.
     pub name: &'static str,
-    /// Which values it takes.
-    pub kind: Kind,
-    /// What a user of it should know although it is accepted; `None` when there is nothing to warn of.
-    pub warning: Option<Warning>,
+    /// The values it takes.
+    pub kind: ParamKind,
+    /// A side effect that users should know; `None` if there is none.
+    pub warning: Option<ParamWarning>,
 }
 
-/// What a user of an accepted parameter should know.
+/// A side effect of an accepted parameter.
 #[derive(Debug, Clone, Copy)]
-pub struct Warning {
-    /// The values it is about, as they are sent.
+pub struct ParamWarning {
+    /// True for the values that have the side effect, as they are sent.
     pub about: fn(value: &str) -> bool,
-    /// The end of a sentence that begins with the parameter's name.
+    /// The warning after the parameter's name and a colon: lower case, no full stop.
     pub text: &'static str,
 }
 
-/// Which values a parameter takes, as the server really treats it (not as it is documented).
+/// The values a parameter takes, as the server really treats it, not as it is documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParamKind {
     /// A whole number in this inclusive range.
     Int {
         /// Smallest.
@@ -111,40 +111,45 @@ pub enum Kind {
         /// Largest.
         max: i64,
     },
-    /// `true` or `false`; both are understood.
+    /// `true` or `false`.
     Bool,
-    /// Any non-empty text, even `false`, means true to the server: only `true` may be written, or nothing.
+    /// Only `true`: to the server any non-empty text means true, even `false`.
     OnlyTrue,
     /// Exactly one of these words.
     Word(&'static [&'static str]),
-    /// Any number of these words; sent by repeating the key (a comma list is one unknown word to the server).
+    /// Any of these words; sent by repeating the key, since the server reads a comma list as one unknown word.
     Words(&'static [&'static str]),
-    /// Any text that is not empty.
+    /// Text that is not empty.
     Text,
-    /// Any number of free texts; sent by repeating the key. At least this many.
+    /// A list of texts; sent by repeating the key.
     Texts {
-        /// How many there must be.
+        /// The smallest number of texts.
         min: usize,
     },
     /// Whole numbers; sent as one comma-separated value.
     Ids,
-    /// Set by civitrawl itself while it walks; a crawl file may not set it. The text says why.
+    /// Set by civitrawl itself, so a crawl file may not set it. The text says why.
     Managed(&'static str),
-    /// The server refuses or silently ignores it; the text says what would happen and what to do instead.
+    /// Refused or silently ignored by the server. The text says what would happen and what to do instead.
     Refused(&'static str),
 }
 
-/// Shorthand for a parameter without a warning.
-pub(super) const fn param(name: &'static str, kind: Kind) -> Param {
+/// A parameter without a warning.
+pub(super) const fn param(name: &'static str, kind: ParamKind) -> Param {
     Param { name, kind, warning: None }
 }
 
-/// Shorthand for a parameter that is accepted with a warning.
-pub(super) const fn warned(name: &'static str, kind: Kind, warning: &'static str) -> Param {
+/// A parameter that is accepted with a warning.
+pub(super) const fn warned(name: &'static str, kind: ParamKind, warning: &'static str) -> Param {
     warned_if(name, kind, |_| true, warning)
 }
 
-/// Shorthand for a parameter that is accepted with a warning about some of its values.
-pub(super) const fn warned_if(name: &'static str, kind: Kind, about: fn(&str) -> bool, warning: &'static str) -> Param {
-    Param { name, kind, warning: Some(Warning { about, text: warning }) }
+/// A parameter that is accepted with a warning about some of its values.
+pub(super) const fn warned_if(
+    name: &'static str,
+    kind: ParamKind,
+    about: fn(&str) -> bool,
+    warning: &'static str,
+) -> Param {
+    Param { name, kind, warning: Some(ParamWarning { about, text: warning }) }
 }

@@ -1,4 +1,4 @@
-//! `GET /enums`: the words the server knows at this moment, asked for before a walk is split by them.
+//! `GET /enums`: the words the server knows now, requested before a walk is split by them.
 
 use serde::Deserialize;
 
@@ -7,16 +7,16 @@ use super::models_params::TYPES;
 /// The path below the server's base URL.
 pub const PATH: &str = "enums";
 
-/// The model types that the server tells, and those it was known to have: none of either may be left out of a split.
+/// Returns the model types that the server lists together with those known when this was written, so that a split misses none.
 pub fn model_types(body: Option<&[u8]>) -> Vec<String> {
     #[derive(Deserialize)]
     struct Enums {
         #[serde(rename = "ModelType", default)]
         model_types: Vec<String>,
     }
-    let told = body.and_then(|body| serde_json::from_slice::<Enums>(body).ok()).map(|enums| enums.model_types);
+    let listed = body.and_then(|body| serde_json::from_slice::<Enums>(body).ok()).map(|enums| enums.model_types);
     let known = TYPES.iter().map(|name| (*name).to_owned());
-    let mut types: Vec<String> = told.into_iter().flatten().chain(known).collect();
+    let mut types: Vec<String> = listed.into_iter().flatten().chain(known).collect();
     types.sort();
     types.dedup();
     types

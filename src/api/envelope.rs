@@ -1,11 +1,11 @@
-//! What answers have in common: lists of items with metadata that names the next page, and single items looked up.
+//! The two forms of answers: a list of items with metadata, and a single item looked up.
 
 use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::item::{Item, doubles, unshown, valued};
+use super::item::{Item, PageRows, doubles, unshown, valued};
 use super::object::object;
 use super::page::{Page, Query, Unreadable, value_of};
 use super::rejection::{Reason, Rejection};
@@ -14,14 +14,14 @@ use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
 use crate::table::{Tables, rejects};
 
-/// A number that stands for a text.
+/// Returns the first 64 bits of the text's BLAKE3 hash.
 pub(super) fn hash_of(text: &str) -> i64 {
     let hash = blake3::hash(text.as_bytes());
     hash.as_bytes()[..8].iter().fold(0, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-/// True when a level mask holds neither PG (1) nor PG13 (2), or is not told.
-pub(super) fn is_mature(levels: Option<i64>) -> bool {
+/// True if a level mask has neither PG (1) nor PG13 (2), or is missing.
+pub(super) fn is_above_pg13(levels: Option<i64>) -> bool {
     levels.is_none_or(|levels| levels & 3 == 0)
 }
 
@@ -29,18 +29,18 @@ pub(super) fn is_mature(levels: Option<i64>) -> bool {
 #[derive(Debug)]
 struct Envelope<T> {
     items: Option<Vec<Slot<T>>>,
-    /// True when there is null where the list was.
+    /// True if `items` is null.
     null: bool,
-    told: Option<Told>,
+    metadata: Option<PagingFacts>,
 }
 
-/// What the metadata tells.
+/// The paging facts in the metadata.
 #[derive(Debug)]
-struct Told {
+struct PagingFacts {
     next_cursor: Option<String>,
     pages: Option<u64>,
     items: Option<u64>,
-    /// True when it says that there is a next page.
+    /// True if it says that a next page exists.
     more: bool,
 }
 
@@ -48,24 +48,24 @@ struct Told {
 struct Items<T>(Vec<Slot<T>>);
 
 impl Metadata<'_> {
-    /// What it tells; `None` when its cursor is of no known form: then the walk must not end as if it were over.
-    fn told(self) -> Option<Told> {
+    /// Returns the paging facts; `None` if the cursor has an unknown form, since the walk must not take that for its end.
+    fn paging(self) -> Option<PagingFacts> {
         let (pages, items) = (self.total(&self.total_pages), self.total(&self.total_items));
         let next_cursor = match self.next_cursor {
             None => None,
             Some(Token(token)) => Some(token?),
         };
-        Some(Told { next_cursor, pages, items, more: self.next_page.is_some() || self.has_more == Some(true) })
+        Some(PagingFacts { next_cursor, pages, items, more: self.next_page.is_some() || self.has_more == Some(true) })
     }
 
-    /// A total: an integer today, text in older answers. With `hasMore` it is only a lower bound.
+    /// Returns a total: an integer today, text in older answers. With `hasMore` it is only a lower bound, so not returned.
     fn total(&self, total: &Option<Text<'_>>) -> Option<u64> {
-        let told = text(total)?.parse().ok();
-        told.filter(|_| self.has_more != Some(true))
+        let number = text(total)?.parse().ok();
+        number.filter(|_| self.has_more != Some(true))
     }
 }
 
-/// A cursor, text or whole number; nothing inside when it is anything else, or empty.
+/// A cursor, text or whole number; `None` inside if it is anything else, or empty.
 #[derive(Debug, PartialEq)]
 pub(super) struct Token(Option<String>);
 
@@ -93,7 +93,7 @@ impl<'de> Accept<'de> for Token {
 }
 
 object! {
-    /// `metadata` of a list answer; a link is never followed (its host is the server's word), but says that there is more.
+    /// `metadata` of a list answer. `nextPage` is never followed, since any host may stand in it; it only says that more follows.
     Metadata {
         next_cursor: Token = "nextCursor",
         next_page: Text<'a> = "nextPage",
@@ -104,11 +104,8 @@ object! {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, null: false, told: None };
+        let mut envelope = Self { items: None, null: false, metadata: None };
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
                 "items" => match map.next_value()? {
@@ -117,7 +114,7 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
                 },
                 "metadata" => {
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
-                        envelope.told = metadata.told();
+                        envelope.metadata = metadata.paging();
                     }
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -128,9 +125,6 @@ impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
@@ -140,13 +134,13 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
     }
 }
 
-/// Reads a body with `read`, repairing it when it cannot be read as it is, or beforehand when it may hold half a surrogate
-/// pair: what is kept as JSON text is not looked into by reading, and must be sound too.
+/// Reads a body with `read`; if that fails, repairs the body and reads it again. A body that may hold half a surrogate pair is
+/// repaired first: parts kept as JSON text are not parsed by `read`, and must be valid too.
 ///
 /// # Errors
-/// When the body cannot be read even after repair.
+/// If the body cannot be read even after repair.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
-    // Servers write whole characters as they are, so these escapes are rare and nearly always halves.
+    // The server does not escape whole characters, so these escapes are rare and nearly always halves.
     let halves = body.contains("\\u") && (body.contains("\\ud") || body.contains("\\uD"));
     let read_as_sent = if halves { Err(String::new()) } else { read(body) };
     let page = read_as_sent.or_else(|reason| match repair(body) {
@@ -156,8 +150,8 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, St
     page.map_err(|reason| Unreadable { reason })
 }
 
-/// Takes a list page: each item becomes rows, or a reject. On `Err`, which is the reason, nothing was appended; nor was
-/// it when the page is doubtful, because items on it were not asked for.
+/// Takes a list page: each item becomes rows, or a reject. Appends nothing if it returns the reason of a failure, or a doubtful
+/// page.
 pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
@@ -166,22 +160,22 @@ pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     Ok(Page { reported_pages: None, reported_total: None, ..take_numbered::<T>(body, query, into)? })
 }
 
-/// Takes a list page whose metadata truly tells how many pages there are; else like [`take_list`].
+/// Like [`take_list`], for an endpoint whose metadata reports the number of pages and items truly.
 pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
 ) -> Result<Page, String> {
     let envelope: Envelope<T> = parse(body)?;
-    let told = envelope.told.ok_or("the answer has no `metadata`");
-    // Behind the last page there may be no list at all.
-    let is_end = envelope.null && query.at.page > 1 && told.as_ref().is_ok_and(|told| told.next_cursor.is_none());
+    let paging = envelope.metadata.ok_or("the answer has no `metadata`");
+    // A page after the last may have no list at all.
+    let is_end = envelope.null && query.at.page > 1 && paging.as_ref().is_ok_and(|paging| paging.next_cursor.is_none());
     let items = envelope.items.or(is_end.then(Vec::new)).ok_or("the answer has no list of `items`")?;
-    let Told { next_cursor, pages, items: reported_total, more } = told?;
+    let PagingFacts { next_cursor, pages, items: reported_total, more } = paging?;
     let count = items.len() as u64;
     let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
     let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
-    let promising = last && if by_cursor { more } else { count == 0 && told_behind(pages, query) };
+    let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
     let page =
         Page { items: count, next_cursor, reported_pages: pages, reported_total, full, promising, ..Page::default() };
     let early = last && (count < query.early || (count == 0 && query.cursor.is_some()));
@@ -191,18 +185,18 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     Ok(take(items, page, body, query, into))
 }
 
-/// True when the question names no more things than came, so that a full page needs no other behind it.
+/// True if the query names no more things than the page shows, so that no page can follow a full one.
 fn is_bounded(params: &[(String, String)], count: u64) -> bool {
     let ids = |name: &str| value_of(params, name).map(|ids| ids.split(',').count() as u64);
     value_of(params, "imageId").is_some() || ids("ids").is_some_and(|ids| ids <= count)
 }
 
-/// True when there are pages behind this numbered one.
-fn told_behind(pages: Option<u64>, query: &Query<'_>) -> bool {
+/// True if the reported number of pages is above this page's number.
+fn has_later_pages(pages: Option<u64>, query: &Query<'_>) -> bool {
     pages.and_then(|pages| i64::try_from(pages).ok()).is_some_and(|pages| pages > query.at.page)
 }
 
-/// Takes the answer to a look-up, which is the item itself. On `Err`, which is the reason, nothing was appended.
+/// Takes the answer to a look-up, which is the item itself. Appends nothing if it returns the reason of a failure.
 pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
@@ -224,18 +218,19 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
         let id = |item: &Slot<T>| if let Some(Key::Id(id)) = valued(item)?.key() { Some(id) } else { None };
         return Page { unshown, ids: items.iter().filter_map(id).collect(), ..page };
     }
-    let (mut sieve, mut twins, mut shown) = (Sieve::default(), doubles(&items), vec![false; items.len()]);
+    let (mut twins, mut shown) = (doubles(&items), vec![false; items.len()]);
+    let mut rows = PageRows { tables: into, at: query.at, sieve: Sieve::default() };
     let mut foreign = 0;
     for (position, item) in items.into_iter().enumerate() {
         let (first, differs) = twins.remove(&position).unwrap_or((position, None));
         if shown[first] {
             page.twins += 1;
-            keep(position, differs, body, query, into);
+            keep(position, differs, body, query, rows.tables);
             continue;
         }
         let taken = match item {
             Slot::Value(item) => match item.stray(query) {
-                None => item.push(query, into, &mut sieve),
+                None => item.push(query, &mut rows),
                 Some(reason) => {
                     foreign += 1;
                     page.foreign.get_or_insert_with(|| reason.sentence.to_string());
@@ -244,28 +239,28 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
             },
             Slot::Null | Slot::Odd(_) => Err(Reason::not_an_object()),
         };
-        let within = sieve.take();
+        let within = rows.sieve.take();
         page.twins += within.count;
         match taken {
             Ok(taken) => {
                 page.note(taken);
                 shown[first] = true;
-                keep(position, within.reason, body, query, into);
+                keep(position, within.reason, body, query, rows.tables);
             }
             Err(reason) => {
                 let nameless = reason.kind == Rejection::Nameless;
                 *(if nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
-                let text = keep(position, Some(reason), body, query, into);
+                let text = keep(position, Some(reason), body, query, rows.tables);
                 page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
             }
         }
     }
-    page.unknown = std::mem::take(&mut into.unknown);
+    page.unknown = std::mem::take(&mut rows.tables.unknown);
     page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
 }
 
-/// Keeps the text of an item, where there is a reason to, and returns it.
+/// Writes the text of an item to `rejects` if there is a reason to, and returns it.
 fn keep(position: usize, reason: Option<Reason>, body: &str, query: &Query<'_>, into: &mut Tables) -> Option<String> {
     let reason = reason?;
     let text = item_text(body, position);
@@ -282,8 +277,8 @@ fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
     }
 }
 
-/// The text of one item as received: the whole body, where that is the item. Reads the page a second time, which only a
-/// reject is worth.
+/// Returns the text of one item as received; of a look-up, the whole body. Parses the page a second time, so it is only called
+/// for rejects.
 fn item_text(body: &str, position: usize) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Texts<'a> {
@@ -296,8 +291,8 @@ fn item_text(body: &str, position: usize) -> Option<String> {
     }
 }
 
-/// The cursor of the next page, from a page that is broken somewhere before its metadata: lets a walk go on behind a page
-/// whose items are lost. `None` when the tail cannot be read, or names no cursor (a file's `metadata` does not either).
+/// Returns the cursor of the next page from a page that is broken before its metadata, so that a walk can continue after a page
+/// whose items are lost. `None` if the tail cannot be read or has no cursor (a file's `metadata` has none either).
 pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;

@@ -1,4 +1,4 @@
-//! What a column takes from JSON text so exactly that the text can be told from the column again.
+//! Exact reads: values from which the JSON text can be rebuilt.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,11 @@ use serde_json::value::RawValue;
 
 use super::value::{Accept, Slot, Text};
 
-/// The fields of an object: keys, and the JSON text of the values.
+/// The fields of an object: keys, and the JSON texts of the values.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Accept<'de> for Fields<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
@@ -24,7 +21,7 @@ impl<'de> Accept<'de> for Fields<'de> {
     }
 }
 
-/// The fields of a JSON object.
+/// Returns the fields of a JSON object; `None` for other JSON.
 pub(super) fn fields(json: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     match serde_json::from_str(json.strip_prefix('{').map(|_| json)?) {
         Ok(Slot::Value(Fields(fields))) => Some(fields),
@@ -32,7 +29,7 @@ pub(super) fn fields(json: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     }
 }
 
-/// Gives a column its value; returns whether it took one. A column that has a value keeps it.
+/// Fills an empty column; returns true if it took the value.
 pub(super) fn fill<T>(column: &mut Option<T>, value: Option<T>) -> bool {
     let taken = column.is_none() && value.is_some();
     if taken {
@@ -41,11 +38,11 @@ pub(super) fn fill<T>(column: &mut Option<T>, value: Option<T>) -> bool {
     taken
 }
 
-/// A number that a column holds.
+/// A number in a column.
 pub(super) trait Number: Sized {
-    /// The number of JSON text that can be told from it again.
+    /// Reads a number from which the JSON text can be rebuilt.
     fn exact(json: &str) -> Option<Self>;
-    /// The number that JSON text means in any form, as text too: `"2"`, `" 2"`, `"007"`, `2.0` and `1e3`, but not `"1,5"`.
+    /// Reads a number in any form, as text too: `"2"`, `" 2"`, `"007"`, `2.0` and `1e3`, but not `"1,5"`.
     fn meant(json: &str) -> Option<Self>;
 }
 
@@ -54,7 +51,7 @@ impl Number for i64 {
         integer(json)
     }
     fn meant(json: &str) -> Option<Self> {
-        // Doubles up to here are whole numbers of so few digits that no two texts of them meet.
+        // Below this, a double has digits enough to tell any two whole numbers apart.
         const WHOLE: f64 = 1e15;
         let whole = |number: &f64| number.fract() == 0.0 && number.abs() < WHOLE;
         unquoted(json).trim().parse().ok().or_else(|| Some(f64::meant(json).filter(whole)? as Self))
@@ -66,7 +63,7 @@ impl Number for f64 {
         float(json)
     }
     fn meant(json: &str) -> Option<Self> {
-        // So many significant digits every double holds.
+        // A double holds any number with this many significant digits.
         const DIGITS: usize = 15;
         let text = unquoted(json);
         let text = text.trim();
@@ -79,12 +76,12 @@ impl Number for f64 {
     }
 }
 
-/// The text between the quotes of a JSON string; any other JSON text as it is.
+/// Returns the content of a JSON string; other JSON text unchanged.
 fn unquoted(json: &str) -> Cow<'_, str> {
     text(json).unwrap_or(Cow::Borrowed(json))
 }
 
-/// Gives a column the number that JSON text means; returns whether the text can be told from it again.
+/// Fills a column with a number in any form; returns true if the JSON text can be rebuilt from it.
 pub(super) fn number<T: Number>(column: &mut Option<T>, json: &str) -> bool {
     match T::exact(json) {
         exact @ Some(_) => fill(column, exact),
@@ -95,25 +92,25 @@ pub(super) fn number<T: Number>(column: &mut Option<T>, json: &str) -> bool {
     }
 }
 
-/// The same for a number that is sent as text: it can be told again where it is written as briefly as can be.
+/// Fills a column with a number sent as text; returns true if the text is the shortest form of the number.
 pub(super) fn number_as_text(column: &mut Option<f64>, json: &str) -> bool {
     let meant = f64::meant(json);
     let brief = meant.is_some_and(|number| text(json).is_some_and(|text| number.to_string() == text));
     fill(column, meant) && brief
 }
 
-/// The text of a JSON string; borrowed where it holds no escapes.
+/// Returns the content of a JSON string; borrowed if it has no escapes.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
-/// A whole number of 64 bits.
+/// Reads a whole number of 64 bits.
 pub(super) fn integer(json: &str) -> Option<i64> {
     json.parse().ok().filter(|_| json != "-0")
 }
 
-/// A number whose digits a double holds, all of them: `7`, `7.0` and `0.65`, but neither `9007199254740993` nor `1e3`.
+/// Reads a number if a double holds all its digits: `7`, `7.0` and `0.65`, but neither `9007199254740993` nor `1e3`.
 pub(super) fn float(json: &str) -> Option<f64> {
     let digits = match json.split_once('.') {
         Some(_) => json.trim_end_matches('0').trim_end_matches('.'),

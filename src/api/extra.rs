@@ -1,17 +1,17 @@
-//! What no column takes: fields kept as JSON text, for the `extra` column.
+//! Fields that fit no column, kept as JSON text for the column `extra`.
 
-/// The JSON text of a number or string.
+/// Returns the JSON text of a number or string.
 pub(super) fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
-    // Numbers and strings always have a JSON text, so the default is never taken.
+    // Numbers and strings always have a JSON text, so the default is never used.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The fields no column takes, as a JSON object that is still open; empty when there are none.
+/// A JSON object under construction: no closing brace yet, and empty without fields.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Extra(String);
 
 impl Extra {
-    /// Makes room for fields that take so many bytes together.
+    /// Reserves exactly this many bytes for the fields to come.
     pub(super) fn make_room(&mut self, bytes: usize) {
         self.0.reserve_exact(bytes);
     }
@@ -31,29 +31,29 @@ impl Extra {
         self.0.push_str(json);
     }
 
-    /// The bytes that one field takes, escapes in its key aside.
+    /// Returns the bytes of one field, not counting escapes in its key.
     pub(super) fn room(key: &str, json: &str) -> usize {
         key.len() + json.len() + 5
     }
 
-    /// Adds what a nested object could not place, under the key of that object.
+    /// Adds the extra fields of a nested object under its key.
     pub(super) fn nest(&mut self, key: &str, inner: Extra) {
         if !inner.0.is_empty() {
             self.add(key, &inner.into_object());
         }
     }
 
-    /// Whether nothing was added.
+    /// True if nothing was added.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The JSON object, or `None` when nothing was added.
+    /// Returns the JSON object; `None` if nothing was added.
     pub(super) fn into_column(self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.into_object())
     }
 
-    /// The JSON object, `{}` when nothing was added.
+    /// Returns the JSON object; `{}` if nothing was added.
     pub(super) fn into_object(mut self) -> String {
         self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
         self.0

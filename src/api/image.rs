@@ -1,24 +1,23 @@
-//! An image as the image feed sends it, in the form of any year, and its rows in `images` and the tables below it.
+//! An image in every form the image feed has sent, and its rows in `images` and the tables below it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
 
-use super::envelope::is_mature;
+use super::envelope::is_above_pg13;
 use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Query, Taken};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
-use super::username::{is_told, same_user};
+use super::twins::{Key, Keyed, keyed};
+use super::username::{is_known, same_user};
 use super::value::{Accept, Instant, Slot, Text, text};
-use crate::table::{Tables, gallery_images, image_model_versions, image_tags, images};
+use crate::table::{gallery_images, image_model_versions, image_tags, images};
 
 object! {
-    /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level itself.
+    /// An item of the list. `nsfwLevel` is a word, `browsingLevel` the level as a number.
     Image {
         id: i64 = "id",
         url: Text<'a> = "url",
@@ -70,7 +69,7 @@ object! {
     }
 }
 
-/// `modelVersionIds`: each once. Elements that are no ids are left, as JSON text.
+/// `modelVersionIds`, each once. `left` holds the JSON text of elements that are no ids.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ids {
     ids: BTreeSet<i64>,
@@ -78,9 +77,6 @@ pub(super) struct Ids {
 }
 
 impl<'de> Accept<'de> for Ids {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { ids: BTreeSet::new(), left: Vec::new() };
         while let Some(element) = list.next_element()? {
@@ -94,7 +90,7 @@ impl<'de> Accept<'de> for Ids {
     }
 }
 
-/// `tags`: ids and names. What a row does not take of an element is left, as a JSON object with the tag's id.
+/// `tags`: ids and names. `left` holds fields that fit no row, each as a JSON object with the tag's id.
 #[derive(Debug, PartialEq)]
 pub(super) struct Tags<'a> {
     tags: Vec<(i64, Option<Text<'a>>)>,
@@ -102,9 +98,6 @@ pub(super) struct Tags<'a> {
 }
 
 impl<'de> Accept<'de> for Tags<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { tags: Vec::new(), left: Vec::new() };
         while let Some(element) = list.next_element::<Slot<Tag<'de>>>()? {
@@ -135,28 +128,15 @@ impl<'a> Tags<'a> {
     }
 }
 
-impl Keyed for Image<'_> {
-    const NOUN: &'static str = "image";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
-
-impl Keyed for (i64, Option<Text<'_>>) {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        Some(Key::Id(self.0))
-    }
-}
+keyed!(Image<'_>, "image", |image| image.id.map(Key::Id));
+keyed!((i64, Option<Text<'_>>), "tag", |pair| Some(Key::Id(pair.0)));
 
 impl Item for Image<'_> {
-    /// An image names the versions that were detected in it; it is listed under the one it was posted for as well.
+    /// An image names only the versions detected in it, and is also listed for the version it was posted for.
     const SILENT: &'static [&'static str] = &["modelVersionId", "modelId", "userId"];
 
     fn shows(&self, filter: &str, query: &Query<'_>) -> bool {
-        // With a version the server does not look at the model.
+        // With `modelVersionId` the server ignores `modelId`.
         let version = query.number("modelVersionId").filter(|_| filter != "userId");
         version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
     }
@@ -173,12 +153,11 @@ impl Item for Image<'_> {
             return Some(Reason::foreign(&format!("it belongs to post {post}, not to {wanted}")));
         }
         let (wanted, user) = (query.param("username")?, text(&self.username)?);
-        (is_told(user) && !same_user(wanted, user))
+        (is_known(user) && !same_user(wanted, user))
             .then(|| Reason::foreign(&format!("it is by `{user}`, not by `{wanted}`")))
     }
 
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
-        let at = &query.at;
+    fn push(self, query: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let id = self.id.ok_or_else(|| Reason::missing_key("the image", "id"))?;
         let Image { version_ids, stats, meta, tags, thumbnail, mut extra, .. } = self;
         let (stats, thumbnail) = (stats.unwrap_or_default(), thumbnail.unwrap_or_default());
@@ -187,23 +166,32 @@ impl Item for Image<'_> {
         if let Some(Ids { ids, left }) = version_ids {
             add_left("modelVersionIds", &left, &mut extra);
             for model_version_id in ids {
-                into.image_model_versions.push(image_model_versions::Row { image_id: id, model_version_id, at });
+                rows.tables.image_model_versions.push(image_model_versions::Row {
+                    image_id: id,
+                    model_version_id,
+                    at: &rows.at,
+                });
             }
         }
         if let Some(Tags { mut tags, left }) = tags {
             add_left("tags", &left, &mut extra);
-            sieve.sift(&mut tags);
+            rows.sieve.sift(&mut tags);
             for (tag_id, tag) in &tags {
-                into.image_tags.push(image_tags::Row { image_id: id, tag_id: *tag_id, tag: text(tag), at });
+                rows.tables.image_tags.push(image_tags::Row {
+                    image_id: id,
+                    tag_id: *tag_id,
+                    tag: text(tag),
+                    at: &rows.at,
+                });
             }
         }
         if let Some(meta) = meta {
-            meta.push(id, at, into);
+            meta.push(id, rows);
         }
         if let Some(model_version_id) = query.number("modelVersionId") {
-            into.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at });
+            rows.tables.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at: &rows.at });
         }
-        into.images.push(images::Row {
+        rows.tables.images.push(images::Row {
             id,
             url: text(&self.url),
             r#type: text(&self.kind),
@@ -226,10 +214,10 @@ impl Item for Image<'_> {
             thumbnail_url: text(&thumbnail.url),
             thumbnail_width: thumbnail.width,
             thumbnail_height: thumbnail.height,
-            extra: extra.into_column_of(&images::TABLE, &mut into.unknown).as_deref(),
-            at,
+            extra: extra.into_column_of(&images::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
-        Ok(Taken { id: Some(id), above_pg13: is_mature(self.nsfw_level), ..Taken::default() })
+        Ok(Taken { id: Some(id), above_pg13: is_above_pg13(self.nsfw_level), ..Taken::default() })
     }
 }
 

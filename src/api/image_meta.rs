@@ -1,10 +1,10 @@
-//! `meta` of an image: free-form JSON copied from whatever tool made it, taken apart into columns, resources and the rest.
+//! `meta` of an image: free-form JSON of the tool that made it, split into columns, resources and the rest.
 //!
-//! Each column is read from a key of its own, and so is each list of resources. Whatever cannot be told again from them —
-//! a number in another form, a value of another kind — is left: it is kept as sent in `extra`, where a key counts instead of
-//! its column or rows, so the object can be rebuilt. Two columns are also read from another spelling of their key. An object
-//! `{id, meta}` (an older form of the answer) is taken from inside its `meta`, and `extra` keeps the same two keys; to
-//! stay apart from it, `extra` keeps every key of an object of which just an `id` and a `meta` would be left.
+//! Each column, and each list of resources, is read from one key. A value that cannot be rebuilt from its column or rows (a
+//! number in another form, a value of another type) is also kept in `extra` as sent, where a key counts instead of its column or
+//! rows: so the object can be rebuilt exactly. Two columns are also read from another spelling of their key. An object
+//! `{id, meta}`, an older form of the answer, is read from inside its `meta`, and `extra` keeps the same two keys. If exactly an
+//! `id` and a `meta` of another object would remain for `extra`, it keeps all keys, so the two forms stay distinct.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,10 @@ use serde::de::MapAccess;
 
 use super::exact::{Fields, fields, fill, integer, number, number_as_text, text};
 use super::extra::Extra;
-use super::image_resource::{Resource, SOURCES};
+use super::image_resource::{RESOURCE_LISTS, Resource};
+use super::item::PageRows;
 use super::value::{Accept, Slot};
-use crate::table::{Provenance, Tables, image_meta, image_resources};
+use crate::table::{image_meta, image_resources};
 
 /// The generation data of an image.
 #[derive(Debug, Default, PartialEq)]
@@ -39,9 +40,6 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'de> Accept<'de> for Meta<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(map: A) -> Result<Slot<Self>, A::Error> {
         Ok(match Fields::map(map)? {
             Slot::Value(Fields(fields)) => Slot::Value(Self::read(&fields)),
@@ -51,8 +49,7 @@ impl<'de> Accept<'de> for Meta<'de> {
     }
 }
 
-/// The own keys of columns, and other spellings that fill them too. Of a column for which another spelling was sent, every
-/// key is left.
+/// Keys of columns, each with another spelling that fills the column too. If the other spelling was sent, `extra` keeps both keys.
 const SPELLINGS: [(&str, &str); 2] = [("clipSkip", "Clip skip"), ("Denoising strength", "denoise")];
 
 /// A key, and the JSON text of its value.
@@ -73,7 +70,7 @@ impl<'a> Meta<'a> {
         let spelt = SPELLINGS.map(|(own, other)| sent.iter().any(|(key, _)| key == other).then_some(own));
         let mut left: Vec<&Field<'a>> =
             sent.iter().filter(|(key, json)| !meta.fill(key, json) || spelt.contains(&Some(&**key))).collect();
-        for source in &SOURCES {
+        for source in &RESOURCE_LISTS {
             let at = left.iter().position(|(key, _)| key == source.key);
             if let Some(at) = at.filter(|at| source.read(left[*at].1, &mut meta.resources)) {
                 left.remove(at);
@@ -89,12 +86,12 @@ impl<'a> Meta<'a> {
         meta
     }
 
-    /// Gives the field to its column; returns whether it can be told from that again.
+    /// Fills the field's column; returns true if the column holds it exactly.
     fn fill(&mut self, key: &str, json: &'a str) -> bool {
         match key {
             "prompt" => fill(&mut self.prompt, text(json)),
             "negativePrompt" => fill(&mut self.negative_prompt, text(json)),
-            // A seed stands for its digits: in another form it is another one.
+            // A seed is identified by its digits, so no other form is converted.
             "seed" => fill(&mut self.seed, integer(json)),
             "steps" => number(&mut self.steps, json),
             "sampler" => fill(&mut self.sampler, text(json)),
@@ -120,17 +117,17 @@ impl<'a> Meta<'a> {
         }
     }
 
-    /// The same for `extra`, an object that mostly holds nothing but `remixOfId`.
+    /// Fills the column of `extra`, an object that mostly has the one key `remixOfId`; returns true if the column holds it exactly.
     fn fill_remix(&mut self, json: &str) -> bool {
         let fields = fields(json).unwrap_or_default();
         let remix = fields.iter().find(|(key, _)| key == "remixOfId");
         remix.is_some_and(|(_, id)| number(&mut self.remix_of_id, id)) && fields.len() == 1
     }
 
-    /// Appends its row, and those of its resources.
-    pub(super) fn push(self, image_id: i64, at: &Provenance<'_>, into: &mut Tables) {
+    /// Appends the row, and the rows of the resources.
+    pub(super) fn push(self, image_id: i64, rows: &mut PageRows<'_>) {
         for (position, resource) in self.resources.iter().enumerate() {
-            into.image_resources.push(image_resources::Row {
+            rows.tables.image_resources.push(image_resources::Row {
                 image_id,
                 position: position as i64,
                 source: resource.source,
@@ -139,10 +136,10 @@ impl<'a> Meta<'a> {
                 hash: resource.hash.as_deref(),
                 weight: resource.weight,
                 model_version_id: resource.model_version_id,
-                at,
+                at: &rows.at,
             });
         }
-        into.image_meta.push(image_meta::Row {
+        rows.tables.image_meta.push(image_meta::Row {
             image_id,
             prompt: self.prompt.as_deref(),
             negative_prompt: self.negative_prompt.as_deref(),
@@ -160,12 +157,12 @@ impl<'a> Meta<'a> {
             remix_of_id: self.remix_of_id,
             comfy: self.comfy,
             extra: self.extra.into_column().as_deref(),
-            at,
+            at: &rows.at,
         });
     }
 }
 
-/// The `id` and the `meta` of fields that are just these two, `meta` being an object or null.
+/// Returns `id` and `meta` if the fields are exactly these two and `meta` is an object or null.
 fn wrapped<'f, 'a: 'f>(mut fields: impl Iterator<Item = &'f Field<'a>>) -> Option<(&'a str, &'a str)> {
     let (Some(first), Some(second), None) = (fields.next(), fields.next(), fields.next()) else { return None };
     let (id, meta) = match (&*first.0, &*second.0) {

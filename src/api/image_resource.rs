@@ -1,4 +1,4 @@
-//! The resources that generation data names: four lists with keys of their own, all read into rows of one form.
+//! Resources named by generation data: four lists of different shape, read into rows of one form.
 
 use std::borrow::Cow;
 
@@ -7,24 +7,24 @@ use serde_json::value::RawValue;
 use super::exact::{fields, fill, number, text};
 use super::twins::{take_out, twins};
 
-/// A list of resources, and the keys its columns are read from. One key a column, so that the list can be rebuilt.
+/// A list of resources, and the keys of its columns. One key per column, so that the list can be rebuilt.
 #[derive(Debug)]
-pub(super) struct Source {
-    /// Its key in the generation data, and what rows call it.
+pub(super) struct ResourceList {
+    /// Its key in the generation data, and the value of the column `source`.
     pub(super) key: &'static str,
     name: &'static str,
     weight: &'static str,
 }
 
 /// Every list, in the order of the rows.
-pub(super) static SOURCES: [Source; 4] = [
-    Source { key: "resources", name: "name", weight: "weight" },
-    Source { key: "civitaiResources", name: "modelVersionName", weight: "weight" },
-    Source { key: "additionalResources", name: "name", weight: "strength" },
-    Source { key: "hashes", name: "name", weight: "weight" },
+pub(super) static RESOURCE_LISTS: [ResourceList; 4] = [
+    ResourceList { key: "resources", name: "name", weight: "weight" },
+    ResourceList { key: "civitaiResources", name: "modelVersionName", weight: "weight" },
+    ResourceList { key: "additionalResources", name: "name", weight: "strength" },
+    ResourceList { key: "hashes", name: "name", weight: "weight" },
 ];
 
-/// One resource, as far as columns take it.
+/// One resource: the fields that have columns.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Resource<'a> {
     pub(super) source: &'static str,
@@ -36,25 +36,25 @@ pub(super) struct Resource<'a> {
 }
 
 impl Resource<'_> {
-    /// All of it but where it was listed.
+    /// Returns everything but the list it is from.
     fn identity(&self) -> impl Ord {
         let texts = [&self.kind, &self.name, &self.hash].map(|text| text.as_deref());
         (texts, self.weight.map(f64::to_bits), self.model_version_id)
     }
 }
 
-impl Source {
-    /// Appends the list's resources. Returns whether they hold it exactly, so that it can be rebuilt from them alone: it is
-    /// not empty, and a list of objects — `hashes` one object, label to hash — with nothing but what the columns take.
+impl ResourceList {
+    /// Appends the list's resources. Returns true if the list can be rebuilt from them: it is not empty, and a list of objects
+    /// (`hashes`: one object, label to hash) whose every field has a column.
     pub(super) fn read<'a>(&self, json: &'a str, into: &mut Vec<Resource<'a>>) -> bool {
         let before = into.len();
         let exact = match (self.key, fields(json)) {
             ("hashes", Some(labels)) => read_labels(labels, into),
             _ => self.read_list(json, into) && self.key != "hashes",
         };
-        // The same resource twice is one; how often it was listed stays in the list as sent.
+        // A repeated resource becomes one row; the list as sent keeps the repetition.
         let listed = into.len() - before;
-        leave_one_of_each(into, before);
+        remove_repeated(into, before);
         exact && listed > 0 && into.len() == before + listed
     }
 
@@ -69,7 +69,7 @@ impl Source {
                 }
             } else {
                 exact = false;
-                // A hash may stand for itself; other bare values say too little for a row.
+                // A bare hash becomes a row; other bare values say too little for one.
                 if self.key != "hashes" || !fill(&mut resource.hash, text(element.get())) {
                     continue;
                 }
@@ -79,7 +79,7 @@ impl Source {
         exact
     }
 
-    /// Whether a column took the field.
+    /// Fills the field's column; returns true if one took it exactly.
     fn fill<'a>(&self, resource: &mut Resource<'a>, key: &str, value: &'a str) -> bool {
         match key {
             "type" => fill(&mut resource.kind, text(value)),
@@ -92,15 +92,15 @@ impl Source {
     }
 }
 
-/// Takes out of the resources from a place on those that came before among them.
-fn leave_one_of_each(resources: &mut Vec<Resource<'_>>, from: usize) {
+/// Removes repeated resources from position `from` on.
+fn remove_repeated(resources: &mut Vec<Resource<'_>>, from: usize) {
     if resources.len() > from + 1 {
         let twins = twins(resources[from..].iter().map(|resource| Some(resource.identity())));
         take_out(resources, from, &twins);
     }
 }
 
-/// Appends hashes by label; returns whether all of them are text.
+/// Appends hashes by label; returns true if all of them are text.
 fn read_labels<'a>(labels: Vec<(Cow<'a, str>, &'a str)>, into: &mut Vec<Resource<'a>>) -> bool {
     let mut exact = true;
     for (label, hash) in labels {
@@ -121,7 +121,7 @@ mod tests {
     /// Type, name, hash, weight and version of each row, and whether the rows are exact.
     fn read(key: &str, json: &'static str) -> (Vec<String>, bool) {
         let mut resources = Vec::new();
-        let source = SOURCES.iter().find(|source| source.key == key).unwrap();
+        let source = RESOURCE_LISTS.iter().find(|source| source.key == key).unwrap();
         let exact = source.read(json, &mut resources);
         let row = |r: &Resource<'_>| {
             let texts = [&r.kind, &r.name, &r.hash].map(|text| text.as_deref().unwrap_or("-").to_owned());

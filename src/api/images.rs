@@ -1,9 +1,8 @@
-//! `GET /images`: the image feed — how it is paged, and how a page becomes rows.
+//! `GET /images`: the image feed.
 //!
-//! Only cursors page it. Those of the search index are offsets, those of the feed service (`feed:…`) name a row by its sort
-//! value and id: neither needs a repair.
-//! Query for images by id, or for a model without a version, the server takes an older path whose cursor is an image id.
-//! Short and empty pages with a cursor are normal on every path.
+//! Paged by cursor only. A cursor of the search index is an offset; one of the feed service (`feed:…`) names a row by sort value
+//! and id. Neither needs a repair. For images by id, and for a model without a version, the server takes an older path whose
+//! cursor is an image id. Short and empty pages with a cursor are normal on every path.
 
 use super::endpoint::{Endpoint, NextCursor, Paging};
 use super::envelope::{repaired, take_list};
@@ -20,7 +19,7 @@ pub static IMAGES: Endpoint = Endpoint {
     tables: &[&images::TABLE, &gallery_images::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
-    // Image rows of any kind in mid-2026; no walk lists more than some ten thousand of them.
+    // Images of any kind in mid-2026; no walk lists more than some ten thousand of them.
     catalog_rows: 120_000_000,
     whole_with: &["imageId", "modelId", "modelVersionId", "postId", "userId", "username"],
     paging: Paging::Cursor { next, place, windows: None },
@@ -29,14 +28,14 @@ pub static IMAGES: Endpoint = Endpoint {
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {
     let page = repaired(body, |text| take_list::<Image>(text, query, into))?;
-    // The older path gives up after 20 s with a page that looks like the last; the feed ends so when its index is away.
+    // The older path gives up after 20 s with a page that looks like the last; the feed does the same while its index is down.
     let suspect = query.cursor.is_some() || older_path(query.params);
     let doubtful = page.doubtful || (page.items == 0 && page.next_cursor.is_none() && suspect);
     Ok(Page { doubtful, ..page })
 }
 
-/// On the older path every sort but `Oldest` runs from the newest id down, and a page begins strictly below its cursor,
-/// although that names the first row not yet shown: asked as it is, one image a page is lost.
+/// On the older path every sort but `Oldest` runs from the newest id down. A page begins strictly below its cursor although that
+/// names the first row not yet shown: sent back unchanged, it would lose one image a page.
 fn next(params: &[(String, String)], next_cursor: &str) -> NextCursor {
     let descending = value_of(params, "sort") != Some("Oldest");
     let above = next_cursor.parse::<i64>().ok().and_then(|id| id.checked_add(1));
@@ -54,7 +53,7 @@ fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
     feed(cursor, rises).or_else(|| offset(cursor))
 }
 
-/// Whether the server answers such parameters on its older path.
+/// True if the server answers such parameters on its older path.
 fn older_path(params: &[(String, String)]) -> bool {
     let given = |name| value_of(params, name).is_some();
     given("imageId") || given("ids") || (given("modelId") && !given("modelVersionId"))

@@ -6,7 +6,16 @@ use super::page::{Query, Taken};
 use super::rejection::Reason;
 use super::twins::{self, Keyed, Sieve, Twin};
 use super::value::Slot;
-use crate::table::Tables;
+use crate::table::{Provenance, Tables};
+
+/// The rows of one page under construction.
+pub(super) struct PageRows<'t> {
+    pub(super) tables: &'t mut Tables,
+    /// The provenance of the rows.
+    pub(super) at: Provenance<'t>,
+    /// Removes the twins inside items.
+    pub(super) sieve: Sieve,
+}
 
 /// An item of a list, or the answer to a look-up.
 pub(super) trait Item: Keyed + Sized {
@@ -27,7 +36,7 @@ pub(super) trait Item: Keyed + Sized {
     ///
     /// # Errors
     /// The reason why no table can take it; then nothing was appended.
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason>;
+    fn push(self, query: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason>;
 }
 
 /// The item in a slot, if it holds one.

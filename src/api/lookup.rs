@@ -1,7 +1,7 @@
-//! What can be looked up, and how people write which one: ids, hashes, AIRs (`urn:air:sdxl:lora:civitai:123@456`, or only
-//! `123@456`), and links to the site's pages and to its API.
+//! Keys of look-ups as people write them: ids, hashes, AIRs (`urn:air:sdxl:lora:civitai:123@456`, or only `123@456`), and links
+//! to the site's pages or its API.
 
-/// What can be looked up.
+/// The things that can be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A model, by its id.
@@ -14,7 +14,7 @@ pub enum Kind {
     Image,
 }
 
-/// Why a text names nothing that can be looked up.
+/// A text that is no key of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is no id.
@@ -37,10 +37,10 @@ pub enum KeyError {
 const ID_MAX: i64 = 2_147_483_647;
 
 impl Kind {
-    /// What the server is asked for, from what somebody wrote.
+    /// Returns the key to look up from a user's text: a decimal id, or a hash in upper case.
     ///
     /// # Errors
-    /// When it names no such thing.
+    /// If the text names no such thing.
     pub fn key(self, text: &str) -> Result<String, KeyError> {
         let shown = || text.chars().filter(|c| !c.is_control()).take(80).collect::<String>();
         let id = |digits: &str| {
@@ -50,7 +50,7 @@ impl Kind {
                 .filter(|id| digits.bytes().all(|b| b.is_ascii_digit()) && (1..=ID_MAX).contains(id));
             number.map(|id: i64| id.to_string()).ok_or_else(|| KeyError::Id(shown(), self.noun()))
         };
-        // Lists are exported with a byte order mark, and pasted with blanks around.
+        // Exported lists may begin with a byte order mark, pasted keys have blanks around them.
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let named = short_air(text).or_else(|| air(text)).or_else(|| link(text)).unwrap_or_else(|| self.plain(text));
         match (self, named) {
@@ -68,7 +68,7 @@ impl Kind {
         }
     }
 
-    /// What a text without any form of its own names: the thing that is looked up.
+    /// Reads a text that is neither AIR nor link as the key itself.
     fn plain(self, text: &str) -> Named<'_> {
         let mut named = Named::default();
         *(match self {
@@ -80,7 +80,7 @@ impl Kind {
         named
     }
 
-    /// Its word in sentences.
+    /// The noun for sentences.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -91,7 +91,7 @@ impl Kind {
     }
 }
 
-/// What a text names.
+/// The ids and the hash in a text.
 #[derive(Debug, Clone, Copy, Default)]
 struct Named<'a> {
     model: Option<&'a str>,
@@ -100,7 +100,7 @@ struct Named<'a> {
     image: Option<&'a str>,
 }
 
-/// `123@456`, as other programs write a version.
+/// Reads `123@456`, a version as other programs write it.
 fn short_air(text: &str) -> Option<Named<'_>> {
     let (model, version) = text.split_once('@')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -111,7 +111,7 @@ fn short_air(text: &str) -> Option<Named<'_>> {
     })
 }
 
-/// The model and the version that an AIR of this site names; `civitai:123@456` is enough of one.
+/// Reads the model and the version of an AIR of this site; its end from `civitai:` on is enough.
 fn air(text: &str) -> Option<Named<'_>> {
     let at = text.to_ascii_lowercase().find("civitai:")?;
     let whole_word = at == 0 || text.as_bytes()[at - 1] == b':';
@@ -122,10 +122,10 @@ fn air(text: &str) -> Option<Named<'_>> {
     Some(Named { model: Some(model), version, ..Named::default() })
 }
 
-/// The hosts whose links are read; the site shows one catalog on all of them.
+/// The site's hosts; all of them show one catalog.
 const HOSTS: [&str; 3] = ["civitai.com", "civitai.red", "civitai.green"];
 
-/// What a link to a page of the site, or to its API, names: nothing where it leads elsewhere. A link without its host will do.
+/// Reads a link to a page of the site or to its API, with or without its host. `None` for other hosts.
 fn link(text: &str) -> Option<Named<'_>> {
     let lower = text.to_ascii_lowercase();
     let scheme =
@@ -141,7 +141,7 @@ fn link(text: &str) -> Option<Named<'_>> {
     let rest = rest.split('#').next().unwrap_or_default();
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    // The version that is shown when several are named is anybody's guess.
+    // Of several versions in one link, the site's choice is unknown.
     let mut versions = query.split('&').filter_map(|pair| pair.strip_prefix("modelVersionId="));
     let version = versions.next().filter(|first| versions.all(|other| other == *first));
     Some(match segments[..] {

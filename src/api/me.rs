@@ -1,5 +1,4 @@
-//! `GET /me`: the account that the API key belongs to. Every other endpoint answers a key that is no longer good as if there
-//! were none.
+//! `GET /me`: the account of the API key. Every other endpoint treats an expired key like no key, so this one checks it.
 
 /// The path below the server's base URL.
 pub const PATH: &str = "me";

@@ -1,6 +1,6 @@
-//! What is known of Civitai, pure: one file per endpoint, each with its parameters, its paging truth and its JSON → rows.
+//! All knowledge of Civitai's API, pure: one file per endpoint with its parameters, its real paging and its JSON → rows.
 //!
-//! No I/O, no clock, no randomness. The server's behaviour behind each rule is told where the rule is applied.
+//! No I/O, no clock, no randomness. Each rule is documented with the server behaviour behind it.
 
 pub mod creators;
 pub mod cursor;
@@ -43,7 +43,7 @@ pub mod version_by_id;
 
 use endpoint::Endpoint;
 
-/// Every endpoint, by its word in crawl files: a new endpoint is one file and one word here.
+/// Every endpoint. A new one is one file and one line here.
 pub static ENDPOINTS: &[&Endpoint] = &[
     &models::MODELS,
     &model_by_id::MODEL,
@@ -54,10 +54,10 @@ pub static ENDPOINTS: &[&Endpoint] = &[
     &tags::TAGS,
 ];
 
-/// Roughly the highest id of a model in mid-2026, for plans.
+/// The highest model id in mid-2026, roughly; for `civitrawl plan`.
 pub const NEWEST_MODEL: u64 = 2_900_000;
 
-/// Roughly how many values a fan-out over this column had in mid-2026, for plans; `None` where nobody said.
+/// The number of values of this column in mid-2026, roughly; for `civitrawl plan`. `None` if unknown.
 pub fn values_in_catalog(table: &str, column: &str) -> Option<u64> {
     Some(match (table, column) {
         ("models", "id") => 900_000,

@@ -1,20 +1,20 @@
-//! A model as the server sends it — in lists and by id, in the form of any year — and its rows in `models`, `model_tags`
-//! and the tables of its versions.
+//! A model in every form the server has sent, in lists or by id, and its rows in `models`, `model_tags` and the tables of its
+//! versions.
 
 use std::borrow::Cow;
 
 use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
-use super::envelope::is_mature;
-use super::item::Item;
+use super::envelope::is_above_pg13;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Lack, Query, Taken};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Accept, Objects, Slot, Text, TextList, text};
 use super::version::{self, Version};
-use crate::table::{Tables, model_tags, models};
+use crate::table::{model_tags, models};
 
 object! {
     /// An item of the list.
@@ -47,7 +47,7 @@ object! {
 }
 
 object! {
-    /// `creator`; its name may arrive as a number.
+    /// `creator`. The name may be sent as a number.
     Creator {
         username: Text<'a> = "username",
         image: Text<'a> = "image",
@@ -55,7 +55,7 @@ object! {
 }
 
 object! {
-    /// `stats` of a model: today's counters and those of 2023.
+    /// `stats` of a model: the counters of today and of 2023.
     Stats {
         download_count: i64 = "downloadCount",
         favorite_count: i64 = "favoriteCount",
@@ -80,7 +80,7 @@ impl<'de> Accept<'de> for Licence<'de> {
                 Some(inner) => Ok(Self(words(inner))),
                 None => Ok(Self(vec![Cow::Borrowed(text)])),
             },
-            // Escapes in a list of plain words: nothing the licence is known to hold.
+            // Escapes do not occur in the known words of a licence.
             owned @ Cow::Owned(_) => Err(owned),
         }
     }
@@ -93,7 +93,7 @@ impl<'de> Accept<'de> for Licence<'de> {
     }
 }
 
-/// `tags`: a list of names, or of objects with a name. When they hold more than that, the whole list is kept besides.
+/// `tags`: a list of names, or of objects with a name. If the objects have other fields too, the whole list is kept as well.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct TagList<'a> {
     names: Vec<Cow<'a, str>>,
@@ -108,9 +108,6 @@ object! {
 }
 
 impl<'de> Accept<'de> for TagList<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let (mut names, mut texts, mut plain) = (Vec::new(), Vec::new(), true);
         while let Some(element) = list.next_element::<&'de RawValue>()? {
@@ -127,7 +124,7 @@ impl<'de> Accept<'de> for TagList<'de> {
     }
 }
 
-/// The name of a tag, and whether it holds more than that.
+/// Returns the name of a tag, and true if the tag has other fields.
 fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     if json.starts_with('{') {
         return match serde_json::from_str(json) {
@@ -141,21 +138,8 @@ fn tag_name(json: &str) -> Option<(Cow<'_, str>, bool)> {
     }
 }
 
-impl Keyed for Model<'_> {
-    const NOUN: &'static str = "model";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
-
-impl Keyed for Cow<'_, str> {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        Some(Key::Name(self))
-    }
-}
+keyed!(Model<'_>, "model", |model| model.id.map(Key::Id));
+keyed!(Cow<'_, str>, "tag", |name| Some(Key::Name(name)));
 
 impl Item for Model<'_> {
     /// The server answers a filter it does not understand with the whole catalog.
@@ -177,8 +161,7 @@ impl Item for Model<'_> {
         strays.then(|| Reason::foreign(&format!("it is of type `{kind}`, not `{}`", types.join("` or `"))))
     }
 
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
-        let at = &query.at;
+    fn push(self, query: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let id = check(&self)?;
         let lack = lack(&self, query);
         let Model { creator, stats, tags, versions, mut extra, .. } = self;
@@ -187,19 +170,24 @@ impl Item for Model<'_> {
         extra.nest("creator", creator.extra);
         extra.nest("stats", stats.extra);
         let mut tags = tags.unwrap_or_default();
-        sieve.sift(&mut tags.names);
+        rows.sieve.sift(&mut tags.names);
         if let Some(whole) = tags.whole {
             extra.add("tags", &whole);
         }
         for (position, tag) in tags.names.iter().enumerate() {
-            into.model_tags.push(model_tags::Row { model_id: id, position: position as i64, tag: Some(tag), at });
+            rows.tables.model_tags.push(model_tags::Row {
+                model_id: id,
+                position: position as i64,
+                tag: Some(tag),
+                at: &rows.at,
+            });
         }
         let mut versions = versions.map(|versions| versions.items).unwrap_or_default();
-        sieve.sift_versions(&mut versions);
+        rows.sieve.sift_versions(&mut versions);
         for (position, version) in versions.into_iter().enumerate() {
-            version::push(version, id, Some(position as i64), at, into, sieve);
+            version::push(version, id, Some(position as i64), rows);
         }
-        into.models.push(models::Row {
+        rows.tables.models.push(models::Row {
             id,
             name: text(&self.name),
             description: text(&self.description),
@@ -229,19 +217,19 @@ impl Item for Model<'_> {
             rating: stats.rating,
             tipped_amount_count: stats.tipped_amount_count,
             cosmetic: self.cosmetic,
-            extra: extra.into_column_of(&models::TABLE, &mut into.unknown).as_deref(),
-            at,
+            extra: extra.into_column_of(&models::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
-        Ok(Taken { id: Some(id), above_pg13: is_mature(self.nsfw_levels), lack, ..Taken::default() })
+        Ok(Taken { id: Some(id), above_pg13: is_above_pg13(self.nsfw_levels), lack, ..Taken::default() })
     }
 }
 
-/// Parameters with which the list shows versions that are not public too.
+/// Parameters with which the list also shows versions that are not public.
 const SHOW_ALL_VERSIONS: &[&str] = &["ids", "username", "user"];
-/// Parameters with which the list shows the matching versions only.
+/// Parameters with which the list shows only the matching versions.
 const NARROW_VERSIONS: &[&str] = &["baseModels", "modelVersionIds", "supportsGeneration"];
 
-/// Which versions it lacks: it names the base models of all of them, also of those that are not shown.
+/// Returns the versions that the model lacks. `baseModels` names the base models of all its versions, hidden ones included.
 fn lack(model: &Model<'_>, query: &Query<'_>) -> Lack {
     let versions = model.versions.as_ref().map(|versions| versions.items.as_slice()).unwrap_or_default();
     let named = model.base_models.iter().flat_map(|names| &names.0);
@@ -258,7 +246,7 @@ fn lack(model: &Model<'_>, query: &Query<'_>) -> Lack {
     }
 }
 
-/// The model's id, when every part of it has the key that its table needs.
+/// Returns the model's id, after checking that every part has the key of its table.
 fn check(model: &Model<'_>) -> Result<i64, Reason> {
     let id = model.id.ok_or_else(|| Reason::missing_key("the model", "id"))?;
     let Some(versions) = &model.versions else { return Ok(id) };

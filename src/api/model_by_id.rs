@@ -1,7 +1,7 @@
 //! `GET /models/:id`: one model, in the shape of the list.
 //!
-//! Shows models of every level, archived and minor-flagged ones, and versions that are not public: more than the list. A
-//! model that cannot be seen, whatever the reason, is a 404.
+//! It shows more than the list: models of every level, archived and minor-flagged ones, and versions that are not public. A model
+//! that is hidden for any reason is a 404.
 
 use super::endpoint::{Endpoint, Paging};
 use super::envelope::{repaired, take_one};
@@ -16,7 +16,7 @@ pub static MODEL: Endpoint = Endpoint {
     tables: &[&models::TABLE],
     params: &[],
     limit_max: 0,
-    // Model rows of any status in mid-2026; fewer are published.
+    // Models of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
     whole_with: &[],
     paging: Paging::Lookup,

@@ -1,8 +1,7 @@
-//! `GET /models`: the list of models — how it is paged, and how a page becomes rows.
+//! `GET /models`: the list of models.
 //!
-//! Only cursors page it (`page` is a no-op). The walk ends when `nextCursor` is absent, never on a short or empty page.
-//! `Oldest` and `Newest` cursors are repaired before they are sent back (see [`super::cursor`]); the cursors of the metric
-//! sorts are exact.
+//! Paged by cursor only (`page` is a no-op). The walk ends when `nextCursor` is absent, never on a short or empty page. Cursors of
+//! `Oldest` and `Newest` are repaired before they are sent back (see [`super::cursor`]); those of the other sorts are exact.
 
 use super::cursor::{cursor_instant, date_cursor, repaired_date_cursor};
 use super::endpoint::{Endpoint, NextCursor, Paging, Windows};
@@ -20,14 +19,14 @@ pub static MODELS: Endpoint = Endpoint {
     tables: &[&models::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
-    // Model rows of any status in mid-2026; fewer are published.
+    // Models of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
     whole_with: &[],
     paging: Paging::Cursor { next, place, windows: Some(WINDOWS) },
     read,
 };
 
-/// Only `Oldest` begins at a forged cursor without losing its first row.
+/// Only with `Oldest` does a list begin at a forged cursor without losing its first row.
 const WINDOWS: Windows = Windows {
     fits: |params| value_of(params, "sort") == Some("Oldest") && value_of(params, "query").is_none(),
     forge: date_cursor,

@@ -1,12 +1,11 @@
-//! What `GET /models` may be asked, as the server treats it. The texts end a sentence that civitrawl begins with the
-//! parameter's name, so they start in lower case and have no final stop.
+//! The parameters of `GET /models`, as the server treats them. Each text follows the parameter's name and a colon: lower case, no
+//! full stop.
 
-use super::endpoint::{Kind, Param, param, warned};
+use super::endpoint::{Param, ParamKind, param, warned};
 
-/// The most models one page may be asked for.
+/// The largest page size, in models.
 pub(super) const LIMIT_MAX: u32 = 100;
 
-/// The kinds of models.
 /// The model types known when this was written; the server may know more.
 pub(super) const TYPES: &[&str] = &[
     "Checkpoint",
@@ -52,60 +51,65 @@ const COMMERCIAL_USES: &[&str] = &["None", "Image", "RentCivit", "Rent", "Sell"]
 const NARROWS_VERSIONS: &str =
     "models come back with the matching versions only, so their version lists are incomplete";
 const NEEDS_KEY: &str = "without a valid API key the server answers 401, whatever the value";
-const ALWAYS_400: Kind = Kind::Refused("the server answers 400 to any value in a query; filter the rows afterwards");
-const NO_EFFECT: Kind =
-    Kind::Refused("the server accepts it and lists published models all the same; filter the rows afterwards");
+const ALWAYS_400: ParamKind =
+    ParamKind::Refused("the server answers 400 to any value in a query; filter the rows afterwards");
+const NO_EFFECT: ParamKind =
+    ParamKind::Refused("the server accepts it and lists published models all the same; filter the rows afterwards");
 
 /// Every query parameter of the models list.
 pub(super) const PARAMS: &[Param] = &[
-    param("limit", Kind::Int { min: 1, max: LIMIT_MAX as i64 }),
+    param("limit", ParamKind::Int { min: 1, max: LIMIT_MAX as i64 }),
     param(
         "page",
-        Kind::Refused(
+        ParamKind::Refused(
             "the server returns the first page whatever the number, refuses it together with `query`, and answers 429 \
              for high ones; civitrawl walks by cursor",
         ),
     ),
-    param("cursor", Kind::Managed("civitrawl sets it while it walks")),
+    param("cursor", ParamKind::Managed("civitrawl sets it while it walks")),
     warned(
         "query",
-        Kind::Text,
+        ParamKind::Text,
         "a search is paged by offset in order of relevance and only to a limited depth, so rows can be missed",
     ),
     warned(
         "tag",
-        Kind::Text,
+        ParamKind::Text,
         "a tag the server does not know is no filter, it answers with the whole catalog; compare the first rows",
     ),
     warned(
         "tagname",
-        Kind::Text,
+        ParamKind::Text,
         "a tag the server does not know is no filter, it answers with the whole catalog; compare the first rows",
     ),
-    param("username", Kind::Text),
-    param("user", Kind::Text),
-    param("types", Kind::Words(TYPES)),
-    warned("baseModels", Kind::Texts { min: 1 }, NARROWS_VERSIONS),
-    warned("checkpointType", Kind::Word(CHECKPOINT_TYPES), "models of other types than Checkpoint pass it"),
-    param("sort", Kind::Word(SORTS)),
-    param("period", Kind::Word(PERIODS)),
-    param("periodMode", Kind::Word(PERIOD_MODES)),
-    param("nsfw", Kind::Bool),
-    warned("primaryFileOnly", Kind::Bool, "when true, each version comes back with one file, the others are missing"),
-    param("ids", Kind::Ids),
-    warned("modelVersionIds", Kind::Ids, NARROWS_VERSIONS),
-    warned("supportsGeneration", Kind::OnlyTrue, NARROWS_VERSIONS),
-    param("archived", Kind::OnlyTrue),
-    param("earlyAccess", Kind::OnlyTrue),
-    param("fromPlatform", Kind::OnlyTrue),
-    warned("followed", Kind::OnlyTrue, "it has a meaning only with an API key"),
-    warned("needsReview", Kind::OnlyTrue, "it has a meaning only with a moderator's API key"),
-    param("newCreators", Kind::Bool),
-    warned("favorites", Kind::Bool, NEEDS_KEY),
-    warned("hidden", Kind::Bool, NEEDS_KEY),
-    param("availability", Kind::Word(AVAILABILITIES)),
-    param("allowCommercialUse", Kind::Words(COMMERCIAL_USES)),
-    param("fileFormats", Kind::Texts { min: 2 }),
+    param("username", ParamKind::Text),
+    param("user", ParamKind::Text),
+    param("types", ParamKind::Words(TYPES)),
+    warned("baseModels", ParamKind::Texts { min: 1 }, NARROWS_VERSIONS),
+    warned("checkpointType", ParamKind::Word(CHECKPOINT_TYPES), "models of other types than Checkpoint pass it"),
+    param("sort", ParamKind::Word(SORTS)),
+    param("period", ParamKind::Word(PERIODS)),
+    param("periodMode", ParamKind::Word(PERIOD_MODES)),
+    param("nsfw", ParamKind::Bool),
+    warned(
+        "primaryFileOnly",
+        ParamKind::Bool,
+        "when true, each version comes back with one file, the others are missing",
+    ),
+    param("ids", ParamKind::Ids),
+    warned("modelVersionIds", ParamKind::Ids, NARROWS_VERSIONS),
+    warned("supportsGeneration", ParamKind::OnlyTrue, NARROWS_VERSIONS),
+    param("archived", ParamKind::OnlyTrue),
+    param("earlyAccess", ParamKind::OnlyTrue),
+    param("fromPlatform", ParamKind::OnlyTrue),
+    warned("followed", ParamKind::OnlyTrue, "it has a meaning only with an API key"),
+    warned("needsReview", ParamKind::OnlyTrue, "it has a meaning only with a moderator's API key"),
+    param("newCreators", ParamKind::Bool),
+    warned("favorites", ParamKind::Bool, NEEDS_KEY),
+    warned("hidden", ParamKind::Bool, NEEDS_KEY),
+    param("availability", ParamKind::Word(AVAILABILITIES)),
+    param("allowCommercialUse", ParamKind::Words(COMMERCIAL_USES)),
+    param("fileFormats", ParamKind::Texts { min: 2 }),
     param("rating", NO_EFFECT),
     param("status", NO_EFFECT),
     param("allowNoCredit", ALWAYS_400),
@@ -113,7 +117,7 @@ pub(super) const PARAMS: &[Param] = &[
     param("allowDifferentLicense", ALWAYS_400),
     param(
         "allowDifferentLicenses",
-        Kind::Refused("it is documented, but the server ignores it and returns the whole catalog"),
+        ParamKind::Refused("it is documented, but the server ignores it and returns the whole catalog"),
     ),
     param("browsingLevel", ALWAYS_400),
     param("collectionId", ALWAYS_400),

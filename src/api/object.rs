@@ -1,7 +1,7 @@
-//! The declaration of an object of the server, from which its reader comes.
+//! The `object!` macro: declares a JSON object of the server and derives its reader.
 
-/// Declares an object of the server: field, type, the key or keys it is read from. Unknown keys and values that the type
-/// declines are kept in `extra`. Fields under `exactly` are kept as the JSON text that was sent.
+/// Declares a JSON object: each field with its type and the key or keys it is read from. Unknown keys, and values that the type
+/// does not accept, go to `extra`. Fields under `exactly` keep the JSON text as sent.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $($key:literal)|+,)* }
      $(exactly { $($raw:ident = $raw_key:literal,)* })?) => {
@@ -15,9 +15,6 @@ macro_rules! object {
         }
 
         impl<'a> $crate::api::value::Accept<'a> for $name<'a> {
-            fn text(v: std::borrow::Cow<'a, str>) -> Result<Self, std::borrow::Cow<'a, str>> {
-                Err(v)
-            }
             fn map<A: serde::de::MapAccess<'a>>(
                 mut map: A,
             ) -> Result<$crate::api::value::Slot<Self>, A::Error> {

@@ -1,30 +1,30 @@
-//! Where in its list a page stands, read from its cursor: whether a later cursor has moved on, and which cursors lie behind a
-//! row that cannot be had.
+//! The position of a page in its list, read from its cursor: compares cursors, and makes cursors beyond a row that cannot be
+//! read.
 
 use super::cursor::{cursor_instant, dated};
 
-/// The highest id that the server takes in the cursor of a list of models.
+/// The highest id in a cursor of the models list.
 const MODEL_ID_MAX: i64 = i32::MAX as i64;
-/// The highest id that a cursor of the feed service may hold.
+/// The highest id in a cursor of the feed service.
 const FEED_ID_MAX: i64 = 999_999_999_999;
-/// Later than any date of a list (2100-01-01): where a list begins that runs from the newest date down.
+/// 2100-01-01, later than any date of a list: the start of a list that runs from the newest date down.
 const NO_LATER: i64 = 4_102_444_800_000;
 
-/// A cursor taken apart: the numbers that its list is ordered by, the most significant first.
+/// A parsed cursor: the numbers that the list is sorted by, most significant first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     form: Form,
     numbers: Vec<i64>,
-    /// Of each number: whether it rises along the list.
+    /// For each number: true if it rises along the list.
     rises: Vec<bool>,
-    /// The highest id, at which a list begins that runs down.
+    /// The highest id, the start of a list that runs down.
     id_max: i64,
 }
 
-/// How the numbers are written.
+/// The written form of the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// With bars between them; behind an offset stands what the server wants to have back.
+    /// With bars between them; an offset may be followed by text that the server wants back.
     Bars { rest: String },
     /// A date and an id.
     Date,
@@ -32,10 +32,10 @@ enum Form {
     Feed,
 }
 
-/// Which of a place's numbers is moved.
+/// The number of a position that a step changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Along {
-    /// The one before the id, or the only one; the id begins anew.
+    /// The one before the id, or the only one; the id is reset.
     Key,
     /// The id.
     Id,
@@ -46,7 +46,7 @@ impl Place {
         Self { form, numbers, rises: rises.to_vec(), id_max }
     }
 
-    /// The cursor that asks for the page here.
+    /// Returns the cursor of the page at this position.
     pub fn cursor(&self) -> String {
         match (&self.form, &self.numbers[..]) {
             (Form::Date, [at, id]) => dated(*at, *id),
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// The place so many steps further along the list; `None` where there can be none.
+    /// Returns the position this many steps further along the list; `None` if there is none.
     pub fn further(&self, steps: i64, along: Along) -> Option<Self> {
         let mut further = self.clone();
         let id = self.numbers.len().checked_sub(1)?;
@@ -74,15 +74,15 @@ impl Place {
         Some(further)
     }
 
-    /// True when the list has moved on from another place to this one.
-    pub fn is_behind(&self, other: &Self) -> bool {
+    /// True if this position comes after the other one in the list.
+    pub fn is_after(&self, other: &Self) -> bool {
         let moved = self.numbers.iter().zip(&other.numbers).zip(&self.rises).find(|((here, there), _)| here != there);
         self.numbers.len() == other.numbers.len()
             && moved.is_some_and(|((here, there), rises)| (here > there) == *rises)
     }
 }
 
-/// A date and an id, both in the direction of the date.
+/// Parses a date and an id, both sorted in the direction of the date.
 pub(super) fn date_id(cursor: Option<&str>, rises: bool) -> Option<Place> {
     let numbers = match cursor {
         Some(cursor) => vec![cursor_instant(cursor)?, cursor.split_once('|')?.1.parse().ok()?],
@@ -92,26 +92,26 @@ pub(super) fn date_id(cursor: Option<&str>, rises: bool) -> Option<Place> {
     Some(Place::new(Form::Date, numbers, &[rises, rises], MODEL_ID_MAX))
 }
 
-/// Two counters that fall, and an id that rises.
+/// Parses two counters that fall and an id that rises.
 pub(super) fn three_keys(cursor: &str) -> Option<Place> {
     let numbers: Vec<i64> = cursor.split('|').map(str::parse).collect::<Result<_, _>>().ok()?;
     let form = Form::Bars { rest: String::new() };
     (numbers.len() == 3).then(|| Place::new(form, numbers, &[false, false, true], MODEL_ID_MAX))
 }
 
-/// An offset, perhaps with a bar and more behind it.
+/// Parses an offset, perhaps followed by a bar and more text.
 pub(super) fn offset(cursor: &str) -> Option<Place> {
     let (offset, rest) = cursor.split_at(cursor.find('|').unwrap_or(cursor.len()));
     let numbers = vec![offset.parse().ok().filter(|offset: &i64| *offset >= 0)?];
     Some(Place::new(Form::Bars { rest: rest.to_owned() }, numbers, &[true], 0))
 }
 
-/// An id alone.
+/// Parses an id.
 pub(super) fn one_id(cursor: &str, rises: bool) -> Option<Place> {
     Some(Place { rises: vec![rises], ..offset(cursor)? })
 }
 
-/// The value that the feed is sorted by and an id, both in the same direction.
+/// Parses a cursor of the feed service: the sort value and an id, both sorted in the same direction.
 pub(super) fn feed(cursor: &str, rises: bool) -> Option<Place> {
     let (value, id) = cursor.strip_prefix("feed:")?.split_once(':')?;
     let numbers = vec![value.parse().ok()?, id.parse().ok()?];
@@ -162,9 +162,9 @@ mod tests {
             for (along, expected) in [(Along::Key, key), (Along::Id, id)] {
                 let further = from.further(1, along);
                 assert_eq!(further.as_ref().map(Place::cursor).unwrap_or_default(), expected, "{cursor:?} {along:?}");
-                assert!(further.is_none_or(|further| further.is_behind(&from) && !from.is_behind(&further)));
+                assert!(further.is_none_or(|further| further.is_after(&from) && !from.is_after(&further)));
             }
-            assert!(!from.is_behind(&from));
+            assert!(!from.is_after(&from));
         }
         for (endpoint, cursor) in [
             (&MODELS, None),

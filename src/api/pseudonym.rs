@@ -1,28 +1,28 @@
-//! Names of people replaced by keyed hashes in the text of an answer, before anything is read from it.
+//! Replaces the names of people in an answer by keyed hashes, before anything is read from it.
 //!
-//! Whatever stands under `username`, at any depth, becomes a pseudonym; so does the same name as a part of any link of the
-//! same answer. Text is only scanned, not parsed, so an answer that cannot be read hides its names as well. Names that people
-//! write into prose — titles, descriptions, prompts — are not looked for.
+//! Each value of a key `username`, at any depth, becomes a pseudonym, and so does the same name as a part of any link in the same
+//! answer. The text is scanned, not parsed, so names are hidden in broken answers too. Names in titles, descriptions and prompts
+//! are not found.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
 
-/// What a key is made for, so that it serves for nothing else.
+/// Context of the derived key, so that it serves for nothing else.
 const CONTEXT: &str = "civitrawl 2026 pseudonyms of people";
-/// What tells keys apart is made for that only.
+/// Context of the key's digest.
 const DIGEST_CONTEXT: &str = "civitrawl 2026 digest of the key of pseudonyms";
 /// The hexadecimal digits of a pseudonym: 80 bits.
 const DIGITS: usize = 20;
-/// What stands between the parts of a link.
+/// Characters between the parts of a link.
 const BETWEEN: &[char] = &['/', '?', '&', '=', '#', ';', '+'];
 
 /// Replaces names by keyed hashes.
 #[derive(Clone)]
 pub struct Pseudonyms([u8; 32]);
 
-/// A key that anybody could guess.
+/// A key that is too short: it could be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key of the pseudonyms is shorter than 16 characters, so it could be guessed; write a longer one")]
 pub struct Guessable;
@@ -34,28 +34,28 @@ impl std::fmt::Debug for Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// The pseudonyms of this key.
+    /// Derives the pseudonyms' key.
     ///
     /// # Errors
-    /// When the key is too short to be one.
+    /// If the key has fewer than 16 characters.
     pub fn new(key: &str) -> Result<Self, Guessable> {
         let key = key.trim();
         if key.chars().count() < 16 { Err(Guessable) } else { Ok(Self(blake3::derive_key(CONTEXT, key.as_bytes()))) }
     }
 
-    /// What tells this key from others and says nothing of it that its pseudonyms do not say.
+    /// Returns a digest that identifies the key and reveals no more of it than its pseudonyms do.
     pub fn digest(&self) -> String {
         let digest = blake3::Hash::from_bytes(blake3::derive_key(DIGEST_CONTEXT, &self.0)).to_hex();
         digest[..DIGITS].to_owned()
     }
 
-    /// The pseudonym of a name: the same for every spelling that means the same person.
+    /// Returns the pseudonym of a name: the same for every spelling of the same person.
     pub fn of(&self, name: &str) -> String {
         let hash = blake3::keyed_hash(&self.0, folded(name).as_bytes()).to_hex();
         format!("anon-{}", &hash[..DIGITS])
     }
 
-    /// The text without names.
+    /// Returns the text with names replaced; borrowed if it has none.
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let found = scan(text);
         if found.names.is_empty() {
@@ -78,7 +78,7 @@ impl Pseudonyms {
         Cow::Owned(out)
     }
 
-    /// The link with each part that is one of the names replaced; `None` when none is.
+    /// Returns the link with each part that is one of the names replaced; `None` if no part is.
     fn in_link(&self, link: &str, names: &HashSet<String>) -> Option<String> {
         let (mut out, mut changed) = (String::with_capacity(link.len()), false);
         for part in link.split_inclusive(BETWEEN) {
@@ -86,7 +86,7 @@ impl Pseudonyms {
                 Some((at, c)) if BETWEEN.contains(&c) => part.split_at(at),
                 _ => (part, ""),
             };
-            // A name may be a file's name, without its ending.
+            // The name may be the stem of a file name.
             let stem = part.rsplit_once('.').map_or((part, ""), |(stem, _)| (stem, &part[stem.len()..]));
             let hit = [(part, ""), stem].into_iter().find_map(|(name, ending)| {
                 let name = percent_decode_str(name).decode_utf8_lossy();
@@ -100,14 +100,14 @@ impl Pseudonyms {
     }
 }
 
-/// A name as the site compares it: without case; one of digits has lost its leading zeros on the way at times.
+/// Returns a name as the site compares it: without case, and without the leading zeros that names of only digits may lose.
 fn folded(name: &str) -> String {
     let digits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     let name = if digits { name.trim_start_matches('0') } else { name };
     name.to_lowercase()
 }
 
-/// A value under `username`: where it stands, quotes included, and what it says.
+/// A value of the key `username`: its span, quotes included, and its text.
 struct Name {
     from: usize,
     to: usize,
@@ -117,11 +117,11 @@ struct Name {
 #[derive(Default)]
 struct Found {
     names: Vec<Name>,
-    /// Where links stand, without their quotes.
+    /// Spans of links, without their quotes.
     links: Vec<(usize, usize)>,
 }
 
-/// Finds names and links in JSON, sound or not.
+/// Finds names and links in JSON, valid or not.
 fn scan(text: &str) -> Found {
     let (mut found, mut at) = (Found::default(), 0);
     while let Some(open) = text[at..].find('"').map(|offset| at + offset) {
@@ -141,7 +141,7 @@ fn scan(text: &str) -> Found {
     found
 }
 
-/// Where the string that began before `at` is closed, or where the text ends.
+/// Returns the position of the quote that closes the string around `at`, or the end of the text.
 fn closing(text: &str, mut at: usize) -> usize {
     let bytes = text.as_bytes();
     while at < bytes.len() && bytes[at] != b'"' {
@@ -150,12 +150,12 @@ fn closing(text: &str, mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// The next place from `at` on without white space.
+/// Returns the position of the first character at or after `at` that is no white space.
 fn blank(text: &str, at: usize) -> usize {
     text[at..].find(|c: char| !c.is_ascii_whitespace()).map_or(text.len(), |offset| at + offset)
 }
 
-/// The end of the value at `at`, and the name it is: text, or a number.
+/// Returns the end of the value at `at`, and the name if it is text or a number.
 fn named(text: &str, at: usize) -> (usize, Option<String>) {
     if text[at..].starts_with('"') {
         let close = closing(text, at + 1);

@@ -51,28 +51,27 @@ impl Rejection {
         match self {
             Self::PageGivenUp => {
                 "`rejects.item` has what arrived of the page. `civitrawl status` names it by walk, number and cursor; the next \
-                 pass asks for it again."
+                 pass requests it again."
             }
             Self::Twin => {
                 "the page shows the same thing twice, with different content. The first is in the tables, this one in \
                  `rejects.item`; nothing is missing."
             }
             Self::Foreign => {
-                "the server answered with something else than was asked for, as it does when it ignores a filter. The page \
-                 was asked for once more before this was believed."
+                "the server returned an item that does not match the request, as it does when it ignores a filter. The page \
+                 was requested a second time before this was believed."
             }
             Self::MissingKey => {
-                "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \
+                "the field is missing that is the key of such things, so a row could not be found again. All of the item is in \
                  `rejects.item`."
             }
             Self::Nameless => {
                 "the item has no name, as the server lists some users. All of the item is in `rejects.item`; nothing is \
                  missing."
             }
-            Self::NotAnObject => "the server's list holds something that is no item at all. It is in `rejects.item`.",
+            Self::NotAnObject => "an element of the server's list is no JSON object. It is in `rejects.item`.",
             Self::MalformedPart => {
-                "a part of the item is not what it should be, so its rows could not be made. All of the item is in \
-                 `rejects.item`."
+                "a part of the item is no JSON object, so its rows could not be made. All of the item is in `rejects.item`."
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Repairs the two ways in which the server's JSON is known to be almost valid: raw control bytes inside strings
-//! (civitai/cli #525) and escapes of half a surrogate pair (texts cut in the middle of an emoji).
+//! Repairs two known faults of the server's JSON: raw control bytes inside strings (civitai/cli #525), and escapes of half a
+//! surrogate pair (texts cut in the middle of an emoji).
 
 use std::borrow::Cow;
 
-/// The text with raw control bytes inside strings escaped and lone surrogate escapes replaced by U+FFFD, and how many
-/// repairs that took. Borrowed, with a count of 0, when there was nothing to repair.
+/// Returns the text with raw control bytes in strings escaped and lone surrogate escapes replaced by U+FFFD, and the number of
+/// repairs. Borrowed if there was nothing to repair.
 pub(super) fn repair(body: &str) -> (Cow<'_, str>, u32) {
     let bytes = body.as_bytes();
     let mut out = String::new();
@@ -35,7 +35,7 @@ pub(super) fn repair(body: &str) -> (Cow<'_, str>, u32) {
     (Cow::Owned(out), count)
 }
 
-/// Length of the escape that `bytes` begins with, and what to write instead when it is half a surrogate pair.
+/// Returns the length of the escape that `bytes` begins with, and its replacement if it is half a surrogate pair.
 fn escape(bytes: &[u8]) -> (usize, Option<String>) {
     match code_unit(bytes) {
         Some(0xD800..=0xDBFF) => match code_unit(bytes.get(6..).unwrap_or_default()) {
@@ -44,12 +44,12 @@ fn escape(bytes: &[u8]) -> (usize, Option<String>) {
         },
         Some(0xDC00..=0xDFFF) => (6, Some(String::from("\\ufffd"))),
         Some(_) => (6, None),
-        // A short escape; never step into the middle of a character that follows a stray backslash.
+        // A short escape. Behind a stray backslash, never step into the middle of a character.
         None => (if bytes.get(1).is_some_and(u8::is_ascii) && bytes[1] >= 0x20 { 2 } else { 1 }, None),
     }
 }
 
-/// The code unit of a `\uXXXX` escape.
+/// Returns the code unit of a `\uXXXX` escape.
 fn code_unit(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
     let digits = std::str::from_utf8(digits).ok()?;

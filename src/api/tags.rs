@@ -1,15 +1,15 @@
-//! `GET /tags`: the tags of models — how the list is paged, and how a page becomes rows.
+//! `GET /tags`: the tags of models.
 //!
-//! Pages are asked for by number until one is empty: the totals are dummies (`totalPages` is 1 on every page) and no page
-//! names the next. Without `query` tags above PG and some others are left out; `query = "%"` lists those too.
+//! Pages are requested by number until one is empty: the totals are dummies (`totalPages` is always 1) and no page names the
+//! next. Without `query` the server leaves out tags above PG and some others; `query = "%"` lists those too.
 
-use super::endpoint::{Endpoint, Kind, LastPage, Paging, Param, param};
+use super::endpoint::{Endpoint, LastPage, Paging, Param, ParamKind, param};
 use super::envelope::{hash_of, repaired, take_list};
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Page, Query, Taken, Unreadable};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Text, text};
 use crate::table::{Tables, tags};
 
@@ -22,22 +22,22 @@ pub static TAGS: Endpoint = Endpoint {
     tables: &[&tags::TABLE],
     params: PARAMS,
     limit_max: LIMIT_MAX,
-    // Tags of the server's image index in mid-2026; it publishes no count of those of models.
+    // The size of the server's image tag index in mid-2026; no count of model tags is published.
     catalog_rows: 31_000,
     whole_with: &[],
     paging: Paging::Number { last: LastPage::Empty },
     read,
 };
 
-const INTERNAL: Kind =
-    Kind::Refused("it is for the site's own use, and the server answers 400 to most values in a query");
+const INTERNAL: ParamKind =
+    ParamKind::Refused("it is for the site's own use, and the server answers 400 to most values in a query");
 
 /// Every query parameter.
 const PARAMS: &[Param] = &[
-    param("limit", Kind::Int { min: 1, max: LIMIT_MAX as i64 }),
-    param("page", Kind::Managed("civitrawl sets it while it walks")),
-    param("query", Kind::Text),
-    param("cursor", Kind::Refused("the server ignores it; civitrawl walks by page number")),
+    param("limit", ParamKind::Int { min: 1, max: LIMIT_MAX as i64 }),
+    param("page", ParamKind::Managed("civitrawl sets it while it walks")),
+    param("query", ParamKind::Text),
+    param("cursor", ParamKind::Refused("the server ignores it; civitrawl walks by page number")),
     param("types", INTERNAL),
     param("sort", INTERNAL),
     param("nsfwLevel", INTERNAL),
@@ -53,23 +53,17 @@ object! {
     }
 }
 
-impl Keyed for Tag<'_> {
-    const NOUN: &'static str = "tag";
-
-    fn key(&self) -> Option<Key<'_>> {
-        text(&self.name).map(Key::Name)
-    }
-}
+keyed!(Tag<'_>, "tag", |tag| text(&tag.name).map(Key::Name));
 
 impl Item for Tag<'_> {
-    fn push(self, query: &Query<'_>, into: &mut Tables, _: &mut Sieve) -> Result<Taken, Reason> {
+    fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.name).ok_or_else(|| Reason::missing_key("the tag", "name"))?;
-        into.tags.push(tags::Row {
+        rows.tables.tags.push(tags::Row {
             name,
             model_count: self.model_count,
             link: text(&self.link),
-            extra: self.extra.into_column_of(&tags::TABLE, &mut into.unknown).as_deref(),
-            at: &query.at,
+            extra: self.extra.into_column_of(&tags::TABLE, &mut rows.tables.unknown).as_deref(),
+            at: &rows.at,
         });
         Ok(Taken { name: Some(hash_of(name)), ..Taken::default() })
     }

@@ -1,4 +1,4 @@
-//! Test support: what an endpoint makes of a body, as JSON rows by table.
+//! Test support: reads a body with an endpoint and returns the rows as JSON, by table.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::page::{Page, Query, Unreadable};
 use super::rejection::Rejection;
 use crate::table::{Provenance, Tables};
 
-/// A page taken: what the walk is told, and the rows of each table without their provenance.
+/// A page taken: its facts, and the rows of each table without their provenance.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) page: Page,
@@ -19,39 +19,39 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// The rows of a table.
+    /// Returns the rows of a table.
     pub(super) fn rows(&self, table: &str) -> &[Value] {
         self.tables.get(table).map_or(&[], |rows| rows)
     }
 
-    /// The only row of a table.
+    /// Returns the only row of a table.
     pub(super) fn row(&self, table: &str) -> &Value {
         assert_eq!(self.rows(table).len(), 1, "{table}: {:#?}", self.tables);
         &self.rows(table)[0]
     }
 
-    /// The reasons of the rejects, each of which has a meaning.
+    /// Returns the reasons of the rejects, after checking that each begins with a code.
     pub(super) fn reasons(&self) -> Vec<&str> {
         let reasons: Vec<&str> = self.rows("rejects").iter().filter_map(|row| row["reason"].as_str()).collect();
         reasons.iter().for_each(|reason| {
-            assert!(Rejection::ALL.iter().any(|kind| reason.starts_with(&format!("{}: ", kind.code()))), "{reason}")
+            assert!(Rejection::ALL.iter().any(|kind| reason.starts_with(&format!("{}: ", kind.code()))), "{reason}");
         });
         reasons
     }
 
-    /// Every value of every row as text.
+    /// Returns every value of every row as text.
     pub(super) fn dump(&self) -> String {
         let cells = |row: &Value| row.as_object().unwrap().values().map(plain).collect::<Vec<_>>();
         self.tables.values().flatten().flat_map(cells).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Asks an endpoint about a body. `query` is `a=1&b=2`; `key` the id or hash looked up.
+/// Reads a body with an endpoint. `query` is written `a=1&b=2`; `key` is the id or hash looked up.
 pub(super) fn read(endpoint: &Endpoint, body: &str, query: &str, key: Option<&str>) -> Result<Taken, Unreadable> {
     read_after(endpoint, body, query, key, None)
 }
 
-/// Likewise, for a page that a cursor was sent for.
+/// Like [`read`], for a page requested with a cursor.
 pub(super) fn read_after(
     endpoint: &Endpoint,
     body: &str,
@@ -80,7 +80,7 @@ pub(super) fn read_after(
     Ok(Taken { page: page?, tables: taken.into_iter().collect() })
 }
 
-/// Query parameters written `a=1&b=2`.
+/// Parses query parameters written `a=1&b=2`.
 pub(super) fn params(query: &str) -> Vec<(String, String)> {
     query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }

@@ -1,37 +1,52 @@
-//! Things that come twice on one page: the first of them counts.
+//! Twins: things that one page shows twice. The first one counts.
 
 use std::collections::HashSet;
 
 use super::rejection::Reason;
 
-/// What tells a thing apart on its page.
+/// The key of a thing, unique on its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key<'k> {
     Id(i64),
     Name(&'k str),
 }
 
-/// A thing that may come twice.
+/// A thing that a page may show twice.
 pub(super) trait Keyed: PartialEq {
-    /// Its kind, in sentences.
+    /// The noun for sentences.
     const NOUN: &'static str;
 
-    /// What tells it apart among others of its kind; `None` where nothing does.
+    /// The key among things of its kind; `None` if it has none.
     fn key(&self) -> Option<Key<'_>>;
 }
 
-/// A place of a list where something comes again.
+/// Implements [`Keyed`] for a type: its noun, and the key of a value.
+macro_rules! keyed {
+    ($type:ty, $noun:literal, |$thing:ident| $key:expr) => {
+        impl Keyed for $type {
+            const NOUN: &'static str = $noun;
+
+            fn key(&self) -> Option<Key<'_>> {
+                let $thing = self;
+                $key
+            }
+        }
+    };
+}
+pub(super) use keyed;
+
+/// The position of a repeated thing in its list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Twin {
     pub(super) place: usize,
-    /// The place where it came first.
+    /// The position of its first occurrence.
     pub(super) first: usize,
 }
 
-/// Lists so short are compared each with each.
+/// Lists up to this length are compared pairwise.
 const SHORT: usize = 16;
 
-/// The twins among things, by their places.
+/// Returns the twins of a list, sorted by position.
 pub(super) fn twins<K: Ord>(keys: impl Iterator<Item = Option<K>>) -> Vec<Twin> {
     let mut sorted: Vec<(K, usize)> = (0..).zip(keys).filter_map(|(place, key)| Some((key?, place))).collect();
     sorted.sort_unstable();
@@ -42,7 +57,7 @@ pub(super) fn twins<K: Ord>(keys: impl Iterator<Item = Option<K>>) -> Vec<Twin> 
     twins
 }
 
-/// Takes twins out of a list, whose places are counted from one of its own.
+/// Removes twins from a list; their positions are counted from `from`.
 pub(super) fn take_out<T>(list: &mut Vec<T>, from: usize, twins: &[Twin]) {
     let mut again = twins.iter().map(|twin| from + twin.place).peekable();
     let mut place = 0..;
@@ -60,7 +75,7 @@ fn has_twins<T: Keyed>(list: &[T]) -> bool {
     list.iter().enumerate().any(again)
 }
 
-/// Why a twin that is not what came first is kept.
+/// Returns the reason to keep a twin that differs from the first.
 pub(super) fn reason<T: Keyed>(twin: &T) -> Reason {
     let key = match twin.key() {
         Some(Key::Id(id)) => id.to_string(),
@@ -70,24 +85,24 @@ pub(super) fn reason<T: Keyed>(twin: &T) -> Reason {
     Reason::twin(T::NOUN, &key)
 }
 
-/// Takes twins out of the lists within the items of one page.
+/// Removes twins from the lists inside the items of one page.
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
-    /// The versions that the page has shown: a version is a thing by itself, whichever model lists it.
+    /// The versions seen on the page. A version repeated by another model is a twin too.
     versions: HashSet<i64>,
     found: Found,
 }
 
-/// The twins within one item.
+/// The twins inside one item.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) count: u64,
-    /// Of the first that is not what came first.
+    /// Set by the first twin that differs.
     pub(super) reason: Option<Reason>,
 }
 
 impl Sieve {
-    /// Leaves of each thing the first.
+    /// Removes the twins of a list.
     pub(super) fn sift<T: Keyed>(&mut self, list: &mut Vec<T>) {
         if !has_twins(list) {
             return;
@@ -99,7 +114,7 @@ impl Sieve {
         take_out(list, 0, &twins);
     }
 
-    /// Likewise for the versions of a model, which other models of the page may have shown.
+    /// Removes the twins of a model's versions, and versions that the page already showed.
     pub(super) fn sift_versions<T: Keyed>(&mut self, list: &mut Vec<T>) {
         self.sift(list);
         list.retain(|version| {
@@ -112,7 +127,7 @@ impl Sieve {
         });
     }
 
-    /// What was found since this was last asked.
+    /// Returns the twins found since the last call.
     pub(super) fn take(&mut self) -> Found {
         std::mem::take(&mut self.found)
     }

@@ -1,7 +1,7 @@
-//! Compares names of users as the server does, which reads some of them as numbers.
+//! Compares user names like the server, which reads some of them as numbers.
 
-/// Whether two names are one user's: as numbers where both look like one, because the server sends `0222` as 222 and `5e3` as
-/// 5000; else without case.
+/// True if two names are one user's. Names that look like numbers are compared as numbers, because the server sends `0222` as 222
+/// and `5e3` as 5000; all others without case.
 pub(super) fn same_user(a: &str, b: &str) -> bool {
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a == b,
@@ -9,12 +9,12 @@ pub(super) fn same_user(a: &str, b: &str) -> bool {
     }
 }
 
-/// True when a name says who it is: the feed sends others for users it cannot name.
-pub(super) fn is_told(name: &str) -> bool {
+/// False for the placeholders that the feed sends for users it cannot name.
+pub(super) fn is_known(name: &str) -> bool {
     !matches!(name, "unknown" | "null")
 }
 
-/// The number that JavaScript's `Number()` makes of a text; `None` where it makes none.
+/// Returns the number that JavaScript's `Number()` makes of a text; `None` for `NaN`.
 fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     if text.is_empty() {
@@ -74,6 +74,6 @@ mod tests {
         for (a, b, same) in cases {
             assert_eq!((same_user(a, b), same_user(b, a)), (same, same), "`{a}` `{b}`");
         }
-        assert!(is_told("0") && !is_told("null") && !is_told("unknown"));
+        assert!(is_known("0") && !is_known("null") && !is_known("unknown"));
     }
 }

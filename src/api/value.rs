@@ -1,7 +1,7 @@
-//! Tolerant values: whatever the server sends where a value is expected, reading goes on and nothing is lost.
+//! Tolerant values: an unexpected value neither stops the reading nor is lost.
 //!
-//! A [`Slot`] holds a value of the expected type, null, or — for anything else — its JSON text, which ends up in `extra`.
-//! Text is borrowed from the page where it holds no escapes.
+//! A [`Slot`] holds a value of the expected type, null, or the JSON text of anything else, which goes to `extra`. Text without
+//! escapes is borrowed from the page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,18 +15,18 @@ use serde_json::value::RawValue;
 
 use super::extra::{Extra, json_text};
 
-/// What stood where a `T` was expected.
+/// The value at the place of an expected `T`.
 #[derive(Debug, PartialEq)]
 pub(super) enum Slot<T> {
     /// `null`.
     Null,
-    /// A value that a column takes exactly.
+    /// A value that a column holds exactly.
     Value(T),
     /// Anything else, as JSON text.
     Odd(String),
 }
 
-/// A type that knows which JSON values it takes exactly. What it declines becomes [`Slot::Odd`].
+/// A type with the JSON values it holds exactly. All others become [`Slot::Odd`].
 pub(super) trait Accept<'de>: Sized {
     fn integer(_: i64) -> Option<Self> {
         None
@@ -37,7 +37,9 @@ pub(super) trait Accept<'de>: Sized {
     fn boolean(_: bool) -> Option<Self> {
         None
     }
-    fn text(_: Cow<'de, str>) -> Result<Self, Cow<'de, str>>;
+    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
+        Err(v)
+    }
     fn map<A: MapAccess<'de>>(map: A) -> Result<Slot<Self>, A::Error> {
         odd_map(map)
     }
@@ -105,7 +107,7 @@ fn odd_map<'de, T, A: MapAccess<'de>>(mut map: A) -> Result<Slot<T>, A::Error> {
     Ok(Slot::Odd(extra.into_object()))
 }
 
-/// Continues the JSON text of a list, of which `text` holds the opening bracket and the elements already taken.
+/// Completes the JSON text of a list; `text` holds the opening bracket and the elements already read.
 fn odd_list<'de, T, A: SeqAccess<'de>>(mut text: String, mut list: A) -> Result<Slot<T>, A::Error> {
     while let Some(element) = list.next_element::<&'de RawValue>()? {
         push_element(&mut text, element.get());
@@ -130,9 +132,6 @@ impl<'de> Accept<'de> for i64 {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         (v.fract() == 0.0 && v.abs() < EXACT).then_some(v as i64)
     }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
 }
 
 impl<'de> Accept<'de> for f64 {
@@ -142,21 +141,15 @@ impl<'de> Accept<'de> for f64 {
     fn float(v: f64) -> Option<Self> {
         Some(v)
     }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
 }
 
 impl<'de> Accept<'de> for bool {
     fn boolean(v: bool) -> Option<Self> {
         Some(v)
     }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
 }
 
-/// A text. Whole numbers are taken too: the server sends names of digits only as numbers.
+/// A text. Whole numbers are accepted too: the server sends names of only digits as numbers.
 #[derive(Debug, PartialEq)]
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
@@ -184,17 +177,17 @@ impl<'de> Deserialize<'de> for Text<'de> {
                 Ok(Text(Cow::Owned(v.to_owned())))
             }
         }
-        // `Cow` itself would always copy here; this borrows where it can.
+        // `Cow` itself would always copy here; this borrows text without escapes.
         deserializer.deserialize_str(TextVisitor)
     }
 }
 
-/// The text of a field, for its column.
+/// Returns the text of a field, for its column.
 pub(super) fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
     text.as_ref().map(|text| &*text.0)
 }
 
-/// A text, or true/false in its place (image levels were booleans once).
+/// A text, or true/false instead (image levels were booleans once).
 #[derive(Debug, PartialEq)]
 pub(super) struct Word<'a>(pub(super) Cow<'a, str>);
 
@@ -213,7 +206,7 @@ pub(super) struct Instant(pub(super) i64);
 
 impl serde::Serialize for Instant {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // One that was read is never out of range, so the default is never taken.
+        // An instant that was read is in range, so the default is never used.
         serializer.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or_default())
     }
 }
@@ -225,7 +218,7 @@ impl<'de> Accept<'de> for Instant {
             Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
         });
         match parsed {
-            // Finer than a millisecond: the column cannot take it exactly.
+            // Finer than a millisecond: the column cannot hold it exactly.
             Some(at) if at.subsec_nanosecond() % 1_000_000 == 0 => Ok(Self(at.as_millisecond())),
             _ => Err(v),
         }
@@ -237,9 +230,6 @@ impl<'de> Accept<'de> for Instant {
 pub(super) struct TextList<'a>(pub(super) Vec<Cow<'a, str>>);
 
 impl<'de> Accept<'de> for TextList<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut texts = Vec::new();
         while let Some(element) = list.next_element::<Slot<Text<'de>>>()? {
@@ -262,7 +252,7 @@ impl<'de> Accept<'de> for TextList<'de> {
     }
 }
 
-/// A list of objects. An element that is no object is counted as a stray: the item it belongs to is rejected.
+/// A list of objects. `strays` counts elements that are no objects; the item with such a list is rejected.
 #[derive(Debug, PartialEq)]
 pub(super) struct Objects<T> {
     pub(super) items: Vec<T>,
@@ -270,9 +260,6 @@ pub(super) struct Objects<T> {
 }
 
 impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut objects = Self { items: Vec::new(), strays: 0 };
         while let Some(element) = list.next_element::<Slot<T>>()? {

@@ -1,4 +1,4 @@
-//! Items as the server wrote them: cut out of an answer and put on one line each, otherwise untouched.
+//! Items as the server wrote them: cut out of an answer, one line each, otherwise unchanged.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +10,15 @@ use serde_json::value::RawValue;
 use super::page::Unreadable;
 use super::repair::repair;
 
-/// One thing the server told of.
+/// One item of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Its id, where it has one.
     pub id: Option<i64>,
     /// Its JSON text, on one line.
     pub text: String,
-    /// Whether it is a model without any version, which a look-up by id may still have.
-    pub hollow: bool,
+    /// True for a model without any version; a look-up by id may return some.
+    pub without_versions: bool,
 }
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct List<'a> {
     items: Vec<&'a RawValue>,
 }
 
-/// What is looked at of an item.
+/// The fields of an item that are read.
 #[derive(Deserialize)]
 struct Face<'a> {
     #[serde(default)]
@@ -44,7 +44,7 @@ struct Owner<'a> {
     hash: Cow<'a, str>,
 }
 
-/// What a version tells of the file that its download link gives.
+/// The file behind a version's download link.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PrimaryFile {
     /// Its name.
@@ -55,8 +55,8 @@ pub struct PrimaryFile {
     pub sha256: Option<String>,
 }
 
-/// The primary file in a version's text, or the only one; nothing of it where none of several is primary: then the store names
-/// what it gives, and nothing can be checked.
+/// Returns the primary file of a version's JSON text, or its only file. All fields are `None` if none of several files is primary:
+/// then the file host names the file, and nothing can be checked.
 pub fn primary_file(version: &str) -> PrimaryFile {
     let version: Value = serde_json::from_str(version).unwrap_or_default();
     let files = version["files"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -69,28 +69,28 @@ pub fn primary_file(version: &str) -> PrimaryFile {
     }
 }
 
-/// The items of a list answer.
+/// Returns the items of a list answer.
 ///
 /// # Errors
-/// When it is no such answer, even after repair.
+/// If the body is no list answer, even after repair.
 pub fn list(body: &str) -> Result<Vec<Item>, Unreadable> {
     let text = sound::<List<'_>>(body);
     let list: List<'_> = parse(&text)?;
     list.items.into_iter().map(|item| of(item.get())).collect()
 }
 
-/// The item that a whole answer is.
+/// Returns the item of an answer that is one item.
 ///
 /// # Errors
-/// When it is no object, even after repair.
+/// If the body is no JSON object, even after repair.
 pub fn single(body: &str) -> Result<Item, Unreadable> {
     of(&sound::<&RawValue>(body))
 }
 
-/// Which versions each hash belongs to, in upper case; those nobody has are missing.
+/// Returns the version ids of each hash, in upper case; hashes without a version are left out.
 ///
 /// # Errors
-/// When it is no such answer.
+/// If the body is no list of hashes.
 pub fn owners(body: &str) -> Result<BTreeMap<String, BTreeSet<i64>>, Unreadable> {
     let rows: Vec<Option<Owner<'_>>> = parse(body)?;
     let mut owners: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
@@ -100,7 +100,7 @@ pub fn owners(body: &str) -> Result<BTreeMap<String, BTreeSet<i64>>, Unreadable>
     Ok(owners)
 }
 
-/// The body as it is where it can be read as a `T`, else repaired.
+/// Returns the body unchanged if it can be read as a `T`, else repaired.
 fn sound<'a, T: Deserialize<'a>>(body: &'a str) -> Cow<'a, str> {
     match serde_json::from_str::<T>(body) {
         Ok(_) => Cow::Borrowed(body),
@@ -114,11 +114,11 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
 
 fn of(text: &str) -> Result<Item, Unreadable> {
     let Face { id, versions } = parse(text)?;
-    let hollow = versions.is_some_and(|versions| compact(versions.get()) == "[]");
-    Ok(Item { id: id.as_i64(), text: compact(text), hollow })
+    let without_versions = versions.is_some_and(|versions| compact(versions.get()) == "[]");
+    Ok(Item { id: id.as_i64(), text: compact(text), without_versions })
 }
 
-/// JSON text without the white space between its tokens.
+/// Returns JSON text without the white space between its tokens.
 fn compact(text: &str) -> String {
     let (mut out, mut in_string, mut escaped) = (String::with_capacity(text.len()), false, false);
     for c in text.chars() {
@@ -141,8 +141,8 @@ mod tests {
     fn items_keep_their_text() {
         let items = list("{\"items\": [ {\"id\": 7, \"size\": 1.50, \"n\" : 12345678901234567890, \"t\": \"a \\\" b\"},\n{\"id\":\"x\",\"modelVersions\": [ ]}], \"metadata\": {}}").unwrap();
         assert_eq!(items[0].text, "{\"id\":7,\"size\":1.50,\"n\":12345678901234567890,\"t\":\"a \\\" b\"}");
-        assert_eq!((items[0].id, items[0].hollow), (Some(7), false));
-        assert_eq!((items[1].id, items[1].hollow), (None, true));
+        assert_eq!((items[0].id, items[0].without_versions), (Some(7), false));
+        assert_eq!((items[1].id, items[1].without_versions), (None, true));
         assert!(list("{\"error\":\"x\"}").is_err() && single("[1]").is_err() && single("<html>").is_err());
     }
 
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(owners.unwrap(), BTreeMap::from([("AB".to_owned(), BTreeSet::from([2, 3]))]));
     }
 
-    /// Any JSON of texts, with the characters that matter.
+    /// Any JSON, with the characters that matter in its texts.
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

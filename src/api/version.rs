@@ -1,18 +1,18 @@
-//! A version as the server sends it — inside its model, by id and by hash, in the form of any year — and its rows in
-//! `model_versions`, `version_files`, `file_hashes` and `version_images`.
+//! A version in every form the server has sent, inside its model, by id or by hash, and its rows in `model_versions`,
+//! `version_files`, `file_hashes` and `version_images`.
 
 use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
 use super::extra::{Extra, json_text};
-use super::item::Item;
+use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Query, Taken};
 use super::rejection::Reason;
-use super::twins::{Key, Keyed, Sieve};
+use super::twins::{Key, Keyed, keyed};
 use super::value::{Accept, Instant, Objects, Slot, Text, TextList, Word, text};
-use crate::table::{Provenance, Tables, file_hashes, model_versions, version_files, version_images};
+use crate::table::{file_hashes, model_versions, version_files, version_images};
 
 object! {
     /// `stats` of a version.
@@ -130,7 +130,7 @@ object! {
     }
 }
 
-/// `hashes`: algorithm → hash, with whatever is neither text nor null kept apart.
+/// `hashes`: algorithm → hash. Values that are neither text nor null go to `extra`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Hashes<'a> {
     texts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -138,9 +138,6 @@ pub(super) struct Hashes<'a> {
 }
 
 impl<'de> Accept<'de> for Hashes<'de> {
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Err(v)
-    }
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut hashes = Self::default();
         while let Some((Text(algorithm), hash)) = map.next_entry::<Text<'de>, Slot<Text<'de>>>()? {
@@ -154,13 +151,7 @@ impl<'de> Accept<'de> for Hashes<'de> {
     }
 }
 
-impl Keyed for Version<'_> {
-    const NOUN: &'static str = "version";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
+keyed!(Version<'_>, "version", |version| version.id.map(Key::Id));
 
 impl Item for Version<'_> {
     fn stray(&self, query: &Query<'_>) -> Option<Reason> {
@@ -170,29 +161,16 @@ impl Item for Version<'_> {
 
     /// Appends the rows of a version that was looked up. The embedded `model` is partial, so it goes to the version's column
     /// `model`, not to the table `models`.
-    fn push(self, query: &Query<'_>, into: &mut Tables, sieve: &mut Sieve) -> Result<Taken, Reason> {
+    fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let id = check(&self)?;
         let model_id = self.model_id.ok_or_else(|| Reason::missing_key("the version", "modelId"))?;
-        push(self, model_id, None, &query.at, into, sieve);
+        push(self, model_id, None, rows);
         Ok(Taken { id: Some(id), ..Taken::default() })
     }
 }
 
-impl Keyed for File<'_> {
-    const NOUN: &'static str = "file";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.id.map(Key::Id)
-    }
-}
-
-impl Keyed for Image<'_> {
-    const NOUN: &'static str = "showcase image";
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.image_id().map(Key::Id)
-    }
-}
+keyed!(File<'_>, "file", |file| file.id.map(Key::Id));
+keyed!(Image<'_>, "showcase image", |image| image.image_id().map(Key::Id));
 
 impl Image<'_> {
     fn image_id(&self) -> Option<i64> {
@@ -200,15 +178,9 @@ impl Image<'_> {
     }
 }
 
-impl Keyed for (Cow<'_, str>, Cow<'_, str>) {
-    const NOUN: &'static str = "hash";
+keyed!((Cow<'_, str>, Cow<'_, str>), "hash", |pair| Some(Key::Name(&pair.0)));
 
-    fn key(&self) -> Option<Key<'_>> {
-        Some(Key::Name(&self.0))
-    }
-}
-
-/// The version's id, when every part of it has the key that its table needs.
+/// Returns the version's id, after checking that every part has the key of its table.
 pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
     let id = version.id.ok_or_else(|| Reason::missing_key("a version", "id"))?;
     let files = version.files.as_ref();
@@ -222,16 +194,9 @@ pub(super) fn check(version: &Version<'_>) -> Result<i64, Reason> {
     Ok(id)
 }
 
-/// Appends the rows of a version that [`check`] has passed. `position` is its place in its model's list, where that is known.
-pub(super) fn push(
-    version: Version<'_>,
-    model_id: i64,
-    position: Option<i64>,
-    at: &Provenance<'_>,
-    into: &mut Tables,
-    sieve: &mut Sieve,
-) {
-    // `check` has seen the id of every version and file.
+/// Appends the rows of a version that passed [`check`]. `position` is its place in its model's list, if known.
+pub(super) fn push(version: Version<'_>, model_id: i64, position: Option<i64>, rows: &mut PageRows<'_>) {
+    // `check` saw the id of every version and file.
     let Some(id) = version.id else { return };
     let Version { stats, paid_access, files, images, mut extra, .. } = version;
     let (stats, paid_access) = (stats.unwrap_or_default(), paid_access.unwrap_or_default());
@@ -244,15 +209,15 @@ pub(super) fn push(
     let deadline = [version.early_access_deadline, version.early_access_ends_at];
     let mut files = files.map(|files| files.items).unwrap_or_default();
     let mut images = images.map(|images| images.items).unwrap_or_default();
-    sieve.sift(&mut files);
-    sieve.sift(&mut images);
+    rows.sieve.sift(&mut files);
+    rows.sieve.sift(&mut images);
     for file in files {
-        push_file(file, id, model_id, at, into, sieve);
+        push_file(file, id, model_id, rows);
     }
     for (position, image) in images.into_iter().enumerate() {
-        push_image(image, id, model_id, position as i64, at, into);
+        push_image(image, id, model_id, position as i64, rows);
     }
-    into.model_versions.push(model_versions::Row {
+    rows.tables.model_versions.push(model_versions::Row {
         id,
         model_id,
         position,
@@ -289,12 +254,12 @@ pub(super) fn push(
         training_status: text(&version.training_status),
         training_details: version.training_details,
         model: version.model,
-        extra: extra.into_column_of(&model_versions::TABLE, &mut into.unknown).as_deref(),
-        at,
+        extra: extra.into_column_of(&model_versions::TABLE, &mut rows.tables.unknown).as_deref(),
+        at: &rows.at,
     });
 }
 
-/// The value of two names of one thing; the second name's is kept in `extra` where both are sent and differ.
+/// Returns the value of a field that has two names. If both are sent and differ, the second goes to `extra`.
 fn either<T: PartialEq + serde::Serialize>([one, other]: [Option<T>; 2], key: &str, extra: &mut Extra) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => {
@@ -307,25 +272,24 @@ fn either<T: PartialEq + serde::Serialize>([one, other]: [Option<T>; 2], key: &s
     }
 }
 
-fn push_file(
-    file: File<'_>,
-    version_id: i64,
-    model_id: i64,
-    at: &Provenance<'_>,
-    into: &mut Tables,
-    sieve: &mut Sieve,
-) {
+fn push_file(file: File<'_>, version_id: i64, model_id: i64, rows: &mut PageRows<'_>) {
     let Some(id) = file.id else { return };
     let File { metadata, hashes, mut extra, .. } = file;
     let metadata = metadata.unwrap_or_default();
     let mut hashes = hashes.unwrap_or_default();
-    sieve.sift(&mut hashes.texts);
+    rows.sieve.sift(&mut hashes.texts);
     for (algorithm, hash) in &hashes.texts {
-        into.file_hashes.push(file_hashes::Row { version_id, file_id: id, algorithm, hash: Some(hash), at });
+        rows.tables.file_hashes.push(file_hashes::Row {
+            version_id,
+            file_id: id,
+            algorithm,
+            hash: Some(hash),
+            at: &rows.at,
+        });
     }
     extra.nest("hashes", hashes.extra);
     extra.nest("metadata", metadata.extra);
-    into.version_files.push(version_files::Row {
+    rows.tables.version_files.push(version_files::Row {
         version_id,
         id,
         model_id,
@@ -345,13 +309,13 @@ fn push_file(
         virus_scan_message: text(&file.virus_scan_message),
         scanned_at: file.scanned_at.map(|at| at.0),
         download_url: text(&file.download_url),
-        extra: extra.into_column_of(&version_files::TABLE, &mut into.unknown).as_deref(),
-        at,
+        extra: extra.into_column_of(&version_files::TABLE, &mut rows.tables.unknown).as_deref(),
+        at: &rows.at,
     });
 }
 
-fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, at: &Provenance<'_>, into: &mut Tables) {
-    into.version_images.push(version_images::Row {
+fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, rows: &mut PageRows<'_>) {
+    rows.tables.version_images.push(version_images::Row {
         version_id,
         position,
         image_id: image.image_id(),
@@ -373,12 +337,12 @@ fn push_image(image: Image<'_>, version_id: i64, model_id: i64, position: i64, a
         availability: text(&image.availability),
         flags: image.flags,
         metadata: image.metadata,
-        extra: image.extra.into_column_of(&version_images::TABLE, &mut into.unknown).as_deref(),
-        at,
+        extra: image.extra.into_column_of(&version_images::TABLE, &mut rows.tables.unknown).as_deref(),
+        at: &rows.at,
     });
 }
 
-/// The number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
+/// Returns the number that names the file of an image link: `…/width=450/358388.jpeg` → 358388.
 fn id_in_file_name(url: &str) -> Option<i64> {
     let file = url.rsplit('/').next()?;
     file.split_once('.').map_or(file, |(stem, _)| stem).parse().ok()

@@ -1,7 +1,7 @@
 //! `GET /model-versions/by-hash/:hash`: the version that a file belongs to, by any of the file's hashes.
 //!
-//! Of several versions with the same file the server shows the oldest one published. Which hash was looked up is not
-//! checked against the files shown: those that are not public have hashes too.
+//! If several versions have the file, the server returns the oldest published one. The hash is not checked against the files
+//! shown, since files that are not public have hashes too.
 
 use super::endpoint::{Endpoint, Paging};
 use super::envelope::{repaired, take_one};

@@ -1,7 +1,7 @@
-//! `GET /model-versions/:id`: one version by itself.
+//! `GET /model-versions/:id`: one version.
 //!
-//! The only place that tells when a version last changed, what it may be used for and whether it was trained on the site.
-//! It does not say which place the version has among those of its model.
+//! Only this endpoint reports when a version last changed, its usage control and its training on the site. It does not report the
+//! version's place among those of its model.
 
 use super::endpoint::{Endpoint, Paging};
 use super::envelope::{repaired, take_one};
@@ -22,7 +22,7 @@ pub static VERSION: Endpoint = Endpoint {
     read,
 };
 
-/// Version rows of any status in mid-2026; fewer are published.
+/// Versions of any status in mid-2026; fewer are published.
 pub(super) const CATALOG_ROWS: u64 = 1_170_000;
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {

@@ -1,4 +1,4 @@
-//! `civitrawl completions SHELL`.
+//! `civitrawl completions SHELL`: prints a completion script.
 
 use clap_complete::Shell;
 

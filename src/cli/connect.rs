@@ -1,4 +1,4 @@
-//! The server a command asks: its address, the key for it, and the embedded sandbox where it is that.
+//! Connects a command to its server: the address, the API key, and the embedded sandbox if that is the server.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,29 +18,29 @@ use crate::sandbox::{Config, Sandbox};
 use crate::stop::Stop;
 use crate::storage;
 
-/// The variable that holds the API key.
+/// The environment variable of the API key.
 const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
-/// The variable that holds the key of pseudonyms.
+/// The environment variable of the pseudonyms' key.
 const PSEUDONYM_VARIABLE: &str = "CIVITRAWL_PSEUDONYM_KEY";
 
-/// How a command without a crawl file asks a server.
+/// The options for requests of a command without a crawl file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Asking {
-    /// The server, `/api/v1` included, or `sandbox`
+    /// The server's URL, ending in `/api/v1`, or `sandbox`
     #[arg(long, value_name = "URL", default_value = "https://civitai.com/api/v1")]
     server: String,
     /// Requests per second
     #[arg(long, value_name = "R", value_parser = rate, default_value = "1")]
     pub(super) rate: f64,
-    /// A file that only you can read and that holds the API key, where CIVITAI_API_KEY does not
+    /// A file with the API key that only you can read; used if CIVITAI_API_KEY is not set
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) watching: Watching,
 }
 
-/// What a command without a crawl file asks with.
-pub(super) struct Means {
+/// The connection of a command without a crawl file.
+pub(super) struct Connection {
     pub(super) service: Service,
     pub(super) key: Option<Secret>,
     pub(super) listener: Arc<dyn Listener>,
@@ -51,16 +51,16 @@ pub(super) struct Means {
 }
 
 impl Asking {
-    /// The server named.
+    /// Returns the server of `--server`.
     pub(super) fn server(&self) -> Result<Server, Exit> {
         Server::parse(&self.server, false).map_err(|error| usage(&error.to_string()))
     }
 
-    /// Connects this command to the server.
-    pub(super) fn means(&self, command: &'static str) -> Result<Means, Exit> {
+    /// Connects to the server; `command` names it in log lines.
+    pub(super) fn connect(&self, command: &'static str) -> Result<Connection, Exit> {
         let listener = listener(&self.watching, BTreeMap::new());
         let hears = Arc::clone(&listener);
-        Ok(Means {
+        Ok(Connection {
             service: Service::of(&self.server()?, &definition::Sandbox::default())?,
             key: key(self.key_file.as_deref())?,
             listener,
@@ -71,13 +71,13 @@ impl Asking {
     }
 }
 
-impl Means {
-    /// Who asks: politely.
+impl Connection {
+    /// Returns a fetcher with the options' rate.
     pub(super) fn fetcher(&self) -> Result<Fetcher, Exit> {
         Fetcher::new(&self.settings()).map_err(|error| usage(&error.to_string()))
     }
 
-    /// Looks things up; `sha256` says that every hash is one.
+    /// Returns a look-up service; `sha256` is true if every hash is a SHA256.
     pub(super) fn lookup<'a>(&'a self, fetcher: &'a Fetcher, sha256: bool) -> Lookup<'a> {
         let in_flight = self.settings().in_flight as usize;
         Lookup { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, notify: &*self.notify }
@@ -89,14 +89,14 @@ impl Means {
     }
 }
 
-/// A server that can be asked. The embedded one is served as long as this lives.
+/// A server that can be reached. The embedded sandbox runs as long as this value lives.
 pub(super) struct Service {
     base: Url,
     _sandbox: Option<Sandbox>,
 }
 
 impl Service {
-    /// The server of this name; `catalog` is what the embedded one serves.
+    /// Returns the server; starts the embedded sandbox with `catalog` if that is the server.
     pub(super) fn of(server: &Server, catalog: &definition::Sandbox) -> Result<Self, Exit> {
         match server {
             Server::Url(url) => Ok(Self { base: url.clone(), _sandbox: None }),
@@ -109,31 +109,31 @@ impl Service {
         }
     }
 
-    /// Its address, `/api/v1` included.
+    /// Returns the base URL, ending in `/api/v1`.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
 }
 
-/// The text of a file that nobody else may read.
+/// Reads a file that must not be readable by others.
 fn private(path: &Path) -> Result<String, Exit> {
     storage::read_private_text(path)
         .map_err(|error| usage(&format!("cannot use the key file `{}`: {error}", path.display())))
 }
 
-/// The API key: from the environment, else from the key file, else none. It is never shown.
+/// Returns the API key from the environment, else from the key file, else `None`.
 pub(super) fn key(file: Option<&Path>) -> Result<Option<Secret>, Exit> {
     let text = match (std::env::var(KEY_VARIABLE), file) {
         (Ok(text), _) if !text.is_empty() => text,
-        (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is no text"))),
+        (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is not valid text"))),
         (_, Some(path)) => private(path)?,
         _ => return Ok(None),
     };
     let key = Secret::parse(&text).map_err(|error| usage(&error.to_string()))?;
     if !key.is_masked() {
         complain(
-            "the API key is so short or plain that it is not masked where the server repeats it; real keys are 32 digits \
-             and letters",
+            "the API key is so short or simple that it cannot be masked in the server's answers; real keys have 32 digits and \
+             letters",
         );
     }
     Ok(Some(key))
@@ -153,7 +153,7 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
     Sandbox::start(config).map_err(|error| usage(&error.to_string()))
 }
 
-/// What hides people's names, where the crawl says so: its key is from the environment, else from a file.
+/// Returns the pseudonyms if the crawl uses them; their key is from the environment, else from a file.
 pub(super) fn pseudonyms(crawl: &Crawl) -> Result<Option<Pseudonyms>, Exit> {
     if crawl.pseudonymize.is_empty() {
         return Ok(None);
@@ -171,8 +171,8 @@ pub(super) fn pseudonyms(crawl: &Crawl) -> Result<Option<Pseudonyms>, Exit> {
     Pseudonyms::new(&text).map(Some).map_err(|error| usage(&error.to_string()))
 }
 
-/// Reads `--rate`.
+/// Parses `--rate`.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| String::from("it is no number"))?;
+    let rate: f64 = text.parse().map_err(|_| String::from("it is not a number"))?;
     if (0.01..=1000.0).contains(&rate) { Ok(rate) } else { Err(String::from("it must be from 0.01 to 1000")) }
 }

@@ -1,4 +1,4 @@
-//! `civitrawl crawl FILE`: runs a crawl, or resumes it where it stopped.
+//! `civitrawl crawl FILE`: runs a crawl, or continues it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::format::{count, grid, several, span};
 use super::logging::{Watching, listener};
 use super::output::{complain, failure, print, usage};
 use super::plan::expected;
-use super::signals::heeding;
+use super::signals::run_until_stopped;
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::definition::{Crawl, Server};
@@ -26,12 +26,12 @@ use crate::table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The crawl file
+    /// The crawl file: TOML that says what to fetch, such as `crawls/models.toml`
     file: PathBuf,
     /// The dataset's directory, instead of the crawl file's
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
-    /// The server, `/api/v1` included, or `sandbox`; instead of the crawl file's
+    /// The server's URL, ending in `/api/v1`, or `sandbox`; instead of the crawl file's
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// Requests per second, instead of the crawl file's
@@ -46,13 +46,13 @@ pub(super) struct Arguments {
     /// Commit and stop after this long, for example `30m`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     deadline: Option<Duration>,
-    /// Give up an unfinished pass and begin the next, over the same dataset
+    /// Give up an unfinished pass and begin the next one; the rows stay
     #[arg(long)]
     restart: bool,
-    /// Believe in this run that the list of this walk is as short or as empty as the server shows it
+    /// Accept in this run that the list of this walk has become as short, or as empty, as the server shows it
     #[arg(long, value_name = "WALK")]
     believe_shorter: Vec<String>,
-    /// Write numbers for Prometheus' textfile collector to this file at every commit
+    /// Write metrics for Prometheus' textfile collector to this file at every commit
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let begun = crawl_file::read(&arguments.file).and_then(|mut crawl| {
-        overrule(&mut crawl, arguments)?;
+        apply_options(&mut crawl, arguments)?;
         let key = key(crawl.key_file.as_deref())?;
         let hide = pseudonyms(&crawl)?;
         crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
@@ -73,8 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Puts the command line's words over the crawl file's.
-fn overrule(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
+/// Applies the options of the command line to the crawl.
+fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     if let Some(text) = &arguments.server {
         crawl.server = Server::parse(text, crawl.insecure_http).map_err(|error| usage(&error.to_string()))?;
     }
@@ -108,13 +108,13 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option
         stop: stop.clone(),
     };
     let listener = listener(&arguments.watching, expected(crawl));
-    match heeding(&stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
+    match run_until_stopped(&stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
     }
 }
 
-/// Tells what the run came to.
+/// Prints the result of a run and returns its exit code.
 pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) -> Exit {
     match result {
         Ok((report, outcome)) => {
@@ -131,8 +131,8 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
 fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
     let state = match outcome {
         Outcome::Complete => "complete",
-        Outcome::Doubtful => "over, but rows are missing",
-        Outcome::Stopped(_) | Outcome::KeyRefused(_) => "unfinished; run again to go on",
+        Outcome::Doubtful => "finished, but rows are missing",
+        Outcome::Stopped(_) | Outcome::KeyRefused(_) => "unfinished; run again to continue",
     };
     let dataset = crawl.dataset.display();
     let mut text = format!(

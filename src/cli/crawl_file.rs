@@ -1,4 +1,4 @@
-//! Reading a crawl file: its mistakes and warnings go to stderr, the checked crawl goes on.
+//! Reads a crawl file and prints its mistakes and warnings to stderr.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::api::ENDPOINTS;
 use crate::definition::{self, Crawl};
 use crate::storage;
 
-/// Reads and checks a crawl file.
+/// Reads and checks a crawl file; prints its mistakes and warnings.
 pub(super) fn read(path: &Path) -> Result<Crawl, Exit> {
     let shown = path.display().to_string();
     let text = storage::read_text(path).map_err(|error| {

@@ -9,9 +9,9 @@ use super::connect::Asking;
 use super::exit::Exit;
 use super::format::{several, size};
 use super::get::stopped;
-use super::input::{each, given};
+use super::input::{parse_each, words};
 use super::output::{failure, is_closed, print, usage};
-use super::signals::heeding;
+use super::signals::run_until_stopped;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
 use crate::download::Downloads;
@@ -49,13 +49,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn download(arguments: &Arguments) -> Result<Exit, Exit> {
-    let keys = each(&given(&arguments.ids)?, |word| Kind::Version.key(word))?;
+    let keys = parse_each(&words(&arguments.ids)?, |word| Kind::Version.key(word))?;
     let mut distinct = BTreeSet::new();
     let versions: Vec<i64> = keys.iter().filter_map(|key| key.parse().ok()).filter(|id| distinct.insert(*id)).collect();
     let expected = known(arguments, &distinct)?;
     let folder = DownloadFolder::open(&arguments.into)
         .map_err(|error| usage(&format!("cannot make the folder `{}`: {error}", arguments.into.display())))?;
-    let means = arguments.asking.means("download")?;
+    let means = arguments.asking.connect("download")?;
     let fetcher = means.fetcher()?;
     let bar = progress(arguments.asking.watching.shows_progress(), versions.len());
     let arrived = |bytes| bar.inc(bytes);
@@ -70,7 +70,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
             means.stop.ask("nobody reads on");
         }
     };
-    let run = heeding(&means.stop, None, downloads.run(&versions, report))?;
+    let run = run_until_stopped(&means.stop, None, downloads.run(&versions, report))?;
     bar.finish_and_clear();
     // An error of stdout was reported where it occurred, and a reader that left needs no report.
     if is_closed() {

@@ -1,24 +1,24 @@
-//! Exit codes: part of the interface, so that a scheduler can tell what to do next.
+//! Exit codes: part of the interface, so that a scheduler can decide what to do next.
 
 use std::process::ExitCode;
 
 use crate::dataset;
 use crate::engine::{self, Outcome};
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     /// Everything was done.
     Complete = 0,
     /// The arguments or the crawl file are wrong.
     Usage = 2,
-    /// Stopped early; the next run goes on.
+    /// Stopped early; the next run continues.
     Stopped = 3,
-    /// Over, but rows are missing; the report names them.
+    /// Finished, but rows are missing; the report names them.
     Doubtful = 4,
     /// The dataset is damaged.
     Damaged = 65,
-    /// The disk refused, or stdout did.
+    /// The disk or stdout failed.
     Disk = 74,
     /// Another crawl holds the dataset.
     Held = 75,
@@ -27,25 +27,25 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// All of them, in order.
+    /// All codes in order.
     pub(super) const ALL: [Self; 8] =
         [Self::Complete, Self::Usage, Self::Stopped, Self::Doubtful, Self::Damaged, Self::Disk, Self::Held, Self::Key];
 
-    /// What it means, and what to do.
+    /// The meaning, with the remedy.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::Usage => "the arguments or the crawl file are wrong",
-            Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to go on",
-            Self::Doubtful => "over, but rows are missing, or things asked for by name are not there; each is named",
+            Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to continue",
+            Self::Doubtful => "finished, but rows are missing, or requested things do not exist; each is named",
             Self::Damaged => "the dataset is damaged and was not touched; `verify` names the damage",
-            Self::Disk => "the disk or stdout refused (full, read-only, failing); nothing committed was lost",
+            Self::Disk => "the disk or stdout failed (full, read-only, broken); nothing committed was lost",
             Self::Held => "another crawl holds the dataset",
             Self::Key => "the server refused the API key",
         }
     }
 
-    /// The part of the help that tells of all.
+    /// The help's section about exit codes.
     pub(super) fn help() -> String {
         let lines = Self::ALL.iter().map(|exit| format!("  {:>2}  {}", *exit as u8, exit.meaning()));
         format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))

@@ -7,7 +7,7 @@ use super::output::{print, usage};
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
-use crate::download::status;
+use crate::download::status::DownloadStatus;
 use crate::table::{self, Table};
 
 #[derive(Debug, clap::Args)]
@@ -29,12 +29,12 @@ struct Codes {
 fn registry() -> [Codes; 4] {
     let code = |code: &str, meaning| (code.to_owned(), meaning);
     let exits = Exit::ALL.map(|exit| code(&(exit as u8).to_string(), exit.meaning()));
-    let ends = Why::ALL.map(|why| code(why.as_str(), why.meaning()));
-    let downloads = status::MEANINGS.iter().map(|(known, meaning)| code(known, meaning));
+    let ends = Why::ALL.iter().map(|why| code(why.as_str(), why.meaning()));
+    let downloads = DownloadStatus::MEANINGS.iter().map(|(known, meaning)| code(known, meaning));
     let rejects = Rejection::ALL.map(|kind| code(kind.code(), kind.meaning()));
     [
         Codes { noun: "exit code", meanings: exits.into() },
-        Codes { noun: "walk end", meanings: ends.into() },
+        Codes { noun: "walk end", meanings: ends.collect() },
         Codes { noun: "download status", meanings: downloads.collect() },
         Codes { noun: "reject reason", meanings: rejects.into() },
     ]

@@ -1,6 +1,6 @@
-//! Plain tables for people: columns aligned, numbers to the right and grouped.
+//! Formats tables, counts, sizes and time spans for people.
 
-/// Rows of cells under a head, aligned; a cell that begins with a digit stands to the right.
+/// Formats rows under a head. A column with a cell that begins with a digit is aligned to the right.
 pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> String {
     let cells: Vec<Vec<String>> =
         std::iter::once(head.iter().map(|cell| (*cell).to_owned()).collect()).chain(rows.iter().cloned()).collect();
@@ -21,7 +21,7 @@ pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> String {
     cells.iter().map(line).collect()
 }
 
-/// A count with its thousands apart: `1 234 567`.
+/// Formats a count with spaces between thousands: `1 234 567`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -34,12 +34,12 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// A count of things: `1 snapshot`, `1 234 pages`.
+/// Formats a count of things: `1 snapshot`, `1 234 pages`.
 pub(super) fn several(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// A number of bytes: `512 B`, `16.4 kB`, `6.9 GB`.
+/// Formats bytes: `512 B`, `16.4 kB`, `6.9 GB`.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
@@ -49,7 +49,7 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A time span in its two largest units: `1 d 3 h`, `2 min 5 s`, `0.4 s`.
+/// Formats seconds in their two largest units: `1 d 3 h`, `2 min 5 s`, `0.4 s`.
 pub(super) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {

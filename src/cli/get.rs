@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::connect::{Asking, Means};
+use super::connect::{Asking, Connection};
 use super::crawl::conclude;
 use super::exit::Exit;
-use super::input::{each, given};
+use super::input::{parse_each, words};
 use super::local::Local;
 use super::output::{complain, failure, is_closed, print, usage};
-use super::signals::heeding;
+use super::signals::run_until_stopped;
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
@@ -81,7 +81,7 @@ struct Errand<'a> {
     keys: Vec<String>,
     /// The files whose hashes are among the keys.
     local: Local,
-    means: Means,
+    means: Connection,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     let kind = Kind::from(arguments.kind);
-    let mut keys = each(&given(&arguments.ids)?, |word| kind.key(word))?;
+    let mut keys = parse_each(&words(&arguments.ids)?, |word| kind.key(word))?;
     let local = match (&arguments.files, kind) {
         (None, _) => Local::default(),
         (Some(folder), Kind::Hash) => Local::read(folder, &arguments.asking.watching)?,
@@ -107,7 +107,7 @@ fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     if keys.is_empty() {
         return Err(usage("there is nothing to look up"));
     }
-    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.means("get")? })
+    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.connect("get")? })
 }
 
 impl Errand<'_> {
@@ -145,7 +145,7 @@ impl Errand<'_> {
 
     /// Looks up some keys, unless stdout is closed.
     fn look_up(&self, lookup: Lookup<'_>, keys: &[String], report: impl FnMut(&str, Found)) -> Result<(), Exit> {
-        let looked_up = heeding(&self.means.stop, None, lookup.look_up(self.kind, keys, report))?;
+        let looked_up = run_until_stopped(&self.means.stop, None, lookup.look_up(self.kind, keys, report))?;
         // A reader that left has all it wanted, and an error of stdout was reported where it occurred.
         if is_closed() {
             return Err(Exit::Complete);
@@ -220,7 +220,7 @@ impl Errand<'_> {
                 metrics: None,
                 stop: self.means.stop.clone(),
             };
-            heeding(&self.means.stop, None, engine::crawl(crawl, options, self.means.listener.clone()))
+            run_until_stopped(&self.means.stop, None, engine::crawl(crawl, options, self.means.listener.clone()))
         };
         let result = match run(false)? {
             Err(Error::Refused(Refusal::Changed { .. })) => run(true)?,

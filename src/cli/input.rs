@@ -1,14 +1,14 @@
-//! What a command is to work on: words of the command line, or lines of stdin where a word is `-`.
+//! Reads the arguments of a command: words of the command line, and lines of stdin for the word `-`.
 
 use std::io::BufRead as _;
 
 use super::exit::Exit;
 use super::output::usage;
 
-/// Every word given, in order and once. Of a line of CSV, as `duckdb -csv -noheader` prints it, the first field counts.
-pub(super) fn given(words: &[String]) -> Result<Vec<String>, Exit> {
+/// Returns every word in order, each once. Of a line of CSV (`duckdb -csv -noheader`) the first field is the word.
+pub(super) fn words(arguments: &[String]) -> Result<Vec<String>, Exit> {
     let mut all: Vec<String> = Vec::new();
-    for word in words {
+    for word in arguments {
         if word != "-" {
             all.push(word.clone());
             continue;
@@ -21,13 +21,13 @@ pub(super) fn given(words: &[String]) -> Result<Vec<String>, Exit> {
             }
         }
     }
-    let mut met = std::collections::HashSet::new();
-    all.retain(|word| met.insert(word.clone()));
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|word| seen.insert(word.clone()));
     Ok(all)
 }
 
-/// What the words mean, or every word that means nothing.
-pub(super) fn each<T, E: std::fmt::Display>(
+/// Parses every word; prints all that cannot be parsed.
+pub(super) fn parse_each<T, E: std::fmt::Display>(
     words: &[String],
     read: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Vec<T>, Exit> {
@@ -42,7 +42,7 @@ pub(super) fn each<T, E: std::fmt::Display>(
 }
 
 fn first_field(line: &str) -> &str {
-    // A byte order mark, as spreadsheets write one, is no part of the first line.
+    // Spreadsheets write a byte order mark before the first line.
     let line = line.trim_start_matches('\u{feff}');
     line.split([',', ';', '\t']).next().unwrap_or_default().trim().trim_matches('"')
 }
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn all_mistakes_are_told() {
         let words = ["1", "x", "2"].map(String::from);
-        assert_eq!(each(&words, |word| word.parse::<u8>()), Err(Exit::Usage));
-        assert_eq!(each(&words[..1], |word| word.parse::<u8>()), Ok(vec![1]));
+        assert_eq!(parse_each(&words, |word| word.parse::<u8>()), Err(Exit::Usage));
+        assert_eq!(parse_each(&words[..1], |word| word.parse::<u8>()), Ok(vec![1]));
     }
 }

@@ -1,4 +1,4 @@
-//! Model files on this machine, known by their SHA256: what `civitrawl get hash --files` looks up.
+//! Model files of a local folder by SHA256, for `civitrawl get hash --files`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::lookup::model_files::{self, ModelFile};
 pub(super) struct Local {
     /// Each SHA256 once, in the order of the files.
     hashes: Vec<String>,
-    /// The files that have it: all of them, as copies are common.
+    /// All files with each SHA256, since copies are common.
     paths: BTreeMap<String, Vec<PathBuf>>,
-    /// True when some could not be read, or are empty; each was named.
+    /// True if some files are empty or could not be read; each was named on stderr.
     has_gaps: bool,
 }
 
 impl Local {
-    /// Reads every model file of a folder. What cannot be read is named, and the rest goes on.
+    /// Reads every model file of a folder; files that cannot be read are named on stderr.
     pub(super) fn read(folder: &Path, watching: &Watching) -> Result<Self, Exit> {
         let found = model_files::model_files(folder)
             .map_err(|error| usage(&format!("cannot read `{}`: {error}", folder.display())))?;
@@ -39,7 +39,7 @@ impl Local {
         for file in found.files {
             let path = file.path;
             if file.bytes == 0 {
-                // Every empty file has the same hash, under which the site may know somebody else's.
+                // All empty files share one hash, and the site may know it for some other file.
                 local.pass_over(&path, &"it is empty");
                 continue;
             }
@@ -66,18 +66,18 @@ impl Local {
         complain(&format!("{} is not looked up: {why}", path.display()));
     }
 
-    /// Each SHA256 once.
+    /// Returns each SHA256 once.
     pub(super) fn hashes(&self) -> &[String] {
         &self.hashes
     }
 
-    /// The code that a command ends with when all is found.
+    /// Returns the exit code if every file is found.
     pub(super) fn exit(&self) -> Exit {
         if self.has_gaps { Exit::Doubtful } else { Exit::Complete }
     }
 
-    /// The AutoV3 of those among `hashes` that are safetensors files, each with the SHA256 of the files that have it: edited
-    /// headers change the one and leave the other. A file is read once more for it, so only what was not found is worth it.
+    /// Returns the AutoV3 of the safetensors files among `hashes`, each with the SHA256 of its files. An edited header changes the
+    /// SHA256 but not the AutoV3. Reads the files a second time, so it is only called for files that were not found.
     pub(super) fn tensors(&self, hashes: &[String]) -> BTreeMap<String, Vec<String>> {
         let mut tensors: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for sha256 in hashes {
@@ -91,14 +91,14 @@ impl Local {
         tensors
     }
 
-    /// The names of the files of a hash; `None` when no file has it.
+    /// Returns the paths of the files with this SHA256; `None` if there are none.
     pub(super) fn names(&self, sha256: &str) -> Option<String> {
         let names: Vec<String> = self.paths.get(sha256)?.iter().map(|path| path.display().to_string()).collect();
         Some(names.join(", "))
     }
 
-    /// A JSON object with one more key, `local_files`: the paths of the files that it was found for. As it was where no
-    /// file was.
+    /// Returns the JSON object with the key `local_files` added: the paths of the files with these hashes. Unchanged if there are
+    /// none.
     pub(super) fn tied(&self, object: &str, hashes: &[String]) -> String {
         let paths = hashes.iter().filter_map(|hash| self.paths.get(hash)).flatten();
         let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
@@ -115,7 +115,7 @@ impl Local {
 fn progress(shown: bool, files: &[ModelFile]) -> ProgressBar {
     let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_length(files.iter().map(|file| file.bytes).sum());
-    // The template is a constant that parses.
+    // The template is a valid constant.
     let style = ProgressStyle::with_template(
         "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",
     );

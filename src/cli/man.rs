@@ -1,11 +1,11 @@
-//! `civitrawl man [COMMAND]`: the manual page of the program, or of one of its commands.
+//! `civitrawl man [COMMAND]`: prints the manual page of the program, or of one command.
 
 use super::exit::Exit;
 use super::output::{print, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The command whose page it is; the whole program's when none is named
+    /// The command; without one, the page of the whole program is printed
     command: Option<String>,
 }
 
@@ -18,11 +18,11 @@ pub(super) fn run(arguments: &Arguments, program: &clap::Command) -> Exit {
     };
     let Some(page) = page else {
         let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
-        let wished = arguments.command.as_deref().unwrap_or_default();
-        return usage(&format!("there is no command `{wished}`; the commands are {}", names.join(", ")));
+        let name = arguments.command.as_deref().unwrap_or_default();
+        return usage(&format!("there is no command `{name}`; the commands are {}", names.join(", ")));
     };
     let mut text = Vec::new();
-    // A vector takes whatever is written.
+    // Writing to a vector cannot fail.
     let _ = clap_mangen::Man::new(page).render(&mut text);
     print(&String::from_utf8_lossy(&text));
     Exit::Complete

@@ -31,10 +31,10 @@ mod verify;
 
 use exit::Exit;
 
-/// Turns the Civitai catalog into tidy Parquet tables. Run it from cron; kill it at any instant: no row is lost, none doubled.
+/// Crawls the Civitai catalog into tidy Parquet tables. Kill it at any moment: no row is lost, none is duplicated.
 #[derive(Debug, Parser)]
 #[command(name = "civitrawl", version, about, propagate_version = true, max_term_width = 100)]
-#[command(after_long_help = Exit::help(), after_help = "`civitrawl explain CODE` says what an exit code means.")]
+#[command(after_long_help = Exit::help(), after_help = "`civitrawl explain CODE` explains any code that this program prints.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -42,30 +42,30 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Crawl what a crawl file says, or go on where the last run stopped
+    /// Run a crawl file, or continue where its last run stopped
     Crawl(crawl::Arguments),
-    /// Print the walks of a crawl file, the requests and the time they take; asks the server nothing
+    /// Print the walks of a crawl file, with their requests and time; sends no request
     Plan(plan::Arguments),
-    // Of these two there is more to say than fits a line: it stands with their arguments.
+    // The help of these two is longer than a line, so it is with their arguments.
     Get(get::Arguments),
     Download(download::Arguments),
-    /// Print where a dataset stands; may be asked while a crawl runs
+    /// Print the state of a dataset; works while a crawl runs
     Status(status::Arguments),
-    /// Check every record, part and row of a dataset and name each fault; changes nothing
+    /// Check every record, part and row of a dataset and print each fault; changes nothing
     Verify(verify::Arguments),
-    /// Take a snapshot: the newest observation of everything, one sorted file per table, in `latest/`
+    /// Take a snapshot: the newest row of each thing, one sorted file per table, in `latest/`
     Snapshot(snapshot::Arguments),
-    /// Make every row again from the answers a dataset keeps; asks the server nothing
+    /// Rebuild every row from the answers kept in a dataset; sends no request
     Replay(replay::Arguments),
-    /// Write the newest snapshot's figures and the crawl's health as one HTML page
+    /// Write the figures of the newest snapshot and of its crawl as one HTML page
     Report(report::Arguments),
     /// Print the tables and their columns
     Schema(schema::Arguments),
-    /// Say what an exit code, the end of a walk, a reject's reason, a table or a column means
+    /// Explain a code that this program prints, a table or a column
     Explain(explain::Arguments),
-    /// Serve the embedded sandbox, a Civitai of its own, on a loopback port
+    /// Serve the sandbox, an imitation of Civitai with a catalog of its own, on a loopback port
     Sandbox(sandbox::Arguments),
-    /// Print the manual page, or that of one command
+    /// Print the manual page of the program, or of one command
     Man(man::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),

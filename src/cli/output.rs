@@ -1,4 +1,4 @@
-//! What the program says: results go to stdout, everything else to stderr. What stdout does not take is never lost silently.
+//! Output: results go to stdout, everything else to stderr. A result that stdout does not take is reported.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -6,55 +6,55 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::exit::Exit;
 
-/// Stdout takes what is printed.
+/// Stdout works.
 const OPEN: u8 = 0;
-/// Its reader went away (`| head`), which is no error.
-const LEFT: u8 = 1;
-/// It refused, and something is lost.
-const REFUSED: u8 = 2;
+/// Its reader is gone (`| head`), which is no error.
+const GONE: u8 = 1;
+/// It failed, and some output is lost.
+const FAILED: u8 = 2;
 
-/// The state of stdout, which the process has one of.
+/// The state of the process's stdout.
 static STDOUT: AtomicU8 = AtomicU8::new(OPEN);
 
-/// Prints a result at once; gives whether all so far was taken, and more may be printed.
+/// Prints a result immediately; returns true while stdout works.
 pub(super) fn print(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
     taken(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Notes what came of a print; gives whether all so far was taken.
+/// Records the outcome of a print; returns true while stdout works.
 pub(super) fn taken(printed: io::Result<()>) -> bool {
     let is_open = STDOUT.load(Ordering::Relaxed) == OPEN;
     match printed {
         Ok(()) => return is_open,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => STDOUT.fetch_max(LEFT, Ordering::Relaxed),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => STDOUT.fetch_max(GONE, Ordering::Relaxed),
         Err(error) => {
             if is_open {
-                complain(&format!("cannot write to stdout: {error}; what was to be printed is lost"));
+                complain(&format!("cannot write to stdout: {error}; the output is lost"));
             }
-            STDOUT.fetch_max(REFUSED, Ordering::Relaxed)
+            STDOUT.fetch_max(FAILED, Ordering::Relaxed)
         }
     };
     false
 }
 
-/// True when stdout takes no more.
+/// True if stdout no longer works.
 pub(super) fn is_closed() -> bool {
     STDOUT.load(Ordering::Relaxed) != OPEN
 }
 
-/// The code to end with: a result that stdout refused was not delivered.
+/// Returns the final exit code: a result that stdout did not take changes it.
 pub(super) fn settled(exit: Exit) -> Exit {
-    let refused = STDOUT.load(Ordering::Relaxed) == REFUSED;
+    let failed = STDOUT.load(Ordering::Relaxed) == FAILED;
     match exit {
-        Exit::Complete | Exit::Stopped | Exit::Doubtful if refused => Exit::Disk,
+        Exit::Complete | Exit::Stopped | Exit::Doubtful if failed => Exit::Disk,
         exit => exit,
     }
 }
 
-/// Tells of something that went wrong.
+/// Prints a problem to stderr.
 pub(super) fn complain(text: &str) {
-    // Nothing is left to do when even this cannot be written.
+    // If even stderr fails, nothing can be done.
     let _ = writeln!(io::stderr(), "civitrawl: {text}");
 }
 

@@ -1,4 +1,4 @@
-//! `civitrawl plan FILE`: what a crawl will ask, from the file alone.
+//! `civitrawl plan FILE`: the requests of a crawl, estimated from the file alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The crawl file
+    /// The crawl file: TOML that says what to fetch, such as `crawls/models.toml`
     file: PathBuf,
 }
 
@@ -37,7 +37,7 @@ fn plan(crawl: &Crawl) -> String {
         crawl.walks.iter().zip(&requests).map(|(walk, requests)| row(walk, *requests, rate)).collect();
     let total: u64 = requests.iter().flatten().sum();
     let requests_per_second = if rate == 1.0 { String::from("1 request") } else { format!("{rate} requests") };
-    let unknown = if requests.contains(&None) { "; what is unknown comes on top" } else { "" };
+    let unknown = if requests.contains(&None) { "; unknown walks not counted" } else { "" };
     format!(
         "`{}` asks {server} at {requests_per_second} per second, into {}\n\n{}\nabout {} in {}, retries aside{unknown}\n",
         crawl.name,
@@ -60,11 +60,11 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
         Partitioning::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
     }
     if walk.later.incremental.is_some() {
-        asks.push_str("; later passes what is new");
+        asks.push_str("; later passes ask only for what is new");
     }
-    let told = |requests: Option<String>| requests.unwrap_or_else(|| String::from("unknown"));
+    let shown = |requests: Option<String>| requests.unwrap_or_else(|| String::from("unknown"));
     let time = requests.map(|requests| span(requests as f64 / rate));
-    vec![walk.name.clone(), told(requests.map(count)), told(time), asks]
+    vec![walk.name.clone(), shown(requests.map(count)), shown(time), asks]
 }
 
 fn source(each: &Each) -> String {
@@ -78,14 +78,14 @@ fn source(each: &Each) -> String {
     }
 }
 
-/// How many pages each walk may have, where that is known: of the real server, and of the sandbox.
+/// Returns the expected pages of each walk, as far as the size of the server's catalog is known.
 pub(super) fn expected(crawl: &Crawl) -> BTreeMap<String, u64> {
     let known = matches!(crawl.server, Server::Sandbox) || !crawl.server.is_local();
     let walks = crawl.walks.iter().filter(|_| known);
     walks.filter_map(|walk| Some((walk.name.clone(), requests(crawl, walk)?))).collect()
 }
 
-/// Requests a walk takes at the catalog's published size, or at the sandbox's; `None` where nobody said how many.
+/// Returns the requests of a walk at the published size of the catalog, or the sandbox's; `None` if unknown.
 fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
     let catalog = match &crawl.server {
         Server::Sandbox if walk.endpoint.name == "models" => u64::from(crawl.sandbox.models),

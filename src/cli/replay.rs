@@ -1,4 +1,4 @@
-//! `civitrawl replay DATASET`: every part rebuilt from the answers kept in `pages`.
+//! `civitrawl replay DATASET`: rebuilds every part from the answers kept in `pages`.
 
 use std::path::PathBuf;
 
@@ -11,17 +11,19 @@ use crate::table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let mut heard = |record: &crate::dataset::commit::Record| tracing::info!(commit = record.commit, "rebuilt");
-    match replay(Layout::new(&arguments.dataset), &mut heard) {
+    let mut log = |record: &crate::dataset::commit::Record| tracing::info!(commit = record.commit, "rebuilt");
+    match replay(Layout::new(&arguments.dataset), &mut log) {
         Ok(replayed) => {
             print(&summary(&replayed));
             if replayed.commits == 0 {
-                complain("no page keeps its answer; crawl with `keep_bodies = true` in the crawl file to replay later");
+                complain(
+                    "no answer is kept in this dataset; set `keep_bodies = true` in the crawl file to replay later crawls",
+                );
                 return Exit::Usage;
             }
             if replayed.without_body.is_empty() { Exit::Complete } else { Exit::Doubtful }
@@ -42,7 +44,7 @@ fn summary(replayed: &Replayed) -> String {
     }
     for (walk, pages) in &replayed.without_body {
         text.push_str(&format!(
-            "\nwalk `{walk}`: no answer is kept of {}; rows of the same commits stay what they were\n",
+            "\nwalk `{walk}`: no answer is kept of {}; the rows of those commits are unchanged\n",
             several(*pages, "page")
         ));
     }

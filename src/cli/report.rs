@@ -1,4 +1,4 @@
-//! `civitrawl report DATASET`: the newest snapshot and the crawl behind it as one HTML file.
+//! `civitrawl report DATASET`: the newest snapshot and its crawl as one HTML file.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use crate::storage::{self, Disk};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
-    /// Where the page is written
+    /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `civitrawl schema`: the tables as they are declared, so that the documentation cannot drift, and how readers name them.
+//! `civitrawl schema`: prints the declared tables as documentation, JSON, or statements for DuckDB and Spark.
 
 use std::path::{Path, PathBuf};
 
@@ -17,21 +17,21 @@ use crate::table::{self, Column, Table};
 pub(super) struct Arguments {
     /// Only this table
     table: Option<String>,
-    /// How to print it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
-    /// The dataset whose files `sql` and `spark` name
+    /// The dataset whose files `sql` and `spark` read
     #[arg(long, value_name = "DIR", default_value = ".")]
     dataset: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A Markdown table for each
+    /// One Markdown table per table
     Markdown,
-    /// A DuckDB view of each table of a dataset: its newest snapshot, else all observations
+    /// One DuckDB view per table of a dataset: its newest snapshot, or all rows if there is none
     Sql,
-    /// The same for Spark: CREATE TABLE ... USING PARQUET
+    /// The same for Spark, as CREATE TABLE ... USING PARQUET
     Spark,
     /// One JSON object
     Json,
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     Exit::Complete
 }
 
-/// Prints a statement for each file that readers may look at, by its full path, so that it works wherever it is run.
+/// Prints a statement for each file of a dataset, with its full path, so that it works in any directory.
 fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) -> String) -> Exit {
     let dataset = std::path::absolute(dataset).unwrap_or_else(|_| dataset.to_owned());
     match sources(&Layout::new(dataset), &Disk) {
@@ -75,12 +75,12 @@ fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) 
     }
 }
 
-/// What a file holds, told above its statement.
+/// Returns the comment above a statement: the table's sentence, and the rows in this file.
 fn about(source: &Source) -> String {
     let what = match (source.history, source.snapshot) {
-        (true, _) => "here what changed of its counters and states",
-        (false, true) => "here the newest one of each",
-        (false, false) => "here every one, as there is no snapshot yet",
+        (true, _) => "this view has the changes of its counters and states",
+        (false, true) => "this view has the newest row of each",
+        (false, false) => "this view has every row, as there is no snapshot yet",
     };
     format!("-- {}; {what}.\n", source.table.doc.trim_end_matches('.'))
 }
@@ -105,7 +105,7 @@ fn spark(source: &Source) -> String {
     )
 }
 
-/// Spark's name of a column's type.
+/// Returns Spark's name of a column's type.
 fn spark_type(column: &Column) -> &'static str {
     match type_name(column) {
         "TIMESTAMP WITH TIME ZONE" => "TIMESTAMP",
@@ -137,7 +137,7 @@ fn as_json(table: &Table) -> serde_json::Value {
     json!({ "name": table.name, "doc": table.doc, "key": table.key, "columns": columns.collect::<Vec<_>>() })
 }
 
-/// The SQL name of a column's type.
+/// Returns the SQL name of a column's type.
 pub(super) fn type_name(column: &Column) -> &'static str {
     match &column.data_type {
         DataType::Int64 => "BIGINT",

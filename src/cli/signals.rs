@@ -1,4 +1,4 @@
-//! Runs work under the user's eyes: a deadline and the signals stop it softly, a second signal at once.
+//! Runs work until it ends, a deadline or a signal stops it after the pages under way, or a second signal stops it immediately.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -8,25 +8,29 @@ use super::exit::Exit;
 use super::output::{complain, usage};
 use crate::stop::Stop;
 
-/// Runs `work` to its end, which a deadline or signal may bring nearer through `stop`.
-pub(super) fn heeding<T>(stop: &Stop, deadline: Option<Duration>, work: impl Future<Output = T>) -> Result<T, Exit> {
+/// Runs `work` to its end; the deadline and the first signal ask it to end early through `stop`.
+pub(super) fn run_until_stopped<T>(
+    stop: &Stop,
+    deadline: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Result<T, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| usage(&format!("cannot set up networking: {error}")))?;
     let result = runtime.block_on(async {
         tokio::select! {
             biased;
             result = work => result,
-            never = heed(stop, deadline) => match never {},
+            never = ask_to_stop(stop, deadline) => match never {},
         }
     });
-    // Requests that were dropped are not waited for.
+    // Does not wait for dropped requests.
     runtime.shutdown_background();
     Ok(result)
 }
 
-/// Turns the deadline and the signals into a stop: the first signal finishes the pages under way and commits, the second
-/// ends the process at once (the next run goes on from the last commit).
-async fn heed(stop: &Stop, deadline: Option<Duration>) -> Infallible {
+/// Asks for a stop at the deadline and at the first signal: the pages under way are finished and committed. The second signal ends
+/// the process immediately; the next run continues from the last commit.
+async fn ask_to_stop(stop: &Stop, deadline: Option<Duration>) -> Infallible {
     let deadline = async {
         match deadline {
             Some(deadline) => tokio::time::sleep(deadline).await,
@@ -39,7 +43,7 @@ async fn heed(stop: &Stop, deadline: Option<Duration>) -> Infallible {
         let mut signals = Signals::new();
         stop.ask(format!("{} received", signals.next().await));
         signals.next().await;
-        complain("stopped at once; run again to go on from the last commit");
+        complain("stopped at once; run again to continue from the last commit");
         std::process::exit(Exit::Stopped as i32)
     };
     tokio::join!(deadline, signals).1

@@ -1,4 +1,4 @@
-//! `civitrawl snapshot DATASET`.
+//! `civitrawl snapshot DATASET`: takes a snapshot outside a crawl.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
-    /// Which snapshots stay: how many (`3`), or those not older than this (`30d`); the newest always does
+    /// Snapshots to keep: a number (`3`), or all up to an age (`30d`); the newest is always kept
     #[arg(long, value_name = "N|AGE", default_value = "3")]
     keep: Keep,
-    /// Remove the parts whose rows the snapshot holds, but those of `pages`; the snapshot is then the only place they are in
+    /// Remove the parts whose rows the snapshot holds, except those of `pages`; the snapshot is then their only copy
     #[arg(long)]
     prune: bool,
 }
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
     match snapshot(&layout, arguments) {
         Ok(Taken::New(inventory)) => {
-            print(&told(&layout, &inventory, began.elapsed().as_secs_f64()));
+            print(&summary(&layout, &inventory, began.elapsed().as_secs_f64()));
             Exit::Complete
         }
         Ok(Taken::Nothing(inventory)) => {
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Exit::Complete
         }
         Ok(Taken::Empty) => {
-            print(&format!("nothing to take: {} has no rows yet\n", layout.root().display()));
+            print(&format!("no snapshot: {} has no rows yet\n", layout.root().display()));
             Exit::Complete
         }
         Err(error) => failure(&error),
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
-    // Opening would begin a dataset where there is none.
+    // Opening would create a dataset if there is none.
     if read_records(layout, &Disk)?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
@@ -62,7 +62,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     take(&mut store, &SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune })
 }
 
-fn told(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {
+fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {
     let row = |file: &File| {
         let how = if file.rewritten { "rewritten" } else { "taken over" };
         vec![file.name(), count(file.rows), size(file.bytes), how.to_owned()]

@@ -1,4 +1,4 @@
-//! `civitrawl status DATASET`: where a dataset stands, from its records; may be asked while a crawl runs.
+//! `civitrawl status DATASET`: the state of a dataset, read from its records; works while a crawl runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,54 +22,54 @@ use crate::storage::{Disk, Storage as _};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
-    /// Print it again at every commit, until the pass is over and its run has ended
+    /// Print the state again at every commit, until the pass and its run have ended
     #[arg(long)]
     watch: bool,
 }
 
-/// How often a watched dataset is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Moves a terminal to its beginning and clears it.
+/// The interval at which a watched dataset is read.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Moves a terminal's cursor to the top and clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
-    let told = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| _ = print(&text)) };
-    match told {
+    let printed = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| _ = print(&text)) };
+    match printed {
         Ok(()) => Exit::Complete,
         Err(error) => failure(&error),
     }
 }
 
-/// Prints where the dataset stands at every commit, and once its run has ended; on a terminal each over the one before.
+/// Prints the state at every commit and at the end of the run; on a terminal, over the previous one.
 fn watch(layout: &Layout) -> Result<(), dataset::Error> {
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let mut seen = None;
     loop {
-        let (text, standing) = status(layout)?;
+        let (text, watched) = status(layout)?;
         let printed = match on_terminal {
             true => print(&format!("{CLEAR}{text}")),
-            false => seen == Some(standing) || print(&format!("{text}\n")),
+            false => seen == Some(watched) || print(&format!("{text}\n")),
         };
-        if standing.is_over || !printed {
+        if watched.is_over || !printed {
             return Ok(());
         }
-        seen = Some(standing);
-        std::thread::sleep(LOOK_AGAIN);
+        seen = Some(watched);
+        std::thread::sleep(INTERVAL);
     }
 }
 
-/// What a watched dataset is printed again for.
+/// The facts whose change makes `--watch` print again.
 #[derive(Clone, Copy, PartialEq)]
 struct Watched {
     commit: u64,
-    /// Whether the pass is over, and with it the run: its snapshot comes last.
+    /// True once the pass and its run have ended; the run ends after its snapshot.
     is_over: bool,
 }
 
-/// Where the dataset stands, in words and for who watches it.
+/// Returns the state as text, and the facts for `--watch`.
 fn status(layout: &Layout) -> Result<(String, Watched), dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
@@ -104,18 +104,19 @@ fn walks(last: &Record) -> String {
             let numbers = [walk.pages, walk.items, walk.repeats, walk.rejects].map(count);
             let mut row = vec![name.clone()];
             row.extend(numbers);
-            row.push(standing(walk));
+            row.push(state(walk));
             row
         })
         .collect();
-    grid(&["walk", "pages", "items", "repeats", "rejects", "stands"], &rows)
+    grid(&["walk", "pages", "items", "repeats", "rejects", "state"], &rows)
 }
 
-/// What the last run saw and doubted, once it is over; until then what the record says is missing. Then where it stopped and
-/// goes on, and what no column knows.
+/// Sentences about the last run: its notes and doubts if it has ended, else the doubts of the record; then the walks that
+/// stopped, the next run's work, and keys that no column has.
 fn verdict(last: &Record, report: &Value) -> String {
-    let told = |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    let mut lines: Vec<String> = told("notes").chain(told("doubts")).collect();
+    let sentences =
+        |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let mut lines: Vec<String> = sentences("notes").chain(sentences("doubts")).collect();
     if lines.is_empty() {
         lines = missing_from(&last.walks);
     }
@@ -127,13 +128,13 @@ fn verdict(last: &Record, report: &Value) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// What the last run reported; null when it has not, or cannot be read.
+/// Returns the last run's report; null if there is none, or it cannot be read.
 fn report(layout: &Layout, last: &Record) -> Value {
     let content = Disk.read(&layout.report(&last.run)).unwrap_or_default();
     serde_json::from_slice(&content).unwrap_or_default()
 }
 
-/// Where incremental walks began, and when the last full pass was; nothing when the last pass is one.
+/// Sentences about the beginning of incremental walks and the last full pass; empty if the last pass is a full one.
 fn full_pass(manifest: &Manifest, last: &Record) -> String {
     let instant = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
     let since =
@@ -147,29 +148,30 @@ fn full_pass(manifest: &Manifest, last: &Record) -> String {
     if !text.is_empty() {
         text.push_str(&match full {
             Some((number, at)) => format!("the last full pass was pass {number}, over at {}\n", instant(at)),
-            None => String::from("no pass went through the whole list yet\n"),
+            None => String::from("no pass has read the whole list yet\n"),
         });
     }
     text
 }
 
-fn standing(walk: &WalkState) -> String {
+/// The end code of a walk, or its progress.
+fn state(walk: &WalkState) -> String {
     if let Some(end) = &walk.end {
         return end.why.as_str().to_owned();
     }
-    // Partitioning with a slash look once more at what the walk's own left open.
+    // Keys with a slash belong to rechecks.
     let own = walk.partitions.keys().filter(|key| !key.contains('/')).count();
     match (walk.partitions.get(""), &walk.done_through, own) {
         (Some(PartitionState { cursor: Some(cursor), .. }), ..) => format!("at {}", place(cursor)),
         (Some(partition), ..) if partition.pages > 0 => format!("at page {}", partition.pages),
-        (None, Some(through), _) => format!("through {through}"),
+        (None, Some(through), _) => format!("done through {through}"),
         (None, None, open) if open > 0 => format!("in {}", several(open as u64, "window")),
-        _ if walk.pages > 0 => String::from("looking once more"),
-        _ => String::from("not begun"),
+        _ if walk.pages > 0 => String::from("rechecking"),
+        _ => String::from("not started"),
     }
 }
 
-/// What people read of a cursor: the second, or the offset.
+/// Shortens a cursor for people: to the second, or to the offset.
 fn place(cursor: &str) -> &str {
     cursor.split(['|', '.']).next().unwrap_or(cursor)
 }
@@ -187,12 +189,14 @@ fn tables(manifest: &Manifest) -> String {
     grid(&["table", "rows", "parts", "size"], &rows)
 }
 
-/// What readers see, and whether that is everything.
+/// A sentence about the newest snapshot and the commits it lacks.
 fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
     let taken = match SnapshotReader::newest(layout, &Disk) {
         Ok(Some(taken)) => taken.inventory,
         Ok(None) => return String::from("no snapshot yet\n"),
-        Err(error) => return format!("the newest snapshot cannot be read; `civitrawl verify` tells more: {error}\n"),
+        Err(error) => {
+            return format!("the newest snapshot cannot be read: {error}; `civitrawl verify` names the damage\n");
+        }
     };
     let newer = manifest.history.parts.range(taken.commit + 1..).count() as u64;
     let newer = if newer == 0 { String::new() } else { format!(", without {}", several(newer, "newer commit")) };
@@ -205,7 +209,7 @@ fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
     )
 }
 
-/// What the last run's report says of its pace; nothing when it has none.
+/// A sentence about the last run's requests and time; empty if it has no report.
 fn last_run(last: &Record, report: &Value) -> String {
     let (asked, took) = (report["rate"]["asked"].as_f64(), report["took_s"].as_f64());
     let (Some(requests), Some(asked), Some(took)) = (report["requests"].as_u64(), asked, took) else {

@@ -1,4 +1,4 @@
-//! `civitrawl verify DATASET`.
+//! `civitrawl verify DATASET`: checks every record, part and row.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The dataset's directory
+    /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
 }
 

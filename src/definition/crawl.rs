@@ -1,4 +1,4 @@
-//! A checked crawl file: everything a run needs to know.
+//! The types of a checked crawl file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,57 +9,57 @@ use super::snapshot::Snapshot;
 use crate::api::endpoint::Endpoint;
 use crate::table::Table;
 
-/// A checked crawl file: everything a run needs to know.
+/// A checked crawl file.
 #[derive(Debug, Clone)]
 pub struct Crawl {
-    /// The file's stem (`models` for `crawls/models.toml`); names the crawl in records, parts and logs.
+    /// The file's stem (`models` for `crawls/models.toml`): the crawl's name in records, parts and logs.
     pub name: String,
-    /// Who is asked.
+    /// The server to request.
     pub server: Server,
-    /// Where the dataset lives, as written (relative to the current directory).
+    /// The dataset's directory as written, relative to the current directory.
     pub dataset: PathBuf,
-    /// How fast.
+    /// Rate and concurrency of requests.
     pub pace: Pace,
-    /// How long one request may take.
+    /// Time limits of one request.
     pub timeouts: Timeouts,
-    /// How long a failing page is asked again.
+    /// Limits of all attempts at one page.
     pub retry: Retry,
-    /// How often rows and cursors are made durable.
+    /// Bounds that make a commit due.
     pub commit: Commit,
-    /// When a list is believed that does not show what it showed before.
+    /// The limits for believing a list that became shorter.
     pub absence: Absence,
-    /// Whether the answers are kept as received in `pages.body`.
+    /// True to keep answers as received in `pages.body`.
     pub keep_bodies: bool,
-    /// What is made of the rows when a pass is over.
+    /// Snapshots at the end of a pass.
     pub snapshot: Snapshot,
-    /// The tables whose counters and states are kept over time.
+    /// The tables with a history of counters and states.
     pub history: Vec<&'static Table>,
-    /// The fields whose values are replaced by pseudonyms: `username`, or none.
+    /// The fields whose values are replaced by pseudonyms: `username` or nothing.
     pub pseudonymize: Vec<String>,
-    /// A file that holds the key of the pseudonyms, as written.
+    /// The file with the pseudonyms' key, as written.
     pub pseudonym_key_file: Option<PathBuf>,
-    /// Which key hides them, as far as that may be written down. It is not in the file: whoever has read the key says it.
+    /// Digest of the pseudonyms' key. Not in the file: the CLI sets it after reading the key.
     pub pseudonym_key_digest: Option<String>,
-    /// Whether plain `http` to a host that is not loopback is allowed.
+    /// True to allow plain `http` to a host that is not loopback.
     pub insecure_http: bool,
-    /// A file that holds the API key, as written.
+    /// The file with the API key, as written.
     pub key_file: Option<PathBuf>,
-    /// What the embedded server serves when `server = "sandbox"`.
+    /// The catalog of the embedded server, for `server = "sandbox"`.
     pub sandbox: Sandbox,
     /// The walks, in the order of the file. Never empty; names are unique.
     pub walks: Vec<Walk>,
 }
 
-/// Who is asked.
+/// The server to request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Server {
-    /// A base URL that includes `/api/v1` and has no trailing slash, query or fragment.
+    /// A base URL that ends in `/api/v1`, without trailing slash, query and fragment.
     Url(Url),
     /// The embedded sandbox, started on a loopback port for the run.
     Sandbox,
 }
 
-/// `[pace]`: the token bucket that every request of the process goes through.
+/// `[pace]`: the token bucket of all requests of the process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// Tokens per second (0.01 to 1000; default 1).
@@ -84,46 +84,47 @@ pub struct Timeouts {
 /// `[retry]`: bounds of all attempts at one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// How often one page is asked for before it counts as failed (1 to 100; default 8).
+    /// Most requests for one page before it counts as failed (1 to 100; default 8).
     pub attempts: u32,
-    /// How long one page is tried, waits included (1 s to 168 h; default 15 min).
+    /// Longest time for one page, waits included (1 s to 168 h; default 15 min).
     pub elapsed: Duration,
 }
 
-/// `[commit]`: whichever bound is reached first makes a commit due.
+/// `[commit]`: a commit is due once either bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit {
     /// Age of the oldest uncommitted row (100 ms to 24 h; default 60 s).
     pub every: Duration,
-    /// Bytes of rows held in memory, those being gathered and those being written together (1 MiB to 16 GiB; default 64 MiB).
+    /// Bytes of rows in memory, gathered and being written together (1 MiB to 16 GiB; default 64 MiB).
     pub bytes: u64,
 }
 
-/// `[absence]`: when a list is believed that does not show what it showed before.
+/// `[absence]`: the limits for believing a list that became shorter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Absence {
-    /// The share of the things that may be missing from one pass to the next (0 to 1; default 0.2).
+    /// The share of things that may be missing since the last pass (0 to 1; default 0.2).
     pub shrink: f64,
-    /// So many may be missing whatever their share (0 to 10 million; default 100).
+    /// The number that may be missing even if its share is larger (0 to 10 million; default 100).
     pub fewer: u64,
-    /// How many of the missing are asked for singly (20 to 1000; default 20). Up to as many, all of them are settled by that.
+    /// The number of missing things that are looked up one by one (20 to 1000; default 20). If no more are missing, this settles
+    /// all of them.
     pub sample: u32,
 }
 
-/// `[sandbox]`: what the embedded server serves.
+/// `[sandbox]`: the catalog of the embedded server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
     /// Models in the catalog (0 to 10 million; default 2000).
     pub models: u32,
     /// Seed of the catalog (default 1).
     pub seed: u64,
-    /// The time whose server is served, as `civitrawl sandbox --era` takes it (default `2026-09`).
+    /// The era of the server's behaviour, as for `civitrawl sandbox --era` (default `2026-09`).
     pub era: String,
-    /// Traps to switch on, as `civitrawl sandbox --traps` takes them (default `all`).
+    /// Traps to switch on, as for `civitrawl sandbox --traps` (default `all`).
     pub traps: String,
-    /// Faults to inject, each as `civitrawl sandbox --fault` takes it (default none).
+    /// Faults to inject, each as for `civitrawl sandbox --fault` (default none).
     pub faults: Vec<String>,
-    /// Added to every answer (0 to 10 min; default 0).
+    /// Delay of every answer (0 to 10 min; default 0).
     pub latency: Duration,
 }
 
@@ -145,42 +146,42 @@ impl Default for Sandbox {
 pub struct Walk {
     /// Unique within the file: letters, digits, `-` and `_`, at most 64.
     pub name: String,
-    /// What is walked.
+    /// The endpoint to walk.
     pub endpoint: &'static Endpoint,
-    /// Query parameters in the order of the file, lists already spread over repeated keys; without `limit` and `cursor`.
+    /// Query parameters in the order of the file, without `limit` and `cursor`; a list is spread over repeated keys.
     pub params: Vec<(String, String)>,
-    /// Items asked for per page; 0 where the endpoint has no pages.
+    /// Page size in items; 0 for look-ups.
     pub limit: u32,
-    /// Whether it is one sequence of pages, or many.
+    /// The division into sequences of pages.
     pub partitioning: Partitioning,
-    /// What passes after the first do differently.
+    /// Settings for passes after the first.
     pub later: Later,
 }
 
 impl Absence {
-    /// How many of so many may be missing before that is much.
+    /// Returns how many of `of` things may be missing.
     pub fn most_missing(self, of: u64) -> u64 {
         self.fewer.max((self.shrink * of as f64) as u64)
     }
 
-    /// How many there are at least of what were so many before, unless much is missing.
+    /// Returns the smallest count that is believed after `before` things.
     pub fn least(self, before: u64) -> u64 {
         before.saturating_sub(self.most_missing(before))
     }
 }
 
 impl Walk {
-    /// True when it begins only when the walks before it are over: it fans out over the rows they took.
+    /// True if the walk must wait for the walks before it, since it fans out over their rows.
     pub fn needs_rows(&self) -> bool {
         let reads =
             |source: &Source| matches!(source, Source::Column { .. } | Source::Changed { .. } | Source::Newest { .. });
         matches!(&self.partitioning, Partitioning::Each(Each { source, .. }) if reads(source))
     }
 
-    /// What is to be said of a list that the server cuts off.
+    /// The sentence for a list that the server cuts off.
     pub const CUT_OFF: &str = "of a list this long the server shows only a part, and ends as if it were all";
 
-    /// Whether the server cuts its list off, and ends as if there were no more.
+    /// True if the server cuts the list off and ends it as if that were all.
     pub fn is_cut_off(&self) -> bool {
         let whole_with = |name: &str| self.endpoint.whole_with.contains(&name);
         let each =
@@ -188,75 +189,75 @@ impl Walk {
         !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
     }
 
-    /// Whether what a later walk of the same list does not meet is gone: not where the list moves on with time.
+    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date.
     pub fn finds_gone(&self) -> bool {
         !self.is_cut_off() && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
     }
 }
 
-/// What the passes after the first do differently in a walk.
+/// Settings of a walk for passes after the first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {
-    /// `incremental = { overlap = "3d" }`: they begin this far before what the last pass reached, not at the list's beginning.
+    /// `incremental = { overlap = "3d" }`: begin this long before the end of the last pass, not at the list's beginning.
     pub incremental: Option<Duration>,
-    /// `confirm_gone = true`: models that they do not meet in the whole list, though earlier passes did, are looked up.
+    /// `confirm_gone = true`: look up models that earlier passes saw and the whole list no longer shows.
     pub confirm_gone: bool,
 }
 
-/// How a walk is divided.
+/// The division of a walk into sequences of pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Partitioning {
     /// One sequence of pages.
     One,
-    /// `split = { windows = 4, from = "2022-11-01" }`: time windows, split further while they are walked.
+    /// `split = { windows = 4, from = "2022-11-01" }`: time windows, split further during the walk.
     Windows {
-        /// Windows walked side by side.
+        /// Windows walked in parallel.
         count: u32,
-        /// About when the catalog begins, in milliseconds since 1970; what is older is in the first window.
+        /// The approximate beginning of the catalog, in milliseconds since 1970; the first window also takes what is older.
         from: i64,
     },
-    /// `for_each` or `split = { by = "types" }`: one sequence for each value.
+    /// `for_each` or `split = { by = "types" }`: one sequence per value.
     Each(Each),
 }
 
 /// `for_each`: the values a walk fans out over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Each {
-    /// Where they come from.
+    /// The source of the values.
     pub source: Source,
-    /// The query parameter they are sent as; `None` where they are part of the path.
+    /// The query parameter of the values; `None` if they are part of the path.
     pub param: Option<String>,
-    /// How many are sent at once, with commas.
+    /// Values per request, sent with commas.
     pub batch: u32,
 }
 
-/// Where the values of a fan-out come from.
+/// The source of the values of a fan-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The distinct values of a column, in rows committed by the walks before it or by earlier passes.
+    /// The distinct values of a column, in rows of the walks before it and of earlier passes.
     Column {
         /// The table's name.
         table: &'static str,
         /// The column's name.
         column: &'static str,
     },
-    /// Those of them whose rows say something that no earlier pass said: `only = "changed"`. None in the first pass.
+    /// `only = "changed"`: those whose rows differ from all earlier passes. Empty in the first pass.
     Changed {
         /// The table's name.
         table: &'static str,
         /// The column's name.
         column: &'static str,
     },
-    /// These.
+    /// `list`: the values themselves.
     List(Vec<String>),
-    /// The whole numbers from the first to the last.
+    /// `range = [1, 9]`: whole numbers, both ends included.
     Range {
         /// The first.
         first: i64,
         /// The last.
         last: i64,
     },
-    /// The whole numbers from the first to a little above the highest id in the tables: `range = [1, "newest"]`.
+    /// `range = [1, "newest"]`: whole numbers up to a little above the highest id in the tables.
     Newest {
         /// The first.
         first: i64,

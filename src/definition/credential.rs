@@ -1,6 +1,6 @@
-//! Keys that look like a place for the API key: refused wherever they stand, and their value is never shown.
+//! Keys that look like an API key: refused in any table, and their value is never shown.
 
-/// Names of such keys, in lower case and without `-` and `_`.
+/// Such keys in lower case, without `-` and `_`.
 const NAMES: &[&str] = &[
     "accesstoken",
     "apikey",
@@ -15,7 +15,7 @@ const NAMES: &[&str] = &[
     "token",
 ];
 
-/// Why this key is refused, when it looks like a place for the API key.
+/// Returns the refusal of a key that looks like an API key; `None` for other keys.
 pub(super) fn refusal(key: &str) -> Option<String> {
     let bare: String = key.chars().filter(|c| !matches!(c, '-' | '_')).collect();
     NAMES.contains(&bare.to_ascii_lowercase().as_str()).then(|| {

@@ -1,4 +1,4 @@
-//! The part of a crawl that decides which rows a pass gets, as JSON for the commit records, and how two of them differ.
+//! The part of a crawl that decides the rows of a pass, as JSON for commit records, and the difference between two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::crawl::{Crawl, Each, Partitioning, Server, Source, Walk};
 
-/// The canonical JSON of what decides the rows of a pass: the server (with the sandbox's catalog, if that is it),
-/// `keep_bodies` and the walks. Pace, timeouts, retries and commit bounds may change freely and are not in it; neither
-/// is the order in which a walk's parameters are written.
+/// Returns the settings that decide the rows of a pass, as canonical JSON: the server (with the sandbox's catalog), `keep_bodies`
+/// and the walks. Pace, timeouts, retries, commit bounds and the order of a walk's parameters are not in it: they may change.
 pub fn fingerprint(crawl: &Crawl) -> Value {
     let mut canonical = json!({
         "server": match &crawl.server { Server::Url(url) => url.as_str(), Server::Sandbox => "sandbox" },
@@ -28,7 +27,7 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
     canonical
 }
 
-/// The canonical JSON of one walk.
+/// Returns the canonical JSON of one walk.
 fn walk(walk: &Walk) -> Value {
     let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in &walk.params {
@@ -39,7 +38,7 @@ fn walk(walk: &Walk) -> Value {
         json!({ "name": walk.name, "endpoint": walk.endpoint.name, "params": params, "limit": walk.limit });
     match &walk.partitioning {
         Partitioning::One => {}
-        // How many windows are walked side by side decides no row.
+        // The number of parallel windows decides no row.
         Partitioning::Windows { .. } => canonical["split"] = json!("windows"),
         Partitioning::Each(each) => canonical["for_each"] = for_each(each),
     }
@@ -69,19 +68,19 @@ fn for_each(each: &Each) -> Value {
     canonical
 }
 
-/// Whether a pass of the definition `old` asked for the same list as `new` does in the walk of this name. How many items a
-/// page has, how the list is divided, and whether all of it was asked for or what is new, are put aside.
+/// True if the walk of this name requests the same list in both definitions. Page size, partitioning and `incremental` may
+/// differ.
 pub fn asks_the_same(old: &Value, new: &Value, name: &str) -> bool {
     let asked = |definition: &Value| {
         let walk = find(&definition["walks"], name)?;
         let each = &walk["for_each"];
-        let question = json!([walk["endpoint"], walk["params"], each["source"], each["param"]]);
-        Some((definition["server"].clone(), definition["sandbox"].clone(), question))
+        let list = json!([walk["endpoint"], walk["params"], each["source"], each["param"]]);
+        Some((definition["server"].clone(), definition["sandbox"].clone(), list))
     };
     asked(old).is_some_and(|was| asked(new) == Some(was))
 }
 
-/// How a definition changed, one line per change; empty only when nothing did.
+/// Returns the changes of a definition, one line each; empty only if nothing changed.
 pub fn difference(old: &Value, new: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     compare("", &without(old, "walks"), &without(new, "walks"), &mut lines);
@@ -92,7 +91,7 @@ pub fn difference(old: &Value, new: &Value) -> Vec<String> {
     lines
 }
 
-/// One line for each key whose value differs; nested objects are named by their path.
+/// Adds a line for each key whose value differs; keys of nested objects are named by their path.
 fn compare(prefix: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
     let keys: BTreeSet<&String> =
         [old, new].into_iter().filter_map(Value::as_object).flat_map(|map| map.keys()).collect();
@@ -112,14 +111,14 @@ fn compare(prefix: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
     }
 }
 
-/// Walks are compared by name; their order matters too, because the first one wins in a snapshot.
+/// Compares walks by name. Their order counts too, because the first one wins in a snapshot.
 fn compare_walks(old: &Value, new: &Value, lines: &mut Vec<String>) {
     let (old_names, new_names) = (names(old), names(new));
     for name in &old_names {
         match find(new, name) {
             Some(now) => {
                 let was = find(old, name).unwrap_or(&Value::Null);
-                // That follows from the parameters.
+                // It follows from the parameters.
                 let [was, now] = [was, now].map(|walk| without(walk, "finds_gone"));
                 compare(&format!("walk `{name}`: "), &was, &now, lines);
             }
@@ -136,7 +135,7 @@ fn compare_walks(old: &Value, new: &Value, lines: &mut Vec<String>) {
     }
 }
 
-/// The object without one of its keys.
+/// Returns the object without one of its keys.
 fn without(value: &Value, key: &str) -> Value {
     let mut value = value.clone();
     if let Some(map) = value.as_object_mut() {
@@ -145,17 +144,17 @@ fn without(value: &Value, key: &str) -> Value {
     value
 }
 
-/// The names of the walks, in their order.
+/// Returns the names of the walks, in order.
 fn names(walks: &Value) -> Vec<&str> {
     walks.as_array().into_iter().flatten().filter_map(|walk| walk["name"].as_str()).collect()
 }
 
-/// The walk of this name.
+/// Returns the walk of this name.
 fn find<'v>(walks: &'v Value, name: &str) -> Option<&'v Value> {
     walks.as_array()?.iter().find(|walk| walk["name"] == name)
 }
 
-/// A value for a sentence: text and lists of text as words in backticks, everything else as JSON in them.
+/// Formats a value for a sentence: text and lists of texts as words in backticks, all else as JSON in backticks.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("`{text}`"),

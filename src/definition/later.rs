@@ -1,4 +1,4 @@
-//! `incremental` and `confirm_gone`: what the passes after the first do differently in a walk, checked against what its endpoint can do.
+//! `incremental` and `confirm_gone`: the settings for passes after the first, checked against the endpoint.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::api::models::MODELS;
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// What a walk says of later passes, types checked.
+/// The two keys of a walk, types checked.
 pub(super) struct LaterKeys {
     incremental_at: Option<usize>,
     overlap: Option<Duration>,
@@ -20,7 +20,7 @@ pub(super) struct LaterKeys {
 }
 
 impl LaterKeys {
-    /// Reads the keys, so that none is unknown.
+    /// Reads the keys, so that none counts as unknown.
     pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> LaterKeys {
         let incremental_at = section.has("incremental").then(|| section.at_key("incremental"));
         let is_table = section.take("incremental").is_some_and(|value| value.get_ref().as_table().is_some());
@@ -36,7 +36,7 @@ impl LaterKeys {
         LaterKeys { incremental_at, overlap, confirm_at, confirm_gone }
     }
 
-    /// What later passes do, when the endpoint lets them.
+    /// Returns the settings; `None`, with a mistake noted, if the endpoint does not support them.
     pub(super) fn check(
         self,
         endpoint: &Endpoint,

@@ -1,26 +1,26 @@
-//! What is found in a crawl file: mistakes, which refuse it, and warnings, which do not; each with its line.
+//! Findings in a crawl file, each with its line: mistakes refuse the file, warnings do not.
 
 use std::fmt;
 use std::ops::Range;
 
-/// How much of a value a sentence quotes.
+/// Most characters of a value that a sentence quotes.
 const QUOTED_CHARS: usize = 60;
 
-/// Something in a crawl file that must be changed before it can run.
+/// A fault in a crawl file that must be changed before it can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The line, counted from 1.
     pub line: usize,
-    /// Sentences: what is wrong, and what would be right.
+    /// The fault and the remedy, in sentences.
     pub text: String,
 }
 
-/// Something in a crawl file that is accepted and yet worth knowing.
+/// A side effect of an accepted setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The line, counted from 1.
     pub line: usize,
-    /// Sentences: what will happen.
+    /// The side effect, in sentences.
     pub text: String,
 }
 
@@ -32,7 +32,7 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// One block of text, a paragraph per mistake, each opening with `path:line: `.
+    /// Formats the mistakes, one paragraph each that begins with `path:line: `.
     pub fn display(&self, path: &str) -> String {
         let paragraphs: Vec<String> =
             self.list.iter().map(|mistake| format!("{path}:{}: {}", mistake.line, mistake.text)).collect();
@@ -48,7 +48,7 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// Gathers mistakes and warnings while a file is read, turning byte offsets into lines.
+/// Collects mistakes and warnings while a file is read, and converts byte offsets to lines.
 pub(super) struct Findings<'t> {
     text: &'t str,
     mistakes: Vec<Mistake>,
@@ -56,7 +56,7 @@ pub(super) struct Findings<'t> {
 }
 
 impl<'t> Findings<'t> {
-    /// Nothing found yet in `text`.
+    /// Starts with no findings in `text`.
     pub(super) fn new(text: &'t str) -> Findings<'t> {
         Findings { text, mistakes: Vec::new(), warnings: Vec::new() }
     }
@@ -73,25 +73,25 @@ impl<'t> Findings<'t> {
         self.warnings.push(Warning { line, text: text.into() });
     }
 
-    /// The line of a byte offset, counted from 1.
+    /// Returns the line of a byte offset, counted from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 
-    /// A span of the file, fit to be quoted in a sentence.
+    /// Returns a span of the file for quoting in a sentence.
     pub(super) fn written(&self, span: Range<usize>) -> String {
         clip(self.text.get(span).unwrap_or_default())
     }
 
-    /// Whether a mistake was noted.
+    /// True if a mistake was noted.
     pub(super) fn any_mistake(&self) -> bool {
         !self.mistakes.is_empty()
     }
 
-    /// The outcome of reading: `read` with the warnings when there was no mistake, else every mistake.
+    /// Returns `read` with the warnings.
     ///
     /// # Errors
-    /// The mistakes, sorted by line. Readers that return `None` have noted why.
+    /// The mistakes, sorted by line, if there are any. A reader that returns `None` has noted one.
     pub(super) fn conclude<T>(mut self, read: Option<T>) -> Result<(T, Vec<Warning>), Mistakes> {
         self.mistakes.sort_by_key(|mistake| mistake.line);
         self.warnings.sort_by_key(|warning| warning.line);
@@ -102,7 +102,7 @@ impl<'t> Findings<'t> {
     }
 }
 
-/// The text's beginning without control characters, fit to be quoted in a sentence.
+/// Returns the beginning of a text without control characters, for quoting in a sentence.
 pub(super) fn clip(text: &str) -> String {
     let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut clipped: String = chars.by_ref().take(QUOTED_CHARS).collect();

@@ -1,4 +1,4 @@
-//! Crawl file → checked [`Crawl`] → walks. Pure: the text comes in, every mistake goes out at once.
+//! Crawl file → checked [`Crawl`]. Pure: takes the text, returns the crawl or every mistake at once.
 
 mod crawl;
 mod credential;

@@ -1,30 +1,30 @@
-//! A walk's query parameters, checked against what its endpoint knows: the server itself ignores a misspelt filter
-//! without a word and answers with the whole catalog.
+//! A walk's query parameters, checked against its endpoint, because the server silently ignores a misspelt filter and returns the
+//! whole catalog.
 
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Findings, clip};
 use super::value::{Key, Value, in_file_order, text, whole};
 use super::{credential, suggestion};
-use crate::api::endpoint::{Endpoint, Kind, Param};
+use crate::api::endpoint::{Endpoint, Param, ParamKind};
 
-/// Parameters that must not be given together, and why.
+/// Parameters that must not be given together, and the reason.
 const EXCLUSIVE: &[(&str, &str, &str)] = &[
     ("tag", "tagname", "the server then ignores `tag`"),
     ("username", "user", "both name the creator, and the server uses only one of them"),
 ];
-/// Parameters that not even `unchecked` lets through (the key is refused before), and why.
+/// Parameters that even `unchecked` refuses, and the reason.
 const CLOSED: &[(&str, &str)] = &[
     ("cursor", "civitrawl sets it while it walks"),
     ("page", "civitrawl finds its own way through the pages"),
     ("limit", "it belongs into `params`, where it is checked"),
 ];
 
-/// What a walk asks for.
-pub(super) struct Query {
+/// The parameters of a walk, as they are sent.
+pub(super) struct SentParams {
     /// Parameters in the order of the file, lists spread over repeated keys.
     pub(super) pairs: Vec<(String, String)>,
-    /// Items per page.
+    /// Page size in items.
     pub(super) limit: u32,
 }
 
@@ -35,8 +35,8 @@ pub(super) fn read<'a>(
     unchecked: Option<&'a DeTable<'a>>,
     at: usize,
     found: &mut Findings<'_>,
-) -> Query {
-    let mut query = Query { pairs: Vec::new(), limit: endpoint.limit_max };
+) -> SentParams {
+    let mut query = SentParams { pairs: Vec::new(), limit: endpoint.limit_max };
     for (key, value) in checked.into_iter().flat_map(in_file_order) {
         read_checked(endpoint, key, value, &mut query, found);
     }
@@ -50,8 +50,14 @@ pub(super) fn read<'a>(
     query
 }
 
-/// One entry of `params`.
-fn read_checked(endpoint: &Endpoint, key: &Key<'_>, value: &Value<'_>, query: &mut Query, found: &mut Findings<'_>) {
+/// Reads one entry of `params`.
+fn read_checked(
+    endpoint: &Endpoint,
+    key: &Key<'_>,
+    value: &Value<'_>,
+    query: &mut SentParams,
+    found: &mut Findings<'_>,
+) {
     let (name, at) = (key.get_ref().as_ref(), key.span().start);
     if let Some(text) = credential::refusal(name) {
         return found.mistake(at, text);
@@ -69,7 +75,7 @@ fn read_checked(endpoint: &Endpoint, key: &Key<'_>, value: &Value<'_>, query: &m
     }
 }
 
-/// What to say of a parameter that the endpoint does not know.
+/// Returns the mistake of a parameter that the endpoint does not have.
 fn unknown(endpoint: &Endpoint, name: &str) -> String {
     let known = endpoint.params.iter().map(|param| param.name);
     let otherwise = "If the server knows it by now, pass it in `unchecked`.";
@@ -78,12 +84,12 @@ fn unknown(endpoint: &Endpoint, name: &str) -> String {
     format!("`{}` has no parameter `{}`: {consequence}.{ending}", endpoint.name, clip(name))
 }
 
-/// A parameter's value as it is sent: one text for each time the key is repeated. Empty after a mistake.
+/// Returns a parameter's value as it is sent: one text for each repetition of the key. Empty after a mistake.
 fn encode(param: &Param, value: &Value<'_>, found: &mut Findings<'_>) -> Vec<String> {
     let (items, least) = match (param.kind, value.get_ref()) {
-        (Kind::Words(_) | Kind::Ids, DeValue::Array(array)) => (array.iter().collect(), 1),
-        (Kind::Texts { min }, DeValue::Array(array)) => (array.iter().collect(), min.max(1)),
-        (Kind::Texts { min }, _) => (vec![value], min),
+        (ParamKind::Words(_) | ParamKind::Ids, DeValue::Array(array)) => (array.iter().collect(), 1),
+        (ParamKind::Texts { min }, DeValue::Array(array)) => (array.iter().collect(), min.max(1)),
+        (ParamKind::Texts { min }, _) => (vec![value], min),
         _ => (vec![value], 1),
     };
     if items.len() < least {
@@ -98,53 +104,53 @@ fn encode(param: &Param, value: &Value<'_>, found: &mut Findings<'_>) -> Vec<Str
             Err(text) => found.mistake(item.span().start, text),
         }
     }
-    if matches!(param.kind, Kind::Texts { .. }) && texts.iter().any(|text| text.contains(',')) {
+    if matches!(param.kind, ParamKind::Texts { .. }) && texts.iter().any(|text| text.contains(',')) {
         found.warn(value.span().start, format!("`{}`: a text with a comma is one value, not a list.", param.name));
     }
-    if param.kind == Kind::Ids && !texts.is_empty() {
+    if param.kind == ParamKind::Ids && !texts.is_empty() {
         return vec![texts.join(",")];
     }
     texts
 }
 
-/// One value of a parameter as it is sent, or what is wrong with it.
+/// Returns one value of a parameter as it is sent, or the mistake in it.
 fn encode_one(param: &Param, value: &DeValue<'_>, written: &str) -> Result<String, String> {
     let name = param.name;
     let takes = |expected: &str| format!("`{name}` is `{written}`; it takes {expected}.");
     let whole_in = |min: i64, max: i64| whole(value).filter(|number| (min.into()..=max.into()).contains(number));
     match param.kind {
-        Kind::Int { min, max } => whole_in(min, max).map(|number| number.to_string()).ok_or_else(|| {
+        ParamKind::Int { min, max } => whole_in(min, max).map(|number| number.to_string()).ok_or_else(|| {
             let all = if name == "limit" { "; there is no value for all" } else { "" };
             takes(&format!("a whole number from {min} to {max}{all}"))
         }),
-        Kind::Bool => {
+        ParamKind::Bool => {
             value.as_bool().map(|flag| flag.to_string()).ok_or_else(|| takes("`true` or `false`, without quotes"))
         }
-        Kind::OnlyTrue => match value {
+        ParamKind::OnlyTrue => match value {
             DeValue::Boolean(true) => Ok("true".to_owned()),
             DeValue::Boolean(false) => {
                 Err(format!("`{name}` is `false`, which the server reads as true; leave the parameter out."))
             }
             _ => Err(takes("`true`, without quotes, or is left out")),
         },
-        Kind::Word(words) | Kind::Words(words) => encode_word(param, words, value).map_err(|text| {
+        ParamKind::Word(words) | ParamKind::Words(words) => encode_word(param, words, value).map_err(|text| {
             text.unwrap_or_else(|| takes(&format!("text in quotes, of {}", suggestion::list(words.iter().copied()))))
         }),
-        Kind::Text | Kind::Texts { .. } => {
+        ParamKind::Text | ParamKind::Texts { .. } => {
             text(value).map(str::to_owned).ok_or_else(|| takes("text in quotes that is not empty"))
         }
-        Kind::Ids => whole_in(1, i64::MAX)
+        ParamKind::Ids => whole_in(1, i64::MAX)
             .map(|number| number.to_string())
             .ok_or_else(|| takes("whole numbers from 1, such as `[1, 2, 3]`")),
-        Kind::Managed(why) | Kind::Refused(why) => Err(format!("`{name}` cannot be asked for: {why}.")),
+        ParamKind::Managed(why) | ParamKind::Refused(why) => Err(format!("`{name}` cannot be asked for: {why}.")),
     }
 }
 
-/// One of the words, or what is wrong with it; `None` when it is not even text.
+/// Returns the word if it is known, else the mistake; `None` for a value that is no text.
 fn encode_word(param: &Param, words: &[&str], value: &DeValue<'_>) -> Result<String, Option<String>> {
     let name = param.name;
     let word = match value {
-        // A level that is also understood as a flag.
+        // A level that may also be written as a flag.
         DeValue::Boolean(flag) if words.contains(&"true") => {
             if *flag {
                 "true"
@@ -158,7 +164,7 @@ fn encode_word(param: &Param, words: &[&str], value: &DeValue<'_>) -> Result<Str
         return Ok(word.to_owned());
     }
     let shown = clip(word);
-    if matches!(param.kind, Kind::Words(_)) && word.contains(',') {
+    if matches!(param.kind, ParamKind::Words(_)) && word.contains(',') {
         let items: Vec<String> = word.split(',').map(|item| format!("\"{}\"", clip(item.trim()))).collect();
         let list = format!("{name} = [{}]", items.join(", "));
         return Err(Some(format!("`{name}` is `{shown}`, to the server one unknown word; write a list: `{list}`.")));
@@ -169,7 +175,7 @@ fn encode_word(param: &Param, words: &[&str], value: &DeValue<'_>) -> Result<Str
     Err(Some(format!("`{name}` is `{shown}`; the server knows {}.{ending}", suggestion::list(known))))
 }
 
-/// Parameters that each are right and together are not.
+/// Notes combinations of parameters that the server does not accept.
 fn refuse_combinations(checked: &DeTable<'_>, found: &mut Findings<'_>) {
     for (first, second, why) in EXCLUSIVE {
         if let (Some(_), Some((key, _))) = (checked.get(*first), checked.get_key_value(*second)) {
@@ -185,11 +191,11 @@ fn refuse_combinations(checked: &DeTable<'_>, found: &mut Findings<'_>) {
     }
 }
 
-/// One entry of `unchecked`: passed on as it is.
+/// Reads one entry of `unchecked`, which is sent as it is.
 fn read_unchecked(
     key: &Key<'_>,
     value: &Value<'_>,
-    query: &mut Query,
+    query: &mut SentParams,
     checked: Option<&DeTable<'_>>,
     found: &mut Findings<'_>,
 ) {
@@ -223,15 +229,15 @@ fn read_unchecked(
     }
 }
 
-/// Sorted by a counter, rows move while the walk runs. A search is sorted by relevance, whatever `sort` says.
+/// Warns of a sort by a counter: rows move during the walk. Searches have a warning of their own, since `sort` does not apply.
 fn warn_of_drift(
     endpoint: &Endpoint,
-    query: &Query,
+    query: &SentParams,
     checked: Option<&DeTable<'_>>,
     at: usize,
     found: &mut Findings<'_>,
 ) {
-    let by_age = |param: &Param| matches!(param.kind, Kind::Word(words) if words.contains(&"Oldest"));
+    let by_age = |param: &Param| matches!(param.kind, ParamKind::Word(words) if words.contains(&"Oldest"));
     let sortable = endpoint.params.iter().any(|param| param.name == "sort" && by_age(param));
     let given = |name: &str| query.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if !sortable || given("query").is_some() || matches!(given("sort"), Some("Newest" | "Oldest")) {

@@ -1,4 +1,4 @@
-//! A crawl file's text → a checked [`Crawl`], or every mistake in it at once.
+//! The text of a crawl file → a checked [`Crawl`], or every mistake in it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::value::Section;
 use super::{privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
-/// Requests per second above which a server that is not local deserves a warning.
+/// Requests per second above which a warning is due, unless the server is local.
 const POLITE_RATE: f64 = 5.0;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -20,21 +20,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const MIB: u64 = 1 << 20;
 
-/// Reads the text of the crawl file called `name` (its stem), checking its walks against `endpoints`.
+/// Parses a crawl file; `name` is its stem, and its walks are checked against `endpoints`.
 ///
 /// # Errors
-/// Every mistake in the file, each with its line. A text that is not TOML gets only the mistakes of its syntax.
+/// Every mistake in the file, each with its line. Text that is not TOML gets only syntax mistakes.
 pub fn parse(name: &str, text: &str, endpoints: &[&'static Endpoint]) -> Result<(Crawl, Vec<Warning>), Mistakes> {
     let mut found = Findings::new(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut places: Vec<_> = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error)).collect();
     places.sort_by_key(|(at, _)| *at);
-    // One slip often makes the parser stumble several times over the rest of its line.
+    // One mistake often causes several errors in the rest of its line.
     places.dedup_by_key(|(at, _)| found.line(*at));
     for (at, error) in places {
         found.mistake(at, format!("this is not TOML: {}.", error.message()));
     }
-    // What was recovered from broken syntax would only add mistakes nobody made.
+    // A document recovered from broken syntax would add mistakes that are not in the file.
     let crawl = if found.any_mistake() { None } else { read(name, document.get_ref(), endpoints, &mut found) };
     found.conclude(crawl)
 }
@@ -86,7 +86,7 @@ fn read<'a>(
     })
 }
 
-/// `server`, which is required.
+/// Reads `server`, which is required.
 fn read_server<'a>(file: &mut Section<'a>, found: &mut Findings<'_>) -> Option<&'a str> {
     if !file.has("server") {
         found.mistake(
@@ -97,12 +97,12 @@ fn read_server<'a>(file: &mut Section<'a>, found: &mut Findings<'_>) -> Option<&
     file.text("server", found)
 }
 
-/// Who the text of `server` names.
+/// Parses the value of `server`.
 fn check_server(file: &Section<'_>, text: &str, insecure_http: bool, found: &mut Findings<'_>) -> Option<Server> {
     Server::parse(text, insecure_http).map_err(|error| found.mistake(file.at_key("server"), format!("{error}."))).ok()
 }
 
-/// `dataset`, which is required.
+/// Reads `dataset`, which is required.
 fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<PathBuf> {
     if !file.has("dataset") {
         found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
@@ -110,7 +110,7 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
     file.text("dataset", found).map(PathBuf::from)
 }
 
-/// `[pace]`.
+/// Reads `[pace]`.
 fn read_pace(file: &mut Section<'_>, server: Option<&Server>, found: &mut Findings<'_>) -> Pace {
     let mut section = file.section("pace", found);
     let pace = Pace {
@@ -131,7 +131,7 @@ fn read_pace(file: &mut Section<'_>, server: Option<&Server>, found: &mut Findin
     pace
 }
 
-/// `[timeouts]`.
+/// Reads `[timeouts]`.
 fn read_timeouts(file: &mut Section<'_>, found: &mut Findings<'_>) -> Timeouts {
     let mut section = file.section("timeouts", found);
     let timeouts = Timeouts {
@@ -143,7 +143,7 @@ fn read_timeouts(file: &mut Section<'_>, found: &mut Findings<'_>) -> Timeouts {
     timeouts
 }
 
-/// `[retry]`.
+/// Reads `[retry]`.
 fn read_retry(file: &mut Section<'_>, found: &mut Findings<'_>) -> Retry {
     let mut section = file.section("retry", found);
     let retry = Retry {
@@ -154,7 +154,7 @@ fn read_retry(file: &mut Section<'_>, found: &mut Findings<'_>) -> Retry {
     retry
 }
 
-/// `[commit]`.
+/// Reads `[commit]`.
 fn read_commit(file: &mut Section<'_>, found: &mut Findings<'_>) -> Commit {
     let mut section = file.section("commit", found);
     let commit = Commit {
@@ -165,7 +165,7 @@ fn read_commit(file: &mut Section<'_>, found: &mut Findings<'_>) -> Commit {
     commit
 }
 
-/// `[absence]`.
+/// Reads `[absence]`.
 fn read_absence(file: &mut Section<'_>, found: &mut Findings<'_>) -> Absence {
     let mut section = file.section("absence", found);
     let absence = Absence {
@@ -177,7 +177,7 @@ fn read_absence(file: &mut Section<'_>, found: &mut Findings<'_>) -> Absence {
     absence
 }
 
-/// `[sandbox]`, which has a meaning only when the sandbox is the server.
+/// Reads `[sandbox]`, which is allowed only with `server = "sandbox"`.
 fn read_sandbox(file: &mut Section<'_>, server: Option<&Server>, found: &mut Findings<'_>) -> Sandbox {
     if file.has("sandbox") && matches!(server, Some(Server::Url(_))) {
         let text = "`[sandbox]` has a meaning only with `server = \"sandbox\"`; remove it, or change the server.";

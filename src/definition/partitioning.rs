@@ -1,4 +1,4 @@
-//! `split` and `for_each`: how a walk is divided, checked against what its endpoint can do.
+//! `split` and `for_each`: the division of a walk, checked against its endpoint.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,16 +10,17 @@ use super::value::{Section, Value, whole};
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::table;
 
-/// The most windows or values of one request that make sense.
+/// Most windows of a walk.
 const WINDOWS_MAX: u32 = 256;
+/// Most values in one request.
 const BATCH_MAX: u32 = 1000;
 
-/// What a walk says of its division, types checked.
+/// The two keys of a walk, types checked.
 pub(super) struct PartitioningKeys {
     at: usize,
     split: Option<Split>,
     each: Option<Each>,
-    /// Whether something was written that could not be read; a mistake is noted.
+    /// True if a key could not be read; a mistake is noted.
     broken: bool,
 }
 
@@ -29,7 +30,7 @@ enum Split {
 }
 
 impl PartitioningKeys {
-    /// Reads both keys, so that neither is unknown.
+    /// Reads both keys, so that neither counts as unknown.
     pub(super) fn take(section: &mut Section<'_>, found: &mut Findings<'_>) -> PartitioningKeys {
         let (has_split, has_each) = (section.has("split"), section.has("for_each"));
         let at = section.at_key(if has_each { "for_each" } else { "split" });
@@ -48,7 +49,7 @@ impl PartitioningKeys {
         PartitioningKeys { at, split: split.flatten(), each: each.flatten(), broken }
     }
 
-    /// How the walk is divided, when its endpoint can be walked so.
+    /// Returns the division; `None`, with a mistake noted, if the endpoint does not support it.
     pub(super) fn check(
         self,
         endpoint: &Endpoint,
@@ -87,7 +88,7 @@ impl PartitioningKeys {
     }
 }
 
-/// Reads a table with `read`, and notes the keys it did not ask for.
+/// Reads a table with `read`, and notes its unknown keys.
 fn read_whole<'a, T>(
     mut section: Section<'a>,
     read: fn(&mut Section<'a>, &mut Findings<'_>) -> Option<T>,
@@ -173,7 +174,7 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     Some(Each { source, param, batch })
 }
 
-/// `[first, last]` or `[first, "newest"]`.
+/// Reads `[first, last]` or `[first, "newest"]`.
 fn read_range(value: &Value<'_>) -> Option<Source> {
     let [first, last] = &value.get_ref().as_array()?[..] else { return None };
     let int = |value: &Value<'_>| i64::try_from(whole(value.get_ref())?).ok();
@@ -185,7 +186,7 @@ fn read_range(value: &Value<'_>) -> Option<Source> {
     }
 }
 
-/// The table and its column of these names.
+/// Returns the declared names of a table and its column; `None`, with a mistake noted, if there are none.
 fn known_column(
     table: &str,
     column: &str,
@@ -220,7 +221,7 @@ fn check_windows(endpoint: &Endpoint, params: &[(String, String)], at: usize, fo
     fits
 }
 
-/// The values go where the endpoint takes them: into the path of a lookup, else into a parameter that is not set otherwise.
+/// True if the values fit the endpoint: in the path of a look-up, else in a parameter that `params` does not set.
 fn check_param(
     endpoint: &Endpoint,
     params: &[(String, String)],

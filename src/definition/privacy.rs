@@ -1,4 +1,4 @@
-//! `pseudonymize`: whose names are hidden, and what cannot be asked for at the same time.
+//! `pseudonymize`: the fields to hide, and the settings that would record names all the same.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use super::crawl::{Each, Partitioning, Source, Walk};
 use super::mistake::{Findings, clip};
 use super::value::Section;
 
-/// The fields that can be hidden.
+/// Fields that can be hidden.
 const FIELDS: &[&str] = &["username"];
-/// Parameters whose values are names.
+/// Parameters whose values are user names.
 const NAMING: &[&str] = &["username", "user"];
 
-/// Reads the fields to be hidden, and the file that holds the key.
+/// Reads the fields to hide, and the path of the key file.
 pub(super) fn read(
     file: &mut Section<'_>,
     keep_bodies: bool,

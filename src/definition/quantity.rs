@@ -7,18 +7,18 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 /// The units of a byte size, largest first.
 const UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// A duration with its units (`90s`, `1h 30m`, `250ms`, `3d`); `None` when it is none, or negative.
+/// Parses a duration with units (`90s`, `1h 30m`, `250ms`, `3d`); `None` if it is no duration or negative.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let days = || text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
     text.parse::<SignedDuration>().ok().or_else(days).and_then(|signed| signed.try_into().ok())
 }
 
-/// A duration as a crawl file would write it.
+/// Formats a duration as crawl files write it.
 pub(super) fn duration_text(duration: Duration) -> String {
     SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |signed| format!("{signed:#}"))
 }
 
-/// A whole number of bytes with its unit (`64MiB`, `512 KiB`); `None` when it is none.
+/// Parses a whole number of bytes with its unit (`64MiB`, `512 KiB`).
 pub(super) fn bytes(text: &str) -> Option<u64> {
     let (unit, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
     let digits = text.strip_suffix(unit)?.trim();
@@ -26,7 +26,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok().filter(|_| plain)?.checked_mul(*factor)
 }
 
-/// A byte size as a crawl file would write it, in the largest unit that divides it.
+/// Formats a byte size as crawl files write it, in the largest unit that divides it.
 pub(super) fn bytes_text(bytes: u64) -> String {
     let (unit, factor) = UNITS.iter().find(|(_, factor)| bytes.is_multiple_of(*factor)).unwrap_or(&("B", 1));
     format!("{}{unit}", bytes / factor)

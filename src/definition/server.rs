@@ -1,33 +1,33 @@
-//! Who may be asked: the check of a server's base URL, from a crawl file or from the command line.
+//! Checks a server's base URL, from a crawl file or the command line.
 
 use url::{Host, Url};
 
 use super::crawl::Server;
 use super::mistake::clip;
 
-/// What every base URL ends with.
+/// The end of every base URL.
 const BASE_PATH: &str = "/api/v1";
 /// The word for the embedded server.
 const SANDBOX: &str = "sandbox";
 
-/// Why a text names no server. No variant shows a part of the URL that could hold a secret.
+/// A text that names no server. No variant shows a part of the URL that could hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// It is not a URL at all.
+    /// The text is no URL.
     #[error("the server is `{0}`, which is no URL; write `https://civitai.com/api/v1`, or `sandbox`")]
     NotUrl(String),
-    /// It is a URL of another protocol.
+    /// The URL has another protocol.
     #[error("the server's URL begins with `{0}:`; write `https://…{BASE_PATH}`, or `sandbox`")]
     Scheme(String),
-    /// It has parts too many or too few.
+    /// The URL has parts too many or too few.
     #[error("the server's URL {faults}; write `{right}`")]
     Form {
-        /// What is wrong with it.
+        /// The faults, as the end of a sentence.
         faults: String,
         /// The URL without its faults.
         right: String,
     },
-    /// Everybody between here and there could read and change what is sent.
+    /// The connection would not be encrypted.
     #[error(
         "the server `{0}` would be asked without encryption; write `https:`, or allow it with `insecure_http = true`"
     )]
@@ -35,11 +35,11 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// Reads `sandbox`, or a base URL: https (or http to a loopback address, or to any with `insecure_http`),
-    /// ending in `/api/v1`, without user, query, fragment and trailing slash.
+    /// Parses `sandbox`, or a base URL: https (http only to a loopback address, or with `insecure_http`), ending in `/api/v1`,
+    /// without user, query, fragment and trailing slash.
     ///
     /// # Errors
-    /// What is wrong with the text, and what would be right.
+    /// The fault of the text, and the remedy.
     pub fn parse(text: &str, insecure_http: bool) -> Result<Server, ServerError> {
         if text == SANDBOX {
             return Ok(Server::Sandbox);
@@ -58,7 +58,7 @@ impl Server {
         Ok(Server::Url(url))
     }
 
-    /// Whether it runs on this computer: the sandbox, or a loopback address.
+    /// True for the sandbox and for a loopback address.
     pub fn is_local(&self) -> bool {
         match self {
             Server::Url(url) => is_loopback(url),
@@ -67,12 +67,12 @@ impl Server {
     }
 }
 
-/// The text, unless it could hold a password or a key.
+/// Returns the text, or `…` if it could hold a password or a key.
 fn without_secrets(text: &str) -> String {
     if text.contains(['@', '?']) { "…".to_owned() } else { clip(text) }
 }
 
-/// Whether the URL's host is this computer.
+/// True if the URL's host is this computer.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -82,7 +82,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Everything that is wrong with the URL's parts, as ends of a sentence.
+/// Returns the faults of the URL's parts, as ends of a sentence.
 fn faults(url: &Url) -> Vec<&'static str> {
     let path = url.path();
     let ending = match path.strip_suffix('/') {
@@ -100,7 +100,7 @@ fn faults(url: &Url) -> Vec<&'static str> {
     parts.into_iter().flatten().collect()
 }
 
-/// The URL without its faults.
+/// Returns the URL without its faults.
 fn repaired(mut url: Url) -> Url {
     let path = url.path();
     let prefix = match path.find(BASE_PATH) {

@@ -1,4 +1,4 @@
-//! `snapshot` and `history`: what is made of the rows when a pass is over, and how long it is kept.
+//! `snapshot` and `history`: the snapshot taken at the end of a pass, and the time it is kept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,23 +12,23 @@ use super::{quantity, suggestion};
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 
-/// `snapshot`: what happens when a pass is over.
+/// `snapshot`: the snapshot taken at the end of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whether one is taken (default true).
+    /// True to take one (default true).
     pub take: bool,
-    /// Which ones stay (default the newest 3).
+    /// The snapshots to keep (default the newest 3).
     pub keep: Keep,
-    /// Whether parts go whose rows it holds (default false).
+    /// True to remove parts whose rows it holds (default false).
     pub prune: bool,
 }
 
-/// Which snapshots stay. The newest always does.
+/// The snapshots to keep; the newest is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// This many of the newest.
     Count(u32),
-    /// Those that are not older.
+    /// Those up to this age.
     Age(Duration),
 }
 
@@ -39,7 +39,7 @@ impl Default for Keep {
 }
 
 impl Keep {
-    /// Whether a snapshot stays that has this many newer ones and is this old.
+    /// True to keep a snapshot with this many newer ones and this age.
     pub fn keeps(self, newer: usize, age: SignedDuration) -> bool {
         match self {
             Self::Count(count) => newer < count as usize,
@@ -67,7 +67,7 @@ impl fmt::Display for Keep {
     }
 }
 
-/// `snapshot`.
+/// Reads `snapshot`.
 pub(super) fn read_snapshot(file: &mut Section<'_>, found: &mut Findings<'_>) -> Snapshot {
     let mut section = file.section("snapshot", found);
     let take = section.bool("take", found).unwrap_or(true);
@@ -81,7 +81,7 @@ pub(super) fn read_snapshot(file: &mut Section<'_>, found: &mut Findings<'_>) ->
     Snapshot { take, keep: keep.unwrap_or_default(), prune }
 }
 
-/// `history`: tables of things of the catalog.
+/// Reads `history`: a list of tables whose rows are things of the catalog.
 pub(super) fn read_history(file: &mut Section<'_>, found: &mut Findings<'_>) -> Vec<&'static Table> {
     let known = || table::ALL.iter().copied().filter(|table| table.role() == Role::Entity);
     let mut tables: Vec<&'static Table> = Vec::new();

@@ -21,7 +21,7 @@ fn read(text: &str) -> Result<(Crawl, Vec<Warning>), Mistakes> {
     parse("x", text, ENDPOINTS)
 }
 
-/// What is displayed of the text's mistakes; empty when there are none.
+/// Returns the text's mistakes as displayed; empty if there are none.
 fn mistakes(text: &str) -> String {
     read(text).err().map(|mistakes| mistakes.display("x.toml")).unwrap_or_default()
 }
@@ -95,7 +95,7 @@ fn every_setting_is_read() {
 /// The words that [`MISTAKES`] abbreviates to ENDPOINTS.
 const KNOWN: &str = "`models`, `model`, `model_version`, `model_version_by_hash`, `images`, `creators`, `tags`";
 
-/// What is added after the head of a file, and what is said of it.
+/// Lines added after the head of a file, with the mistakes expected for them.
 const MISTAKES: &[(&str, &str)] = &[
     (
         "burst = 4",

@@ -1,4 +1,4 @@
-//! Typed reads from one table of a crawl file: a value that does not fit, or a key nobody asked for, is a mistake.
+//! Typed reads from one table of a crawl file. A value of another type, or an unknown key, is a mistake.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -10,34 +10,34 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::mistake::{Findings, clip};
 use super::{credential, quantity, suggestion};
 
-/// A key and where it stands.
+/// A key with its span.
 pub(super) type Key<'a> = Spanned<DeString<'a>>;
-/// A value and where it stands.
+/// A value with its span.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// One table being read. Every key asked for is remembered; [`Section::finish`] finds the others.
+/// A table being read. It remembers the keys that were read; [`Section::finish`] reports the others.
 pub(super) struct Section<'a> {
-    /// What stands before a key's name in sentences, for example `pace.`.
+    /// The prefix of a key's name in sentences, for example `pace.`.
     prefix: String,
-    /// Where the table is, in words that follow "there is no key `x`".
+    /// The place of the table in the sentence "there is no key `x` …".
     place: String,
     at: usize,
     table: Option<&'a DeTable<'a>>,
-    asked: Vec<&'static str>,
+    known: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
     /// The whole file.
     pub(super) fn top(table: &'a DeTable<'a>) -> Section<'a> {
-        Section { prefix: String::new(), place: "here".to_owned(), at: 0, table: Some(table), asked: Vec::new() }
+        Section { prefix: String::new(), place: "here".to_owned(), at: 0, table: Some(table), known: Vec::new() }
     }
 
-    /// One element of `[[walk]]`, which begins at `at`.
+    /// One element of `[[walk]]` at byte offset `at`.
     pub(super) fn walk(table: &'a DeTable<'a>, at: usize) -> Section<'a> {
         Section { place: "in a `[[walk]]`".to_owned(), at, ..Section::top(table) }
     }
 
-    /// The table below `key`; an empty one when there is none.
+    /// Returns the table of `key` as a section; an empty one if `key` is absent.
     pub(super) fn section(&mut self, key: &'static str, found: &mut Findings<'_>) -> Section<'a> {
         let at = self.at_key(key);
         Section {
@@ -45,39 +45,39 @@ impl<'a> Section<'a> {
             place: format!("in `[{key}]`"),
             at,
             table: self.table(key, found),
-            asked: Vec::new(),
+            known: Vec::new(),
         }
     }
 
-    /// The plain table below `key`, if there is one.
+    /// Returns the table of `key`, if present.
     pub(super) fn table(&mut self, key: &'static str, found: &mut Findings<'_>) -> Option<&'a DeTable<'a>> {
         self.read(key, "a table", found, DeValue::as_table)
     }
 
-    /// Where the table begins.
+    /// Returns the byte offset of the table.
     pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// Where `key` stands, or where the table begins when it is absent.
+    /// Returns the byte offset of `key`, or of the table if `key` is absent.
     pub(super) fn at_key(&self, key: &str) -> usize {
         self.table.and_then(|table| table.get_key_value(key)).map_or(self.at, |(key, _)| key.span().start)
     }
 
-    /// Whether `key` is there.
+    /// True if `key` is present.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
-    /// The value of `key` as it stands, marking the key as known.
+    /// Returns the value of `key` and marks the key as known.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Value<'a>> {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
         }
         self.table?.get(key)
     }
 
-    /// A whole number in `range`.
+    /// Reads a whole number in `range`.
     pub(super) fn int<T>(&mut self, key: &'static str, range: RangeInclusive<T>, found: &mut Findings<'_>) -> Option<T>
     where
         T: TryFrom<i128> + PartialOrd + Display,
@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A number in `range`.
+    /// Reads a number in `range`.
     pub(super) fn float(
         &mut self,
         key: &'static str,
@@ -99,24 +99,24 @@ impl<'a> Section<'a> {
         self.read(key, &expected, found, |value| number(value).filter(|number| range.contains(number)))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn bool(&mut self, key: &'static str, found: &mut Findings<'_>) -> Option<bool> {
         self.read(key, "`true` or `false`, without quotes", found, DeValue::as_bool)
     }
 
-    /// Text that is not empty.
+    /// Reads text that is not empty.
     pub(super) fn text(&mut self, key: &'static str, found: &mut Findings<'_>) -> Option<&'a str> {
         self.read(key, "text in quotes that is not empty", found, text)
     }
 
-    /// A list of texts that are not empty.
+    /// Reads a list of texts that are not empty.
     pub(super) fn texts(&mut self, key: &'static str, found: &mut Findings<'_>) -> Option<Vec<String>> {
         self.read(key, "a list of texts, such as `[\"…\", \"…\"]`", found, |value| {
             value.as_array()?.iter().map(|item| text(item.get_ref()).map(str::to_owned)).collect()
         })
     }
 
-    /// A duration in `range`.
+    /// Reads a duration in `range`.
     pub(super) fn duration(
         &mut self,
         key: &'static str,
@@ -130,7 +130,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A number of bytes in `range`.
+    /// Reads a number of bytes in `range`.
     pub(super) fn bytes(
         &mut self,
         key: &'static str,
@@ -144,16 +144,16 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Notes every key that was not asked for.
+    /// Notes every key that was not read as a mistake.
     pub(super) fn finish(self, found: &mut Findings<'_>) {
         let place = &self.place;
         for key in self.table.into_iter().flat_map(DeTable::keys) {
             let name = key.get_ref().as_ref();
-            if self.asked.contains(&name) {
+            if self.known.contains(&name) {
                 continue;
             }
             let text = credential::refusal(name).unwrap_or_else(|| {
-                let known = self.asked.iter().copied();
+                let known = self.known.iter().copied();
                 let otherwise = format!("Known are {}.", suggestion::list(known.clone()));
                 let ending = suggestion::did_you_mean(name, known, &otherwise);
                 format!("there is no key `{}` {place}.{ending}", clip(name))
@@ -162,7 +162,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads one value with `convert`, or notes what it should have been.
+    /// Reads one value with `convert`, or notes the expected form.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -180,20 +180,20 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A table's entries in the order of the file (the parser sorts them by key).
+/// Returns a table's entries in the order of the file; the parser sorts them by key.
 pub(super) fn in_file_order<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Key<'a>, &'a Value<'a>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
 }
 
-/// A whole number of any notation; `None` for anything else, and beyond 128 bits.
+/// Returns a whole number in any notation; `None` for other values, and beyond 128 bits.
 pub(super) fn whole(value: &DeValue<'_>) -> Option<i128> {
     let integer = value.as_integer()?;
     i128::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// A number, whole or not.
+/// Returns a number, whole or not.
 fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Float(float) => float.as_str().parse().ok(),
@@ -201,7 +201,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// Text that is more than blanks.
+/// Returns text that is not blank.
 pub(super) fn text<'a>(value: &'a DeValue<'_>) -> Option<&'a str> {
     value.as_str().filter(|text| !text.trim().is_empty())
 }

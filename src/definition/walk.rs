@@ -1,4 +1,4 @@
-//! `[[walk]]`: names, endpoints, and the parameters checked against them.
+//! `[[walk]]`: the name, the endpoint, and the settings checked against it.
 
 use super::crawl::Walk;
 use super::later::LaterKeys;
@@ -11,7 +11,7 @@ use crate::api::endpoint::Endpoint;
 /// The longest name of a walk.
 const NAME_CHARS: usize = 64;
 
-/// Reads every walk. Those that could not be read are left out, with a mistake noted.
+/// Reads every walk. One that cannot be read is left out, with a mistake noted.
 pub(super) fn read_all(file: &mut Section<'_>, endpoints: &[&'static Endpoint], found: &mut Findings<'_>) -> Vec<Walk> {
     let at = file.at_key("walk");
     let value = file.take("walk");
@@ -66,7 +66,7 @@ fn read(
     Some(walk)
 }
 
-/// A walk's name: well-formed, and not the name of a walk before it.
+/// Reads a walk's name, which must be well-formed and unique.
 fn read_name<'a>(
     section: &mut Section<'a>,
     named: &mut Vec<(&'a str, usize)>,
@@ -90,7 +90,7 @@ fn read_name<'a>(
     Some(name)
 }
 
-/// A walk's endpoint, by its name.
+/// Reads a walk's endpoint.
 fn read_endpoint(
     section: &mut Section<'_>,
     endpoints: &[&'static Endpoint],

@@ -202,7 +202,7 @@ async fn all_over(walk: &definition::Walk, before: &[watch::Sender<Option<bool>>
 /// Counts the things of this pass for each endpoint that reports a total. Things of earlier passes may be gone, and would hide
 /// that others are missing.
 fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
-    let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Told });
+    let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Reported });
     let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
     let of_pass = [("pass", i64::try_from(pass).unwrap_or(i64::MAX))];
     let count = |table: &'static Table| {

@@ -149,7 +149,7 @@ impl Lookup<'_> {
             // Too much at once, or refused: each is looked up by itself.
             Found::Missing(_) => return Ok(BTreeMap::new()),
         };
-        let whole = items.into_iter().filter(|item| !item.hollow);
+        let whole = items.into_iter().filter(|item| !item.without_versions);
         Ok(whole.filter_map(|item| Some((item.id?.to_string(), Known::Item(item.text)))).collect())
     }
 

@@ -1,4 +1,4 @@
-//! The catalog in figures: what a snapshot's tables hold that is not gone.
+//! The catalog in figures, counted from a snapshot's tables without things that are gone.
 
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
@@ -11,10 +11,10 @@ use crate::table::{
     creators, image_meta, images, model_tags, model_versions, models, tags, version_files, version_images,
 };
 
-/// The levels by their bits, and last those that tell none.
-pub(super) const LEVELS: [&str; 7] = ["PG", "PG13", "R", "X", "XXX", "Blocked", "none told"];
+/// The levels in the order of their bits, and last those without one.
+pub(super) const LEVELS: [&str; 7] = ["PG", "PG13", "R", "X", "XXX", "Blocked", "not reported"];
 
-/// What the catalog holds.
+/// The figures of the catalog.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     pub(super) models: u64,
@@ -35,23 +35,23 @@ pub(super) struct Catalog {
     pub(super) base_models: Tally,
     pub(super) months: BTreeMap<String, Tally>,
     pub(super) files: Files,
-    /// Showcase and posted images, and how many have generation data.
+    /// Showcase and posted images: all, and those with generation data.
     pub(super) showcase: (u64, u64),
     pub(super) images: (u64, u64),
     pub(super) image_types: Tally,
 }
 
-/// What creators allow.
+/// The permissions that creators give, in models.
 #[derive(Debug, Default)]
 pub(super) struct Licences {
-    /// Commercial uses, each by the number of models that permit it.
+    /// Models by permitted commercial use.
     pub(super) commercial: Tally,
     pub(super) no_credit: u64,
     pub(super) derivatives: u64,
     pub(super) other_terms: u64,
 }
 
-/// The files, as often as versions list them.
+/// Files, counted once per version that lists them.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) count: u64,
@@ -62,7 +62,7 @@ pub(super) struct Files {
 }
 
 impl Catalog {
-    /// Counts everything, one table after the other.
+    /// Counts everything, table after table.
     pub(super) fn gather(snapshot: &SnapshotReader<'_>) -> Result<Self, Error> {
         let mut catalog = Self::default();
         let columns = [

@@ -1,16 +1,16 @@
-//! Figures: columns over time are drawn, as inline SVG. Bars and matrices are tables, with each number before its bar: they can be
-//! searched, copied and listened to, and lay themselves out to any width, which drawn words do not.
+//! Charts: columns over time are inline SVG. Bars and matrices are tables with each number on its bar: they can be searched,
+//! copied and read aloud, and fit any width, which drawings do not.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::plot;
 use super::tally::{Tally, Top};
 use super::text::{count, foreign, percent};
 
-/// Colours there are for the parts of a column; the last is for all others.
+/// Number of colours for the parts of a column; the last is for all others.
 pub(super) const COLOURS: usize = 8;
 
-/// A table with a bar for each of the most frequent names, as parts of a whole.
+/// Renders a table with a bar for each of the most frequent names, as parts of a whole.
 pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole: u64) -> Markup {
     let Top { names, others } = tally.top(most);
     let longest = names.first().map_or(1, |(_, count)| *count).max(1);
@@ -26,14 +26,14 @@ pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole:
                         (bar(*number, longest, whole))
                     }
                 }
-                // Where a thing has several names, their counts together are no part of the things.
+                // A thing with several names counts several times, so the sum of the others says nothing.
                 @if others.1 > 0 && tally.total() <= whole {
                     tr.others { th scope="row" { (count(others.0)) " others" } (bar(others.1, longest, whole)) }
                 } @else if others.0 > 0 {
                     tr.others { th scope="row" { (count(others.0)) " others" } td {} td {} }
                 }
                 @if tally.nameless > 0 {
-                    tr.others { th scope="row" { "none told" } (bar(tally.nameless, longest, whole)) }
+                    tr.others { th scope="row" { "not reported" } (bar(tally.nameless, longest, whole)) }
                 }
                 @if names.is_empty() && tally.nameless == 0 { tr.others { th scope="row" { "none" } td {} td {} } }
             }
@@ -41,7 +41,7 @@ pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole:
     }
 }
 
-/// The cells of one bar: the number with the bar behind it, and its share.
+/// Renders the cells of one bar: the number on its bar, and its share.
 pub(super) fn bar(number: u64, longest: u64, whole: u64) -> Markup {
     html! {
         td.bar style=(format!("--part:{:.4}", number.min(longest) as f64 / longest.max(1) as f64)) { span { (count(number)) } }
@@ -49,10 +49,10 @@ pub(super) fn bar(number: u64, longest: u64, whole: u64) -> Markup {
     }
 }
 
-/// A column a month, made of coloured parts; the same as a table behind a click.
+/// Renders one column a month, made of coloured parts; the same numbers follow as a table to unfold.
 pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u64>)]) -> Markup {
     let highest = months.iter().map(|(_, parts)| parts.iter().sum::<u64>()).max().unwrap_or_default();
-    let told = format!("{caption}; at most {highest} in a month. The table below has the numbers.");
+    let label = format!("{caption}; at most {highest} in a month. The table below has the numbers.");
     html! {
         figure {
             figcaption { (caption) }
@@ -62,11 +62,8 @@ pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u6
                 }
             }
             @for (width, size) in plot::SIZES {
-                div class=(format!("plot {width}")) role="img" aria-label=(told) {
-                    @match plot::columns(size, &counted(parts.len(), months)) {
-                        Ok(svg) => (PreEscaped(svg)),
-                        Err(error) => p { "This could not be drawn: " (error) },
-                    }
+                div class=(format!("plot {width}")) role="img" aria-label=(label) {
+                    (plot::columns(size, &counted(parts.len(), months)))
                 }
             }
             details {
@@ -88,7 +85,7 @@ pub(super) fn columns(caption: &str, parts: &[String], months: &[(String, Vec<u6
     }
 }
 
-/// Months as they are drawn: counted from the year 0, with what there is of each part.
+/// Converts months for the drawing: counted from the year 0, without empty parts.
 fn counted(parts: usize, months: &[(String, Vec<u64>)]) -> Vec<plot::Month> {
     let month = |(name, numbers): &(String, Vec<u64>)| {
         let (year, month) = name.rsplit_once('-')?;
@@ -99,12 +96,12 @@ fn counted(parts: usize, months: &[(String, Vec<u64>)]) -> Vec<plot::Month> {
     months.iter().filter_map(month).collect()
 }
 
-/// Parts have colours of their own as far as there are any; the last of too many is that of all others.
+/// Returns the colour of a part; the last one is shared by all others.
 fn colour(part: usize, parts: usize) -> usize {
     if part + 1 == parts && parts == COLOURS { COLOURS - 1 } else { part.min(COLOURS - 1) }
 }
 
-/// A table whose cells are darker the more they hold of their row.
+/// Renders a table whose cells are darker the larger their share of the row.
 pub(super) fn matrix(caption: &str, heads: &[&str], rows: &[(String, Vec<u64>)]) -> Markup {
     html! {
         div.wide { table.matrix {
@@ -127,12 +124,12 @@ pub(super) fn matrix(caption: &str, heads: &[&str], rows: &[(String, Vec<u64>)])
     }
 }
 
-/// One figure to see first.
+/// Renders one key figure.
 pub(super) fn figure(name: &str, number: u64) -> Markup {
     html! { div { dt { (name) } dd { data value=(number) { (count(number)) } } } }
 }
 
-/// A plain table, numbers to the right.
+/// Renders a plain table, numbers to the right.
 pub(super) fn grid(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
         div.wide { table.numbers {

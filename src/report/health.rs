@@ -1,4 +1,4 @@
-//! The crawl's health in figures: what the newest pass asked, what came back, what is missing, what has grown.
+//! The crawl's health in figures: requests and answers of the newest pass, and its doubts.
 
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
@@ -13,23 +13,23 @@ use crate::dataset::snapshot_reader::SnapshotReader;
 use crate::table::snapshot::Role;
 use crate::table::{self, pages, rejects};
 
-/// How the newest pass went.
+/// The figures of the newest pass.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     pub(super) endpoints: BTreeMap<String, Endpoint>,
-    /// Why items are in no table.
+    /// Rejects by reason.
     pub(super) rejects: Tally,
     /// The pass's runs, oldest first.
     pub(super) runs: Vec<Run>,
     /// Answers by status, all runs of the pass.
     pub(super) statuses: BTreeMap<String, u64>,
-    /// What may be missing, as the last run tells it.
+    /// Sentences about missing rows, from the last run's report.
     pub(super) doubts: Vec<String>,
-    /// Where the next run goes on, as the last run tells it.
+    /// Sentences about what the next run continues with, from the last run's report.
     pub(super) waiting: Vec<String>,
-    /// Keys that no column knows, as the last run tells them.
+    /// Sentences about keys that no column has, from the last run's report.
     pub(super) unknown: Vec<String>,
-    /// How many things of each table are not gone.
+    /// Things of each table that are not gone.
     pub(super) there: BTreeMap<&'static str, u64>,
 }
 
@@ -39,12 +39,12 @@ pub(super) struct Endpoint {
     pub(super) pages: u64,
     pub(super) items: u64,
     pub(super) bytes: u64,
-    /// Requests beyond one a page.
+    /// Requests beyond one per page.
     pub(super) again: u64,
     pub(super) latency: Latency,
 }
 
-/// One run of the pass, as its report tells it.
+/// One run of the pass, from its report.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) began_at: String,
@@ -98,8 +98,8 @@ impl Health {
             *self.statuses.entry(status.clone()).or_default() += count.as_u64().unwrap_or_default();
         }
         let sentences = |key: &str| {
-            let told = report[key].as_array().into_iter().flatten();
-            told.filter_map(Value::as_str).map(str::to_owned).collect()
+            let list = report[key].as_array().into_iter().flatten();
+            list.filter_map(Value::as_str).map(str::to_owned).collect()
         };
         (self.doubts, self.waiting, self.unknown) =
             (sentences("doubts"), sentences("waiting"), sentences("unknown_keys"));
@@ -113,7 +113,7 @@ impl Health {
         });
     }
 
-    /// The sum of a figure over the pass's runs.
+    /// Returns the sum of a figure over the pass's runs.
     pub(super) fn sum(&self, of: impl Fn(&Run) -> u64) -> u64 {
         self.runs.iter().map(of).sum()
     }

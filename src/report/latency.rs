@@ -1,8 +1,8 @@
-//! How long answers took: exact percentiles from counts by millisecond.
+//! Latencies: exact percentiles from counts per millisecond.
 
 use std::collections::BTreeMap;
 
-/// Counts by millisecond: few keys, however many answers.
+/// Counts per millisecond: few keys for any number of answers.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     counts: BTreeMap<i64, u64>,
@@ -15,7 +15,7 @@ impl Latency {
         self.total += 1;
     }
 
-    /// The time that this share of the answers did not exceed: the nearest rank, so it is one that was measured.
+    /// Returns the latency that this share of the answers did not exceed, by nearest rank: always a measured value.
     pub(super) fn percentile(&self, percent: u64) -> Option<i64> {
         let rank = (self.total * percent).div_ceil(100).max(1);
         let mut passed = 0;

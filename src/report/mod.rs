@@ -1,10 +1,10 @@
-//! The report as a page: the figures of a snapshot and of the crawl behind it, as one HTML file that needs nothing else.
+//! The report: the figures of a snapshot and of its crawl as one self-contained HTML page.
 //!
 //! ```text
 //! snapshot ─ dataset::snapshot_reader ─▶ catalog, health: figures ─ page: sections ─ chart: bars, matrices, plots ─▶ HTML
 //! ```
-//! Figures are counted while columns stream by; memory grows with the number of different names only. What the server said
-//! is escaped by the template, and kept apart from the text around it.
+//! Columns are streamed, so memory grows only with the number of different names. Text from the server is escaped by the template
+//! and isolated from the text around it.
 
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
@@ -21,10 +21,10 @@ mod sections;
 mod tally;
 mod text;
 
-/// The page that tells of a dataset's newest snapshot; `None` when it has none.
+/// Returns the HTML page of a dataset's newest snapshot; `None` if it has none.
 ///
 /// # Errors
-/// [`Error`] when the snapshot cannot be read.
+/// [`Error`] if the snapshot cannot be read.
 pub fn page(layout: &Layout, storage: &dyn Storage) -> Result<Option<String>, Error> {
     let Some(snapshot) = SnapshotReader::newest(layout, storage)? else { return Ok(None) };
     let catalog = catalog::Catalog::gather(&snapshot)?;

@@ -1,4 +1,4 @@
-//! The page around the sections: head, key figures, foot.
+//! The page around the sections: head, key figures, footer.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -10,7 +10,7 @@ use super::text::{foreign, percent};
 use crate::dataset::snapshot::State;
 use crate::dataset::snapshot_reader::SnapshotReader;
 
-/// Nothing is fetched and nothing runs, whatever a name may hold.
+/// Forbids scripts and requests, whatever a name contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn render(snapshot: &SnapshotReader<'_>, catalog: &Catalog, health: &Health) -> Markup {
@@ -61,7 +61,7 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// The figures to see first; those of tables that were not crawled are left out.
+/// Renders the key figures; those of tables that were not crawled are left out.
 fn figures(catalog: &Catalog) -> Markup {
     let images = catalog.showcase.0 + catalog.images.0;
     let with_data = catalog.showcase.1 + catalog.images.1;

@@ -1,4 +1,4 @@
-//! What the page tells, section by section.
+//! The sections of the page.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use super::tally::Tally;
 use super::text::{bytes, change, count, foreign, percent};
 use crate::dataset::snapshot_reader::SnapshotReader;
 
-/// Bars in a table, unless there is room for less.
+/// Most bars in a table.
 const MOST: usize = 12;
-/// Runs shown of a pass.
+/// Most runs shown of a pass.
 const RUNS: usize = 10;
 
 pub(super) fn models(catalog: &Catalog) -> Markup {
@@ -160,7 +160,7 @@ pub(super) fn images(catalog: &Catalog) -> Markup {
     }
 }
 
-/// Rows by table, against the snapshot before; `there` tells how many of a table's things are not gone.
+/// Renders the rows of each table against the previous snapshot; `there` holds each table's things that are not gone.
 pub(super) fn growth(snapshot: &SnapshotReader<'_>, there: &BTreeMap<&str, u64>) -> Markup {
     let rows = |file: &str| {
         let previous = snapshot.previous.as_ref()?;
@@ -229,7 +229,7 @@ pub(super) fn health(health: &Health) -> Markup {
                 ul.doubts { @for doubt in &health.doubts { li { (foreign(doubt)) } } }
             }
             @if !health.waiting.is_empty() {
-                h3 { "Where the next run goes on" }
+                h3 { "Work for the next run" }
                 ul.doubts { @for place in &health.waiting { li { (foreign(place)) } } }
             }
             @if !health.unknown.is_empty() {

@@ -1,4 +1,4 @@
-//! How often each name occurs, and which occur most.
+//! Counts by name, and the most frequent names.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,15 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     counts: HashMap<String, u64>,
-    /// How many had no name.
+    /// The count of things without a name.
     pub(super) nameless: u64,
 }
 
-/// The names that occur most, and how many others there are.
+/// The most frequent names, and the sum of the others.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Top {
     pub(super) names: Vec<(String, u64)>,
-    /// How many other names, and how often they occur together.
+    /// The number of other names, and their counts together.
     pub(super) others: (u64, u64),
 }
 
@@ -30,17 +30,17 @@ impl Tally {
         }
     }
 
-    /// How many there are in all, the nameless aside.
+    /// Returns the sum of all counts, without the nameless.
     pub(super) fn total(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// How often a name occurs.
+    /// Returns the count of a name.
     pub(super) fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
 
-    /// At most this many names, the most frequent first; names break ties.
+    /// Returns at most this many names, the most frequent first; ties are sorted by name.
     pub(super) fn top(&self, most: usize) -> Top {
         let mut names: Vec<(&String, u64)> = self.counts.iter().map(|(name, count)| (name, *count)).collect();
         names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));

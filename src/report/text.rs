@@ -1,11 +1,11 @@
-//! Numbers and foreign words as the page shows them.
+//! Numbers and foreign text for the page.
 
 use maud::{Markup, PreEscaped, html};
 
-/// A narrow space that no line breaks at.
+/// A narrow no-break space.
 const NARROW: &str = "\u{202f}";
 
-/// A count with its thousands apart by narrow spaces that no line breaks at.
+/// Formats a count with narrow no-break spaces between thousands.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;
@@ -15,7 +15,7 @@ pub(super) fn count(number: u64) -> String {
     groups.join(NARROW)
 }
 
-/// What a count has become more or less by.
+/// Formats the change of a count: `+5`, `−5` or `±0`.
 pub(super) fn change(now: u64, before: u64) -> String {
     match now.checked_sub(before) {
         Some(0) => String::from("±0"),
@@ -24,7 +24,7 @@ pub(super) fn change(now: u64, before: u64) -> String {
     }
 }
 
-/// A part of a whole in percent.
+/// Formats a part of a whole in percent.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     match (part, whole) {
         (_, 0) => String::from("–"),
@@ -32,7 +32,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// A size in the largest unit that leaves a number above 1.
+/// Formats a size in the largest unit that leaves a number of at least 1.
 pub(super) fn bytes(bytes: f64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut scaled = bytes;
@@ -45,7 +45,7 @@ pub(super) fn bytes(bytes: f64) -> String {
     format!("{scaled:.decimals$}\u{a0}{}", units[unit])
 }
 
-/// A word of the server's: escaped, whatever direction it is written in kept to itself, control characters shown as such.
+/// Renders text from the server: escaped, isolated from the direction of the text around it, control characters replaced.
 pub(super) fn foreign(word: &str) -> Markup {
     let shown: String = word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if shown.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! The kinds of column: what a value is in Rust, how it is gathered, what it is in Parquet.
+//! The kinds of columns: each maps a Rust value to an Arrow builder and a Parquet type.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, TimeUnit};
 
-/// A kind of column. Implemented by the marker types below, which table declarations name.
-pub trait Kind {
-    /// What one row gives.
+/// A kind of column, implemented by the marker types below that table declarations use.
+pub trait ColumnKind {
+    /// The value of one row.
     type Value<'a>;
-    /// What gathers the values.
+    /// The Arrow builder of the values.
     type Builder: Default + std::fmt::Debug + Send;
     /// The Arrow type.
     fn data_type() -> DataType;
-    /// Whether a row may lack it.
+    /// True if a row may lack a value.
     const NULLABLE: bool = true;
-    /// Whether values repeat often enough for a dictionary to pay.
+    /// True if values repeat often enough for a dictionary to save space.
     const DICTIONARY: bool = true;
     /// Appends one value.
     fn append<'a>(builder: &mut Self::Builder, value: Self::Value<'a>);
-    /// Ends the column and leaves the builder empty, with room for about as much: what grows is copied, over and over.
+    /// Returns the column and leaves the builder empty, with room for about as many values: growing would copy them repeatedly.
     fn finish(builder: &mut Self::Builder) -> ArrayRef;
-    /// Bytes gathered so far.
+    /// Returns the bytes of the values appended so far.
     fn bytes(builder: &Self::Builder) -> usize;
 }
 
-/// Room for what comes next, from what there was: a little more.
+/// Returns the capacity of the next builder: a little more than the last one needed.
 fn next_capacity(was: usize) -> usize {
     was + was / 8
 }
@@ -40,7 +40,7 @@ macro_rules! primitive {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name;
-        impl Kind for $name {
+        impl ColumnKind for $name {
             type Value<'a> = $value;
             type Builder = $builder;
             const NULLABLE: bool = $nullable;
@@ -63,23 +63,23 @@ macro_rules! primitive {
 }
 
 primitive!(
-    /// An identifier or ordinal every row has.
+    /// An id or position; never null.
     Id, i64, Int64Builder, DataType::Int64, 8, append_value, nullable false, dictionary false
 );
 primitive!(
-    /// An identifier a row may lack.
+    /// An id; may be null.
     Link, Option<i64>, Int64Builder, DataType::Int64, 8, append_option, nullable true, dictionary false
 );
 primitive!(
-    /// A counter, size or other whole number.
+    /// A counter, size or other whole number; may be null.
     Int, Option<i64>, Int64Builder, DataType::Int64, 8, append_option, nullable true, dictionary true
 );
 primitive!(
-    /// A number with a fraction.
+    /// A number with a fraction; may be null.
     Float, Option<f64>, Float64Builder, DataType::Float64, 8, append_option, nullable true, dictionary false
 );
 primitive!(
-    /// True, false or unknown.
+    /// True, false or null.
     Bool, Option<bool>, BooleanBuilder, DataType::Boolean, 1, append_option, nullable true, dictionary false
 );
 
@@ -88,7 +88,7 @@ macro_rules! text {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name;
-        impl Kind for $name {
+        impl ColumnKind for $name {
             type Value<'a> = $value;
             type Builder = StringBuilder;
             const NULLABLE: bool = $nullable;
@@ -111,23 +111,23 @@ macro_rules! text {
 }
 
 text!(
-    /// A word or short text every row has.
+    /// A word or short text; never null.
     Name, &'a str, append_value, nullable false, dictionary true
 );
 text!(
-    /// A word or short text that often repeats: names, enums, states.
+    /// A word or short text that often repeats (names, enums, states); may be null.
     Text, Option<&'a str>, append_option, nullable true, dictionary true
 );
 text!(
-    /// A text that hardly ever repeats: descriptions, links, hashes, JSON.
+    /// A text that rarely repeats (descriptions, links, hashes, JSON); may be null.
     Long, Option<&'a str>, append_option, nullable true, dictionary false
 );
 
-/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+/// An instant in milliseconds since 1970-01-01T00:00:00Z; may be null.
 #[derive(Debug)]
 pub struct Time;
 
-/// The builder of [`Time`]: an Arrow builder that already knows its zone.
+/// The builder of [`Time`]: an Arrow builder with the zone UTC.
 #[derive(Debug)]
 pub struct TimeBuilder(TimestampMillisecondBuilder);
 
@@ -137,7 +137,7 @@ impl Default for TimeBuilder {
     }
 }
 
-impl Kind for Time {
+impl ColumnKind for Time {
     type Value<'a> = Option<i64>;
     type Builder = TimeBuilder;
     const DICTIONARY: bool = false;
@@ -156,8 +156,7 @@ impl Kind for Time {
     }
 }
 
-/// The builder of [`Texts`]: an Arrow builder whose element has the name that Parquet's specification gives it, and that
-/// strict readers look for.
+/// The builder of [`Texts`]: an Arrow builder whose element has the name of Parquet's specification, which strict readers expect.
 #[derive(Debug)]
 pub struct TextsBuilder(ListBuilder<StringBuilder>);
 
@@ -177,11 +176,11 @@ fn element() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Utf8, true))
 }
 
-/// A list of short texts; null when the server sent none, empty when it sent an empty one.
+/// A list of short texts; null if the server sent none, empty if it sent an empty one.
 #[derive(Debug)]
 pub struct Texts;
 
-impl Kind for Texts {
+impl ColumnKind for Texts {
     type Value<'a> = Option<&'a [Cow<'a, str>]>;
     type Builder = TextsBuilder;
     fn data_type() -> DataType {
@@ -206,11 +205,11 @@ impl Kind for Texts {
     }
 }
 
-/// Bytes as received.
+/// Bytes as received; may be null.
 #[derive(Debug)]
 pub struct Bytes;
 
-impl Kind for Bytes {
+impl ColumnKind for Bytes {
     type Value<'a> = Option<&'a [u8]>;
     type Builder = BinaryBuilder;
     const DICTIONARY: bool = false;

@@ -4,5 +4,5 @@ table! {
     /// One row per image, version and page on which the server listed the image for that version.
     "gallery_images", key ["image_id", "model_version_id"];
     image_id: Id, "The image.";
-    model_version_id: Id, "The version that was asked for by `modelVersionId`; `image_model_versions` need not have it.";
+    model_version_id: Id, "The version requested by `modelVersionId`; `image_model_versions` need not have it.";
 }

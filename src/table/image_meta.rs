@@ -19,6 +19,6 @@ table! {
     denoising_strength: Float, "`Denoising strength` (sent as text) or `denoise`, when it is a number in any form.";
     remix_of_id: Link, "`remixOfId` in `extra`: the image it was made from.";
     comfy: Long, "`comfy` as JSON text as sent: a node graph, or a JSON string that holds one; often long.";
-    extra: Long, "JSON object of what can neither be told from a column nor from image_resources again, as sent; a key found \
-                  here, in any spelling, counts instead of its column or rows; only `id` and `meta`: all was sent inside `meta`.";
+    extra: Long, "JSON object of what cannot be rebuilt from a column or from image_resources, as sent; a key found here, in \
+                  any spelling, counts instead of its column or rows; only `id` and `meta`: all was sent inside `meta`.";
 }

@@ -9,7 +9,7 @@ table! {
     width: Int, "Width in pixels.";
     height: Int, "Height in pixels.";
     hash: Long, "BlurHash.";
-    nsfw: Bool, "Whether its level is above None.";
+    nsfw: Bool, "True if its level is above None.";
     nsfw_word: Text, "Level by its old name: None, Soft, Mature, X or Blocked.";
     nsfw_level: Int, "Level bit: PG 1, PG13 2, R 4, X 8, XXX 16, Blocked 32.";
     created_at: Time, "When it was uploaded; when it was published, where the server lists from its search index.";

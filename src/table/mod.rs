@@ -1,7 +1,7 @@
-//! The tables: each is declared once, in its own file, with name, type and meaning of every column.
+//! The tables: each is declared once, in its own file, with the name, type and meaning of every column.
 //!
-//! From a declaration come its [`Table`] (for schemas, docs and readers), its `Row` (what the decoder fills in) and its
-//! `Builder` (where rows are gathered). Every table ends with the provenance columns, which say which answer a row came from.
+//! A declaration generates a [`Table`] (for schemas, docs and readers), a `Row` (filled by [`crate::api`]) and a `Builder` (which
+//! gathers rows for a commit). Every table ends with the provenance columns: pass, walk, page and time of the answer.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ pub mod unknown;
 pub struct Table {
     /// Its name: the folder of its parts, the stem of its snapshot file.
     pub name: &'static str,
-    /// What one row is.
+    /// One sentence about its rows.
     pub doc: &'static str,
-    /// The columns that tell its rows apart within one page.
+    /// The columns that identify a row within one page.
     pub key: &'static [&'static str],
-    /// The table whose rows these belong to, and the columns that name its key; `None` for what stands alone.
+    /// The table whose rows own these, and the columns that refer to them; `None` if no table does.
     pub parent: Option<(&'static str, &'static [&'static str])>,
     columns: fn() -> Vec<Column>,
 }
@@ -31,17 +31,17 @@ pub struct Table {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds; units where there are any.
+    /// Its meaning and unit.
     pub doc: &'static str,
     /// Its Arrow type.
     pub data_type: DataType,
-    /// Whether a row may lack it.
+    /// True if a row may lack a value.
     pub nullable: bool,
-    /// Whether its values repeat often enough for a dictionary to pay.
+    /// True if its values repeat often enough for a dictionary to save space.
     pub dictionary: bool,
 }
 
-/// Which answer a row came from.
+/// The answer that a row came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Provenance<'a> {
     /// The pass, counted from 1.
@@ -50,26 +50,26 @@ pub struct Provenance<'a> {
     pub walk: &'a str,
     /// The page's number within the walk, counted from 1.
     pub page: i64,
-    /// When the answer arrived, in milliseconds since 1970-01-01T00:00:00Z.
+    /// The arrival of the answer, in milliseconds since 1970-01-01T00:00:00Z.
     pub fetched_at: i64,
 }
 
-/// Columns beside counters that may differ although the thing is the same.
+/// Columns, beside counters, that may differ although the thing did not change.
 const PASSING: &[&str] = &["rating", "position", "index", "extra", "pass", "walk", "page", "fetched_at"];
 
 impl Table {
-    /// Every column, provenance last, in the order of the files.
+    /// Returns every column in the order of the files, provenance last.
     pub fn columns(&self) -> Vec<Column> {
         (self.columns)()
     }
 
-    /// The columns that say what a thing is: not how often it was used, what place a list gives it, or who saw it.
+    /// Returns the columns that describe the thing itself: no counters, no place in a list, no provenance.
     pub fn substance(&self) -> Vec<Column> {
         let passing = |name: &str| name.ends_with("_count") || PASSING.contains(&name);
         self.columns().into_iter().filter(|column| !passing(column.name)).collect()
     }
 
-    /// The Arrow schema of the table's files.
+    /// Returns the Arrow schema of the table's files.
     pub fn schema(&self) -> SchemaRef {
         let field = |c: Column| Field::new(c.name, c.data_type, c.nullable);
         Arc::new(Schema::new(self.columns().into_iter().map(field).collect::<Vec<_>>()))
@@ -82,7 +82,7 @@ impl PartialEq for Table {
     }
 }
 
-/// Declares the provenance columns and, from them, every other table's tail.
+/// Declares a table: its name, key, parent and columns; the provenance columns are added.
 macro_rules! table {
     (
         $(#[doc = $doc:literal])*
@@ -98,9 +98,9 @@ macro_rules! table {
             columns: || vec![
                 $($crate::table::describe::<$crate::table::column::$kind>(stringify!($column), $about),)*
                 $crate::table::describe::<$crate::table::column::Id>(
-                    "pass", "The traversal this row was seen in, counted from 1."),
+                    "pass", "The pass this row was seen in, counted from 1."),
                 $crate::table::describe::<$crate::table::column::Name>(
-                    "walk", "The walk that met it, unique within the pass."),
+                    "walk", "The walk that saw it, unique within the pass."),
                 $crate::table::describe::<$crate::table::column::Id>(
                     "page", "The page of that walk, counted from 1."),
                 $crate::table::describe::<$crate::table::column::Time>(
@@ -110,23 +110,23 @@ macro_rules! table {
 
         $(#[doc = $doc])*
         pub struct Row<'a> {
-            $(#[doc = $about] pub $column: <$crate::table::column::$kind as $crate::table::column::Kind>::Value<'a>,)*
-            /// Keeps the lifetime in use where no column borrows.
+            $(#[doc = $about] pub $column: <$crate::table::column::$kind as $crate::table::column::ColumnKind>::Value<'a>,)*
+            /// Its provenance.
             pub at: &'a $crate::table::Provenance<'a>,
         }
 
-        /// Where rows of this table are gathered.
+        /// Gathers rows of this table.
         #[derive(Debug, Default)]
         pub struct Builder {
             rows: usize,
-            $($column: <$crate::table::column::$kind as $crate::table::column::Kind>::Builder,)*
+            $($column: <$crate::table::column::$kind as $crate::table::column::ColumnKind>::Builder,)*
             provenance: $crate::table::ProvenanceBuilder,
         }
 
         impl Builder {
             /// Appends one row.
             pub fn push(&mut self, row: Row<'_>) {
-                use $crate::table::column::Kind as _;
+                use $crate::table::column::ColumnKind as _;
                 $($crate::table::column::$kind::append(&mut self.$column, row.$column);)*
                 self.provenance.push(row.at);
                 self.rows += 1;
@@ -141,11 +141,11 @@ macro_rules! table {
                 self.rows
             }
             fn bytes(&self) -> usize {
-                use $crate::table::column::Kind as _;
+                use $crate::table::column::ColumnKind as _;
                 self.provenance.bytes() $(+ $crate::table::column::$kind::bytes(&self.$column))*
             }
             fn finish(&mut self) -> Result<arrow::array::RecordBatch, arrow::error::ArrowError> {
-                use $crate::table::column::Kind as _;
+                use $crate::table::column::ColumnKind as _;
                 self.rows = 0;
                 let mut columns = vec![$($crate::table::column::$kind::finish(&mut self.$column),)*];
                 columns.extend(self.provenance.finish());
@@ -174,21 +174,21 @@ macro_rules! tables {
         /// Every table, in the order of the schema's documentation.
         pub static ALL: &[&Table] = &[$(&$name::TABLE),*];
 
-        /// The rows gathered since the last commit, all tables.
+        /// The rows of all tables gathered since the last commit.
         #[derive(Debug, Default)]
         pub struct Tables {
             $(#[doc = concat!("Rows of `", stringify!($name), "`.")] pub $name: $name::Builder,)*
-            /// Keys of the page being read that no column knows.
+            /// Keys of the current page that no column has.
             pub unknown: unknown::Unknown,
         }
 
         impl Tables {
-            /// Every table's builder.
+            /// Returns every table's builder.
             pub fn builders(&self) -> [&dyn TableBuilder; ALL.len()] {
                 [$(&self.$name),*]
             }
 
-            /// Every table's builder, to be ended.
+            /// Returns every table's builder, to append to or finish it.
             pub fn builders_mut(&mut self) -> [&mut dyn TableBuilder; ALL.len()] {
                 [$(&mut self.$name),*]
             }
@@ -216,38 +216,38 @@ tables![
 ];
 
 impl Tables {
-    /// Rows gathered, all tables.
+    /// Returns the number of rows gathered in all tables.
     pub fn rows(&self) -> usize {
         self.builders().iter().map(|b| b.rows()).sum()
     }
 
-    /// Bytes gathered, all tables.
+    /// Returns the bytes gathered in all tables.
     pub fn bytes(&self) -> usize {
         self.builders().iter().map(|b| b.bytes()).sum()
     }
 }
 
-/// What every table's builder can do.
+/// The builder of any table.
 pub trait TableBuilder {
-    /// Whose rows these are.
+    /// Returns the table of the rows.
     fn table(&self) -> &'static Table;
-    /// Rows gathered.
+    /// Returns the number of rows gathered.
     fn rows(&self) -> usize;
-    /// Bytes gathered.
+    /// Returns the bytes gathered.
     fn bytes(&self) -> usize;
-    /// Ends the gathering: the rows in the order they came, and an empty builder.
+    /// Returns the rows in the order they were appended and leaves the builder empty.
     ///
     /// # Errors
-    /// When the columns do not fit the declared schema, which would be a fault of the declaration.
+    /// If the columns do not fit the declared schema, which would be a bug of the declaration.
     fn finish(&mut self) -> Result<RecordBatch, arrow::error::ArrowError>;
 }
 
-/// The table of this name.
+/// Returns the table of this name.
 pub fn named(name: &str) -> Option<&'static Table> {
     ALL.iter().copied().find(|table| table.name == name)
 }
 
-fn describe<K: column::Kind>(name: &'static str, doc: &'static str) -> Column {
+fn describe<K: column::ColumnKind>(name: &'static str, doc: &'static str) -> Column {
     Column {
         name: name.strip_prefix("r#").unwrap_or(name),
         doc,
@@ -257,14 +257,14 @@ fn describe<K: column::Kind>(name: &'static str, doc: &'static str) -> Column {
     }
 }
 
-/// Gathers the provenance columns of one table: what the rows of a page share is written down once.
+/// Gathers the provenance columns of one table, stored once per page.
 #[derive(Debug, Default)]
 struct ProvenanceBuilder {
     spans: Vec<Span>,
     bytes: usize,
 }
 
-/// Rows in a row that came from one answer.
+/// Consecutive rows from one answer.
 #[derive(Debug)]
 struct Span {
     pass: i64,
@@ -276,7 +276,7 @@ struct Span {
 
 impl ProvenanceBuilder {
     fn push(&mut self, at: &Provenance<'_>) {
-        // Three numbers, and the walk's name behind its offset.
+        // Three numbers, and the walk's name with its offset.
         self.bytes += 3 * 8 + 4 + at.walk.len();
         match self.spans.last_mut() {
             Some(span) if span.is_of(at) => span.rows += 1,

@@ -38,6 +38,6 @@ table! {
     flags: Int, "Bit mask of the server's own marks.";
     training_status: Text, "How far its training on the site is.";
     training_details: Long, "How it was trained on the site, as JSON text.";
-    model: Long, "A look-up's word on its model, as JSON text: name, type, nsfw, poi, mode.";
+    model: Long, "Its model as a look-up shows it, as JSON text: name, type, nsfw, poi, mode.";
     extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

@@ -1,13 +1,13 @@
-//! `pages`: one row per page fetched: what was asked and what came back.
+//! `pages`: one row per page fetched: the request and the facts of its answer.
 
 table! {
-    /// One row per page fetched: what was asked and what came back.
+    /// One row per page fetched: the request and the facts of its answer.
     "pages", key ["pass", "walk", "page"];
     run: Name, "The run that fetched it.";
-    endpoint: Name, "The endpoint asked.";
-    url: Name, "What was asked; never holds a secret.";
+    endpoint: Name, "The endpoint requested.";
+    url: Name, "The URL requested; never holds a secret.";
     cursor: Long, "The cursor sent; null for the first page.";
-    next_cursor: Long, "The cursor answered, as the server wrote it; null on the last page.";
+    next_cursor: Long, "The next page's cursor, as the server wrote it; null on the last page.";
     status: Int, "HTTP status.";
     attempts: Int, "Requests this page took.";
     items: Int, "Items on the page, rejects included.";

@@ -1,27 +1,27 @@
-//! What a snapshot makes of a table: whose newest observation keeps a row, which columns stay, and which are added.
+//! The form of a table in a snapshot: the role of its rows, the columns it keeps and the columns it adds.
 
-use super::column::{Bytes, Id, Kind, Name, Time};
+use super::column::{Bytes, ColumnKind, Id, Name, Time};
 use super::{Column, Table, describe, named};
 use arrow::datatypes::DataType;
 
-/// Whose newest observation decides whether a row of a table stays in a snapshot.
+/// The role of a table's rows in a snapshot: it decides which rows stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Role {
-    /// Its own: the key names a thing of the catalog.
+    /// The key identifies a thing of the catalog; its newest row stays.
     Entity,
-    /// That of the thing in this table, whose key the row's key begins with: the rows of a thing stay or go together.
+    /// Rows owned by an entity of this table (their key starts with its key); kept or dropped with it.
     Child(&'static Table),
-    /// Nobody's: the key names a page, and every row stays.
+    /// The key identifies a page; every row stays.
     Log,
 }
 
 impl Table {
-    /// What a row of the table is to a snapshot.
+    /// Returns the role of the table's rows in a snapshot.
     pub fn role(&self) -> Role {
         let Some((parent, link)) = self.parent else {
             return if self.key.contains(&"pass") { Role::Log } else { Role::Entity };
         };
-        // A version belongs to a model and is a thing by itself: what its key does not name does not own it.
+        // A parent owns rows only if their key contains its key: a version has a parent model and is an entity itself.
         match named(parent).filter(|_| link.iter().all(|column| self.key.contains(column))) {
             Some(parent) => match parent.role() {
                 Role::Child(owner) => Role::Child(owner),
@@ -31,13 +31,13 @@ impl Table {
         }
     }
 
-    /// The columns a snapshot takes from the table: all but the bodies of answers, which stay in the parts.
+    /// Returns the columns that a snapshot takes from the table: all but answer bodies, which stay in the parts.
     pub fn kept_columns(&self) -> Vec<Column> {
         let body = |column: &Column| column.data_type == Bytes::data_type() || column.name == "body_encoding";
         self.columns().into_iter().filter(|column| !body(column)).collect()
     }
 
-    /// The columns of the table's file in a snapshot.
+    /// Returns the columns of the table's file in a snapshot.
     pub fn snapshot_columns(&self) -> Vec<Column> {
         let mut columns = self.kept_columns();
         match self.role() {
@@ -48,7 +48,7 @@ impl Table {
         columns
     }
 
-    /// Counters and states: the columns whose changes a history tells. Not free texts, links, hashes and places in a list.
+    /// Returns the columns whose changes a history records: counters and states, but no free texts, links, hashes or positions.
     pub fn state_columns(&self) -> Vec<Column> {
         let changes = |column: &Column| {
             let long = column.data_type == DataType::Utf8 && !column.dictionary;
@@ -57,14 +57,14 @@ impl Table {
         self.columns().into_iter().filter(changes).collect()
     }
 
-    /// The columns of the table's history in a snapshot: key, counters and states, which page told of them, and how long
-    /// they were so.
+    /// Returns the columns of the table's history in a snapshot: key, counters and states, the page that first showed them, and
+    /// their period.
     pub fn history_columns(&self) -> Vec<Column> {
         let key = self.columns().into_iter().filter(|column| self.key.contains(&column.name));
         let mut columns: Vec<Column> = key.chain(self.state_columns()).collect();
         columns.extend([
-            describe::<Id>("pass", "The traversal that first saw it so, counted from 1."),
-            describe::<Name>("walk", "The walk that met it then."),
+            describe::<Id>("pass", "The pass that first saw it so, counted from 1."),
+            describe::<Name>("walk", "The walk that saw it then."),
             describe::<Id>("page", "The page of that walk, counted from 1."),
             describe::<Time>("valid_from", "When it was first seen so."),
             describe::<Time>("valid_to", "When it was seen otherwise, or found gone; null while it is so."),
@@ -73,7 +73,7 @@ impl Table {
     }
 }
 
-/// The columns that say when a thing was seen.
+/// Returns the columns with the first and the last observation of a thing.
 pub fn seen() -> [Column; 2] {
     [
         describe::<Time>("first_seen_at", "When any page first showed it."),
@@ -82,10 +82,7 @@ pub fn seen() -> [Column; 2] {
 }
 
 fn gone() -> Column {
-    describe::<Time>(
-        "gone_at",
-        "When a later complete walk of the same question had ended without it; null when none has.",
-    )
+    describe::<Time>("gone_at", "When a later complete walk of the same list had ended without it; null when none has.")
 }
 
 fn is_provenance(name: &str) -> bool {

@@ -1,12 +1,12 @@
-//! Keys that no column knows, counted while rows are gathered: what the server sends is an input, so they are bounded.
+//! Keys that no column has, counted while rows are gathered. Their number and length are bounded, as the server sends them.
 
 use std::collections::BTreeMap;
 
-/// The most keys that are told apart in a table.
+/// Most different keys counted per table.
 pub const KEYS_MAX: usize = 100;
-/// The most characters of a key.
+/// Longest key, in characters; the rest is cut off.
 const LENGTH_MAX: usize = 100;
-/// What stands for the keys beyond [`KEYS_MAX`].
+/// The key that counts all keys beyond [`KEYS_MAX`].
 pub const OTHERS: &str = "…";
 
 /// Counts by table and key.
@@ -14,19 +14,19 @@ pub const OTHERS: &str = "…";
 pub struct Unknown(BTreeMap<&'static str, BTreeMap<String, u64>>);
 
 impl Unknown {
-    /// Counts a key that a row of the table has.
+    /// Counts a key of a row of the table.
     pub fn note(&mut self, table: &'static str, key: &str) {
         let key: String = key.chars().filter(|c| !c.is_control()).take(LENGTH_MAX).collect();
         add(self.0.entry(table).or_default(), &key, 1, |count| *count += 1);
     }
 
-    /// Every table, key and count.
+    /// Returns every table, key and count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str, u64)> {
         self.0.iter().flat_map(|(table, keys)| keys.iter().map(move |(key, count)| (*table, key.as_str(), *count)))
     }
 }
 
-/// Changes the value of a key; a new key gets the value `first`, or shares that of [`OTHERS`] where there are too many.
+/// Changes the value of a key. A new key gets the value `first`, or shares [`OTHERS`] once there are too many.
 pub fn add<T>(keys: &mut BTreeMap<String, T>, key: &str, first: T, change: impl Fn(&mut T)) {
     let key = if keys.contains_key(key) || keys.len() < KEYS_MAX { key } else { OTHERS };
     match keys.get_mut(key) {

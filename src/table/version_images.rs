@@ -14,15 +14,15 @@ table! {
     width: Int, "Width in pixels.";
     height: Int, "Height in pixels.";
     hash: Long, "BlurHash.";
-    has_meta: Bool, "Whether generation data exists.";
+    has_meta: Bool, "True if generation data exists.";
     meta: Long, "Generation data as JSON text, exactly as sent; null in today's lists.";
-    has_positive_prompt: Bool, "Whether a prompt exists.";
+    has_positive_prompt: Bool, "True if a prompt exists.";
     on_site: Bool, "Made with the site's generator.";
     remix_of_id: Link, "The image it was made from.";
     minor: Bool, "Flagged as depicting a minor.";
     poi: Bool, "Depicts a real person.";
     availability: Text, "Public, Unsearchable, Private or EarlyAccess; only from look-ups.";
     flags: Int, "Bit mask of the server's own marks; only from look-ups.";
-    metadata: Long, "What the server knows of the file, as JSON text: size in bytes, width, height, hash; only from look-ups.";
+    metadata: Long, "The server's facts about the file, as JSON text: size in bytes, width, height, hash; only from look-ups.";
     extra: Long, "JSON object of what fits no column: new keys, and values that no column takes; null when there is none.";
 }

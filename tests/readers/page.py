@@ -147,20 +147,20 @@ def compare_drawings(db, page):
     for drawing in page.drawings:
         drawn = {}
         for rect in drawing:
-            drawn.setdefault(int(rect["x"]), []).append((int(rect["fill"][1:]), int(rect["height"])))
+            drawn.setdefault(float(rect["x"]), []).append((int(rect["class"][1:]), float(rect["height"])))
         heights = {month: sum(height for _, height in drawn[x]) for month, x in zip(counts, sorted(drawn))}
         if len(drawn) != len(counts):
             yield f"{len(drawn)} columns are drawn, DuckDB counts {len(counts)} months"
             continue
         scale = max(heights.values()) / max(counts.values())
         yield from (f"{month} is drawn {heights[month]} high, not {count * scale}"
-                    for month, count in counts.items() if abs(heights[month] - count * scale) > 8)
+                    for month, count in counts.items() if abs(heights[month] - count * scale) > 0.2)
         expected = [(colour if len(most) == 7 or colour < 7 else len(most), count * scale) for _, colour, count in parts]
         found = [part for x in sorted(drawn) for part in drawn[x]]
         if [colour for colour, _ in found] != [colour for colour, _ in expected]:
             yield f"the parts drawn are {found}, DuckDB counts {expected}"
         yield from (f"a part is drawn {height} high, not {wanted}"
-                    for (_, height), (_, wanted) in zip(found, expected) if abs(height - wanted) > 2)
+                    for (_, height), (_, wanted) in zip(found, expected) if abs(height - wanted) > 0.2)
     if len(page.drawings) != 2:
         yield f"{len(page.drawings)} drawings are on the page"
 

@@ -118,7 +118,7 @@ fn only_trouble_is_told() {
     let sandbox = Sandbox::start(&["--models", "60", "--fault", "kind=invalid-json,page=3,times=0"]);
     let here = room(&sandbox);
     let night = command(here.path(), "5h").output().expect("a shell runs");
-    assert!(told(&night).contains("is over, but rows are missing"), "{}", told(&night));
+    assert!(told(&night).contains("is finished, but rows are missing"), "{}", told(&night));
     let last = &ends(&here.path().join("data"))[0].0;
     assert_eq!(last, "doubtful");
 }

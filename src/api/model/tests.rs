@@ -315,16 +315,19 @@ fn a_tag_object_with_more_than_a_name_is_a_row_and_what_else_it_holds_is_kept() 
 fn an_item_without_its_keys_is_rejected_whole_for_a_reason() {
     let version = |version: Value| json!({ "id": 1, "tags": ["a"], "modelVersions": [{ "id": 2 }, version] });
     let cases = [
-        (json!({ "name": "x" }), "the model has no `id`"),
-        (json!({ "id": "1" }), "the model has no `id`"),
-        (json!({ "id": null }), "the model has no `id`"),
-        (version(json!({ "name": "x" })), "a version has no `id`"),
-        (version(json!(7)), "an element of `modelVersions` is no object"),
-        (version(json!(null)), "an element of `modelVersions` is no object"),
-        (version(json!({ "id": 3, "files": [{ "name": "x" }] })), "a file has no `id`"),
-        (version(json!({ "id": 3, "files": ["x"] })), "an element of `files` or `images` is no object"),
-        (version(json!({ "id": 3, "images": [null] })), "an element of `files` or `images` is no object"),
-        (json!("text"), "it is no JSON object"),
+        (json!({ "name": "x" }), "missing_key: the model has no `id`"),
+        (json!({ "id": "1" }), "missing_key: the model has no `id`"),
+        (json!({ "id": null }), "missing_key: the model has no `id`"),
+        (version(json!({ "name": "x" })), "missing_key: a version has no `id`"),
+        (version(json!(7)), "malformed_part: an element of `modelVersions` is no object"),
+        (version(json!(null)), "malformed_part: an element of `modelVersions` is no object"),
+        (version(json!({ "id": 3, "files": [{ "name": "x" }] })), "missing_key: a file has no `id`"),
+        (version(json!({ "id": 3, "files": ["x"] })), "malformed_part: an element of `files` or `images` is no object"),
+        (
+            version(json!({ "id": 3, "images": [null] })),
+            "malformed_part: an element of `files` or `images` is no object",
+        ),
+        (json!("text"), "not_an_object: it is no JSON object"),
     ];
     for (item, reason) in cases {
         let rows = rows(&item);

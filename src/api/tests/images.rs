@@ -196,7 +196,7 @@ fn odd_fields_are_kept_where_no_column_takes_them() {
         assert_eq!((&row[column], &row["extra"]), (&value, &extra), "{field}");
         assert_eq!(taken.rows("image_meta").len(), 0, "{field}");
     }
-    assert_eq!(take(r#"{"url":"x"}"#, "").reasons(), ["the image has no `id`"]);
+    assert_eq!(take(r#"{"url":"x"}"#, "").reasons(), ["missing_key: the image has no `id`"]);
 }
 
 /// Generation data, and what its `extra` is.
@@ -345,11 +345,15 @@ fn images_that_were_not_asked_for_are_rejects() {
         (tells, "modelVersionId=6", None),
         (r#"{"id":1,"modelVersionIds":[]}"#, "modelVersionId=6", None),
         (r#"{"id":1}"#, "modelVersionId=6&postId=4&username=bob", None),
-        (tells, "postId=4", Some("it belongs to post 3, not to 4, which was asked for")),
-        (tells, "imageId=2", Some("it is image 1, not 2, which was asked for")),
-        (tells, "username=bob", Some("it is by `Ann`, not by `bob`, which was asked for")),
+        (tells, "postId=4", Some("foreign: it belongs to post 3, not to 4, which was asked for")),
+        (tells, "imageId=2", Some("foreign: it is image 1, not 2, which was asked for")),
+        (tells, "username=bob", Some("foreign: it is by `Ann`, not by `bob`, which was asked for")),
         (r#"{"id":1,"username":7}"#, "username=007", None),
-        (r#"{"id":1,"username":70}"#, "username=007", Some("it is by `70`, not by `007`, which was asked for")),
+        (
+            r#"{"id":1,"username":70}"#,
+            "username=007",
+            Some("foreign: it is by `70`, not by `007`, which was asked for"),
+        ),
         (r#"{"id":1,"username":"unknown"}"#, "username=bob", None),
         (r#"{"id":1,"username":"null"}"#, "username=bob", None),
         (r#"{"id":1,"username":5000}"#, "username=5e3", None),

@@ -25,7 +25,7 @@ fn creators_of_both_eras_are_rows_and_their_pages_are_counted() {
     );
     assert_eq!((taken.page.items, taken.page.rejects, taken.page.nameless), (4, 0, 1));
     assert_eq!(taken.page.reported_pages, Some(84916));
-    assert_eq!(taken.reasons(), ["the creator has no `username`"]);
+    assert_eq!(taken.reasons(), ["nameless: the creator has no `username`"]);
     assert_eq!(taken.rows("rejects")[0]["item"], r#"{"username":null,"link":"n"}"#);
     assert_eq!(taken.rows("rejects")[0]["position"], 2);
     assert_eq!(taken.page.ids, [0; 0]);
@@ -80,7 +80,7 @@ fn tags_of_both_eras_are_rows() {
             json!({ "name": "", "model_count": null, "link": null, "extra": "{\"id\":4}" }),
         ]
     );
-    assert_eq!(taken.reasons(), ["it is no JSON object"]);
+    assert_eq!(taken.reasons(), ["not_an_object: it is no JSON object"]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn models_of_types_not_asked_for_are_rejects() {
     assert_eq!(ids("types=LORA"), [1, 3]);
     assert_eq!(ids("types=LORA&types=VAE"), [1, 2, 3]);
     let taken = read(&MODELS, body, "types=VAE&types=LORA", None).unwrap();
-    assert_eq!(taken.reasons(), ["it is of type `Hologram`, not `VAE` or `LORA`, which was asked for"]);
+    assert_eq!(taken.reasons(), ["foreign: it is of type `Hologram`, not `VAE` or `LORA`, which was asked for"]);
 }
 
 #[test]

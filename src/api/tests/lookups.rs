@@ -96,12 +96,12 @@ fn a_version_looked_up_fills_its_tables_but_not_models() {
 #[test]
 fn an_answer_to_another_question_or_without_keys_is_a_reject() {
     let cases = [
-        (&MODEL, r#"{"id":8}"#, "7", "it is model 8, not 7, which was asked for"),
-        (&MODEL, r#"{"error":"x"}"#, "7", "the model has no `id`"),
-        (&VERSION, r#"{"id":8,"modelId":1}"#, "7", "it is version 8, not 7, which was asked for"),
-        (&VERSION, r#"{"id":7}"#, "7", "the version has no `modelId`"),
-        (&VERSION, r#"{"id":7,"modelId":1,"files":[{}]}"#, "7", "a file has no `id`"),
-        (&VERSION_BY_HASH, r#"{"modelId":1}"#, "AB", "a version has no `id`"),
+        (&MODEL, r#"{"id":8}"#, "7", "foreign: it is model 8, not 7, which was asked for"),
+        (&MODEL, r#"{"error":"x"}"#, "7", "missing_key: the model has no `id`"),
+        (&VERSION, r#"{"id":8,"modelId":1}"#, "7", "foreign: it is version 8, not 7, which was asked for"),
+        (&VERSION, r#"{"id":7}"#, "7", "missing_key: the version has no `modelId`"),
+        (&VERSION, r#"{"id":7,"modelId":1,"files":[{}]}"#, "7", "missing_key: a file has no `id`"),
+        (&VERSION_BY_HASH, r#"{"modelId":1}"#, "AB", "missing_key: a version has no `id`"),
     ];
     for (endpoint, body, key, reason) in cases {
         let taken = read(endpoint, body, "", Some(key)).unwrap();

@@ -1,4 +1,4 @@
-//! What each tolerant value takes exactly, and what it hands on as the text that was sent.
+//! Each tolerant value: the JSON it holds exactly, and the JSON it keeps as text.
 
 use std::fmt::Debug;
 

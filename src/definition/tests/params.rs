@@ -7,7 +7,7 @@ fn file(params: &str) -> String {
     format!("{HEAD}[[walk]]\nname = \"w\"\nendpoint = \"models\"\nparams = {{ {params} }}\n")
 }
 
-/// What a walk with these parameters sends, and its limit.
+/// Returns the parameters that a walk sends, and its page size.
 fn sent(params: &str) -> (String, u32) {
     let (crawl, _) = read(&file(params)).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
     let pairs: Vec<String> = crawl.walks[0].params.iter().map(|(name, value)| format!("{name}={value}")).collect();

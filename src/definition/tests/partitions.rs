@@ -1,4 +1,4 @@
-//! How walks are divided: what `split` and `for_each` take, and what is said of what they do not.
+//! `split` and `for_each`: the values they take, and the mistakes of others.
 
 use super::{HEAD, mistakes, read};
 use crate::definition::{Each, Partitioning, Source};
@@ -172,7 +172,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// What is said of later passes where they cannot differ.
+/// The mistakes of `incremental` and `confirm_gone` at walks without support for them.
 const NOT_LATER: &[(&str, &str, &str)] = &[
     ("models", "params = { sort = \"Newest\" }\nincremental = { overlap = \"3d\" }", ENTERED),
     ("tags", "incremental = { overlap = \"3d\" }", ENTERED),

@@ -77,7 +77,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
     };
     // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
-    let first = if last == LastPage::Told { next() } else { None };
+    let first = if last == LastPage::Reported { next() } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
@@ -101,7 +101,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
 /// Learns from a page where the end is.
 fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
     let last = match sign {
-        LastPage::Told => reported_pages.or(empty.then_some(page)),
+        LastPage::Reported => reported_pages.or(empty.then_some(page)),
         LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
     };
     // A page with items behind the supposed end shows that it was a false one.

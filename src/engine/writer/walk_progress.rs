@@ -324,7 +324,7 @@ impl WalkProgress {
             Paging::Cursor { place, .. } => {
                 let behind = place(&request.params, page.next_cursor.as_deref());
                 let here = place(&request.params, request.cursor.as_deref());
-                behind.zip(here).is_some_and(|(behind, here)| behind.is_behind(&here))
+                behind.zip(here).is_some_and(|(behind, here)| behind.is_after(&here))
             }
             Paging::Number { .. } => true,
             Paging::Lookup => return None,
