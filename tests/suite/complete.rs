@@ -5,7 +5,7 @@ use civitrawl::sandbox::Traps;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ERAS, Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{ERAS, Room, Sandbox, assert_exit, printed, program, read};
 
 /// A walk over the models: its name, and its parameters as a crawl file has them.
 type Walk<'a> = (&'a str, &'a [(&'a str, &'a str)]);
@@ -19,8 +19,7 @@ const NEWEST_PG: Walk<'_> = ("models_pg", &[("sort", "Newest"), ("period", "AllT
 
 /// A crawl file with these walks, as fast as the sandbox answers.
 fn crawl_file(walks: &[Walk<'_>]) -> String {
-    let mut text = String::from("server = \"{base}\"\ndataset = \"{dataset}\"\n\n");
-    text.push_str("[pace]\nrequests_per_second = 1000.0\nburst = 1000\nin_flight = 8\n");
+    let mut text = String::from("pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }\n");
     for (name, params) in walks {
         let value = |value: &str| match value {
             "true" => value.to_owned(),
@@ -163,7 +162,7 @@ fn a_tie_longer_than_a_page_costs_nothing_and_one_longer_than_any_page_is_named(
     assert_eq!(report["walks"]["wide"]["end"]["why"], "unlistable", "{report:#}");
     assert_eq!(report["walks"]["newest"]["end"]["why"], "complete", "{report:#}");
     let status = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert!(told(&status).contains("rows share the instant"), "{}", told(&status));
+    assert!(printed(&status).contains("rows share the instant"), "{}", printed(&status));
 }
 
 #[test]

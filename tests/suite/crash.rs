@@ -11,13 +11,10 @@ use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
 use civitrawl::storage::Disk;
 
-use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, program, told, verify};
+use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, printed, program, verify};
 
 /// Two tables, and four pages, of which each run that is killed asks for one.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
 name = "creators"
@@ -77,7 +74,7 @@ fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
             assert_recoverable(&room, nth);
         }
         let output = going_on(&room).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "killed at call {nth}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "killed at call {nth}: {}", printed(&output));
         room.assert_sound();
         rooms.push(room);
     }
@@ -99,5 +96,5 @@ fn going_on(room: &Room) -> Command {
 fn assert_recoverable(room: &Room, nth: u32) {
     let begun = room.dataset().read_dir().is_ok_and(|mut entries| entries.next().is_some());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(if begun { 0 } else { 2 }), "killed at call {nth}: {}", told(&found));
+    assert_eq!(found.status.code(), Some(if begun { 0 } else { 2 }), "killed at call {nth}: {}", printed(&found));
 }

@@ -9,8 +9,7 @@ use civitrawl::table::{Provenance, Tables};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::log::get;
-use crate::support::Sandbox;
+use crate::support::{Sandbox, get};
 
 /// Pages in the shapes of the real server, one of each list.
 const PAGES: [(&str, &str); 4] = [

@@ -5,13 +5,13 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::{Room, SMALL, Sandbox, assert_exit, read, told};
+use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, read};
 
 /// The script came to its end, and all of this was said on the way.
 fn assert_says(output: &Output, words: &[&str]) {
     assert_exit(output, 0);
     for word in words {
-        assert!(told(output).contains(word), "nothing says `{word}`: {}", told(output));
+        assert!(printed(output).contains(word), "nothing says `{word}`: {}", printed(output));
     }
 }
 

@@ -1,8 +1,7 @@
 //! How fast the crawler asks, by the server's own log: never faster than told, and no slower; silent when asked to be.
 //! And how much memory it takes meanwhile.
 
-use crate::log::{Request, requests};
-use crate::support::{Room, Sandbox, assert_exit, read};
+use crate::support::{Logged, Room, Sandbox, assert_exit, read, requests};
 
 /// How much earlier than it left a request may seem to have left: arrival at the server jitters.
 const JITTER: f64 = 0.05;
@@ -13,10 +12,7 @@ const BURST: f64 = 5.0;
 
 /// Six walks in the smallest pages: more than enough to have a request ready for every token.
 fn crawl() -> String {
-    let mut text = format!(
-        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\n\
-         pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 8 }}\n"
-    );
+    let mut text = format!("pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 8 }}\n");
     for walk in 0..6 {
         text.push_str(&format!(
             "[[walk]]\nname = \"walk_{walk}\"\nendpoint = \"models\"\n\
@@ -27,7 +23,7 @@ fn crawl() -> String {
 }
 
 /// The times at which requests arrived.
-fn times(log: &[Request]) -> Vec<f64> {
+fn times(log: &[Logged]) -> Vec<f64> {
     log.iter().map(|request| request.at).collect()
 }
 

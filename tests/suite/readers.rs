@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::canned;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, copy_tree, program, read, told};
+use crate::support::{Room, Sandbox, Server, TWO_WALKS, assert_exit, copy_tree, printed, program, read};
 
 /// Crawls a sandbox started with these arguments into a room; both live as long as they are held.
 fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
@@ -96,7 +95,7 @@ fn what_brought_no_rows_has_its_tables() {
     let nothing = "{\"items\":[],\"metadata\":{}}";
     let bare = "{\"items\":[{\"id\":1,\"modelVersions\":[{\"id\":10,\"files\":[],\"images\":[]}]}],\"metadata\":{}}";
     for (page, models) in [(nothing, 0), (bare, 1)] {
-        let room = Room::new(TWO_WALKS, &canned::serve(page.to_owned()));
+        let room = Room::new(TWO_WALKS, &Server::of_models(page.to_owned()).base);
         room.run(&[]);
         let dataset = room.dataset().display().to_string();
         let seen = counts(&read("views.py", &[&dataset, env!("CARGO_BIN_EXE_civitrawl")]));
@@ -155,7 +154,7 @@ fn odd_page() -> (Vec<Value>, Vec<usize>) {
 #[test]
 fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
     let (items, rejected) = odd_page();
-    let base = canned::serve(json!({ "items": items, "metadata": {} }).to_string());
+    let base = Server::of_models(json!({ "items": items, "metadata": {} }).to_string()).base;
     let walk = TWO_WALKS.split("\n[[walk]]").take(2).collect::<Vec<_>>().join("\n[[walk]]");
     let room = Room::new(&walk, &base);
     let run = room.run(&[]);
@@ -169,5 +168,5 @@ fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
     let expected: Vec<(usize, Value)> = rejected.iter().map(|place| (*place, items[*place].clone())).collect();
     assert_eq!(kept, expected);
     let status = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert!(told(&status).contains("rejects"), "{}", told(&status));
+    assert!(printed(&status).contains("rejects"), "{}", printed(&status));
 }

@@ -5,9 +5,10 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::log::{get, requests};
-use crate::proxy;
-use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, assert_same_rows, program, read, terminate, told};
+use crate::support::{
+    Room, SMALL, Sandbox, Server, TWO_WALKS, assert_exit, assert_same_rows, get, printed, program, read, requests,
+    terminate,
+};
 
 /// Runs `scripts/storm` with the program under test.
 fn storm(arguments: &[&str]) {
@@ -97,7 +98,7 @@ fn a_deadline_holds_with_a_request_hanging() {
     let output = room.run(&["--deadline", "2s"]);
     assert!(began.elapsed() < Duration::from_secs(2 + 10), "{:?}", began.elapsed());
     assert_exit(&output, 3);
-    assert!(told(&output).contains("the deadline is reached"), "{}", told(&output));
+    assert!(printed(&output).contains("the deadline is reached"), "{}", printed(&output));
     room.assert_sound();
     assert_exit(&room.run(&[]), 0);
     assert_same(&room, &undisturbed(&sandbox));
@@ -129,7 +130,7 @@ fn a_page_budget_is_kept_and_spent() {
     for run in 1..=2 {
         let output = room.run(&["--max-pages", "3"]);
         assert_exit(&output, 3);
-        assert!(told(&output).contains("page budget"), "{}", told(&output));
+        assert!(printed(&output).contains("page budget"), "{}", printed(&output));
         assert_eq!(requests(&sandbox).len(), run * 3);
     }
     assert_exit(&room.run(&["--max-pages", "1000"]), 0);
@@ -168,17 +169,16 @@ fn a_spoilt_item_costs_itself_alone() {
     let first: serde_json::Value = serde_json::from_str(&first).expect("the sandbox serves JSON");
     let victim = first["items"][15]["id"].as_i64().expect("models have ids");
     let spoil = move |body: String| body.replace(&format!("{{\"id\":{victim},"), &format!("{{\"id\":{victim},,"));
-    let room = Room::new(&SMALL.replace("limit = 10", "limit = 4"), &proxy::start(&sandbox, Box::new(spoil)));
+    let room = Room::new(&SMALL.replace("limit = 10", "limit = 4"), &Server::in_front_of(&sandbox, spoil).base);
     let output = room.run(&[]);
     assert_exit(&output, 4);
-    assert!(told(&output).contains("asking for smaller pages"), "{}", told(&output));
+    assert!(printed(&output).contains("asking for smaller pages"), "{}", printed(&output));
 
-    let dataset = room.dataset().display().to_string();
-    let models = read("query.py", &[&dataset, "SELECT DISTINCT id FROM models ORDER BY id"]);
+    let models = room.query("SELECT DISTINCT id FROM models ORDER BY id");
     let plain = undisturbed(&sandbox);
     let others = format!("SELECT DISTINCT id FROM models WHERE id <> {victim} ORDER BY id");
-    assert_eq!(models, read("query.py", &[&plain.dataset().display().to_string(), &others]));
-    let kept = read("query.py", &[&dataset, "SELECT page, item FROM rejects"]);
+    assert_eq!(models, plain.query(&others));
+    let kept = room.query("SELECT page, item FROM rejects");
     assert!(kept.lines().count() == 1 && kept.contains(&format!("{victim},,")), "{kept}");
 
     // Named by walk, page and cursor, in the report and by `status`.
@@ -188,9 +188,9 @@ fn a_spoilt_item_costs_itself_alone() {
     let cursor = lost["cursor"].as_str().expect("it has its cursor");
     let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
     assert!(
-        told(&status).contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")),
+        printed(&status).contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")),
         "{}",
-        told(&status)
+        printed(&status)
     );
     room.assert_sound();
 }
@@ -207,8 +207,7 @@ fn a_page_nobody_can_read_is_named_and_what_came_before_is_kept() {
     assert!(walk["given_up"][0]["cursor"].is_string(), "{walk}");
     let limits: Vec<String> = requests(&sandbox).iter().filter_map(|request| limit(&request.query)).collect();
     assert!(limits.contains(&"1".to_owned()), "{limits:?}");
-    let dataset = room.dataset().display().to_string();
-    let kept = read("query.py", &[&dataset, "SELECT length(item) > 0 FROM rejects"]);
+    let kept = room.query("SELECT length(item) > 0 FROM rejects");
     assert_eq!(kept, "[true]\n");
     room.assert_sound();
 }

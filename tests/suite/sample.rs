@@ -13,9 +13,6 @@ use civitrawl::storage::Disk;
 use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 # Only what is asked for is in it.
 snapshot = { take = false }
 

@@ -8,8 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::log::requests;
-use crate::support::{Room, Sandbox, assert_exit, read, told};
+use crate::support::{Room, Sandbox, assert_exit, printed, read, requests};
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -68,7 +67,7 @@ fn ten_nights_and_more_make_one_crawl() {
     let last = || ends(&dataset).pop().unwrap_or_default();
     let silent = |deadline: &str| {
         let night = command(room.path(), deadline).output().expect("a shell runs");
-        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", told(&night));
+        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", printed(&night));
     };
     while nights == 0 || (last().0 == "stopped" && !last().1.contains("the pass is over")) {
         silent("150ms");
@@ -107,18 +106,18 @@ fn only_trouble_is_told() {
     let here = room(&sandbox);
     for _ in 0..2 {
         let night = command(here.path(), "5h").output().expect("a shell runs");
-        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", told(&night));
+        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", printed(&night));
     }
     // A dataset that is not what it was.
     std::fs::remove_file(here.path().join("data/commits/00000001.json")).expect("it is there");
     let night = command(here.path(), "5h").output().expect("a shell runs");
-    assert!(told(&night).contains("is damaged and was not touched"), "{}", told(&night));
+    assert!(printed(&night).contains("is damaged and was not touched"), "{}", printed(&night));
 
     // Rows that could not be had.
     let sandbox = Sandbox::start(&["--models", "60", "--fault", "kind=invalid-json,page=3,times=0"]);
     let here = room(&sandbox);
     let night = command(here.path(), "5h").output().expect("a shell runs");
-    assert!(told(&night).contains("is over, but rows are missing"), "{}", told(&night));
+    assert!(printed(&night).contains("is over, but rows are missing"), "{}", printed(&night));
     let last = &ends(&here.path().join("data"))[0].0;
     assert_eq!(last, "complete_with_doubts");
 }
@@ -140,5 +139,5 @@ fn systemd_understands_the_units() {
     }
     assert_eq!(files.len(), 2, "{units}");
     let verify = Command::new("systemd-analyze").arg("verify").args(files).output().expect("systemd-analyze runs");
-    assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", told(&verify));
+    assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", printed(&verify));
 }

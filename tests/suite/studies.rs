@@ -4,8 +4,6 @@ use crate::support::{Room, Sandbox, assert_exit, read};
 
 /// Models and images in full, and the history of what changed.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 history = ["model_versions"]
 
 [pace]

@@ -8,13 +8,12 @@ use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
 
-use crate::canned::serve_as;
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Room, Server, assert_exit, printed, program, read};
 
 /// A crawl of one walk over the given items of an endpoint, each list a page.
 fn crawl(endpoint: &str, pages: &[Value]) -> Room {
     let pages = pages.to_vec();
-    let base = serve_as(move |target| {
+    let base = Server::of_json(move |target| {
         let number =
             |name: &str| target.split(name).nth(1).and_then(|rest| rest.split('&').next()?.parse::<usize>().ok());
         let page = number("cursor=").or(number("page=").map(|page| page - 1)).unwrap_or(0);
@@ -26,12 +25,11 @@ fn crawl(endpoint: &str, pages: &[Value]) -> Room {
             metadata["nextCursor"] = json!((page + 1).to_string());
         }
         is_list.then(|| json!({ "items": items, "metadata": metadata }).to_string())
-    });
+    })
+    .base;
     let sort = if endpoint == "models" { "params = { sort = \"Most Downloaded\" }\n" } else { "" };
-    let text = format!(
-        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\npace = {{ requests_per_second = 1000.0, burst = 1000 }}\n\
-         retry = {{ attempts = 1 }}\n[[walk]]\nname = \"{endpoint}\"\nendpoint = \"{endpoint}\"\n{sort}"
-    );
+    let text =
+        format!("retry = {{ attempts = 1 }}\n[[walk]]\nname = \"{endpoint}\"\nendpoint = \"{endpoint}\"\n{sort}");
     let room = Room::new(&text, &base);
     assert_exit(&room.run(&[]), 0);
     room.assert_sound();
@@ -40,8 +38,7 @@ fn crawl(endpoint: &str, pages: &[Value]) -> Room {
 }
 
 fn rows(room: &Room, sql: &str) -> Value {
-    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
-    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+    room.rows(sql).into()
 }
 
 /// How many twins the record counts, and the reasons and positions of what is in `rejects`.
@@ -73,7 +70,7 @@ fn a_model_that_comes_twice_is_taken_once() {
     assert_eq!(rows(&room, "SELECT item FROM rejects"), json!([[other.to_string()]]));
     assert_eq!(rows(&room, "SELECT id, name FROM models"), json!([[1, null]]));
     assert_eq!(rows(&room, "SELECT count(*) FROM model_tags"), json!([[2]]));
-    let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
     assert!(status.contains("1 thing came twice on one page"), "{status}");
 }
 
@@ -154,7 +151,7 @@ fn creators_and_tags_that_come_twice_do_not_disturb_totals() {
     let reason = "twin: creator `b` is on the page twice, with different content; the first was taken";
     assert_eq!(twins(&room), (2, json!([[3, reason]])));
     assert_eq!(rows(&room, "SELECT username, model_count FROM creators ORDER BY 1"), json!([["a", 1], ["b", 2]]));
-    let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
     assert!(!status.contains("walk it again"), "{status}");
 
     let room = crawl("tags", &[json!([{ "name": "x" }, { "name": "x" }]), json!([{ "name": "x" }])]);
@@ -175,6 +172,6 @@ fn a_snapshot_with_a_key_twice_is_not_written() {
     drop(store);
     let output = program().arg("snapshot").arg(room.dataset()).output().unwrap();
     assert_exit(&output, 65);
-    let said = told(&output);
+    let said = printed(&output);
     assert!(said.contains("table `model_tags` holds the key model_id 1, position 0 twice"), "{said}");
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use prometheus_parse::{Scrape, Value};
 
-use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, program, told};
+use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, printed, program};
 
 /// The messages that the README documents, with their fields.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -70,8 +70,8 @@ fn on_a_pipe_a_crawl_is_silent_until_something_is_wrong() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let output = Room::new(TWO_WALKS, &sandbox.base).run(&[]);
     assert_exit(&output, 0);
-    assert!(output.stderr.is_empty(), "{}", told(&output));
-    assert!(!output.stdout.contains(&0x1b), "{}", told(&output));
+    assert!(output.stderr.is_empty(), "{}", printed(&output));
+    assert!(!output.stdout.contains(&0x1b), "{}", printed(&output));
 }
 
 /// A sample's value.
@@ -109,7 +109,7 @@ fn the_metrics_are_those_of_the_run() {
     let over = scrape(&file);
     assert_eq!(sample(&over, "civitrawl_complete", &[]), 1.0);
     assert_eq!(sample(&over, "civitrawl_walk_over", &[("walk", "models")]), 1.0);
-    let requests = crate::log::requests(&sandbox).len() as f64;
+    let requests = crate::support::requests(&sandbox).len() as f64;
     let both = sample(&stopped, "civitrawl_requests_total", &[]) + sample(&over, "civitrawl_requests_total", &[]);
     assert_eq!(both, requests);
     let rows = sample(&stopped, "civitrawl_rows_total", &[("table", "pages")])
@@ -119,7 +119,7 @@ fn the_metrics_are_those_of_the_run() {
     assert!(!file.with_file_name(".civitrawl.prom.tmp").exists());
     let nowhere = room.run(&["--metrics-file", "/nowhere/civitrawl.prom"]);
     assert_exit(&nowhere, 0);
-    assert!(told(&nowhere).contains("the metrics cannot be written"), "{}", told(&nowhere));
+    assert!(printed(&nowhere).contains("the metrics cannot be written"), "{}", printed(&nowhere));
 }
 
 #[test]
