@@ -1,4 +1,9 @@
 //! Drives the real binary against a real server over HTTP, and reads the real Parquet with real readers.
+//!
+//! A new trap of the server is a switch of the sandbox and a test `trap_NN_...` in `traps`: start a [`support::Sandbox`] with
+//! `--traps its-name`, show that [`naive::follow`] loses something, crawl with
+//! `crawl(&sandbox, &[Walk::of("models").params("sort = \"Oldest\"")], 0)` (which also verifies the dataset), and compare
+//! `room.query(sql)` with `sandbox.truth("models?sort=Oldest")`. Where the sandbox cannot do it, `Server::answering` can.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]

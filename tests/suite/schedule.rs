@@ -119,7 +119,7 @@ fn only_trouble_is_told() {
     let night = command(here.path(), "5h").output().expect("a shell runs");
     assert!(printed(&night).contains("is over, but rows are missing"), "{}", printed(&night));
     let last = &ends(&here.path().join("data"))[0].0;
-    assert_eq!(last, "complete_with_doubts");
+    assert_eq!(last, "doubtful");
 }
 
 /// Wants `systemd-analyze`; where there is none, scripts/test leaves it out and says so.

@@ -59,3 +59,29 @@ fn reported(room: &Room, word: &str) -> String {
 fn doubts(room: &Room) -> String {
     reported(room, "doubts")
 }
+
+/// Switches of the sandbox that `all` alone throws.
+const THROWN_BY_ALL: [&str; 2] = ["feed-restarts", "posts-limit"];
+
+fn sources(folder: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).expect("there are tests").map(|file| file.expect("it can be listed").path());
+    files.filter(|file| file.is_file()).map(|file| std::fs::read_to_string(file).expect("it is text")).collect()
+}
+
+#[test]
+fn every_trap_number_has_its_test() {
+    let traps = sources("tests/suite/traps");
+    let numbers = traps.split("fn trap_").skip(1).map(|name| name[..2].parse().expect("a trap has two digits"));
+    let numbers: std::collections::BTreeSet<u32> = numbers.collect();
+    assert!(numbers.len() >= 24 && numbers.iter().copied().eq(1..=numbers.len() as u32), "one is missing: {numbers:?}");
+}
+
+#[test]
+fn every_switch_of_the_sandbox_is_thrown_by_name() {
+    let tests = sources("tests/suite") + &sources("tests/suite/traps");
+    for (switch, _) in civitrawl::sandbox::Traps::NAMES {
+        let thrown = ["\"", ","].iter().any(|before| tests.contains(&format!("{before}{switch}")));
+        assert!(thrown || THROWN_BY_ALL.contains(switch), "no test throws `{switch}`");
+    }
+}
