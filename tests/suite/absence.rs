@@ -16,7 +16,7 @@ endpoint = "models"
 params = { limit = 50 }
 "#;
 
-/// What a server has, and what is wrong with it.
+/// The things a server has, and its faults.
 #[derive(Debug, Clone, Default)]
 struct Shown {
     /// Ids in its list.
@@ -25,7 +25,7 @@ struct Shown {
     found: BTreeSet<u64>,
     /// Ids whose look-up fails.
     failing: BTreeSet<u64>,
-    /// What becomes of the last page's answer.
+    /// The fault of the last page.
     last: Last,
     /// Pages that are never readable, by their cursor.
     broken: BTreeSet<u64>,
@@ -286,7 +286,7 @@ fn a_full_page_of_similar_names_does_not_show_that_one_is_gone() {
 }
 
 #[test]
-fn outages_are_told_from_deletions() {
+fn outages_are_distinguished_from_deletions() {
     let binary = env!("CARGO_BIN_EXE_civitrawl");
     read("../../scripts/outages", &["--binary", binary, "12", "--models", "300"]);
 }

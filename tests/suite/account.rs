@@ -1,4 +1,4 @@
-//! What the server does not know: a key that is no longer good, and values that a crawl file lists.
+//! Things the server does not know: a key that is no longer good, and values that a crawl file lists.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -67,7 +67,7 @@ fn a_refusal_from_a_cache_is_asked_for_again() {
 }
 
 #[test]
-fn whatever_else_becomes_of_that_question_the_crawl_goes_on() {
+fn however_else_that_question_ends_the_crawl_continues() {
     for (status, said) in [
         ("200 OK", false),
         ("404 Not Found", false),
@@ -91,7 +91,7 @@ fn whatever_else_becomes_of_that_question_the_crawl_goes_on() {
 }
 
 #[test]
-fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
+fn listed_values_that_the_server_does_not_know_are_named() {
     let server = Server::answering(|Request { target, .. }| match target.split_once('?').unwrap_or((target, "")) {
         ("/api/v1/models", query) if query.contains("username=nobody") => {
             answer("404 Not Found", "", r#"{"message":"User not found"}"#)
@@ -194,6 +194,6 @@ fn a_clamp_is_noticed_by_one_page_of_images() {
             assert_eq!(text.contains("region clamp"), code == 4, "{levels} {shown:?}: {text}");
         }
         let kept = room.query("SELECT count(*) FROM images");
-        assert_eq!(kept, format!("[{}]\n", shown.len()), "the rows that came are kept");
+        assert_eq!(kept, format!("[{}]\n", shown.len()), "the rows listed are kept");
     }
 }

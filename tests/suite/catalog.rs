@@ -162,7 +162,7 @@ fn eight_windows_are_walked_side_by_side_to_the_end() {
     println!("{mean:.2} requests were in flight on average");
     // Seven on an idle machine; the bound leaves room for a busy one.
     assert!(mean >= 6.0, "{mean:.2} requests were in flight on average");
-    // Splits cost a page or two each, not more. Models that came without versions are asked for by their ids beside the list.
+    // Splits cost a page or two each, not more. Models listed without versions are asked for by their ids beside the list.
     let least = ids(&crate::support::get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
     let list = |request: &&crate::support::Logged| request.path == "/api/v1/models" && !request.query.contains("&ids=");
     let (spent, least) =

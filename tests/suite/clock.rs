@@ -28,7 +28,7 @@ split = { windows = 3, from = "2022-11-01" }
 
 const THIRTY_YEARS: i64 = 30 * 365 * 24 * 3600;
 
-/// Where Debian puts the library; `scripts/test` leaves these tests out where there is none.
+/// The library's place in Debian; `scripts/test` leaves these tests out where there is none.
 fn library() -> PathBuf {
     let places = std::fs::read_dir("/usr/lib").expect("there is /usr/lib").flatten();
     let found = places.map(|entry| entry.path().join("faketime/libfaketime.so.1")).filter(|path| path.exists());
@@ -49,13 +49,12 @@ fn runs(room: &Room) -> Vec<String> {
 }
 
 fn assert_same_rows(rooms: &[Room]) {
-    // Which window met a model, on which page, depends on when the windows were split.
+    // The window and the page in which a model is found depend on when the windows were split.
     let rows = "SELECT DISTINCT CAST(m AS VARCHAR) AS row FROM \
                 (SELECT split_part(walk, '/', 1) AS name, * EXCLUDE (fetched_at, page, walk) FROM models) m";
     let sql = format!("SELECT md5(string_agg(row, ';' ORDER BY row)), count(*) FROM ({rows})");
-    let told = rooms.iter().map(|room| room.query(&sql));
-    let told: Vec<String> = told.collect();
-    assert!(told[0].contains(", 240]") && told.iter().all(|rows| *rows == told[0]), "{told:?}");
+    let all: Vec<String> = rooms.iter().map(|room| room.query(&sql)).collect();
+    assert!(all[0].contains(", 240]") && all.iter().all(|rows| *rows == all[0]), "{all:?}");
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn rows_are_the_same_while_the_clock_jumps() {
         output
     });
     assert_exit(&output, 0);
-    // How long it took is told by a clock that nobody sets.
+    // The elapsed time is from a clock that nobody sets.
     assert!(!printed(&output).contains(" d ") && !printed(&output).contains(" h "), "{}", printed(&output));
     let years = room.query("SELECT DISTINCT year(fetched_at) FROM pages");
     assert!(years.lines().count() >= 2, "the clock did not jump: {years}");
@@ -142,7 +141,7 @@ fn a_date_to_wait_for_is_read_by_the_servers_clock_or_not_for_long() {
         let text = CRAWL.split("[[walk]]").take(2).collect::<Vec<_>>().join("[[walk]]").replace("20s", "3s");
         let room = Room::new(&text, &lure.base);
         let output = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
-        // Without the server's own date, a clock that is behind is told to wait for 30 years: it waits as long as a page may take.
+        // Without the server's own date, a clock that is behind seems to have to wait for 30 years: it waits as long as a page may take.
         let code = if date || offset > 0 { 0 } else { 3 };
         assert_eq!(output.status.code(), Some(code), "{offset} {date}: {}", printed(&output));
         assert_eq!(lure.requests().len(), if code == 0 { 2 } else { 1 }, "{offset} {date}");

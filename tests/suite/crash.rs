@@ -45,7 +45,7 @@ fn a_kill_at_any_call_loses_and_doubles_nothing() {
         killing.into_iter().flat_map(|killed| killed.join().unwrap()).collect()
     });
     println!("{} kills", rooms.len());
-    assert!(rooms.len() > 150, "only {} calls were met", rooms.len());
+    assert!(rooms.len() > 150, "only {} calls were killed", rooms.len());
     let others = rooms.iter().map(Room::dataset);
     assert_same_rows(&[steady.dataset()].into_iter().chain(others).collect::<Vec<PathBuf>>());
 }
@@ -59,7 +59,7 @@ fn begun(found: &Room, sandbox: &Sandbox) -> Room {
     room
 }
 
-/// Kills the run that goes on from here at each of its calls, and the run that recovers earlier; gives what became of each.
+/// Kills the run that continues from here at each of its calls, and the run that recovers earlier; returns each result.
 fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
     let mut rooms = Vec::new();
     for nth in 1.. {
@@ -81,7 +81,7 @@ fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
     rooms
 }
 
-/// What finishes the pass: the crawl, or, behind its last commit, the snapshot.
+/// The command that finishes the pass: the crawl, or, behind its last commit, the snapshot.
 fn going_on(room: &Room) -> Command {
     let manifest = read_manifest(&Layout::new(room.dataset()), &Disk).unwrap();
     if !manifest.last.is_some_and(|last| last.is_pass_over()) {

@@ -19,7 +19,7 @@ const PAGES: [(&str, &str); 4] = [
     ("tags", "tags?limit=5"),
 ];
 
-/// Whether the endpoint takes this text for a page; a text it does not take leaves no row.
+/// Returns whether the endpoint takes this text for a page; a text it does not take leaves no row.
 fn is_taken(name: &str, body: &str) -> bool {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).expect("it is an endpoint");
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };

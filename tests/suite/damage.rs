@@ -38,7 +38,7 @@ fn assert_refused(sample: &Sample, what: &str, damage: &Damage, named: &str) {
     assert!(contents(&room.dataset()) == before, "{what}: the damaged dataset was changed");
 }
 
-/// `verify` names it. A crawl adds to the dataset without reading old rows again, so it may go on.
+/// `verify` names it. A crawl adds to the dataset without reading old rows again, so it may continue.
 fn assert_found(sample: &Sample, what: &str, damage: &Damage, named: &str) {
     let room = sample.damaged(damage);
     let before = contents(&room.dataset());

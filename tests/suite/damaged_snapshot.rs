@@ -114,7 +114,7 @@ const BESIDE: [(&str, Damage, &str); 4] = [
     ("a link flipped", |d| lead(d, "snapshots/000006"), "`latest` leads to snapshot 6, which is missing"),
 ];
 
-/// What is no damage: a crash may leave it, or nobody reads it.
+/// Changes that are no damage: a crash may leave them, or nobody reads the file.
 const HARMLESS: [(&str, Damage); 5] = [
     ("untouched", |_| ()),
     ("no link", |d| fs::remove_file(d.join("latest")).unwrap()),
@@ -132,7 +132,7 @@ fn assert_found(room: &Room, what: &str, named: &str) {
     assert!(contents(&room.dataset()) == before, "{what}: verify changed the dataset");
 }
 
-/// A crawl goes on, or takes the snapshot that is owed; readers see every model, and what the parts say, where they are.
+/// Fails unless a crawl continues, or takes the snapshot that is due, and readers see every model, as in the parts.
 fn assert_heals(room: &Room, what: &str, has_parts: bool) {
     let output = room.run(&[]);
     assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", printed(&output));

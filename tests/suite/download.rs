@@ -32,14 +32,14 @@ fn versions(last: u32) -> Vec<String> {
     (5..=last).step_by(5).map(|model| (model * 16).to_string()).collect()
 }
 
-/// What the API says to somebody without a key who asks for a file: status, and message.
+/// Asks the API for a file without a key; returns status and message.
 fn said(sandbox: &Sandbox, version: &str) -> (u16, String) {
     let origin = sandbox.base.trim_end_matches("/v1");
     let answer = ask(&format!("{origin}/download/models/{version}"));
     (answer.status, answer.json().to_string())
 }
 
-/// The versions whose files anybody may have, with what the API tells of the file.
+/// The versions whose files anybody may have, with the file as the API describes it.
 fn free(sandbox: &Sandbox, last: u32) -> Vec<(String, Value)> {
     let free = versions(last).into_iter().filter(|version| said(sandbox, version).0 == 307);
     free.map(|version| {
@@ -60,7 +60,7 @@ fn large(sandbox: &Sandbox) -> (String, Value) {
 
 fn outcomes(output: &Output) -> BTreeMap<String, String> {
     let text = String::from_utf8(output.stdout.clone()).expect("it prints text");
-    let line = |line: &str| line.split_once(": ").map(|(id, told)| (id.to_owned(), told.to_owned()));
+    let line = |line: &str| line.split_once(": ").map(|(id, outcome)| (id.to_owned(), outcome.to_owned()));
     text.lines().map(|text| line(text).expect("each line names a version")).collect()
 }
 
@@ -75,7 +75,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the storage host was asked.
+/// The requests to the storage host.
 fn stored(sandbox: &Sandbox) -> Vec<Logged> {
     requests(sandbox).into_iter().filter(|request| request.path.starts_with("/model/")).collect()
 }
@@ -157,7 +157,7 @@ fn the_key_goes_to_the_api_and_never_to_the_storage_host() {
 }
 
 #[test]
-fn what_was_downloaded_is_known_by_its_hash() {
+fn a_downloaded_file_is_known_by_its_hash() {
     let sandbox = Sandbox::start(&["--models", "120"]);
     let folder = TempDir::new().unwrap();
     let wanted: Vec<String> = free(&sandbox, 250).into_iter().map(|(version, _)| version).collect();
@@ -179,7 +179,7 @@ fn what_was_downloaded_is_known_by_its_hash() {
 }
 
 #[test]
-fn a_kill_in_the_middle_of_a_file_goes_on_where_it_stopped() {
+fn a_download_continues_where_it_was_killed() {
     let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=slow,path=/model/,nth=1"]);
     let (version, file) = large(&sandbox);
     let folder = TempDir::new().unwrap();
@@ -202,7 +202,7 @@ fn a_kill_in_the_middle_of_a_file_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn broken_connections_and_old_links_are_got_over() {
+fn broken_connections_and_old_links_are_survived() {
     for (fault, resumes) in [
         ("kind=cut,path=/model/,nth=1", true),
         ("kind=truncate,path=/model/,nth=1", true),
@@ -225,7 +225,7 @@ fn broken_connections_and_old_links_are_got_over() {
 }
 
 #[test]
-fn wrong_bytes_are_told_and_set_aside() {
+fn wrong_bytes_are_named_and_set_aside() {
     let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=flip,path=/model/"]);
     let (version, file) = large(&sandbox);
     let folder = TempDir::new().unwrap();
@@ -266,6 +266,6 @@ fn a_dataset_saves_the_questions() {
     let before = requests(&sandbox).len();
     let output = run(download(&sandbox, folder.path(), &wanted).arg("--dataset").arg(room.dataset()));
     assert_exit(&output, 0);
-    assert!(outcomes(&output).values().all(|told| told.contains("SHA256 checked")), "{}", printed(&output));
+    assert!(outcomes(&output).values().all(|outcome| outcome.contains("SHA256 checked")), "{}", printed(&output));
     assert_eq!(requests(&sandbox).len() - before, 2 * wanted.len(), "a redirect and a file each, nothing else");
 }

@@ -155,7 +155,7 @@ fn assert_rows_hold_no_key(room: &Room) {
 }
 
 #[test]
-fn what_a_server_repeats_of_the_key_is_stored_and_printed_nowhere() {
+fn a_key_that_the_server_repeats_is_stored_and_printed_nowhere() {
     let asked = AtomicUsize::new(0);
     let server = Server::answering(move |request| respond(request, &asked));
     let room = Room::new(CRAWL, &server.base);

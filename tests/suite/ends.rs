@@ -1,4 +1,4 @@
-//! How lists end that do not end well: a page that always fails, a cursor that lapses, a list without end. Each costs what it
+//! Lists that do not end well: a page that always fails, a cursor that lapses, a list without end. Each costs what it
 //! hides and nothing else, is named, and takes a bounded number of requests.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use crate::support::{Request, Room, Server, answer, assert_exit, printed, progra
 /// The body of every failure that the server does not explain.
 const FAILED: &str = r#"{"error":"An unexpected error occurred","message":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#;
 
-/// How a list's pages are cut, as the server's versions differ.
+/// The cursors of a list, as the server's versions differ.
 #[derive(Clone, Copy, PartialEq)]
 enum Cursors {
     /// `date|id`, rising.
@@ -246,7 +246,7 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
 }
 
 #[test]
-fn nights_go_on_behind_a_model_whose_page_always_fails() {
+fn nights_continue_behind_a_model_whose_page_always_fails() {
     let rows = Arc::new(Mutex::new(List::of(200, Cursors::Oldest, &[190])));
     let shown = Arc::clone(&rows);
     let server = Server::answering(move |Request { target, .. }| {
@@ -382,7 +382,7 @@ fn a_list_without_end_is_left_and_named() {
 }
 
 #[test]
-fn what_only_looks_endless_is_walked_to_its_end() {
+fn a_list_that_only_looks_endless_is_walked_to_its_end() {
     // A second walk that repeats every row of the first.
     let server = serve(List::of(600, Cursors::Oldest, &[]));
     let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";

@@ -1,5 +1,5 @@
 //! Servers that fail, lie and attack, on the first, a middle and the last page: the rows are the truth, or the report names
-//! what is missing, or the run goes on later; never a silent loss.
+//! what is missing, or the run is resumed later; never a silent loss.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -35,7 +35,7 @@ const PAGES: [usize; 3] = [1, 2, 3];
 /// Runs that are tried side by side; they mostly wait.
 const WORKERS: usize = 24;
 
-/// Faults the sandbox stages, each struck once, and the exit code of the run that meets it.
+/// Faults the sandbox stages, each struck once, and the exit code of the run.
 const STAGED: &[(&str, i32)] = &[
     ("kind=status,code=400", 4),
     // Once, to a question without a key: the guard in front does that now and then.
@@ -77,10 +77,10 @@ const STAGED: &[(&str, i32)] = &[
     ("kind=redirect", 3),
 ];
 
-/// What is answered instead of a body.
+/// Makes an answer from the body it replaces.
 type Lie = fn(&str) -> Vec<u8>;
 
-/// Answers no sandbox stages, each told once in place of a page, and the exit code of the run that meets it.
+/// Answers no sandbox stages, each sent once in place of a page, and the exit code of the run.
 const LIES: &[(&str, Lie, i32)] = &[
     ("another content type", |body| answer("text/html", body.len(), body), 0),
     (
@@ -157,7 +157,7 @@ fn truth() -> (Vec<String>, u64) {
     models(&room)
 }
 
-/// What is wrong with how a run ended that met a fault, if anything: it may be whole, doubtful and say so, or resumable.
+/// Returns the mistake in how a run with a fault ended, if any: it may be whole, doubtful and say so, or resumable.
 fn wrong(room: &Room, output: &Output, expected: i32, truth: &(Vec<String>, u64)) -> Option<String> {
     let code = output.status.code();
     if code != Some(expected) {
@@ -212,7 +212,7 @@ fn a_lie_on_any_page_costs_no_row_in_silence() {
         let sandbox = Sandbox::start(MODELS);
         let room = Room::new(CRAWL, &liar(&sandbox, page, *lie).base);
         let output = room.run(&[]);
-        // A page is told by its content, whatever the server calls it; everything else is asked for again.
+        // A page is recognized by its content, whatever the server calls it; everything else is requested again.
         let is_page = ["another content type", "the name of an encoding nobody asked for"].contains(name);
         if requests(&sandbox).len() <= PAGES.len() && !is_page {
             return Some(format!("{name}, page {page}: it was believed"));
@@ -233,7 +233,7 @@ fn bomb() -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{head}").as_bytes(), &body].concat()
 }
 
-/// The most memory a running process has had, in KiB, as far as it still tells.
+/// The most memory a running process has had, in KiB, as far as the system still knows it.
 fn peak(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

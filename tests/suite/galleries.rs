@@ -147,7 +147,7 @@ fn walks_of_two_levels_do_not_erase_each_others_memberships() {
     let base = Server::of_json(move |target| in_pass(now.load(Ordering::Relaxed), target)).base;
     let room = Room::new(&format!("{HEAD}{}{}", walk("images", 3), walk("mature", 28)), &base);
     let latest = room.dataset().join("latest/gallery_images.parquet").display().to_string();
-    let told = format!(
+    let sql = format!(
         "SELECT image_id, model_version_id, gone_at IS NOT NULL, first_seen_at < last_seen_at FROM '{latest}' ORDER BY ALL"
     );
     let expected = [
@@ -178,7 +178,7 @@ fn walks_of_two_levels_do_not_erase_each_others_memberships() {
     for (number, expected) in expected.into_iter().enumerate() {
         pass.store(number, Ordering::Relaxed);
         assert_exit(&room.run(&[]), 0);
-        assert_eq!(Value::from(room.rows(&told)), expected, "pass {number}");
+        assert_eq!(Value::from(room.rows(&sql)), expected, "pass {number}");
         read("snapshot.py", &[&room.dataset().display().to_string()]);
     }
     room.assert_sound();

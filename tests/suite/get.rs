@@ -31,7 +31,7 @@ fn ids(output: &Output) -> Vec<String> {
     lines(output).iter().map(|item| item["id"].to_string()).collect()
 }
 
-/// Which of these ids the server has, past every cache.
+/// Returns those of these ids that the server has, past every cache.
 fn there(sandbox: &Sandbox, path: &str, ids: &[String]) -> Vec<String> {
     let there = |id: &&String| ask(&format!("{}/{path}/{id}?past=cache", sandbox.base)).status == 200;
     ids.iter().filter(there).cloned().collect()
@@ -143,7 +143,7 @@ fn images_are_found_at_every_level() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_nothing_is_asked() {
+fn all_mistakes_are_named_at_once_and_nothing_is_asked() {
     let sandbox = Sandbox::start(&["--models", "5"]);
     let output = get(&sandbox, &["version", "x", "12", "civitai:7"], "");
     assert_exit(&output, 2);

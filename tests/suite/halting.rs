@@ -95,7 +95,7 @@ fn a_signal_and_a_deadline_leave_it_to_the_next_run() {
     room.assert_sound();
     let asked = requests(&sandbox).len();
 
-    // Nothing else is left to do, so that is what the deadline meets.
+    // Nothing else is left to do, so the deadline falls on it.
     let output = room.run(&["--deadline", "1ms"]);
     assert_exit(&output, 3);
     assert!(printed(&output).contains("the deadline is reached; the pass is over"), "{}", printed(&output));

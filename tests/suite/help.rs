@@ -16,7 +16,7 @@ fn shown(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn exit_codes_are_told_in_the_same_words_everywhere() {
+fn exit_codes_are_described_in_the_same_words_everywhere() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let table = readme.split("| exit code | meaning |").nth(1).expect("the README has a table of exit codes");
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
@@ -40,14 +40,14 @@ fn every_column_is_explained() {
         let (name, columns) = (table["name"].as_str().unwrap(), table["columns"].as_array().unwrap());
         assert!(shown(&["explain", name]).contains(table["doc"].as_str().unwrap()));
         for column in [columns.first(), columns.last()].into_iter().flatten() {
-            let told = shown(&["explain", &format!("{name}.{}", column["name"].as_str().unwrap())]);
-            assert!(told.contains(column["doc"].as_str().unwrap()), "{told}");
+            let explained = shown(&["explain", &format!("{name}.{}", column["name"].as_str().unwrap())]);
+            assert!(explained.contains(column["doc"].as_str().unwrap()), "{explained}");
         }
     }
 }
 
 #[test]
-fn columns_of_snapshots_are_told_too() {
+fn columns_of_snapshots_are_explained_too() {
     assert!(shown(&["explain", "models.gone_at"]).contains("had ended without it"));
     let schema = shown(&["schema", "models"]);
     for column in ["first_seen_at", "last_seen_at", "gone_at"] {

@@ -52,7 +52,7 @@ endpoint = "model_version_by_hash"
 for_each = { table = "file_hashes", column = "hash" }
 "#;
 
-/// What a server may say in the place of a link, a cursor or a value to be asked for elsewhere: `{port}` is the trap's.
+/// Texts a server may send in the place of a link, a cursor or a value, to be asked for elsewhere: `{port}` is the trap's.
 const FORMS: &[&str] = &[
     "http://127.0.0.1:{port}/api/v1/models?cursor=2",
     "https://127.0.0.1:{port}/api/v1/models",
@@ -152,7 +152,7 @@ fn query(target: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Nobody came to the trap, and whoever came here asked for what this server has.
+/// Fails if anybody visited the trap, or asked this server for what it does not have.
 fn assert_reach(lure: &Server, trap: &Trap) {
     assert_eq!(trap.visitors(), 0, "the trap was visited");
     let own = lure.base.trim_start_matches("http://").trim_end_matches("/api/v1");
@@ -210,7 +210,7 @@ fn model(id: usize) -> Value {
 }
 
 #[test]
-fn the_trap_counts_who_comes() {
+fn the_trap_counts_visitors() {
     let trap = Trap::open();
     drop(TcpStream::connect(("127.0.0.1", trap.port)).unwrap());
     while trap.visitors() == 0 {

@@ -23,7 +23,7 @@ fn server(hashes: &[String]) -> Server {
         let found = match target {
             target if target.ends_with("/by-hash/ids") => {
                 let owner = |(place, hash): (usize, &String)| json!({ "modelVersionId": place + 1, "hash": hash });
-                // It tells of all it has: what was asked for is among it.
+                // It lists all it has: the hashes asked for are among them.
                 let owners: Vec<Value> = hashes.iter().enumerate().map(owner).collect();
                 return answer("200 OK", "", &json!(owners).to_string());
             }
@@ -40,7 +40,7 @@ fn get(server: &Server, folder: &Path) -> Output {
     command.output().expect("the program runs")
 }
 
-/// Which versions were found, each with the names of the files they were found for.
+/// Returns the versions found, each with the names of the files they were found for.
 fn found(output: &Output) -> Vec<(i64, Vec<String>)> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

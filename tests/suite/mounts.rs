@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, read};
 
-/// The script came to its end, and all of this was said on the way.
+/// Fails unless the script ended well and printed all of this.
 fn assert_says(output: &Output, words: &[&str]) {
     assert_exit(output, 0);
     for word in words {
@@ -25,7 +25,7 @@ fn with_mounts(room: &Room, script: &str) -> Output {
 }
 
 #[test]
-fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
+fn a_full_disk_is_reported_and_an_enlarged_one_is_written_on() {
     let sandbox = Sandbox::start(&["--models", "80"]);
     let steady = Room::new(SMALL, &sandbox.base);
     assert_exit(&steady.run(&[]), 0);
@@ -50,7 +50,7 @@ fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
 }
 
 #[test]
-fn a_read_only_disk_is_told() {
+fn a_read_only_disk_is_reported() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let room = Room::new(SMALL, &sandbox.base);
     let script = "mount -t tmpfs none \"$3\" || exit 99

@@ -134,7 +134,7 @@ fn a_restart_walks_the_whole_list_and_the_next_pass_builds_on_it() {
 }
 
 #[test]
-fn an_incremental_pass_goes_on_where_it_was_stopped() {
+fn an_incremental_pass_continues_where_it_was_stopped() {
     let sandbox = Sandbox::start(&["--models", "600"]);
     let rooms = [Room::new(NIGHTLY, &sandbox.base), Room::new(NIGHTLY, &sandbox.base)];
     rooms.iter().for_each(|room| drop(queries(room, &sandbox, &[])));
@@ -186,8 +186,8 @@ fn a_date_far_ahead_hides_nothing_from_later_passes() {
             assert!(asked.len() * 5 < full.len(), "{} of {} requests", asked.len(), full.len());
             assert_published(&room, &sandbox, &night, pass);
             // Three days before the pass it builds on began, by the server's clock.
-            let told = status(&room);
-            assert!(told.contains(&format!("walk `models` is incremental: it began at {day} 00:00:00")), "{told}");
+            let status = status(&room);
+            assert!(status.contains(&format!("walk `models` is incremental: it began at {day} 00:00:00")), "{status}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What stdout does not take is told of; a reader that leaves is not, and nothing more is asked for.
+//! Output that stdout does not take is an error; a reader that closes early is none, and nothing more is requested.
 
 #![cfg(target_os = "linux")]
 
@@ -15,7 +15,7 @@ fn into_full(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_result_that_is_lost_is_told() {
+fn a_result_that_is_lost_is_reported() {
     let sandbox = Sandbox::start(&["--models", "40"]);
     let room = Room::new(TWO_WALKS, &sandbox.base);
     assert_exit(&room.run(&[]), 0);

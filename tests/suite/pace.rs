@@ -1,9 +1,9 @@
-//! How fast the crawler asks, by the server's own log: never faster than told, and no slower; silent when asked to be.
+//! The crawler's pace by the server's own log: never above the rate set, no slower, and silent when asked to be.
 //! And how much memory it takes meanwhile.
 
 use crate::support::{Logged, Room, Sandbox, assert_exit, read, requests};
 
-/// How much earlier than it left a request may seem to have left: arrival at the server jitters.
+/// The jitter of arrivals: a request may seem to have left that much earlier than it did.
 const JITTER: f64 = 0.05;
 
 // Slow enough that a busy machine can follow: what bounds the crawl is to be the bucket, not the processor.
@@ -38,7 +38,7 @@ fn assert_bounded(times: &[f64]) {
 }
 
 #[test]
-fn it_asks_as_fast_as_told_and_never_faster() {
+fn it_asks_at_the_rate_set_and_never_faster() {
     let sandbox = Sandbox::start(&["--models", "200", "--latency", "150"]);
     let room = Room::new(&crawl(), &sandbox.base);
     assert_exit(&room.run(&["--deadline", "14s"]), 3);
@@ -80,12 +80,12 @@ fn assert_heeded(code: &str) {
 }
 
 #[test]
-fn it_pauses_when_told_too_many_requests() {
+fn it_pauses_after_too_many_requests() {
     assert_heeded("429");
 }
 
 #[test]
-fn it_pauses_when_told_unavailable() {
+fn it_pauses_after_service_unavailable() {
     assert_heeded("503");
 }
 

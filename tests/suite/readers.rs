@@ -1,4 +1,4 @@
-//! What readers see: types as declared in DuckDB, pyarrow, pandas and polars, and no field of any item lost.
+//! The readers' view: types as declared in DuckDB, pyarrow, pandas and polars, and no field of any item lost.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
     (server, room)
 }
 
-/// What a reader that ends with a line of JSON counted.
+/// Returns the counts of a reader that ends with a line of JSON.
 fn counts(output: &str) -> Value {
     serde_json::from_str(output.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
@@ -91,7 +91,7 @@ fn views_read_what_is_there_wherever_the_dataset_lies() {
 }
 
 #[test]
-fn what_brought_no_rows_has_its_tables() {
+fn a_crawl_without_rows_has_its_tables() {
     let nothing = "{\"items\":[],\"metadata\":{}}";
     let bare = "{\"items\":[{\"id\":1,\"modelVersions\":[{\"id\":10,\"files\":[],\"images\":[]}]}],\"metadata\":{}}";
     for (page, models) in [(nothing, 0), (bare, 1)] {
@@ -152,7 +152,7 @@ fn odd_page() -> (Vec<Value>, Vec<usize>) {
 }
 
 #[test]
-fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
+fn items_that_no_table_takes_are_rejects_with_their_text_and_all_else_is_kept() {
     let (items, rejected) = odd_page();
     let base = Server::of_models(json!({ "items": items, "metadata": {} }).to_string()).base;
     let walk = TWO_WALKS.split("\n[[walk]]").take(2).collect::<Vec<_>>().join("\n[[walk]]");

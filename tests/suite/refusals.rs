@@ -1,4 +1,4 @@
-//! What is refused: each mistake with its message and exit code, and nothing lost.
+//! Refusals: each mistake has its message and exit code, and nothing is lost.
 
 use std::fs;
 use std::net::TcpListener;
@@ -27,7 +27,7 @@ fn assert_refused(output: &Output, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn every_mistake_of_a_crawl_file_is_told_at_once_with_its_line() {
+fn every_mistake_of_a_crawl_file_is_named_at_once_with_its_line() {
     let text = r#"
 colour = "blue"
 
@@ -100,7 +100,7 @@ fn a_dataset_of_another_crawl_is_refused() {
 }
 
 #[test]
-fn a_definition_changed_in_the_middle_of_a_pass_is_refused_until_told() {
+fn a_definition_changed_in_the_middle_of_a_pass_is_refused_without_restart() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let room = Room::new(CRAWL, &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "2"]), 3);
@@ -156,7 +156,7 @@ fn of_four_processes_exactly_one_writes() {
 }
 
 #[test]
-fn a_second_process_is_told_who_is_first() {
+fn a_second_process_learns_that_the_dataset_is_held() {
     let sandbox = Sandbox::start(&["--models", "60", "--latency", "500"]);
     let room = Room::new(CRAWL, &sandbox.base);
     let mut first = contender(&room);

@@ -65,18 +65,18 @@ fn assert_same(datasets: &[&Path]) {
     read("same.py", &[&["--exactly"], &texts.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
 }
 
-/// How many rows each table of the latest snapshot has, and what they come to.
+/// Returns the number of rows of each table of the latest snapshot, and their hash.
 fn latest(dataset: &Path) -> Vec<String> {
     let files = fs::read_dir(dataset.join("latest")).expect("there is a snapshot");
     let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "parquet"));
     files.sort();
-    let told = |file: &std::path::PathBuf| {
+    let summary = |file: &std::path::PathBuf| {
         let sql = format!("SELECT count(*), sum(hash(rows)::HUGEINT)::VARCHAR FROM '{}' AS rows", file.display());
         format!("{:?}: {}", file.file_name(), query(dataset, &sql))
     };
     assert!(files.len() > 10, "{files:?}");
-    files.iter().map(told).collect()
+    files.iter().map(summary).collect()
 }
 
 /// A crawl of everything that a small sandbox has, traps included.
@@ -119,7 +119,7 @@ fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
         assert_eq!(latest(&dataset), before, "the snapshot holds what it held");
     }
     let kept = query(&dataset, "SELECT count(*) FROM rejects WHERE position = -1");
-    assert_eq!(kept, "[1]\n", "the page that cannot be read is still told");
+    assert_eq!(kept, "[1]\n", "the page that cannot be read is still named");
 
     // As an older version would have written it: columns that it did not know are null.
     lose(&dataset, &["models.description", "model_versions.air", "images.base_model", "version_files.scanned_at"]);

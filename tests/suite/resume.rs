@@ -28,9 +28,9 @@ fn begin(room: &Room, sandbox: &Sandbox, asked: usize) -> Child {
 
 /// Waits for the program's end; gives its exit code and what it complained of.
 fn end(mut child: Child) -> (Option<i32>, String) {
-    let mut told = String::new();
-    child.stderr.take().expect("it is piped").read_to_string(&mut told).expect("it is text");
-    (child.wait().expect("it ends").code(), told)
+    let mut printed = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut printed).expect("it is text");
+    (child.wait().expect("it ends").code(), printed)
 }
 
 fn assert_same(a: &Room, b: &Room) {
@@ -60,9 +60,9 @@ fn a_signal_ends_it_committed_and_resumable() {
     let room = Room::new(SMALL, &sandbox.base);
     let child = begin(&room, &sandbox, 4);
     terminate(&child);
-    let (code, told) = end(child);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("SIGTERM received"), "{told}");
+    let (code, printed) = end(child);
+    assert_eq!(code, Some(3), "{printed}");
+    assert!(printed.contains("SIGTERM received"), "{printed}");
     room.assert_sound();
     // Every page that was answered is committed: none is asked for again.
     assert_exit(&room.run(&[]), 0);
@@ -82,9 +82,9 @@ fn a_second_signal_ends_it_at_once_and_safely() {
     terminate(&child);
     sleep(Duration::from_millis(500));
     terminate(&child);
-    let (code, told) = end(child);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("stopped at once"), "{told}");
+    let (code, printed) = end(child);
+    assert_eq!(code, Some(3), "{printed}");
+    assert!(printed.contains("stopped at once"), "{printed}");
     room.assert_sound();
     assert_exit(&room.run(&[]), 0);
     assert_same(&room, &undisturbed(&sandbox));
@@ -105,7 +105,7 @@ fn a_deadline_holds_with_a_request_hanging() {
 }
 
 #[test]
-fn who_looks_meanwhile_sees_a_sound_dataset() {
+fn status_and_verify_see_a_sound_dataset_meanwhile() {
     let sandbox = Sandbox::start(&["--models", "300", "--latency", "30"]);
     let room = Room::new(SMALL, &sandbox.base);
     let mut child = begin(&room, &sandbox, 8);
@@ -144,7 +144,7 @@ fn page_by_page(room: &Room) -> Option<i32> {
 }
 
 #[test]
-fn runs_of_one_page_each_get_on_where_a_page_is_asked_for_more_than_once() {
+fn runs_of_one_page_each_progress_where_a_page_is_asked_for_more_than_once() {
     // Models of these that come without versions are looked up; a cache answers, and they are asked for once more past it.
     for seed in ["1325", "1330"] {
         let sandbox = Sandbox::start(&["--models", "60", "--seed", seed, "--traps", "all,-tied-dates"]);
@@ -201,7 +201,7 @@ fn a_page_nobody_can_read_is_named_and_what_came_before_is_kept() {
     let room = Room::new(&SMALL.replace("limit = 10", "limit = 2"), &sandbox.base);
     assert_exit(&room.run(&[]), 4);
     let walk = &last_report(&room)["walks"]["models"];
-    // The walk goes on behind it.
+    // The walk continues behind it.
     assert_eq!(walk["end"]["why"], "complete", "{walk}");
     assert_eq!(walk["given_up"][0]["page"], 3, "{walk}");
     assert!(walk["given_up"][0]["cursor"].is_string(), "{walk}");

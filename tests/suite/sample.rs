@@ -114,7 +114,7 @@ pub(crate) fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
     files(dataset, &format!("parts/{table}")).swap_remove(n - 1)
 }
 
-/// Where a part is before it is published.
+/// The place of a part before it is published.
 pub(crate) fn staged(part: &Path) -> PathBuf {
     part.with_file_name(format!(".{}.staged", part.file_name().unwrap().to_str().unwrap()))
 }

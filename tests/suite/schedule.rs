@@ -1,4 +1,4 @@
-//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is told. Its units
+//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is printed. Its units
 //! for systemd, as systemd reads them.
 
 use std::os::unix::fs::symlink;
@@ -44,7 +44,7 @@ fn room(sandbox: &Sandbox) -> TempDir {
     room
 }
 
-/// How the runs of a dataset ended, in their order.
+/// Returns how the runs of a dataset ended, in their order.
 fn ends(dataset: &Path) -> Vec<(String, String)> {
     let reports = std::fs::read_dir(dataset.join("runs")).expect("there are reports");
     let mut reports: Vec<Value> = reports
@@ -100,7 +100,7 @@ fn ten_nights_and_more_make_one_crawl() {
 }
 
 #[test]
-fn only_trouble_is_told() {
+fn only_trouble_is_printed() {
     // Complete: silence, and silence again.
     let sandbox = Sandbox::start(&["--models", "60"]);
     let here = room(&sandbox);

@@ -20,7 +20,7 @@ endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
 "#;
 
-/// Where the key comes from.
+/// The source of the key.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Environment,
@@ -137,7 +137,7 @@ fn the_key_reaches_its_server_and_is_shown_nowhere() {
             let room = room(source, &sandbox.base);
             assert_exit(&crawl(&room, source, arguments), 0);
             let log = requests(&sandbox);
-            // Every page came from here, although each one named another host for the next.
+            // Every page is from here, although each one named another host for the next.
             assert!(log.len() >= 4, "{source:?}: {log:?}");
             assert!(log.iter().all(|request| request.authorization), "{source:?}: the key was not sent");
             assert!(log.iter().all(|request| !request.query.contains(CANARY)), "{source:?}: the key is in the URL");
@@ -287,7 +287,7 @@ fn a_key_that_cannot_be_one_is_not_shown() {
     }
 }
 
-/// The words of `civitrawl help`, so that a new command is met here without being named.
+/// The words of `civitrawl help`, so that a new command is tried here without being named.
 fn commands() -> Vec<String> {
     let help = program().arg("help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

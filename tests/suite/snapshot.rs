@@ -130,7 +130,7 @@ fn it_holds_what_the_parts_and_passes_say() {
     let (numbers, latest) = shelf(&room);
     assert_eq!((numbers, latest), (vec!["000004".into(), "000005".into()], "snapshots/000005".into()));
 
-    // From the parts alone it is the same, and histories go on from the beginning.
+    // From the parts alone it is the same, and histories start from the beginning.
     std::fs::remove_dir_all(room.dataset().join("snapshots")).expect("they can be removed");
     assert_exit(&room.run(&[]), 0);
     let anew = compared(&room);
@@ -245,7 +245,7 @@ fn a_kill_at_any_call_leaves_latest_whole_old_or_new() {
         assert!(now >= seen, "killed at call {nth}: `latest` went back from {seen} to {now}");
         if killed.is_none() {
             println!("{} kills", nth - 1);
-            assert!(nth > 60, "only {nth} calls were met");
+            assert!(nth > 60, "only {nth} calls were made");
             break;
         }
         // Whatever was left is finished.
@@ -268,7 +268,7 @@ fn compared_with(room: &Room, aside: &Path) -> Value {
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 
-/// How many parts a table has.
+/// Returns the number of parts of a table.
 fn parts(room: &Room, table: &str) -> usize {
     std::fs::read_dir(room.dataset().join("parts").join(table)).map_or(0, Iterator::count)
 }
@@ -293,6 +293,6 @@ fn pruned_parts_are_missed_by_nobody() {
         let counts = compared_with(&room, aside.path());
         assert_eq!(counts["gone"].as_u64() > Some(0), pass > 0, "{counts}");
     }
-    // A fan-out still finds every version that was ever met, wherever its row is now.
+    // A fan-out still finds every version that was ever seen, wherever its row is now.
     assert_eq!(requests[1], requests[3], "{requests:?}");
 }

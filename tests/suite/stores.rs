@@ -1,4 +1,4 @@
-//! `civitrawl download` from stores as they are: ranges told oddly, pages in place of files, hashes and names that are not what
+//! `civitrawl download` from stores as they are: ranges stated oddly, pages in place of files, hashes and names that are not what
 //! they were.
 
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::{Request, Server, answer, assert_exit, printed, program};
 
 const FILE: &[u8] = b"the whole file, all of its bytes";
 
-/// What a store sends.
+/// An answer of a store.
 fn sent(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
@@ -26,7 +26,7 @@ fn store(answers: Vec<Vec<u8>>) -> Server {
     Server::answering(move |_| answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)].clone())
 }
 
-/// The API: tells this of the one file of a version, and sends who wants it to a store.
+/// The API: describes the one file of a version so, and redirects to a store.
 fn api(file: &Value, store: &str) -> Server {
     let version = json!({ "id": 7, "files": [file] }).to_string();
     let location = format!("location: {store}\r\n");
@@ -36,7 +36,7 @@ fn api(file: &Value, store: &str) -> Server {
     })
 }
 
-/// The file of version 7 as the API tells it.
+/// The file of version 7 as the API describes it.
 fn file(name: &str, sha256: Option<&str>) -> Value {
     let hashes = sha256.map_or(json!({}), |sha256| json!({ "SHA256": sha256 }));
     json!({ "name": name, "primary": true, "sizeKB": FILE.len() as f64 / 1024.0, "hashes": hashes })
@@ -96,7 +96,7 @@ fn a_page_to_log_in_at_is_no_file_whoever_sends_it() {
 }
 
 #[test]
-fn what_is_no_file_is_a_setback_and_the_part_stays() {
+fn an_answer_that_is_no_file_is_a_failed_attempt_and_the_part_stays() {
     let page = |kind: &str| sent("200 OK", kind, b"\n<!doctype HTML><title>Just a moment...</title>");
     let range = format!("content-range: bytes 10-{}/{}\r\n", FILE.len() - 1, FILE.len());
     let answers = vec![
@@ -120,7 +120,7 @@ fn what_is_no_file_is_a_setback_and_the_part_stays() {
 }
 
 #[test]
-fn a_file_whose_hash_is_told_wrong_comes_once() {
+fn a_file_whose_hash_is_listed_wrong_is_fetched_once() {
     let (folder, store) = (TempDir::new().unwrap(), store(vec![sent("200 OK", "", FILE)]));
     let wrong = "AB".repeat(32);
     for _ in 0..2 {

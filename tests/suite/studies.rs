@@ -22,11 +22,11 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// What the catalogs before and after the changes have in common.
+/// The arguments that the catalogs before and after the changes have in common.
 const CATALOG: &[&str] = &["--models", "900", "--images", "3000", "--traps"];
 
 #[test]
-fn every_ready_query_comes_to_what_the_sandbox_reckons() {
+fn every_ready_query_gives_what_the_sandbox_expects() {
     let traps = "null-counters,text-licences,odd-fields,numeric-usernames";
     let still = Sandbox::start(&[CATALOG, &[traps]].concat());
     let base = still.base.clone();

@@ -47,7 +47,7 @@ fn assert_values(room: &Room, sandbox: &Sandbox, walk: &str, query: &str) {
     read("truth.py", &[&room.dataset().display().to_string(), &side, &format!("{walk}={query}")]);
 }
 
-/// What the dataset's only run reports under one word.
+/// Returns the report's value under one word, of the dataset's only run.
 fn reported(room: &Room, word: &str) -> String {
     let mut reports = std::fs::read_dir(room.dataset().join("runs")).expect("there are reports");
     let report = reports.next().expect("there is a report").expect("it can be listed").path();

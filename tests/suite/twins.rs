@@ -41,7 +41,7 @@ fn rows(room: &Room, sql: &str) -> Value {
     room.rows(sql).into()
 }
 
-/// How many twins the record counts, and the reasons and positions of what is in `rejects`.
+/// Returns the twins that the record counts, and the reasons and positions of the rejects.
 fn twins(room: &Room) -> (u64, Value) {
     let manifest = civitrawl::dataset::read::read_manifest(&Layout::new(room.dataset()), &Disk).unwrap();
     let twins = manifest.last.unwrap().walks.values().map(|walk| walk.twins).sum();
@@ -58,7 +58,7 @@ fn model(id: i64, versions: &Value) -> Value {
 }
 
 #[test]
-fn a_model_that_comes_twice_is_taken_once() {
+fn a_model_listed_twice_is_taken_once() {
     let one = model(1, &json!([version(11, &json!([]), &json!([]))]));
     let room = crawl("models", &[json!([one, one])]);
     assert_eq!(twins(&room), (1, json!([])));
@@ -75,7 +75,7 @@ fn a_model_that_comes_twice_is_taken_once() {
 }
 
 #[test]
-fn parts_of_a_model_that_come_twice_are_taken_once() {
+fn parts_of_a_model_listed_twice_are_taken_once() {
     let hashes = json!({ "SHA256": "AA" });
     let file = json!({ "id": 5, "name": "f", "hashes": hashes });
     let image = json!({ "id": 8, "url": "https://h/8.jpeg" });
@@ -127,7 +127,7 @@ fn a_model_on_two_pages_is_a_repeat_and_no_twin() {
 }
 
 #[test]
-fn images_and_their_parts_that_come_twice_are_taken_once() {
+fn images_and_their_parts_listed_twice_are_taken_once() {
     let tag = json!({ "id": 3, "name": "cat" });
     let meta = json!({ "resources": [{ "name": "r" }, { "name": "r" }] });
     let one = json!({ "id": 7, "modelVersionIds": [1, 1], "tags": [tag, tag], "meta": meta });
@@ -145,7 +145,7 @@ fn images_and_their_parts_that_come_twice_are_taken_once() {
 }
 
 #[test]
-fn creators_and_tags_that_come_twice_do_not_disturb_totals() {
+fn creators_and_tags_listed_twice_do_not_disturb_totals() {
     let who = |name: &str, count: u64| json!({ "username": name, "modelCount": count });
     let room = crawl("creators", &[json!([who("a", 1), who("a", 1), who("b", 2), who("b", 3)])]);
     let reason = "twin: creator `b` is on the page twice, with different content; the first was taken";

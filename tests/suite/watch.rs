@@ -32,7 +32,7 @@ fn source() -> String {
 #[test]
 fn log_lines_have_the_fields_that_are_documented() {
     let documented = documented();
-    let mut met = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for faults in [
         &["kind=status,code=503,nth=2", "kind=status,code=429,retry_after=0,nth=4", "kind=invalid-json,page=5,times=0"]
             [..],
@@ -55,14 +55,14 @@ fn log_lines_have_the_fields_that_are_documented() {
             let left_out: Vec<_> =
                 known.difference(&fields).filter(|field| !["cursor", "detail"].contains(&field.as_str())).collect();
             assert!(left_out.is_empty(), "{line} lacks {left_out:?}");
-            met.insert(message.to_owned());
+            seen.insert(message.to_owned());
         }
     }
     // Of those that need a server of their own, the words in the source must do.
     let source = source();
-    let unmet: Vec<_> = documented.keys().filter(|message| !met.contains(*message)).collect();
-    assert!(unmet.iter().all(|message| source.contains(&format!("\"{message}\""))), "never seen: {unmet:?}");
-    assert!(met.len() > 14, "seen: {met:?}");
+    let missing: Vec<_> = documented.keys().filter(|message| !seen.contains(*message)).collect();
+    assert!(missing.iter().all(|message| source.contains(&format!("\"{message}\""))), "never seen: {missing:?}");
+    assert!(seen.len() > 14, "seen: {seen:?}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_metrics_are_those_of_the_run() {
 }
 
 #[test]
-fn a_watched_dataset_is_told_of_until_its_pass_is_over() {
+fn a_watched_dataset_is_reported_until_its_pass_is_over() {
     let sandbox = Sandbox::start(&["--models", "300", "--latency", "150"]);
     let room = Room::new(SMALL, &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "1"]), 3);

@@ -18,12 +18,12 @@ pub struct Server {
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
-/// A request as it came.
+/// A request as it was sent.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Path and query.
     pub target: String,
-    /// All of it, as far as it came.
+    /// All of it, as far as it was read.
     head: String,
 }
 

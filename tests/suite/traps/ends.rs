@@ -1,4 +1,4 @@
-//! Lists that end where they should not: empty for a while, cut short, or without a cursor to go on with.
+//! Lists that end where they should not: empty for a while, cut short, or without a cursor to the next page.
 
 use super::{ALL, ALL_PARAMS, column, log};
 use crate::support::{Room, Sandbox, Walk, assert_exit, crawl, crawl_file, printed};

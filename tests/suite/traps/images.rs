@@ -143,7 +143,7 @@ fn trap_10_generation_data_is_asked_for_and_read_in_every_shape() {
 }
 
 #[test]
-fn trap_17_a_region_that_hides_levels_is_told() {
+fn trap_17_a_region_that_hides_levels_is_named() {
     let sandbox = Sandbox::start(&["--models", "1800", "--images", "3000", "--traps", "region-clamp"]);
     let models = Walk::of("models").params(ALL_PARAMS);
     for walks in [&both_levels()[..], &[models]] {

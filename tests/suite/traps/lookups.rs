@@ -22,7 +22,7 @@ fn trap_15_a_cached_404_is_not_believed() {
     let (room, _) = crawl(&sandbox, &[models, Walk::of("model_version").named("versions").with(VERSIONS)], 0);
     let looked_up = "(SELECT * FROM model_versions WHERE walk LIKE 'versions/%')";
     assert_eq!(column(&room, looked_up, "id"), all);
-    // A key that no cache knows, and only where the first answer came from a cache.
+    // A key that no cache knows, and only where the first answer was from a cache.
     let again = log(&sandbox).iter().filter(|request| request["query"].to_string().contains("_=")).count();
     assert_eq!(again, all.len() - naive);
 }
@@ -72,7 +72,7 @@ fn trap_22_a_download_link_is_no_promise() {
     let models = Walk::of("models").params(ALL_PARAMS);
     let (room, _) = crawl(&sandbox, &[models, Walk::of("model_version").named("versions").with(VERSIONS)], 0);
     let barred = "SELECT count(*) FROM model_versions WHERE usage_control <> 'Download' AND download_url IS NOT NULL";
-    assert!(room.value(barred).as_u64() > Some(0), "the columns tell what may be downloaded");
+    assert!(room.value(barred).as_u64() > Some(0), "the columns say what may be downloaded");
     let early = "SELECT count(*) FROM model_versions WHERE availability <> 'Public'";
     assert!(room.value(early).as_u64().is_some());
     // Nothing is ever downloaded: even a glance counts as one.

@@ -171,7 +171,7 @@ fn trap_14_nsfw_hides_models_and_the_list_hides_versions() {
     assert_eq!(column(&room, "models", "id"), all);
     assert_eq!(column(&room, "model_versions", "id"), distinct(&sandbox.truth("model_versions"), "id"));
 
-    // Models of real persons, and of children above PG, are had by nobody; that their creators have more models is told.
+    // Models of real persons, and of children above PG, cannot be had by anybody; that their creators have more models is reported.
     let hidden =
         format!("creators are said to have 900 models, and {} of these are not in the tables", 900 - all.len());
     assert!(said.contains(&hidden) && all.len() < 900, "{said}");
@@ -208,15 +208,15 @@ fn trap_14_versions_kept_back_from_the_list_are_asked_for_by_id() {
 fn trap_21_models_without_versions_are_looked_up() {
     let sandbox = Sandbox::start(&["--models", "1500", "--traps", "empty-versions"]);
     let naive = follow(&format!("{}/models?{ALL}", sandbox.base));
-    let hollow: Vec<String> = naive
+    let empty: Vec<String> = naive
         .iter()
         .filter(|model| model["modelVersions"] == serde_json::json!([]))
         .map(|model| model["id"].to_string())
         .collect();
-    assert!(!hollow.is_empty());
+    assert!(!empty.is_empty());
 
     let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 0);
-    let full = sandbox.truth(&format!("model_versions?model_id={}", hollow.join(",")));
+    let full = sandbox.truth(&format!("model_versions?model_id={}", empty.join(",")));
     assert!(!full.is_empty());
     let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/recheck/%')";
     assert_eq!(column(&room, again, "id"), distinct(&full, "id"));

@@ -33,8 +33,8 @@ fn trap_05_creators_have_no_order() {
     let (room, said) = crawl(&sandbox, &walks(&["once"]), 0);
     let missing = all.len() - column(&room, "creators", "username").len();
     assert!(missing > 0, "one walk is enough here, which proves nothing");
-    let told = format!("the server says there are {}, and {} were met", all.len(), all.len() - missing);
-    assert!(doubts(&room).contains(&told) && said.contains(&told), "{said}");
+    let doubt = format!("the server says there are {}, and {} were met", all.len(), all.len() - missing);
+    assert!(doubts(&room).contains(&doubt) && said.contains(&doubt), "{said}");
 
     let (room, said) = crawl(&sandbox, &walks(&["once", "twice"]), 0);
     let left = all.len() - column(&room, "creators", "username").len();

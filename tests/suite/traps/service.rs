@@ -51,7 +51,7 @@ fn trap_17_html_instead_of_an_answer_is_asked_again() {
 }
 
 #[test]
-fn trap_17_a_blocked_region_is_told() {
+fn trap_17_a_blocked_region_is_named() {
     let sandbox = Sandbox::start(&["--models", "300", "--fault", "kind=status,code=451,page=2,times=0"]);
     let room = Room::new(&crawl_file(&[Walk::of("models").params(ALL_PARAMS)]), &sandbox.base);
     let output = room.run(&[]);
