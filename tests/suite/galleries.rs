@@ -1,8 +1,8 @@
 //! Images listed under a version that they do not name: each is kept, and so is where it was listed; a server that ignores
 //! its filter is found out by comparing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -43,24 +43,12 @@ fn honest(target: &str) -> Option<String> {
     })
 }
 
-/// A server that keeps what it was asked.
-fn listening(answers: fn(&str) -> Option<String>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&log);
-    let base = Server::of_json(move |target| {
-        heard.lock().unwrap().push(target.to_owned());
-        answers(target)
-    })
-    .base;
-    (base, log)
-}
-
 const MEMBERS: &str = "SELECT image_id, model_version_id FROM gallery_images ORDER BY ALL";
 
 #[test]
 fn images_that_do_not_name_the_version_asked_for_are_kept() {
-    let (base, log) = listening(honest);
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(honest);
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     assert_exit(&room.run(&[]), 0);
     room.assert_sound();
     let members = [[1, 5], [2, 5], [3, 5], [4, 5], [4, 6], [5, 6], [6, 6], [7, 6]].map(|pair| json!(pair));
@@ -68,15 +56,15 @@ fn images_that_do_not_name_the_version_asked_for_are_kept() {
     assert_eq!(room.rows("SELECT count(DISTINCT id) FROM images"), [json!([7])]);
     assert_eq!(room.rows("SELECT DISTINCT model_version_id FROM image_model_versions"), [json!([9])]);
     // The question without the filter is asked once.
-    let log = log.lock().unwrap();
-    let unfiltered = log.iter().filter(|target| !asks(target, "modelVersionId"));
+    let log = server.requests();
+    let unfiltered = log.iter().filter(|request| !asks(&request.target, "modelVersionId"));
     assert_eq!(unfiltered.count(), 1, "{log:?}");
 }
 
 #[test]
 fn a_server_that_ignores_the_filter_is_named_and_nothing_of_it_is_taken() {
-    let (base, log) = listening(|target| Some(page(if asks(target, "cursor") { &[] } else { &[101, 102, 103, 104] })));
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(|target| Some(page(if asks(target, "cursor") { &[] } else { &[101, 102, 103, 104] })));
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     let output = room.run(&[]);
     assert_exit(&output, 4);
     room.assert_sound();
@@ -86,7 +74,7 @@ fn a_server_that_ignores_the_filter_is_named_and_nothing_of_it_is_taken() {
         assert!(status.contains(word), "{status}");
     }
     // Each version twice, and once without any.
-    assert_eq!(log.lock().unwrap().len(), 5);
+    assert_eq!(server.requests().len(), 5);
 }
 
 #[test]
@@ -112,11 +100,11 @@ fn a_page_that_cannot_be_compared_is_believed() {
 
 #[test]
 fn a_page_that_is_not_full_is_believed_at_once() {
-    let (base, log) = listening(|_| Some(page(&[1, 2, 3])));
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(|_| Some(page(&[1, 2, 3])));
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     assert_exit(&room.run(&[]), 0);
     assert_eq!(room.rows(MEMBERS).len(), 6);
-    assert_eq!(log.lock().unwrap().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
 /// The images of each version and level in each pass: one leaves version 5, one changes its level, one comes back. Query for
