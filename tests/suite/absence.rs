@@ -115,7 +115,7 @@ impl Stage {
         let before = self.server.requests().len();
         let output = self.room.run(arguments);
         self.room.assert_sound();
-        read("snapshot.py", &[&self.room.dataset().display().to_string()]);
+        self.room.read("snapshot.py", &[]);
         let latest = self.room.dataset().join("latest/models.parquet");
         let sql = format!("SELECT count(*) FROM '{}' WHERE gone_at IS NOT NULL", latest.display());
         let gone = self.room.query(&sql);

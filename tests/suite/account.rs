@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Request, Room, Server, answer, assert_exit, printed, program};
+use crate::support::{Request, Room, Server, answer, assert_exit, printed};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const PAGE: &str = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
@@ -135,7 +135,7 @@ fn listed_values_that_the_server_does_not_know_are_named() {
         let output = room.run(&[]);
         assert_exit(&output, if named.is_some() { 4 } else { 0 });
         let doubts = report(&room)["doubts"].to_string();
-        let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
+        let status = room.status();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         for text in [doubts, status, stderr] {
             match named {
@@ -189,7 +189,7 @@ fn a_clamp_is_noticed_by_one_page_of_images() {
         let room = room(&walks, &server);
         let output = room.run(&[]);
         assert_exit(&output, code);
-        let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
+        let status = room.status();
         for text in [report(&room)["doubts"].to_string(), status, printed(&output)] {
             assert_eq!(text.contains("region clamp"), code == 4, "{levels} {shown:?}: {text}");
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{ERAS, Room, Sandbox, assert_exit, printed, read, requests};
+use crate::support::{ERAS, Logged, Room, Sandbox, assert_exit, get, printed, requests};
 
 /// Models, images, tags and creators of the catalog: few in every test run, as many as `scripts/everything` says there.
 fn sizes() -> Vec<String> {
@@ -42,10 +42,7 @@ fn everything() -> String {
 
 /// Holds a dataset of everything against the truth, and shows the figures.
 fn assert_everything(room: &Room, sandbox: &Sandbox, words: &[&str]) {
-    let dataset = room.dataset().display().to_string();
-    let side = sandbox.side("").trim_end_matches('/').to_owned();
-    let arguments: Vec<&str> = [dataset.as_str(), &side].iter().chain(words).copied().collect();
-    println!("{}", read("everything.py", &arguments));
+    println!("{}", room.read("everything.py", &[&[sandbox.side("").trim_end_matches('/')], words].concat()));
     room.assert_sound();
 }
 
@@ -136,7 +133,7 @@ split = { windows = 8, from = "2022-11-01" }
 
 /// Fails unless the walk has every model that the sandbox lists for its query.
 fn assert_all_models(room: &Room, sandbox: &Sandbox) {
-    let truth = crate::support::get(&sandbox.side("truth/models?sort=Oldest&nsfw=true&archived=true&limit=10"));
+    let truth = get(&sandbox.side("truth/models?sort=Oldest&nsfw=true&archived=true&limit=10"));
     let mut expected: Vec<i64> = truth.lines().map(|line| ids(line)["id"].as_i64().expect("models have ids")).collect();
     expected.sort_unstable();
     let seen = room.rows("SELECT DISTINCT id FROM models ORDER BY id");
@@ -163,8 +160,8 @@ fn eight_windows_are_walked_side_by_side_to_the_end() {
     // Seven on an idle machine; the bound leaves room for a busy one.
     assert!(mean >= 6.0, "{mean:.2} requests were in flight on average");
     // Splits cost a page or two each, not more. Models listed without versions are asked for by their ids beside the list.
-    let least = ids(&crate::support::get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
-    let list = |request: &&crate::support::Logged| request.path == "/api/v1/models" && !request.query.contains("&ids=");
+    let least = ids(&get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
+    let list = |request: &&Logged| request.path == "/api/v1/models" && !request.query.contains("&ids=");
     let (spent, least) =
         (requests(&sandbox).iter().filter(list).count() as u64, least["requests"].as_u64().expect("it is a number"));
     println!("{spent} requests, {least} at least");
@@ -198,7 +195,7 @@ fn a_fan_out_over_many_values_resumes_where_it_stopped_with_small_records() {
     let room = Room::new(&many(), &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "300"]), 3);
     assert_exit(&room.run(&["--max-pages", "100"]), 3);
-    let asked = |log: &[crate::support::Logged]| {
+    let asked = |log: &[Logged]| {
         let mut queries: Vec<String> = log.iter().map(|request| request.query.clone()).collect();
         queries.sort_unstable();
         queries.dedup();

@@ -5,7 +5,7 @@ use civitrawl::sandbox::Traps;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ERAS, Room, Sandbox, assert_exit, printed, program, read};
+use crate::support::{ERAS, Room, Sandbox, assert_exit};
 
 /// A walk over the models: its name, and its parameters as a crawl file has them.
 type Walk<'a> = (&'a str, &'a [(&'a str, &'a str)]);
@@ -35,15 +35,14 @@ fn crawl_file(walks: &[Walk<'_>]) -> String {
 
 /// Compares the dataset with the sandbox's truth for each walk.
 fn assert_true(room: &Room, sandbox: &Sandbox, walks: &[Walk<'_>]) {
-    let dataset = room.dataset().display().to_string();
     let query = |params: &[(&str, &str)]| {
         let pairs = params.iter().map(|(key, value)| format!("{key}={}", value.replace(' ', "+")));
         pairs.collect::<Vec<_>>().join("&")
     };
     let walks: Vec<String> = walks.iter().map(|(name, params)| format!("{name}={}", query(params))).collect();
-    let mut arguments = vec![dataset, sandbox.side("").trim_end_matches('/').to_owned()];
-    arguments.extend(walks);
-    read("truth.py", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let side = sandbox.side("");
+    let arguments = [side.trim_end_matches('/')].into_iter().chain(walks.iter().map(String::as_str));
+    room.read("truth.py", &arguments.collect::<Vec<_>>());
 }
 
 /// Crawls a sandbox started with these arguments, to the end, and holds the result against the truth.
@@ -161,8 +160,8 @@ fn a_tie_longer_than_a_page_costs_nothing_and_one_longer_than_any_page_is_named(
     let report = report(&room);
     assert_eq!(report["walks"]["wide"]["end"]["why"], "unlistable", "{report:#}");
     assert_eq!(report["walks"]["newest"]["end"]["why"], "complete", "{report:#}");
-    let status = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert!(printed(&status).contains("rows share the instant"), "{}", printed(&status));
+    let status = room.status();
+    assert!(status.contains("rows share the instant"), "{status}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use url::form_urlencoded::parse;
 
-use crate::support::{Request, Room, Server, answer, assert_exit, printed, program};
+use crate::support::{Request, Room, Server, answer, assert_exit, printed};
 
 /// The body of every failure that the server does not explain.
 const FAILED: &str = r#"{"error":"An unexpected error occurred","message":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#;
@@ -122,16 +122,12 @@ fn ids(room: &Room, table: &str) -> BTreeSet<i64> {
     rows.lines().map(|line| line.trim_matches(['[', ']']).parse().unwrap()).collect()
 }
 
-fn status(room: &Room) -> String {
-    printed(&program().arg("status").arg(room.dataset()).output().expect("the program runs"))
-}
-
 /// Fails unless every row but these is there, and what is not is named by page and cursor.
 fn assert_only_missing(room: &Room, output: &Output, table: &str, count: i64, missing: &[i64], what: &str) {
     assert_eq!(output.status.code(), Some(4), "{what}: {}", printed(output));
     let expected: BTreeSet<i64> = (1..=count).filter(|id| !missing.contains(id)).collect();
     assert_eq!(ids(room, table), expected, "{what}");
-    let status = status(room);
+    let status = room.status();
     assert!(status.contains("was given up") && status.contains("page "), "{what}: {status}");
     room.assert_sound();
 }
@@ -190,7 +186,7 @@ fn a_numbered_page_that_always_fails_is_given_up_by_name() {
     });
     let room = Room::new(&crawl("endpoint = \"tags\"\nparams = { limit = 10 }"), &server.base);
     assert_exit(&room.run(&[]), 4);
-    assert!(status(&room).contains("page 3 was given up: "), "{}", status(&room));
+    assert!(room.status().contains("page 3 was given up: "), "{}", room.status());
     let names = room.query("SELECT count(DISTINCT name) FROM tags");
     assert_eq!(names, "[40]\n");
     room.assert_sound();
@@ -209,7 +205,7 @@ fn a_look_up_that_always_fails_is_given_up_by_name() {
     let room = Room::new(&crawl("endpoint = \"model\"\nfor_each = { range = [2, 9] }"), &server.base);
     assert_exit(&room.run(&[]), 4);
     assert_eq!(ids(&room, "models"), [2, 3, 4, 6, 7, 8].into());
-    assert!(status(&room).contains("page 1 of `5` was given up: "), "{}", status(&room));
+    assert!(room.status().contains("page 1 of `5` was given up: "), "{}", room.status());
     room.assert_sound();
 }
 
@@ -234,7 +230,7 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
         assert_exit(&output, 3);
         assert!(printed(&output).contains("page 4 (cursor `2024-01-01 00:"), "{}", printed(&output));
         for words in ["stopped at page 4 (cursor `", "the next run goes on at page 4 (cursor `"] {
-            assert!(status(&room).contains(words), "{}", status(&room));
+            assert!(room.status().contains(words), "{}", room.status());
         }
     }
     let asked = server.requests().len();
@@ -276,7 +272,7 @@ fn nights_continue_behind_a_model_whose_page_always_fails() {
         began.push(query(&asked[0].target)["cursor"].clone());
     }
     assert!(began.windows(2).all(|pair| pair[0] < pair[1]), "the watermark moves: {began:?}");
-    assert!(status(&room).contains("given up in pass "), "{}", status(&room));
+    assert!(room.status().contains("given up in pass "), "{}", room.status());
     // It can be had again: the next walk through the whole list finds it, and nothing is doubted any more.
     rows.lock().unwrap().bad.clear();
     assert_exit(&room.run(&["--restart"]), 0);
@@ -309,7 +305,7 @@ fn a_feed_cursor_that_lapses_begins_its_list_anew_once() {
             let expected = if lapses == 1 { 60 } else { 30 };
             assert_eq!(ids(&room, "images").len(), expected, "{words}");
             let named = "cursor_refused at page 7 (cursor `feed:";
-            assert_eq!(status(&room).contains(named), lapses != 1, "{}", status(&room));
+            assert_eq!(room.status().contains(named), lapses != 1, "{}", room.status());
             assert!(server.requests().len() < 20);
             room.assert_sound();
         }
@@ -374,9 +370,9 @@ fn a_list_without_end_is_left_and_named() {
         let server = Server::answering(move |Request { target, .. }| handler(target));
         let room = Room::new(&crawl(walk), &server.base);
         let (code, asked) = until_over(&room, &server, "7");
-        assert_eq!(code, Some(4), "{what}: {asked} requests; {}", status(&room));
+        assert_eq!(code, Some(4), "{what}: {asked} requests; {}", room.status());
         assert!(asked <= most, "{what}: {asked} requests");
-        assert!(status(&room).contains("endless at page "), "{what}: {}", status(&room));
+        assert!(room.status().contains("endless at page "), "{what}: {}", room.status());
         room.assert_sound();
     }
 }
@@ -401,7 +397,7 @@ fn a_list_that_only_looks_endless_is_walked_to_its_end() {
     });
     let room = Room::new(&crawl("endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 100 }"), &server.base);
     let (code, asked) = until_over(&room, &server, "300");
-    assert_eq!(code, Some(0), "{}", status(&room));
+    assert_eq!(code, Some(0), "{}", room.status());
     assert!(asked < 510, "{asked}");
     assert_eq!(ids(&room, "images"), [1, 50_001, 50_101].into());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Room, Server, assert_exit, printed, program, read};
+use crate::support::{Room, Server, assert_exit, printed};
 
 const HEAD: &str = "retry = { attempts = 1 }\n";
 
@@ -69,7 +69,7 @@ fn a_server_that_ignores_the_filter_is_named_and_nothing_of_it_is_taken() {
     assert_exit(&output, 4);
     room.assert_sound();
     assert!(!room.dataset().join("parts/images").exists(), "{}", printed(&output));
-    let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = room.status();
     for word in ["unheeded", "the server ignores `modelVersionId=5`", "`modelVersionId=6`"] {
         assert!(status.contains(word), "{status}");
     }
@@ -167,7 +167,7 @@ fn walks_of_two_levels_do_not_erase_each_others_memberships() {
         pass.store(number, Ordering::Relaxed);
         assert_exit(&room.run(&[]), 0);
         assert_eq!(Value::from(room.rows(&sql)), expected, "pass {number}");
-        read("snapshot.py", &[&room.dataset().display().to_string()]);
+        room.read("snapshot.py", &[]);
     }
     room.assert_sound();
     // The image itself is where it always was.

@@ -12,7 +12,7 @@ use civitrawl::dataset::store::Store;
 use civitrawl::storage::Disk;
 use serde_json::Value;
 
-use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, read, requests, terminate};
+use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, requests, terminate};
 
 const CRAWL: &str = r#"
 history = ["models"]
@@ -34,7 +34,7 @@ fn shelf(room: &Room) -> Vec<String> {
 }
 
 fn compared(room: &Room) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string()]);
+    let counts = room.read("snapshot.py", &[]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 

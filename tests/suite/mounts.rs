@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, read};
+use crate::support::{Room, SMALL, Sandbox, assert_exit, printed};
 
 /// Fails unless the script ended well and printed all of this.
 fn assert_says(output: &Output, words: &[&str]) {
@@ -45,7 +45,7 @@ fn a_full_disk_is_reported_and_an_enlarged_one_is_written_on() {
         );
         let output = with_mounts(&room, &script);
         assert_says(&output, &["No space left", "nothing committed was lost", "next run goes on"]);
-        read("same.py", &[&steady.dataset().display().to_string(), &kept.display().to_string()]);
+        steady.read("same.py", &[&kept.display().to_string()]);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, program, read, requests};
+use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, read, requests};
 
 /// Two walks that later passes begin near the end.
 const NIGHTLY: &str = r#"
@@ -61,12 +61,6 @@ fn assert_published(room: &Room, sandbox: &Sandbox, night: &Value, pass: u32) {
     assert_eq!(stored, expected);
 }
 
-fn status(room: &Room) -> String {
-    let output = program().arg("status").arg(room.dataset()).output().expect("the program runs");
-    assert_exit(&output, 0);
-    printed(&output)
-}
-
 /// A catalog whose list was walked once, in full; returns how many requests that took.
 fn walked_once(text: &str, models: &str) -> (Sandbox, Room, usize) {
     let sandbox = Sandbox::start(&["--models", models]);
@@ -93,12 +87,12 @@ fn later_passes_ask_for_little_and_miss_no_published_model() {
 fn status_names_where_an_incremental_pass_began() {
     for text in [NIGHTLY, &windows()] {
         let (sandbox, room, _) = walked_once(text, "1000");
-        assert!(!status(&room).contains("incremental"), "{}", status(&room));
+        assert!(!room.status().contains("incremental"), "{}", room.status());
         for _ in 0..2 {
             pass_night(&sandbox, "0.04");
             queries(&room, &sandbox, &[]);
         }
-        let status = status(&room);
+        let status = room.status();
         for part in ["walk `models` is incremental: it began at 2026-10-", "the last full pass was pass 1, over at "] {
             assert!(status.contains(part), "{status}");
         }
@@ -126,10 +120,10 @@ fn a_restart_walks_the_whole_list_and_the_next_pass_builds_on_it() {
         // How many pages it has depends on what was unpublished, and on where windows were split.
         let restarted = queries(&room, &sandbox, &["--restart"]);
         assert!(restarted.len() * 10 > full * 9, "{} of {full}", restarted.len());
-        assert!(!status(&room).contains("incremental"), "{}", status(&room));
+        assert!(!room.status().contains("incremental"), "{}", room.status());
         let asked = queries(&room, &sandbox, &[]);
         assert!(asked.len() * 5 < full, "{} of {full} requests", asked.len());
-        assert!(status(&room).contains("the last full pass was pass 3"), "{}", status(&room));
+        assert!(room.status().contains("the last full pass was pass 3"), "{}", room.status());
     }
 }
 
@@ -165,7 +159,7 @@ fn where_the_server_takes_no_forged_cursor_the_whole_list_is_walked() {
         let output = room.run(&[]);
         assert_exit(&output, 0);
         assert!(printed(&output).contains("walking the whole list"), "{}", printed(&output));
-        assert!(!status(&room).contains("incremental"), "{}", status(&room));
+        assert!(!room.status().contains("incremental"), "{}", room.status());
         let expected = sandbox.truth("models?nsfw=true&archived=true").len();
         let stored = room.query("SELECT count(DISTINCT id) FROM models WHERE pass = 2 AND walk NOT LIKE 'models_pg%'");
         assert_eq!(stored, format!("[{expected}]\n"));
@@ -186,7 +180,7 @@ fn a_date_far_ahead_hides_nothing_from_later_passes() {
             assert!(asked.len() * 5 < full.len(), "{} of {} requests", asked.len(), full.len());
             assert_published(&room, &sandbox, &night, pass);
             // Three days before the pass it builds on began, by the server's clock.
-            let status = status(&room);
+            let status = room.status();
             assert!(status.contains(&format!("walk `models` is incremental: it began at {day} 00:00:00")), "{status}");
         }
     }

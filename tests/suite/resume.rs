@@ -6,8 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Room, SMALL, Sandbox, Server, TWO_WALKS, assert_exit, assert_same_rows, get, printed, program, read, requests,
-    terminate,
+    Room, SMALL, Sandbox, Server, TWO_WALKS, assert_exit, assert_same_rows, get, printed, read, requests, terminate,
 };
 
 /// Runs `scripts/storm` with the program under test.
@@ -115,8 +114,7 @@ fn status_and_verify_see_a_sound_dataset_meanwhile() {
             continue;
         }
         room.assert_sound();
-        let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
-        assert_exit(&status, 0);
+        room.status();
         looked += 1;
     }
     assert!(looked > 2, "it was over too soon");
@@ -186,12 +184,8 @@ fn a_spoilt_item_costs_itself_alone() {
     let lost = &report["walks"]["models"]["given_up"][0];
     let page = lost["page"].as_u64().expect("it has its page");
     let cursor = lost["cursor"].as_str().expect("it has its cursor");
-    let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
-    assert!(
-        printed(&status).contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")),
-        "{}",
-        printed(&status)
-    );
+    let status = room.status();
+    assert!(status.contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")), "{status}");
     room.assert_sound();
 }
 

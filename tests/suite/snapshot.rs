@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Room, Sandbox, Server, assert_exit, killed_at, printed, program, read};
+use crate::support::{Room, Sandbox, Server, assert_exit, killed_at, printed, program};
 
 /// Both lists of models, creators, and the images of each version.
 const CATALOG: &str = r#"
@@ -88,7 +88,7 @@ fn snapshot(room: &Room, arguments: &[&str]) -> Output {
 
 /// Compares the newest snapshot with the parts; gives the rows of each table.
 fn compared(room: &Room) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string()]);
+    let counts = room.read("snapshot.py", &[]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 
@@ -264,7 +264,7 @@ fn keep_parts(room: &Room, aside: &Path) {
 
 /// Compares the newest snapshot with parts that were kept aside.
 fn compared_with(room: &Room, aside: &Path) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string(), &aside.display().to_string()]);
+    let counts = room.read("snapshot.py", &[&aside.display().to_string()]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 

@@ -1,6 +1,6 @@
 //! The ready queries in `scripts/queries/` against what the sandbox itself reckons.
 
-use crate::support::{Room, Sandbox, assert_exit, read};
+use crate::support::{Room, Sandbox, assert_exit};
 
 /// Models and images in full, and the history of what changed.
 const CRAWL: &str = r#"
@@ -43,5 +43,5 @@ fn every_ready_query_gives_what_the_sandbox_expects() {
     assert_exit(&room.run(&[]), 0);
     let queries = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/queries");
     let side = changed.side("");
-    read("study.py", &[&room.dataset().display().to_string(), side.trim_end_matches('/'), queries]);
+    room.read("study.py", &[side.trim_end_matches('/'), queries]);
 }

@@ -12,7 +12,7 @@ mod unknown;
 
 use serde_json::Value;
 
-use crate::support::{Room, Sandbox, Walk, assert_exit, crawl_file, get, printed, program, read};
+use crate::support::{Room, Sandbox, Walk, assert_exit, crawl_file, get, printed, program};
 
 /// The query of a full walk over the models.
 const ALL: &str = "sort=Oldest&period=AllTime&nsfw=true&archived=true";
@@ -43,8 +43,7 @@ fn log(sandbox: &Sandbox) -> Vec<Value> {
 
 /// Every value of a walk's rows against the truth of its query.
 fn assert_values(room: &Room, sandbox: &Sandbox, walk: &str, query: &str) {
-    let side = sandbox.side("").trim_end_matches('/').to_owned();
-    read("truth.py", &[&room.dataset().display().to_string(), &side, &format!("{walk}={query}")]);
+    room.read("truth.py", &[sandbox.side("").trim_end_matches('/'), &format!("{walk}={query}")]);
 }
 
 /// Returns the report's value under one word, of the dataset's only run.

@@ -8,7 +8,7 @@ use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
 
-use crate::support::{Room, Server, assert_exit, printed, program, read};
+use crate::support::{Room, Server, assert_exit, printed, program};
 
 /// A crawl of one walk over the given items of an endpoint, each list a page.
 fn crawl(endpoint: &str, pages: &[Value]) -> Room {
@@ -33,7 +33,7 @@ fn crawl(endpoint: &str, pages: &[Value]) -> Room {
     let room = Room::new(&text, &base);
     assert_exit(&room.run(&[]), 0);
     room.assert_sound();
-    read("snapshot.py", &[&room.dataset().display().to_string()]);
+    room.read("snapshot.py", &[]);
     room
 }
 
@@ -70,7 +70,7 @@ fn a_model_listed_twice_is_taken_once() {
     assert_eq!(rows(&room, "SELECT item FROM rejects"), json!([[other.to_string()]]));
     assert_eq!(rows(&room, "SELECT id, name FROM models"), json!([[1, null]]));
     assert_eq!(rows(&room, "SELECT count(*) FROM model_tags"), json!([[2]]));
-    let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = room.status();
     assert!(status.contains("1 thing came twice on one page"), "{status}");
 }
 
@@ -151,7 +151,7 @@ fn creators_and_tags_listed_twice_do_not_disturb_totals() {
     let reason = "twin: creator `b` is on the page twice, with different content; the first was taken";
     assert_eq!(twins(&room), (2, json!([[3, reason]])));
     assert_eq!(rows(&room, "SELECT username, model_count FROM creators ORDER BY 1"), json!([["a", 1], ["b", 2]]));
-    let status = printed(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = room.status();
     assert!(!status.contains("walk it again"), "{status}");
 
     let room = crawl("tags", &[json!([{ "name": "x" }, { "name": "x" }]), json!([{ "name": "x" }])]);

@@ -49,6 +49,13 @@ impl Room {
         self.crawl().args(arguments).output().expect("the program runs")
     }
 
+    /// Returns what `civitrawl status` prints of the dataset.
+    pub fn status(&self) -> String {
+        let output = program().arg("status").arg(self.dataset()).output().expect("the program runs");
+        assert_exit(&output, 0);
+        printed(&output)
+    }
+
     /// Fails unless `civitrawl verify` calls the dataset sound.
     pub fn assert_sound(&self) {
         assert_sound(&self.dataset());

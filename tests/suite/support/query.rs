@@ -9,6 +9,11 @@ use super::crawl_file::Room;
 use super::printed;
 
 impl Room {
+    /// Runs `tests/readers/<script>` on the dataset, with these further arguments; returns what it printed.
+    pub fn read(&self, script: &str, more: &[&str]) -> String {
+        read(script, &[&[&*self.dataset().display().to_string()], more].concat())
+    }
+
     /// Returns the rows of a query over the dataset, a JSON list a line.
     pub fn query(&self, sql: &str) -> String {
         query(&self.dataset(), sql)

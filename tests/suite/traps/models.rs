@@ -2,7 +2,7 @@
 
 use super::{ALL, ALL_PARAMS, assert_values, column, doubts, log, plan};
 use crate::naive::{distinct, follow, numbered};
-use crate::support::{ERAS, Room, Sandbox, Walk, ask, assert_exit, crawl, crawl_file, printed, program};
+use crate::support::{ERAS, Room, Sandbox, Walk, ask, assert_exit, crawl, crawl_file};
 
 #[test]
 fn trap_01_page_does_nothing_on_models() {
@@ -243,7 +243,7 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
             };
             assert!(new("walk = 'models'") > 0, "nothing was only there");
             let appeared = new("walk = 'models' AND page = 1");
-            let status = printed(&program().arg("status").arg(room.dataset()).output().expect("the program runs"));
+            let status = room.status();
             let items = if appeared == 1 { "item" } else { "items" };
             assert!(status.contains(&format!("{appeared} {items} appeared while it was under way")), "{status}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{ALL_PARAMS, PICTURES, doubts};
-use crate::support::{Room, Sandbox, Walk, assert_exit, crawl, printed, program};
+use crate::support::{Room, Sandbox, Walk, assert_exit, crawl, program};
 
 /// The tables whose `extra` holds nothing but what is new.
 const TABLES: [&str; 7] = ["models", "model_versions", "version_files", "version_images", "images", "creators", "tags"];
@@ -37,12 +37,6 @@ fn crawled(traps: &str, era: &[&str]) -> Room {
     room
 }
 
-fn status(room: &Room) -> String {
-    let output = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert_exit(&output, 0);
-    printed(&output)
-}
-
 #[test]
 fn known_fields_leave_nothing_in_extra() {
     for era in [&[][..], &["--era", "2023"]] {
@@ -52,7 +46,7 @@ fn known_fields_leave_nothing_in_extra() {
             let extra = room.rows(&format!("SELECT extra FROM {table} WHERE extra IS NOT NULL LIMIT 3"));
             assert_eq!(extra, [json!(null); 0], "{table} {era:?}");
         }
-        assert!(!status(&room).contains("fits no column"), "{}", status(&room));
+        assert!(!room.status().contains("fits no column"), "{}", room.status());
     }
 }
 
@@ -82,7 +76,7 @@ fn new_keys_are_in_extra_and_named_with_their_count_and_first_page() {
             first.iter().map(|row| line(row[0].as_str().unwrap(), row[1].as_u64().unwrap())).collect();
         statuses.push(lines);
     }
-    let status = status(&room);
+    let status = room.status();
     for lines in &statuses {
         assert!(lines.iter().any(|line| status.contains(line)), "{lines:?}\n{status}");
     }
