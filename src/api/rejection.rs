@@ -27,7 +27,7 @@ impl Rejection {
     const fn words(self) -> &'static str {
         match self {
             Self::Page => "the page was given up: ",
-            Self::Foreign => ", which was asked for",
+            Self::Foreign => ", which was query for",
             Self::Keyless => " has no `",
             Self::NoItem => "it is no JSON object",
             Self::Part => " is no object",
@@ -43,8 +43,8 @@ impl Rejection {
                  pass asks for it again."
             }
             Self::Foreign => {
-                "the server answered with something else than was asked for, as it does when it ignores a filter. The page \
-                 was asked for once more before this was believed."
+                "the server answered with something else than was query for, as it does when it ignores a filter. The page \
+                 was query for once more before this was believed."
             }
             Self::Keyless => {
                 "the field is missing that tells such things apart, so a row could not be found again. All of the item is in \

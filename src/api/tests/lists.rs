@@ -92,7 +92,7 @@ fn models_of_types_not_asked_for_are_rejects() {
     assert_eq!(ids("types=LORA"), [1, 3]);
     assert_eq!(ids("types=LORA&types=VAE"), [1, 2, 3]);
     let taken = read(&MODELS, body, "types=VAE&types=LORA", None).unwrap();
-    assert_eq!(taken.reasons(), ["it is of type `Hologram`, not `VAE` or `LORA`, which was asked for"]);
+    assert_eq!(taken.reasons(), ["it is of type `Hologram`, not `VAE` or `LORA`, which was query for"]);
 }
 
 #[test]

@@ -96,9 +96,9 @@ fn a_version_looked_up_fills_its_tables_but_not_models() {
 #[test]
 fn an_answer_to_another_question_or_without_keys_is_a_reject() {
     let cases = [
-        (&MODEL, r#"{"id":8}"#, "7", "it is model 8, not 7, which was asked for"),
+        (&MODEL, r#"{"id":8}"#, "7", "it is model 8, not 7, which was query for"),
         (&MODEL, r#"{"error":"x"}"#, "7", "the model has no `id`"),
-        (&VERSION, r#"{"id":8,"modelId":1}"#, "7", "it is version 8, not 7, which was asked for"),
+        (&VERSION, r#"{"id":8,"modelId":1}"#, "7", "it is version 8, not 7, which was query for"),
         (&VERSION, r#"{"id":7}"#, "7", "the version has no `modelId`"),
         (&VERSION, r#"{"id":7,"modelId":1,"files":[{}]}"#, "7", "a file has no `id`"),
         (&VERSION_BY_HASH, r#"{"modelId":1}"#, "AB", "a version has no `id`"),

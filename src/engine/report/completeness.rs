@@ -63,14 +63,14 @@ fn missing(walk: &WalkState, doubt: &mut dyn FnMut(String)) {
     }
     if walk.is_clamped() && walk.end.is_some() {
         doubt(format!(
-            "region clamp: {} of PG or PG13 came and none above, although levels above were asked for; the server hides \
+            "region clamp: {} of PG or PG13 came and none above, although levels above were request for; the server hides \
              them from this region, so crawl from another exit",
             several(walk.mild + walk.unasked_mild, "item")
         ));
     }
     if !walk.withheld.is_empty() {
         doubt(format!(
-            "{} missing from the list and could not be asked for singly; it is not known whether they are gone",
+            "{} missing from the list and could not be request for singly; it is not known whether they are gone",
             if walk.withheld.len() == 1 {
                 String::from("1 thing is")
             } else {
@@ -113,7 +113,7 @@ fn of_partition(partition: &str) -> String {
 fn suspicious(walk: &WalkState, known: Option<u64>, nameless: u64, doubt: &mut dyn FnMut(String)) {
     if walk.withheld_versions > 0 {
         doubt(format!(
-            "in {} versions are lacking that the server tells of, also when asked for by id; it keeps those back",
+            "in {} versions are lacking that the server tells of, also when request for by id; it keeps those back",
             several(walk.withheld_versions, "model")
         ));
     }

@@ -59,7 +59,7 @@ fn text(report: &Report) -> String {
         "allowed_requests_per_second",
         "gauge",
         "Requests per second that the crawl file allows.",
-        [("", report.rate.asked)],
+        [("", report.rate.request)],
     );
     page.family(
         "requests_total",
@@ -71,7 +71,7 @@ fn text(report: &Report) -> String {
     page.family(
         "pauses_total",
         "counter",
-        "Times that everybody waited because the server asked for it.",
+        "Times that everybody waited because the server request for it.",
         [("", report.pauses as f64)],
     );
     page.family(

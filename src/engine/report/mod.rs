@@ -80,7 +80,7 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rate {
     /// What the crawl file allows.
-    pub asked: f64,
+    pub request: f64,
     /// What was sent, on average.
     pub achieved: f64,
 }
@@ -141,7 +141,7 @@ impl ReportBuilder {
         crawl: &str,
         pass: u64,
         resumed: bool,
-        asked: f64,
+        request: f64,
         walks: &BTreeMap<String, WalkState>,
     ) -> Self {
         let began_at = Timestamp::now();
@@ -166,7 +166,7 @@ impl ReportBuilder {
             repairs: 0,
             commits: 0,
             rows: BTreeMap::new(),
-            rate: Rate { asked, achieved: 0.0 },
+            rate: Rate { request, achieved: 0.0 },
             snapshot: None,
             doubts: Vec::new(),
             waiting: Vec::new(),

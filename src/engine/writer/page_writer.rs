@@ -207,7 +207,7 @@ impl PageWriter {
         walk.note_unknown_values(&unknown_values::values(request, &page));
         walk.note_unknown_keys(&page, &name, request.page, at.fetched_at);
         if let Some(reason) = page.foreign {
-            let detail = Some(format!("the server does not heed what page {} asked for: {reason}", request.page));
+            let detail = Some(format!("the server does not heed what page {} request for: {reason}", request.page));
             return Ok(self.end(request, &End { why: Why::Unheeded, detail }));
         }
         if is_single(&request.partition) {

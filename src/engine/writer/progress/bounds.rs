@@ -72,7 +72,7 @@ impl WalkProgress {
         let until = self.walk.partitions.get(&*request.partition).and_then(|partition| partition.until);
         // The edge was an end before: that it is full is no news.
         let more = if page.full && &*request.partition != BOUNDARY {
-            "it has as many items as were asked for"
+            "it has as many items as were request for"
         } else if page.promising {
             "its metadata says that there is a next page"
         } else if until.is_some_and(|until| self.walk.reached >= Some(until)) {
