@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# Proves nothing itself: what the proofs share. A server, crawl files, runs of the program, and the exact comparison of what they
-# wrote.
+# Proves nothing itself: the parts that the proofs share. A server, crawl files, runs of the program, and the exact comparison of
+# datasets.
 # Takes no time.
 
 import atexit
@@ -109,7 +109,7 @@ def undisturbed(binary, room, models, seed, more=""):
 
 
 def verify(binary, dataset):
-    """What is wrong with a dataset, if anything; one that is not there yet is in order."""
+    """Returns the fault of a dataset, or `None`; one that is not there yet is in order."""
     found = subprocess.run([binary, "verify", dataset], env=ENVIRONMENT, capture_output=True, text=True)
     begun = dataset.exists() and any(dataset.iterdir())
     # 2: there is no dataset.
@@ -133,6 +133,6 @@ def last_record(dataset):
 
 
 def is_over(dataset):
-    """Whether all walks of the dataset's pass are over."""
+    """Returns whether all walks of the dataset's pass are over."""
     record = last_record(dataset)
     return record is not None and all("end" in walk for walk in record["walks"].values())

@@ -1,5 +1,5 @@
 //! The crash model: the real store runs on a disk in memory, which is cut off at every step and in every way a power loss may
-//! cut it; whatever is left must open, hold all that was promised, and go on: commits, snapshots, and the rows that only a
+//! cut it; whatever is left must open, hold all that was promised, and continue: commits, snapshots, and the rows that only a
 //! snapshot holds. Storages that break the protocol are caught.
 //!
 //! `SEED=` repeats the random picks, `BREADTH=` multiplies how many states are looked at: `scripts/crash-model`.
@@ -68,15 +68,15 @@ fn whatever_a_crash_leaves_recovers() {
     let mut explorer = Explorer::new(None, 2, seed(), breadth());
     let moments = crawled(None).unwrap();
     let found = explorer.explore(&moments, 0);
-    println!("{} steps, {}", moments.len(), explorer.told());
+    println!("{} steps, {}", moments.len(), explorer.summary());
     found.unwrap();
-    assert!(explorer.states > 10_000, "only {} states were met", explorer.states);
+    assert!(explorer.states > 10_000, "only {} states were tried", explorer.states);
 }
 
 #[test]
 fn every_mutation_of_the_protocol_is_caught() {
     for mutation in ALL {
-        // Most are met without crashing any recovery, and soon.
+        // Most are found without crashing any recovery, and soon.
         let violation = (0..=2).find_map(|recoveries| {
             let mut explorer = Explorer::new(Some(mutation), recoveries, 1, 1);
             crawled(Some(mutation)).and_then(|moments| explorer.explore(&moments, 0)).err()

@@ -8,6 +8,7 @@
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use source::{Modules, Path, Source, files_below, read};
 
@@ -72,24 +73,24 @@ fn lists_folder_of(list: &str, path: &str) -> bool {
     list.split_whitespace().any(|folder| path.starts_with(folder))
 }
 
-/// A rule: what is wrong in one file, as (line, what).
+/// A rule: the faults of one file, as (line, fault).
 type Rule = fn(&Source) -> Vec<(usize, String)>;
 
+static SRC: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all_below("src"));
+
 /// Fails with every place, named by file and line, where a rule is broken.
-fn hold(folders: &[&str], rule: Rule) {
-    let sources = folders.iter().flat_map(|folder| Source::all_below(folder));
-    let broken: Vec<String> = sources.flat_map(|source| broken(&source, rule)).collect();
-    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+fn hold(sources: &[Source], rule: Rule) {
+    let named = |source: &Source| {
+        rule(source).into_iter().map(|(line, fault)| format!("{}:{line}: {fault}\n", source.path)).collect()
+    };
+    let broken: Vec<String> = sources.iter().map(named).collect();
+    assert!(broken.concat().is_empty(), "\n{}", broken.concat());
 }
 
-fn broken(source: &Source, rule: Rule) -> Vec<String> {
-    rule(source).into_iter().map(|(line, what)| format!("{}:{line}: {what}", source.path)).collect()
-}
-
-/// The paths of a file that some test picks, each with what is wrong with it.
-fn named(source: &Source, picks: impl Fn(&Path) -> bool, what: &str) -> Vec<(usize, String)> {
+/// Returns the paths of a file that a test picks, each with this fault.
+fn named(source: &Source, picks: impl Fn(&Path) -> bool, fault: &str) -> Vec<(usize, String)> {
     let picked = source.paths.iter().filter(|path| picks(path));
-    picked.map(|path| (path.line, format!("`{}`: {what}", path.names.join("::")))).collect()
+    picked.map(|path| (path.line, format!("`{}`: {fault}", path.names.join("::")))).collect()
 }
 
 fn opens_with_its_purpose(source: &Source) -> Vec<(usize, String)> {
@@ -180,66 +181,56 @@ fn circles(sources: &[Source]) -> Vec<Circle> {
 
 #[test]
 fn every_file_opens_with_its_purpose() {
-    hold(&["src", "tests"], opens_with_its_purpose);
+    hold(&SRC, opens_with_its_purpose);
+    hold(&Source::all_below("tests"), opens_with_its_purpose);
 }
 
 #[test]
-fn files_are_touched_and_paths_made_only_in_few_places() {
-    hold(&["src"], allows_what_it_may);
+fn files_sockets_and_paths_are_touched_in_few_places() {
+    hold(&SRC, allows_what_it_may);
+    hold(&SRC, keeps_sockets_in_fetch);
 }
 
 #[test]
-fn sockets_are_only_under_fetch_and_sandbox() {
-    hold(&["src"], keeps_sockets_in_fetch);
-}
-
-#[test]
-fn modules_name_only_the_floors_below() {
-    hold(&["src"], stays_on_its_floor);
-}
-
-#[test]
-fn pure_modules_are_pure() {
-    hold(&["src"], is_pure);
+fn modules_name_only_the_floors_below_and_pure_ones_are_pure() {
+    hold(&SRC, stays_on_its_floor);
+    hold(&SRC, is_pure);
 }
 
 #[test]
 fn no_files_import_each_other() {
-    let unknown = |circle: &Circle| circle.files.iter().any(|file| !lists(CIRCULAR, file));
-    let circles = circles(&Source::all_below("src")).into_iter().filter(unknown);
-    let messages: Vec<String> = circles
-        .map(|circle| {
-            let files: Vec<String> = circle.files.into_iter().collect();
-            format!("{}: move one item to a file of its own; perhaps {}", files.join(", "), circle.import)
-        })
-        .collect();
-    assert!(messages.is_empty(), "files that import each other:\n{}\n", messages.join("\n"));
+    let mut messages = String::new();
+    for Circle { files, import } in circles(&SRC) {
+        if !files.iter().all(|file| lists(CIRCULAR, file)) {
+            let files: Vec<String> = files.into_iter().collect();
+            messages += &format!("{}: move an item to a file of its own; perhaps {import}\n", files.join(", "));
+        }
+    }
+    assert!(messages.is_empty(), "files that import each other:\n{messages}");
 }
 
 #[test]
 fn few_doc_comments_open_with_a_question_word() {
-    let is_doc = |line: &str| ["/// ", "//! "].iter().any(|mark| line.trim_start().starts_with(mark));
+    let mark = |line: &str| ["///", "//!"].into_iter().find(|mark| line.starts_with(mark));
     let (mut all, mut places) = (0, Vec::new());
-    for source in Source::all_below("src") {
-        let lines: Vec<&str> = source.text.lines().collect();
-        for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_doc(line)) {
-            if at == 0 || !lines[at - 1].trim_start().starts_with(&line.trim_start()[..3]) {
-                let word = line.trim_start()[4..].split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    for source in SRC.iter() {
+        let mut before = None;
+        for (number, line) in (1..).zip(source.text.lines().map(str::trim_start)) {
+            if mark(line).is_some() && mark(line) != before {
+                let word = line[3..].trim_start().split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
                 all += 1;
-                if lists(QUESTION_WORDS, &word.to_lowercase()) {
-                    places.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
-                }
+                places.extend(
+                    lists(QUESTION_WORDS, &word.to_lowercase()).then(|| format!("{}:{number}: {line}\n", source.path)),
+                );
             }
+            before = mark(line);
         }
     }
-    let percent = 100 * places.len() / all;
-    let first = &places[..places.len().min(20)];
+    let (found, first) = (places.len(), places[..places.len().min(20)].concat());
     assert!(
-        percent < QUESTIONS_PERCENT,
-        "{} of {all} doc comments ({percent} %) open with a question word; name the subject and a verb instead, as \
-         `Returns ...`, `Set when ...`, `Fails if ...`:\n{}\n",
-        places.len(),
-        first.join("\n")
+        100 * found < QUESTIONS_PERCENT * all,
+        "{found} of {all} doc comments open with a question word; name the subject and a verb instead, as `Returns ...`, \
+         `Set when ...`, `Fails if ...`:\n{first}"
     );
 }
 

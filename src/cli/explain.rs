@@ -35,7 +35,7 @@ fn registry() -> [Codes; 4] {
     [
         Codes { noun: "exit code", meanings: exits.into() },
         Codes { noun: "walk end", meanings: ends.collect() },
-        Codes { noun: "download status", meanings: downloads.collect() },
+        Codes { noun: "download state", meanings: downloads.collect() },
         Codes { noun: "reject reason", meanings: rejects.into() },
     ]
 }

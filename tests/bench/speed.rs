@@ -1,4 +1,4 @@
-//! How fast each stage of a page's way is: `cargo bench --bench speed`.
+//! The speed of each stage of a page's way: `cargo bench --bench speed`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 

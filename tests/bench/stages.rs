@@ -17,7 +17,7 @@ use url::Url;
 
 /// Pages of one endpoint, as received.
 pub(crate) struct Corpus {
-    /// What was asked.
+    /// The request.
     pub(crate) endpoint: &'static Endpoint,
     params: Vec<(String, String)>,
     /// The answers.

@@ -1,4 +1,4 @@
-//! What must hold of any state of the disk, before and after the real store has opened it.
+//! The promises that hold for any state of the disk, before and after the real store has opened it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -24,7 +24,7 @@ use crate::disk::State;
 use crate::machine::{Machine, Moment, Promised};
 use crate::mutant::{Mutation, wrap};
 
-/// What is wrong with a state.
+/// The fault of a state.
 pub(crate) type Violation = String;
 
 /// Opens the dataset on this disk and checks what it finds and leaves; gives every moment of the opening.
@@ -55,12 +55,12 @@ pub(crate) fn recovers(moment: &Moment, mutation: Option<Mutation>) -> Result<Ve
     Ok(machine.history())
 }
 
-/// The crawl goes on from here to its end, `verify` finds nothing wrong, and the snapshot has every row; gives every moment
+/// Crawls from here to the end; `verify` must find nothing wrong, and the snapshot have every row. Returns every moment
 /// of it.
 pub(crate) fn goes_on(moment: &Moment, mutation: Option<Mutation>) -> Result<Vec<Moment>, Violation> {
     let machine = Machine::start(moment.state.clone(), moment.promised, None);
     let storage = wrap(&machine, mutation);
-    run(&storage, 2, &|more| machine.promise(more)).map_err(|error| format!("it cannot go on: {error}"))?;
+    run(&storage, 2, &|more| machine.promise(more)).map_err(|error| format!("it cannot continue: {error}"))?;
     let findings = verify(&place(), &*storage).map_err(|error| format!("it cannot be verified: {error}"))?;
     if !findings.faults.is_empty() || findings.records != records_of(COMMITS).count() as u64 || findings.snapshots != 1
     {
@@ -87,7 +87,7 @@ fn records_of(last: u64) -> RangeInclusive<u64> {
     (last - last % FULL_EVERY).max(1)..=last
 }
 
-/// What the records say that count, which must form a chain.
+/// Reads the records that count, which must form a chain.
 fn manifest(state: &State) -> Result<Manifest, Violation> {
     let read = |n: u64| (n, state.read(&place().record(n)).expect("it was listed"));
     let files: Vec<_> = numbers(state).into_iter().map(read).collect();
@@ -148,9 +148,9 @@ fn stands(manifest: &Manifest, promised: u64) -> Result<u64, Violation> {
     if record.walks != walks(record.commit) {
         return Err(format!("the walks do not stand where commit {} left them", record.commit));
     }
-    let met: BTreeSet<String> = (1..=pages(record.commit)).map(|page| fingerprint(&cursor(page))).collect();
-    if manifest.history.seen_cursors["tags"][""] != met {
-        return Err(String::from("cursors met were forgotten"));
+    let seen: BTreeSet<String> = (1..=pages(record.commit)).map(|page| fingerprint(&cursor(page))).collect();
+    if manifest.history.seen_cursors["tags"][""] != seen {
+        return Err(String::from("cursors seen were forgotten"));
     }
     let counted = manifest.history.passes[&1].walks.get("tags").map(|walk| walk.pages);
     if counted != Some(pages(record.commit)) || manifest.definition(1) != Some(&record.definition) {
@@ -204,7 +204,7 @@ fn latest_is_whole(state: &State, promised: Promised) -> Result<Option<u64>, Vio
     }
 }
 
-/// Whether a snapshot's files are what its inventory says, with as many rows as it must have; gives the last commit it holds.
+/// Fails unless a snapshot's files are as its inventory lists them, with as many rows as it must have; returns its last commit.
 fn whole(state: &State, number: u64) -> Result<u64, Violation> {
     let directory = place().snapshot(number);
     let fault = |what: &str| format!("snapshot {number}: {what}");
@@ -277,7 +277,7 @@ pub(crate) fn has_one_writer(storage: &Arc<dyn Storage>) -> Result<(), Violation
     drop(first);
     match second {
         Err(civitrawl::dataset::Error::Held { .. }) => Ok(()),
-        Err(error) => Err(format!("a second writer met another error: {error}")),
+        Err(error) => Err(format!("a second writer had another error: {error}")),
         Ok(_) => Err(String::from("a second writer was let in")),
     }
 }

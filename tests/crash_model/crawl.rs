@@ -38,7 +38,7 @@ pub(crate) const PRUNED: [(u64, &str, u64); 6] = [
     (PRUNING, "creators", 4),
 ];
 
-/// Whether a commit adds creators.
+/// Returns whether a commit adds creators.
 pub(crate) fn has_creators(commit: u64) -> bool {
     matches!(commit, 2 | 4)
 }
@@ -70,13 +70,13 @@ pub(crate) fn cursor(page: u64) -> String {
     format!("2026-11-23|{page}")
 }
 
-/// Where the walks stand behind a commit.
+/// The states of the walks behind a commit.
 pub(crate) fn walks(commit: u64) -> BTreeMap<String, WalkState> {
     let cursor = cursor(pages(commit));
     let walk = |pages: u64| {
-        let met = vec![fingerprint(&cursor)];
+        let seen = vec![fingerprint(&cursor)];
         let partition =
-            PartitionState { cursor: Some(cursor.clone()), pages, new_cursors: met, ..PartitionState::default() };
+            PartitionState { cursor: Some(cursor.clone()), pages, new_cursors: seen, ..PartitionState::default() };
         WalkState {
             pages,
             items: 3 * pages,
@@ -91,7 +91,7 @@ pub(crate) fn walks(commit: u64) -> BTreeMap<String, WalkState> {
     walks
 }
 
-/// What a commit makes durable: a page of tags, and with some a page of creators.
+/// The rows a commit makes durable: a page of tags, and with some a page of creators.
 pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
     let (mut tag, mut creator, mut page) =
         (tags::Builder::default(), creators::Builder::default(), table::pages::Builder::default());
@@ -148,7 +148,7 @@ pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
     Ok(store)
 }
 
-/// Opens the dataset and goes on until the crawl is whole, a report behind each commit as a run writes it; `promise` hears
+/// Opens the dataset and crawls until all is whole, a report behind each commit as a run writes it; `promise` hears
 /// every commit and every snapshot that returned `Ok`, the commit found at the beginning first.
 pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Promised)) -> Result<(), Error> {
     let mut store = open(storage)?;

@@ -16,13 +16,13 @@ pub(crate) struct State {
     /// The root is the first one; names lead to the others, as they do to files.
     pub(super) directories: Vec<Directory>,
     pub(super) files: Vec<File>,
-    /// Where symbolic links lead.
+    /// The targets of symbolic links.
     pub(super) links: Vec<PathBuf>,
-    /// Whether a file whose sync had failed was synced again.
+    /// Set when a file whose sync had failed was synced again.
     pub(crate) retried: bool,
 }
 
-/// What a name stands for.
+/// The thing that a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
     File(usize),
@@ -89,7 +89,7 @@ impl State {
         Ok((&mut self.directories[parent], name))
     }
 
-    /// What a name stands for.
+    /// The thing that a name refers to.
     fn node(&self, path: &Path) -> Result<Node> {
         let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
         let parent = &self.directories[self.directory(parent)?];
@@ -198,7 +198,7 @@ impl State {
         }
     }
 
-    /// What was in it may come back with it, if a power loss undoes this.
+    /// Its content returns with it if a power loss undoes this.
     pub(super) fn remove_dir(&mut self, path: &Path) -> Result<()> {
         let directory = self.directory(path)?;
         if !self.directories[directory].names.is_empty() {

@@ -21,8 +21,8 @@ pub(crate) struct Explorer {
     recoveries: usize,
     random: Random,
     breadth: usize,
-    met: HashSet<u64>,
-    gone_on: usize,
+    seen: HashSet<u64>,
+    continued: usize,
     /// States looked at.
     pub(crate) states: usize,
 }
@@ -30,17 +30,17 @@ pub(crate) struct Explorer {
 impl Explorer {
     /// Recoveries are crashed as well, `recoveries` times at most; `breadth` multiplies the losses looked at.
     pub(crate) fn new(mutation: Option<Mutation>, recoveries: usize, seed: u64, breadth: usize) -> Self {
-        Self { mutation, recoveries, random: Random(seed), breadth, met: HashSet::new(), gone_on: 0, states: 0 }
+        Self { mutation, recoveries, random: Random(seed), breadth, seen: HashSet::new(), continued: 0, states: 0 }
     }
 
     /// Checks every state that a crash in one of these moments may leave, and that crashes of its recovery may.
     pub(crate) fn explore(&mut self, moments: &[Moment], depth: usize) -> Result<(), Violation> {
         for moment in moments {
             for state in losses(&moment.state, LOSSES[depth] * self.breadth, &mut self.random) {
-                self.meet(&Moment { state, promised: moment.promised }, depth)?;
+                self.visit(&Moment { state, promised: moment.promised }, depth)?;
             }
             // The program may also have been killed while the system went on.
-            self.meet(moment, depth)?;
+            self.visit(moment, depth)?;
             if depth == 0 {
                 self.lose_later(moment)?;
             }
@@ -48,37 +48,37 @@ impl Explorer {
         Ok(())
     }
 
-    fn meet(&mut self, crashed: &Moment, depth: usize) -> Result<(), Violation> {
+    fn visit(&mut self, crashed: &Moment, depth: usize) -> Result<(), Violation> {
         self.states += 1;
-        // What is the same to the last bit, durable and not, goes on the same way.
-        if !self.met.insert(fingerprint(crashed)) {
+        // States that are equal to the last bit, durable and not, continue alike.
+        if !self.seen.insert(fingerprint(crashed)) {
             return Ok(());
         }
         let recovery = recovers(crashed, self.mutation)?;
         if depth == 0 && self.random.below(GOES_ON) == 0 {
-            self.gone_on += 1;
+            self.continued += 1;
             goes_on(crashed, self.mutation)?;
         }
         if depth < self.recoveries { self.explore(&recovery, depth + 1) } else { Ok(()) }
     }
 
-    /// What a killed run had not made durable may still be undone while the next run goes on.
+    /// Changes that a killed run had not made durable may still be undone while the next run works.
     fn lose_later(&mut self, killed: &Moment) -> Result<(), Violation> {
         if self.random.below(GOES_ON.div_ceil(self.breadth)) != 0 {
             return Ok(());
         }
-        self.gone_on += 1;
+        self.continued += 1;
         for later in goes_on(killed, self.mutation)? {
             for state in losses(&later.state, 2, &mut self.random) {
-                self.meet(&Moment { state, promised: later.promised }, LOSSES.len() - 1)?;
+                self.visit(&Moment { state, promised: later.promised }, LOSSES.len() - 1)?;
             }
         }
         Ok(())
     }
 
-    /// What was looked at.
-    pub(crate) fn told(&self) -> String {
-        format!("{} states, {} of them different, {} crawled on from", self.states, self.met.len(), self.gone_on)
+    /// Returns the number of states that were tried.
+    pub(crate) fn summary(&self) -> String {
+        format!("{} states, {} of them different, {} crawled on from", self.states, self.seen.len(), self.continued)
     }
 }
 

@@ -9,7 +9,7 @@ use civitrawl::storage::{Content, Entry, Ranges, Storage};
 
 use crate::disk::{Opened, State};
 
-/// What survives everything that comes.
+/// The part that survives every crash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Promised {
     /// The last commit that has returned.
@@ -25,16 +25,16 @@ pub(crate) struct Moment {
     pub(crate) promised: Promised,
 }
 
-/// How a step fails.
+/// The failure of a step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failing {
-    /// Which step, from 0.
+    /// The step, from 0.
     pub(crate) at: usize,
-    /// Whether all later ones fail as well.
+    /// Set when all later ones fail as well.
     pub(crate) from_then_on: bool,
     /// The system's number for the error.
     pub(crate) code: i32,
-    /// Whether the step is done all the same.
+    /// Set when the step is done all the same.
     pub(crate) done: bool,
 }
 

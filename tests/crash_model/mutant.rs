@@ -14,7 +14,7 @@ use civitrawl::table;
 use crate::crawl::place;
 use crate::machine::Machine;
 
-/// What a broken storage does, or does not do.
+/// The ways in which a storage is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
     /// No directory is synced.

@@ -1,4 +1,4 @@
-//! What a power loss may leave: any of the changes of names that no sync has made durable, and of unsynced contents all,
+//! The states a power loss may leave: any of the changes of names that no sync has made durable, and of unsynced contents all,
 //! nothing, the first half, or as many zeros.
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::disk::{Directory, File, Node, State, apply};
 
-/// How many contents an unsynced file may have.
+/// The number of contents an unsynced file may have.
 const CONTENTS: usize = 4;
 
 /// Numbers that look random and follow from a seed (SplitMix64).
@@ -122,12 +122,12 @@ fn lose(state: &State, pick: &[usize]) -> State {
 /// all that was in it is lost.
 fn mended(directories: &[Directory]) -> Vec<Directory> {
     let mut mended = vec![Directory::default(); directories.len()];
-    let (mut met, mut found) = (BTreeSet::from([0]), vec![0]);
+    let (mut seen, mut found) = (BTreeSet::from([0]), vec![0]);
     while let Some(directory) = found.pop() {
         let mut names = directories[directory].names.clone();
         names.retain(|_, node| match node {
             Node::Directory(inside) => {
-                let is_first = met.insert(*inside);
+                let is_first = seen.insert(*inside);
                 found.extend(is_first.then_some(*inside));
                 is_first
             }

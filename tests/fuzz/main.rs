@@ -144,3 +144,13 @@ macro_rules! targets {
 }
 
 targets! { record crawl_file page repair cursor verdict inflate }
+
+/// Records of another version are refused at once, and nothing behind that is ever reached.
+#[test]
+fn the_first_kept_records_are_those_of_this_version() {
+    for name in ["first.json", "unknown.json"] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/kept/record").join(name);
+        let record = civitrawl::dataset::commit::Record::decode(1, &fs::read(path).unwrap());
+        assert!(record.is_ok(), "{name}: {record:?}; replace it by commits/00000001.json of a new crawl");
+    }
+}

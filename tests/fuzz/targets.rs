@@ -1,4 +1,4 @@
-//! What is fuzzed: each target gives bytes to one reader of what others wrote, and fails when a promise of it is broken.
+//! The fuzz targets: each gives bytes to one reader of foreign input, and fails when a promise of it is broken.
 
 use std::io::Read as _;
 
@@ -149,7 +149,7 @@ fn cursor(data: &[u8]) {
     }
 }
 
-/// What one request led to: a page, or what to do about it; told in words fit for a log.
+/// The result of one request: a page, or the next step, in words fit for a log.
 fn verdict(data: &[u8]) {
     let [high, low, kind, rest @ ..] = data else { return };
     let types = [None, Some("application/json"), Some("text/html; charset=utf-8"), Some("x/\u{7}")];
@@ -163,7 +163,7 @@ fn verdict(data: &[u8]) {
     let mut judge = Judge::default();
     match judge.response(&facts) {
         Ok(()) => assert_eq!(facts.status, 200),
-        Err(verdict) => assert_told(&verdict),
+        Err(verdict) => assert_printable(&verdict),
     }
     let detail = String::from_utf8_lossy(rest).into_owned();
     let kinds = [
@@ -173,7 +173,9 @@ fn verdict(data: &[u8]) {
         TransportErrorKind::Encoding,
         TransportErrorKind::TooLarge,
     ];
-    assert_told(&judge.transport_error(&TransportError { kind: kinds[usize::from(*kind) % 5], detail: String::new() }));
+    assert_printable(
+        &judge.transport_error(&TransportError { kind: kinds[usize::from(*kind) % 5], detail: String::new() }),
+    );
     let ends = |verdict: &Verdict| matches!(verdict, Verdict::Fail(_));
     let unreadable = Unreadable::Damaged(detail);
     assert!((0..3).any(|_| ends(&judge.unreadable(&unreadable))), "an unreadable page is asked for for ever");
@@ -181,13 +183,13 @@ fn verdict(data: &[u8]) {
     assert!((0..2).any(|_| ends(&judge.transport_error(&timeout))), "a page that times out is asked for for ever");
 }
 
-/// What a verdict says is one line, short and printable.
-fn assert_told(verdict: &Verdict) {
-    let told = match verdict {
+/// Fails unless a verdict's text is one line, short and printable.
+fn assert_printable(verdict: &Verdict) {
+    let text = match verdict {
         Verdict::Retry { reason, .. } => reason.clone(),
         Verdict::Fail(kind) => kind.to_string(),
     };
-    assert!(!told.is_empty() && told.chars().count() < 500 && !told.contains(char::is_control), "{told:?}");
+    assert!(!text.is_empty() && text.chars().count() < 500 && !text.contains(char::is_control), "{text:?}");
 }
 
 /// A compressed body: never more than the cap, and what a decoder of others makes of it.

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-# What tells the rows of a table apart within one page.
+# The columns that distinguish the rows of a table within one page.
 KEYS = {
     "models": ["id"],
     "model_tags": ["model_id", "position"],

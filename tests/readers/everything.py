@@ -3,14 +3,14 @@
     everything.py DATASET SIDE [throughout] [killed]
 
 SIDE is the sandbox's `http://host:port/sandbox`. What the walks took of each table is compared with what the sandbox says
-a perfect client of the same queries ends up with: keys both ways, and the value of every column. Models that came without
+a perfect client of the same queries ends up with: keys both ways, and the value of every column. Models that were listed without
 versions must have been looked up, and the images must be those of every version in the tables. With `throughout` the
 catalog changed meanwhile: all that was there from beginning to end must be in the tables, with the values that did not
 change. With `killed` the requests are not counted.
 
 Requests are counted from the server's log. Those that a fault spoilt (each is sent again), those asked once more because
 the answer was doubtful (they carry a key `_`), and look-ups of single models are set apart; the others, those included
-that read the edge of a list once more, must be at most 1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` tells.
+that read the boundary page of a list once more, must be at most 1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` reports.
 
 Prints what differs, and figures as a line of JSON; exit code 1 when anything differs.
 """
@@ -91,7 +91,7 @@ class Check:
             self.faults.append(f"{what}: {count}, such as {self.db.execute(f'{sql} LIMIT {SHOWN}').fetchall()}")
 
     def truth(self, table, query):
-        """Makes the view `truth`; tells its columns."""
+        """Makes the view `truth`; returns its columns."""
         types = {name: kind for name, kind, *_ in self.db.execute(f"DESCRIBE all_{table}").fetchall()}
         lines = self.side.get(f"truth/{table}?{query}")
         known = list(json.loads(lines[: lines.find(b"\n")] or "{}"))
@@ -140,8 +140,8 @@ class Check:
             # Some are unpublished before they are looked up.
             of = f"regexp_extract(walk, '[0-9]+$')::BIGINT FROM all_pages WHERE {again} AND status = 404"
             ids += [row[0] for row in self.db.execute(f"SELECT DISTINCT {of}").fetchall()]
-        hollow = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
-        self.fault("models without versions not looked up", hollow.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
+        without = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
+        self.fault("models without versions not looked up", without.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
         self.counts["looked_up"] = len(ids)
 
     def early(self, walk):
@@ -167,7 +167,7 @@ class Check:
             self.fault(f"{table}: doubled on a page", sql)
 
     def creators(self, doubts):
-        """The list has no order: whoever is missing must at least be told."""
+        """The list has no order: a creator that is missing must at least be named."""
         self.truth("creators", "limit=200")
         missing = self.one("SELECT count(*) FROM truth ANTI JOIN all_creators USING (username)")
         self.counts["creators_missing"] = missing
@@ -198,8 +198,8 @@ class Check:
             least += sum(self.side.least(f"images?modelVersionId={id}&{levels}&{PICTURES}") for id in versions)
         if spent > SPARE * least:
             self.faults.append(f"{spent} requests were spent, {least} are the fewest")
-        told = {"all": len(log), "spoilt": spoilt, "again": again, "looked_up": looked_up, "spent": spent}
-        self.counts["requests"] = {**told, "least": least, "ratio": round(spent / least, 4)}
+        counts = {"all": len(log), "spoilt": spoilt, "again": again, "looked_up": looked_up, "spent": spent}
+        self.counts["requests"] = {**counts, "least": least, "ratio": round(spent / least, 4)}
 
 
 def main(dataset, side, *words):

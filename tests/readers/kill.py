@@ -1,7 +1,7 @@
 """Runs a program and kills it at the Nth call, counted over all its threads, by which it changes what a directory holds or
 makes that durable: names made, changed and removed, files written to, syncs. Ends with 0 when the program was killed, with 1
 when it ended before, having printed how many such calls it made, with 2 where the system lets nobody trace a program.
-(`strace` counts each thread and each kind of call for itself, so it cannot meet every call.)
+(`strace` counts each thread and each kind of call for itself, so it cannot reach every call.)
 
     kill.py N DIRECTORY PROGRAM ARGUMENT...       kills nobody when N is 0
 """

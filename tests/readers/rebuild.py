@@ -110,7 +110,7 @@ def put(item, path, value):
 
 
 def unfold(row, columns):
-    """A row's `extra` with the columns' values put where they came from."""
+    """A row's `extra` with the columns' values put back in their places."""
     item = read_json(row["extra"]) if row["extra"] else {}
     for path, column in columns.items():
         if row[column] is not None:

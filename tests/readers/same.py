@@ -1,6 +1,6 @@
 """Fails unless the parts of datasets hold the same rows: same.py [--exactly|--latest] A B [C ...] compares each with the first.
 
-Rows are compared as multisets over every column, except those that tell of the fetching rather than of the
+Rows are compared as multisets over every column, except those that record the fetching rather than the
 catalog; with `--exactly` over all; with `--latest` those of the newest snapshots. The server's address is put aside too, so that crawls of two sandboxes can be compared.
 """
 

@@ -46,7 +46,7 @@ CLAMP_ITEMS = 500
 
 
 def states(table):
-    """The columns whose changes a history tells."""
+    """Returns the columns whose changes a history records."""
     glob = source(table)
     names = [name for name, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {glob}").fetchall()]
     return [name for name in names if name not in STATELESS or (table, name) in TEXT_STATES]
@@ -57,7 +57,7 @@ def records(dataset):
 
 
 def is_clamped(walk):
-    """Whether nothing above PG13 came where it was asked for: of a region's clamp nothing follows."""
+    """Returns whether nothing above PG13 was sent where it was asked for: a region's clamp proves no deletion."""
     return not walk.get("above_pg13") and (walk.get("unasked_mild", 0) > 0 or walk.get("mild", 0) >= CLAMP_ITEMS)
 
 
@@ -189,19 +189,19 @@ def is_sorted(name, path, key):
 
 def periods(rows):
     """(key, state, pass, walk, page, fetched_at, missed, gone_at) of each pass → the rows of a history."""
-    told, last = [], None
+    periods, last = [], None
     for row in rows:
         key, state, number, walk, page, at, missed, gone_at = row
-        if last and last[0] is not None and last[0] < number and told[-1][-1] is None:
-            told[-1][-1] = last[1]
-        if not told or told[-1][-1] is not None or told[-1][1] != state:
-            if told and told[-1][-1] is None:
-                told[-1][-1] = at
-            told.append([key, state, number, walk, page, at, None])
+        if last and last[0] is not None and last[0] < number and periods[-1][-1] is None:
+            periods[-1][-1] = last[1]
+        if not periods or periods[-1][-1] is not None or periods[-1][1] != state:
+            if periods and periods[-1][-1] is None:
+                periods[-1][-1] = at
+            periods.append([key, state, number, walk, page, at, None])
         last = (missed, gone_at)
     if last and last[0] is not None:
-        told[-1][-1] = last[1]
-    return told
+        periods[-1][-1] = last[1]
+    return periods
 
 
 def check_history(table, path):
@@ -218,10 +218,10 @@ def check_history(table, path):
             rows = []
         rows.append(row)
     wanted += periods(rows) if rows else []
-    told = f"""SELECT "{key}", [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page,
+    query = f"""SELECT "{key}", [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page,
         epoch_ms(valid_from), epoch_ms(valid_to) FROM (SELECT "{key}", {state}, pass, walk, page, valid_from, valid_to
         FROM '{path}') ORDER BY "{key}", valid_from"""
-    found = [list(row) for row in duckdb.sql(told).fetchall()]
+    found = [list(row) for row in duckdb.sql(query).fetchall()]
     if found == wanted:
         return [], len(found)
     differ = [(a, b) for a, b in zip(wanted, found) if a != b][:SHOWN]

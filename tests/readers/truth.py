@@ -4,7 +4,7 @@
 
 SIDE is the sandbox's `http://host:port/sandbox`; QUERY is what the walk asks, as in `sort=Oldest&nsfw=true`. The rows of
 each walk are compared with the rows that `SIDE/truth/<table>?QUERY` says a perfect client ends up with: keys both ways,
-and the value of every column (times as instants, lists as lists, floats exactly). Rows met on several pages must agree
+and the value of every column (times as instants, lists as lists, floats exactly). Rows found on several pages must agree
 with each other, be there once per page, and be counted in the last commit record; as many items must have been kept as
 the server's log says it served. Prints what differs; exit code 1 when anything does.
 """

@@ -29,16 +29,16 @@ def main(dataset, program):
     views, tables = printed(program, "sql", dataset), printed(program, "spark", dataset)
     os.chdir("/")
     db.execute(views)
-    told = dict(re.findall(r"^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\) USING PARQUET LOCATION", tables, re.MULTILINE | re.DOTALL))
+    declared = dict(re.findall(r"^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\) USING PARQUET LOCATION", tables, re.MULTILINE | re.DOTALL))
     places = dict(re.findall(r"VIEW (\w+) AS FROM read_parquet\('(.*)'\);", views))
-    if list(told) != list(places):
-        faults.append(f"DuckDB has {list(places)}, Spark {list(told)}")
+    if list(declared) != list(places):
+        faults.append(f"DuckDB has {list(places)}, Spark {list(declared)}")
     for view, place in places.items():
         columns = {name: kind for name, kind, *_ in db.execute(f"DESCRIBE {view}").fetchall()}
-        spark = dict(re.findall(r"^  `(\w+)` (\S+) COMMENT", told[view], re.MULTILINE))
+        spark = dict(re.findall(r"^  `(\w+)` (\S+) COMMENT", declared[view], re.MULTILINE))
         spark = {name: TYPES.get(kind, kind) for name, kind in spark.items()}
         if spark != columns:
-            faults.append(f"{view}: Spark is told {spark}, DuckDB sees {columns}")
+            faults.append(f"{view}: Spark declares {spark}, DuckDB sees {columns}")
         rows = db.execute(f"SELECT count(*) FROM {view} WHERE hash(COLUMNS(*)) IS NOT NULL").fetchone()[0]
         counts[view] = [place.removeprefix(str(Path(dataset).absolute())).split("/")[1], rows]
     end(faults, json.dumps(counts))

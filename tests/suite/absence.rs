@@ -5,12 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::lure::Lure;
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Request, Room, Server, assert_exit, printed, program, read};
 
 const MODELS: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
 
 [[walk]]
@@ -19,7 +16,7 @@ endpoint = "models"
 params = { limit = 50 }
 "#;
 
-/// What a server has, and what is wrong with it.
+/// The things a server has, and its faults.
 #[derive(Debug, Clone, Default)]
 struct Shown {
     /// Ids in its list.
@@ -28,7 +25,7 @@ struct Shown {
     found: BTreeSet<u64>,
     /// Ids whose look-up fails.
     failing: BTreeSet<u64>,
-    /// What becomes of the last page's answer.
+    /// The fault of the last page.
     last: Last,
     /// Pages that are never readable, by their cursor.
     broken: BTreeSet<u64>,
@@ -94,7 +91,7 @@ fn answer(shown: &Shown, target: &str) -> Vec<u8> {
 /// A server whose answers a test may change, and a crawl of it.
 struct Stage {
     shown: Arc<Mutex<Shown>>,
-    server: Lure,
+    server: Server,
     room: Room,
 }
 
@@ -104,7 +101,8 @@ impl Stage {
         let all: BTreeSet<u64> = (1..=models).collect();
         let shown = Arc::new(Mutex::new(Shown { listed: all.clone(), found: all, ..Shown::default() }));
         let of_server = Arc::clone(&shown);
-        let server = Lure::start(move |target| answer(&of_server.lock().expect("no thread died"), target));
+        let server =
+            Server::answering(move |Request { target, .. }| answer(&of_server.lock().expect("no thread died"), target));
         let room = Room::new(MODELS, &server.base);
         assert_exit(&room.run(&[]), 0);
         Self { shown, server, room }
@@ -117,10 +115,10 @@ impl Stage {
         let before = self.server.requests().len();
         let output = self.room.run(arguments);
         self.room.assert_sound();
-        read("snapshot.py", &[&self.room.dataset().display().to_string()]);
+        self.room.read("snapshot.py", &[]);
         let latest = self.room.dataset().join("latest/models.parquet");
         let sql = format!("SELECT count(*) FROM '{}' WHERE gone_at IS NOT NULL", latest.display());
-        let gone = read("query.py", &[&self.room.dataset().display().to_string(), &sql]);
+        let gone = self.room.query(&sql);
         let gone = gone.trim().trim_matches(['[', ']']).parse().expect("a count");
         let singly = self
             .server
@@ -129,7 +127,7 @@ impl Stage {
             .skip(before)
             .filter(|request| request.target.contains("/models/"))
             .count();
-        (output.status.code(), told(&output), gone, singly)
+        (output.status.code(), printed(&output), gone, singly)
     }
 }
 
@@ -179,7 +177,7 @@ fn an_implausible_end_is_named_and_finds_nothing_gone() {
     }
     let explained = program().args(["explain", "doubtful"]).output().expect("the program runs");
     assert_exit(&explained, 0);
-    assert!(told(&explained).contains("--believe-shorter"), "{}", told(&explained));
+    assert!(printed(&explained).contains("--believe-shorter"), "{}", printed(&explained));
 }
 
 #[test]
@@ -270,7 +268,9 @@ fn a_full_page_of_similar_names_does_not_show_that_one_is_gone() {
     let all: BTreeSet<String> = (0..300).map(|n| format!("a{n:03}")).chain(names.clone()).collect();
     let tags = Arc::new(Mutex::new(all));
     let of_server = Arc::clone(&tags);
-    let server = Lure::start(move |target| page_of_tags(&of_server.lock().expect("no thread died"), target));
+    let server = Server::answering(move |Request { target, .. }| {
+        page_of_tags(&of_server.lock().expect("no thread died"), target)
+    });
     let walk = "name = \"tags\"\nendpoint = \"tags\"\nparams = { query = \"%\", limit = 200 }\n";
     let room =
         Room::new(&MODELS.replace(MODELS.split_once("[[walk]]\n").expect("it has a walk").1, walk), &server.base);
@@ -279,14 +279,14 @@ fn a_full_page_of_similar_names_does_not_show_that_one_is_gone() {
     let output = room.run(&[]);
     assert_exit(&output, 4);
     let open = "1 thing is missing from the list and could not be asked for singly";
-    assert!(told(&output).contains(open), "{}", told(&output));
+    assert!(printed(&output).contains(open), "{}", printed(&output));
     let latest = room.dataset().join("latest/tags.parquet");
     let sql = format!("SELECT name FROM '{}' WHERE gone_at IS NOT NULL", latest.display());
-    assert_eq!(read("query.py", &[&room.dataset().display().to_string(), &sql]).trim(), "[\"zz\"]");
+    assert_eq!(room.query(&sql).trim(), "[\"zz\"]");
 }
 
 #[test]
-fn outages_are_told_from_deletions() {
+fn outages_are_distinguished_from_deletions() {
     let binary = env!("CARGO_BIN_EXE_civitrawl");
     read("../../scripts/outages", &["--binary", binary, "12", "--models", "300"]);
 }

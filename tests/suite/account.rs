@@ -1,20 +1,16 @@
-//! What the server does not know: a key that is no longer good, and values that a crawl file lists.
+//! Things the server does not know: a key that is no longer good, and values that a crawl file lists.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::lure::{Lure, answer};
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Request, Room, Server, answer, assert_exit, printed};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const PAGE: &str = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
 const EMPTY: &str = r#"{"items":[],"metadata":{}}"#;
 
 const HEAD: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 retry = { attempts = 3, elapsed = "5s" }
 "#;
 
@@ -25,11 +21,11 @@ endpoint = "models"
 params = { sort = "Oldest" }
 "#;
 
-fn room(walks: &str, server: &Lure) -> Room {
+fn room(walks: &str, server: &Server) -> Room {
     Room::new(&format!("{HEAD}{walks}"), &server.base)
 }
 
-fn targets(server: &Lure) -> Vec<String> {
+fn targets(server: &Server) -> Vec<String> {
     server.requests().into_iter().map(|request| request.target).collect()
 }
 
@@ -41,14 +37,14 @@ fn report(room: &Room) -> Value {
 
 #[test]
 fn a_key_that_is_no_longer_good_ends_the_crawl_before_its_first_page() {
-    let server = Lure::start(|target| match target.starts_with("/api/v1/me") {
+    let server = Server::answering(|Request { target, .. }| match target.starts_with("/api/v1/me") {
         true => answer("401 Unauthorized", "cf-cache-status: BYPASS\r\n", r#"{"error":"Unauthorized"}"#),
         false => answer("200 OK", "", PAGE),
     });
     let room = room(MODELS, &server);
     let refused = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
     assert_exit(&refused, 77);
-    assert!(told(&refused).contains("does not know the API key"), "{}", told(&refused));
+    assert!(printed(&refused).contains("does not know the API key"), "{}", printed(&refused));
     assert_eq!(targets(&server), ["/api/v1/me"]);
     assert_eq!(report(&room)["requests"], 1);
     // Without a key nobody is asked whose it is.
@@ -59,7 +55,7 @@ fn a_key_that_is_no_longer_good_ends_the_crawl_before_its_first_page() {
 #[test]
 fn a_refusal_from_a_cache_is_asked_for_again() {
     for (again, code) in [("200 OK", 0), ("401 Unauthorized", 77)] {
-        let server = Lure::start(move |target| match target.strip_prefix("/api/v1/me") {
+        let server = Server::answering(move |Request { target, .. }| match target.strip_prefix("/api/v1/me") {
             Some("") => answer("401 Unauthorized", "cf-cache-status: HIT\r\n", r#"{"error":"Unauthorized"}"#),
             Some(_) => answer(again, "cf-cache-status: MISS\r\n", r#"{"error":"Unauthorized"}"#),
             None => answer("200 OK", "", PAGE),
@@ -71,7 +67,7 @@ fn a_refusal_from_a_cache_is_asked_for_again() {
 }
 
 #[test]
-fn whatever_else_becomes_of_that_question_the_crawl_goes_on() {
+fn however_else_that_question_ends_the_crawl_continues() {
     for (status, said) in [
         ("200 OK", false),
         ("404 Not Found", false),
@@ -80,23 +76,23 @@ fn whatever_else_becomes_of_that_question_the_crawl_goes_on() {
         ("503 Service Unavailable", true),
         ("302 Found", true),
     ] {
-        let server = Lure::start(move |target| match target.starts_with("/api/v1/me") {
+        let server = Server::answering(move |Request { target, .. }| match target.starts_with("/api/v1/me") {
             true => answer(status, "location: /login\r\n", r#"{"error":"why"}"#),
             false => answer("200 OK", "", PAGE),
         });
         let room = room(MODELS, &server);
         let output = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
         assert_exit(&output, 0);
-        assert_eq!(told(&output).contains("could not be tried"), said, "{status}: {}", told(&output));
+        assert_eq!(printed(&output).contains("could not be tried"), said, "{status}: {}", printed(&output));
         assert!(targets(&server).iter().filter(|target| target.starts_with("/api/v1/me")).count() <= 2, "{status}");
-        let pages = read("query.py", &[&room.dataset().display().to_string(), "SELECT count(*) FROM pages"]);
+        let pages = room.query("SELECT count(*) FROM pages");
         assert_eq!(pages, "[1]\n");
     }
 }
 
 #[test]
-fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
-    let server = Lure::start(|target| match target.split_once('?').unwrap_or((target, "")) {
+fn listed_values_that_the_server_does_not_know_are_named() {
+    let server = Server::answering(|Request { target, .. }| match target.split_once('?').unwrap_or((target, "")) {
         ("/api/v1/models", query) if query.contains("username=nobody") => {
             answer("404 Not Found", "", r#"{"message":"User not found"}"#)
         }
@@ -139,7 +135,7 @@ fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
         let output = room.run(&[]);
         assert_exit(&output, if named.is_some() { 4 } else { 0 });
         let doubts = report(&room)["doubts"].to_string();
-        let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+        let status = room.status();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         for text in [doubts, status, stderr] {
             match named {
@@ -153,7 +149,7 @@ fn what_a_crawl_file_lists_and_the_server_does_not_know_is_named() {
 #[test]
 fn an_empty_answer_about_a_listed_name_is_asked_for_past_the_cache() {
     let first = AtomicUsize::new(0);
-    let server = Lure::start(move |_| match first.fetch_add(1, Ordering::SeqCst) {
+    let server = Server::answering(move |_| match first.fetch_add(1, Ordering::SeqCst) {
         0 => answer("200 OK", "cf-cache-status: HIT\r\n", EMPTY),
         _ => answer("200 OK", "", r#"{"items":[{"id":5,"browsingLevel":1}],"metadata":{}}"#),
     });
@@ -171,7 +167,7 @@ fn only_what_a_cache_says_is_asked_for_again() {
         .chain([("BYPASS", 1), ("DYNAMIC", 1), ("NONE", 1), ("NONE/UNKNOWN", 1)])
     {
         let header = format!("cf-cache-status: {word}\r\n");
-        let server = Lure::start(move |_| answer("404 Not Found", &header, r#"{"error":"Model not found"}"#));
+        let server = Server::answering(move |_| answer("404 Not Found", &header, r#"{"error":"Model not found"}"#));
         let walks = "[[walk]]\nname = \"versions\"\nendpoint = \"model_version\"\nfor_each = { range = [7, 7] }\n";
         assert_exit(&room(walks, &server).run(&[]), 0);
         assert_eq!(targets(&server).len(), asked, "{word}");
@@ -186,18 +182,18 @@ fn a_clamp_is_noticed_by_one_page_of_images() {
         let items: Vec<String> =
             (1..).zip(shown).map(|(id, level)| format!("{{\"id\":{id},\"browsingLevel\":{level}}}")).collect();
         let page = format!("{{\"items\":[{}],\"metadata\":{{}}}}", items.join(","));
-        let server = Lure::start(move |_| answer("200 OK", "", &page));
+        let server = Server::answering(move |_| answer("200 OK", "", &page));
         let walks = format!(
             "[[walk]]\nname = \"images\"\nendpoint = \"images\"\nparams = {{ postId = 7, browsingLevel = {levels} }}\n"
         );
         let room = room(&walks, &server);
         let output = room.run(&[]);
         assert_exit(&output, code);
-        let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
-        for text in [report(&room)["doubts"].to_string(), status, told(&output)] {
+        let status = room.status();
+        for text in [report(&room)["doubts"].to_string(), status, printed(&output)] {
             assert_eq!(text.contains("region clamp"), code == 4, "{levels} {shown:?}: {text}");
         }
-        let kept = read("query.py", &[&room.dataset().display().to_string(), "SELECT count(*) FROM images"]);
-        assert_eq!(kept, format!("[{}]\n", shown.len()), "the rows that came are kept");
+        let kept = room.query("SELECT count(*) FROM images");
+        assert_eq!(kept, format!("[{}]\n", shown.len()), "the rows listed are kept");
     }
 }

@@ -2,13 +2,9 @@
 
 use serde_json::json;
 
-use crate::lure::{Lure, answer};
-use crate::support::{Room, assert_exit, read, told};
+use crate::support::{Request, Room, Server, answer, assert_exit, printed};
 
 const WALK: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 retry = { attempts = 2 }
 
 [[walk]]
@@ -21,7 +17,7 @@ params = { sort = "Most Downloaded", limit = 10 }
 fn crawled(headers: &'static str, mark: &'static str, last: &'static str) -> (Room, std::process::Output) {
     let item = |id: i64| json!({ "id": id, "name": "a model", "type": "LORA", "modelVersions": [{ "id": id * 10, "name": "v" }] });
     let first = json!({ "items": [item(1), item(2)], "metadata": { "nextCursor": "5|2" } });
-    let server = Lure::start(move |target| match target.contains("cursor=") {
+    let server = Server::answering(move |Request { target, .. }| match target.contains("cursor=") {
         true => answer("200 OK", headers, &format!("{mark}{last}")),
         false => answer("200 OK", headers, &format!("{mark}{first}")),
     });
@@ -43,8 +39,7 @@ fn plain_json_is_read_whatever_its_header_says_of_it() {
         let (room, output) = crawled(headers, mark, last);
         assert_exit(&output, 0);
         room.assert_sound();
-        let ids =
-            read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT id FROM models ORDER BY id"]);
+        let ids = room.query("SELECT DISTINCT id FROM models ORDER BY id");
         assert_eq!(ids, "[1]\n[2]\n", "{headers:?} {mark:?}");
     }
 }
@@ -57,6 +52,6 @@ fn behind_the_last_page_there_may_be_null() {
     // With a cursor, or without metadata, it is no end.
     for last in ["{\"items\":null,\"metadata\":{\"nextCursor\":\"4|3\"}}", "{\"items\":null,\"metadata\":null}"] {
         let (_room, output) = crawled("", "", last);
-        assert!(output.status.code() != Some(0), "{last}: {}", told(&output));
+        assert!(output.status.code() != Some(0), "{last}: {}", printed(&output));
     }
 }

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::log::requests;
-use crate::support::{ERAS, Room, Sandbox, assert_exit, read, told};
+use crate::support::{ERAS, Logged, Room, Sandbox, assert_exit, get, printed, requests};
 
 /// Models, images, tags and creators of the catalog: few in every test run, as many as `scripts/everything` says there.
 fn sizes() -> Vec<String> {
@@ -43,20 +42,8 @@ fn everything() -> String {
 
 /// Holds a dataset of everything against the truth, and shows the figures.
 fn assert_everything(room: &Room, sandbox: &Sandbox, words: &[&str]) {
-    let dataset = room.dataset().display().to_string();
-    let side = sandbox.side("").trim_end_matches('/').to_owned();
-    let arguments: Vec<&str> = [dataset.as_str(), &side].iter().chain(words).copied().collect();
-    println!("{}", read("everything.py", &arguments));
+    println!("{}", room.read("everything.py", &[&[sandbox.side("").trim_end_matches('/')], words].concat()));
     room.assert_sound();
-}
-
-fn rows(room: &Room, sql: &str) -> Vec<Value> {
-    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
-    lines.lines().map(|line| serde_json::from_str(line).expect("rows are JSON")).collect()
-}
-
-fn one(room: &Room, sql: &str) -> Value {
-    rows(room, sql)[0][0].clone()
 }
 
 #[test]
@@ -130,13 +117,11 @@ fn kills_in_windows_fan_outs_and_numbered_pages_lose_nothing() {
     assert_everything(&room, &sandbox, &["killed"]);
     // The page number within a walk has no gap.
     let gaps = "SELECT walk FROM pages GROUP BY walk HAVING count(*) <> max(page) OR min(page) <> 1";
-    assert_eq!(rows(&room, gaps), Vec::<Value>::new());
+    assert_eq!(room.rows(gaps), Vec::<Value>::new());
 }
 
 /// One walk in windows, in small pages.
 const WINDOWS: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 16 }
 
 [[walk]]
@@ -148,10 +133,10 @@ split = { windows = 8, from = "2022-11-01" }
 
 /// Fails unless the walk has every model that the sandbox lists for its query.
 fn assert_all_models(room: &Room, sandbox: &Sandbox) {
-    let truth = crate::log::get(&sandbox.side("truth/models?sort=Oldest&nsfw=true&archived=true&limit=10"));
+    let truth = get(&sandbox.side("truth/models?sort=Oldest&nsfw=true&archived=true&limit=10"));
     let mut expected: Vec<i64> = truth.lines().map(|line| ids(line)["id"].as_i64().expect("models have ids")).collect();
     expected.sort_unstable();
-    let seen = rows(room, "SELECT DISTINCT id FROM models ORDER BY id");
+    let seen = room.rows("SELECT DISTINCT id FROM models ORDER BY id");
     let seen: Vec<i64> = seen.iter().filter_map(|row| row[0].as_i64()).collect();
     assert_eq!(seen, expected);
     room.assert_sound();
@@ -170,13 +155,13 @@ fn eight_windows_are_walked_side_by_side_to_the_end() {
     // As many on average as their latencies, one behind the other, fill the walk's time.
     let mean = "SELECT sum(latency_ms) / (epoch_ms(max(fetched_at)) - min(epoch_ms(fetched_at) - latency_ms)) FROM pages \
                 WHERE walk NOT LIKE '%/recheck/%'";
-    let mean = one(&room, mean).as_f64().expect("it is a number");
+    let mean = room.value(mean).as_f64().expect("it is a number");
     println!("{mean:.2} requests were in flight on average");
     // Seven on an idle machine; the bound leaves room for a busy one.
     assert!(mean >= 6.0, "{mean:.2} requests were in flight on average");
-    // Splits cost a page or two each, not more. Models that came without versions are asked for by their ids beside the list.
-    let least = ids(&crate::log::get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
-    let list = |request: &&crate::log::Request| request.path == "/api/v1/models" && !request.query.contains("&ids=");
+    // Splits cost a page or two each, not more. Models listed without versions are asked for by their ids beside the list.
+    let least = ids(&get(&sandbox.side("least/models?sort=Oldest&nsfw=true&archived=true&limit=6")));
+    let list = |request: &&Logged| request.path == "/api/v1/models" && !request.query.contains("&ids=");
     let (spent, least) =
         (requests(&sandbox).iter().filter(list).count() as u64, least["requests"].as_u64().expect("it is a number"));
     println!("{spent} requests, {least} at least");
@@ -189,7 +174,7 @@ fn a_server_that_refuses_forged_cursors_is_walked_unsplit_and_complete() {
     let room = Room::new(WINDOWS, &sandbox.base);
     let output = room.run(&[]);
     assert_exit(&output, 0);
-    assert!(told(&output).contains("refuses cursors that it did not name"), "{}", told(&output));
+    assert!(printed(&output).contains("refuses cursors that it did not name"), "{}", printed(&output));
     assert_all_models(&room, &sandbox);
 }
 
@@ -210,7 +195,7 @@ fn a_fan_out_over_many_values_resumes_where_it_stopped_with_small_records() {
     let room = Room::new(&many(), &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "300"]), 3);
     assert_exit(&room.run(&["--max-pages", "100"]), 3);
-    let asked = |log: &[crate::log::Request]| {
+    let asked = |log: &[Logged]| {
         let mut queries: Vec<String> = log.iter().map(|request| request.query.clone()).collect();
         queries.sort_unstable();
         queries.dedup();
@@ -226,7 +211,7 @@ fn a_fan_out_over_many_values_resumes_where_it_stopped_with_small_records() {
     let log = requests(&sandbox);
     let again = log.len() - asked(&log);
     assert!(again < before - 400, "{again} requests were repeated: none of those before the kill was committed");
-    let through = one(&room, "SELECT count(DISTINCT walk) = count(*) AND max(page) = 1 FROM pages");
+    let through = room.value("SELECT count(DISTINCT walk) = count(*) AND max(page) = 1 FROM pages");
     assert_eq!(through, Value::Bool(true), "a value was walked twice");
     room.assert_sound();
 

@@ -7,14 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::lure::{Lure, answer};
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{Request, Room, Sandbox, Server, answer, assert_exit, printed, program, read};
 
 /// A split walk, whose windows end today, and one of many commits.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 commit = { every = "100ms" }
 retry = { elapsed = "20s" }
 
@@ -32,7 +28,7 @@ split = { windows = 3, from = "2022-11-01" }
 
 const THIRTY_YEARS: i64 = 30 * 365 * 24 * 3600;
 
-/// Where Debian puts the library; `scripts/test` leaves these tests out where there is none.
+/// The library's place in Debian; `scripts/test` leaves these tests out where there is none.
 fn library() -> PathBuf {
     let places = std::fs::read_dir("/usr/lib").expect("there is /usr/lib").flatten();
     let found = places.map(|entry| entry.path().join("faketime/libfaketime.so.1")).filter(|path| path.exists());
@@ -48,18 +44,17 @@ fn skew(mut command: Command, library: &PathBuf, offset: i64) -> Command {
 
 /// The runs in the order of their commits, each once.
 fn runs(room: &Room) -> Vec<String> {
-    let rows = read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT run FROM pages"]);
+    let rows = room.query("SELECT DISTINCT run FROM pages");
     rows.lines().map(str::to_owned).collect()
 }
 
 fn assert_same_rows(rooms: &[Room]) {
-    // Which window met a model, on which page, depends on when the windows were split.
+    // The window and the page in which a model is found depend on when the windows were split.
     let rows = "SELECT DISTINCT CAST(m AS VARCHAR) AS row FROM \
                 (SELECT split_part(walk, '/', 1) AS name, * EXCLUDE (fetched_at, page, walk) FROM models) m";
     let sql = format!("SELECT md5(string_agg(row, ';' ORDER BY row)), count(*) FROM ({rows})");
-    let told = rooms.iter().map(|room| read("query.py", &[&room.dataset().display().to_string(), &sql]));
-    let told: Vec<String> = told.collect();
-    assert!(told[0].contains(", 240]") && told.iter().all(|rows| *rows == told[0]), "{told:?}");
+    let all: Vec<String> = rooms.iter().map(|room| room.query(&sql)).collect();
+    assert!(all[0].contains(", 240]") && all.iter().all(|rows| *rows == all[0]), "{all:?}");
 }
 
 #[test]
@@ -71,8 +66,7 @@ fn rows_are_the_same_whatever_the_clock_says() {
     for offset in [-THIRTY_YEARS, THIRTY_YEARS] {
         let room = Room::new(CRAWL, &sandbox.base);
         assert_exit(&skew(room.crawl(), &library, offset).output().unwrap(), 0);
-        let year =
-            read("query.py", &[&room.dataset().display().to_string(), "SELECT max(year(fetched_at)) FROM models"]);
+        let year = room.query("SELECT max(year(fetched_at)) FROM models");
         assert!(!year.contains("[202"), "the clock was not set: {year}");
         rooms.push(room);
     }
@@ -123,10 +117,9 @@ fn rows_are_the_same_while_the_clock_jumps() {
         output
     });
     assert_exit(&output, 0);
-    // How long it took is told by a clock that nobody sets.
-    assert!(!told(&output).contains(" d ") && !told(&output).contains(" h "), "{}", told(&output));
-    let years =
-        read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT year(fetched_at) FROM pages"]);
+    // The elapsed time is from a clock that nobody sets.
+    assert!(!printed(&output).contains(" d ") && !printed(&output).contains(" h "), "{}", printed(&output));
+    let years = room.query("SELECT DISTINCT year(fetched_at) FROM pages");
     assert!(years.lines().count() >= 2, "the clock did not jump: {years}");
     room.assert_sound();
     assert_same_rows(&[steady, room]);
@@ -137,7 +130,7 @@ fn a_date_to_wait_for_is_read_by_the_servers_clock_or_not_for_long() {
     let library = library();
     for (offset, date) in [(-THIRTY_YEARS, true), (THIRTY_YEARS, true), (-THIRTY_YEARS, false), (THIRTY_YEARS, false)] {
         let first = AtomicBool::new(true);
-        let lure = Lure::start(move |_| {
+        let lure = Server::answering(move |_| {
             if first.swap(false, Ordering::SeqCst) {
                 let now = if date { "date: Sun, 01 Nov 2026 12:00:00 GMT\r\n" } else { "" };
                 let headers = format!("{now}retry-after: Sun, 01 Nov 2026 12:00:01 GMT\r\n");
@@ -148,18 +141,15 @@ fn a_date_to_wait_for_is_read_by_the_servers_clock_or_not_for_long() {
         let text = CRAWL.split("[[walk]]").take(2).collect::<Vec<_>>().join("[[walk]]").replace("20s", "3s");
         let room = Room::new(&text, &lure.base);
         let output = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
-        // Without the server's own date, a clock that is behind is told to wait for 30 years: it waits as long as a page may take.
+        // Without the server's own date, a clock that is behind seems to have to wait for 30 years: it waits as long as a page may take.
         let code = if date || offset > 0 { 0 } else { 3 };
-        assert_eq!(output.status.code(), Some(code), "{offset} {date}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(code), "{offset} {date}: {}", printed(&output));
         assert_eq!(lure.requests().len(), if code == 0 { 2 } else { 1 }, "{offset} {date}");
     }
 }
 
 /// A list of two models whose last cursor is in the future; a third appears behind them.
 const INCREMENTAL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
 name = "models"
@@ -175,7 +165,7 @@ fn one_wrong_clock_or_date_moves_no_watermark_beyond_now() {
     let soon = jiff::Timestamp::now().strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
     for (date, offset) in [(future.to_owned(), 0), (soon, 70 * THIRTY_YEARS / 30), (String::new(), 0)] {
         let differ = !date.is_empty();
-        let lure = Lure::start(move |target| {
+        let lure = Server::answering(move |Request { target, .. }| {
             let behind = target.contains("cursor=2099");
             let items = if behind { "" } else { r#"{"id":1,"modelVersions":[{"id":1}]}"# };
             let next = if behind { "" } else { r#""nextCursor":"2099-06-01 00:00:00.000|2""# };
@@ -184,7 +174,7 @@ fn one_wrong_clock_or_date_moves_no_watermark_beyond_now() {
         let room = Room::new(INCREMENTAL, &lure.base);
         let first = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
         assert_exit(&first, 0);
-        assert_eq!(told(&first).contains("the clocks differ"), differ, "{offset}: {}", told(&first));
+        assert_eq!(printed(&first).contains("the clocks differ"), differ, "{offset}: {}", printed(&first));
         let before = lure.requests().len();
         assert_exit(&room.run(&[]), 0);
         let asked = lure.requests()[before].target.clone();
@@ -195,7 +185,7 @@ fn one_wrong_clock_or_date_moves_no_watermark_beyond_now() {
 #[test]
 fn a_watermark_in_the_future_heals_in_the_next_pass() {
     let library = library();
-    let lure = Lure::start(|target| {
+    let lure = Server::answering(|Request { target, .. }| {
         let behind = target.contains("cursor=2090");
         let items = if behind { "" } else { r#"{"id":1,"modelVersions":[{"id":1}]}"# };
         let next = if behind { "" } else { r#""nextCursor":"2090-06-01 00:00:00.000|2""# };
@@ -207,12 +197,12 @@ fn a_watermark_in_the_future_heals_in_the_next_pass() {
     let before = lure.requests().len();
     let healed = room.run(&[]);
     assert_exit(&healed, 0);
-    assert!(told(&healed).contains("which is later than now"), "{}", told(&healed));
+    assert!(printed(&healed).contains("which is later than now"), "{}", printed(&healed));
     assert!(!lure.requests()[before].target.contains("cursor="), "{:?}", lure.requests()[before]);
     let before = lure.requests().len();
     let next = room.run(&[]);
     assert_exit(&next, 0);
-    assert!(!told(&next).contains("which is later than now"), "{}", told(&next));
+    assert!(!printed(&next).contains("which is later than now"), "{}", printed(&next));
     assert!(lure.requests()[before].target.contains("cursor=20"), "{:?}", lure.requests()[before]);
 }
 

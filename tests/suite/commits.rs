@@ -14,13 +14,9 @@ use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table;
 
-use crate::proxy;
-use crate::support::{Room, Sandbox, assert_exit, told};
+use crate::support::{Room, Sandbox, Server, assert_exit, printed};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
 name = "models"
@@ -54,13 +50,11 @@ fn after_many_commits_there_are_few_records_and_a_run_begins_at_once() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let (asked, heard) = channel();
     let asked = Mutex::new(asked);
-    let base = proxy::start(
-        &sandbox,
-        Box::new(move |body| {
-            asked.lock().unwrap().send(Instant::now()).unwrap();
-            body
-        }),
-    );
+    let base = Server::in_front_of(&sandbox, move |body| {
+        asked.lock().unwrap().send(Instant::now()).unwrap();
+        body
+    })
+    .base;
     let room = Room::new(CRAWL, &base);
     assert_exit(&room.run(&["--max-pages", "1"]), 3);
     heard.recv().unwrap();
@@ -82,5 +76,5 @@ fn after_many_commits_there_are_few_records_and_a_run_begins_at_once() {
     );
     assert!(records.len() as u64 <= 100.max(commits / 2), "{} records", records.len());
     let last = format!("commits/{:08}.json", commits + 1);
-    assert!(room.dataset().join(last).exists(), "the run went on behind the last commit: {}", told(&resumed));
+    assert!(room.dataset().join(last).exists(), "the run went on behind the last commit: {}", printed(&resumed));
 }

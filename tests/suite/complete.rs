@@ -5,7 +5,7 @@ use civitrawl::sandbox::Traps;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ERAS, Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{ERAS, Room, Sandbox, assert_exit};
 
 /// A walk over the models: its name, and its parameters as a crawl file has them.
 type Walk<'a> = (&'a str, &'a [(&'a str, &'a str)]);
@@ -19,8 +19,7 @@ const NEWEST_PG: Walk<'_> = ("models_pg", &[("sort", "Newest"), ("period", "AllT
 
 /// A crawl file with these walks, as fast as the sandbox answers.
 fn crawl_file(walks: &[Walk<'_>]) -> String {
-    let mut text = String::from("server = \"{base}\"\ndataset = \"{dataset}\"\n\n");
-    text.push_str("[pace]\nrequests_per_second = 1000.0\nburst = 1000\nin_flight = 8\n");
+    let mut text = String::from("pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }\n");
     for (name, params) in walks {
         let value = |value: &str| match value {
             "true" => value.to_owned(),
@@ -36,15 +35,14 @@ fn crawl_file(walks: &[Walk<'_>]) -> String {
 
 /// Compares the dataset with the sandbox's truth for each walk.
 fn assert_true(room: &Room, sandbox: &Sandbox, walks: &[Walk<'_>]) {
-    let dataset = room.dataset().display().to_string();
     let query = |params: &[(&str, &str)]| {
         let pairs = params.iter().map(|(key, value)| format!("{key}={}", value.replace(' ', "+")));
         pairs.collect::<Vec<_>>().join("&")
     };
     let walks: Vec<String> = walks.iter().map(|(name, params)| format!("{name}={}", query(params))).collect();
-    let mut arguments = vec![dataset, sandbox.side("").trim_end_matches('/').to_owned()];
-    arguments.extend(walks);
-    read("truth.py", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let side = sandbox.side("");
+    let arguments = [side.trim_end_matches('/')].into_iter().chain(walks.iter().map(String::as_str));
+    room.read("truth.py", &arguments.collect::<Vec<_>>());
 }
 
 /// Crawls a sandbox started with these arguments, to the end, and holds the result against the truth.
@@ -162,8 +160,8 @@ fn a_tie_longer_than_a_page_costs_nothing_and_one_longer_than_any_page_is_named(
     let report = report(&room);
     assert_eq!(report["walks"]["wide"]["end"]["why"], "unlistable", "{report:#}");
     assert_eq!(report["walks"]["newest"]["end"]["why"], "complete", "{report:#}");
-    let status = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert!(told(&status).contains("rows share the instant"), "{}", told(&status));
+    let status = room.status();
+    assert!(status.contains("rows share the instant"), "{status}");
 }
 
 #[test]

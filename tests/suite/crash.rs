@@ -11,13 +11,10 @@ use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
 use civitrawl::storage::Disk;
 
-use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, program, told, verify};
+use crate::support::{Room, Sandbox, assert_exit, assert_same_rows, copy_tree, killed_at, printed, program, verify};
 
 /// Two tables, and four pages, of which each run that is killed asks for one.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
 name = "creators"
@@ -48,7 +45,7 @@ fn a_kill_at_any_call_loses_and_doubles_nothing() {
         killing.into_iter().flat_map(|killed| killed.join().unwrap()).collect()
     });
     println!("{} kills", rooms.len());
-    assert!(rooms.len() > 150, "only {} calls were met", rooms.len());
+    assert!(rooms.len() > 150, "only {} calls were killed", rooms.len());
     let others = rooms.iter().map(Room::dataset);
     assert_same_rows(&[steady.dataset()].into_iter().chain(others).collect::<Vec<PathBuf>>());
 }
@@ -62,7 +59,7 @@ fn begun(found: &Room, sandbox: &Sandbox) -> Room {
     room
 }
 
-/// Kills the run that goes on from here at each of its calls, and the run that recovers earlier; gives what became of each.
+/// Kills the run that continues from here at each of its calls, and the run that recovers earlier; returns each result.
 fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
     let mut rooms = Vec::new();
     for nth in 1.. {
@@ -77,14 +74,14 @@ fn kill_everywhere(found: &Room, sandbox: &Sandbox) -> Vec<Room> {
             assert_recoverable(&room, nth);
         }
         let output = going_on(&room).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "killed at call {nth}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "killed at call {nth}: {}", printed(&output));
         room.assert_sound();
         rooms.push(room);
     }
     rooms
 }
 
-/// What finishes the pass: the crawl, or, behind its last commit, the snapshot.
+/// The command that finishes the pass: the crawl, or, behind its last commit, the snapshot.
 fn going_on(room: &Room) -> Command {
     let manifest = read_manifest(&Layout::new(room.dataset()), &Disk).unwrap();
     if !manifest.last.is_some_and(|last| last.is_pass_over()) {
@@ -99,5 +96,5 @@ fn going_on(room: &Room) -> Command {
 fn assert_recoverable(room: &Room, nth: u32) {
     let begun = room.dataset().read_dir().is_ok_and(|mut entries| entries.next().is_some());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(if begun { 0 } else { 2 }), "killed at call {nth}: {}", told(&found));
+    assert_eq!(found.status.code(), Some(if begun { 0 } else { 2 }), "killed at call {nth}: {}", printed(&found));
 }

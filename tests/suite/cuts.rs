@@ -9,8 +9,7 @@ use civitrawl::table::{Provenance, Tables};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::log::get;
-use crate::support::Sandbox;
+use crate::support::{Sandbox, get};
 
 /// Pages in the shapes of the real server, one of each list.
 const PAGES: [(&str, &str); 4] = [
@@ -20,7 +19,7 @@ const PAGES: [(&str, &str); 4] = [
     ("tags", "tags?limit=5"),
 ];
 
-/// Whether the endpoint takes this text for a page; a text it does not take leaves no row.
+/// Returns whether the endpoint takes this text for a page; a text it does not take leaves no row.
 fn is_taken(name: &str, body: &str) -> bool {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).expect("it is an endpoint");
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };

@@ -15,7 +15,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::sample::{Sample, contents, copy, files, flip, part, record, staged, swap, truncate, zero};
-use crate::support::{Room, told, verify};
+
+use crate::support::{Room, printed, verify};
 
 /// A way to damage a dataset.
 type Damage = Box<dyn Fn(&Path)>;
@@ -25,25 +26,25 @@ fn assert_refused(sample: &Sample, what: &str, damage: &Damage, named: &str) {
     let room = sample.damaged(damage);
     let before = contents(&room.dataset());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", told(&found));
-    assert!(told(&found).contains(named), "{what}: verify does not say `{named}`: {}", told(&found));
+    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", printed(&found));
+    assert!(printed(&found).contains(named), "{what}: verify does not say `{named}`: {}", printed(&found));
     for arguments in [&[][..], &["--restart"]] {
         let refused = room.run(arguments);
-        assert_eq!(refused.status.code(), Some(65), "{what}: crawl: {}", told(&refused));
+        assert_eq!(refused.status.code(), Some(65), "{what}: crawl: {}", printed(&refused));
         for word in [named, "was not touched", "civitrawl verify"] {
-            assert!(told(&refused).contains(word), "{what}: crawl does not say `{word}`: {}", told(&refused));
+            assert!(printed(&refused).contains(word), "{what}: crawl does not say `{word}`: {}", printed(&refused));
         }
     }
     assert!(contents(&room.dataset()) == before, "{what}: the damaged dataset was changed");
 }
 
-/// `verify` names it. A crawl adds to the dataset without reading old rows again, so it may go on.
+/// `verify` names it. A crawl adds to the dataset without reading old rows again, so it may continue.
 fn assert_found(sample: &Sample, what: &str, damage: &Damage, named: &str) {
     let room = sample.damaged(damage);
     let before = contents(&room.dataset());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", told(&found));
-    assert!(told(&found).contains(named), "{what}: verify does not say `{named}`: {}", told(&found));
+    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", printed(&found));
+    assert!(printed(&found).contains(named), "{what}: verify does not say `{named}`: {}", printed(&found));
     assert!(contents(&room.dataset()) == before, "{what}: verify changed the dataset");
 }
 
@@ -52,10 +53,10 @@ fn assert_sound(sample: &Sample, what: &str, change: &Damage) {
     let room = sample.damaged(change);
     let before = contents(&room.dataset());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(0), "{what}: verify: {}", told(&found));
+    assert_eq!(found.status.code(), Some(0), "{what}: verify: {}", printed(&found));
     assert!(contents(&room.dataset()) == before, "{what}: verify changed the dataset");
     let output = room.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", printed(&output));
     room.assert_sound();
     assert_tidy(&room, what);
 }
@@ -315,7 +316,7 @@ fn a_damaged_crawl_file_leaves_the_dataset_alone() {
         damage(&room.file());
         let before = contents(&room.dataset());
         let refused = room.run(&[]);
-        assert_eq!(refused.status.code(), Some(2), "{what}: {}", told(&refused));
+        assert_eq!(refused.status.code(), Some(2), "{what}: {}", printed(&refused));
         assert!(contents(&room.dataset()) == before, "{what}: the dataset was changed");
     }
 }

@@ -5,12 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::sample::{Sample, contents, copy, flip, swap, truncate, zero};
-use crate::support::{Room, assert_exit, copy_tree, program, read, told, verify};
+
+use crate::support::{Room, assert_exit, copy_tree, printed, program, read, verify};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 snapshot = { keep = 2 }
 
 [[walk]]
@@ -116,7 +114,7 @@ const BESIDE: [(&str, Damage, &str); 4] = [
     ("a link flipped", |d| lead(d, "snapshots/000006"), "`latest` leads to snapshot 6, which is missing"),
 ];
 
-/// What is no damage: a crash may leave it, or nobody reads it.
+/// Changes that are no damage: a crash may leave them, or nobody reads the file.
 const HARMLESS: [(&str, Damage); 5] = [
     ("untouched", |_| ()),
     ("no link", |d| fs::remove_file(d.join("latest")).unwrap()),
@@ -129,21 +127,21 @@ const HARMLESS: [(&str, Damage); 5] = [
 fn assert_found(room: &Room, what: &str, named: &str) {
     let before = contents(&room.dataset());
     let found = verify(&room.dataset());
-    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", told(&found));
-    assert!(told(&found).contains(named), "{what}: verify does not say `{named}`: {}", told(&found));
+    assert_eq!(found.status.code(), Some(65), "{what}: verify: {}", printed(&found));
+    assert!(printed(&found).contains(named), "{what}: verify does not say `{named}`: {}", printed(&found));
     assert!(contents(&room.dataset()) == before, "{what}: verify changed the dataset");
 }
 
-/// A crawl goes on, or takes the snapshot that is owed; readers see every model, and what the parts say, where they are.
+/// Fails unless a crawl continues, or takes the snapshot that is due, and readers see every model, as in the parts.
 fn assert_heals(room: &Room, what: &str, has_parts: bool) {
     let output = room.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{what}: crawl: {}", printed(&output));
     room.assert_sound();
     let dataset = room.dataset().display().to_string();
     if has_parts {
         read("snapshot.py", &[&dataset]);
     }
-    let models = read("query.py", &[&dataset, &format!("SELECT count(*) FROM '{dataset}/latest/models.parquet'")]);
+    let models = room.query(&format!("SELECT count(*) FROM '{dataset}/latest/models.parquet'"));
     assert_eq!(models, "[20]\n", "{what}");
 }
 
@@ -165,9 +163,9 @@ fn what_only_a_damaged_snapshot_held_is_missed_at_once() {
         assert_found(&room, what, named);
         let before = contents(&room.dataset());
         let refused = room.run(&[]);
-        assert_eq!(refused.status.code(), Some(65), "{what}: crawl: {}", told(&refused));
+        assert_eq!(refused.status.code(), Some(65), "{what}: crawl: {}", printed(&refused));
         for word in ["no snapshot is sound", "civitrawl verify", "from a backup"] {
-            assert!(told(&refused).contains(word), "{what}: crawl does not say `{word}`: {}", told(&refused));
+            assert!(printed(&refused).contains(word), "{what}: crawl does not say `{word}`: {}", printed(&refused));
         }
         // Other bytes in a file of the same size are only found by who reads it: at the end of the pass.
         if !["a table zeroed", "a table flipped"].contains(&what) {
@@ -192,7 +190,7 @@ fn a_link_that_became_a_directory_is_refused_until_it_is_removed() {
     let before = contents(&room.dataset());
     let refused = room.run(&[]);
     assert_exit(&refused, 65);
-    assert!(told(&refused).contains("remove it"), "{}", told(&refused));
+    assert!(printed(&refused).contains("remove it"), "{}", printed(&refused));
     assert!(contents(&room.dataset()) == before, "the damaged dataset was changed");
     fs::remove_dir_all(room.dataset().join("latest")).unwrap();
     assert_heals(&room, "removed", true);

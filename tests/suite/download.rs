@@ -11,9 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::log::{Request, requests};
-use crate::naive::ask;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, told};
+use crate::support::{Logged, Room, Sandbox, TWO_WALKS, ask, assert_exit, printed, program, requests};
 
 const KEY: &str = "canary-8d2f";
 
@@ -34,14 +32,14 @@ fn versions(last: u32) -> Vec<String> {
     (5..=last).step_by(5).map(|model| (model * 16).to_string()).collect()
 }
 
-/// What the API says to somebody without a key who asks for a file: status, and message.
+/// Asks the API for a file without a key; returns status and message.
 fn said(sandbox: &Sandbox, version: &str) -> (u16, String) {
     let origin = sandbox.base.trim_end_matches("/v1");
     let answer = ask(&format!("{origin}/download/models/{version}"));
     (answer.status, answer.json().to_string())
 }
 
-/// The versions whose files anybody may have, with what the API tells of the file.
+/// The versions whose files anybody may have, with the file as the API describes it.
 fn free(sandbox: &Sandbox, last: u32) -> Vec<(String, Value)> {
     let free = versions(last).into_iter().filter(|version| said(sandbox, version).0 == 307);
     free.map(|version| {
@@ -62,7 +60,7 @@ fn large(sandbox: &Sandbox) -> (String, Value) {
 
 fn outcomes(output: &Output) -> BTreeMap<String, String> {
     let text = String::from_utf8(output.stdout.clone()).expect("it prints text");
-    let line = |line: &str| line.split_once(": ").map(|(id, told)| (id.to_owned(), told.to_owned()));
+    let line = |line: &str| line.split_once(": ").map(|(id, outcome)| (id.to_owned(), outcome.to_owned()));
     text.lines().map(|text| line(text).expect("each line names a version")).collect()
 }
 
@@ -77,25 +75,33 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the storage host was asked.
-fn stored(sandbox: &Sandbox) -> Vec<Request> {
+/// The requests to the storage host.
+fn stored(sandbox: &Sandbox) -> Vec<Logged> {
     requests(sandbox).into_iter().filter(|request| request.path.starts_with("/model/")).collect()
 }
 
+/// Downloads these versions, some of which cannot be had; returns what is printed for each.
+fn outcomes_of(command: &mut Command) -> BTreeMap<String, String> {
+    let output = run(command);
+    assert_exit(&output, 4);
+    assert!(!printed(&output).contains(KEY), "{}", printed(&output));
+    outcomes(&output)
+}
+
+fn count(outcomes: &BTreeMap<String, String>, word: &str) -> usize {
+    outcomes.values().filter(|outcome| outcome.starts_with(word)).count()
+}
+
 #[test]
-fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
+fn every_version_has_its_outcome() {
     let sandbox = Sandbox::start(&["--models", "300"]);
     let folder = TempDir::new().unwrap();
-    let into = folder.path().join("files");
     let all = versions(600);
-    let said: BTreeMap<&String, (u16, String)> = all.iter().map(|version| (version, said(&sandbox, version))).collect();
-    let output = run(&mut download(&sandbox, &into, &all));
-    assert_exit(&output, 4);
-    let told_of = outcomes(&output);
-    assert_eq!(told_of.len(), all.len());
-    let mut met = BTreeMap::new();
-    for (version, (status, body)) in &said {
-        let expected = match (status, body.as_str()) {
+    let outcomes = outcomes_of(&mut download(&sandbox, folder.path(), &all));
+    assert_eq!(outcomes.len(), all.len());
+    let mut kinds = BTreeMap::new();
+    for version in &all {
+        let expected = match said(&sandbox, version) {
             (307, _) => "downloaded as ",
             (401, body) if body.contains("disabled") => "downloads_disabled (",
             (401, _) => "login_needed: give a key by CIVITAI_API_KEY or --key-file",
@@ -103,38 +109,55 @@ fn every_version_has_its_outcome_and_the_key_stays_with_the_api() {
             // Query first, the API knows no version without files.
             _ => "gone (",
         };
-        let outcome = &told_of[*version];
-        assert!(outcome.starts_with(expected), "{version}: {status} became `{outcome}`");
-        *met.entry(expected).or_insert(0) += 1;
+        assert!(outcomes[version].starts_with(expected), "{version}: `{}` is no `{expected}`", outcomes[version]);
+        *kinds.entry(expected).or_insert(0) += 1;
     }
-    assert!(met.len() >= 4 && met["downloaded as "] > 10, "{met:?}");
-
-    // Whole, right, and nowhere else than in the folder, whatever they were called.
-    assert_eq!(files(folder.path()), [into.as_path()]);
-    let hashes: Vec<String> = files(&into).iter().map(|path| sha256(path)).collect();
-    assert_eq!(hashes.len(), met["downloaded as "]);
-    for (version, _) in said.iter().filter(|(_, (status, _))| *status == 307) {
-        let file = &ask(&format!("{}/model-versions/{version}", sandbox.base)).json()["files"][0];
-        assert!(hashes.contains(&file["hashes"]["SHA256"].as_str().unwrap().to_owned()), "{version}");
-    }
-
-    // With a key more may be had, and what is there is not fetched again.
-    let before = stored(&sandbox).len();
-    let output = run(download(&sandbox, &into, &all).env("CIVITAI_API_KEY", KEY));
-    let again = outcomes(&output);
-    assert_eq!(again.values().filter(|told| told.starts_with("already_there")).count(), met["downloaded as "]);
-    let more = again.values().filter(|told| told.starts_with("downloaded")).count();
-    assert!(more > 0, "{}", told(&output));
-    let stored = stored(&sandbox);
-    assert_eq!(stored.len() - before, more);
-    assert!(stored.iter().all(|request| !request.authorization && !request.query.contains(KEY)), "the key leaked");
-    let api = requests(&sandbox);
-    assert!(api.iter().any(|request| request.authorization && request.path.starts_with("/api/download/")));
-    assert!(!told(&output).contains(KEY));
+    assert!(kinds.len() >= 4 && kinds["downloaded as "] > 10, "{kinds:?}");
 }
 
 #[test]
-fn what_was_downloaded_is_known_by_its_hash() {
+fn downloads_are_whole_and_in_the_folder_whatever_they_are_called() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    let folder = TempDir::new().unwrap();
+    let into = folder.path().join("files");
+    let outcomes = outcomes_of(&mut download(&sandbox, &into, &versions(600)));
+    assert_eq!(files(folder.path()), [into.as_path()]);
+    let hashes: Vec<String> = files(&into).iter().map(|path| sha256(path)).collect();
+    let free = free(&sandbox, 600);
+    assert!(free.len() > 10 && hashes.len() == count(&outcomes, "downloaded as "), "{outcomes:?}");
+    for (version, file) in free {
+        assert!(hashes.contains(&file["hashes"]["SHA256"].as_str().unwrap().to_owned()), "{version}");
+    }
+}
+
+#[test]
+fn with_a_key_more_is_downloaded_and_nothing_twice() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    let folder = TempDir::new().unwrap();
+    let all = versions(600);
+    let first = outcomes_of(&mut download(&sandbox, folder.path(), &all));
+    let before = stored(&sandbox).len();
+    let second = outcomes_of(download(&sandbox, folder.path(), &all).env("CIVITAI_API_KEY", KEY));
+    assert_eq!(count(&second, "already_there"), count(&first, "downloaded as "));
+    let more = count(&second, "downloaded");
+    assert!(more > 0, "{second:?}");
+    assert_eq!(stored(&sandbox).len() - before, more);
+}
+
+#[test]
+fn the_key_goes_to_the_api_and_never_to_the_storage_host() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    let folder = TempDir::new().unwrap();
+    outcomes_of(download(&sandbox, folder.path(), &versions(600)).env("CIVITAI_API_KEY", KEY));
+    let stored = stored(&sandbox);
+    assert!(!stored.is_empty());
+    assert!(stored.iter().all(|request| !request.authorization && !request.query.contains(KEY)), "the key leaked");
+    let api = requests(&sandbox);
+    assert!(api.iter().any(|request| request.authorization && request.path.starts_with("/api/download/")));
+}
+
+#[test]
+fn a_downloaded_file_is_known_by_its_hash() {
     let sandbox = Sandbox::start(&["--models", "120"]);
     let folder = TempDir::new().unwrap();
     let wanted: Vec<String> = free(&sandbox, 250).into_iter().map(|(version, _)| version).collect();
@@ -150,13 +173,13 @@ fn what_was_downloaded_is_known_by_its_hash() {
         found.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].to_string()).collect();
     found.sort_by_key(|id| id.parse::<u32>().unwrap());
     assert_eq!(found, wanted);
-    assert!(told(&output).contains("own.safetensors (AutoV2 "), "{}", told(&output));
+    assert!(printed(&output).contains("own.safetensors (AutoV2 "), "{}", printed(&output));
     // One question for all hashes, one for each version found, none for what nobody has.
     assert_eq!(requests(&sandbox).len() - before, 1 + wanted.len());
 }
 
 #[test]
-fn a_kill_in_the_middle_of_a_file_goes_on_where_it_stopped() {
+fn a_download_continues_where_it_was_killed() {
     let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=slow,path=/model/,nth=1"]);
     let (version, file) = large(&sandbox);
     let folder = TempDir::new().unwrap();
@@ -179,7 +202,7 @@ fn a_kill_in_the_middle_of_a_file_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn broken_connections_and_old_links_are_got_over() {
+fn broken_connections_and_old_links_are_survived() {
     for (fault, resumes) in [
         ("kind=cut,path=/model/,nth=1", true),
         ("kind=truncate,path=/model/,nth=1", true),
@@ -193,7 +216,7 @@ fn broken_connections_and_old_links_are_got_over() {
         let folder = TempDir::new().unwrap();
         let output = run(&mut download(&sandbox, folder.path(), &[version]));
         assert_exit(&output, 0);
-        assert!(told(&output).contains("SHA256 checked"), "{fault}: {}", told(&output));
+        assert!(printed(&output).contains("SHA256 checked"), "{fault}: {}", printed(&output));
         assert_eq!(sha256(&files(folder.path())[0]), file["hashes"]["SHA256"], "{fault}");
         let asked = requests(&sandbox).iter().filter(|request| request.path.starts_with("/api/download/")).count();
         assert_eq!(asked, 2, "{fault}: each attempt asks for a fresh link");
@@ -202,7 +225,7 @@ fn broken_connections_and_old_links_are_got_over() {
 }
 
 #[test]
-fn wrong_bytes_are_told_and_set_aside() {
+fn wrong_bytes_are_named_and_set_aside() {
     let sandbox = Sandbox::start(&["--models", "120", "--fault", "kind=flip,path=/model/"]);
     let (version, file) = large(&sandbox);
     let folder = TempDir::new().unwrap();
@@ -225,7 +248,7 @@ fn nothing_is_overwritten() {
     let output = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
     assert_exit(&output, 0);
     let numbered = name.replace(".safetensors", &format!(".{version}.safetensors"));
-    assert!(outcomes(&output)[&version].starts_with(&format!("downloaded as {numbered} (")), "{}", told(&output));
+    assert!(outcomes(&output)[&version].starts_with(&format!("downloaded as {numbered} (")), "{}", printed(&output));
     assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"somebody's own");
     assert_eq!(sha256(&folder.path().join(&numbered)), file["hashes"]["SHA256"]);
     let again = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
@@ -243,6 +266,6 @@ fn a_dataset_saves_the_questions() {
     let before = requests(&sandbox).len();
     let output = run(download(&sandbox, folder.path(), &wanted).arg("--dataset").arg(room.dataset()));
     assert_exit(&output, 0);
-    assert!(outcomes(&output).values().all(|told| told.contains("SHA256 checked")), "{}", told(&output));
+    assert!(outcomes(&output).values().all(|outcome| outcome.contains("SHA256 checked")), "{}", printed(&output));
     assert_eq!(requests(&sandbox).len() - before, 2 * wanted.len(), "a redirect and a file each, nothing else");
 }

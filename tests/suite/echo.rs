@@ -9,16 +9,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::lure::{Lure, Request};
 use crate::secrets::{CANARY, assert_secret, base64, shows};
-use crate::support::{Room, assert_exit, program, read, told};
+
+use crate::support::{Request, Room, Server, assert_exit, printed, program};
 
 /// Every place in which a server may repeat something, a walk each.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 keep_bodies = true
-pace = { requests_per_second = 1000.0, burst = 1000 }
 retry = { attempts = 3, elapsed = "5s" }
 
 [[walk]]
@@ -96,7 +93,7 @@ fn items(forms: &[String]) -> Vec<Value> {
 }
 
 fn respond(request: &Request, asked: &AtomicUsize) -> Vec<u8> {
-    let (authorization, target) = (&*request.authorization, &*request.target);
+    let (authorization, target) = (request.header("authorization"), &*request.target);
     let forms = written(authorization);
     let said = json!({ "error": format!("bad key {}", forms.join(" | ")), "message": "ESCAPED" });
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -137,31 +134,30 @@ fn respond(request: &Request, asked: &AtomicUsize) -> Vec<u8> {
 fn run(mut command: Command, code: i32) {
     let output = command.env("CIVITAI_API_KEY", CANARY).output().expect("the program runs");
     for text in [&output.stdout, &output.stderr] {
-        assert!(!shows(text), "the key was printed: {}", told(&output));
+        assert!(!shows(text), "the key was printed: {}", printed(&output));
     }
     assert_exit(&output, code);
 }
 
 /// The rows of every table, read as its users read them.
 fn assert_rows_hold_no_key(room: &Room) {
-    let dataset = room.dataset().display().to_string();
     for table in std::fs::read_dir(room.dataset().join("parts")).expect("there are parts").flatten() {
         let table = table.file_name().into_string().expect("tables have names");
         if std::fs::read_dir(room.dataset().join("parts").join(&table)).expect("it is a folder").next().is_some() {
-            let rows = read("query.py", &[&dataset, &format!("SELECT CAST(row AS VARCHAR) FROM {table} row")]);
+            let rows = room.query(&format!("SELECT CAST(row AS VARCHAR) FROM {table} row"));
             assert!(!rows.is_empty() && !shows(rows.as_bytes()), "{table}: {rows}");
         }
     }
     // Each answer repeats the key, so none may be kept as it came.
     let kept = "SELECT count(body), count(*) FILTER (body_encoding = 'gzip') FROM pages";
-    let kept: Value = serde_json::from_str(&read("query.py", &[&dataset, kept])).expect("it is a row");
+    let kept: Value = serde_json::from_str(&room.query(kept)).expect("it is a row");
     assert!(kept[0].as_u64() > Some(2) && kept[1] == 0, "{kept}");
 }
 
 #[test]
-fn what_a_server_repeats_of_the_key_is_stored_and_printed_nowhere() {
+fn a_key_that_the_server_repeats_is_stored_and_printed_nowhere() {
     let asked = AtomicUsize::new(0);
-    let server = Lure::of_requests(move |request| respond(request, &asked));
+    let server = Server::answering(move |request| respond(request, &asked));
     let room = Room::new(CRAWL, &server.base);
     let metrics = room.file().with_file_name("metrics.prom");
     let mut crawl = room.crawl();
@@ -190,8 +186,7 @@ fn what_a_server_repeats_of_the_key_is_stored_and_printed_nowhere() {
     assert_rows_hold_no_key(&room);
     let files: Vec<_> = std::fs::read_dir(all.join("files")).unwrap().flatten().map(|file| file.file_name()).collect();
     assert!(files.iter().any(|name| name.to_string_lossy().contains("API-KEY")), "{files:?}");
-    let last =
-        read("query.py", &[&room.dataset().display().to_string(), "SELECT max(page) FROM pages WHERE walk = 'models'"]);
+    let last = room.query("SELECT max(page) FROM pages WHERE walk = 'models'");
     assert_eq!(last, "[2]\n", "a cursor that holds the key leads nowhere");
     assert!(server.requests().iter().all(|request| !shows(request.target.as_bytes())));
 }

@@ -1,4 +1,4 @@
-//! How lists end that do not end well: a page that always fails, a cursor that lapses, a list without end. Each costs what it
+//! Lists that do not end well: a page that always fails, a cursor that lapses, a list without end. Each costs what it
 //! hides and nothing else, is named, and takes a bounded number of requests.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use url::form_urlencoded::parse;
 
-use crate::lure::{Lure, answer};
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Request, Room, Server, answer, assert_exit, printed};
 
 /// The body of every failure that the server does not explain.
 const FAILED: &str = r#"{"error":"An unexpected error occurred","message":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#;
 
-/// How a list's pages are cut, as the server's versions differ.
+/// The cursors of a list, as the server's versions differ.
 #[derive(Clone, Copy, PartialEq)]
 enum Cursors {
     /// `date|id`, rising.
@@ -107,32 +106,28 @@ fn query(target: &str) -> BTreeMap<String, String> {
 }
 
 /// A server of one list.
-fn serve(list: List) -> Lure {
-    Lure::start(move |target| list.answer(&query(target)))
+fn serve(list: List) -> Server {
+    Server::answering(move |Request { target, .. }| list.answer(&query(target)))
 }
 
 fn crawl(walk: &str) -> String {
     format!(
-        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\npace = {{ requests_per_second = 1000.0, burst = 1000, \
-         in_flight = 4 }}\nretry = {{ attempts = 1 }}\n\n[[walk]]\nname = \"all\"\n{walk}\n"
+        "pace = {{ requests_per_second = 1000.0, burst = 1000, in_flight = 4 }}\n\
+         retry = {{ attempts = 1 }}\n\n[[walk]]\nname = \"all\"\n{walk}\n"
     )
 }
 
 fn ids(room: &Room, table: &str) -> BTreeSet<i64> {
-    let rows = read("query.py", &[&room.dataset().display().to_string(), &format!("SELECT DISTINCT id FROM {table}")]);
+    let rows = room.query(&format!("SELECT DISTINCT id FROM {table}"));
     rows.lines().map(|line| line.trim_matches(['[', ']']).parse().unwrap()).collect()
-}
-
-fn status(room: &Room) -> String {
-    told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"))
 }
 
 /// Fails unless every row but these is there, and what is not is named by page and cursor.
 fn assert_only_missing(room: &Room, output: &Output, table: &str, count: i64, missing: &[i64], what: &str) {
-    assert_eq!(output.status.code(), Some(4), "{what}: {}", told(output));
+    assert_eq!(output.status.code(), Some(4), "{what}: {}", printed(output));
     let expected: BTreeSet<i64> = (1..=count).filter(|id| !missing.contains(id)).collect();
     assert_eq!(ids(room, table), expected, "{what}");
-    let status = status(room);
+    let status = room.status();
     assert!(status.contains("was given up") && status.contains("page "), "{what}: {status}");
     room.assert_sound();
 }
@@ -181,7 +176,7 @@ fn a_page_that_always_fails_costs_its_row_and_nothing_else() {
 
 #[test]
 fn a_numbered_page_that_always_fails_is_given_up_by_name() {
-    let server = Lure::start(|target| {
+    let server = Server::answering(|Request { target, .. }| {
         let page: i64 = query(target)["page"].parse().unwrap();
         match page {
             3 => answer("500 Internal Server Error", "", FAILED),
@@ -191,24 +186,26 @@ fn a_numbered_page_that_always_fails_is_given_up_by_name() {
     });
     let room = Room::new(&crawl("endpoint = \"tags\"\nparams = { limit = 10 }"), &server.base);
     assert_exit(&room.run(&[]), 4);
-    assert!(status(&room).contains("page 3 was given up: "), "{}", status(&room));
-    let names = read("query.py", &[&room.dataset().display().to_string(), "SELECT count(DISTINCT name) FROM tags"]);
+    assert!(room.status().contains("page 3 was given up: "), "{}", room.status());
+    let names = room.query("SELECT count(DISTINCT name) FROM tags");
     assert_eq!(names, "[40]\n");
     room.assert_sound();
 }
 
 #[test]
 fn a_look_up_that_always_fails_is_given_up_by_name() {
-    let server = Lure::start(|target| match target.split('?').next().and_then(|path| path.rsplit('/').next()) {
-        Some("5") => answer("500 Internal Server Error", "", FAILED),
-        Some("9") => answer("404 Not Found", "", r#"{"error":"No model with id 9"}"#),
-        Some(id) => answer("200 OK", "", &item(id.parse().unwrap()).to_string()),
-        None => Vec::new(),
+    let server = Server::answering(|Request { target, .. }| {
+        match target.split('?').next().and_then(|path| path.rsplit('/').next()) {
+            Some("5") => answer("500 Internal Server Error", "", FAILED),
+            Some("9") => answer("404 Not Found", "", r#"{"error":"No model with id 9"}"#),
+            Some(id) => answer("200 OK", "", &item(id.parse().unwrap()).to_string()),
+            None => Vec::new(),
+        }
     });
     let room = Room::new(&crawl("endpoint = \"model\"\nfor_each = { range = [2, 9] }"), &server.base);
     assert_exit(&room.run(&[]), 4);
     assert_eq!(ids(&room, "models"), [2, 3, 4, 6, 7, 8].into());
-    assert!(status(&room).contains("page 1 of `5` was given up: "), "{}", status(&room));
+    assert!(room.status().contains("page 1 of `5` was given up: "), "{}", room.status());
     room.assert_sound();
 }
 
@@ -217,7 +214,7 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
     let away = Arc::new(AtomicBool::new(false));
     let (gone, seen) = (Arc::clone(&away), AtomicUsize::new(0));
     let rows = List::of(100, Cursors::Oldest, &[]);
-    let server = Lure::start(move |target| {
+    let server = Server::answering(move |Request { target, .. }| {
         if seen.fetch_add(1, Ordering::SeqCst) == 3 {
             gone.store(true, Ordering::SeqCst);
         }
@@ -231,9 +228,9 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
     for _ in 0..2 {
         let output = room.run(&[]);
         assert_exit(&output, 3);
-        assert!(told(&output).contains("page 4 (cursor `2024-01-01 00:"), "{}", told(&output));
+        assert!(printed(&output).contains("page 4 (cursor `2024-01-01 00:"), "{}", printed(&output));
         for words in ["stopped at page 4 (cursor `", "the next run continues at page 4 (cursor `"] {
-            assert!(status(&room).contains(words), "{}", status(&room));
+            assert!(room.status().contains(words), "{}", room.status());
         }
     }
     let asked = server.requests().len();
@@ -245,15 +242,16 @@ fn an_outage_is_not_taken_for_a_page_that_always_fails() {
 }
 
 #[test]
-fn nights_go_on_behind_a_model_whose_page_always_fails() {
+fn nights_continue_behind_a_model_whose_page_always_fails() {
     let rows = Arc::new(Mutex::new(List::of(200, Cursors::Oldest, &[190])));
     let shown = Arc::clone(&rows);
-    let server =
-        Lure::start(move |target| match target.split('?').next().and_then(|path| path.split_once("/models/")) {
+    let server = Server::answering(move |Request { target, .. }| {
+        match target.split('?').next().and_then(|path| path.split_once("/models/")) {
             Some((_, "190")) => answer("500 Internal Server Error", "", FAILED),
             Some(_) => answer("404 Not Found", "", r#"{"error":"No model"}"#),
             None => shown.lock().unwrap().answer(&query(target)),
-        });
+        }
+    });
     let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }\nincremental = { overlap = \"1h\" }";
     let room = Room::new(&crawl(walk), &server.base);
     assert_only_missing(&room, &room.run(&[]), "models", 200, &[190], "the first pass");
@@ -274,7 +272,7 @@ fn nights_go_on_behind_a_model_whose_page_always_fails() {
         began.push(query(&asked[0].target)["cursor"].clone());
     }
     assert!(began.windows(2).all(|pair| pair[0] < pair[1]), "the watermark moves: {began:?}");
-    assert!(status(&room).contains("given up in pass "), "{}", status(&room));
+    assert!(room.status().contains("given up in pass "), "{}", room.status());
     // It can be had again: the next walk through the whole list finds it, and nothing is doubted any more.
     rows.lock().unwrap().bad.clear();
     assert_exit(&room.run(&["--restart"]), 0);
@@ -290,7 +288,7 @@ fn a_feed_cursor_that_lapses_begins_its_list_anew_once() {
     for (words, form) in [(words[0], "message"), (words[1], "error"), (words[1], "message")] {
         for lapses in [1, usize::MAX] {
             let (rows, refused) = (List::of(60, Cursors::Feed, &[]), AtomicUsize::new(0));
-            let server = Lure::start(move |target| {
+            let server = Server::answering(move |Request { target, .. }| {
                 let query = query(target);
                 let lapsed = query.get("cursor").is_some_and(|cursor| cursor.ends_with(":30"));
                 if lapsed && refused.fetch_add(1, Ordering::SeqCst) < lapses {
@@ -307,7 +305,7 @@ fn a_feed_cursor_that_lapses_begins_its_list_anew_once() {
             let expected = if lapses == 1 { 60 } else { 30 };
             assert_eq!(ids(&room, "images").len(), expected, "{words}");
             let named = "cursor_refused at page 7 (cursor `feed:";
-            assert_eq!(status(&room).contains(named), lapses != 1, "{}", status(&room));
+            assert_eq!(room.status().contains(named), lapses != 1, "{}", room.status());
             assert!(server.requests().len() < 20);
             room.assert_sound();
         }
@@ -315,7 +313,7 @@ fn a_feed_cursor_that_lapses_begins_its_list_anew_once() {
 }
 
 /// Runs it until the pass is over, so many pages at a time; gives the exit code and the requests.
-fn until_over(room: &Room, server: &Lure, pages: &str) -> (Option<i32>, usize) {
+fn until_over(room: &Room, server: &Server, pages: &str) -> (Option<i32>, usize) {
     for _ in 0..40 {
         let output = room.run(&["--max-pages", pages]);
         if output.status.code() != Some(3) {
@@ -369,18 +367,18 @@ fn a_list_without_end_is_left_and_named() {
         ),
     ];
     for (what, walk, handler, most) in cases {
-        let server = Lure::start(handler);
+        let server = Server::answering(move |Request { target, .. }| handler(target));
         let room = Room::new(&crawl(walk), &server.base);
         let (code, asked) = until_over(&room, &server, "7");
-        assert_eq!(code, Some(4), "{what}: {asked} requests; {}", status(&room));
+        assert_eq!(code, Some(4), "{what}: {asked} requests; {}", room.status());
         assert!(asked <= most, "{what}: {asked} requests");
-        assert!(status(&room).contains("endless at page "), "{what}: {}", status(&room));
+        assert!(room.status().contains("endless at page "), "{what}: {}", room.status());
         room.assert_sound();
     }
 }
 
 #[test]
-fn what_only_looks_endless_is_walked_to_its_end() {
+fn a_list_that_only_looks_endless_is_walked_to_its_end() {
     // A second walk that repeats every row of the first.
     let server = serve(List::of(600, Cursors::Oldest, &[]));
     let walk = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";
@@ -391,7 +389,7 @@ fn what_only_looks_endless_is_walked_to_its_end() {
         assert_exit(&room.run(&[]), 0);
     }
     // Hundreds of empty pages in a row, while the cursor moves on.
-    let server = Lure::start(|target| {
+    let server = Server::answering(|Request { target, .. }| {
         let at =
             query(target).get("cursor").map_or(0, |cursor| cursor.split('|').next().unwrap().parse::<i64>().unwrap());
         let items = if (100..50_000).contains(&at) { Vec::new() } else { vec![item(1 + at)] };
@@ -399,7 +397,7 @@ fn what_only_looks_endless_is_walked_to_its_end() {
     });
     let room = Room::new(&crawl("endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 100 }"), &server.base);
     let (code, asked) = until_over(&room, &server, "300");
-    assert_eq!(code, Some(0), "{}", status(&room));
+    assert_eq!(code, Some(0), "{}", room.status());
     assert!(asked < 510, "{asked}");
     assert_eq!(ids(&room, "images"), [1, 50_001, 50_101].into());
 }
@@ -409,7 +407,7 @@ fn a_401_now_and_then_is_asked_again_where_no_key_was_given() {
     let (rows, seen) = (List::of(30, Cursors::Oldest, &[]), AtomicUsize::new(0));
     let never = Arc::new(AtomicBool::new(false));
     let barred = Arc::clone(&never);
-    let server = Lure::start(move |target| {
+    let server = Server::answering(move |Request { target, .. }| {
         let now = seen.fetch_add(1, Ordering::SeqCst) == 1;
         match now || barred.load(Ordering::SeqCst) {
             true => answer("401 Unauthorized", "", "{\"error\":\"Unauthorized\"}"),
@@ -424,5 +422,5 @@ fn a_401_now_and_then_is_asked_again_where_no_key_was_given() {
     never.store(true, Ordering::SeqCst);
     let output = room.run(&[]);
     assert_exit(&output, 77);
-    assert!(told(&output).contains("no API key was given") && !told(&output).contains("refused the API key"));
+    assert!(printed(&output).contains("no API key was given") && !printed(&output).contains("refused the API key"));
 }

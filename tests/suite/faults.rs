@@ -1,9 +1,8 @@
 //! Servers that fail, lie and attack, on the first, a middle and the last page: the rows are the truth, or the report names
-//! what is missing, or the run goes on later; never a silent loss.
+//! what is missing, or the run is resumed later; never a silent loss.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::collections::HashSet;
+use std::io::Write as _;
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,13 +17,9 @@ use civitrawl::table;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::log::{get, requests};
-use crate::support::{Room, Sandbox, told};
+use crate::support::{Request, Room, Sandbox, Server, get, printed, requests};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 timeouts = { connect = "2s", idle = "1500ms", total = "5s" }
 retry = { attempts = 4, elapsed = "20s" }
 
@@ -36,11 +31,11 @@ params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, li
 /// Three pages, the last not a full one: that would be asked for again.
 const MODELS: &[&str] = &["--models", "28"];
 /// The first, a middle, and the last page.
-const PAGES: [u64; 3] = [1, 2, 3];
+const PAGES: [usize; 3] = [1, 2, 3];
 /// Runs that are tried side by side; they mostly wait.
 const WORKERS: usize = 24;
 
-/// Faults the sandbox stages, each struck once, and the exit code of the run that meets it.
+/// Faults the sandbox stages, each struck once, and the exit code of the run.
 const STAGED: &[(&str, i32)] = &[
     ("kind=status,code=400", 4),
     // Once, to a question without a key: the guard in front does that now and then.
@@ -82,10 +77,10 @@ const STAGED: &[(&str, i32)] = &[
     ("kind=redirect", 3),
 ];
 
-/// What is answered instead of a body.
+/// Makes an answer from the body it replaces.
 type Lie = fn(&str) -> Vec<u8>;
 
-/// Answers no sandbox stages, each told once in place of a page, and the exit code of the run that meets it.
+/// Answers no sandbox stages, each sent once in place of a page, and the exit code of the run.
 const LIES: &[(&str, Lie, i32)] = &[
     ("another content type", |body| answer("text/html", body.len(), body), 0),
     (
@@ -129,41 +124,18 @@ fn json(body: &str) -> Vec<u8> {
     answer("application/json", body.len(), body)
 }
 
-/// A server in front of a sandbox that tells a lie in place of the `nth` page when that is first asked for.
-fn liar(sandbox: &Sandbox, nth: u64, lie: Lie) -> String {
+/// A server in front of a sandbox that lies in place of the `nth` page when that is first asked for.
+fn liar(sandbox: &Sandbox, nth: usize, lie: Lie) -> Server {
+    let asked: Mutex<HashSet<String>> = Mutex::default();
     let behind = sandbox.base.trim_end_matches("/api/v1").to_owned();
-    let mut asked: HashMap<String, u64> = HashMap::new();
-    serve(move |path| {
-        let pages = asked.len() as u64;
-        let is_new = !asked.contains_key(path);
-        asked.entry(path.to_owned()).or_insert(pages + 1);
-        let body = get(&format!("{behind}{path}"));
-        if is_new && pages + 1 == nth { lie(&body) } else { json(&body) }
+    Server::answering(move |Request { target, .. }| {
+        let is_nth = {
+            let mut asked = asked.lock().unwrap();
+            asked.insert(target.clone()) && asked.len() == nth
+        };
+        let body = get(&format!("{behind}{target}"));
+        if is_nth { lie(&body) } else { json(&body) }
     })
-}
-
-/// Serves one request after the other, each on a connection of its own, until the tests end; gives the base URL.
-fn serve(mut respond: impl FnMut(&str) -> Vec<u8> + Send + 'static) -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let base = format!("http://{}/api/v1", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            // A client that goes away early is its own affair.
-            let _ = path_of(&stream).and_then(|path| (&stream).write_all(&respond(&path)));
-        }
-    });
-    base
-}
-
-fn path_of(stream: &TcpStream) -> std::io::Result<String> {
-    let mut lines = BufReader::new(stream).lines();
-    let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    for line in lines {
-        if line?.is_empty() {
-            break;
-        }
-    }
-    Ok(request.split(' ').nth(1).unwrap_or("/").to_owned())
 }
 
 /// The models in a dataset: their ids, and how many rows there are.
@@ -181,33 +153,33 @@ fn truth() -> (Vec<String>, u64) {
     let sandbox = Sandbox::start(MODELS);
     let room = Room::new(CRAWL, &sandbox.base);
     let output = room.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     models(&room)
 }
 
-/// What is wrong with how a run ended that met a fault, if anything: it may be whole, doubtful and say so, or resumable.
+/// Returns the mistake in how a run with a fault ended, if any: it may be whole, doubtful and say so, or resumable.
 fn wrong(room: &Room, output: &Output, expected: i32, truth: &(Vec<String>, u64)) -> Option<String> {
     let code = output.status.code();
     if code != Some(expected) {
-        return Some(format!("it ended with {code:?} instead of {expected}: {}", told(output)));
+        return Some(format!("it ended with {code:?} instead of {expected}: {}", printed(output)));
     }
     if expected == 4 {
-        return (!told(output).contains("walk `models`")).then(|| format!("no loss is named: {}", told(output)));
+        return (!printed(output).contains("walk `models`")).then(|| format!("no loss is named: {}", printed(output)));
     }
     if expected != 0 {
         let again = room.run(&[]);
         if again.status.code() != Some(0) {
-            return Some(format!("it cannot be resumed: {}", told(&again)));
+            return Some(format!("it cannot be resumed: {}", printed(&again)));
         }
     }
     room.assert_sound();
-    (models(room) != *truth).then(|| format!("rows differ from the truth: {}", told(output)))
+    (models(room) != *truth).then(|| format!("rows differ from the truth: {}", printed(output)))
 }
 
 /// Tries all these cases on every page, a few side by side, and fails with everything that went wrong.
-fn assert_all<T: Sync>(cases: &[T], attempt: impl Fn(&T, u64) -> Option<String> + Sync) {
+fn assert_all<T: Sync>(cases: &[T], attempt: impl Fn(&T, usize) -> Option<String> + Sync) {
     let (next, wrongs) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let jobs: Vec<(&T, u64)> = cases.iter().flat_map(|case| PAGES.map(|page| (case, page))).collect();
+    let jobs: Vec<(&T, usize)> = cases.iter().flat_map(|case| PAGES.map(|page| (case, page))).collect();
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
@@ -238,9 +210,9 @@ fn a_lie_on_any_page_costs_no_row_in_silence() {
     let truth = truth();
     assert_all(LIES, |(name, lie, expected), page| {
         let sandbox = Sandbox::start(MODELS);
-        let room = Room::new(CRAWL, &liar(&sandbox, page, *lie));
+        let room = Room::new(CRAWL, &liar(&sandbox, page, *lie).base);
         let output = room.run(&[]);
-        // A page is told by its content, whatever the server calls it; everything else is asked for again.
+        // A page is recognized by its content, whatever the server calls it; everything else is requested again.
         let is_page = ["another content type", "the name of an encoding nobody asked for"].contains(name);
         if requests(&sandbox).len() <= PAGES.len() && !is_page {
             return Some(format!("{name}, page {page}: it was believed"));
@@ -261,7 +233,7 @@ fn bomb() -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{head}").as_bytes(), &body].concat()
 }
 
-/// The most memory a running process has had, in KiB, as far as it still tells.
+/// The most memory a running process has had, in KiB, as far as the system still knows it.
 fn peak(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -272,7 +244,7 @@ fn peak(process: u32) -> Option<u64> {
 #[test]
 fn a_bomb_is_refused_in_little_memory() {
     let bomb = bomb();
-    let room = Room::new(CRAWL, &serve(move |_| bomb.clone()));
+    let room = Room::new(CRAWL, &Server::answering(move |_| bomb.clone()).base);
     let mut crawl = room.crawl().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut most = 0;
     while crawl.try_wait().unwrap().is_none() {
@@ -280,8 +252,8 @@ fn a_bomb_is_refused_in_little_memory() {
         thread::sleep(Duration::from_millis(5));
     }
     let output = crawl.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
-    assert!(told(&output).contains("after decompression"), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(4), "{}", printed(&output));
+    assert!(printed(&output).contains("after decompression"), "{}", printed(&output));
     room.assert_sound();
     assert!((1..128 << 10).contains(&most), "it took {most} KiB");
 }
@@ -291,8 +263,8 @@ fn a_cursor_that_comes_round_again_is_noticed_within_a_lap() {
     for (lap, first) in [(1, 1), (2, 1), (2, 2), (3, 2), (7, 3), (31, 17), (100, 60), (1000, 400)] {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
-        let base = serve(move |path| {
-            if path.contains("/models/") {
+        let server = Server::answering(move |Request { target, .. }| {
+            if target.contains("/models/") {
                 return answer("application/json", 2, "{}");
             }
             let n = counter.fetch_add(1, Ordering::Relaxed);
@@ -300,12 +272,12 @@ fn a_cursor_that_comes_round_again_is_noticed_within_a_lap() {
             json(&format!(r#"{{"items":[{item}],"metadata":{{"nextCursor":"9|8|{}"}}}}"#, n % lap))
         });
         let text = CRAWL.replace("Oldest", "Highest Rated").replace("limit = 10", "limit = 100");
-        let room = Room::new(&text, &base);
+        let room = Room::new(&text, &server.base);
         let stopped = room.run(&["--max-pages", &first.to_string()]);
-        assert_eq!(stopped.status.code(), Some(3), "{lap}: {}", told(&stopped));
+        assert_eq!(stopped.status.code(), Some(3), "{lap}: {}", printed(&stopped));
         let output = room.run(&[]);
-        assert_eq!(output.status.code(), Some(4), "{lap}: {}", told(&output));
-        assert!(told(&output).contains("came round again"), "{lap}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(4), "{lap}: {}", printed(&output));
+        assert!(printed(&output).contains("came round again"), "{lap}: {}", printed(&output));
         let asked = asked.load(Ordering::Relaxed);
         assert_eq!(asked, lap + 1, "a loop of {lap} cursors");
     }

@@ -1,16 +1,14 @@
 //! Images listed under a version that they do not name: each is kept, and so is where it was listed; a server that ignores
 //! its filter is found out by comparing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::canned::serve_as;
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Room, Server, assert_exit, printed};
 
-const HEAD: &str = "server = \"{base}\"\ndataset = \"{dataset}\"\n\
-                    pace = { requests_per_second = 1000.0, burst = 1000 }\nretry = { attempts = 1 }\n";
+const HEAD: &str = "retry = { attempts = 1 }\n";
 
 /// A walk over the images of two versions, in pages of four.
 fn walk(name: &str, levels: u32) -> String {
@@ -45,83 +43,68 @@ fn honest(target: &str) -> Option<String> {
     })
 }
 
-/// A server that keeps what it was asked.
-fn listening(answers: fn(&str) -> Option<String>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&log);
-    let base = serve_as(move |target| {
-        heard.lock().unwrap().push(target.to_owned());
-        answers(target)
-    });
-    (base, log)
-}
-
-fn rows(room: &Room, sql: &str) -> Vec<Value> {
-    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 const MEMBERS: &str = "SELECT image_id, model_version_id FROM gallery_images ORDER BY ALL";
 
 #[test]
 fn images_that_do_not_name_the_version_asked_for_are_kept() {
-    let (base, log) = listening(honest);
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(honest);
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     assert_exit(&room.run(&[]), 0);
     room.assert_sound();
     let members = [[1, 5], [2, 5], [3, 5], [4, 5], [4, 6], [5, 6], [6, 6], [7, 6]].map(|pair| json!(pair));
-    assert_eq!(rows(&room, MEMBERS), members);
-    assert_eq!(rows(&room, "SELECT count(DISTINCT id) FROM images"), [json!([7])]);
-    assert_eq!(rows(&room, "SELECT DISTINCT model_version_id FROM image_model_versions"), [json!([9])]);
+    assert_eq!(room.rows(MEMBERS), members);
+    assert_eq!(room.rows("SELECT count(DISTINCT id) FROM images"), [json!([7])]);
+    assert_eq!(room.rows("SELECT DISTINCT model_version_id FROM image_model_versions"), [json!([9])]);
     // The question without the filter is asked once.
-    let log = log.lock().unwrap();
-    let unfiltered = log.iter().filter(|target| !asks(target, "modelVersionId"));
+    let log = server.requests();
+    let unfiltered = log.iter().filter(|request| !asks(&request.target, "modelVersionId"));
     assert_eq!(unfiltered.count(), 1, "{log:?}");
 }
 
 #[test]
 fn a_server_that_ignores_the_filter_is_named_and_nothing_of_it_is_taken() {
-    let (base, log) = listening(|target| Some(page(if asks(target, "cursor") { &[] } else { &[101, 102, 103, 104] })));
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(|target| Some(page(if asks(target, "cursor") { &[] } else { &[101, 102, 103, 104] })));
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     let output = room.run(&[]);
     assert_exit(&output, 4);
     room.assert_sound();
-    assert!(!room.dataset().join("parts/images").exists(), "{}", told(&output));
-    let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+    assert!(!room.dataset().join("parts/images").exists(), "{}", printed(&output));
+    let status = room.status();
     for word in ["filter_ignored", "the server ignores `modelVersionId=5`", "`modelVersionId=6`"] {
         assert!(status.contains(word), "{status}");
     }
     // Each version twice, and once without any.
-    assert_eq!(log.lock().unwrap().len(), 5);
+    assert_eq!(server.requests().len(), 5);
 }
 
 #[test]
 fn a_filter_ignored_once_costs_nothing() {
     let asked = Arc::new(AtomicUsize::new(0));
-    let base = serve_as(move |target| {
+    let base = Server::of_json(move |target| {
         let first = asks(target, "modelVersionId") && asked.fetch_add(1, Ordering::Relaxed) == 0;
         if first { Some(page(&[101, 102, 103, 104])) } else { honest(target) }
-    });
+    })
+    .base;
     let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
     assert_exit(&room.run(&[]), 0);
-    assert_eq!(rows(&room, "SELECT count(*), max(id) FROM images"), [json!([8, 7])]);
+    assert_eq!(room.rows("SELECT count(*), max(id) FROM images"), [json!([8, 7])]);
 }
 
 #[test]
 fn a_page_that_cannot_be_compared_is_believed() {
-    let base = serve_as(|target| honest(target).filter(|_| asks(target, "modelVersionId")));
+    let base = Server::of_json(|target| honest(target).filter(|_| asks(target, "modelVersionId"))).base;
     let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
     assert_exit(&room.run(&[]), 0);
-    assert_eq!(rows(&room, MEMBERS).len(), 8);
+    assert_eq!(room.rows(MEMBERS).len(), 8);
 }
 
 #[test]
 fn a_page_that_is_not_full_is_believed_at_once() {
-    let (base, log) = listening(|_| Some(page(&[1, 2, 3])));
-    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &base);
+    let server = Server::of_json(|_| Some(page(&[1, 2, 3])));
+    let room = Room::new(&format!("{HEAD}{}", walk("images", 3)), &server.base);
     assert_exit(&room.run(&[]), 0);
-    assert_eq!(rows(&room, MEMBERS).len(), 6);
-    assert_eq!(log.lock().unwrap().len(), 2);
+    assert_eq!(room.rows(MEMBERS).len(), 6);
+    assert_eq!(server.requests().len(), 2);
 }
 
 /// The images of each version and level in each pass: one leaves version 5, one changes its level, one comes back. Query for
@@ -149,10 +132,10 @@ fn in_pass(pass: usize, target: &str) -> Option<String> {
 fn walks_of_two_levels_do_not_erase_each_others_memberships() {
     let pass = Arc::new(AtomicUsize::new(0));
     let now = Arc::clone(&pass);
-    let base = serve_as(move |target| in_pass(now.load(Ordering::Relaxed), target));
+    let base = Server::of_json(move |target| in_pass(now.load(Ordering::Relaxed), target)).base;
     let room = Room::new(&format!("{HEAD}{}{}", walk("images", 3), walk("mature", 28)), &base);
     let latest = room.dataset().join("latest/gallery_images.parquet").display().to_string();
-    let told = format!(
+    let sql = format!(
         "SELECT image_id, model_version_id, gone_at IS NOT NULL, first_seen_at < last_seen_at FROM '{latest}' ORDER BY ALL"
     );
     let expected = [
@@ -183,11 +166,11 @@ fn walks_of_two_levels_do_not_erase_each_others_memberships() {
     for (number, expected) in expected.into_iter().enumerate() {
         pass.store(number, Ordering::Relaxed);
         assert_exit(&room.run(&[]), 0);
-        assert_eq!(Value::from(rows(&room, &told)), expected, "pass {number}");
-        read("snapshot.py", &[&room.dataset().display().to_string()]);
+        assert_eq!(Value::from(room.rows(&sql)), expected, "pass {number}");
+        room.read("snapshot.py", &[]);
     }
     room.assert_sound();
     // The image itself is where it always was.
     let image = room.dataset().join("latest/images.parquet").display().to_string();
-    assert_eq!(rows(&room, &format!("SELECT gone_at IS NULL FROM '{image}' WHERE id = 3")), [json!([true])]);
+    assert_eq!(room.rows(&format!("SELECT gone_at IS NULL FROM '{image}' WHERE id = 3")), [json!([true])]);
 }

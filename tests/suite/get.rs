@@ -5,9 +5,8 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::log::{Request, requests};
-use crate::naive::{ask, follow};
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::naive::follow;
+use crate::support::{Logged, Room, Sandbox, ask, assert_exit, printed, program, requests};
 
 /// `civitrawl get`, in a hurry.
 fn get(sandbox: &Sandbox, arguments: &[&str], stdin: &str) -> Output {
@@ -32,7 +31,7 @@ fn ids(output: &Output) -> Vec<String> {
     lines(output).iter().map(|item| item["id"].to_string()).collect()
 }
 
-/// Which of these ids the server has, past every cache.
+/// Returns those of these ids that the server has, past every cache.
 fn there(sandbox: &Sandbox, path: &str, ids: &[String]) -> Vec<String> {
     let there = |id: &&String| ask(&format!("{}/{path}/{id}?past=cache", sandbox.base)).status == 200;
     ids.iter().filter(there).cloned().collect()
@@ -42,7 +41,7 @@ fn misses(output: &Output) -> usize {
     String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("civitrawl: ")).count()
 }
 
-fn begins<'a>(log: &'a [Request], path: &'a str) -> impl Iterator<Item = &'a Request> {
+fn begins<'a>(log: &'a [Logged], path: &'a str) -> impl Iterator<Item = &'a Logged> {
     log.iter().filter(move |request| request.path.starts_with(path))
 }
 
@@ -55,7 +54,7 @@ fn models_come_in_the_order_asked_for_and_mostly_together() {
     let output = get(&sandbox, &["model", "-"], &asked.join("\n"));
     assert_exit(&output, 4);
     assert_eq!(ids(&output), all);
-    assert_eq!(misses(&output), asked.len() - all.len(), "{}", told(&output));
+    assert_eq!(misses(&output), asked.len() - all.len(), "{}", printed(&output));
     let log = requests(&sandbox).split_off(before);
     assert_eq!(begins(&log, "/api/v1/models").filter(|r| r.query.contains("ids=")).count(), 2);
     // The list shows most of them; only what it hides, or nobody has, is asked for by itself.
@@ -77,13 +76,13 @@ fn a_dataset_of_look_ups_has_the_same_models_and_records_the_misses() {
     let dataset = room.dataset().display().to_string();
     let output = get(&sandbox, &["model", "-", "--dataset", &dataset], &asked.join("\n"));
     assert_exit(&output, 4);
-    assert_eq!(misses(&output), asked.len() - all.len(), "{}", told(&output));
+    assert_eq!(misses(&output), asked.len() - all.len(), "{}", printed(&output));
     room.assert_sound();
-    let found = read("query.py", &[&dataset, "SELECT DISTINCT id FROM models ORDER BY id"]);
+    let found = room.query("SELECT DISTINCT id FROM models ORDER BY id");
     assert_eq!(found.lines().count(), all.len());
     let named: String = all.iter().map(|id| format!("[{id}]\n")).collect();
     assert_eq!(found, named);
-    let missed = read("query.py", &[&dataset, "SELECT count(DISTINCT walk) FROM pages WHERE status = 404"]);
+    let missed = room.query("SELECT count(DISTINCT walk) FROM pages WHERE status = 404");
     assert_eq!(missed, format!("[{}]\n", asked.len() - all.len()));
     // Others may be added later.
     let again = [&["model", "--dataset", &dataset][..], &[&all[0], &all[1]]].concat();
@@ -101,7 +100,7 @@ fn versions_are_found_by_id_by_air_and_by_any_hash() {
     assert!(all.len() > 6);
     let csv: String = asked.iter().map(|id| format!("{id},a name\n")).collect();
     let output = get(&sandbox, &["version", "-"], &csv);
-    assert_eq!(ids(&output), all, "{}", told(&output));
+    assert_eq!(ids(&output), all, "{}", printed(&output));
     let airs: Vec<String> = lines(&output).iter().map(|item| item["air"].as_str().unwrap().to_owned()).collect();
     let by_air = get(&sandbox, &["version", "-"], &airs.join("\n"));
     assert_exit(&by_air, 0);
@@ -112,13 +111,13 @@ fn versions_are_found_by_id_by_air_and_by_any_hash() {
         let hashes: Vec<String> = lines(&output).iter().filter_map(of).collect();
         let found = get(&sandbox, &["hash", "-", "00ff00ff00"], &hashes.join("\n"));
         assert_exit(&found, 4);
-        assert_eq!(ids(&found).len(), hashes.len(), "{algorithm}: {}", told(&found));
-        assert!(told(&found).contains("hash 00FF00FF00: "), "{}", told(&found));
+        assert_eq!(ids(&found).len(), hashes.len(), "{algorithm}: {}", printed(&found));
+        assert!(printed(&found).contains("hash 00FF00FF00: "), "{}", printed(&found));
         let room = Room::new("", &sandbox.base);
         let dataset = room.dataset().display().to_string();
         let kept = get(&sandbox, &["hash", "-", "00ff00ff00", "--dataset", &dataset], &hashes.join("\n"));
         assert_exit(&kept, 4);
-        assert_eq!(misses(&kept), 1, "{}", told(&kept));
+        assert_eq!(misses(&kept), 1, "{}", printed(&kept));
     }
 }
 
@@ -133,23 +132,23 @@ fn images_are_found_at_every_level() {
     all.truncate(45);
     let output = get(&sandbox, &["image", "-", "2147483647"], &all.join("\n"));
     assert_exit(&output, 4);
-    assert_eq!(ids(&output), all, "{}", told(&output));
-    assert!(told(&output).contains("image 2147483647: the server shows no such image"), "{}", told(&output));
+    assert_eq!(ids(&output), all, "{}", printed(&output));
+    assert!(printed(&output).contains("image 2147483647: the server shows no such image"), "{}", printed(&output));
     let room = Room::new("", &sandbox.base);
     let dataset = room.dataset().display().to_string();
     let kept = get(&sandbox, &["image", "-", "--dataset", &dataset], &all.join("\n"));
     assert_exit(&kept, 0);
-    let count = read("query.py", &[&dataset, "SELECT count(DISTINCT id) FROM images"]);
+    let count = room.query("SELECT count(DISTINCT id) FROM images");
     assert_eq!(count, format!("[{}]\n", all.len()));
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_nothing_is_asked() {
+fn all_mistakes_are_named_at_once_and_nothing_is_asked() {
     let sandbox = Sandbox::start(&["--models", "5"]);
     let output = get(&sandbox, &["version", "x", "12", "civitai:7"], "");
     assert_exit(&output, 2);
     for word in ["`x` is no version id", "`civitai:7` names no version"] {
-        assert!(told(&output).contains(word), "{}", told(&output));
+        assert!(printed(&output).contains(word), "{}", printed(&output));
     }
     assert_exit(&get(&sandbox, &["model", "-"], "\n"), 2);
     assert_exit(&get(&sandbox, &["model", "1", "--files", "."], ""), 2);

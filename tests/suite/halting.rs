@@ -12,12 +12,9 @@ use civitrawl::dataset::store::Store;
 use civitrawl::storage::Disk;
 use serde_json::Value;
 
-use crate::log::{pass_night, requests};
-use crate::support::{Room, Sandbox, assert_exit, read, terminate, told};
+use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, requests, terminate};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 history = ["models"]
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
 
@@ -37,7 +34,7 @@ fn shelf(room: &Room) -> Vec<String> {
 }
 
 fn compared(room: &Room) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string()]);
+    let counts = room.read("snapshot.py", &[]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 
@@ -88,23 +85,27 @@ fn a_signal_and_a_deadline_leave_it_to_the_next_run() {
     let room = Room::new(CRAWL, &sandbox.base);
     let output = terminated(&room);
     assert_exit(&output, 3);
-    assert!(told(&output).contains("SIGTERM received; the pass is over, its snapshot is left"), "{}", told(&output));
+    assert!(
+        printed(&output).contains("SIGTERM received; the pass is over, its snapshot is left"),
+        "{}",
+        printed(&output)
+    );
     assert!(shelf(&room).is_empty(), "{:?}", shelf(&room));
     room.assert_sound();
     let asked = requests(&sandbox).len();
 
-    // Nothing else is left to do, so that is what the deadline meets.
+    // Nothing else is left to do, so the deadline falls on it.
     let output = room.run(&["--deadline", "1ms"]);
     assert_exit(&output, 3);
-    assert!(told(&output).contains("the deadline is reached; the pass is over"), "{}", told(&output));
+    assert!(printed(&output).contains("the deadline is reached; the pass is over"), "{}", printed(&output));
     assert!(shelf(&room).is_empty(), "{:?}", shelf(&room));
 
     let output = room.run(&[]);
     assert_exit(&output, 0);
     assert!(
-        told(&output).contains("pass 1 of `crawl` is complete") && told(&output).contains("snapshot 1"),
+        printed(&output).contains("pass 1 of `crawl` is complete") && printed(&output).contains("snapshot 1"),
         "{}",
-        told(&output)
+        printed(&output)
     );
     assert_eq!(requests(&sandbox).len(), asked, "the pass was over");
     compared(&room);
@@ -113,5 +114,5 @@ fn a_signal_and_a_deadline_leave_it_to_the_next_run() {
     // Only now the next pass begins.
     let output = room.run(&["--max-pages", "1"]);
     assert_exit(&output, 3);
-    assert!(told(&output).contains("pass 2 of `crawl` is unfinished"), "{}", told(&output));
+    assert!(printed(&output).contains("pass 2 of `crawl` is unfinished"), "{}", printed(&output));
 }

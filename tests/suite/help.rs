@@ -3,53 +3,53 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{assert_exit, program, told};
+use crate::support::{assert_exit, printed, program};
 
 fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().expect("the program runs")
 }
 
-fn printed(arguments: &[&str]) -> String {
+fn shown(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert_exit(&output, 0);
     String::from_utf8(output.stdout).expect("it prints text")
 }
 
 #[test]
-fn exit_codes_are_told_in_the_same_words_everywhere() {
+fn exit_codes_are_described_in_the_same_words_everywhere() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let table = readme.split("| exit code | meaning |").nth(1).expect("the README has a table of exit codes");
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
     assert_eq!(rows.len(), 8);
-    let help = printed(&["--help"]);
+    let help = shown(&["--help"]);
     // Terminals wrap it.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for row in rows {
         let (code, meaning) = row.trim_matches('|').split_once('|').unwrap();
         let (code, meaning) = (code.trim(), meaning.trim());
-        assert_eq!(printed(&["explain", code]), format!("exit code {code}: {meaning}\n"));
+        assert_eq!(shown(&["explain", code]), format!("exit code {code}: {meaning}\n"));
         assert!(help.contains(&format!("{code} {meaning}")), "{code}: {help}");
     }
 }
 
 #[test]
 fn every_column_is_explained() {
-    let schema: serde_json::Value = serde_json::from_str(&printed(&["schema", "--format", "json"])).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&shown(&["schema", "--format", "json"])).unwrap();
     // A process each is slow: the first and last column of every table.
     for table in schema["tables"].as_array().unwrap() {
         let (name, columns) = (table["name"].as_str().unwrap(), table["columns"].as_array().unwrap());
-        assert!(printed(&["explain", name]).contains(table["doc"].as_str().unwrap()));
+        assert!(shown(&["explain", name]).contains(table["doc"].as_str().unwrap()));
         for column in [columns.first(), columns.last()].into_iter().flatten() {
-            let told = printed(&["explain", &format!("{name}.{}", column["name"].as_str().unwrap())]);
-            assert!(told.contains(column["doc"].as_str().unwrap()), "{told}");
+            let explained = shown(&["explain", &format!("{name}.{}", column["name"].as_str().unwrap())]);
+            assert!(explained.contains(column["doc"].as_str().unwrap()), "{explained}");
         }
     }
 }
 
 #[test]
-fn columns_of_snapshots_are_told_too() {
-    assert!(printed(&["explain", "models.gone_at"]).contains("had ended without it"));
-    let schema = printed(&["schema", "models"]);
+fn columns_of_snapshots_are_explained_too() {
+    assert!(shown(&["explain", "models.gone_at"]).contains("had ended without it"));
+    let schema = shown(&["schema", "models"]);
     for column in ["first_seen_at", "last_seen_at", "gone_at"] {
         assert_eq!(schema.matches(&format!("| {column} |")).count(), 1, "{schema}");
     }
@@ -62,38 +62,38 @@ fn outcomes_of_downloads_are_explained_and_all_are_documented() {
     let list = readme.split("Each version gets a line: ").nth(1).and_then(|rest| rest.split(". ").next());
     let documented: Vec<&str> = list.expect("the README lists them").split('`').skip(1).step_by(2).collect();
     let unknown = run(&["explain", "nonsense"]);
-    let known = told(&unknown);
+    let known = printed(&unknown);
     let known = known.split("download states: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
     for word in documented {
-        assert!(printed(&["explain", word]).starts_with(&format!("download state {word}: ")));
+        assert!(shown(&["explain", word]).starts_with(&format!("download state {word}: ")));
     }
 }
 
 #[test]
 fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
-    assert!(printed(&["explain", "page_given_up: gave up after `8` requests"]).contains("`rejects.item`"));
-    assert!(printed(&["explain", "endless"]).contains("600 empty pages"));
-    assert!(printed(&["explain", "cursor_loop"]).starts_with("walk end cursor_loop: "));
-    assert!(printed(&["explain", "missing_key"]).contains("`rejects.item`"));
-    assert!(printed(&["explain", "foreign:", "it", "is", "model", "1,", "not", "2"]).contains("filter"));
+    assert!(shown(&["explain", "page_given_up: gave up after `8` requests"]).contains("`rejects.item`"));
+    assert!(shown(&["explain", "endless"]).contains("600 empty pages"));
+    assert!(shown(&["explain", "cursor_loop"]).starts_with("walk end cursor_loop: "));
+    assert!(shown(&["explain", "missing_key"]).contains("`rejects.item`"));
+    assert!(shown(&["explain", "foreign:", "it", "is", "model", "1,", "not", "2"]).contains("filter"));
     for word in ["5", "models.nope", "nope.id", "whatever"] {
         let output = run(&["explain", word]);
         assert_exit(&output, 2);
-        assert!(told(&output).contains(&format!("there is no code `{word}`")), "{}", told(&output));
+        assert!(printed(&output).contains(&format!("there is no code `{word}`")), "{}", printed(&output));
     }
 }
 
 #[test]
 fn every_command_has_its_page_its_help_and_its_completion() {
-    let completions = printed(&["completions", "bash"]);
-    let program = printed(&["man"]);
+    let completions = shown(&["completions", "bash"]);
+    let program = shown(&["man"]);
     for command in
         ["crawl", "plan", "get", "download", "status", "verify", "schema", "explain", "sandbox", "man", "completions"]
     {
         assert!(completions.contains(command) && program.contains(command), "{command}");
-        assert!(printed(&["man", command]).contains(&format!(".TH civitrawl-{command} 1")));
-        let (short, long) = (printed(&[command, "-h"]), printed(&[command, "--help"]));
+        assert!(shown(&["man", command]).contains(&format!(".TH civitrawl-{command} 1")));
+        let (short, long) = (shown(&[command, "-h"]), shown(&[command, "--help"]));
         assert!(short.contains(&format!("Usage: civitrawl {command}")) && long.len() >= short.len(), "{command}");
     }
     assert_exit(&run(&["man", "nope"]), 2);

@@ -10,14 +10,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use crate::lure::{Lure, Trap, answer};
-use crate::support::{Room, assert_exit, read, told};
+use crate::support::{Request, Room, Server, Trap, answer, assert_exit, printed};
 
 /// One walk of many pages.
 const PAGES: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 retry = { attempts = 1 }
 
 [[walk]]
@@ -28,8 +24,6 @@ params = { sort = "Most Downloaded", limit = 10 }
 
 /// Every endpoint, and what the server said asked for again: in queries, and in paths.
 const EVERYTHING: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 keep_bodies = true
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }
 retry = { attempts = 1 }
@@ -58,7 +52,7 @@ endpoint = "model_version_by_hash"
 for_each = { table = "file_hashes", column = "hash" }
 "#;
 
-/// What a server may say in the place of a link, a cursor or a value to be asked for elsewhere: `{port}` is the trap's.
+/// Texts a server may send in the place of a link, a cursor or a value, to be asked for elsewhere: `{port}` is the trap's.
 const FORMS: &[&str] = &[
     "http://127.0.0.1:{port}/api/v1/models?cursor=2",
     "https://127.0.0.1:{port}/api/v1/models",
@@ -158,12 +152,12 @@ fn query(target: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Nobody came to the trap, and whoever came here asked for what this server has.
-fn assert_reach(lure: &Lure, trap: &Trap) {
+/// Fails if anybody visited the trap, or asked this server for what it does not have.
+fn assert_reach(lure: &Server, trap: &Trap) {
     assert_eq!(trap.visitors(), 0, "the trap was visited");
     let own = lure.base.trim_start_matches("http://").trim_end_matches("/api/v1");
     for request in lure.requests() {
-        assert_eq!(request.host, own, "{request:?}");
+        assert_eq!(request.header("host"), own, "{request:?}");
         let path = request.target.split('?').next().unwrap_or_default();
         let rest = path.strip_prefix("/api/v1/").unwrap_or_else(|| panic!("{request:?} left the base"));
         let (word, value) = match rest.strip_prefix("model-versions/by-hash") {
@@ -216,7 +210,7 @@ fn model(id: usize) -> Value {
 }
 
 #[test]
-fn the_trap_counts_who_comes() {
+fn the_trap_counts_visitors() {
     let trap = Trap::open();
     drop(TcpStream::connect(("127.0.0.1", trap.port)).unwrap());
     while trap.visitors() == 0 {
@@ -229,7 +223,7 @@ fn no_link_of_a_page_is_followed() {
     let trap = Trap::open();
     let port = trap.port;
     // Page n names the nth form for the next one in every link there is, and a cursor that is its number; the last names none.
-    let lure = Lure::start(move |target| {
+    let lure = Server::answering(move |Request { target, .. }| {
         let n: usize = query(target, "cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let Some(form) = FORMS.get(n) else {
             return answer("200 OK", "", &json!({ "items": [model(n + 1)], "metadata": {} }).to_string());
@@ -254,7 +248,7 @@ fn a_cursor_is_sent_back_and_means_nothing_else() {
     let trap = Trap::open();
     let port = trap.port;
     let said = |n: usize, port: u16| FORMS[n].replace("{port}", &port.to_string()).replace("{own}", "127.0.0.1");
-    let lure = Lure::start(move |target| {
+    let lure = Server::answering(move |Request { target, .. }| {
         let next = query(target, "cursor").map_or(0, |cursor| {
             1 + (0..FORMS.len()).find(|n| said(*n, port) == cursor).expect("a cursor comes back as it was given")
         });
@@ -280,11 +274,11 @@ fn no_redirect_is_followed() {
         let location = format!("location: {form}\r\nrefresh: 0; url={form}\r\ncontent-location: {form}\r\n");
         let link = format!("link: <{form}>; rel=next\r\nalt-svc: h2=\"127.0.0.1:{}\"\r\n", trap.port);
         let status = REDIRECTS[n % REDIRECTS.len()];
-        let lure = Lure::start(move |_| answer(status, &format!("{location}{link}"), "{}"));
+        let lure = Server::answering(move |_| answer(status, &format!("{location}{link}"), "{}"));
         let room = Room::new(PAGES, &lure.base);
         let stopped = room.run(&[]);
         assert_exit(&stopped, 3);
-        assert_eq!(lure.requests().len(), 1, "{form:?}: {}", told(&stopped));
+        assert_eq!(lure.requests().len(), 1, "{form:?}: {}", printed(&stopped));
         assert_reach(&lure, &trap);
     }
 }
@@ -316,7 +310,7 @@ fn assert_harmless(texts: &[String]) {
     let own = texts.iter().map(|text| text.replace("{port}", &trap.port.to_string()).replace("{own}", "127.0.0.1"));
     let own: Vec<String> = own.collect();
     let said = own.clone();
-    let lure = Lure::start(move |target| {
+    let lure = Server::answering(move |Request { target, .. }| {
         let path = target.split('?').next().unwrap_or_default().trim_start_matches("/api/v1/");
         let page: usize = query(target, "page").and_then(|page| page.parse().ok()).unwrap_or(1);
         match path {
@@ -330,11 +324,11 @@ fn assert_harmless(texts: &[String]) {
     let room = Room::new(EVERYTHING, &lure.base);
     let output = room.run(&["-v", "-v"]);
     // 4: images that another user posted were not asked for.
-    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", told(&output));
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", printed(&output));
     room.assert_sound();
     assert_reach(&lure, &trap);
     assert_places(&room);
-    let kept = read("query.py", &[&room.dataset().display().to_string(), "SELECT DISTINCT name FROM tags"]);
+    let kept = room.query("SELECT DISTINCT name FROM tags");
     let kept: BTreeSet<String> =
         kept.lines().map(|row| serde_json::from_str::<[String; 1]>(row).unwrap()[0].clone()).collect();
     assert_eq!(kept, own.into_iter().collect());

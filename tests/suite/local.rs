@@ -8,23 +8,22 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::lure::{Lure, answer};
-use crate::support::{assert_exit, program, told};
+use crate::support::{Request, Server, answer, assert_exit, printed, program};
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// A server that knows these files by these hashes, each as a version whose id is its place in the list, from 1.
-fn server(hashes: &[String]) -> Lure {
+fn server(hashes: &[String]) -> Server {
     let hashes = hashes.to_vec();
-    Lure::start(move |target| {
+    Server::answering(move |Request { target, .. }| {
         let version = |place: usize| answer("200 OK", "", &json!({ "id": place + 1 }).to_string());
         let last = target.rsplit('/').next().unwrap_or_default();
         let found = match target {
             target if target.ends_with("/by-hash/ids") => {
                 let owner = |(place, hash): (usize, &String)| json!({ "modelVersionId": place + 1, "hash": hash });
-                // It tells of all it has: what was asked for is among it.
+                // It lists all it has: the hashes asked for are among them.
                 let owners: Vec<Value> = hashes.iter().enumerate().map(owner).collect();
                 return answer("200 OK", "", &json!(owners).to_string());
             }
@@ -35,13 +34,13 @@ fn server(hashes: &[String]) -> Lure {
     })
 }
 
-fn get(server: &Lure, folder: &Path) -> Output {
+fn get(server: &Server, folder: &Path) -> Output {
     let mut command = program();
     command.args(["get", "hash", "--server", &server.base, "--rate", "1000", "--files"]).arg(folder);
     command.output().expect("the program runs")
 }
 
-/// Which versions were found, each with the names of the files they were found for.
+/// Returns the versions found, each with the names of the files they were found for.
 fn found(output: &Output) -> Vec<(i64, Vec<String>)> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -77,9 +76,9 @@ fn an_edited_header_does_not_hide_a_file() {
     let server = server(&[sha256(b"tensors")[..12].to_owned()]);
     let output = get(&server, folder.path());
     assert_exit(&output, 4);
-    let [(1, names)] = &found(&output)[..] else { panic!("{}", told(&output)) };
+    let [(1, names)] = &found(&output)[..] else { panic!("{}", printed(&output)) };
     assert_eq!(names.len(), 2);
-    assert!(told(&output).contains("its header was edited"), "{}", told(&output));
+    assert!(printed(&output).contains("its header was edited"), "{}", printed(&output));
 }
 
 #[cfg(unix)]
@@ -101,7 +100,7 @@ fn linked_folders_are_looked_into_and_lost_ones_are_named() {
     let output = get(&server, &models);
     assert_exit(&output, 4);
     assert_eq!(found(&output).len(), 1);
-    assert!(told(&output).contains("second disk is not looked up: "), "{}", told(&output));
+    assert!(printed(&output).contains("second disk is not looked up: "), "{}", printed(&output));
 }
 
 #[test]
@@ -126,7 +125,7 @@ fn keys_are_taken_as_they_are_pasted() {
     for word in ["https://civitai.com/models/1/v5", "https://example.com/models/9?modelVersionId=1"] {
         let output = run(&["version", word]);
         assert_exit(&output, 2);
-        assert!(told(&output).contains(word), "{}", told(&output));
+        assert!(printed(&output).contains(word), "{}", printed(&output));
     }
     assert_eq!(server.requests().len(), before);
 }

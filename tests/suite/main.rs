@@ -1,4 +1,9 @@
 //! Drives the real binary against a real server over HTTP, and reads the real Parquet with real readers.
+//!
+//! A new trap of the server is a switch of the sandbox and a test `trap_NN_...` in `traps`: start a [`support::Sandbox`] with
+//! `--traps its-name`, show that [`naive::follow`] loses something, crawl with
+//! `crawl(&sandbox, &[Walk::of("models").params("sort = \"Oldest\"")], 0)` (which also verifies the dataset), and compare
+//! `room.query(sql)` with `sandbox.truth("models?sort=Oldest")`. Where the sandbox cannot do it, `Server::answering` can.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -6,7 +11,6 @@
 mod absence;
 mod account;
 mod bodies;
-mod canned;
 mod catalog;
 mod clock;
 mod commits;
@@ -26,15 +30,12 @@ mod halting;
 mod help;
 mod hostile;
 mod local;
-mod log;
-mod lure;
 mod mounts;
 mod naive;
 mod nights;
 mod output;
 mod pace;
 mod privacy;
-mod proxy;
 mod readers;
 mod readme;
 mod refusals;

@@ -5,13 +5,13 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::{Room, SMALL, Sandbox, assert_exit, read, told};
+use crate::support::{Room, SMALL, Sandbox, assert_exit, printed};
 
-/// The script came to its end, and all of this was said on the way.
+/// Fails unless the script ended well and printed all of this.
 fn assert_says(output: &Output, words: &[&str]) {
     assert_exit(output, 0);
     for word in words {
-        assert!(told(output).contains(word), "nothing says `{word}`: {}", told(output));
+        assert!(printed(output).contains(word), "nothing says `{word}`: {}", printed(output));
     }
 }
 
@@ -25,7 +25,7 @@ fn with_mounts(room: &Room, script: &str) -> Output {
 }
 
 #[test]
-fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
+fn a_full_disk_is_reported_and_an_enlarged_one_is_written_on() {
     let sandbox = Sandbox::start(&["--models", "80"]);
     let steady = Room::new(SMALL, &sandbox.base);
     assert_exit(&steady.run(&[]), 0);
@@ -45,12 +45,12 @@ fn a_full_disk_is_told_and_an_enlarged_one_goes_on() {
         );
         let output = with_mounts(&room, &script);
         assert_says(&output, &["No space left", "nothing committed was lost", "next run goes on"]);
-        read("same.py", &[&steady.dataset().display().to_string(), &kept.display().to_string()]);
+        steady.read("same.py", &[&kept.display().to_string()]);
     }
 }
 
 #[test]
-fn a_read_only_disk_is_told() {
+fn a_read_only_disk_is_reported() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let room = Room::new(SMALL, &sandbox.base);
     let script = "mount -t tmpfs none \"$3\" || exit 99

@@ -1,4 +1,4 @@
-//! What stdout does not take is told of; a reader that leaves is not, and nothing more is asked for.
+//! Output that stdout does not take is an error; a reader that closes early is none, and nothing more is requested.
 
 #![cfg(target_os = "linux")]
 
@@ -7,8 +7,7 @@ use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::log::requests;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, told};
+use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, printed, program, requests};
 
 fn into_full(arguments: &[&str]) -> Output {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
@@ -16,7 +15,7 @@ fn into_full(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_result_that_is_lost_is_told() {
+fn a_result_that_is_lost_is_reported() {
     let sandbox = Sandbox::start(&["--models", "40"]);
     let room = Room::new(TWO_WALKS, &sandbox.base);
     assert_exit(&room.run(&[]), 0);
@@ -35,7 +34,12 @@ fn a_result_that_is_lost_is_told() {
     ] {
         let output = into_full(arguments);
         assert_exit(&output, 74);
-        assert_eq!(told(&output).matches("cannot write to stdout").count(), 1, "{arguments:?}: {}", told(&output));
+        assert_eq!(
+            printed(&output).matches("cannot write to stdout").count(),
+            1,
+            "{arguments:?}: {}",
+            printed(&output)
+        );
     }
 }
 
@@ -53,7 +57,7 @@ fn nobody_is_asked_for_what_nobody_reads() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_exit(&output, code);
-        assert!(!told(&output).contains("stopped early"), "{}", told(&output));
+        assert!(!printed(&output).contains("stopped early"), "{}", printed(&output));
         let asked = requests(&sandbox).len() - before;
         assert!(asked < ids.len() / 2, "{asked} requests");
     }

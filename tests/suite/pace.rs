@@ -1,10 +1,9 @@
-//! How fast the crawler asks, by the server's own log: never faster than told, and no slower; silent when asked to be.
+//! The crawler's pace by the server's own log: never above the rate set, no slower, and silent when asked to be.
 //! And how much memory it takes meanwhile.
 
-use crate::log::{Request, requests};
-use crate::support::{Room, Sandbox, assert_exit, read};
+use crate::support::{Logged, Room, Sandbox, assert_exit, read, requests};
 
-/// How much earlier than it left a request may seem to have left: arrival at the server jitters.
+/// The jitter of arrivals: a request may seem to have left that much earlier than it did.
 const JITTER: f64 = 0.05;
 
 // Slow enough that a busy machine can follow: what bounds the crawl is to be the bucket, not the processor.
@@ -13,10 +12,7 @@ const BURST: f64 = 5.0;
 
 /// Six walks in the smallest pages: more than enough to have a request ready for every token.
 fn crawl() -> String {
-    let mut text = format!(
-        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\n\
-         pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 8 }}\n"
-    );
+    let mut text = format!("pace = {{ requests_per_second = {RATE:?}, burst = {BURST}, in_flight = 8 }}\n");
     for walk in 0..6 {
         text.push_str(&format!(
             "[[walk]]\nname = \"walk_{walk}\"\nendpoint = \"models\"\n\
@@ -27,7 +23,7 @@ fn crawl() -> String {
 }
 
 /// The times at which requests arrived.
-fn times(log: &[Request]) -> Vec<f64> {
+fn times(log: &[Logged]) -> Vec<f64> {
     log.iter().map(|request| request.at).collect()
 }
 
@@ -42,7 +38,7 @@ fn assert_bounded(times: &[f64]) {
 }
 
 #[test]
-fn it_asks_as_fast_as_told_and_never_faster() {
+fn it_asks_at_the_rate_set_and_never_faster() {
     let sandbox = Sandbox::start(&["--models", "200", "--latency", "150"]);
     let room = Room::new(&crawl(), &sandbox.base);
     assert_exit(&room.run(&["--deadline", "14s"]), 3);
@@ -84,12 +80,12 @@ fn assert_heeded(code: &str) {
 }
 
 #[test]
-fn it_pauses_when_told_too_many_requests() {
+fn it_pauses_after_too_many_requests() {
     assert_heeded("429");
 }
 
 #[test]
-fn it_pauses_when_told_unavailable() {
+fn it_pauses_after_service_unavailable() {
     assert_heeded("503");
 }
 

@@ -3,18 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use crate::naive::ask;
-use crate::proxy;
-use crate::support::{Room, Sandbox, assert_exit, read, told};
+use crate::support::{Room, Sandbox, Server, ask, assert_exit, printed};
 
 const NAME: &str = "Canary_7f3e";
 const KEY: &str = "a key that nobody guesses";
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 pseudonymize = ["username"]
-pace = { requests_per_second = 1000.0, burst = 1000 }
 
 [[walk]]
 name = "models"
@@ -44,12 +39,12 @@ fn assert_absent(directory: &Path) {
     }
 }
 
-#[test]
-fn a_hidden_name_is_nowhere_in_the_dataset() {
+/// Crawls a server that puts the name into a field nobody knows, into links, and into an item that no table takes; returns the
+/// dataset, and what was printed.
+fn crawled() -> (Room, String) {
     let sandbox = Sandbox::start(&["--models", "80"]);
     let page = ask(&format!("{}/models?limit=100&nsfw=true", sandbox.base)).json();
     let victim = page["items"][3]["creator"]["username"].as_str().expect("it has a creator").to_owned();
-    // The name in a field nobody knows, in links, and in an item that no table takes.
     let spoil = move |body: String| {
         let body = body.replace(&victim, NAME);
         if !body.contains("\"modelVersions\"") {
@@ -62,29 +57,41 @@ fn a_hidden_name_is_nowhere_in_the_dataset() {
             1,
         )
     };
-    let room = Room::new(CRAWL, &proxy::start(&sandbox, Box::new(spoil)));
+    let room = Room::new(CRAWL, &Server::in_front_of(&sandbox, spoil).base);
     let mut crawl = room.crawl();
     let output = crawl.args(["-v", "-v"]).env("CIVITRAWL_PSEUDONYM_KEY", KEY).output().unwrap();
     assert_exit(&output, 4);
-    assert!(!told(&output).contains(NAME), "{}", told(&output));
     room.assert_sound();
+    (room, printed(&output))
+}
+
+#[test]
+fn a_hidden_name_is_in_no_file_and_not_printed() {
+    let (room, printed) = crawled();
+    assert!(!printed.contains(NAME), "{printed}");
     assert_absent(&room.dataset());
-    let dataset = room.dataset().display().to_string();
+}
+
+#[test]
+fn a_hidden_name_is_in_no_row() {
+    let (room, _) = crawled();
+    let name = NAME.to_lowercase();
     for table in ["models", "creators", "rejects", "pages", "model_versions", "version_images"] {
-        let found = format!(
-            "SELECT count(*), count(*) FILTER (lower(CAST(t AS VARCHAR)) LIKE '%{}%') FROM {table} t",
-            NAME.to_lowercase()
-        );
-        let told = read("query.py", &[&dataset, &found]);
-        assert!(told.ends_with(", 0]\n") && !told.starts_with("[0,"), "{table}: {told}");
+        let row = format!("lower(CAST(t AS VARCHAR)) LIKE '%{name}%'");
+        let counts = room.query(&format!("SELECT count(*), count(*) FILTER ({row}) FROM {table} t"));
+        assert!(counts.ends_with(", 0]\n") && !counts.starts_with("[0,"), "{table}: {counts}");
     }
-    // The same pseudonym in the column, in `extra`, in the links and among the rejects.
+}
+
+#[test]
+fn a_hidden_name_has_the_same_pseudonym_in_columns_links_and_rejects() {
+    let (room, _) = crawled();
     let column = "SELECT creator_username, count(*) FROM models WHERE extra LIKE '%former%' GROUP BY 1";
-    assert!(!read("query.py", &[&dataset, column]).is_empty());
-    let reject = read("query.py", &[&dataset, "SELECT DISTINCT item FROM rejects WHERE position >= 0 LIMIT 1"]);
+    assert!(!room.query(column).is_empty());
+    let reject = room.query("SELECT DISTINCT item FROM rejects WHERE position >= 0 LIMIT 1");
     let hidden = reject.split("anon-").nth(1).map(|rest| format!("anon-{}", &rest[..20])).expect("a reject has it");
     let known = format!("SELECT count(*) FROM creators WHERE username = '{hidden}' AND link LIKE '%{hidden}%'");
-    assert_ne!(read("query.py", &[&dataset, &known]), "[0]\n");
+    assert_ne!(room.query(&known), "[0]\n");
 }
 
 #[test]
@@ -97,28 +104,37 @@ fn another_key_in_the_middle_of_a_pass_is_refused() {
     assert_exit(&run(KEY, &["--max-pages", "2"]), 3);
     let other = run("another key that nobody guesses", &[]);
     assert_exit(&other, 2);
-    assert!(told(&other).contains("`pseudonym_key_digest` was `"), "{}", told(&other));
+    assert!(printed(&other).contains("`pseudonym_key_digest` was `"), "{}", printed(&other));
     assert_exit(&run(&format!("  {KEY}\n"), &["--max-pages", "1"]), 3);
     assert_exit(&run("another key that nobody guesses", &["--restart"]), 0);
     room.assert_sound();
 }
 
-#[test]
-fn what_would_record_names_is_refused() {
-    let sandbox = Sandbox::start(&["--models", "5"]);
-    let no_key = Room::new(CRAWL, &sandbox.base).run(&[]);
-    assert_exit(&no_key, 2);
-    assert!(told(&no_key).contains("CIVITRAWL_PSEUDONYM_KEY"), "{}", told(&no_key));
-    let by_name =
-        CRAWL.replace("sort = \"Oldest\",", "username = \"somebody\",").replace("pace =", "keep_bodies = true\npace =");
-    let refused = Room::new(&by_name, &sandbox.base).run(&[]);
+/// Fails unless a crawl file is refused, without a key, with these words.
+fn assert_refused(text: &str, words: &[&str]) {
+    let refused = Room::new(text, "http://127.0.0.1:9/api/v1").run(&[]);
     assert_exit(&refused, 2);
-    for word in ["`keep_bodies` keeps answers as received", "walk `models` asks by name"] {
-        assert!(told(&refused).contains(word), "{}", told(&refused));
+    for word in words {
+        assert!(printed(&refused).contains(word), "{}", printed(&refused));
     }
-    let other = CRAWL.replace("[\"username\"]", "[\"name\"]");
-    assert!(told(&Room::new(&other, &sandbox.base).run(&[])).contains("it takes `username`"));
-    let room = Room::new(CRAWL, &sandbox.base);
+}
+
+#[test]
+fn without_a_key_or_with_a_short_one_nothing_is_asked() {
+    assert_refused(CRAWL, &["CIVITRAWL_PSEUDONYM_KEY"]);
+    let room = Room::new(CRAWL, "http://127.0.0.1:9/api/v1");
     let short = room.crawl().env("CIVITRAWL_PSEUDONYM_KEY", "short").output().unwrap();
     assert_exit(&short, 2);
+}
+
+#[test]
+fn kept_answers_and_questions_by_name_are_refused() {
+    let by_name = CRAWL.replace("sort = \"Oldest\",", "username = \"somebody\",");
+    let words = ["`keep_bodies` keeps answers as received", "walk `models` asks by name"];
+    assert_refused(&format!("keep_bodies = true\n{by_name}"), &words);
+}
+
+#[test]
+fn only_names_of_users_can_be_hidden() {
+    assert_refused(&CRAWL.replace("[\"username\"]", "[\"name\"]"), &["it takes `username`"]);
 }

@@ -1,9 +1,8 @@
-//! What readers see: types as declared in DuckDB, pyarrow, pandas and polars, and no field of any item lost.
+//! The readers' view: types as declared in DuckDB, pyarrow, pandas and polars, and no field of any item lost.
 
 use serde_json::{Value, json};
 
-use crate::canned;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, copy_tree, program, read, told};
+use crate::support::{Room, Sandbox, Server, TWO_WALKS, assert_exit, copy_tree, program, read};
 
 /// Crawls a sandbox started with these arguments into a room; both live as long as they are held.
 fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
@@ -13,7 +12,7 @@ fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
     (server, room)
 }
 
-/// What a reader that ends with a line of JSON counted.
+/// Returns the counts of a reader that ends with a line of JSON.
 fn counts(output: &str) -> Value {
     serde_json::from_str(output.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
@@ -21,27 +20,27 @@ fn counts(output: &str) -> Value {
 #[test]
 fn every_reader_sees_the_declared_types_and_the_same_rows() {
     let (_server, room) = crawled(&["--models", "1000", "--traps", "all"]);
-    let sums = read("schema.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl")]);
+    let sums = room.read("schema.py", &[env!("CARGO_BIN_EXE_civitrawl")]);
     assert!(counts(&sums)["file_hashes"].as_u64() > Some(1000), "{sums}");
 }
 
 #[test]
 fn the_types_of_2023_rows_are_the_same() {
     let (_server, room) = crawled(&["--models", "300", "--traps", "all", "--era", "2023"]);
-    read("schema.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl")]);
+    room.read("schema.py", &[env!("CARGO_BIN_EXE_civitrawl")]);
 }
 
 #[test]
 fn no_field_of_todays_items_is_lost() {
     let (_server, room) = crawled(&["--models", "1000", "--traps", "all"]);
-    let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+    let counted = counts(&room.read("rebuild.py", &[]));
     assert!(counted["with_extra"].as_u64() > Some(0), "{counted}");
 }
 
 #[test]
 fn no_field_of_the_items_of_2023_is_lost() {
     let (_server, room) = crawled(&["--models", "1000", "--traps", "all", "--era", "2023"]);
-    let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+    let counted = counts(&room.read("rebuild.py", &[]));
     assert!(counted["items"].as_u64() > Some(1000), "{counted}");
 }
 
@@ -54,7 +53,7 @@ fn no_field_of_an_image_or_its_generation_data_is_lost() {
     for flat in ["flatMeta = true,", ""] {
         let room = Room::new(&format!("{TWO_WALKS}{}", images.replace("FLAT", flat)), &server.base);
         assert!(matches!(room.run(&[]).status.code(), Some(0 | 4)));
-        let counted = counts(&read("rebuild.py", &[&room.dataset().display().to_string()]));
+        let counted = counts(&room.read("rebuild.py", &[]));
         assert!(counted["items"].as_u64() > Some(1000), "{counted}");
     }
 }
@@ -92,11 +91,11 @@ fn views_read_what_is_there_wherever_the_dataset_lies() {
 }
 
 #[test]
-fn what_brought_no_rows_has_its_tables() {
+fn a_crawl_without_rows_has_its_tables() {
     let nothing = "{\"items\":[],\"metadata\":{}}";
     let bare = "{\"items\":[{\"id\":1,\"modelVersions\":[{\"id\":10,\"files\":[],\"images\":[]}]}],\"metadata\":{}}";
     for (page, models) in [(nothing, 0), (bare, 1)] {
-        let room = Room::new(TWO_WALKS, &canned::serve(page.to_owned()));
+        let room = Room::new(TWO_WALKS, &Server::of_models(page.to_owned()).base);
         room.run(&[]);
         let dataset = room.dataset().display().to_string();
         let seen = counts(&read("views.py", &[&dataset, env!("CARGO_BIN_EXE_civitrawl")]));
@@ -124,7 +123,7 @@ fn spark_reads_what_duckdb_reads() {
     let room = Room::new(&format!("{head}{TWO_WALKS}{images}{lists}"), &server.base);
     assert_exit(&room.run(&[]), 0);
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    read("spark.py", &[&room.dataset().display().to_string(), env!("CARGO_BIN_EXE_civitrawl"), readme]);
+    room.read("spark.py", &[env!("CARGO_BIN_EXE_civitrawl"), readme]);
 }
 
 /// Items that break something each, with the place among them where a reject is due.
@@ -153,9 +152,9 @@ fn odd_page() -> (Vec<Value>, Vec<usize>) {
 }
 
 #[test]
-fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
+fn items_that_no_table_takes_are_rejects_with_their_text_and_all_else_is_kept() {
     let (items, rejected) = odd_page();
-    let base = canned::serve(json!({ "items": items, "metadata": {} }).to_string());
+    let base = Server::of_models(json!({ "items": items, "metadata": {} }).to_string()).base;
     let walk = TWO_WALKS.split("\n[[walk]]").take(2).collect::<Vec<_>>().join("\n[[walk]]");
     let room = Room::new(&walk, &base);
     let run = room.run(&[]);
@@ -168,6 +167,6 @@ fn what_no_table_takes_is_a_reject_with_its_text_and_all_else_is_kept() {
     let kept: Vec<(usize, Value)> = serde_json::from_str(&read("rejects.py", &[&dataset])).unwrap();
     let expected: Vec<(usize, Value)> = rejected.iter().map(|place| (*place, items[*place].clone())).collect();
     assert_eq!(kept, expected);
-    let status = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert!(told(&status).contains("rejects"), "{}", told(&status));
+    let status = room.status();
+    assert!(status.contains("rejects"), "{status}");
 }

@@ -1,4 +1,4 @@
-//! What is written beside the program is what it prints: every session in the README, numbers and times aside, and the
+//! The documents beside the program show what it prints: every session in the README, numbers and times aside, and the
 //! requests and the time that each shipped crawl file opens with.
 
 use std::path::Path;
@@ -70,7 +70,7 @@ fn every_session_is_what_the_program_prints() {
 }
 
 #[test]
-fn every_key_of_a_crawl_file_is_told() {
+fn every_key_of_a_crawl_file_is_documented() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let here = TempDir::new().unwrap();
     let file = here.path().join("odd.toml");
@@ -80,7 +80,7 @@ fn every_key_of_a_crawl_file_is_told() {
     let later = walk.replace("ODD = 1", "incremental = { overlap = \"1d\", ODD = 1 }");
     let sections =
         ["pace", "timeouts", "retry", "commit", "sandbox", "snapshot"].map(|name| format!("[{name}]\nODD = 1"));
-    let (mut told, mut places) = (0, vec![String::from("ODD = 1"), walk.to_owned(), each, split, later]);
+    let (mut count, mut places) = (0, vec![String::from("ODD = 1"), walk.to_owned(), each, split, later]);
     places.extend(sections);
     for place in places {
         let text = format!("server = \"sandbox\"\ndataset = \"d\"\n{}\n", place.replace("ODD", "qqqqqqqqqqqq"));
@@ -93,10 +93,10 @@ fn every_key_of_a_crawl_file_is_told() {
         for key in known.lines().next().unwrap().split('`').skip(1).step_by(2) {
             let ways = [format!("`{key}`"), format!("{key} = "), format!("[{key}]"), format!("\n{key} ")];
             assert!(ways.iter().any(|way| readme.contains(way)), "`{key}` is not in the README: {words}");
-            told += 1;
+            count += 1;
         }
     }
-    assert!(told > 40, "{told} keys are known");
+    assert!(count > 40, "{count} keys are known");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is refused: each mistake with its message and exit code, and nothing lost.
+//! Refusals: each mistake has its message and exit code, and nothing is lost.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,12 +6,9 @@ use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{Room, Sandbox, assert_exit, printed, program};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 commit = { every = "100ms" }
 retry = { attempts = 2, elapsed = "2s" }
 
@@ -25,19 +22,13 @@ params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, li
 fn assert_refused(output: &Output, code: i32, words: &[&str]) {
     assert_exit(output, code);
     for word in words {
-        assert!(told(output).contains(word), "it does not say `{word}`: {}", told(output));
+        assert!(printed(output).contains(word), "it does not say `{word}`: {}", printed(output));
     }
 }
 
-fn rows(room: &Room, sql: &str) -> String {
-    read("query.py", &[&room.dataset().display().to_string(), sql])
-}
-
 #[test]
-fn every_mistake_of_a_crawl_file_is_told_at_once_with_its_line() {
+fn every_mistake_of_a_crawl_file_is_named_at_once_with_its_line() {
     let text = r#"
-server = "{base}"
-dataset = "{dataset}"
 colour = "blue"
 
 [pace]
@@ -90,7 +81,7 @@ fn an_unreachable_server_leaves_the_crawl_resumable() {
     room.assert_sound();
     let _sandbox = Sandbox::start(&["--models", "30", "--port", &port.to_string()]);
     assert_exit(&room.run(&[]), 0);
-    assert_eq!(rows(&room, "SELECT count(*) = max(page) FROM pages"), "[true]\n");
+    assert_eq!(room.query("SELECT count(*) = max(page) FROM pages"), "[true]\n");
 }
 
 #[test]
@@ -98,18 +89,18 @@ fn a_dataset_of_another_crawl_is_refused() {
     let sandbox = Sandbox::start(&["--models", "30"]);
     let room = Room::new(CRAWL, &sandbox.base);
     assert_exit(&room.run(&[]), 0);
-    let before = rows(&room, "SELECT count(*) FROM pages");
+    let before = room.query("SELECT count(*) FROM pages");
     let other = room.file().with_file_name("other.toml");
     fs::copy(room.file(), &other).unwrap();
     for arguments in [&[][..], &["--restart"]] {
         let refused = program().arg("crawl").arg(&other).args(arguments).output().unwrap();
         assert_refused(&refused, 2, &["belongs to the crawl `crawl`", "`other`", "`--dataset`"]);
     }
-    assert_eq!(rows(&room, "SELECT count(*) FROM pages"), before);
+    assert_eq!(room.query("SELECT count(*) FROM pages"), before);
 }
 
 #[test]
-fn a_definition_changed_in_the_middle_of_a_pass_is_refused_until_told() {
+fn a_definition_changed_in_the_middle_of_a_pass_is_refused_without_restart() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let room = Room::new(CRAWL, &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "2"]), 3);
@@ -121,13 +112,13 @@ fn a_definition_changed_in_the_middle_of_a_pass_is_refused_until_told() {
     let faster = text.replace("requests_per_second = 1000.0", "requests_per_second = 900.0");
     fs::write(room.file(), faster).unwrap();
     assert_exit(&room.run(&["--max-pages", "1"]), 3);
-    assert_eq!(rows(&room, "SELECT DISTINCT pass FROM pages"), "[1]\n");
+    assert_eq!(room.query("SELECT DISTINCT pass FROM pages"), "[1]\n");
 
     fs::write(room.file(), text.replace("limit = 10", "limit = 20")).unwrap();
     assert_exit(&room.run(&["--restart"]), 0);
     room.assert_sound();
     let passes =
-        rows(&room, "SELECT pass, count(*), min(page), max(page) = count(*) FROM pages GROUP BY pass ORDER BY 1");
+        room.query("SELECT pass, count(*), min(page), max(page) = count(*) FROM pages GROUP BY pass ORDER BY 1");
     assert!(passes.starts_with("[1, 3, 1, true]\n[2, "), "{passes}");
 }
 
@@ -165,7 +156,7 @@ fn of_four_processes_exactly_one_writes() {
 }
 
 #[test]
-fn a_second_process_is_told_who_is_first() {
+fn a_second_process_learns_that_the_dataset_is_held() {
     let sandbox = Sandbox::start(&["--models", "60", "--latency", "500"]);
     let room = Room::new(CRAWL, &sandbox.base);
     let mut first = contender(&room);
@@ -191,7 +182,7 @@ fn a_key_file_that_others_may_read_is_refused() {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let refused = room.run(&[]);
         assert_refused(&refused, 2, &["key file", &format!("mode {mode:o}"), "chmod 600"]);
-        assert!(!told(&refused).contains("canary"), "{}", told(&refused));
+        assert!(!printed(&refused).contains("canary"), "{}", printed(&refused));
     }
     fs::remove_file(&key).unwrap();
     assert_refused(&room.run(&[]), 2, &["key file"]);

@@ -14,12 +14,12 @@ use civitrawl::storage::Disk;
 use civitrawl::table;
 use tempfile::TempDir;
 
-use crate::support::{Room, Sandbox, assert_exit, assert_sound, calls_made, copy_tree, killed_at, program, read, told};
+use crate::support::{
+    Room, Sandbox, assert_exit, assert_sound, calls_made, copy_tree, killed_at, printed, program, query, read,
+};
 
 /// A walk over every endpoint, with answers kept, and one whose sixth page nobody can read.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 keep_bodies = true
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
 commit = { every = "200ms" }
@@ -65,19 +65,18 @@ fn assert_same(datasets: &[&Path]) {
     read("same.py", &[&["--exactly"], &texts.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
 }
 
-/// How many rows each table of the latest snapshot has, and what they come to.
+/// Returns the number of rows of each table of the latest snapshot, and their hash.
 fn latest(dataset: &Path) -> Vec<String> {
     let files = fs::read_dir(dataset.join("latest")).expect("there is a snapshot");
     let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "parquet"));
     files.sort();
-    let text = dataset.display().to_string();
-    let told = |file: &std::path::PathBuf| {
+    let summary = |file: &std::path::PathBuf| {
         let sql = format!("SELECT count(*), sum(hash(rows)::HUGEINT)::VARCHAR FROM '{}' AS rows", file.display());
-        format!("{:?}: {}", file.file_name(), read("query.py", &[&text, &sql]))
+        format!("{:?}: {}", file.file_name(), query(dataset, &sql))
     };
     assert!(files.len() > 10, "{files:?}");
-    files.iter().map(told).collect()
+    files.iter().map(summary).collect()
 }
 
 /// A crawl of everything that a small sandbox has, traps included.
@@ -99,7 +98,7 @@ fn a_pruned_dataset_is_not_replayed_and_not_touched() {
     let before = latest(&room.dataset());
     let output = replay(&room.dataset());
     assert_exit(&output, 2);
-    assert!(told(&output).contains("was pruned through commit"), "{}", told(&output));
+    assert!(printed(&output).contains("was pruned through commit"), "{}", printed(&output));
     assert_sound(&room.dataset());
     assert_eq!(latest(&room.dataset()), before);
 }
@@ -119,13 +118,12 @@ fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
         assert_same(&[&room.dataset(), &dataset]);
         assert_eq!(latest(&dataset), before, "the snapshot holds what it held");
     }
-    let text = dataset.display().to_string();
-    let kept = read("query.py", &[&text, "SELECT count(*) FROM rejects WHERE position = -1"]);
-    assert_eq!(kept, "[1]\n", "the page that cannot be read is still told");
+    let kept = query(&dataset, "SELECT count(*) FROM rejects WHERE position = -1");
+    assert_eq!(kept, "[1]\n", "the page that cannot be read is still named");
 
     // As an older version would have written it: columns that it did not know are null.
     lose(&dataset, &["models.description", "model_versions.air", "images.base_model", "version_files.scanned_at"]);
-    let lost = read("query.py", &[&text, "SELECT count(description) FROM models"]);
+    let lost = query(&dataset, "SELECT count(description) FROM models");
     assert_eq!(lost, "[0]\n");
     assert_exit(&replay(&dataset), 0);
     assert_sound(&dataset);
@@ -174,7 +172,7 @@ fn pages_without_their_answer_keep_their_rows() {
     assert_exit(&room.run(&[]), 0);
     let output = replay(&room.dataset());
     assert_exit(&output, 2);
-    assert!(told(&output).contains("keep_bodies = true"), "{}", told(&output));
+    assert!(printed(&output).contains("keep_bodies = true"), "{}", printed(&output));
 
     let file = fs::read_to_string(room.file()).expect("it is there");
     fs::write(room.file(), file.replace("keep_bodies = false", "keep_bodies = true")).expect("it can be written");
@@ -183,7 +181,7 @@ fn pages_without_their_answer_keep_their_rows() {
     copy_tree(&room.dataset(), &elsewhere.path().join("dataset"));
     let output = replay(&room.dataset());
     assert_exit(&output, 4);
-    assert!(told(&output).contains("walk `models`: no answer is kept of 3 pages"), "{}", told(&output));
+    assert!(printed(&output).contains("walk `models`: no answer is kept of 3 pages"), "{}", printed(&output));
     assert_sound(&room.dataset());
     assert_same(&[&elsewhere.path().join("dataset"), &room.dataset()]);
 }

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::canned;
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, program, read, told};
+use crate::support::{Room, Sandbox, Server, TWO_WALKS, assert_exit, printed, program, read};
 
 /// Writes the page of a room's dataset.
 fn page(room: &Room) -> PathBuf {
@@ -57,7 +56,7 @@ fn hostile() -> Room {
     };
     let mut items: Vec<_> = names.iter().enumerate().map(item).collect();
     items.push(json!({ "id": "<script>alert(2)</script>" }));
-    let base = canned::serve(json!({ "items": items, "metadata": {} }).to_string());
+    let base = Server::of_models(json!({ "items": items, "metadata": {} }).to_string()).base;
     let room = Room::new(&TWO_WALKS.split("\n[[walk]]").take(2).collect::<Vec<_>>().join("\n[[walk]]"), &base);
     assert_exit(&room.run(&[]), 4);
     room
@@ -86,5 +85,5 @@ fn without_a_snapshot_there_is_no_page() {
     let room = Room::new(TWO_WALKS, "http://127.0.0.1:9/api/v1");
     let output = program().arg("report").arg(room.dataset()).output().unwrap();
     assert_exit(&output, 2);
-    assert!(told(&output).contains("civitrawl snapshot"), "{}", told(&output));
+    assert!(printed(&output).contains("civitrawl snapshot"), "{}", printed(&output));
 }

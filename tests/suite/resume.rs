@@ -5,9 +5,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::log::{get, requests};
-use crate::proxy;
-use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, assert_same_rows, program, read, terminate, told};
+use crate::support::{
+    Room, SMALL, Sandbox, Server, TWO_WALKS, assert_exit, assert_same_rows, get, printed, read, requests, terminate,
+};
 
 /// Runs `scripts/storm` with the program under test.
 fn storm(arguments: &[&str]) {
@@ -27,9 +27,9 @@ fn begin(room: &Room, sandbox: &Sandbox, asked: usize) -> Child {
 
 /// Waits for the program's end; gives its exit code and what it complained of.
 fn end(mut child: Child) -> (Option<i32>, String) {
-    let mut told = String::new();
-    child.stderr.take().expect("it is piped").read_to_string(&mut told).expect("it is text");
-    (child.wait().expect("it ends").code(), told)
+    let mut printed = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut printed).expect("it is text");
+    (child.wait().expect("it ends").code(), printed)
 }
 
 fn assert_same(a: &Room, b: &Room) {
@@ -59,9 +59,9 @@ fn a_signal_ends_it_committed_and_resumable() {
     let room = Room::new(SMALL, &sandbox.base);
     let child = begin(&room, &sandbox, 4);
     terminate(&child);
-    let (code, told) = end(child);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("SIGTERM received"), "{told}");
+    let (code, printed) = end(child);
+    assert_eq!(code, Some(3), "{printed}");
+    assert!(printed.contains("SIGTERM received"), "{printed}");
     room.assert_sound();
     // Every page that was answered is committed: none is asked for again.
     assert_exit(&room.run(&[]), 0);
@@ -81,9 +81,9 @@ fn a_second_signal_ends_it_at_once_and_safely() {
     terminate(&child);
     sleep(Duration::from_millis(500));
     terminate(&child);
-    let (code, told) = end(child);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("stopped at once"), "{told}");
+    let (code, printed) = end(child);
+    assert_eq!(code, Some(3), "{printed}");
+    assert!(printed.contains("stopped at once"), "{printed}");
     room.assert_sound();
     assert_exit(&room.run(&[]), 0);
     assert_same(&room, &undisturbed(&sandbox));
@@ -97,14 +97,14 @@ fn a_deadline_holds_with_a_request_hanging() {
     let output = room.run(&["--deadline", "2s"]);
     assert!(began.elapsed() < Duration::from_secs(2 + 10), "{:?}", began.elapsed());
     assert_exit(&output, 3);
-    assert!(told(&output).contains("the deadline is reached"), "{}", told(&output));
+    assert!(printed(&output).contains("the deadline is reached"), "{}", printed(&output));
     room.assert_sound();
     assert_exit(&room.run(&[]), 0);
     assert_same(&room, &undisturbed(&sandbox));
 }
 
 #[test]
-fn who_looks_meanwhile_sees_a_sound_dataset() {
+fn status_and_verify_see_a_sound_dataset_meanwhile() {
     let sandbox = Sandbox::start(&["--models", "300", "--latency", "30"]);
     let room = Room::new(SMALL, &sandbox.base);
     let mut child = begin(&room, &sandbox, 8);
@@ -114,8 +114,7 @@ fn who_looks_meanwhile_sees_a_sound_dataset() {
             continue;
         }
         room.assert_sound();
-        let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
-        assert_exit(&status, 0);
+        room.status();
         looked += 1;
     }
     assert!(looked > 2, "it was over too soon");
@@ -129,7 +128,7 @@ fn a_page_budget_is_kept_and_spent() {
     for run in 1..=2 {
         let output = room.run(&["--max-pages", "3"]);
         assert_exit(&output, 3);
-        assert!(told(&output).contains("page budget"), "{}", told(&output));
+        assert!(printed(&output).contains("page budget"), "{}", printed(&output));
         assert_eq!(requests(&sandbox).len(), run * 3);
     }
     assert_exit(&room.run(&["--max-pages", "1000"]), 0);
@@ -143,7 +142,7 @@ fn page_by_page(room: &Room) -> Option<i32> {
 }
 
 #[test]
-fn runs_of_one_page_each_get_on_where_a_page_is_asked_for_more_than_once() {
+fn runs_of_one_page_each_progress_where_a_page_is_asked_for_more_than_once() {
     // Models of these that come without versions are looked up; a cache answers, and they are asked for once more past it.
     for seed in ["1325", "1330"] {
         let sandbox = Sandbox::start(&["--models", "60", "--seed", seed, "--traps", "all,-tied-dates"]);
@@ -168,17 +167,16 @@ fn a_spoilt_item_costs_itself_alone() {
     let first: serde_json::Value = serde_json::from_str(&first).expect("the sandbox serves JSON");
     let victim = first["items"][15]["id"].as_i64().expect("models have ids");
     let spoil = move |body: String| body.replace(&format!("{{\"id\":{victim},"), &format!("{{\"id\":{victim},,"));
-    let room = Room::new(&SMALL.replace("limit = 10", "limit = 4"), &proxy::start(&sandbox, Box::new(spoil)));
+    let room = Room::new(&SMALL.replace("limit = 10", "limit = 4"), &Server::in_front_of(&sandbox, spoil).base);
     let output = room.run(&[]);
     assert_exit(&output, 4);
-    assert!(told(&output).contains("asking for smaller pages"), "{}", told(&output));
+    assert!(printed(&output).contains("asking for smaller pages"), "{}", printed(&output));
 
-    let dataset = room.dataset().display().to_string();
-    let models = read("query.py", &[&dataset, "SELECT DISTINCT id FROM models ORDER BY id"]);
+    let models = room.query("SELECT DISTINCT id FROM models ORDER BY id");
     let plain = undisturbed(&sandbox);
     let others = format!("SELECT DISTINCT id FROM models WHERE id <> {victim} ORDER BY id");
-    assert_eq!(models, read("query.py", &[&plain.dataset().display().to_string(), &others]));
-    let kept = read("query.py", &[&dataset, "SELECT page, item FROM rejects"]);
+    assert_eq!(models, plain.query(&others));
+    let kept = room.query("SELECT page, item FROM rejects");
     assert!(kept.lines().count() == 1 && kept.contains(&format!("{victim},,")), "{kept}");
 
     // Named by walk, page and cursor, in the report and by `status`.
@@ -186,12 +184,8 @@ fn a_spoilt_item_costs_itself_alone() {
     let lost = &report["walks"]["models"]["given_up"][0];
     let page = lost["page"].as_u64().expect("it has its page");
     let cursor = lost["cursor"].as_str().expect("it has its cursor");
-    let status = program().arg("status").arg(room.dataset()).output().expect("the program runs");
-    assert!(
-        told(&status).contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")),
-        "{}",
-        told(&status)
-    );
+    let status = room.status();
+    assert!(status.contains(&format!("walk `models`: page {page} (cursor `{cursor}`) was given up")), "{status}");
     room.assert_sound();
 }
 
@@ -201,14 +195,13 @@ fn a_page_nobody_can_read_is_named_and_what_came_before_is_kept() {
     let room = Room::new(&SMALL.replace("limit = 10", "limit = 2"), &sandbox.base);
     assert_exit(&room.run(&[]), 4);
     let walk = &last_report(&room)["walks"]["models"];
-    // The walk goes on behind it.
+    // The walk continues behind it.
     assert_eq!(walk["end"]["why"], "complete", "{walk}");
     assert_eq!(walk["given_up"][0]["page"], 3, "{walk}");
     assert!(walk["given_up"][0]["cursor"].is_string(), "{walk}");
     let limits: Vec<String> = requests(&sandbox).iter().filter_map(|request| limit(&request.query)).collect();
     assert!(limits.contains(&"1".to_owned()), "{limits:?}");
-    let dataset = room.dataset().display().to_string();
-    let kept = read("query.py", &[&dataset, "SELECT length(item) > 0 FROM rejects"]);
+    let kept = room.query("SELECT length(item) > 0 FROM rejects");
     assert_eq!(kept, "[true]\n");
     room.assert_sound();
 }

@@ -13,9 +13,6 @@ use civitrawl::storage::Disk;
 use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
-pace = { requests_per_second = 1000.0, burst = 1000 }
 # Only what is asked for is in it.
 snapshot = { take = false }
 
@@ -117,7 +114,7 @@ pub(crate) fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
     files(dataset, &format!("parts/{table}")).swap_remove(n - 1)
 }
 
-/// Where a part is before it is published.
+/// The place of a part before it is published.
 pub(crate) fn staged(part: &Path) -> PathBuf {
     part.with_file_name(format!(".{}.staged", part.file_name().unwrap().to_str().unwrap()))
 }

@@ -1,4 +1,4 @@
-//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is told. Its units
+//! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is printed. Its units
 //! for systemd, as systemd reads them.
 
 use std::os::unix::fs::symlink;
@@ -8,8 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::log::requests;
-use crate::support::{Room, Sandbox, assert_exit, read, told};
+use crate::support::{Room, Sandbox, assert_exit, printed, read, requests};
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -45,7 +44,7 @@ fn room(sandbox: &Sandbox) -> TempDir {
     room
 }
 
-/// How the runs of a dataset ended, in their order.
+/// Returns how the runs of a dataset ended, in their order.
 fn ends(dataset: &Path) -> Vec<(String, String)> {
     let reports = std::fs::read_dir(dataset.join("runs")).expect("there are reports");
     let mut reports: Vec<Value> = reports
@@ -68,7 +67,7 @@ fn ten_nights_and_more_make_one_crawl() {
     let last = || ends(&dataset).pop().unwrap_or_default();
     let silent = |deadline: &str| {
         let night = command(room.path(), deadline).output().expect("a shell runs");
-        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", told(&night));
+        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", printed(&night));
     };
     while nights == 0 || (last().0 == "stopped" && !last().1.contains("the pass is over")) {
         silent("150ms");
@@ -101,24 +100,24 @@ fn ten_nights_and_more_make_one_crawl() {
 }
 
 #[test]
-fn only_trouble_is_told() {
+fn only_trouble_is_printed() {
     // Complete: silence, and silence again.
     let sandbox = Sandbox::start(&["--models", "60"]);
     let here = room(&sandbox);
     for _ in 0..2 {
         let night = command(here.path(), "5h").output().expect("a shell runs");
-        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", told(&night));
+        assert!(night.status.success() && night.stdout.is_empty() && night.stderr.is_empty(), "{}", printed(&night));
     }
     // A dataset that is not what it was.
     std::fs::remove_file(here.path().join("data/commits/00000001.json")).expect("it is there");
     let night = command(here.path(), "5h").output().expect("a shell runs");
-    assert!(told(&night).contains("is damaged and was not touched"), "{}", told(&night));
+    assert!(printed(&night).contains("is damaged and was not touched"), "{}", printed(&night));
 
     // Rows that could not be had.
     let sandbox = Sandbox::start(&["--models", "60", "--fault", "kind=invalid-json,page=3,times=0"]);
     let here = room(&sandbox);
     let night = command(here.path(), "5h").output().expect("a shell runs");
-    assert!(told(&night).contains("is finished, but rows are missing"), "{}", told(&night));
+    assert!(printed(&night).contains("is finished, but rows are missing"), "{}", printed(&night));
     let last = &ends(&here.path().join("data"))[0].0;
     assert_eq!(last, "doubtful");
 }
@@ -140,5 +139,5 @@ fn systemd_understands_the_units() {
     }
     assert_eq!(files.len(), 2, "{units}");
     let verify = Command::new("systemd-analyze").arg("verify").args(files).output().expect("systemd-analyze runs");
-    assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", told(&verify));
+    assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", printed(&verify));
 }

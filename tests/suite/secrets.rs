@@ -5,18 +5,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use crate::log::requests;
-use crate::proxy;
-use crate::support::{Room, Sandbox, assert_exit, program, told};
+use crate::support::{Room, Sandbox, Server, assert_exit, printed, program, requests};
 
 /// Written otherwise in a URL, in base64 and in hexadecimal digits, and looked for in all of these.
 pub(crate) const CANARY: &str = "canary+4f/1d9c=27b3";
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 keep_bodies = true
-pace = { requests_per_second = 1000.0, burst = 1000 }
 retry = { attempts = 3 }
 
 [[walk]]
@@ -25,7 +20,7 @@ endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
 "#;
 
-/// Where the key comes from.
+/// The source of the key.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Environment,
@@ -66,7 +61,7 @@ fn run(mut command: Command, source: Source, room: &Room) -> Output {
     }
     let output = command.env("RUST_BACKTRACE", "full").env("RUST_LOG", "trace").output().unwrap();
     for text in [&output.stdout, &output.stderr] {
-        assert!(!shows(text), "{source:?}: the key was printed: {}", told(&output));
+        assert!(!shows(text), "{source:?}: the key was printed: {}", printed(&output));
     }
     if room.dataset().exists() {
         assert_secret(&room.dataset());
@@ -142,7 +137,7 @@ fn the_key_reaches_its_server_and_is_shown_nowhere() {
             let room = room(source, &sandbox.base);
             assert_exit(&crawl(&room, source, arguments), 0);
             let log = requests(&sandbox);
-            // Every page came from here, although each one named another host for the next.
+            // Every page is from here, although each one named another host for the next.
             assert!(log.len() >= 4, "{source:?}: {log:?}");
             assert!(log.iter().all(|request| request.authorization), "{source:?}: the key was not sent");
             assert!(log.iter().all(|request| !request.query.contains(CANARY)), "{source:?}: the key is in the URL");
@@ -165,7 +160,7 @@ fn a_hostile_next_page_is_not_asked() {
         for host in hosts {
             let (named, own) = (format!("\"nextPage\":\"{}", host(&own, &foreign)), format!("\"nextPage\":\"{own}"));
             let spoil = move |body: String| body.replace(&own, &named);
-            let room = room(source, &proxy::start(&sandbox, Box::new(spoil)));
+            let room = room(source, &Server::in_front_of(&sandbox, spoil).base);
             assert_exit(&crawl(&room, source, &["-v", "-v"]), 0);
         }
         let log = requests(&trap);
@@ -222,7 +217,7 @@ fn a_key_file_that_others_may_read_is_refused() {
     for command in [get, download, room.crawl()] {
         let refused = run(command, Source::File, &room);
         assert_exit(&refused, 2);
-        let words = told(&refused);
+        let words = printed(&refused);
         assert!(words.contains(&key.display().to_string()) && words.contains("chmod 600"), "{words}");
     }
 }
@@ -245,7 +240,7 @@ fn a_redirect_takes_the_key_to_no_other_origin() {
                 let room = room(source, &sandbox.base);
                 let stopped = crawl(&room, source, arguments);
                 assert_exit(&stopped, 3);
-                assert!(told(&stopped).contains("redirects to `127.0.0.1`"), "{}", told(&stopped));
+                assert!(printed(&stopped).contains("redirects to `127.0.0.1`"), "{}", printed(&stopped));
             }
         }
         let log = requests(&trap);
@@ -292,7 +287,7 @@ fn a_key_that_cannot_be_one_is_not_shown() {
     }
 }
 
-/// The words of `civitrawl help`, so that a new command is met here without being named.
+/// The words of `civitrawl help`, so that a new command is tried here without being named.
 fn commands() -> Vec<String> {
     let help = program().arg("help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

@@ -8,13 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::proxy;
-use crate::support::{Room, Sandbox, assert_exit, killed_at, program, read, told};
+use crate::support::{Room, Sandbox, Server, assert_exit, killed_at, printed, program};
 
 /// Both lists of models, creators, and the images of each version.
 const CATALOG: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }
 history = ["models", "model_versions"]
 snapshot = { keep = 2 }
@@ -42,8 +39,6 @@ params = { browsingLevel = 3, withMeta = true, flatMeta = true, withTags = true,
 
 /// One walk, and no snapshot unless it is asked for.
 const MODELS: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }
 snapshot = { take = false }
 
@@ -65,7 +60,7 @@ fn changing(models: &str) -> (Sandbox, String, Arc<AtomicI64>) {
         }
         _ => body,
     };
-    let base = proxy::start(&sandbox, Box::new(spoil));
+    let base = Server::in_front_of(&sandbox, spoil).base;
     (sandbox, base, epoch)
 }
 
@@ -93,12 +88,8 @@ fn snapshot(room: &Room, arguments: &[&str]) -> Output {
 
 /// Compares the newest snapshot with the parts; gives the rows of each table.
 fn compared(room: &Room) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string()]);
+    let counts = room.read("snapshot.py", &[]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
-}
-
-fn query(room: &Room, sql: &str) -> String {
-    read("query.py", &[&room.dataset().display().to_string(), sql])
 }
 
 /// The numbers of the snapshots, and the one that `latest` leads to.
@@ -139,7 +130,7 @@ fn it_holds_what_the_parts_and_passes_say() {
     let (numbers, latest) = shelf(&room);
     assert_eq!((numbers, latest), (vec!["000004".into(), "000005".into()], "snapshots/000005".into()));
 
-    // From the parts alone it is the same, and histories go on from the beginning.
+    // From the parts alone it is the same, and histories start from the beginning.
     std::fs::remove_dir_all(room.dataset().join("snapshots")).expect("they can be removed");
     assert_exit(&room.run(&[]), 0);
     let anew = compared(&room);
@@ -160,7 +151,7 @@ fn a_table_without_new_rows_is_taken_over() {
     assert_exit(&room.run(&["--max-pages", "2", "--in-flight", "1"]), 3);
     let output = snapshot(&room, &[]);
     assert_exit(&output, 0);
-    assert!(told(&output).contains("taken over") && told(&output).contains("rewritten"), "{}", told(&output));
+    assert!(printed(&output).contains("taken over") && printed(&output).contains("rewritten"), "{}", printed(&output));
     for table in ["images", "image_meta", "image_tags"] {
         assert_eq!(file("000001", table), file("000002", table), "{table}");
     }
@@ -169,7 +160,7 @@ fn a_table_without_new_rows_is_taken_over() {
     room.assert_sound();
     // Nothing has happened since.
     let output = snapshot(&room, &[]);
-    assert!(told(&output).contains("nothing new"), "{}", told(&output));
+    assert!(printed(&output).contains("nothing new"), "{}", printed(&output));
     assert_eq!(inventory(&room)["snapshot"], 2);
 }
 
@@ -206,7 +197,7 @@ fn snapshots_stay_by_number_or_by_age() {
     assert_eq!(numbers("1s"), ["000004"]);
     let refused = snapshot(&room, &["--keep", "0"]);
     assert_exit(&refused, 2);
-    assert!(told(&refused).contains("30d"), "{}", told(&refused));
+    assert!(printed(&refused).contains("30d"), "{}", printed(&refused));
 }
 
 #[test]
@@ -218,18 +209,14 @@ fn downloads_per_week_by_base_model_are_one_query() {
         assert_exit(&room.run(&[]), 0);
     }
     let history = room.dataset().join("latest/models_history.parquet");
-    let moved = query(
-        &room,
-        &format!(
-            "SELECT sum(downloads)::BIGINT FROM (SELECT base_models, date_trunc('week', valid_from) AS week, \
+    let moved = room.query(&format!(
+        "SELECT sum(downloads)::BIGINT FROM (SELECT base_models, date_trunc('week', valid_from) AS week, \
              download_count - lag(download_count) OVER (PARTITION BY id ORDER BY valid_from) AS downloads \
              FROM '{}') WHERE downloads IS NOT NULL",
-            history.display()
-        ),
-    );
+        history.display()
+    ));
     // The same from the observations: what each model's last one counts more than its first one.
-    let seen = query(
-        &room,
+    let seen = room.query(
         "SELECT sum(moved)::BIGINT FROM (SELECT arg_max(download_count, fetched_at) - arg_min(download_count, \
          fetched_at) AS moved FROM models WHERE download_count IS NOT NULL GROUP BY id)",
     );
@@ -258,7 +245,7 @@ fn a_kill_at_any_call_leaves_latest_whole_old_or_new() {
         assert!(now >= seen, "killed at call {nth}: `latest` went back from {seen} to {now}");
         if killed.is_none() {
             println!("{} kills", nth - 1);
-            assert!(nth > 60, "only {nth} calls were met");
+            assert!(nth > 60, "only {nth} calls were made");
             break;
         }
         // Whatever was left is finished.
@@ -277,11 +264,11 @@ fn keep_parts(room: &Room, aside: &Path) {
 
 /// Compares the newest snapshot with parts that were kept aside.
 fn compared_with(room: &Room, aside: &Path) -> Value {
-    let counts = read("snapshot.py", &[&room.dataset().display().to_string(), &aside.display().to_string()]);
+    let counts = room.read("snapshot.py", &[&aside.display().to_string()]);
     serde_json::from_str(counts.lines().last().unwrap_or_default()).expect("it ends with a line of JSON")
 }
 
-/// How many parts a table has.
+/// Returns the number of parts of a table.
 fn parts(room: &Room, table: &str) -> usize {
     std::fs::read_dir(room.dataset().join("parts").join(table)).map_or(0, Iterator::count)
 }
@@ -297,7 +284,7 @@ fn pruned_parts_are_missed_by_nobody() {
         assert_exit(&room.run(&[]), 0);
         keep_parts(&room, aside.path());
         let pages =
-            query(&room, &format!("SELECT count(*) FROM pages WHERE pass = {} AND walk LIKE 'images%'", pass + 1));
+            room.query(&format!("SELECT count(*) FROM pages WHERE pass = {} AND walk LIKE 'images%'", pass + 1));
         requests.push(pages);
         assert_exit(&snapshot(&room, &["--prune"]), 0);
         assert_eq!((parts(&room, "models"), parts(&room, "images")), (0, 0));
@@ -306,6 +293,6 @@ fn pruned_parts_are_missed_by_nobody() {
         let counts = compared_with(&room, aside.path());
         assert_eq!(counts["gone"].as_u64() > Some(0), pass > 0, "{counts}");
     }
-    // A fan-out still finds every version that was ever met, wherever its row is now.
+    // A fan-out still finds every version that was ever seen, wherever its row is now.
     assert_eq!(requests[1], requests[3], "{requests:?}");
 }

@@ -1,4 +1,4 @@
-//! `civitrawl download` from stores as they are: ranges told oddly, pages in place of files, hashes and names that are not what
+//! `civitrawl download` from stores as they are: ranges stated oddly, pages in place of files, hashes and names that are not what
 //! they were.
 
 use std::fs;
@@ -10,34 +10,33 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::lure::{Lure, answer};
-use crate::support::{assert_exit, program, told};
+use crate::support::{Request, Server, answer, assert_exit, printed, program};
 
 const FILE: &[u8] = b"the whole file, all of its bytes";
 
-/// What a store sends.
+/// An answer of a store.
 fn sent(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 /// A store that gives the nth request the nth of these answers, and then the last one.
-fn store(answers: Vec<Vec<u8>>) -> Lure {
+fn store(answers: Vec<Vec<u8>>) -> Server {
     let asked = AtomicUsize::new(0);
-    Lure::start(move |_| answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)].clone())
+    Server::answering(move |_| answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)].clone())
 }
 
-/// The API: tells this of the one file of a version, and sends who wants it to a store.
-fn api(file: &Value, store: &str) -> Lure {
+/// The API: describes the one file of a version so, and redirects to a store.
+fn api(file: &Value, store: &str) -> Server {
     let version = json!({ "id": 7, "files": [file] }).to_string();
     let location = format!("location: {store}\r\n");
-    Lure::start(move |target| match target.starts_with("/api/download/") {
+    Server::answering(move |Request { target, .. }| match target.starts_with("/api/download/") {
         true => answer("307 Temporary Redirect", &location, ""),
         false => answer("200 OK", "", &version),
     })
 }
 
-/// The file of version 7 as the API tells it.
+/// The file of version 7 as the API describes it.
 fn file(name: &str, sha256: Option<&str>) -> Value {
     let hashes = sha256.map_or(json!({}), |sha256| json!({ "SHA256": sha256 }));
     json!({ "name": name, "primary": true, "sizeKB": FILE.len() as f64 / 1024.0, "hashes": hashes })
@@ -47,7 +46,7 @@ fn sha256() -> String {
     Sha256::digest(FILE).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn download(api: &Lure, into: &Path) -> Output {
+fn download(api: &Server, into: &Path) -> Output {
     let mut command = program();
     command.args(["download", "7", "--server", &api.base, "--rate", "1000", "--into"]).arg(into);
     command.output().expect("the program runs")
@@ -78,7 +77,7 @@ fn a_range_may_come_with_status_200() {
         file["sizeKB"] = Value::Null;
         let output = download(&api(&file, &store.base), folder.path());
         assert_exit(&output, 0);
-        assert_eq!(fs::read(folder.path().join("x.pt")).unwrap(), FILE, "{}", told(&output));
+        assert_eq!(fs::read(folder.path().join("x.pt")).unwrap(), FILE, "{}", printed(&output));
     }
 }
 
@@ -91,13 +90,13 @@ fn a_page_to_log_in_at_is_no_file_whoever_sends_it() {
         let folder = TempDir::new().unwrap();
         let output = download(&api(&file("x.pt", hash.as_deref()), &link), folder.path());
         assert_exit(&output, 4);
-        assert!(told(&output).contains("7: login_needed: "), "{}", told(&output));
+        assert!(printed(&output).contains("7: login_needed: "), "{}", printed(&output));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }
 
 #[test]
-fn what_is_no_file_is_a_setback_and_the_part_stays() {
+fn an_answer_that_is_no_file_is_a_failed_attempt_and_the_part_stays() {
     let page = |kind: &str| sent("200 OK", kind, b"\n<!doctype HTML><title>Just a moment...</title>");
     let range = format!("content-range: bytes 10-{}/{}\r\n", FILE.len() - 1, FILE.len());
     let answers = vec![
@@ -121,14 +120,14 @@ fn what_is_no_file_is_a_setback_and_the_part_stays() {
 }
 
 #[test]
-fn a_file_whose_hash_is_told_wrong_comes_once() {
+fn a_file_whose_hash_is_listed_wrong_is_fetched_once() {
     let (folder, store) = (TempDir::new().unwrap(), store(vec![sent("200 OK", "", FILE)]));
     let wrong = "AB".repeat(32);
     for _ in 0..2 {
         let output = download(&api(&file("x.pt", Some(&wrong)), &store.base), folder.path());
         assert_exit(&output, 4);
-        assert!(told(&output).contains("7: hash_mismatch: "), "{}", told(&output));
-        assert!(told(&output).contains("7.ABABABABAB.hash-mismatch"), "{}", told(&output));
+        assert!(printed(&output).contains("7: hash_mismatch: "), "{}", printed(&output));
+        assert!(printed(&output).contains("7.ABABABABAB.hash-mismatch"), "{}", printed(&output));
         assert_eq!(names(folder.path()), ["7.ABABABABAB.hash-mismatch"]);
     }
     assert_eq!(store.requests().len(), 1);
@@ -147,7 +146,7 @@ fn a_file_that_the_server_renamed_is_not_fetched_again() {
     for name in ["old.pt", "new.pt"] {
         let output = download(&api(&file(name, Some(&sha256())), &store.base), folder.path());
         assert_exit(&output, 0);
-        assert!(told(&output).contains("as old.pt"), "{}", told(&output));
+        assert!(printed(&output).contains("as old.pt"), "{}", printed(&output));
     }
     assert_eq!((store.requests().len(), names(folder.path())), (1, vec!["old.pt".to_owned()]));
 }
@@ -160,8 +159,8 @@ fn the_only_file_of_a_version_is_checked_though_it_is_not_primary() {
     let output = download(&api(&file, &store.base), folder.path());
     assert_exit(&output, 0);
     assert!(
-        told(&output).contains("as only_vae.pt (") && told(&output).contains("SHA256 checked"),
+        printed(&output).contains("as only_vae.pt (") && printed(&output).contains("SHA256 checked"),
         "{}",
-        told(&output)
+        printed(&output)
     );
 }

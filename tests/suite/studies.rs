@@ -1,11 +1,9 @@
 //! The ready queries in `scripts/queries/` against an independent reckoning over the sandbox's own rows.
 
-use crate::support::{Room, Sandbox, assert_exit, read};
+use crate::support::{Room, Sandbox, assert_exit};
 
 /// Models and images in full, and the history of what changed.
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 history = ["model_versions"]
 
 [pace]
@@ -24,11 +22,11 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// The options that the catalogs before and after the changes share.
+/// The arguments that the catalogs before and after the changes have in common.
 const CATALOG: &[&str] = &["--models", "900", "--images", "3000", "--traps"];
 
 #[test]
-fn every_ready_query_answers_what_it_asks() {
+fn every_ready_query_gives_what_the_sandbox_expects() {
     let traps = "null-counters,text-licences,odd-fields,numeric-usernames";
     let still = Sandbox::start(&[CATALOG, &[traps]].concat());
     let base = still.base.clone();
@@ -45,5 +43,5 @@ fn every_ready_query_answers_what_it_asks() {
     assert_exit(&room.run(&[]), 0);
     let queries = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/queries");
     let side = changed.side("");
-    read("study.py", &[&room.dataset().display().to_string(), side.trim_end_matches('/'), queries]);
+    room.read("study.py", &[side.trim_end_matches('/'), queries]);
 }

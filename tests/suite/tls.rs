@@ -1,25 +1,19 @@
 //! Encryption is verified: a server with a certificate that nobody vouches for, that is too old or of another host hears no
 //! request and no key. The certificates lie in `tests/suite/tls`, all of one key that is good for nothing else.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Output;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::lure::answer;
-use crate::support::{Room, assert_exit, told};
+use crate::support::{Room, Server, answer, assert_exit, printed};
 
 const KEY: &str = "canary-4f1d9c27b3";
 
 const CRAWL: &str = r#"
-server = "{base}"
-dataset = "{dataset}"
 retry = { attempts = 1 }
 
 [[walk]]
@@ -32,35 +26,15 @@ fn pem(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/suite/tls").join(name)
 }
 
-/// Starts a server with this certificate; gives its port, and what it could decrypt of what was sent.
-fn serve(certificate: &str) -> (u16, Arc<Mutex<String>>) {
+/// Starts a server with this certificate.
+fn serve(certificate: &str) -> Server {
     let chain = vec![CertificateDer::from_pem_file(pem(certificate)).unwrap()];
     let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (port, heard) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(String::new())));
-    let ear = Arc::clone(&heard);
-    thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket);
-            let mut block = [0; 4096];
-            // A client that refuses the certificate never gets this far.
-            while let Ok(length @ 1..) = stream.read(&mut block) {
-                let mut heard = ear.lock().unwrap();
-                heard.push_str(&String::from_utf8_lossy(&block[..length]));
-                if heard.ends_with("\r\n\r\n") {
-                    break;
-                }
-            }
-            let page = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
-            let _ = stream.write_all(&answer("200 OK", "", page));
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
-    });
-    (port, heard)
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let page = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
+    Server::encrypted(Arc::new(config), move |_| answer("200 OK", "", page))
 }
 
 /// Crawls `https://<host>:<port>` with a key, trusting these certificates instead of the system's where there are any.
@@ -75,9 +49,9 @@ fn crawl(host: &str, port: u16, trusted: Option<&str>) -> Output {
 
 #[test]
 fn a_server_that_is_vouched_for_is_asked() {
-    let (port, heard) = serve("good.pem");
-    assert_exit(&crawl("127.0.0.1", port, Some("good.pem")), 0);
-    assert!(heard.lock().unwrap().to_ascii_lowercase().contains(&format!("authorization: bearer {KEY}")));
+    let server = serve("good.pem");
+    assert_exit(&crawl("127.0.0.1", server.port, Some("good.pem")), 0);
+    assert!(server.requests().iter().any(|request| request.header("authorization") == format!("Bearer {KEY}")));
 }
 
 #[test]
@@ -89,12 +63,12 @@ fn a_server_that_nobody_vouches_for_hears_nothing() {
         ("of another host", "another-host.pem", "127.0.0.1", Some("another-host.pem")),
         ("of an address, asked by name", "good.pem", "localhost", Some("good.pem")),
     ] {
-        let (port, heard) = serve(certificate);
-        let refused = crawl(host, port, trusted);
-        assert_eq!(refused.status.code(), Some(3), "{why}: {}", told(&refused));
-        assert!(told(&refused).contains("no secure connection could be made"), "{why}: {}", told(&refused));
-        assert!(!told(&refused).contains(KEY), "{why}: the key was printed");
-        assert_eq!(*heard.lock().unwrap(), "", "{why}: it was asked");
+        let server = serve(certificate);
+        let refused = crawl(host, server.port, trusted);
+        assert_eq!(refused.status.code(), Some(3), "{why}: {}", printed(&refused));
+        assert!(printed(&refused).contains("no secure connection could be made"), "{why}: {}", printed(&refused));
+        assert!(!printed(&refused).contains(KEY), "{why}: the key was printed");
+        assert!(server.requests().is_empty(), "{why}: it was asked");
     }
 }
 
@@ -112,12 +86,12 @@ fn without_encryption_only_this_machine_is_asked() {
         let room = Room::new(CRAWL, &format!("http://{host}:9/api/v1"));
         let refused = room.run(&[]);
         assert_exit(&refused, 2);
-        assert!(told(&refused).contains("insecure_http"), "{host}: {}", told(&refused));
+        assert!(printed(&refused).contains("insecure_http"), "{host}: {}", printed(&refused));
         // Allowed or not, a key does not go there.
         let text = std::fs::read_to_string(room.file()).unwrap();
         std::fs::write(room.file(), format!("insecure_http = true\n{text}")).unwrap();
         let refused = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
         assert_exit(&refused, 2);
-        assert!(told(&refused).contains("unencrypted"), "{host}: {}", told(&refused));
+        assert!(printed(&refused).contains("unencrypted"), "{host}: {}", printed(&refused));
     }
 }

@@ -12,8 +12,7 @@ mod unknown;
 
 use serde_json::Value;
 
-use crate::log::get;
-use crate::support::{Room, Sandbox, assert_exit, program, read, told};
+use crate::support::{Room, Sandbox, Walk, assert_exit, crawl_file, get, printed, program};
 
 /// The query of a full walk over the models.
 const ALL: &str = "sort=Oldest&period=AllTime&nsfw=true&archived=true";
@@ -21,60 +20,20 @@ const ALL: &str = "sort=Oldest&period=AllTime&nsfw=true&archived=true";
 const ALL_PARAMS: &str = "sort = \"Oldest\", period = \"AllTime\", nsfw = true, archived = true";
 const PICTURES: &str = "withMeta = true, flatMeta = true, withTags = true, sort = \"Newest\", period = \"AllTime\"";
 
-/// A crawl file's walk over an endpoint; `more` is further lines.
-fn walk(name: &str, endpoint: &str, params: &str, more: &str) -> String {
-    format!("\n[[walk]]\nname = \"{name}\"\nendpoint = \"{endpoint}\"\nparams = {{ {params} }}\n{more}\n")
-}
-
-/// A crawl file with these walks, as fast as the sandbox answers.
-fn file(walks: &[String]) -> String {
-    let head = "server = \"{base}\"\ndataset = \"{dataset}\"\n\
-                pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }\n\
-                retry = { attempts = 3, elapsed = \"5s\" }\n";
-    format!("{head}{}", walks.concat())
-}
-
-/// Crawls these walks to the end, which has this exit code; gives the room and what was said.
-fn crawl(sandbox: &Sandbox, walks: &[String], code: i32) -> (Room, String) {
-    let room = Room::new(&file(walks), &sandbox.base);
-    let output = room.run(&[]);
-    assert_exit(&output, code);
-    room.assert_sound();
-    let said = told(&output);
-    (room, said)
-}
-
-/// What `plan` says of a crawl file with this walk, which it accepts or refuses with exit code 2.
-fn plan(walk: String, accepted: bool) -> String {
-    let room = Room::new(&file(&[walk]), "http://127.0.0.1:9/api/v1");
+/// Returns what `plan` prints for a crawl file with this walk, which it accepts or refuses with exit code 2.
+fn plan(walk: Walk, accepted: bool) -> String {
+    let room = Room::new(&crawl_file(&[walk]), "http://127.0.0.1:9/api/v1");
     let output = program().arg("plan").arg(room.file()).output().expect("the program runs");
     assert_exit(&output, if accepted { 0 } else { 2 });
-    told(&output)
-}
-
-/// The rows of a query over the dataset.
-fn rows(room: &Room, sql: &str) -> Vec<Value> {
-    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
-    lines.lines().map(|line| serde_json::from_str(line).expect("rows are JSON")).collect()
-}
-
-/// The one value of a query over the dataset.
-fn one(room: &Room, sql: &str) -> Value {
-    rows(room, sql)[0][0].clone()
+    printed(&output)
 }
 
 /// The distinct values of a column, sorted by their texts.
 fn column(room: &Room, table: &str, column: &str) -> Vec<String> {
     let mut values: Vec<String> =
-        rows(room, &format!("SELECT DISTINCT {column} FROM {table}")).iter().map(|row| row[0].to_string()).collect();
+        room.rows(&format!("SELECT DISTINCT {column} FROM {table}")).iter().map(|row| row[0].to_string()).collect();
     values.sort_unstable();
     values
-}
-
-/// What a perfect client of a query gets.
-fn truth(sandbox: &Sandbox, what: &str) -> Vec<Value> {
-    let lines = get(&sandbox.side(&format!("truth/{what}")));
-    lines.lines().map(|line| serde_json::from_str(line).expect("the truth is JSON lines")).collect()
 }
 
 /// The sandbox's log.
@@ -84,11 +43,10 @@ fn log(sandbox: &Sandbox) -> Vec<Value> {
 
 /// Every value of a walk's rows against the truth of its query.
 fn assert_values(room: &Room, sandbox: &Sandbox, walk: &str, query: &str) {
-    let side = sandbox.side("").trim_end_matches('/').to_owned();
-    read("truth.py", &[&room.dataset().display().to_string(), &side, &format!("{walk}={query}")]);
+    room.read("truth.py", &[sandbox.side("").trim_end_matches('/'), &format!("{walk}={query}")]);
 }
 
-/// What the dataset's only run reports under one word.
+/// Returns the report's value under one word, of the dataset's only run.
 fn reported(room: &Room, word: &str) -> String {
     let mut reports = std::fs::read_dir(room.dataset().join("runs")).expect("there are reports");
     let report = reports.next().expect("there is a report").expect("it can be listed").path();
@@ -99,4 +57,30 @@ fn reported(room: &Room, word: &str) -> String {
 /// The doubts of the dataset's only run.
 fn doubts(room: &Room) -> String {
     reported(room, "doubts")
+}
+
+/// Switches of the sandbox that `all` alone throws.
+const THROWN_BY_ALL: [&str; 3] = ["feed-restarts", "null-dates", "posts-limit"];
+
+fn sources(folder: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).expect("there are tests").map(|file| file.expect("it can be listed").path());
+    files.filter(|file| file.is_file()).map(|file| std::fs::read_to_string(file).expect("it is text")).collect()
+}
+
+#[test]
+fn every_trap_number_has_its_test() {
+    let traps = sources("tests/suite/traps");
+    let numbers = traps.split("fn trap_").skip(1).map(|name| name[..2].parse().expect("a trap has two digits"));
+    let numbers: std::collections::BTreeSet<u32> = numbers.collect();
+    assert!(numbers.len() >= 24 && numbers.iter().copied().eq(1..=numbers.len() as u32), "one is missing: {numbers:?}");
+}
+
+#[test]
+fn every_switch_of_the_sandbox_is_thrown_by_name() {
+    let tests = sources("tests/suite") + &sources("tests/suite/traps");
+    for (switch, _) in civitrawl::sandbox::Traps::NAMES {
+        let thrown = ["\"", ","].iter().any(|before| tests.contains(&format!("{before}{switch}")));
+        assert!(thrown || THROWN_BY_ALL.contains(switch), "no test throws `{switch}`");
+    }
 }

@@ -8,13 +8,12 @@ use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
 
-use crate::canned::serve_as;
-use crate::support::{Room, assert_exit, program, read, told};
+use crate::support::{Room, Server, assert_exit, printed, program};
 
 /// A crawl of one walk over the given items of an endpoint, each list a page.
 fn crawl(endpoint: &str, pages: &[Value]) -> Room {
     let pages = pages.to_vec();
-    let base = serve_as(move |target| {
+    let base = Server::of_json(move |target| {
         let number =
             |name: &str| target.split(name).nth(1).and_then(|rest| rest.split('&').next()?.parse::<usize>().ok());
         let page = number("cursor=").or(number("page=").map(|page| page - 1)).unwrap_or(0);
@@ -26,25 +25,23 @@ fn crawl(endpoint: &str, pages: &[Value]) -> Room {
             metadata["nextCursor"] = json!((page + 1).to_string());
         }
         is_list.then(|| json!({ "items": items, "metadata": metadata }).to_string())
-    });
+    })
+    .base;
     let sort = if endpoint == "models" { "params = { sort = \"Most Downloaded\" }\n" } else { "" };
-    let text = format!(
-        "server = \"{{base}}\"\ndataset = \"{{dataset}}\"\npace = {{ requests_per_second = 1000.0, burst = 1000 }}\n\
-         retry = {{ attempts = 1 }}\n[[walk]]\nname = \"{endpoint}\"\nendpoint = \"{endpoint}\"\n{sort}"
-    );
+    let text =
+        format!("retry = {{ attempts = 1 }}\n[[walk]]\nname = \"{endpoint}\"\nendpoint = \"{endpoint}\"\n{sort}");
     let room = Room::new(&text, &base);
     assert_exit(&room.run(&[]), 0);
     room.assert_sound();
-    read("snapshot.py", &[&room.dataset().display().to_string()]);
+    room.read("snapshot.py", &[]);
     room
 }
 
 fn rows(room: &Room, sql: &str) -> Value {
-    let lines = read("query.py", &[&room.dataset().display().to_string(), sql]);
-    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+    room.rows(sql).into()
 }
 
-/// How many twins the record counts, and the reasons and positions of what is in `rejects`.
+/// Returns the twins that the record counts, and the reasons and positions of the rejects.
 fn twins(room: &Room) -> (u64, Value) {
     let manifest = civitrawl::dataset::read::read_manifest(&Layout::new(room.dataset()), &Disk).unwrap();
     let twins = manifest.last.unwrap().walks.values().map(|walk| walk.twins).sum();
@@ -61,7 +58,7 @@ fn model(id: i64, versions: &Value) -> Value {
 }
 
 #[test]
-fn a_model_that_comes_twice_is_taken_once() {
+fn a_model_listed_twice_is_taken_once() {
     let one = model(1, &json!([version(11, &json!([]), &json!([]))]));
     let room = crawl("models", &[json!([one, one])]);
     assert_eq!(twins(&room), (1, json!([])));
@@ -73,12 +70,12 @@ fn a_model_that_comes_twice_is_taken_once() {
     assert_eq!(rows(&room, "SELECT item FROM rejects"), json!([[other.to_string()]]));
     assert_eq!(rows(&room, "SELECT id, name FROM models"), json!([[1, null]]));
     assert_eq!(rows(&room, "SELECT count(*) FROM model_tags"), json!([[2]]));
-    let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = room.status();
     assert!(status.contains("1 thing appeared twice on one page"), "{status}");
 }
 
 #[test]
-fn parts_of_a_model_that_come_twice_are_taken_once() {
+fn parts_of_a_model_listed_twice_are_taken_once() {
     let hashes = json!({ "SHA256": "AA" });
     let file = json!({ "id": 5, "name": "f", "hashes": hashes });
     let image = json!({ "id": 8, "url": "https://h/8.jpeg" });
@@ -130,7 +127,7 @@ fn a_model_on_two_pages_is_a_repeat_and_no_twin() {
 }
 
 #[test]
-fn images_and_their_parts_that_come_twice_are_taken_once() {
+fn images_and_their_parts_listed_twice_are_taken_once() {
     let tag = json!({ "id": 3, "name": "cat" });
     let meta = json!({ "resources": [{ "name": "r" }, { "name": "r" }] });
     let one = json!({ "id": 7, "modelVersionIds": [1, 1], "tags": [tag, tag], "meta": meta });
@@ -148,13 +145,13 @@ fn images_and_their_parts_that_come_twice_are_taken_once() {
 }
 
 #[test]
-fn creators_and_tags_that_come_twice_do_not_disturb_totals() {
+fn creators_and_tags_listed_twice_do_not_disturb_totals() {
     let who = |name: &str, count: u64| json!({ "username": name, "modelCount": count });
     let room = crawl("creators", &[json!([who("a", 1), who("a", 1), who("b", 2), who("b", 3)])]);
     let reason = "twin: creator `b` is on the page twice, with different content; the first was taken";
     assert_eq!(twins(&room), (2, json!([[3, reason]])));
     assert_eq!(rows(&room, "SELECT username, model_count FROM creators ORDER BY 1"), json!([["a", 1], ["b", 2]]));
-    let status = told(&program().arg("status").arg(room.dataset()).output().unwrap());
+    let status = room.status();
     assert!(!status.contains("walk it again"), "{status}");
 
     let room = crawl("tags", &[json!([{ "name": "x" }, { "name": "x" }]), json!([{ "name": "x" }])]);
@@ -175,6 +172,6 @@ fn a_snapshot_with_a_key_twice_is_not_written() {
     drop(store);
     let output = program().arg("snapshot").arg(room.dataset()).output().unwrap();
     assert_exit(&output, 65);
-    let said = told(&output);
+    let said = printed(&output);
     assert!(said.contains("table `model_tags` holds the key model_id 1, position 0 twice"), "{said}");
 }

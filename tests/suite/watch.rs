@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use prometheus_parse::{Scrape, Value};
 
-use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, program, told};
+use crate::support::{Room, SMALL, Sandbox, TWO_WALKS, assert_exit, printed, program};
 
 /// The messages that the README documents, with their fields.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -37,7 +37,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn log_lines_have_the_fields_that_are_documented() {
     let documented = documented();
-    let mut met = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for faults in [
         &["kind=status,code=503,nth=2", "kind=status,code=429,retry_after=0,nth=4", "kind=invalid-json,page=5,times=0"]
             [..],
@@ -60,14 +60,14 @@ fn log_lines_have_the_fields_that_are_documented() {
             let left_out: Vec<_> =
                 known.difference(&fields).filter(|field| !["cursor", "detail"].contains(&field.as_str())).collect();
             assert!(left_out.is_empty(), "{line} lacks {left_out:?}");
-            met.insert(message.to_owned());
+            seen.insert(message.to_owned());
         }
     }
     // Of those that need a server of their own, the words in the source must do.
     let source = source();
-    let unmet: Vec<_> = documented.keys().filter(|message| !met.contains(*message)).collect();
-    assert!(unmet.iter().all(|message| source.contains(&format!("\"{message}\""))), "never seen: {unmet:?}");
-    assert!(met.len() > 14, "seen: {met:?}");
+    let missing: Vec<_> = documented.keys().filter(|message| !seen.contains(*message)).collect();
+    assert!(missing.iter().all(|message| source.contains(&format!("\"{message}\""))), "never seen: {missing:?}");
+    assert!(seen.len() > 14, "seen: {seen:?}");
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn on_a_pipe_a_crawl_is_silent_until_something_is_wrong() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let output = Room::new(TWO_WALKS, &sandbox.base).run(&[]);
     assert_exit(&output, 0);
-    assert!(output.stderr.is_empty(), "{}", told(&output));
-    assert!(!output.stdout.contains(&0x1b), "{}", told(&output));
+    assert!(output.stderr.is_empty(), "{}", printed(&output));
+    assert!(!output.stdout.contains(&0x1b), "{}", printed(&output));
 }
 
 /// A sample's value.
@@ -114,7 +114,7 @@ fn the_metrics_are_those_of_the_run() {
     let over = scrape(&file);
     assert_eq!(sample(&over, "civitrawl_complete", &[]), 1.0);
     assert_eq!(sample(&over, "civitrawl_walk_over", &[("walk", "models")]), 1.0);
-    let requests = crate::log::requests(&sandbox).len() as f64;
+    let requests = crate::support::requests(&sandbox).len() as f64;
     let both = sample(&stopped, "civitrawl_requests_total", &[]) + sample(&over, "civitrawl_requests_total", &[]);
     assert_eq!(both, requests);
     let rows = sample(&stopped, "civitrawl_rows_total", &[("table", "pages")])
@@ -124,11 +124,11 @@ fn the_metrics_are_those_of_the_run() {
     assert!(!file.with_file_name(".civitrawl.prom.tmp").exists());
     let nowhere = room.run(&["--metrics-file", "/nowhere/civitrawl.prom"]);
     assert_exit(&nowhere, 0);
-    assert!(told(&nowhere).contains("the metrics cannot be written"), "{}", told(&nowhere));
+    assert!(printed(&nowhere).contains("the metrics cannot be written"), "{}", printed(&nowhere));
 }
 
 #[test]
-fn a_watched_dataset_is_told_of_until_its_pass_is_over() {
+fn a_watched_dataset_is_reported_until_its_pass_is_over() {
     let sandbox = Sandbox::start(&["--models", "300", "--latency", "150"]);
     let room = Room::new(SMALL, &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "1"]), 3);

@@ -76,20 +76,14 @@ impl<'a> Modules<'a> {
     /// Returns the file that defines what these names mean in `module`, re-exports followed; `None` for a module itself and
     /// for other crates.
     pub(crate) fn definition(&self, module: &str, names: &[String]) -> Option<&'a Source> {
-        let first = names.first()?.as_str();
-        match first {
+        let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+        match names.first()?.as_str() {
             "crate" | "civitrawl" => self.below("", &names[1..]),
             "self" => self.below(module, &names[1..]),
-            "super" => {
-                let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
-                if names.get(1).is_some_and(|name| name == "super") {
-                    self.definition(parent, &names[1..])
-                } else {
-                    self.below(parent, &names[1..])
-                }
-            }
-            _ if self.0.contains_key(&child(module, first)) => self.below(module, names),
-            _ if names.len() > 1 || first.starts_with(char::is_uppercase) => self.imported(module, names),
+            "super" if names.get(1).is_some_and(|name| name == "super") => self.definition(parent, &names[1..]),
+            "super" => self.below(parent, &names[1..]),
+            first if self.0.contains_key(&child(module, first)) => self.below(module, names),
+            first if names.len() > 1 || first.starts_with(char::is_uppercase) => self.imported(module, names),
             _ => None,
         }
     }

@@ -1,16 +1,16 @@
-//! Lists that end where they should not: empty for a while, cut short, or without a cursor to go on with.
+//! Lists that end where they should not: empty for a while, cut short, or without a cursor to the next page.
 
-use super::{ALL, ALL_PARAMS, column, crawl, file, log, one, truth, walk};
-use crate::support::{Room, Sandbox, assert_exit, told};
+use super::{ALL, ALL_PARAMS, column, log};
+use crate::support::{Room, Sandbox, Walk, assert_exit, crawl, crawl_file, printed};
 
-fn models() -> String {
-    walk("models", "models", &format!("{ALL_PARAMS}, limit = 20"), "")
+fn models() -> Walk {
+    Walk::of("models").params(ALL_PARAMS).limit(20)
 }
 
 #[test]
 fn trap_05_an_outage_finds_nothing_gone_and_is_named() {
     let sandbox = Sandbox::start(&["--models", "300", "--traps", "outage"]);
-    let room = Room::new(&file(&[models()]), &sandbox.base);
+    let room = Room::new(&crawl_file(&[models()]), &sandbox.base);
     let gone = format!("SELECT count(gone_at) FROM '{}/latest/models.parquet'", room.dataset().display());
     let (mut outages, mut is_over) = (0, false);
     for pass in 1..=80 {
@@ -20,11 +20,11 @@ fn trap_05_an_outage_finds_nothing_gone_and_is_named() {
             Some(0) => {}
             _ => {
                 assert_exit(&output, 4);
-                assert!(told(&output).contains("doubtful"), "{}", told(&output));
+                assert!(printed(&output).contains("doubtful"), "{}", printed(&output));
                 outages += 1;
             }
         }
-        assert_eq!(one(&room, &gone), 0, "pass {pass}");
+        assert_eq!(room.value(&gone), 0, "pass {pass}");
         if is_over {
             break;
         }
@@ -38,13 +38,13 @@ fn trap_05_a_list_that_ends_early_is_not_complete() {
     let sandbox = Sandbox::start(&["--models", "1500", "--traps", "early-end"]);
     let (room, said) = crawl(&sandbox, &[models()], 4);
     assert!(said.contains("doubtful") && said.contains("names no cursor"), "{said}");
-    assert!(column(&room, "models", "id").len() < truth(&sandbox, &format!("models?{ALL}")).len());
+    assert!(column(&room, "models", "id").len() < sandbox.truth(&format!("models?{ALL}")).len());
 }
 
 #[test]
 fn trap_05_a_link_without_a_cursor_is_asked_for_again() {
     let sandbox = Sandbox::start(&["--models", "1500", "--traps", "link-without-cursor"]);
     let (room, _) = crawl(&sandbox, &[models()], 0);
-    assert_eq!(column(&room, "models", "id").len(), truth(&sandbox, &format!("models?{ALL}")).len());
+    assert_eq!(column(&room, "models", "id").len(), sandbox.truth(&format!("models?{ALL}")).len());
     assert!(log(&sandbox).iter().any(|request| request["query"].to_string().contains("_=")), "nothing was asked again");
 }

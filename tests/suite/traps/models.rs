@@ -1,21 +1,21 @@
 //! Traps of the models list.
 
-use super::{ALL, ALL_PARAMS, assert_values, column, crawl, doubts, file, log, one, plan, rows, truth, walk};
-use crate::naive::{ask, distinct, follow, numbered};
-use crate::support::{ERAS, Room, Sandbox, assert_exit, program, told};
+use super::{ALL, ALL_PARAMS, assert_values, column, doubts, log, plan};
+use crate::naive::{distinct, follow, numbered};
+use crate::support::{ERAS, Room, Sandbox, Walk, ask, assert_exit, crawl, crawl_file};
 
 #[test]
 fn trap_01_page_does_nothing_on_models() {
     let sandbox = Sandbox::start(&["--models", "700"]);
     let naive = numbered(&format!("{}/models?{ALL}&limit=100", sandbox.base));
-    let all = truth(&sandbox, &format!("models?{ALL}"));
+    let all = sandbox.truth(&format!("models?{ALL}"));
     assert_eq!((naive.len(), distinct(&naive, "id").len()), (1000, 100), "of {} models", all.len());
     assert_eq!(ask(&format!("{}/models?{ALL}&page=11", sandbox.base)).status, 429);
 
-    let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, page = 2"), ""), false);
+    let said = plan(Walk::of("models").params(&format!("{ALL_PARAMS}, page = 2")), false);
     assert!(said.contains("returns the first page whatever the number"), "{said}");
     let before = log(&sandbox).len();
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 0);
     assert_eq!(column(&room, "models", "id"), distinct(&all, "id"));
     assert!(log(&sandbox)[before..].iter().all(|request| !request["query"].to_string().contains("page=")));
 }
@@ -26,11 +26,11 @@ fn trap_02_newest_loses_one_model_a_page() {
         let sandbox = Sandbox::start(&["--models", "600", "--traps", "newest-lost-row", "--era", era]);
         let query = "sort=Newest&nsfw=true&limit=20";
         let naive = distinct(&follow(&format!("{}/models?{query}", sandbox.base)), "id");
-        let all = distinct(&truth(&sandbox, &format!("models?{query}")), "id");
+        let all = distinct(&sandbox.truth(&format!("models?{query}")), "id");
         let lost = all.len() - naive.len();
         assert_eq!((lost > 20, lost > 0), (era == "2026-08", era == "2026-08"), "{lost} of {}", all.len());
 
-        let walk = walk("newest", "models", "sort = \"Newest\", nsfw = true, limit = 20", "");
+        let walk = Walk::of("models").named("newest").params("sort = \"Newest\", nsfw = true, limit = 20");
         let (room, _) = crawl(&sandbox, &[walk], 0);
         assert_eq!(column(&room, "models", "id"), all);
     }
@@ -59,11 +59,11 @@ fn trap_03_a_trimmed_fraction_is_misread() {
     assert!(oldest.len() > 2 * distinct(&oldest, "id").len(), "it goes round in circles");
 
     for sort in ["Newest", "Oldest"] {
-        let walk = walk("dense", "models", &format!("sort = \"{sort}\", limit = 7"), "");
+        let walk = Walk::of("models").named("dense").params(&format!("sort = \"{sort}\", limit = 7"));
         let (room, _) = crawl(&sandbox, &[walk], 0);
         // The first page of Newest is read once more at the end.
         let own = "FROM models WHERE walk = 'dense'";
-        let counts = rows(&room, &format!("SELECT count(*), count(DISTINCT id) {own}"));
+        let counts = room.rows(&format!("SELECT count(*), count(DISTINCT id) {own}"));
         assert_eq!(counts, [serde_json::json!([300, 300])], "{sort}: none missed, none repeated");
     }
 }
@@ -73,12 +73,12 @@ fn trap_04_an_empty_page_of_models_is_not_the_end() {
     let sandbox = Sandbox::start(&["--models", "900", "--traps", "empty-pages,short-pages"]);
     let query = format!("{ALL}&limit=10");
     let naive = distinct(&follow(&format!("{}/models?{query}", sandbox.base)), "id");
-    let all = distinct(&truth(&sandbox, &format!("models?{query}")), "id");
+    let all = distinct(&sandbox.truth(&format!("models?{query}")), "id");
     assert!(naive.len() < all.len(), "{} of {}", naive.len(), all.len());
 
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", &format!("{ALL_PARAMS}, limit = 10"), "")], 0);
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS).limit(10)], 0);
     assert_eq!(column(&room, "models", "id"), all);
-    assert!(one(&room, "SELECT count(*) FROM pages WHERE items = 0 AND next_cursor IS NOT NULL").as_u64() > Some(0));
+    assert!(room.value("SELECT count(*) FROM pages WHERE items = 0 AND next_cursor IS NOT NULL").as_u64() > Some(0));
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn trap_11_odd_shapes_of_licences_counters_and_names_are_read() {
     assert!(some(&|model| model.get("creator").is_none()));
 
     let sandbox = Sandbox::start(&["--models", "800", "--traps", traps]);
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 0);
     assert_values(&room, &sandbox, "models", ALL);
     let numeric = "SELECT count(*) FROM models WHERE regexp_full_match(creator_username, '[0-9]+')";
-    assert!(one(&room, numeric).as_u64() > Some(0));
+    assert!(room.value(numeric).as_u64() > Some(0));
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn trap_12_sizes_hashes_and_levels_are_spelt_otherwise_than_documented() {
     let files = || files().flat_map(|version| version["files"].as_array().into_iter().flatten());
     assert!(files().count() > 0 && files().all(|file| file["sizeKb"].is_null()));
 
-    let pictures = walk("images", "images", "browsingLevel = 3, sort = \"Newest\"", "");
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, ""), pictures], 0);
-    assert_eq!(one(&room, "SELECT count(*) FROM version_files WHERE size_kb IS NULL"), 0);
+    let pictures = Walk::of("images").params("browsingLevel = 3, sort = \"Newest\"");
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS), pictures], 0);
+    assert_eq!(room.value("SELECT count(*) FROM version_files WHERE size_kb IS NULL"), 0);
     for algorithm in ["BLAKE3", "AutoV3", "SHA256"] {
         let sql = format!("SELECT count(*) FROM file_hashes WHERE algorithm = '{algorithm}'");
-        assert!(one(&room, &sql).as_u64() > Some(0), "{algorithm}");
+        assert!(room.value(&sql).as_u64() > Some(0), "{algorithm}");
     }
-    assert_eq!(one(&room, "SELECT typeof(nsfw_level) FROM version_images WHERE nsfw_level > 1"), "BIGINT");
+    assert_eq!(room.value("SELECT typeof(nsfw_level) FROM version_images WHERE nsfw_level > 1"), "BIGINT");
     assert_eq!(column(&room, "images", "nsfw_word"), ["\"None\"", "\"Soft\""]);
 }
 
@@ -134,14 +134,14 @@ fn trap_13_base_models_narrow_the_versions() {
     assert_eq!(versions(&format!("&modelVersionIds={one}")), std::slice::from_ref(one));
 
     // What such a walk has is what it asked for, and nothing is looked for behind it; the plain walk has them all.
-    let narrow = walk("narrow", "models", &format!("{ALL_PARAMS}, baseModels = [\"Pony\"]"), "");
-    let (room, _) = crawl(&sandbox, &[narrow, walk("models", "models", ALL_PARAMS, "")], 0);
+    let narrow = Walk::of("models").named("narrow").params(&format!("{ALL_PARAMS}, baseModels = [\"Pony\"]"));
+    let (room, _) = crawl(&sandbox, &[narrow, Walk::of("models").params(ALL_PARAMS)], 0);
     assert_eq!(column(&room, "(SELECT * FROM model_versions WHERE walk = 'narrow')", "id"), pony);
     assert_eq!(column(&room, "(SELECT * FROM model_versions WHERE walk = 'models')", "id"), all);
-    let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, baseModels = [\"Pony\"]"), ""), true);
+    let said = plan(Walk::of("models").params(&format!("{ALL_PARAMS}, baseModels = [\"Pony\"]")), true);
     assert!(said.contains("their version lists are incomplete"), "{said}");
     for narrow in ["modelVersionIds = [1]", "supportsGeneration = true"] {
-        let said = plan(walk("models", "models", &format!("{ALL_PARAMS}, {narrow}"), ""), true);
+        let said = plan(Walk::of("models").params(&format!("{ALL_PARAMS}, {narrow}")), true);
         assert!(said.contains("their version lists are incomplete"), "{said}");
     }
 }
@@ -151,27 +151,27 @@ fn trap_14_nsfw_hides_models_and_the_list_hides_versions() {
     let traps = "hidden-minors,hidden-early-access,hidden-persons";
     let sandbox = Sandbox::start(&["--models", "900", "--traps", traps]);
     let naive = distinct(&follow(&format!("{}/models?{ALL}", sandbox.base)), "id");
-    let all = distinct(&truth(&sandbox, "models"), "id");
+    let all = distinct(&sandbox.truth("models"), "id");
     assert!(naive.len() < all.len());
 
     let pg = ALL_PARAMS.replace(", nsfw = true", "");
     let sweep = "for_each = { range = [1, \"newest\"], param = \"ids\", batch = 100 }";
     let walks = [
-        walk("models", "models", ALL_PARAMS, ""),
-        walk("pg", "models", &pg, ""),
-        walk("sweep", "models", ALL_PARAMS, sweep),
-        walk("sweep_pg", "models", &pg, sweep),
-        walk("creators", "creators", "limit = 200", ""),
+        Walk::of("models").params(ALL_PARAMS),
+        Walk::of("models").named("pg").params(&pg),
+        Walk::of("models").named("sweep").params(ALL_PARAMS).with(sweep),
+        Walk::of("models").named("sweep_pg").params(&pg).with(sweep),
+        Walk::of("creators").params("limit = 200"),
     ];
     let (room, said) = crawl(&sandbox, &walks, 0);
     let listed = "(SELECT DISTINCT id FROM models WHERE walk IN ('models', 'pg'))";
-    let by_list = one(&room, &format!("SELECT count(*) FROM {listed}"));
+    let by_list = room.value(&format!("SELECT count(*) FROM {listed}"));
     assert!(by_list.as_u64() > Some(naive.len() as u64), "the second walk finds more than {}: {by_list}", naive.len());
     assert!(by_list.as_u64() < Some(all.len() as u64), "the sweep finds more than both: {by_list} of {}", all.len());
     assert_eq!(column(&room, "models", "id"), all);
-    assert_eq!(column(&room, "model_versions", "id"), distinct(&truth(&sandbox, "model_versions"), "id"));
+    assert_eq!(column(&room, "model_versions", "id"), distinct(&sandbox.truth("model_versions"), "id"));
 
-    // Models of real persons, and of children above PG, are had by nobody; that their creators have more models is told.
+    // Models of real persons, and of children above PG, cannot be had by anybody; that their creators have more models is reported.
     let hidden = format!("creators report 900 models, and {} of these are not in the tables", 900 - all.len());
     assert!(said.contains(&hidden) && all.len() < 900, "{said}");
 }
@@ -192,13 +192,13 @@ fn trap_14_versions_kept_back_from_the_list_are_asked_for_by_id() {
     let ids: Vec<String> = short.map(|model| model["id"].to_string()).collect();
     assert!(!ids.is_empty());
 
-    let (room, said) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
-    let by_id = truth(&sandbox, &format!("model_versions?{ALL}&ids={}", ids.join(",")));
+    let (room, said) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 0);
+    let by_id = sandbox.truth(&format!("model_versions?{ALL}&ids={}", ids.join(",")));
     let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/recheck/ids/%')";
     assert_eq!(column(&room, again, "id"), distinct(&by_id, "id"));
     assert!(column(&room, "model_versions", "id").len() > versions(&naive).len());
     // They are asked for together.
-    let asked = one(&room, "SELECT count(*) FROM pages WHERE walk LIKE 'models/recheck/%'");
+    let asked = room.value("SELECT count(*) FROM pages WHERE walk LIKE 'models/recheck/%'");
     assert_eq!(asked.as_u64(), Some((ids.len() as u64).div_ceil(100)));
     assert!(!said.contains("lack versions"), "{said}");
 }
@@ -207,15 +207,15 @@ fn trap_14_versions_kept_back_from_the_list_are_asked_for_by_id() {
 fn trap_21_models_without_versions_are_looked_up() {
     let sandbox = Sandbox::start(&["--models", "1500", "--traps", "empty-versions"]);
     let naive = follow(&format!("{}/models?{ALL}", sandbox.base));
-    let hollow: Vec<String> = naive
+    let empty: Vec<String> = naive
         .iter()
         .filter(|model| model["modelVersions"] == serde_json::json!([]))
         .map(|model| model["id"].to_string())
         .collect();
-    assert!(!hollow.is_empty());
+    assert!(!empty.is_empty());
 
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 0);
-    let full = truth(&sandbox, &format!("model_versions?model_id={}", hollow.join(",")));
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 0);
+    let full = sandbox.truth(&format!("model_versions?model_id={}", empty.join(",")));
     assert!(!full.is_empty());
     let again = "(SELECT * FROM model_versions WHERE walk LIKE 'models/recheck/%')";
     assert_eq!(column(&room, again, "id"), distinct(&full, "id"));
@@ -226,23 +226,23 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
     for (sort, split) in [("Newest", ""), ("Oldest", "split = { windows = 3, from = \"2022-11-01\" }")] {
         let sandbox = Sandbox::start(&["--models", "600", "--traps", "mutation"]);
         let params = format!("sort = \"{sort}\", nsfw = true, limit = 20");
-        let (room, said) = crawl(&sandbox, &[walk("models", "models", &params, split)], 0);
+        let (room, said) = crawl(&sandbox, &[Walk::of("models").params(&params).with(split)], 0);
         // Everything that was to happen has, within the first half of the walk.
         let seen = column(&room, "models", "id");
-        let all = distinct(&truth(&sandbox, &format!("models?sort={sort}&nsfw=true")), "id");
+        let all = distinct(&sandbox.truth(&format!("models?sort={sort}&nsfw=true")), "id");
         let missed: Vec<&String> = all.iter().filter(|id| seen.binary_search(id).is_err()).collect();
         assert_eq!(missed, Vec::<&String>::new(), "{sort}: {said}");
-        let edge = one(&room, "SELECT count(*) FROM pages WHERE walk = 'models/recheck/boundary'");
+        let edge = room.value("SELECT count(*) FROM pages WHERE walk = 'models/recheck/boundary'");
         assert!(edge.as_u64() > Some(0), "{sort}: the edge was not read once more");
         if sort == "Newest" {
             let new = |others: &str| {
                 let others = format!("(SELECT id FROM models WHERE {others})");
                 let edge = "FROM models WHERE walk = 'models/recheck/boundary'";
-                one(&room, &format!("SELECT count(*) {edge} AND id NOT IN {others}")).as_u64().expect("it is a number")
+                room.value(&format!("SELECT count(*) {edge} AND id NOT IN {others}")).as_u64().expect("it is a number")
             };
             assert!(new("walk = 'models'") > 0, "nothing was only there");
             let appeared = new("walk = 'models' AND page = 1");
-            let status = told(&program().arg("status").arg(room.dataset()).output().expect("the program runs"));
+            let status = room.status();
             let items = if appeared == 1 { "item" } else { "items" };
             assert!(status.contains(&format!("{appeared} {items} appeared while the walk ran")), "{status}");
         }
@@ -252,7 +252,7 @@ fn rows_that_appear_while_a_walk_is_under_way_are_taken_at_its_end() {
 #[test]
 fn rows_that_no_cursor_reaches_are_named() {
     let sandbox = Sandbox::start(&["--models", "600", "--traps", "big-ties", "--era", "2026-08"]);
-    let (room, _) = crawl(&sandbox, &[walk("models", "models", ALL_PARAMS, "")], 4);
+    let (room, _) = crawl(&sandbox, &[Walk::of("models").params(ALL_PARAMS)], 4);
     assert!(doubts(&room).contains("rows share the instant"), "{}", doubts(&room));
 
     // A boundary among the undated models has a cursor that the server refuses.
@@ -264,7 +264,10 @@ fn rows_that_no_cursor_reaches_are_named() {
     std::fs::write(&catalog, format!("{}{}{{\"id\":3}}\n", dated(1), dated(2))).expect("it can be written");
     let sandbox = Sandbox::start(&["--catalog", &catalog.display().to_string()]);
     for split in ["", "split = { windows = 3, from = \"2022-11-01\" }"] {
-        let room = Room::new(&file(&[walk("dated", "models", "sort = \"Oldest\", limit = 2", split)]), &sandbox.base);
+        let room = Room::new(
+            &crawl_file(&[Walk::of("models").named("dated").params("sort = \"Oldest\", limit = 2").with(split)]),
+            &sandbox.base,
+        );
         assert_exit(&room.run(&[]), 4);
         assert!(doubts(&room).contains("have no date"), "{}", doubts(&room));
     }

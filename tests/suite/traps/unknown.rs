@@ -1,26 +1,26 @@
-//! What no column knows: nothing of a server that sends what is known, and by name whatever is new.
+//! Fields that no column knows: there are none as long as the server sends known ones, and each new one is named.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{ALL_PARAMS, PICTURES, crawl, doubts, rows, walk};
-use crate::support::{Room, Sandbox, assert_exit, program, told};
+use super::{ALL_PARAMS, PICTURES, doubts};
+use crate::support::{Room, Sandbox, Walk, assert_exit, crawl, program};
 
 /// The tables whose `extra` holds nothing but what is new.
 const TABLES: [&str; 7] = ["models", "model_versions", "version_files", "version_images", "images", "creators", "tags"];
 
 /// Every endpoint.
-fn everything() -> Vec<String> {
+fn everything() -> Vec<Walk> {
     let each = |table: &str, column: &str| format!("for_each = {{ table = \"{table}\", column = \"{column}\" }}");
     vec![
-        walk("models", "models", ALL_PARAMS, ""),
-        walk("by_id", "model", "", &each("models", "id")),
-        walk("versions", "model_version", "", &each("model_versions", "id")),
-        walk("by_hash", "model_version_by_hash", "", "for_each = { list = [\"00ff00ff\"] }"),
-        walk("images", "images", &format!("{PICTURES}, browsingLevel = 3"), &user()),
-        walk("creators", "creators", "", ""),
-        walk("tags", "tags", "", ""),
+        Walk::of("models").params(ALL_PARAMS),
+        Walk::of("model").named("by_id").with(&each("models", "id")),
+        Walk::of("model_version").named("versions").with(&each("model_versions", "id")),
+        Walk::of("model_version_by_hash").named("by_hash").with("for_each = { list = [\"00ff00ff\"] }"),
+        Walk::of("images").params(&format!("{PICTURES}, browsingLevel = 3")).with(&user()),
+        Walk::of("creators"),
+        Walk::of("tags"),
     ]
 }
 
@@ -37,22 +37,16 @@ fn crawled(traps: &str, era: &[&str]) -> Room {
     room
 }
 
-fn status(room: &Room) -> String {
-    let output = program().arg("status").arg(room.dataset()).output().unwrap();
-    assert_exit(&output, 0);
-    told(&output)
-}
-
 #[test]
-fn what_the_server_is_known_to_send_leaves_nothing_in_extra() {
+fn known_fields_leave_nothing_in_extra() {
     for era in [&[][..], &["--era", "2023"]] {
         let room = crawled("all,-odd-fields", era);
         for table in TABLES {
-            assert_ne!(rows(&room, &format!("SELECT 1 FROM {table} LIMIT 1")), [json!(null); 0], "{table} {era:?}");
-            let extra = rows(&room, &format!("SELECT extra FROM {table} WHERE extra IS NOT NULL LIMIT 3"));
+            assert_ne!(room.rows(&format!("SELECT 1 FROM {table} LIMIT 1")), [json!(null); 0], "{table} {era:?}");
+            let extra = room.rows(&format!("SELECT extra FROM {table} WHERE extra IS NOT NULL LIMIT 3"));
             assert_eq!(extra, [json!(null); 0], "{table} {era:?}");
         }
-        assert!(!status(&room).contains("fits no column"), "{}", status(&room));
+        assert!(!room.status().contains("fits no column"), "{}", room.status());
     }
 }
 
@@ -67,12 +61,12 @@ fn new_keys_are_in_extra_and_named_with_their_count_and_first_page() {
         ("version_files", "$.futureFileField", "futureFileField"),
         ("version_images", "$.futureImageField", "futureImageField"),
     ];
-    let mut told = Vec::new();
+    let mut statuses = Vec::new();
     for (table, path, key) in new {
         let having = format!("FROM {table} WHERE json_exists(extra, '{path}')");
-        let count = rows(&room, &format!("SELECT count(*) {having}"))[0][0].as_u64().unwrap();
+        let count = room.rows(&format!("SELECT count(*) {having}"))[0][0].as_u64().unwrap();
         let earliest = format!("{having} AND fetched_at = (SELECT min(fetched_at) {having})");
-        let first = rows(&room, &format!("SELECT DISTINCT walk, page {earliest}"));
+        let first = room.rows(&format!("SELECT DISTINCT walk, page {earliest}"));
         let line = |walk: &str, page: u64| {
             format!(
                 "{table}: `{key}` fits no column; kept in `extra` of {count} rows, first on page {page} of walk `{walk}`"
@@ -80,10 +74,10 @@ fn new_keys_are_in_extra_and_named_with_their_count_and_first_page() {
         };
         let lines: BTreeSet<String> =
             first.iter().map(|row| line(row[0].as_str().unwrap(), row[1].as_u64().unwrap())).collect();
-        told.push(lines);
+        statuses.push(lines);
     }
-    let status = status(&room);
-    for lines in &told {
+    let status = room.status();
+    for lines in &statuses {
         assert!(lines.iter().any(|line| status.contains(line)), "{lines:?}\n{status}");
     }
     assert_eq!(status.matches("fits no column").count(), new.len(), "{status}");

@@ -1,0 +1,78 @@
+//! Everything a test needs: a sandbox or a server of its own, crawl files, the program in a clean environment, the readers.
+
+mod crawl_file;
+mod query;
+mod sandbox;
+mod server;
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+pub use crawl_file::{Room, SMALL, TWO_WALKS, Walk, crawl, crawl_file};
+use query::python;
+pub use query::{assert_same_rows, query, read};
+pub use sandbox::{ERAS, Logged, Sandbox, ask, get, pass_night, requests};
+pub use server::{Request, Server, Trap, answer};
+
+/// The program under test.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_civitrawl"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    command
+}
+
+/// Fails, showing what was printed, unless the program ended with this code.
+pub fn assert_exit(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", printed(output));
+}
+
+/// Returns what a program printed, for messages.
+pub fn printed(output: &Output) -> String {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    format!("stdout:\n{stdout}\nstderr:\n{stderr}")
+}
+
+/// Fails unless `civitrawl verify` calls the dataset sound.
+pub fn assert_sound(dataset: &Path) {
+    assert_exit(&verify(dataset), 0);
+}
+
+/// Runs `civitrawl verify` on a dataset.
+pub fn verify(dataset: &Path) -> Output {
+    program().arg("verify").arg(dataset).output().expect("the program runs")
+}
+
+/// Copies a directory and all that is in it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp runs");
+    assert!(status.success());
+}
+
+/// Runs a command and kills it at the `nth` call, of all its threads, that changes something in this directory; returns `None`
+/// if it ended before.
+pub fn killed_at(nth: u32, directory: &Path, command: &Command) -> Option<()> {
+    let output = killer(nth, directory, command).output().expect("the program runs");
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", printed(&output));
+    output.status.success().then_some(())
+}
+
+/// Runs a command to its end; returns how many such calls it made.
+pub fn calls_made(directory: &Path, command: &Command) -> u32 {
+    let output = killer(0, directory, command).output().expect("the program runs");
+    assert_exit(&output, 1);
+    let printed = String::from_utf8(output.stdout).expect("it prints text");
+    printed.lines().last().and_then(|line| line.parse().ok()).expect("it ends with a number")
+}
+
+fn killer(nth: u32, directory: &Path, command: &Command) -> Command {
+    let mut killer = python("kill.py");
+    killer.arg(nth.to_string()).arg(directory).arg(command.get_program()).args(command.get_args());
+    killer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    killer
+}
+
+/// Asks a program to end, as a service manager does.
+pub fn terminate(child: &Child) {
+    let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(status.success());
+}

@@ -1,0 +1,59 @@
+//! Datasets as their readers see them: `tests/readers`, run by the Python that has DuckDB, pyarrow and polars.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::crawl_file::Room;
+use super::printed;
+
+impl Room {
+    /// Runs `tests/readers/<script>` on the dataset, with these further arguments; returns what it printed.
+    pub fn read(&self, script: &str, more: &[&str]) -> String {
+        read(script, &[&[&*self.dataset().display().to_string()], more].concat())
+    }
+
+    /// Returns the rows of a query over the dataset, a JSON list a line.
+    pub fn query(&self, sql: &str) -> String {
+        query(&self.dataset(), sql)
+    }
+
+    /// Returns the rows of a query over the dataset.
+    pub fn rows(&self, sql: &str) -> Vec<Value> {
+        self.query(sql).lines().map(|line| serde_json::from_str(line).expect("rows are JSON")).collect()
+    }
+
+    /// Returns the one value of a query over the dataset.
+    pub fn value(&self, sql: &str) -> Value {
+        self.rows(sql)[0][0].clone()
+    }
+}
+
+/// Returns the rows of a query over a dataset, a JSON list a line.
+pub fn query(dataset: &Path, sql: &str) -> String {
+    read("query.py", &[&dataset.display().to_string(), sql])
+}
+
+/// `tests/readers/<script>`, ready to run. `scripts/test` makes that Python in `.venv`; `CIVITRAWL_PYTHON` names another.
+pub fn python(script: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::env::var_os("CIVITRAWL_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
+    assert!(python.exists(), "there is no {}; run scripts/test once", python.display());
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/readers").join(script));
+    command
+}
+
+/// Runs `tests/readers/<script>`, and fails when it does; returns what it printed.
+pub fn read(script: &str, arguments: &[&str]) -> String {
+    let output = python(script).args(arguments).output().expect("the program runs");
+    assert!(output.status.success(), "{script} {arguments:?}\n{}", printed(&output));
+    String::from_utf8(output.stdout).expect("a reader prints text")
+}
+
+/// Fails unless the parts of all these datasets hold the same rows.
+pub fn assert_same_rows(datasets: &[PathBuf]) {
+    let datasets: Vec<String> = datasets.iter().map(|dataset| dataset.display().to_string()).collect();
+    read("same.py", &datasets.iter().map(String::as_str).collect::<Vec<_>>());
+}
