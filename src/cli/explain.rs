@@ -56,7 +56,7 @@ fn end(word: &str) -> Option<String> {
 
 fn download(word: &str) -> Option<String> {
     let (_, meaning) = DownloadStatus::MEANINGS.iter().find(|(code, _)| *code == word)?;
-    Some(format!("a download with the status `{word}`: {meaning}\n"))
+    Some(format!("a download that is told `{word}`: {meaning}\n"))
 }
 
 fn of_tables(word: &str) -> Option<String> {
