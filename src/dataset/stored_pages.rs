@@ -7,14 +7,14 @@ use crate::table::{Provenance, pages, rejects};
 
 /// A row of `pages`.
 #[derive(Debug, Clone)]
-pub struct KeptPage<'a> {
+pub struct StoredPage<'a> {
     batch: &'a RecordBatch,
     row: usize,
     /// The answer from which the page was read.
     pub at: Provenance<'a>,
 }
 
-impl<'a> KeptPage<'a> {
+impl<'a> StoredPage<'a> {
     /// Returns the pages of a batch of the table.
     pub fn all(batch: &'a RecordBatch) -> impl Iterator<Item = Self> {
         (0..batch.num_rows()).map(move |row| Self { batch, row, at: provenance(batch, row) })
@@ -47,14 +47,14 @@ impl<'a> KeptPage<'a> {
 
 /// A row of `rejects`.
 #[derive(Debug, Clone)]
-pub struct KeptReject<'a> {
+pub struct StoredReject<'a> {
     batch: &'a RecordBatch,
     row: usize,
     /// The answer from which the item was rejected.
     pub at: Provenance<'a>,
 }
 
-impl<'a> KeptReject<'a> {
+impl<'a> StoredReject<'a> {
     /// Returns the rejects of a batch of the table that stand for a whole page.
     pub fn whole_pages(batch: &'a RecordBatch) -> impl Iterator<Item = Self> {
         let positions = batch.numbers("position");

@@ -19,7 +19,7 @@ use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::snapshot::{SnapshotOptions, tables, take};
 use crate::dataset::store::{Batch, RunInfo, Store};
-use crate::dataset::stored_pages::{KeptPage, KeptReject};
+use crate::dataset::stored_pages::{StoredPage, StoredReject};
 use crate::fetch::Encoding;
 use crate::storage::Disk;
 use crate::table::{Tables, pages, rejects};
@@ -122,8 +122,8 @@ fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<
         Ok(batches.into_iter().flatten().collect())
     };
     let (pages, rejected) = (batches_of(pages::TABLE.name)?, batches_of(rejects::TABLE.name)?);
-    let pages: Vec<KeptPage<'_>> = pages.iter().flat_map(KeptPage::all).collect();
-    let without: Vec<&KeptPage<'_>> = pages.iter().filter(|page| page.row().body.is_none()).collect();
+    let pages: Vec<StoredPage<'_>> = pages.iter().flat_map(StoredPage::all).collect();
+    let without: Vec<&StoredPage<'_>> = pages.iter().filter(|page| page.row().body.is_none()).collect();
     if pages.is_empty() || !without.is_empty() {
         for page in without {
             let walk = page.at.walk.split('/').next().unwrap_or_default();
@@ -140,7 +140,7 @@ fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<
         }
     }
     // The reject of a page that still cannot be read stays.
-    let rejected: Vec<KeptReject<'_>> = rejected.iter().flat_map(KeptReject::whole_pages).collect();
+    let rejected: Vec<StoredReject<'_>> = rejected.iter().flat_map(StoredReject::whole_pages).collect();
     for reject in rejected.iter().filter(|reject| !read.contains(&(reject.at.walk, reject.at.page))) {
         tables.rejects.push(reject.row());
     }
@@ -154,7 +154,7 @@ fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<
 }
 
 /// Appends the rows of a page and the page itself. Returns false when its answer cannot be read.
-fn push(page: &KeptPage<'_>, tables: &mut Tables) -> bool {
+fn push(page: &StoredPage<'_>, tables: &mut Tables) -> bool {
     let row = page.row();
     match read(page, &row, tables) {
         Some(Reading { page: found, bytes }) => {
@@ -175,7 +175,7 @@ fn push(page: &KeptPage<'_>, tables: &mut Tables) -> bool {
 }
 
 /// Decodes a page's answer as the crawl did, with the request taken from its address.
-fn read(page: &KeptPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Option<Reading> {
+fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Option<Reading> {
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == row.endpoint)?;
     let encoding = Encoding::parse(row.body_encoding?)?;
     let url = Url::parse(row.url).ok().filter(|_| row.status == Some(200))?;
