@@ -1,5 +1,7 @@
 //! Text files of the user's own: crawl files, keys, reports.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the user's own files")]
+
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;

@@ -22,11 +22,11 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// The arguments that the catalogs before and after the changes have in common.
+/// The options that the catalogs before and after the changes share.
 const CATALOG: &[&str] = &["--models", "900", "--images", "3000", "--traps"];
 
 #[test]
-fn every_ready_query_gives_what_the_sandbox_expects() {
+fn every_ready_query_answers_what_it_asks() {
     let traps = "null-counters,text-licences,odd-fields,numeric-usernames";
     let still = Sandbox::start(&[CATALOG, &[traps]].concat());
     let base = still.base.clone();
