@@ -64,7 +64,7 @@ impl Asking {
             service: Service::of(&self.server()?, &definition::Sandbox::default())?,
             key: key(self.key_file.as_deref())?,
             listener,
-            notify: Box::new(move |event| hears.event(&Event::of(command, &event))),
+            notify: Box::new(move |event| hears.event(&Event::Fetch { walk: command, event: &event })),
             stop: Stop::new(None),
             rate: self.rate,
         })

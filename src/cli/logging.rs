@@ -127,7 +127,7 @@ impl Listener for Log {
                 tracing::info!(walk, why = end.why.as_str(), detail = end.detail, "walk ended");
             }
             Event::WalkStopped { walk, reason } => {
-                tracing::error!(walk, reason, "walk stopped; the next run continues it")
+                tracing::error!(walk, reason, "walk stopped; the next run continues it");
             }
             Event::Committed { record, took } => {
                 let rows: u64 = record.parts.iter().map(|part| part.rows).sum();

@@ -100,12 +100,6 @@ pub enum Event<'a> {
     },
 }
 
-impl<'a> Event<'a> {
-    pub(crate) fn of(walk: &'a str, event: &'a fetch::Event) -> Self {
-        Self::Fetch { walk, event }
-    }
-}
-
 /// Listens to a run. Called from several threads; must return quickly.
 pub trait Listener: Send + Sync {
     /// Takes note of an event.

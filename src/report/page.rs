@@ -57,7 +57,7 @@ fn state(state: State) -> &'static str {
     match state {
         State::Unfinished => "not over yet",
         State::Complete => "complete",
-        State::CompleteWithDoubts => "over, but rows may be missing",
+        State::Doubtful => "over, but rows may be missing",
     }
 }
 

@@ -44,7 +44,7 @@ pub enum State {
     /// Every walk is complete.
     Complete,
     /// All walks had ended, but rows may be missing; the run's report names them.
-    CompleteWithDoubts,
+    Doubtful,
 }
 
 /// A file of a snapshot.
@@ -78,7 +78,7 @@ impl Inventory {
         let state = match (last.is_pass_over(), last.walks.values().any(WalkState::is_doubtful)) {
             (false, _) => State::Unfinished,
             (true, false) => State::Complete,
-            (true, true) => State::CompleteWithDoubts,
+            (true, true) => State::Doubtful,
         };
         Self {
             format: FORMAT,

@@ -11,7 +11,7 @@ pub(crate) async fn refusal(context: Context<'_>) -> Result<Option<String>, Erro
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
         let url = PageUrl::new(context.base, &[me::PATH], query.iter().copied())?;
-        let notify = |event: fetch::Event| context.listener.event(&Event::of(me::PATH, &event));
+        let notify = |event: fetch::Event| context.listener.event(&Event::Fetch { walk: me::PATH, event: &event });
         let mut attempts = context.fetcher.attempts(&url, &notify).as_probe();
         let answer = tokio::select! {
             biased;

@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
             fetch::Event::Retrying { .. } => self.under_way.store(false, Ordering::Relaxed),
             fetch::Event::Answered { .. } | fetch::Event::Throttled { .. } | fetch::Event::Recovered { .. } => {}
         }
-        self.listener.event(&Event::of(self.walk, event));
+        self.listener.event(&Event::Fetch { walk: self.walk, event });
     }
 
     /// Returns the result of `work`, or `None` when a stop dropped it.
