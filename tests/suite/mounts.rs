@@ -44,7 +44,7 @@ fn a_full_disk_is_reported_and_an_enlarged_one_is_written_on() {
             kept.display()
         );
         let output = with_mounts(&room, &script);
-        assert_says(&output, &["No space left", "nothing committed was lost", "next run goes on"]);
+        assert_says(&output, &["No space left", "nothing committed was lost", "next run continues"]);
         steady.read("same.py", &[&kept.display().to_string()]);
     }
 }
