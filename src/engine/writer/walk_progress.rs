@@ -393,7 +393,7 @@ impl WalkProgress {
         let cursor = request.cursor.as_deref().unwrap_or("none");
         let (page, items) = (request.page, page.items);
         let detail =
-            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to go on with, but {more}");
+            format!("page {page} (cursor `{cursor}`, {items} items) names no cursor to continue with, but {more}");
         End {
             why: if self.trusted { Why::Complete } else { Why::Doubtful },
             detail: Some(detail).filter(|_| !self.trusted),
