@@ -17,10 +17,11 @@
 //! | Where are rows gathered and cursors moved? | `engine/writer/page_writer.rs` |
 //! | How is a commit made? | `dataset/store.rs`, drawn in `dataset/mod.rs` |
 //! | How is a walk split into windows, values or numbered pages? | `engine/walk/by_*.rs` |
-//! | How is a false end found? | `engine/writer/progress.rs`; how missing rows are rechecked, `engine/walk/{recheck,missing}.rs` |
+//! | How is a false end found? | `api/envelope.rs` and `engine/writer/walk_progress.rs`; it is rechecked by `engine/walk/by_cursor.rs` |
+//! | How are missing rows rechecked? | `engine/walk/recheck.rs`, `engine/walk/missing.rs` |
 //! | How is a snapshot merged? | `dataset/snapshot/` |
 //! | Which columns does a table have? | `table/`, one file each |
-//! | What does the server do to test all this? | `sandbox/`; its traps are in `sandbox/fault/` |
+//! | Which traps of the server does the sandbox imitate? | `sandbox/traps.rs` |
 //!
 //! # Glossary
 //!
