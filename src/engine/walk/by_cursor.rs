@@ -1,7 +1,7 @@
 //! Walks a partition along the server's cursors: page after page, until the end, an obstacle, or a stop.
 
-use super::bad_page::{self, AfterFailure, handle_failure};
 use super::context::Context;
+use super::failed_page::{self, AfterFailure, handle_failure};
 use super::page::{ask, fetch};
 use super::page_size::Size;
 use super::partition::{Finish, Partition};
@@ -26,7 +26,7 @@ pub(super) async fn run(
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
         let request = ask(definition, &partition, turn, context)?;
         let request = PageRequest { shown, first_shown, ..request };
-        let attempts = if size.is_seeking() { bad_page::FEW } else { u32::MAX };
+        let attempts = if size.is_seeking() { failed_page::FEW } else { u32::MAX };
         let step = match fetch(&request, attempts, context).await {
             None => break,
             Some(Ok(step)) => step,
@@ -51,7 +51,7 @@ pub(super) async fn run(
                 page += 1;
                 let turn = Turn { page, cursor: Some(next), limit: size.now(), again: false };
                 let stuck = ask(definition, &partition, turn, context)?;
-                bad_page::pass_instant(&stuck, context).await
+                failed_page::pass_instant(&stuck, context).await
             }
             step => step,
         };

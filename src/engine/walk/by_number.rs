@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::bad_page::{AfterFailure, handle_failure};
 use super::context::Context;
+use super::failed_page::{AfterFailure, handle_failure};
 use super::page::{ask, fetch};
 use super::partition::{Finish, Partition};
 use super::request::Turn;

@@ -1,12 +1,12 @@
 //! A walk: one partition of pages, or many at once. Each way of partitioning has its own file.
 
 pub(super) mod absence;
-pub(super) mod bad_page;
 pub(super) mod by_cursor;
 pub(super) mod by_number;
 pub(super) mod by_value;
 pub(super) mod by_window;
 pub(super) mod context;
+pub(super) mod failed_page;
 pub(super) mod ignored_filter;
 pub(super) mod key_check;
 pub(super) mod lists;
