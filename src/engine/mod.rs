@@ -10,7 +10,7 @@ mod location;
 pub mod pass;
 pub mod replay;
 pub mod report;
-mod run;
+pub mod run;
 mod snapshot;
 mod walk;
 mod writer;

@@ -1,18 +1,46 @@
 //! A run under way: its name, its report, and everybody who listens to it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use url::Url;
 
 use super::Outcome;
 use super::events::{Event, Listener};
 use super::pass::Pass;
 use super::report::metrics::Metrics;
 use super::report::{Report, ReportBuilder};
+use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::Error;
-use crate::dataset::layout::RunId;
+use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::store::{RunInfo, Store};
 use crate::definition::Crawl;
+use crate::fetch::Secret;
 use crate::stop::Stop;
+
+/// Options of a run beside its crawl file.
+#[derive(Debug)]
+pub struct Options {
+    /// The server: the crawl file's, or the embedded one.
+    pub base: Url,
+    /// The dataset's directory.
+    pub dataset: Layout,
+    /// The API key.
+    pub key: Option<Secret>,
+    /// Gives up an unfinished pass and starts the next.
+    pub restart: bool,
+    /// Reports values listed in the crawl file for which the server shows nothing.
+    pub tells_unknown: bool,
+    /// Walks whose lists are believed, in this run, to be as short or as empty as the server shows them.
+    pub believe: BTreeSet<String>,
+    /// Hides people's names in everything that is stored, if set.
+    pub hide: Option<Pseudonyms>,
+    /// The file for the run's numbers in Prometheus's text format, if any.
+    pub metrics: Option<PathBuf>,
+    /// Stops the run early.
+    pub stop: Stop,
+}
 
 /// A run under way. A clone is the same run.
 #[derive(Clone)]
@@ -31,24 +59,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Names a run, starts its report, and tells the listeners. `metrics` is the file of its numbers for Prometheus.
-    pub(super) fn begin(
-        crawl: &Crawl,
-        pass: &Pass,
-        stop: Stop,
-        metrics: Option<PathBuf>,
-        listener: Arc<dyn Listener>,
-    ) -> Self {
+    /// Names a run, starts its report, and notifies the listeners.
+    pub(super) fn begin(crawl: &Crawl, pass: &Pass, options: &Options, listener: Arc<dyn Listener>) -> Self {
         let info = RunInfo { run: new_id(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
         let rate = crawl.pace.requests_per_second;
         let report = ReportBuilder::new(info.run.clone(), &crawl.name, pass, rate);
         let report = Arc::new(report);
-        let metrics = metrics.map(|path| Arc::new(Metrics::new(path, Arc::clone(&report))));
+        let metrics = options.metrics.clone().map(|path| Arc::new(Metrics::new(path, Arc::clone(&report))));
         let mut listeners = vec![Arc::clone(&report) as Arc<dyn Listener>, listener];
         listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
         let listener: Arc<dyn Listener> = Arc::new(listeners);
         listener.event(&Event::Started { run: &info.run, pass: pass.number, resumed: pass.resumed });
-        Self { info, pass: pass.number, report, listener, stop, metrics }
+        Self { info, pass: pass.number, report, listener, stop: options.stop.clone(), metrics }
     }
 
     /// Writes the report as it is now.

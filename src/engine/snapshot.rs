@@ -9,8 +9,8 @@ use crate::dataset::snapshot::{SnapshotOptions, Taken, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
 
-/// Takes a snapshot on a thread of its own, so that the deadline and signals still count. Returns the store and the outcome:
-/// stopped, if a stop left the snapshot to the next run.
+/// Takes the snapshot of a pass that is over, if the crawl file wants it, on a thread of its own: the deadline and signals
+/// still count. Returns the store and the outcome: stopped, if a stop left the snapshot to the next run.
 ///
 /// # Errors
 /// The dataset's damage or the disk's error.
@@ -20,6 +20,11 @@ pub(super) async fn after_pass(
     run: &Run,
     outcome: Outcome,
 ) -> Result<(Store, Outcome), Error> {
+    if !crawl.snapshot.take || !outcome.is_over() {
+        return Ok((store, outcome));
+    }
+    // Whatever becomes of the snapshot, the doubts are reported; until then the report says `running`.
+    run.write_report(&mut store)?;
     let began = Instant::now();
     let (wished, history, request) = (crawl.snapshot, crawl.history.clone(), run.stop.clone());
     let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();

@@ -4,6 +4,7 @@ pub mod completeness;
 pub(super) mod creator_totals;
 pub(super) mod metrics;
 pub mod notes;
+pub(super) mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

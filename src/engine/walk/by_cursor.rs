@@ -22,7 +22,7 @@ pub(super) async fn run(
     let mut tied = partition.cursor.clone().filter(|_| partition.larger);
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
-    while context.stop.may_ask(once_more) {
+    while context.run.stop.may_ask(once_more) {
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
         let request = ask(definition, &partition, turn, context)?;
         let request = PageRequest { shown, first_shown, ..request };
@@ -81,7 +81,7 @@ pub(super) async fn run(
             Next::Halted => return Ok(Finish::Halted),
         }
     }
-    Ok(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
+    Ok(Finish::Unfinished(context.run.stop.reason().unwrap_or_default()))
 }
 
 /// Makes an incremental walk a full one because the server refused its first cursor. Returns its partition.

@@ -48,7 +48,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
     };
     let take = async |page| {
         let mut again = false;
-        while context.stop.may_ask(again) {
+        while context.run.stop.may_ask(again) {
             let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, context)?;
             let step = match fetch(&request, u32::MAX, context).await {
                 None => break,
@@ -74,7 +74,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                 }
             }
         }
-        Ok::<_, Error>(Finish::Unfinished(context.stop.reason().unwrap_or_default()))
+        Ok::<_, Error>(Finish::Unfinished(context.run.stop.reason().unwrap_or_default()))
     };
     // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
     let first = if last == LastPage::Reported { next() } else { None };
@@ -83,7 +83,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         None => Finish::Done,
     };
     if matches!(finish, Finish::Done) {
-        finish = workers::run(context.workers, async || next(), take).await?;
+        finish = workers::run(context.crawl.pace.in_flight, async || next(), take).await?;
     }
     // A stop may have interrupted a page behind the last.
     let taken = context.writer.progress().walk(&walk.name).partition_state("").pages;

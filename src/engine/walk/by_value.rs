@@ -42,7 +42,7 @@ pub(super) async fn run(walk: &Walk, each: &Each, context: Context<'_>) -> Resul
     let work = async |(key, batch): (String, Vec<String>)| {
         by_cursor::run(walk, partition(walk, each, &key, &batch, context), context, || {}).await
     };
-    workers::run(context.workers, next, work).await
+    workers::run(context.crawl.pace.in_flight, next, work).await
 }
 
 /// Ids requested beyond the highest in the tables: newer models may be in no list yet.
@@ -55,9 +55,11 @@ async fn values(walk: &Walk, each: &Each, context: Context<'_>) -> Result<Values
         Source::Changed { table, column } => {
             context.writer.flush().await;
             match (table::named(table), context.earlier.known.get(&walk.name)) {
-                (Some(table), Some(known)) => {
-                    changed(context.dataset, &Disk, &ChangedQuery { table, column, pass: context.earlier.pass, known })?
-                }
+                (Some(table), Some(known)) => changed(
+                    &context.options.dataset,
+                    &Disk,
+                    &ChangedQuery { table, column, pass: context.earlier.pass, known },
+                )?,
                 // In the first pass there is nothing to compare with.
                 _ => Values::default(),
             }
@@ -76,7 +78,7 @@ async fn values(walk: &Walk, each: &Each, context: Context<'_>) -> Result<Values
 /// Returns the values of a column, including the rows of the walks before this one.
 async fn of_column(table: &str, column: &str, context: Context<'_>) -> Result<Values, Error> {
     context.writer.flush().await;
-    let values = table::named(table).map(|table| distinct(context.dataset, &Disk, table, column));
+    let values = table::named(table).map(|table| distinct(&context.options.dataset, &Disk, table, column));
     Ok(values.transpose()?.unwrap_or_default())
 }
 
@@ -102,7 +104,7 @@ fn number(text: &str) -> Option<i64> {
 
 /// Returns the model types from the server's list, or those known here if it cannot be had.
 async fn types(context: Context<'_>) -> Result<Vec<String>, Error> {
-    let url = PageUrl::new(context.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
+    let url = PageUrl::new(&context.options.base, &[enums::PATH], std::iter::empty::<(&str, &str)>())?;
     let body = context.fetcher.attempts(&url, &|_| {}).parsed(|body| Ok(body.to_owned())).await.ok();
     Ok(enums::model_types(body.as_deref().map(str::as_bytes)))
 }

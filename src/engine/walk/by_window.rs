@@ -71,7 +71,7 @@ pub(super) async fn run(walk: &Walk, count: u32, from: i64, context: Context<'_>
     let is_held = !pool.held.borrow().is_empty();
     Ok(match finish {
         Finish::Done if is_held => Finish::Unfinished(
-            context.stop.reason().unwrap_or_else(|| String::from("the window before it is unfinished")),
+            context.run.stop.reason().unwrap_or_else(|| String::from("the window before it is unfinished")),
         ),
         finish => finish,
     })
@@ -89,7 +89,7 @@ impl WindowPool<'_> {
                 self.running.borrow_mut().insert(Arc::clone(&window.key));
                 return Some(window);
             }
-            if self.running.borrow().is_empty() || self.context.stop.reason().is_some() {
+            if self.running.borrow().is_empty() || self.context.run.stop.reason().is_some() {
                 return None;
             }
             moved.await;

@@ -67,11 +67,11 @@ pub(crate) async fn handle_failure(
         Kind::CursorRefused(_) | Kind::CursorLapsed(_) => Why::CursorRefused,
         Kind::BadRequest(_) => Why::Refused,
         Kind::KeyRefused { .. } => {
-            context.stop.ask("the server refused the API key");
+            context.run.stop.ask("the server refused the API key");
             return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, context)));
         }
         Kind::KeyWanted { .. } => {
-            context.stop.ask("the server wants an API key");
+            context.run.stop.ask("the server wants an API key");
             return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, context)));
         }
         Kind::GaveUp(_) | Kind::Blocked(_) | Kind::RegionBlocked(_) | Kind::Redirected(_) | Kind::Unexpected { .. } => {
@@ -92,7 +92,7 @@ fn unfinished(request: &PageRequest, reason: &str, context: Context<'_>) -> Afte
 fn stopped(request: &PageRequest, reason: &str, context: Context<'_>) -> String {
     let place = at_page_of(&request.walk, &request.partition, request.page, request.cursor.as_deref());
     let reason = format!("{place}: {reason}");
-    context.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
+    context.run.listener.event(&Event::WalkStopped { walk: &request.walk, reason: &reason });
     reason
 }
 
@@ -116,7 +116,7 @@ async fn too_much(
     }
     if !is_smallest {
         let (limit, reason) = (request.limit.div_ceil(2), kind.to_string());
-        context.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
+        context.run.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
         return AfterFailure::Smaller { fails };
     }
     let text = answer.as_ref().map(|answer| lossy_text(answer.encoding, &answer.body, None));
@@ -215,7 +215,7 @@ async fn answers_at(request: &PageRequest, place: Option<Place>, context: Contex
 /// Returns true when the server answers a page, if only with 404; its rows are not taken.
 async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context: Context<'_>) -> bool {
     let key = key.or(request.key.as_deref());
-    let Ok(url) = address(context.base, request.endpoint, &request.params, key, turn) else { return false };
+    let Ok(url) = address(&context.options.base, request.endpoint, &request.params, key, turn) else { return false };
     let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
     let mut attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);

@@ -66,7 +66,9 @@ async fn unfiltered(request: &PageRequest, filters: &[&str], context: Context<'_
         Err(unreadable) => Err(unreadable.reason),
     };
     let fetch = async {
-        let Ok(url) = address(context.base, request.endpoint, &kept, None, &turn) else { return Some(HashSet::new()) };
+        let Ok(url) = address(&context.options.base, request.endpoint, &kept, None, &turn) else {
+            return Some(HashSet::new());
+        };
         let watch = Watch::new(&request.walk, context);
         let notify = |event| watch.event(&event);
         let attempts = context.fetcher.attempts(&url, &notify);

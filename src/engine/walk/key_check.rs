@@ -10,13 +10,13 @@ use crate::fetch::{self, FetchErrorKind, PageUrl, fresh_key};
 pub(crate) async fn refusal(context: Context<'_>) -> Result<Option<String>, Error> {
     let fresh = fresh_key();
     for query in [&[][..], &[("_", fresh.as_str())]] {
-        let url = PageUrl::new(context.base, &[me::PATH], query.iter().copied())?;
-        let notify = |event: fetch::Event| context.listener.event(&Event::Fetch { walk: me::PATH, event: &event });
+        let url = PageUrl::new(&context.options.base, &[me::PATH], query.iter().copied())?;
+        let notify = |event: fetch::Event| context.run.listener.event(&Event::Fetch { walk: me::PATH, event: &event });
         let mut attempts = context.fetcher.attempts(&url, &notify).as_probe();
         let answer = tokio::select! {
             biased;
             answer = attempts.next() => answer,
-            () = context.stop.asked() => return Ok(None),
+            () = context.run.stop.asked() => return Ok(None),
         };
         let Err(error) = answer else { return Ok(None) };
         match &error.kind {

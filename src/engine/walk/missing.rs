@@ -29,7 +29,8 @@ const LEVELS: [&str; 2] = ["31", "3"];
 /// Looks up missing things, and records the reason if the list is not believed.
 pub(super) async fn settle(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
     let list = table::named(walk.endpoint.name).zip(context.earlier.lists.get(&walk.name));
-    let Some((table, earlier)) = list.filter(|_| shows_all(walk) && !context.trusted.contains(&walk.name)) else {
+    let Some((table, earlier)) = list.filter(|_| shows_all(walk) && !context.options.believe.contains(&walk.name))
+    else {
         return Ok(Finish::Done);
     };
     let all_read = context.lists.are_read(walk.endpoint.name).await;
@@ -67,7 +68,7 @@ pub(super) async fn settle(walk: &Walk, context: Context<'_>) -> Result<Finish, 
         doubtful: &earlier.doubtful,
         names: if confirm { usize::MAX } else { WITHHELD_MAX },
     };
-    let missing = missing(context.dataset, &Disk, &query)?;
+    let missing = missing(&context.options.dataset, &Disk, &query)?;
     if missing.missing == 0 && missing.outside.is_empty() && missing.unknown.is_empty() {
         return Ok(Finish::Done);
     }
@@ -134,7 +135,7 @@ impl Lookups<'_> {
         if !matches!(finish, Finish::Done) {
             return Ok(finish);
         }
-        let shown = seen(self.context.dataset, &Disk, self.table, self.context.earlier.pass, &tried)?;
+        let shown = seen(&self.context.options.dataset, &Disk, self.table, self.context.earlier.pass, &tried)?;
         open.retain(|name| !shown.contains(name));
         let answered = now.iter().filter(|name| controlled && !open.contains(*name)).count() as u64;
         let evidence = Evidence {
@@ -215,13 +216,14 @@ impl Lookups<'_> {
         let failed = RefCell::new(BTreeSet::new());
         let work = async |name: &String| match self.one(way, prefix, name).await? {
             // One that always fails must not stop the others for ever.
-            Finish::Unfinished(_) if self.context.stop.reason().is_none() => {
+            Finish::Unfinished(_) if self.context.run.stop.reason().is_none() => {
                 failed.borrow_mut().insert(name.clone());
                 Ok(Finish::Done)
             }
             finish => Ok(finish),
         };
-        let finish = workers::run(self.context.workers, async || waiting.borrow_mut().next(), work).await?;
+        let finish =
+            workers::run(self.context.crawl.pace.in_flight, async || waiting.borrow_mut().next(), work).await?;
         open.append(&mut failed.borrow_mut());
         {
             let mut progress = self.context.writer.progress();

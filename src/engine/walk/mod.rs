@@ -1,4 +1,4 @@
-//! A walk: one partition of pages, or many at once. Each way of partitioning has its own file.
+//! Walks all walks of a run. A walk is one partition of pages, or many at once; each way of partitioning has its own file.
 
 pub(super) mod absence;
 pub(super) mod by_cursor;
@@ -19,6 +19,9 @@ mod request;
 pub(super) mod unfiltered;
 pub(super) mod workers;
 
+use futures_util::future::try_join_all;
+use tokio::sync::watch;
+
 use super::Error;
 use super::events::Event;
 use super::writer::message::RECHECK;
@@ -27,8 +30,44 @@ use crate::definition::{Partitioning, Walk};
 use context::Context;
 use partition::{Finish, Partition};
 
+/// Walks all walks side by side, once the server knows the key. A walk that fans out over committed rows begins when those
+/// before it are over.
+pub(super) async fn walk_all(context: Context<'_>) -> Result<Vec<Finish>, Error> {
+    let walks = &context.crawl.walks;
+    if context.options.key.is_some()
+        && let Some(reason) = key_check::refusal(context).await?
+    {
+        return Ok(vec![Finish::KeyRefused(reason)]);
+    }
+    let over: Vec<watch::Sender<Option<bool>>> = walks.iter().map(|_| watch::Sender::new(None)).collect();
+    let one = |index: usize| {
+        let (walk, over) = (&walks[index], &over);
+        async move {
+            let finish = match all_over(walk, &over[..index]).await {
+                true => run(walk, context).await?,
+                false => Finish::Unfinished(String::from("the walks before it are unfinished")),
+            };
+            over[index].send_replace(Some(matches!(finish, Finish::Done)));
+            Ok(finish)
+        }
+    };
+    try_join_all((0..walks.len()).map(one)).await
+}
+
+/// Waits for the walks before this one if it needs their rows; false when one of them is left unfinished.
+async fn all_over(walk: &Walk, before: &[watch::Sender<Option<bool>>]) -> bool {
+    for earlier in before.iter().filter(|_| walk.needs_rows()) {
+        let mut over = earlier.subscribe();
+        let over = over.wait_for(Option::is_some).await.map(|over| *over);
+        if !matches!(over, Ok(Some(true))) {
+            return false;
+        }
+    }
+    true
+}
+
 /// Walks until nothing more can be had in this run.
-pub(super) async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
+async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
     let nothing_left = {
         let mut progress = context.writer.progress();
         let state = progress.walk(&walk.name).state();
@@ -36,7 +75,7 @@ pub(super) async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Err
             context.lists.leave(walk, true);
             return Ok(Finish::Done);
         }
-        context.listener.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
+        context.run.listener.event(&Event::WalkStarted { walk: &walk.name, pages: state.pages, items: state.items });
         // An earlier run may have ended between the last partition's end and the walk's.
         !state.ends.is_empty() && state.partitions.keys().all(|key| key.starts_with(RECHECK))
     };
@@ -64,7 +103,7 @@ pub(super) async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Err
     }
     if matches!(finish, Finish::Done) {
         let end = context.writer.close(&walk.name);
-        context.listener.event(&Event::WalkEnded { walk: &walk.name, end: &end });
+        context.run.listener.event(&Event::WalkEnded { walk: &walk.name, end: &end });
     }
     Ok(finish)
 }

@@ -21,10 +21,10 @@ pub(crate) fn ask(
     context: Context<'_>,
 ) -> Result<PageRequest, Error> {
     let endpoint = definition.endpoint;
-    let url = address(context.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
+    let url = address(&context.options.base, endpoint, &partition.params, partition.key.as_deref(), &turn)?;
     Ok(PageRequest {
         listed: unknown_values::is_listed(definition)
-            && context.tells_unknown
+            && context.options.tells_unknown
             && !partition.partition.starts_with(RECHECK),
         walk: Arc::clone(&partition.walk),
         partition: Arc::clone(&partition.partition),

@@ -57,5 +57,5 @@ fn by_ids(walk: &Walk, ids: &[i64], context: Context<'_>) -> Partition {
 async fn all(walk: &Walk, partitions: Vec<Partition>, context: Context<'_>) -> Result<Finish, Error> {
     let waiting = RefCell::new(partitions);
     let work = async |partition| by_cursor::run(walk, partition, context, || {}).await;
-    workers::run(context.workers, async || waiting.borrow_mut().pop(), work).await
+    workers::run(context.crawl.pace.in_flight, async || waiting.borrow_mut().pop(), work).await
 }

@@ -56,7 +56,7 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(walk: &'a str, context: Context<'a>) -> Self {
-        Self { walk, listener: context.listener, stop: context.stop, under_way: AtomicBool::new(false) }
+        Self { walk, listener: &*context.run.listener, stop: &context.run.stop, under_way: AtomicBool::new(false) }
     }
 
     /// Passes an event to the run's listener.

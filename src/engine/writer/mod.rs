@@ -16,13 +16,14 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use super::pass::Pass;
-use super::run::Run;
+use super::run::{Options, Run};
 use crate::dataset;
 use crate::dataset::commit::End;
 use crate::dataset::store::Store;
+use crate::definition::Crawl;
 use crate::fetch::{Answer, Unreadable};
 use message::{GivenUpPage, Message, Next, PageRequest};
-use page_writer::{PageOptions, PageWriter};
+use page_writer::PageWriter;
 use progress::{Progress, lock};
 
 /// The walks' handle of the page writer.
@@ -34,10 +35,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the page writer on a dataset, for one pass.
-    pub(super) fn start(store: Store, pass: Pass, options: PageOptions<'_>, run: &Run) -> Self {
-        let progress = Arc::new(Mutex::new(Progress::new(pass, options.crawl, options.trusted)));
+    pub(super) fn start(store: Store, pass: Pass, crawl: &Crawl, options: &Options, run: &Run) -> Self {
+        let progress = Arc::new(Mutex::new(Progress::new(pass, crawl, &options.believe)));
         let (messages, inbox) = channel();
-        let page_writer = PageWriter::new(store, Arc::clone(&progress), options, run);
+        let page_writer = PageWriter::new(store, Arc::clone(&progress), crawl, options.hide.clone(), run);
         Self { progress, messages, thread: thread::spawn(move || page_writer.keep(&inbox)) }
     }
 

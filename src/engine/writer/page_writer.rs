@@ -4,7 +4,6 @@
 //! Rows are gathered while the previous commit is still being written. Both together stay within the bytes that the crawl
 //! file allows, so memory is bounded whatever the catalog's size.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,20 +32,12 @@ use crate::fetch::{Answer, Unreadable};
 use crate::stop::Stop;
 use crate::table::{Provenance, Tables, pages, rejects};
 
-/// Options of the page writer.
-pub(crate) struct PageOptions<'a> {
-    pub(crate) crawl: &'a Crawl,
-    /// Hides people's names, where the crawl file says so.
-    pub(crate) hide: Option<Pseudonyms>,
-    /// Walks whose lists are believed to be as short as the server shows them.
-    pub(crate) trusted: &'a BTreeSet<String>,
-}
-
 /// The state of the page writer's thread.
 pub(crate) struct PageWriter {
     run: String,
     bounds: Commit,
     keep_bodies: bool,
+    /// Hides people's names, where the crawl file says so.
     hide: Option<Pseudonyms>,
     pass: u64,
     progress: Arc<Mutex<Progress>>,
@@ -59,12 +50,18 @@ pub(crate) struct PageWriter {
 }
 
 impl PageWriter {
-    pub(super) fn new(store: Store, progress: Arc<Mutex<Progress>>, options: PageOptions<'_>, run: &Run) -> Self {
+    pub(super) fn new(
+        store: Store,
+        progress: Arc<Mutex<Progress>>,
+        crawl: &Crawl,
+        hide: Option<Pseudonyms>,
+        run: &Run,
+    ) -> Self {
         Self {
             run: run.info.run.to_string(),
-            bounds: options.crawl.commit,
-            keep_bodies: options.crawl.keep_bodies,
-            hide: options.hide,
+            bounds: crawl.commit,
+            keep_bodies: crawl.keep_bodies,
+            hide,
             pass: run.pass,
             progress,
             tables: Tables::default(),
