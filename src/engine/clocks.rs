@@ -82,18 +82,21 @@ mod tests {
                 definition: serde_json::Value::Null,
                 earlier: Earlier::default(),
             };
-            let told = heal(&mut pass, now).join("");
-            (pass.walks["a"].clone(), told)
+            let sentences = heal(&mut pass, now).join("");
+            (pass.walks["a"].clone(), sentences)
         };
-        let (walk, told) = of("2099-05-29T00:00:00Z", false);
+        let (walk, sentences) = of("2099-05-29T00:00:00Z", false);
         assert_eq!(walk, WalkState::default());
-        assert!(told.starts_with("walk `a`: it was to begin at 2099-05-29 00:00:00 UTC, which is later"), "{told}");
-        let (walk, told) = of("2026-11-28T00:00:00Z", false);
+        assert!(
+            sentences.starts_with("walk `a`: it was to begin at 2099-05-29 00:00:00 UTC, which is later"),
+            "{sentences}"
+        );
+        let (walk, sentences) = of("2026-11-28T00:00:00Z", false);
         assert_eq!(
             (walk.since, walk.reached),
             (Some(at("2026-11-28T00:00:00Z").as_millisecond()), Some(now.as_millisecond()))
         );
-        assert_eq!(told, "");
+        assert_eq!(sentences, "");
         assert!(of("2099-05-29T00:00:00Z", true).0.since.is_some(), "pages of it are numbered already");
     }
 }

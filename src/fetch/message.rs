@@ -110,9 +110,9 @@ mod tests {
         #[test]
         fn any_body_gives_a_short_printable_line(body: Vec<u8>, text: String) {
             for body in [body, text.clone().into_bytes(), serde_json::json!({"error": text}).to_string().into_bytes()] {
-                let told = message(&body);
-                prop_assert!(told.chars().count() <= MESSAGE_MAX + 1);
-                prop_assert!(!told.chars().any(char::is_control));
+                let text = message(&body);
+                prop_assert!(text.chars().count() <= MESSAGE_MAX + 1);
+                prop_assert!(!text.chars().any(char::is_control));
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::api::tags::TAGS;
 use crate::api::testing::read;
 use crate::api::version_by_id::VERSION;
 
-/// The keys of all endpoints, so that arbitrary values meet every reader.
+/// The keys of all endpoints, so that arbitrary values reach every reader.
 const KEYS: &[&str] = &[
     "name",
     "type",

@@ -456,9 +456,13 @@ fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
             };
             let mut tables = Tables::default();
             let page = (IMAGES.read)(body, &query, &mut tables).unwrap();
-            let told = compared || unshown.is_empty();
-            assert_eq!(page.unshown, if told { &[] } else { unshown }, "{asked} {limit} {body}");
-            assert_eq!((page.ids.len(), tables.images.rows()), (4, if told { 4 } else { 0 }), "{asked} {limit} {body}");
+            let shows = compared || unshown.is_empty();
+            assert_eq!(page.unshown, if shows { &[] } else { unshown }, "{asked} {limit} {body}");
+            assert_eq!(
+                (page.ids.len(), tables.images.rows()),
+                (4, if shows { 4 } else { 0 }),
+                "{asked} {limit} {body}"
+            );
         }
     }
 }

@@ -58,9 +58,9 @@ fn the_number_of_pages_is_believed_where_it_is_true() {
         (r#"{"totalPages":16,"hasMore":false}"#, Some(16)),
         ("{}", None),
     ];
-    for (metadata, told) in cases {
+    for (metadata, pages) in cases {
         let body = format!(r#"{{"items":[],"metadata":{metadata}}}"#);
-        assert_eq!(read(&CREATORS, &body, "", None).unwrap().page.reported_pages, told, "{metadata}");
+        assert_eq!(read(&CREATORS, &body, "", None).unwrap().page.reported_pages, pages, "{metadata}");
         for endpoint in [&TAGS, &MODELS, &IMAGES] {
             assert_eq!(read(endpoint, &body, "", None).unwrap().page.reported_pages, None, "{}", endpoint.name);
         }

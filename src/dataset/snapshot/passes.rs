@@ -176,7 +176,7 @@ mod tests {
             only
         };
         let cases = [
-            ("it met everything else", again(ended(Why::Complete)), Some(2000)),
+            ("it saw everything else", again(ended(Why::Complete)), Some(2000)),
             ("it has doubts", again(ended(Why::CursorLoop)), None),
             ("it is not believed", again(ended(Why::Doubtful)), None),
             ("it has rejects", again(WalkState { rejects: 1, ..ended(Why::Complete) }), Some(2000)),

@@ -1,4 +1,4 @@
-//! Which pass a run works on, for every standing a dataset may have.
+//! The pass that a run works on, for every state of a dataset.
 
 use super::*;
 use crate::api::ENDPOINTS;
@@ -46,9 +46,9 @@ fn progress(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
         pruned: Vec::new(),
         before: None,
     };
-    let met = BTreeSet::from(["f00d".to_owned(), "beef".to_owned()]);
-    let met = SeenCursors::from([("a".to_owned(), BTreeMap::from([(String::new(), met)]))]);
-    Manifest { last: Some(last), history: History { seen_cursors: met, ..History::default() }, ..Manifest::default() }
+    let seen = BTreeSet::from(["f00d".to_owned(), "beef".to_owned()]);
+    let seen = SeenCursors::from([("a".to_owned(), BTreeMap::from([(String::new(), seen)]))]);
+    Manifest { last: Some(last), history: History { seen_cursors: seen, ..History::default() }, ..Manifest::default() }
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn pages_given_up_are_remembered_until_a_walk_asks_for_them_again() {
     walk.holes = vec![GivenUp { pass: Some(9), ..page("2022-12-01 00:00:00.000|1") }];
     let manifest = after(&crawl, vec![first]);
     let holes = &choose(&crawl, &manifest, false, false).unwrap().walks["a"].holes;
-    let told: Vec<_> = holes.iter().map(|page| (page.pass, page.cursor.as_deref().unwrap())).collect();
-    assert_eq!(told, [(Some(9), "2022-12-01 00:00:00.000|1"), (Some(1), "2023-01-01 00:00:00.000|7")]);
+    let found: Vec<_> = holes.iter().map(|page| (page.pass, page.cursor.as_deref().unwrap())).collect();
+    assert_eq!(found, [(Some(9), "2022-12-01 00:00:00.000|1"), (Some(1), "2023-01-01 00:00:00.000|7")]);
     assert_eq!(choose(&crawl, &manifest, true, false).unwrap().walks["a"].holes, []);
 }
 

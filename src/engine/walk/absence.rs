@@ -87,10 +87,12 @@ mod tests {
             ("a hole explains it", Evidence { few: 120, ..of(1000, 110, 9, None) }, None),
         ];
         for (what, evidence, expected) in cases {
-            let told = doubt(limits, evidence);
+            let detail = doubt(limits, evidence);
             match expected {
-                None => assert_eq!(told, None, "{what}"),
-                Some(part) => assert!(told.as_ref().is_some_and(|told| told.contains(part)), "{what}: {told:?}"),
+                None => assert_eq!(detail, None, "{what}"),
+                Some(part) => {
+                    assert!(detail.as_ref().is_some_and(|detail| detail.contains(part)), "{what}: {detail:?}")
+                }
             }
         }
     }
