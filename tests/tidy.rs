@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use source::{Modules, Path, Source, files_below, read};
 
-/// Which modules each module may name; `definition` may read which parameters an endpoint has.
+/// The modules that each module may name. `definition` may read the parameters of an endpoint.
 const FLOORS: &[(&str, &str)] = &[
     ("cli", "engine lookup download api fetch dataset storage definition report table sandbox stop"),
     ("engine", "api fetch dataset storage definition table stop"),

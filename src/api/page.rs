@@ -134,7 +134,7 @@ pub(super) enum Lack {
     Nothing,
     /// All: it was listed without versions, and a look-up may return some.
     All,
-    /// Those of a base model it names, which the list shows only if the model is requested by id.
+    /// Versions of a base model it names; the list shows them only if the model is requested by id.
     Some,
     /// Either kind, in answer to the request that shows most.
     ForGood,

@@ -28,7 +28,7 @@ pub struct Snapshot {
 pub enum Keep {
     /// This many of the newest.
     Count(u32),
-    /// Those up to this age.
+    /// Snapshots up to this age.
     Age(Duration),
 }
 

@@ -156,7 +156,7 @@ impl DownloadFolder {
     /// Gives a whole file its name, durably; returns false when the name is taken.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The file system's error.
     pub fn keep(&self, partial: &PartialFile, name: &FileName) -> io::Result<bool> {
         let named = self.name(partial, name)?;
         if named {

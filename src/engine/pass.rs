@@ -45,7 +45,7 @@ const DOUBTFUL_MAX: usize = 64;
 pub struct List {
     /// The passes that walked it to an end.
     pub walked: BTreeSet<i64>,
-    /// Those of them in which it was whole and is believed, each with the missing things that it did not find gone.
+    /// The passes among them that walked all of it and are believed, each with the missing things that it did not find gone.
     pub believed: BTreeMap<i64, BTreeSet<String>>,
     /// Items in the last of these; of an incremental walk those in the overlap, once they are counted.
     pub items: u64,

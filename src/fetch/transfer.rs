@@ -33,12 +33,12 @@ pub trait Sink {
     /// Drops all bytes, to begin again.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// The disk's error.
     fn restart(&mut self) -> io::Result<()>;
     /// Appends bytes.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// The disk's error.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 

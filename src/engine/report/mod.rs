@@ -56,7 +56,7 @@ pub struct Report {
     /// The snapshot taken when the pass was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotReport>,
-    /// What is known to be missing, and what else is worth knowing; empty until the run ends.
+    /// Doubts, notes and the pages at which the next run continues; empty until the run ends.
     #[serde(flatten)]
     pub findings: Findings,
     /// Each walk of the pass as the last commit recorded it.

@@ -9,13 +9,13 @@ pub(super) struct Evidence {
     pub(super) came: u64,
     /// Things expected on it.
     pub(super) expected: u64,
-    /// Those of them that are not on it.
+    /// Expected things that are not on it.
     pub(super) missing: u64,
     /// So many may be missing whatever the look-ups show, because each of them is settled by itself.
     pub(super) few: u64,
     /// Look-ups of missing things that were answered.
     pub(super) asked: u64,
-    /// Those of them that the server shows.
+    /// Answered look-ups that show their thing.
     pub(super) shown: u64,
     /// True when look-ups show what the list shows.
     pub(super) controlled: bool,
@@ -91,7 +91,7 @@ mod tests {
             match expected {
                 None => assert_eq!(detail, None, "{what}"),
                 Some(part) => {
-                    assert!(detail.as_ref().is_some_and(|detail| detail.contains(part)), "{what}: {detail:?}")
+                    assert!(detail.as_ref().is_some_and(|detail| detail.contains(part)), "{what}: {detail:?}");
                 }
             }
         }

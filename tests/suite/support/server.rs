@@ -43,7 +43,7 @@ impl Server {
         Self::start("http", |socket| socket, answer)
     }
 
-    /// Likewise, encrypted.
+    /// Starts the same server behind TLS.
     pub fn encrypted(config: Arc<ServerConfig>, answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let encrypt = move |socket| StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket);
         Self::start("https", encrypt, answer)
