@@ -2,7 +2,7 @@
 
 use super::json::Writer;
 use super::view::Item;
-use super::{files, model, showcase};
+use super::{files, meta, model, showcase};
 use crate::sandbox::catalog::entry::{Entry, Mode};
 use crate::sandbox::catalog::random::{Random, Stream};
 use crate::sandbox::catalog::{dates, words};
@@ -154,27 +154,8 @@ fn meta(random: &mut Random, json: &mut Writer) {
         6 => json.text("\\\"add_detail", "1\""),
         _ => {}
     }
-    resources(random, &hash, json);
+    meta::resources(random, (&hash, 880), &["0.5", "1", "null"], json);
     json.text("Model hash", &hash);
     json.text("negativePrompt", "worst quality, low quality");
     json.close('}');
-}
-
-fn resources(random: &mut Random, hash: &str, json: &mut Writer) {
-    json.open_at("resources", '[');
-    if random.chance(880) {
-        json.open('{');
-        json.text("hash", hash);
-        json.text("name", &words::phrase(random));
-        json.text("type", "model");
-        json.close('}');
-    }
-    if random.chance(400) {
-        json.open('{');
-        json.text("name", "add_detail");
-        json.text("type", "lora");
-        json.raw("weight", random.pick(&["0.5", "1", "null"]));
-        json.close('}');
-    }
-    json.close(']');
 }

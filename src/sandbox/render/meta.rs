@@ -86,7 +86,7 @@ fn webui(random: &mut Random, json: &mut Writer) {
         _ => {}
     }
     hashes(random, &hash, json);
-    resources(random, &hash, json);
+    resources(random, (&hash, 600), &["0.5", "1", "-0.25", "null"], json);
     json.text("Version", "v1.9.4");
     json.text("Denoising strength", random.pick(&["0.35", "0.4", "1", "0.50"]));
     json.raw("ControlNet 0", "{\"Module\":\"canny\",\"Weight\":\"0.75\",\"Pixel Perfect\":\"True\"}");
@@ -110,9 +110,11 @@ fn hashes(random: &mut Random, hash: &str, json: &mut Writer) {
     }
 }
 
-fn resources(random: &mut Random, hash: &str, json: &mut Writer) {
+/// Appends the resources by name: in so many of a thousand cases the model with this hash, and often a LoRA with one of these
+/// weights.
+pub(super) fn resources(random: &mut Random, (hash, chance): (&str, u32), weights: &[&str], json: &mut Writer) {
     json.open_at("resources", '[');
-    if random.chance(600) {
+    if random.chance(chance) {
         json.open('{');
         json.text("hash", hash);
         json.text("name", &words::phrase(random));
@@ -123,7 +125,7 @@ fn resources(random: &mut Random, hash: &str, json: &mut Writer) {
         json.open('{');
         json.text("name", "add_detail");
         json.text("type", "lora");
-        json.raw("weight", random.pick(&["0.5", "1", "-0.25", "null"]));
+        json.raw("weight", random.pick(weights));
         json.close('}');
     }
     json.close(']');
