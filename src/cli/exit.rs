@@ -73,7 +73,9 @@ impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
             dataset::Error::Held { .. } => Self::Held,
-            dataset::Error::Damaged { .. } => Self::Damaged,
+            dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
+                Self::Damaged
+            }
             dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
         }

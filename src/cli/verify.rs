@@ -1,4 +1,4 @@
-//! `civitrawl verify DATASET`: checks every record, part and row.
+//! `civitrawl verify DATASET`: reads every record, part, snapshot and row.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let findings = match verify(&Layout::new(&arguments.dataset), &Disk) {
+    let findings = match verify(&Layout::new(&arguments.dataset), &Disk, &|| false) {
         Ok(findings) => findings,
         Err(error) => {
             return failure(&error);

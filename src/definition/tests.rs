@@ -62,7 +62,7 @@ fn defaults_are_those_documented() {
     assert_eq!((crawl.keep_bodies, crawl.insecure_http, crawl.key_file), (false, false, None));
     assert_eq!(
         (crawl.snapshot, crawl.history),
-        (Snapshot { take: true, keep: Keep::Count(3), prune: false }, Vec::new())
+        (Snapshot { take: true, keep: Keep::Count(3), prune: false, verify_every: None }, Vec::new())
     );
     assert_eq!((crawl.sandbox.models, crawl.sandbox.seed, crawl.sandbox.traps.as_str()), (2000, 1, "all"));
     assert_eq!((crawl.sandbox.faults.len(), crawl.sandbox.latency), (0, Duration::ZERO));
@@ -119,6 +119,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "snapshot = { keep = \"3\" }",
         "x.toml:4: `snapshot.keep` is `\"3\"`; it takes how many, from `1` to `1000`, or an age such as `\"30d\"`.",
+    ),
+    (
+        "snapshot = { verify_every = 0 }",
+        "x.toml:4: `snapshot.verify_every` is `0`; it takes how many passes, from `1` to `1000`.",
     ),
     ("snapshot = { kep = 3 }", "x.toml:4: there is no key `kep` in `[snapshot]`. Did you mean `keep`?"),
     ("keep_bodies = \"yes\"", "x.toml:4: `keep_bodies` is `\"yes\"`; it takes `true` or `false`, without quotes."),

@@ -42,6 +42,7 @@ mod refusals;
 mod replay;
 mod report;
 mod resume;
+mod rot;
 mod sample;
 mod schedule;
 mod secrets;
