@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
     };
     for fault in &findings.faults {
-        print(&format!("{fault}\n"));
+        print([fault.to_string()]);
     }
     let checked = format!(
         "{}, {}, {} and {} checked",
@@ -34,11 +34,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     );
     match findings.faults.len() {
         0 => {
-            print(&format!("sound: {checked}\n"));
+            print([format!("sound: {checked}")]);
             Exit::Complete
         }
         faults => {
-            print(&format!("damaged: {}; {checked}\n", several(faults as u64, "fault")));
+            print([format!("damaged: {}; {checked}", several(faults as u64, "fault"))]);
             Exit::Damaged
         }
     }

@@ -23,7 +23,7 @@ fn read(text: &str) -> Result<(Crawl, Vec<Warning>), Mistakes> {
 
 /// Returns the text's mistakes as displayed; empty if there are none.
 fn mistakes(text: &str) -> String {
-    read(text).err().map(|mistakes| mistakes.display("x.toml")).unwrap_or_default()
+    read(text).err().map(|mistakes| mistakes.lines("x.toml").join("\n")).unwrap_or_default()
 }
 
 /// The shipped crawls, which must be right.
