@@ -90,7 +90,9 @@ fn without_encryption_only_this_machine_is_asked() {
         // Allowed or not, a key does not go there.
         let text = std::fs::read_to_string(room.file()).unwrap();
         std::fs::write(room.file(), format!("insecure_http = true\n{text}")).unwrap();
-        let refused = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
+        let mut crawl = room.crawl();
+        crawl.env("CIVITAI_API_KEY", KEY).env("CIVITAI_API_KEY_HOST", host);
+        let refused = crawl.output().unwrap();
         assert_exit(&refused, 2);
         assert!(printed(&refused).contains("unencrypted"), "{host}: {}", printed(&refused));
     }
