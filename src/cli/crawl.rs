@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::connect::{Service, key, pseudonyms, rate};
+use super::connect::{Service, rate};
 use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
+use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
 use super::output::{complain, failure, print, usage};
 use super::plan::expected;
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// The server's URL, ending in `/api/v1`, or `sandbox`; instead of the crawl file's
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    /// A file with the API key that only you can read, instead of the crawl file's; used if CIVITAI_API_KEY is not set
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// Requests per second, instead of the crawl file's
     #[arg(long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
@@ -64,8 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     attend(&stop, arguments.deadline);
     let begun = crawl_file::read(&arguments.file).and_then(|mut crawl| {
         apply_options(&mut crawl, arguments)?;
-        let key = key(crawl.key_file.as_deref())?;
-        let hide = pseudonyms(&crawl)?;
+        let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((&arguments.file, &crawl)))?;
+        let hide = pseudonyms(&arguments.file, &crawl)?;
         crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
         Ok((crawl, key, hide))
     });

@@ -14,6 +14,7 @@ mod explain;
 mod format;
 mod get;
 mod input;
+mod keys;
 mod local;
 mod logging;
 mod man;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::answer::{Answer, Unreadable};
-use super::error::{FetchError, FetchErrorKind};
+use super::error::{FetchError, FetchErrorKind, TransportErrorKind};
 use super::event::{Event, Notify};
 use super::fetcher::Fetcher;
 use super::pace::Permit;
@@ -111,10 +111,16 @@ impl<'a> Attempts<'a> {
 
     /// Sends one request in its turn. Returns an answer that looks like a page, or the verdict on anything else.
     async fn request(&mut self) -> Result<Answer, Verdict> {
-        // Held while the request is under way, not while its answer is read or a retry waits.
-        let permit = self.begin().await;
         self.answer = None;
-        let sent = self.fetcher.client.send(self.url, self.json).await;
+        let (permit, sent) = loop {
+            // Held while the request is under way, not while its answer is read or a retry waits.
+            let permit = self.begin().await;
+            match self.fetcher.client.send(self.url, self.json).await {
+                // Nothing was done for it and nothing is wrong: it leaves again in its next turn.
+                Err(error) if error.kind == TransportErrorKind::Unprocessed && self.budget.forgive() => {}
+                sent => break (permit, sent),
+            }
+        };
         let (facts, mut answer) = sent.map_err(|error| self.judge.transport_error(&error))?;
         answer.attempts = self.budget.attempts();
         let (status, bytes, latency) = (answer.status, answer.body.len() as u64, answer.latency);

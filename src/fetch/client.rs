@@ -6,13 +6,15 @@ use std::iter::successors;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use h2::Reason;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, redirect, retry};
+use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 use url::{Origin, Url};
 
 use super::answer::Answer;
+use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
@@ -20,10 +22,8 @@ use super::message::printable;
 use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
-use super::settings::{Error, Settings, is_loopback};
+use super::settings::{Error, Settings};
 
-const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
-const JSON: &str = "application/json";
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
 const WIRE_CAP: usize = 64 << 20;
@@ -38,7 +38,7 @@ const RATE_MIN: u64 = 1024;
 
 /// Sends requests to one server.
 pub(super) struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     origin: Origin,
     authorization: Option<HeaderValue>,
     /// Masks the key in all that the server sends; `None` without a key.
@@ -52,13 +52,9 @@ impl Client {
             Some(key) => Some(key.bearer()?),
             None => None,
         };
-        let http = match builder(settings).build() {
-            Ok(http) => http,
-            // A system without a certificate store (a slim container) gets the bundled one.
-            Err(_) => with_bundled_roots(settings).map_err(Error::Client)?,
-        };
+        let connections = Connections::new(settings)?;
         let mask = settings.key.as_ref().and_then(Secret::mask);
-        Ok(Client { http, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
+        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
@@ -69,8 +65,10 @@ impl Client {
     ) -> Result<(ResponseFacts, Answer), TransportError> {
         let sent = Instant::now();
         let request = match json {
-            None => self.http.get(url.url().clone()),
-            Some(json) => self.http.post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned()),
+            None => self.connections.get().get(url.url().clone()),
+            Some(json) => {
+                self.connections.get().post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned())
+            }
         };
         let response = self.sent(url.url(), request).await?;
         let status = response.status().as_u16();
@@ -101,7 +99,7 @@ impl Client {
 
     /// Requests a file from this byte on. It may take a day, as long as bytes keep arriving.
     pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, TransportError> {
-        let mut request = self.http.get(url.clone()).timeout(FILE_TIMEOUT);
+        let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
         request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
@@ -149,9 +147,13 @@ impl Client {
         self.mask.as_ref().and_then(|mask| mask.masked(&bytes)).unwrap_or(bytes)
     }
 
-    /// Converts a library's error; masks the key in its words, because they may quote the server.
+    /// Converts a library's error; masks the key in its words, because they may quote the server. After a timeout the next
+    /// request goes over a fresh connection.
     pub(super) fn transport_error(&self, error: &reqwest::Error) -> TransportError {
         let TransportError { kind, detail } = transport_error(error);
+        if kind == TransportErrorKind::Timeout {
+            self.connections.replace();
+        }
         TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
@@ -170,37 +172,13 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
+                self.connections.replace();
                 let detail = format!("less than `{RATE_MIN}` bytes a second");
                 return Err(TransportError::new(TransportErrorKind::Timeout, detail));
             }
         }
         Ok(body.freeze())
     }
-}
-
-fn builder(settings: &Settings) -> ClientBuilder {
-    let headers = HeaderMap::from_iter([
-        (header::ACCEPT, HeaderValue::from_static(JSON)),
-        (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
-    ]);
-    let builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .default_headers(headers)
-        .redirect(redirect::Policy::none())
-        // Every request has to pass the bucket, so the library must not repeat any.
-        .retry(retry::never())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.idle_timeout)
-        .timeout(settings.total_timeout);
-    if is_loopback(&settings.base) { builder.no_proxy() } else { builder }
-}
-
-fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.map(|root| Certificate::from_der(root));
-    let roots = roots.collect::<reqwest::Result<Vec<_>>>()?;
-    builder(settings).tls_certs_only(roots).build()
 }
 
 fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> ResponseFacts {
@@ -246,11 +224,25 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
     let kind = match (error.is_connect(), tls) {
         (true, true) => TransportErrorKind::Tls,
         (true, false) => TransportErrorKind::Connect,
+        (false, _) if error.is_request() && causes.iter().any(|cause| is_unprocessed(*cause)) => {
+            TransportErrorKind::Unprocessed
+        }
         (false, _) if error.is_timeout() => TransportErrorKind::Timeout,
         (false, _) => TransportErrorKind::Cut,
     };
     let root = causes.last().map(ToString::to_string);
     TransportError::new(kind, printable(&root.unwrap_or_else(|| "no details".to_owned())))
+}
+
+/// Returns true when the server says that it did not begin with the request, or when the request never left. A server that
+/// wants calm is not one of them.
+fn is_unprocessed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let declined = |error: &h2::Error| match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM) => false,
+        Some(Reason::REFUSED_STREAM) => error.is_remote(),
+        _ => error.is_remote() && error.is_go_away(),
+    };
+    cause.downcast_ref().is_some_and(declined) || cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
 }
 
 /// Returns the error inside `error`. An I/O error that wraps another one names the source of that one as its own, and skips it.

@@ -99,6 +99,7 @@ impl Judge {
             TransportErrorKind::Connect
             | TransportErrorKind::Tls
             | TransportErrorKind::Cut
+            | TransportErrorKind::Unprocessed
             | TransportErrorKind::Encoding => retry(error.to_string(), None),
         }
     }

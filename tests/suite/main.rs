@@ -29,6 +29,8 @@ mod get;
 mod halting;
 mod help;
 mod hostile;
+mod http2;
+mod keys;
 mod local;
 mod mounts;
 mod naive;
