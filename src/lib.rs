@@ -43,9 +43,10 @@
 //! # Who may use whom
 //!
 //! `cli → {engine, lookup, download} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
-//! arrow, and `definition` reads from `api` the parameters of an endpoint. Beside the engine, [`report`] makes a page of what
-//! [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code with it. [`api`], [`table`],
-//! [`definition`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock, no randomness. Files are touched in
+//! arrow, and `definition` reads from `api` the parameters of an endpoint. [`place`] says how private a host is. Beside the
+//! engine, [`report`] makes a page of what [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code
+//! with it. [`api`], [`table`], [`definition`], [`place`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock,
+//! no randomness. Files are touched in
 //! few rooms, sockets only in [`fetch`] and [`sandbox`], paths are made only in [`dataset::layout`]. No two files import each
 //! other, not even by a detour. `tests/tidy.rs` holds all this.
 //!
@@ -73,6 +74,7 @@ pub mod download;
 pub mod engine;
 pub mod fetch;
 pub mod lookup;
+pub mod place;
 pub mod report;
 pub mod sandbox;
 pub mod stop;

@@ -19,18 +19,19 @@ const FLOORS: &[(&str, &str)] = &[
     ("lookup", "api fetch dataset storage stop"),
     ("download", "api lookup fetch dataset storage stop table"),
     ("api", "table"),
-    ("fetch", "table"),
+    ("fetch", "place table"),
     ("dataset", "storage table"),
     ("storage", ""),
     ("stop", ""),
-    ("definition", "api table"),
+    ("definition", "api place table"),
+    ("place", ""),
     ("report", "dataset storage table"),
     ("table", ""),
     ("sandbox", ""),
 ];
 
 /// Where there is no I/O, no clock, no randomness and nothing asynchronous.
-const PURE: &str = "src/api/ src/table/ src/definition/ src/dataset/commit.rs src/dataset/damage.rs \
+const PURE: &str = "src/api/ src/table/ src/definition/ src/place.rs src/dataset/commit.rs src/dataset/damage.rs \
     src/dataset/history.rs src/dataset/manifest.rs src/dataset/recovery.rs src/dataset/walk_state.rs \
     src/fetch/verdict.rs";
 const IMPURE: &str = "std::fs std::io std::net std::process std::env std::thread std::time::SystemTime \

@@ -1,9 +1,10 @@
 //! Checks a server's base URL, from a crawl file or the command line.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::crawl::Server;
 use super::mistake::clip;
+use crate::place::{Place, place_of};
 
 /// The end of every base URL.
 const BASE_PATH: &str = "/api/v1";
@@ -52,7 +53,7 @@ impl Server {
         if !faults.is_empty() {
             return Err(ServerError::Form { faults: faults.join(" and "), right: repaired(url).into() });
         }
-        if url.scheme() == "http" && !insecure_http && !is_loopback(&url) {
+        if url.scheme() == "http" && !insecure_http && place_of(&url) != Place::ThisMachine {
             return Err(ServerError::Insecure(url.host_str().unwrap_or_default().to_owned()));
         }
         Ok(Server::Url(url))
@@ -61,7 +62,7 @@ impl Server {
     /// True for the sandbox and for a loopback address.
     pub fn is_local(&self) -> bool {
         match self {
-            Server::Url(url) => is_loopback(url),
+            Server::Url(url) => place_of(url) == Place::ThisMachine,
             Server::Sandbox => true,
         }
     }
@@ -70,16 +71,6 @@ impl Server {
 /// Returns the text, or `…` if it could hold a password or a key.
 fn without_secrets(text: &str) -> String {
     if text.contains(['@', '?']) { "…".to_owned() } else { clip(text) }
-}
-
-/// True if the URL's host is this computer.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Returns the faults of the URL's parts, as ends of a sentence.

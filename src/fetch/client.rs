@@ -20,7 +20,8 @@ use super::message::printable;
 use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
-use super::settings::{Error, Settings, is_loopback};
+use super::settings::{Error, Settings};
+use crate::place::{Place, place_of};
 
 const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
 const JSON: &str = "application/json";
@@ -193,7 +194,7 @@ fn builder(settings: &Settings) -> ClientBuilder {
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.idle_timeout)
         .timeout(settings.total_timeout);
-    if is_loopback(&settings.base) { builder.no_proxy() } else { builder }
+    if place_of(&settings.base) == Place::ThisMachine { builder.no_proxy() } else { builder }
 }
 
 fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {

@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::secret::{Secret, SecretError};
+use crate::place::{Place, place_of};
 
 /// The settings of a fetcher. [`Settings::new`] has polite values for all but the server.
 #[derive(Debug, Clone)]
@@ -107,7 +108,7 @@ impl Settings {
         if base.query().is_some() || base.fragment().is_some() {
             return Err(Error::server(base, "it holds a query or a fragment"));
         }
-        if self.key.is_some() && base.scheme() == "http" && !is_loopback(base) {
+        if self.key.is_some() && base.scheme() == "http" && place_of(base) != Place::ThisMachine {
             return Err(Error::server(base, "an API key would travel unencrypted to another machine"));
         }
         Ok(())
@@ -116,16 +117,6 @@ impl Settings {
 
 pub(super) fn at_least_one(name: &'static str, value: u32) -> Result<NonZeroU32, Error> {
     NonZeroU32::new(value).ok_or_else(|| Error::Range { name, value: value.to_string(), range: "at least 1" })
-}
-
-/// Returns true when `url` names this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::message::printable;
 use super::pace::Permit;
 use super::page_url::PageUrl;
 use super::response_facts::{http_date, retry_after};
-use super::settings::is_loopback;
+use crate::place::{Place, place_of};
 
 /// Most redirects that are followed.
 const HOPS_MAX: usize = 5;
@@ -125,14 +125,17 @@ impl Attempts<'_> {
     }
 }
 
-/// Returns the target of a redirect. It must be https, or on this machine if the API is on this machine too.
+/// Returns the target of a redirect. It must be https, or on this machine, and no more private a place than the API.
 fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, AttemptError> {
     let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     let target = location.and_then(|location| from.join(location).ok());
     let target = target.ok_or_else(|| AttemptError::NotFollowed(String::from("a redirect without an address")))?;
-    let safe = target.scheme() == "https" || (target.scheme() == "http" && is_loopback(&target));
-    let local = is_loopback(&target) && !is_loopback(api);
-    if !safe || local || !target.username().is_empty() || target.password().is_some() {
+    let safe = target.scheme() == "https" || (target.scheme() == "http" && place_of(&target) == Place::ThisMachine);
+    if !safe
+        || !place_of(api).may_lead_to(place_of(&target))
+        || !target.username().is_empty()
+        || target.password().is_some()
+    {
         let host = printable(target.host_str().unwrap_or(target.scheme()));
         return Err(AttemptError::NotFollowed(format!("a redirect to `{host}`")));
     }
@@ -259,6 +262,10 @@ mod tests {
             (real, "http://store.example/x", None),
             (real, "http://127.0.0.1:9/x", None),
             (real, "https://127.0.0.1/x", None),
+            (real, "https://localhost./x", None),
+            (real, "https://169.254.169.254/x", None),
+            (real, "https://10.0.0.1/x", None),
+            (real, "https://[::ffff:127.0.0.1]/x", None),
             (real, "https://user:secret@store.example/x", None),
             (real, "file:///etc/passwd", None),
             (local, "http://127.0.0.1:81/x", Some("http://127.0.0.1:81/x")),
