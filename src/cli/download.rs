@@ -105,13 +105,16 @@ fn line(status: &DownloadStatus) -> String {
             let checked = if *checked { "SHA256 checked" } else { "no SHA256 is known" };
             format!("{status} ({}, {checked})", size(*bytes))
         }
+        DownloadStatus::Unchecked { bytes, .. } => {
+            format!("{status} ({}, neither SHA256 nor size is known)", size(*bytes))
+        }
         _ => status.to_string(),
     }
 }
 
 fn worse(exit: Exit, status: &DownloadStatus) -> Exit {
     match status {
-        DownloadStatus::Downloaded { .. } | DownloadStatus::AlreadyThere(_) => exit,
+        DownloadStatus::Downloaded { .. } | DownloadStatus::Unchecked { .. } | DownloadStatus::AlreadyThere(_) => exit,
         DownloadStatus::DiskRefused(_) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,

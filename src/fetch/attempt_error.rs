@@ -32,6 +32,9 @@ pub enum AttemptError {
     /// There is no such file. A failing part of the server says so too, hence retried.
     #[error("the server knows no such file: {0}")]
     Missing(String),
+    /// The host has, or sends, this many bytes, which the file cannot have. Another host may have the right ones, hence retried.
+    #[error("the host has a file of {0} bytes or more")]
+    OtherSize(u64),
     /// The server asks for fewer requests.
     #[error("the server asked to slow down: {message}")]
     Throttled {
@@ -58,7 +61,7 @@ impl AttemptError {
 
     /// Returns true when another attempt may succeed.
     pub(super) fn is_retried(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Throttled { .. } | Self::Unfinished { .. })
+        matches!(self, Self::Missing(_) | Self::OtherSize(_) | Self::Throttled { .. } | Self::Unfinished { .. })
     }
 
     /// Returns the wait that the server asks for.
