@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use super::connect::{Service, key, pseudonyms, rate};
+use super::connect::{Service, duration, key, pseudonyms, rate};
 use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
@@ -166,9 +164,4 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         ));
     }
     text
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|_| String::from("write it like `90s`, `30m` or `2h 30m`"))?;
-    Duration::try_from(duration).ok().filter(|d| !d.is_zero()).ok_or_else(|| String::from("it must be more than zero"))
 }

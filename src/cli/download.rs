@@ -70,7 +70,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
             means.stop.ask("nobody reads on");
         }
     };
-    let run = run_until_stopped(&means.stop, None, downloads.run(&versions, report))?;
+    let run = run_until_stopped(&means.stop, arguments.asking.deadline, downloads.run(&versions, report))?;
     bar.finish_and_clear();
     // An error of stdout was reported where it occurred, and a reader that left needs no report.
     if is_closed() {

@@ -336,7 +336,9 @@ impl PartialFile {
         #[cfg(unix)]
         {
             let disk = rustix::fs::fstatvfs(&self.file)?;
-            Ok(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(RESERVE))
+            // Some remote file systems do not know their size.
+            let free = if disk.f_blocks == 0 { u64::MAX } else { disk.f_bavail.saturating_mul(disk.f_frsize) };
+            Ok(free.saturating_sub(RESERVE))
         }
         #[cfg(not(unix))]
         Ok(u64::MAX - RESERVE)

@@ -84,8 +84,14 @@ impl Downloads<'_> {
         let arrived = if is_whole {
             Arrived { name: None, ended: true, uniform: true }
         } else {
-            let attempts = self.lookup.fetcher.attempts(&url, self.lookup.notify);
-            match attempts.file(&mut arriving, &expected.facts()).await {
+            let attempts = || self.lookup.fetcher.attempts(&url, self.lookup.notify);
+            let facts = expected.facts();
+            let mut arrived = attempts().file(&mut arriving, &facts, true).await;
+            // The part may be damaged, or of another file: compared with the whole one, only its wrong bytes are replaced.
+            if arrived.as_ref().is_ok_and(|arrived| !arrived.uniform) && !arriving.is(&expected) {
+                arrived = attempts().file(&mut arriving, &facts, false).await;
+            }
+            match arrived {
                 Ok(arrived) => arrived,
                 Err(error) => {
                     if arriving.bytes() == 0 {
@@ -225,6 +231,11 @@ impl Arriving<'_> {
         .await;
         self.partial = Some(partial);
         done
+    }
+
+    /// Returns true if the file is the expected one.
+    fn is(&self, expected: &Expected) -> bool {
+        self.partial.as_ref().is_some_and(|partial| expected.check(partial.bytes(), &partial.sha256()).is_ok())
     }
 
     fn taken(&mut self) -> io::Result<PartialFile> {

@@ -165,7 +165,7 @@ impl From<AttemptError> for DownloadStatus {
             AttemptError::Archived(words) => Self::Archived(words),
             AttemptError::Missing(words) => Self::Gone(words),
             AttemptError::Throttled { message, .. } => Self::Throttled(message),
-            AttemptError::OtherSize(_) => Self::Unfinished(error.to_string()),
+            AttemptError::OtherSize(_) | AttemptError::NoFile(_) => Self::Unfinished(error.to_string()),
             AttemptError::Unfinished { reason, .. } => Self::Unfinished(reason),
             AttemptError::NotFollowed(target) => Self::NotFollowed(target),
             AttemptError::Disk(error) => Self::DiskRefused(error),

@@ -57,9 +57,12 @@ impl Source {
         &self.validator
     }
 
-    /// Returns true when an answer that names this state, or none, and this size may be about the same file.
-    pub(super) fn fits(&self, other: Option<&Self>, total: Option<u64>) -> bool {
-        other.is_none_or(|other| self.validator == other.validator) && total.is_none_or(|total| self.total == total)
+    /// Returns true when an answer is about the same state: it names it, or `may_lack` it and has the same size as far as it says.
+    pub(super) fn fits(&self, other: Option<&Self>, total: Option<u64>, may_lack: bool) -> bool {
+        match other {
+            Some(other) => self == other,
+            None => may_lack && total.is_none_or(|total| total == self.total),
+        }
     }
 }
 

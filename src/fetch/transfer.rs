@@ -33,8 +33,6 @@ const HEAD_MAX: usize = 4 << 10;
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for the headers of an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
-/// Answers in a row that have no such file, or one of another size, before they are believed: hosts fail at times.
-const DENIALS_MAX: u32 = 3;
 /// New bytes that renew the budget.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
@@ -78,15 +76,20 @@ pub fn download_url(base: &Url, version: i64, file: Option<i64>) -> Option<PageU
 }
 
 impl Attempts<'_> {
-    /// Fetches a file into `sink`, from where that ends. Each new MiB renews the budget.
+    /// Fetches a file into `sink`, from where that ends if it `resumes`, else from its beginning. Each new MiB renews the budget.
     ///
     /// # Errors
     /// When an answer is final, or the budget is spent. Bytes that arrived stay in the sink.
-    pub async fn file(mut self, sink: &mut impl Sink, facts: &FileFacts) -> Result<Arrived, AttemptError> {
-        let (mut denials, mut counted, mut whole) = (0, sink.bytes(), false);
+    pub async fn file(
+        mut self,
+        sink: &mut impl Sink,
+        facts: &FileFacts,
+        mut resumes: bool,
+    ) -> Result<Arrived, AttemptError> {
+        let (mut denials, mut counted) = (0, sink.bytes());
         loop {
             let permit = self.begin().await;
-            let error = match self.file_once(sink, facts, &mut whole, &permit).await {
+            let error = match self.file_once(sink, facts, &mut resumes, &permit).await {
                 Ok(arrived) => {
                     self.succeeded(&permit);
                     return Ok(arrived);
@@ -102,28 +105,29 @@ impl Attempts<'_> {
                 self.progressed();
                 (counted, denials) = (sink.bytes(), 0);
             }
-            denials += u32::from(matches!(error, AttemptError::Missing(_) | AttemptError::OtherSize(_)));
-            if denials == DENIALS_MAX || self.retry(error.wait(), error.to_string()).is_err() {
+            let denials_max = error.denials_max();
+            denials += u32::from(denials_max.is_some());
+            if denials_max.is_some_and(|max| denials >= max) || self.retry(error.wait(), error.to_string()).is_err() {
                 return Err(error);
             }
         }
     }
 
-    /// One attempt: the API, its redirects, the file. `whole` asks for the whole file although a part is there.
+    /// One attempt: the API, its redirects, the file. Without `resumes` the whole file is asked for, and compared with the part.
     async fn file_once(
         &self,
         sink: &mut impl Sink,
         facts: &FileFacts,
-        whole: &mut bool,
+        resumes: &mut bool,
         permit: &Permit<'_>,
     ) -> Result<Arrived, AttemptError> {
         let (client, api) = (&self.fetcher.client, self.url.url());
         // Without a hash only bytes of the same state of the file may be put together.
-        let resumes = sink.bytes() > 0 && !*whole && (facts.hashed || sink.source().is_some());
+        let has_part = sink.bytes() > 0 && (facts.hashed || sink.source().is_some());
         let (mut target, mut hops, mut login, mut at_home) = (api.clone(), 0, false, true);
         loop {
             let validator = sink.source().map(Source::validator);
-            let rest = (resumes && hops > 0).then(|| Rest { from: sink.bytes(), validator });
+            let rest = (*resumes && has_part && hops > 0).then(|| Rest { from: sink.bytes(), validator });
             let response = timeout(ANSWER_TIME, client.open(&target, rest, at_home)).await;
             let response =
                 response.map_err(|_| broken(format!("the host sent no answer in {} s", ANSWER_TIME.as_secs())))?;
@@ -140,7 +144,7 @@ impl Attempts<'_> {
                 continue;
             }
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                *whole = true;
+                *resumes = false;
                 return Err(broken("the host has no bytes behind those that have arrived"));
             }
             let host = match at_home || is_sister(api, &target) {
@@ -226,20 +230,20 @@ async fn receive(
     let disk = AttemptError::Disk;
     let head = (response.status(), response.version());
     let offer = Offer::of(head, response.headers(), response.content_length(), asked, Timestamp::now());
-    let Offer { first, total, ends, source } = offer.map_err(broken)?;
+    let no_file = |reason: &str| AttemptError::NoFile(reason.to_owned());
+    let Offer { first, total, ends, source } = offer.map_err(no_file)?;
     let disposition = response.headers().get(header::CONTENT_DISPOSITION);
     let name = disposition.and_then(|value| file_name(&String::from_utf8_lossy(value.as_bytes())));
     if let Some(bytes) = total.filter(|bytes| !facts.admit(*bytes)) {
         return Err(AttemptError::OtherSize(bytes));
     }
     if first > 0 && !facts.hashed && total.is_none() {
-        return Err(broken("the host sent a part of the file without the size of the whole"));
+        return Err(no_file("the host sent a part of the file without the size of the whole"));
     }
     let before = sink.bytes();
-    let same = sink.source().is_some_and(|kept| match first {
-        0 => Some(kept) == source.as_ref(),
-        _ => kept.fits(source.as_ref(), total),
-    });
+    // A part without a state is only appended if a hash decides in the end.
+    let may_lack = first > 0 && facts.hashed;
+    let same = sink.source().is_some_and(|kept| kept.fits(source.as_ref(), total, may_lack));
     if first > 0 && sink.source().is_some() && !same {
         sink.note(None).await.map_err(disk)?;
         return Err(broken("the host has changed the file"));
@@ -254,7 +258,7 @@ async fn receive(
     let (mut at, mut body) = (first, Body { response, client, bytes: 0, waited: Duration::ZERO });
     while let Some(mut piece) = body.next().await? {
         if at == 0 && begins_as_page(&piece) {
-            return Err(broken("the host sent a web page instead of a file"));
+            return Err(no_file("the host sent a web page instead of a file"));
         }
         let end = at + piece.len() as u64;
         if end > facts.bytes_max {
@@ -263,7 +267,9 @@ async fn receive(
         }
         if let Some(differs) = sink.difference(at, &piece).await.map_err(disk)? {
             if !is_proof {
-                return Err(broken(format!("the host sent other bytes than the {before} that have arrived")));
+                return Err(no_file(
+                    "the host sent other bytes than those that have arrived, and does not say how many",
+                ));
             }
             if !same {
                 sink.note(None).await.map_err(disk)?;
@@ -290,7 +296,8 @@ async fn receive(
     let is_short = total.is_some_and(|total| at < total) || at < arrived || at == 0;
     if is_short || (!facts.may_have(arrived) && !(facts.hashed && ends)) {
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-        return Err(broken(format!("the host sent the file up to byte {at}{of} only")));
+        let reason = format!("the host sent the file up to byte {at}{of} only");
+        return Err(if arrived > before { broken(reason) } else { AttemptError::NoFile(reason) });
     }
     Ok(Arrived { name, ended: ends, uniform: first == 0 || same })
 }

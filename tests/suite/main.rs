@@ -29,6 +29,7 @@ mod get;
 mod halting;
 mod help;
 mod hostile;
+mod hosts;
 mod local;
 mod mounts;
 mod naive;

@@ -295,7 +295,7 @@ async fn each_mib_renews_the_budget_of_a_file_and_less_does_not() {
         let fetcher = Fetcher::new(&Settings { attempts_max: 2, ..settings(&server) }).unwrap();
         let url = PageUrl::new(&server.base, &["file"], [("", ""); 0]).unwrap();
         let (mut sink, facts) = (Memory::default(), FileFacts { hashed: true, sizes: None, bytes_max: u64::MAX });
-        let result = fetcher.attempts(&url, &|_| {}).file(&mut sink, &facts).await;
+        let result = fetcher.attempts(&url, &|_| {}).file(&mut sink, &facts, true).await;
         assert_eq!(result.is_ok(), arrives, "{result:?}");
         assert_eq!((server.count(), sink.0.len()), (requests, bytes));
     }
