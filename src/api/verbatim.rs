@@ -47,6 +47,8 @@ struct Owner<'a> {
 /// The file behind a version's download link.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PrimaryFile {
+    /// Its id, 1 or more.
+    pub id: Option<i64>,
     /// Its name.
     pub name: Option<String>,
     /// Its size, in units of 1024 bytes.
@@ -63,6 +65,7 @@ pub fn primary_file(version: &str) -> PrimaryFile {
     let only = files.first().filter(|_| files.len() == 1);
     let Some(file) = files.iter().find(|file| file["primary"] == true).or(only) else { return PrimaryFile::default() };
     PrimaryFile {
+        id: file["id"].as_i64().filter(|id| *id > 0),
         name: file["name"].as_str().map(str::to_owned),
         size_kb: file["sizeKB"].as_f64(),
         sha256: file["hashes"]["SHA256"].as_str().map(str::to_ascii_uppercase),

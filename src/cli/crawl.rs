@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use super::connect::{Service, rate};
+use super::connect::{Service, duration, rate};
 use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
@@ -174,9 +172,4 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
         lines.extend([String::new(), String::from("try:"), query]);
     }
     lines
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|_| String::from("write it like `90s`, `30m` or `2h 30m`"))?;
-    Duration::try_from(duration).ok().filter(|d| !d.is_zero()).ok_or_else(|| String::from("it must be more than zero"))
 }

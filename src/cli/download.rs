@@ -71,7 +71,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
             means.stop.ask("nobody reads on");
         }
     };
-    let run = run_until_stopped(&means.stop, None, downloads.run(&versions, report))?;
+    let run = run_until_stopped(&means.stop, arguments.asking.deadline, downloads.run(&versions, report))?;
     bar.finish_and_clear();
     // An error of stdout was reported where it occurred, and a reader that left needs no report.
     if is_closed() {
@@ -106,13 +106,16 @@ fn line(status: &DownloadStatus) -> String {
             let checked = if *checked { "SHA256 checked" } else { "no SHA256 is known" };
             format!("{status} ({}, {checked})", size(*bytes))
         }
+        DownloadStatus::Unchecked { bytes, .. } => {
+            format!("{status} ({}, neither SHA256 nor size is known)", size(*bytes))
+        }
         _ => status.to_string(),
     }
 }
 
 fn worse(exit: Exit, status: &DownloadStatus) -> Exit {
     match status {
-        DownloadStatus::Downloaded { .. } | DownloadStatus::AlreadyThere(_) => exit,
+        DownloadStatus::Downloaded { .. } | DownloadStatus::Unchecked { .. } | DownloadStatus::AlreadyThere(_) => exit,
         DownloadStatus::DiskRefused(_) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::Exit;
-use super::logging::Watching;
 use super::output::{complain, usage};
 use super::screen::screen;
 use crate::download::digest;
@@ -24,8 +23,8 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Reads every model file of a folder; files that cannot be read are named on stderr.
-    pub(super) fn read(folder: &Path, watching: &Watching) -> Result<Self, Exit> {
+    /// Reads every model file of a folder, and shows the progress if `shown`; files that cannot be read are named on stderr.
+    pub(super) fn read(folder: &Path, shown: bool) -> Result<Self, Exit> {
         let found = model_files::model_files(folder)
             .map_err(|error| usage(&format!("cannot read `{}`: {error}", folder.display())))?;
         let mut local = Self::default();
@@ -36,7 +35,7 @@ impl Local {
             let endings = model_files::ENDINGS.join(", .");
             return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
         }
-        let bar = progress(watching.shows_progress(), &found.files);
+        let bar = progress(shown, &found.files);
         for file in found.files {
             let path = file.path;
             if file.bytes == 0 {

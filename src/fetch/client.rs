@@ -23,6 +23,7 @@ use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
 use super::settings::{Error, Settings};
+use super::source::Rest;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
@@ -30,11 +31,11 @@ const WIRE_CAP: usize = 64 << 20;
 /// Most bytes of a decompressed body that a verdict depends on.
 const HEAD_CAP: usize = 64 << 10;
 /// A body may be slow for this long; after that its average rate must be at least `RATE_MIN`.
-const RATE_GRACE: Duration = Duration::from_secs(30);
+pub(super) const RATE_GRACE: Duration = Duration::from_secs(30);
 /// Longest time for one request of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// The least rate of a body, in bytes per second.
-const RATE_MIN: u64 = 1024;
+pub(super) const RATE_MIN: u64 = 1024;
 
 /// Sends requests to one server.
 pub(super) struct Client {
@@ -70,7 +71,7 @@ impl Client {
                 self.connections.get().post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned())
             }
         };
-        let response = self.sent(url.url(), request).await?;
+        let response = self.sent(url.url(), request, true).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = match self.body(response).await {
@@ -97,19 +98,27 @@ impl Client {
         Ok((facts, answer))
     }
 
-    /// Requests a file from this byte on. It may take a day, as long as bytes keep arriving.
-    pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, TransportError> {
+    /// Requests a file, or the rest of it. It may take a day, as long as bytes keep arriving. The key is sent if `with_key`.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        rest: Option<Rest<'_>>,
+        with_key: bool,
+    ) -> Result<Response, TransportError> {
         let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
         request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
-        if from > 0 {
+        if let Some(Rest { from, validator }) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-"));
+            request = validator.into_iter().fold(request, |request, state| request.header(header::IF_RANGE, state));
         }
-        self.sent(url, request).await
+        self.sent(url, request, with_key).await
     }
 
-    /// Sends a request, with the key if it goes to the server's own origin. Returns the answer, with the key masked in its headers.
-    async fn sent(&self, url: &Url, mut request: RequestBuilder) -> Result<Response, TransportError> {
-        if url.origin() == self.origin
+    /// Sends a request, with the key if it may have it and goes to the server's own origin. Returns the answer, with the key masked
+    /// in its headers.
+    async fn sent(&self, url: &Url, mut request: RequestBuilder, with_key: bool) -> Result<Response, TransportError> {
+        if with_key
+            && url.origin() == self.origin
             && let Some(authorization) = &self.authorization
         {
             request = request.header(header::AUTHORIZATION, authorization);
@@ -210,7 +219,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
+pub(super) fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
     elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
 }
 

@@ -29,6 +29,7 @@ mod get;
 mod halting;
 mod help;
 mod hostile;
+mod hosts;
 mod http2;
 mod keys;
 mod local;
