@@ -15,6 +15,7 @@ use super::plan::expected;
 use super::signals::run_until_stopped;
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
+use crate::dataset::sources::literal;
 use crate::definition::{Crawl, Server};
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
@@ -162,10 +163,17 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
         let models = layout.latest_table(&table::models::TABLE);
         text.push_str(&format!(
             "\ntry:\n  duckdb -c \"SELECT type, count(*) AS models FROM '{}' GROUP BY type ORDER BY models DESC\"\n",
-            models.display()
+            in_query(&models.display().to_string())
         ));
     }
     text
+}
+
+/// Returns a path as a file that DuckDB reads, in a query between double quotes of a shell.
+fn in_query(path: &str) -> String {
+    let quoted = literal(path).replace('\'', "''");
+    let special = |c: char| matches!(c, '"' | '$' | '`' | '\\');
+    quoted.chars().map(|c| if special(c) { format!("\\{c}") } else { c.to_string() }).collect()
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
