@@ -14,6 +14,7 @@ use super::plan::expected;
 use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
+use crate::dataset::sources::literal;
 use crate::definition::{Crawl, Server};
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
@@ -167,9 +168,16 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
         let models = layout.latest_table(&table::models::TABLE);
         let query = format!(
             "  duckdb -c \"SELECT type, count(*) AS models FROM '{}' GROUP BY type ORDER BY models DESC\"",
-            models.display()
+            in_query(&models.display().to_string())
         );
         lines.extend([String::new(), String::from("try:"), query]);
     }
     lines
+}
+
+/// Returns a path as a file that DuckDB reads, in a query between double quotes of a shell.
+fn in_query(path: &str) -> String {
+    let quoted = literal(path).replace('\'', "''");
+    let special = |c: char| matches!(c, '"' | '$' | '`' | '\\');
+    quoted.chars().map(|c| if special(c) { format!("\\{c}") } else { c.to_string() }).collect()
 }

@@ -364,6 +364,58 @@ fn a_fan_out_asks_for_no_rotten_value() {
     }
 }
 
+/// A walk of each kind of table, so that one may change without the other.
+const TWO_TABLES: &str = r#"
+snapshot = { take = false }
+
+[[walk]]
+name = "tags"
+endpoint = "tags"
+params = { limit = 20 }
+
+[[walk]]
+name = "models"
+endpoint = "models"
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 5 }
+"#;
+
+/// Crawls models on, so that the tags do not change, and takes a snapshot.
+fn grown(room: &Room, arguments: &[&str]) -> Output {
+    assert!(matches!(room.run(&["--max-pages", "1", "--in-flight", "1"]).status.code(), Some(0 | 3)));
+    over(&room.dataset(), &[&["snapshot"], arguments].concat()).output().unwrap()
+}
+
+#[test]
+fn a_table_that_is_taken_over_is_read_before_its_other_copies_go() {
+    let sandbox = Sandbox::start(&["--models", "40", "--traps", "none"]);
+    for pruned in [false, true] {
+        let room = Room::new(TWO_TABLES, &sandbox.base);
+        // All tags, and a few models.
+        while fs::read_dir(room.dataset().join("parts/models")).is_err() {
+            crawl(&room, "1", 1);
+        }
+        let keep: &[&str] = if pruned { &["--prune", "--keep", "9"] } else { &["--keep", "9"] };
+        assert_exit(&grown(&room, keep), 0);
+        let tags = |number: u32| room.dataset().join(format!("snapshots/{number:06}/tags.parquet"));
+        let sound = fs::read(tags(1)).unwrap();
+        crate::sample::flip(&tags(1));
+        // It is not read, and keeps its recorded hash.
+        assert_exit(&grown(&room, &["--keep", "9"]), 0);
+        assert_exit(&crate::support::verify(&room.dataset()), 65);
+        // The older snapshot gets another file, so that it is no longer the same one.
+        fs::remove_file(tags(1)).unwrap();
+        fs::write(tags(1), &sound).unwrap();
+        let inventory = room.dataset().join("snapshots/000001/snapshot.json");
+        fs::write(&inventory, "{").unwrap();
+        let parts = below(&room.dataset().join("parts"));
+        let output = grown(&room, if pruned { &["--keep", "1"] } else { &["--prune"] });
+        assert_exit(&output, 65);
+        assert!(printed(&output).contains("tags.parquet"), "{}", printed(&output));
+        let gone: Vec<_> = parts.iter().filter(|part| !part.exists()).collect();
+        assert!(gone.is_empty() && tags(1).exists() == pruned, "{gone:?}");
+    }
+}
+
 #[test]
 fn every_so_many_passes_all_is_read_whether_it_is_needed_or_not() {
     let sandbox = Sandbox::start(&["--models", "20", "--traps", "none"]);
