@@ -1,5 +1,6 @@
 //! An answer as received, and its text.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,7 +34,7 @@ impl Answer {
     ///
     /// # Errors
     /// When it is damaged, larger than allowed, or not UTF-8.
-    pub fn text(&self) -> Result<String, Unreadable> {
+    pub fn text(&self) -> Result<Cow<'_, str>, Unreadable> {
         text(self.encoding, &self.body)
     }
 
@@ -72,14 +73,19 @@ impl From<String> for Unreadable {
     }
 }
 
-/// Returns a body as text: decompressed, without the byte order mark that some servers put before it.
+/// Returns a body as text, borrowed if it was not compressed: decompressed, without the byte order mark that some servers put before it.
 ///
 /// # Errors
 /// When it is damaged, larger than [`INFLATED_CAP`], or not UTF-8.
-pub fn text(encoding: Encoding, body: &[u8]) -> Result<String, Unreadable> {
-    let mut body = inflate(encoding, body, INFLATED_CAP)?;
-    body.drain(..body.len() - without_mark(&body).len());
-    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+pub fn text(encoding: Encoding, body: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
+    let text = match inflate(encoding, body, INFLATED_CAP)? {
+        Cow::Borrowed(body) => std::str::from_utf8(without_mark(body)).ok().map(Cow::Borrowed),
+        Cow::Owned(mut body) => {
+            body.drain(..body.len() - without_mark(&body).len());
+            String::from_utf8(body).ok().map(Cow::Owned)
+        }
+    };
+    text.ok_or_else(|| Unreadable::Damaged(String::from("the body is not UTF-8")))
 }
 
 #[cfg(test)]
@@ -89,7 +95,7 @@ mod tests {
     #[test]
     fn text_has_no_byte_order_mark_and_is_utf8() {
         let marked = "\u{feff}{\"a\":\"\u{feff}\"}";
-        assert_eq!(text(Encoding::Identity, marked.as_bytes()), Ok("{\"a\":\"\u{feff}\"}".to_owned()));
+        assert_eq!(text(Encoding::Identity, marked.as_bytes()), Ok("{\"a\":\"\u{feff}\"}".into()));
         assert!(text(Encoding::Identity, b"{\xff}").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::answer::{Answer, Unreadable};
-use super::error::{FetchError, FetchErrorKind};
+use super::error::FetchError;
 use super::event::{Event, Notify};
 use super::fetcher::Fetcher;
 use super::pace::Permit;
@@ -101,8 +101,8 @@ impl<'a> Attempts<'a> {
     /// Like [`Attempts::next`] and [`Attempts::unreadable`].
     pub async fn parsed<T>(mut self, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, FetchError> {
         loop {
-            let text = self.next().await?.text();
-            match text.and_then(|text| Ok(parse(&text)?)) {
+            let answer = self.next().await?;
+            match answer.text().and_then(|text| Ok(parse(&text)?)) {
                 Ok(value) => return Ok(value),
                 Err(why) => self.unreadable(&why)?,
             }
@@ -134,8 +134,7 @@ impl<'a> Attempts<'a> {
             Verdict::Fail(kind) => kind,
             Verdict::Retry { reason, wait, .. } => match self.retry(wait, reason) {
                 Ok(()) => return Ok(()),
-                Err(last) if self.judge.mostly_failed(self.budget.attempts()) => FetchErrorKind::AlwaysFails(last),
-                Err(last) => FetchErrorKind::GaveUp(last),
+                Err(last) => self.judge.spent(self.budget.attempts(), last),
             },
         };
         let (attempts, elapsed) = (self.budget.attempts(), self.budget.elapsed());

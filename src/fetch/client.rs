@@ -140,7 +140,9 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
-            Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
+            Err(InflateError::Damaged(_)) => {
+                (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP).into_owned()).into())
+            }
         })
     }
 

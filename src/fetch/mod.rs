@@ -36,7 +36,7 @@ pub use attempts::Attempts;
 pub use error::{FetchError, FetchErrorKind, TransportError, TransportErrorKind};
 pub use event::{Event, Notify};
 pub use fetcher::Fetcher;
-pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate};
 pub use mask::is_masked;
 pub use message::printable;
 pub use page_url::{PageUrl, fresh_key};
