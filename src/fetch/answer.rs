@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::inflate::{Encoding, INFLATED_CAP, InflateError, inflate, without_mark};
+use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, without_mark};
+use super::memory::Claim;
 
 /// An answer as received. A clone shares the body.
 #[derive(Debug, Clone)]
@@ -27,7 +28,13 @@ pub struct Answer {
     pub age_s: Option<i64>,
     /// The `Date` header: the server's clock.
     pub date: Option<Timestamp>,
+    /// The memory that the body takes.
+    pub(super) claim: Claim,
 }
+
+/// Bytes of an abridged body: of its beginning, and of its end, where a page names the next one.
+const BEGINNING: usize = 4 << 20;
+const END: usize = 64 << 10;
 
 impl Answer {
     /// Returns the decompressed body as text.
@@ -36,6 +43,22 @@ impl Answer {
     /// When it is damaged, larger than allowed, or not UTF-8.
     pub fn text(&self) -> Result<Cow<'_, str>, Unreadable> {
         text(self.encoding, &self.body)
+    }
+
+    /// Returns true when the body has more than its share of the memory.
+    pub fn is_large(&self) -> bool {
+        self.claim.is_large()
+    }
+
+    /// Returns the answer with only the beginning and the end of a large body, which no longer counts as one.
+    pub(super) fn abridged(self) -> Answer {
+        if !self.is_large() {
+            return self;
+        }
+        let body = head(self.encoding, &self.body, INFLATED_CAP);
+        let (beginning, rest) = body.split_at(BEGINNING.min(body.len()));
+        let body = [beginning, &rest[rest.len().saturating_sub(END)..]].concat().into();
+        Answer { encoding: Encoding::Identity, body, claim: Claim::default(), ..self }
     }
 
     /// Returns true when a cache in front of the server gave the answer, which may be minutes old.

@@ -39,7 +39,7 @@ pub struct Attempts<'a> {
     judge: Judge,
     /// The wait before the next request; set when the last one failed.
     wait: Option<Duration>,
-    /// The answer to the last request, if it had one.
+    /// The answer to the last request, if it had one; abridged, since it is kept while others are requested.
     answer: Option<Answer>,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Attempts<'a> {
         answer.attempts = self.budget.attempts();
         let (status, bytes, latency) = (answer.status, answer.body.len() as u64, answer.latency);
         (self.notify)(Event::Answered { status, bytes, latency });
-        self.answer = Some(answer.clone());
+        self.answer = Some(answer.clone().abridged());
         let judged = self.judge.response(&facts);
         match &judged {
             Err(Verdict::Retry { throttled: true, wait, .. }) => self.throttled(&permit, *wait),

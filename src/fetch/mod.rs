@@ -20,6 +20,7 @@ mod inflate;
 #[cfg(test)]
 mod loopback;
 mod mask;
+mod memory;
 mod message;
 mod pace;
 mod page_url;

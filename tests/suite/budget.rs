@@ -1,5 +1,6 @@
 //! A budget for every answer: whatever its structure, it costs little memory and time, and whatever it says sizes no plan.
 
+use std::io::Write as _;
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,6 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
-use std::io::Write as _;
 
 use crate::support::{Request, Room, Server, answer, assert_exit, printed, program};
 
@@ -185,12 +185,8 @@ fn a_page_that_stays_unreadable_is_given_up_by_name_however_few_the_attempts() {
             let metadata = if next.is_empty() { json!({}) } else { json!({ "nextCursor": next }) };
             answer("200 OK", "", &json!({ "items": items, "metadata": metadata }).to_string())
         };
-        let bad = [
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", page.len())
-                .into_bytes(),
-            page,
-        ]
-        .concat();
+        let head = format!("content-type: application/json\r\nconnection: close\r\ncontent-length: {}", page.len());
+        let bad = [format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").as_bytes(), &page].concat();
         let server = Server::answering(move |Request { target, .. }| {
             match (target.contains("9%7C9%7C2"), target.contains("cursor=")) {
                 (true, _) => bad.clone(),
@@ -211,4 +207,20 @@ fn a_page_that_stays_unreadable_is_given_up_by_name_however_few_the_attempts() {
             room.assert_sound();
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_held_at_once_share_one_budget() {
+    // Twenty answers of 24 MiB at once; a page without items ends the list.
+    let padding = "x".repeat(24 << 20);
+    let body = format!(r#"{{"items":[],"metadata":{{}},"padding":"{padding}"}}"#);
+    let answer = answer("200 OK", "", &body);
+    let server = Server::answering(move |_| answer.clone());
+    let pace = "pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 20 }\n";
+    let room = Room::new(&format!("{pace}\n[[walk]]\nname = \"w\"\nendpoint = \"tags\"\n"), &server.base);
+    let (output, most) = measured(&room);
+    assert_exit(&output, 0);
+    assert!(server.requests().len() >= 20, "{} requests", server.requests().len());
+    assert!((1..256 << 10).contains(&most), "it took {most} KiB");
 }

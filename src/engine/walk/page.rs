@@ -11,7 +11,7 @@ use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
 use crate::engine::writer::unknown_values;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, FetchErrorKind};
 
 /// Returns the request for a page of a partition, with all that the writer needs to know of it.
 pub(crate) fn ask(
@@ -69,6 +69,13 @@ pub(crate) async fn fetch(
         }
     };
     Some(match watch.until_stop(page).await? {
+        // The page to compare it with may be as large, and only one of them may be held.
+        Ok((Next::Compare(_), answer)) if answer.is_large() => Err(FetchError {
+            kind: FetchErrorKind::TooLarge(String::from("the page is too large to be compared")),
+            attempts: answer.attempts,
+            elapsed: answer.latency,
+            answer: None,
+        }),
         Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
         taken => taken.map(|(next, _)| next),
     })
