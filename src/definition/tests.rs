@@ -151,7 +151,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[commit]\nbytes = \"512KiB\"",
-        "x.toml:5: `commit.bytes` is `\"512KiB\"`; it takes a size from 1MiB to 16GiB \
+        "x.toml:5: `commit.bytes` is `\"512KiB\"`; it takes a size from 1MiB to 8GiB \
           in KiB, MiB or GiB, such as `\"64MiB\"`.",
     ),
     (

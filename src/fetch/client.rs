@@ -18,6 +18,7 @@ use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
+use super::memory::{Claim, Memory};
 use super::message::printable;
 use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
@@ -45,6 +46,7 @@ pub(super) struct Client {
     /// Masks the key in all that the server sends; `None` without a key.
     mask: Option<Mask>,
     wire_cap: usize,
+    memory: Memory,
 }
 
 impl Client {
@@ -55,7 +57,8 @@ impl Client {
         };
         let connections = Connections::new(settings)?;
         let mask = settings.key.as_ref().and_then(Secret::mask);
-        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
+        let memory = Memory::new(settings.in_flight);
+        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP, memory })
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
@@ -74,14 +77,16 @@ impl Client {
         let response = self.sent(url.url(), request, true).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = match self.body(response).await {
+        let (body, mut claim) = match self.body(response).await {
             Ok(body) => body,
             // These statuses say all without a body.
-            Err(_) if matches!(status, 429 | 503) => Bytes::new(),
+            Err(_) if matches!(status, 429 | 503) => (Bytes::new(), Claim::default()),
             Err(error) => return Err(error),
         };
         let encoding = encoding(&headers, &body)?;
         let (encoding, body) = self.without_key(status, encoding, body)?;
+        // A body with the key was inflated.
+        self.memory.grow(&mut claim, body.len()).await;
         // An answer that is labeled as a page is judged by its reader, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
         let facts = response_facts(status, &headers, &head(encoding, &body, looked_at), url.url());
@@ -94,6 +99,7 @@ impl Client {
             cache_status: text(&headers, &CACHE_STATUS).map(printable),
             age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
             date: text(&headers, &header::DATE).and_then(http_date),
+            claim,
         };
         Ok((facts, answer))
     }
@@ -147,7 +153,9 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
-            Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
+            Err(InflateError::Damaged(_)) => {
+                (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP).into_owned()).into())
+            }
         })
     }
 
@@ -166,19 +174,23 @@ impl Client {
         TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, TransportError> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let length = response.content_length().unwrap_or_default();
         if length > cap as u64 {
             return Err(too_large());
         }
-        let began = Instant::now();
-        let mut body = BytesMut::with_capacity(length as usize);
+        let (mut began, mut claim) = (Instant::now(), Claim::default());
+        let mut body = BytesMut::with_capacity((length as usize).min(self.memory.share()));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
             }
+            // Not the server's fault, so the wait does not count.
+            let waiting = Instant::now();
+            self.memory.grow(&mut claim, body.len() + chunk.len()).await;
+            began += waiting.elapsed();
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
                 self.connections.replace();
@@ -186,7 +198,7 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::Timeout, detail));
             }
         }
-        Ok(body.freeze())
+        Ok((body.freeze(), claim))
     }
 }
 

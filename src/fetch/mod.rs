@@ -21,6 +21,7 @@ mod inflate;
 #[cfg(test)]
 mod loopback;
 mod mask;
+mod memory;
 mod message;
 mod offer;
 mod pace;
@@ -40,7 +41,7 @@ pub use attempts::Attempts;
 pub use error::{FetchError, FetchErrorKind, TransportError, TransportErrorKind};
 pub use event::{Event, Notify};
 pub use fetcher::Fetcher;
-pub use inflate::{Encoding, INFLATED_CAP, InflateError, inflate};
+pub use inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate};
 pub use mask::is_masked;
 pub use message::{is_hidden, printable};
 pub use offer::FileFacts;

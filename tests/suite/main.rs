@@ -11,6 +11,7 @@
 mod absence;
 mod account;
 mod bodies;
+mod budget;
 mod catalog;
 mod clock;
 mod commits;
