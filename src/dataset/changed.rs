@@ -34,7 +34,7 @@ pub struct ChangedQuery<'a> {
 /// Memory holds one hash per row: 1.2 million rows take some 20 MB.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn changed(layout: &Layout, storage: &dyn Storage, query: &ChangedQuery<'_>) -> Result<Values, Error> {
     let rows = Scan::open(layout, storage, query.table)?;
     let mut reader = Reader::new(query)?;

@@ -141,7 +141,7 @@ impl Name {
 /// those that the walk saw in an earlier pass and that no believed pass found gone since.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<Missing, Error> {
     let mut missing = Missing::default();
     let singles = singles(layout, storage, asked, &mut missing)?;
@@ -205,7 +205,7 @@ pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>)
 /// Returns the names of those entities among these that some walk saw in a pass.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn seen(
     layout: &Layout,
     storage: &dyn Storage,
@@ -226,7 +226,7 @@ pub fn seen(
 /// Returns the number of items that a walk took in a pass from pages for whose cursor `counts` is true.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn items_behind(
     layout: &Layout,
     storage: &dyn Storage,

@@ -90,7 +90,7 @@ impl Gathered {
 /// Returns the distinct values of a column of a table. Memory grows by some twenty bytes for each distinct number.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &str) -> Result<Values, Error> {
     let mut gathered = Gathered::default();
     each_batch(layout, storage, table, &[column], &mut |batch| {
@@ -103,7 +103,7 @@ pub fn distinct(layout: &Layout, storage: &dyn Storage, table: &Table, column: &
 /// Like [`distinct`], but only of rows in which each (number column, number) of `where_all` holds.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// As [`Scan::each`](super::scan::Scan::each).
 pub fn distinct_where(
     layout: &Layout,
     storage: &dyn Storage,

@@ -371,7 +371,7 @@ snapshot = { take = false }
 [[walk]]
 name = "tags"
 endpoint = "tags"
-params = { limit = 20 }
+params = { limit = 200 }
 
 [[walk]]
 name = "models"

@@ -71,7 +71,7 @@ pub enum Taken {
 /// [`Error::Damaged`] if parts were removed and no sound snapshot holds their rows; [`Error::Disk`].
 pub fn take(store: &mut Store, options: &SnapshotOptions<'_>) -> Result<Taken, Error> {
     let taken = make(store, options, NEVER)?;
-    prune(store, options, &taken)?;
+    remove_superfluous(store, options, &taken, NEVER)?;
     Ok(taken)
 }
 
@@ -88,8 +88,11 @@ pub fn take_unless(
         Err(Error::Cancelled) => return Ok(None),
         taken => taken?,
     };
-    prune(store, options, &taken)?;
-    Ok(Some(taken))
+    match remove_superfluous(store, options, &taken, cancel) {
+        // What is left is removed behind the next snapshot.
+        Err(Error::Cancelled) => Ok(Some(taken)),
+        removed => removed.map(|()| Some(taken)),
+    }
 }
 
 /// True if the last pass has ended and no snapshot was taken since.
@@ -118,8 +121,39 @@ fn newest(store: &Store) -> Result<Option<Inventory>, Error> {
     Ok(directory.inventory(newest)?.sound())
 }
 
+/// Removes what a snapshot makes superfluous: older snapshots, and parts.
+fn remove_superfluous(
+    store: &mut Store,
+    options: &SnapshotOptions<'_>,
+    taken: &Taken,
+    cancel: Cancel<'_>,
+) -> Result<(), Error> {
+    retire(store, options, taken, cancel)?;
+    prune(store, options, taken, cancel)
+}
+
+/// Removes the older snapshots that are not kept. The newest one stays; where parts were removed, its rows must be sound.
+fn retire(store: &Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel: Cancel<'_>) -> Result<(), Error> {
+    let directory = SnapshotDir::new(store.layout(), store.storage());
+    for (newer, number) in directory.numbers()?.into_iter().rev().enumerate().skip(1) {
+        // A damaged one is of no use.
+        let old = directory.inventory(number)?.sound();
+        let age = |old: &Inventory| jiff::Timestamp::now().duration_since(old.at);
+        if old.as_ref().is_some_and(|old| (options.keep)(newer, age(old))) {
+            continue;
+        }
+        if store.manifest().history.absorbed > 0 {
+            let is_same = |file: &File, other: &File| file.name() == other.name() && file.hash == other.hash;
+            let has = |file: &File| old.iter().any(|old| old.files.iter().any(|other| is_same(file, other)));
+            check_copies(store, taken, &|file| !has(file), cancel)?;
+        }
+        directory.remove(number)?;
+    }
+    Ok(())
+}
+
 /// Removes the parts whose rows the snapshot holds, if asked to. Parts of `pages` stay, because they may hold bodies.
-fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken) -> Result<(), Error> {
+fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel: Cancel<'_>) -> Result<(), Error> {
     let (Taken::New(inventory) | Taken::Nothing(inventory)) = taken else { return Ok(()) };
     if !options.prune {
         return Ok(());
@@ -129,7 +163,7 @@ fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken) -> Res
     let held = |part: &&Part| part.table != table::pages::TABLE.name && inventory.file(&part.table, false).is_some();
     let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
-    check_copies(store, taken, &|file| prune.iter().any(|part| part.table == file.table))?;
+    check_copies(store, taken, &|file| prune.iter().any(|part| part.table == file.table), cancel)?;
     let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
     // The walk states do not change.
     store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
@@ -137,12 +171,12 @@ fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken) -> Res
 
 /// Fails unless these files of a snapshot are sound, so that other copies of their rows may go. This run has read what it wrote,
 /// and all of a snapshot that is not new; the files that were taken over are hashed here.
-fn check_copies(store: &Store, taken: &Taken, wanted: &dyn Fn(&File) -> bool) -> Result<(), Error> {
+fn check_copies(store: &Store, taken: &Taken, wanted: &dyn Fn(&File) -> bool, cancel: Cancel<'_>) -> Result<(), Error> {
     let Taken::New(inventory) = taken else { return Ok(()) };
     let directory = SnapshotDir::new(store.layout(), store.storage());
     let taken_over = inventory.files.iter().filter(|file| !file.rewritten && wanted(file));
     let mut recorded = taken_over.filter_map(|file| directory.recorded(inventory.snapshot, file));
-    recorded.try_for_each(|file| file.open(store.storage(), NEVER).map(drop))
+    recorded.try_for_each(|file| file.open(store.storage(), cancel).map(drop))
 }
 
 fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Result<Taken, Error> {
@@ -165,7 +199,6 @@ fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Res
         }
     };
     damaged.into_iter().try_for_each(|number| directory.remove(number))?;
-    work.retire(&taken)?;
     Ok(taken)
 }
 
@@ -342,26 +375,6 @@ impl Work<'_> {
             if is_due || inputs.before.is_some() || !inputs.parts.is_empty() {
                 builder.table(table, inputs, has_history)?;
             }
-        }
-        Ok(())
-    }
-
-    /// Removes the older snapshots that are not kept. The newest one stays. Where parts were removed, its rows must be sound.
-    fn retire(&self, taken: &Taken) -> Result<(), Error> {
-        let numbers = self.directory.numbers()?;
-        for (newer, number) in numbers.into_iter().rev().enumerate().skip(1) {
-            // A damaged one is of no use.
-            let old = self.directory.inventory(number)?.sound();
-            let age = |old: &Inventory| jiff::Timestamp::now().duration_since(old.at);
-            if old.as_ref().is_some_and(|old| (self.options.keep)(newer, age(old))) {
-                continue;
-            }
-            if self.store.manifest().history.absorbed > 0 {
-                let is_same = |file: &File, other: &File| file.name() == other.name() && file.hash == other.hash;
-                let has = |file: &File| old.iter().any(|old| old.files.iter().any(|other| is_same(file, other)));
-                check_copies(self.store, taken, &|file| !has(file))?;
-            }
-            self.directory.remove(number)?;
         }
         Ok(())
     }
