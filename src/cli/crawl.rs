@@ -15,7 +15,7 @@ use super::plan::expected;
 use super::signals::run_until_stopped;
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
-use crate::definition::{Crawl, Server};
+use crate::definition::{Crawl, Server, dataset_path};
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
 use crate::engine::run::Options;
@@ -79,7 +79,7 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
         crawl.server = Server::parse(text, crawl.insecure_http).map_err(|error| usage(&error.to_string()))?;
     }
     if let Some(dataset) = &arguments.dataset {
-        crawl.dataset.clone_from(dataset);
+        crawl.dataset = dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?;
     }
     let known = |name: &&String| crawl.walks.iter().any(|walk| walk.name == **name);
     if let Some(other) = arguments.believe_shorter.iter().find(|name| !known(name)) {

@@ -74,8 +74,11 @@ impl From<&dataset::Error> for Exit {
         match error {
             dataset::Error::Held { .. } => Self::Held,
             dataset::Error::Damaged { .. } => Self::Damaged,
-            dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
-            dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
+            dataset::Error::Disk { .. } | dataset::Error::Lacking { .. } | dataset::Error::Cancelled => Self::Disk,
+            dataset::Error::Absent { .. }
+            | dataset::Error::Foreign { .. }
+            | dataset::Error::Newer { .. }
+            | dataset::Error::Pruned { .. } => Self::Usage,
         }
     }
 }

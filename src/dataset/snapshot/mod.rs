@@ -128,7 +128,7 @@ fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken) -> Res
     let absorbed = absorbed.filter(|part| part.table != table::pages::TABLE.name);
     let prune: Vec<PrunedPart> = absorbed.map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
-    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo::of(&last);
     // The walk states do not change.
     store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
 }
