@@ -15,6 +15,7 @@ mod catalog;
 mod clock;
 mod commits;
 mod complete;
+mod corpus;
 mod crash;
 mod cuts;
 mod damage;
