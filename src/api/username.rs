@@ -9,6 +9,16 @@ pub(super) fn same_user(a: &str, b: &str) -> bool {
     }
 }
 
+/// Returns a name such that two names are equal if they may be one user's: without case, and the number of a name that looks like
+/// one, written out.
+pub(super) fn folded(name: &str) -> String {
+    match number(name).filter(|number| number.is_finite()) {
+        // Zero has no sign.
+        Some(number) => (number + 0.0).to_string(),
+        None => name.to_lowercase(),
+    }
+}
+
 /// False for the placeholders that the feed sends for users it cannot name.
 pub(super) fn is_known(name: &str) -> bool {
     !matches!(name, "unknown" | "null")
@@ -73,6 +83,7 @@ mod tests {
         ];
         for (a, b, same) in cases {
             assert_eq!((same_user(a, b), same_user(b, a)), (same, same), "`{a}` `{b}`");
+            assert_eq!(folded(a) == folded(b), same, "`{a}` `{b}`");
         }
         assert!(is_known("0") && !is_known("null") && !is_known("unknown"));
     }

@@ -15,7 +15,7 @@ use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::literal;
-use crate::definition::{Crawl, Server};
+use crate::definition::{Crawl, Server, dataset_path};
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
 use crate::engine::run::Options;
@@ -84,7 +84,7 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
         crawl.server = Server::parse(text, crawl.insecure_http).map_err(|error| usage(&error.to_string()))?;
     }
     if let Some(dataset) = &arguments.dataset {
-        crawl.dataset.clone_from(dataset);
+        crawl.dataset = dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?;
     }
     let known = |name: &&String| crawl.walks.iter().any(|walk| walk.name == **name);
     if let Some(other) = arguments.believe_shorter.iter().find(|name| !known(name)) {

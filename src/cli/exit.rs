@@ -95,8 +95,11 @@ impl From<&dataset::Error> for Exit {
             dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
                 Self::Damaged
             }
-            dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
-            dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
+            dataset::Error::Disk { .. } | dataset::Error::Lacking { .. } | dataset::Error::Cancelled => Self::Disk,
+            dataset::Error::Absent { .. }
+            | dataset::Error::Foreign { .. }
+            | dataset::Error::Newer { .. }
+            | dataset::Error::Pruned { .. } => Self::Usage,
         }
     }
 }

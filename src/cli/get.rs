@@ -241,7 +241,7 @@ impl Errand<'_> {
         let (mut crawl, _) = definition::parse("get", &format!("{head}{}", text.replace("LIST", &list)), ENDPOINTS)
             .map_err(|mistakes| usage(&mistakes.to_string()))?;
         crawl.server = self.arguments.asking.server()?;
-        crawl.dataset = dataset.to_owned();
+        crawl.dataset = definition::dataset_path(dataset.to_owned()).map_err(|fault| usage(&fault))?;
         crawl.pace.requests_per_second = self.arguments.asking.rate;
         Ok(crawl)
     }

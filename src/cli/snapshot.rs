@@ -58,6 +58,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
+    store.check_symlinks()?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
     take(&mut store, &SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune })
 }

@@ -1,6 +1,7 @@
 //! The faults a dataset may have that no crash of this program can cause. Pure.
 
 use super::history::Part;
+use super::origin::Newer;
 
 /// A fault of the records or of the parts on disk. Each message names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,10 @@ pub enum Damage {
         /// The fault.
         reason: String,
     },
+    /// No fault: a newer version wrote a record, and this one cannot read it. [`Error::damaged`](super::Error) makes it an error
+    /// of its own.
+    #[error("a record was {0}")]
+    Newer(Newer),
     /// Numbers are missing from the chain.
     #[error("the records of commits {first} to {last} are missing, although a later one exists")]
     Gap {
@@ -97,6 +102,11 @@ impl Damage {
     /// Returns the damage that this part of the commit is missing.
     pub fn missing(part: &Part, commit: u64) -> Self {
         Self::MissingPart { table: part.table.clone(), name: part.name.to_string(), commit }
+    }
+
+    /// Returns the refusal if a newer version wrote the record.
+    pub(super) fn newer(&self) -> Option<&Newer> {
+        if let Self::Newer(newer) = self { Some(newer) } else { None }
     }
 
     /// True if the damage is that this part is missing.

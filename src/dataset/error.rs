@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::damage::Damage;
+use super::origin::Newer;
 
 /// An error of a dataset.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,33 @@ pub enum Error {
         /// Every fault, one sentence each.
         faults: Vec<String>,
     },
+    /// A newer version of this program wrote to it.
+    #[error("the dataset `{}` was {newer}; it was not touched", dataset.display())]
+    Newer {
+        /// The dataset.
+        dataset: PathBuf,
+        /// The version that wrote to it.
+        newer: Newer,
+    },
+    /// The directory holds other things.
+    #[error(
+        "`{}` is no dataset: it is not empty, and no crawl wrote to it; it was not touched. Name a new or an empty directory",
+        dataset.display()
+    )]
+    Foreign {
+        /// The directory.
+        dataset: PathBuf,
+    },
+    /// The file system lacks something that datasets need.
+    #[error("the file system of `{}` {lacking}: {source}; put the dataset on another one", dataset.display())]
+    Lacking {
+        /// The dataset.
+        dataset: PathBuf,
+        /// The end of a sentence about the missing ability and its purpose.
+        lacking: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
     /// The operating system reported an I/O error.
     #[error("cannot {action} `{}`: {source}; nothing committed was lost, and the next run continues from the last commit", path.display())]
     Disk {
@@ -80,6 +108,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error for these damages. A newer version's record is none, and nothing else is certain beside it.
+    pub(super) fn damaged(dataset: &Path, damages: Vec<Damage>) -> Self {
+        let dataset = dataset.to_owned();
+        match damages.iter().find_map(Damage::newer) {
+            Some(newer) => Self::Newer { dataset, newer: newer.clone() },
+            None => Self::Damaged { dataset, damages },
+        }
+    }
+
     /// True if a file is missing that was to be read.
     pub(super) fn is_missing_file(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)

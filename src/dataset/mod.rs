@@ -1,7 +1,7 @@
 //! The dataset on disk: parts, commit records, run reports, and the protocol that keeps them true at any instant.
 //!
 //! ```text
-//! OPEN     lock; read the records from the last full one on: no gap, each whole and naming its predecessor's hash, else refuse
+//! OPEN     recognize the directory; lock; try the links and syncs that commits need; read the records from the last full one on: no gap, each whole and naming its predecessor's hash, else refuse
 //!          and touch nothing; finish the last commit's publish and removals; sweep staged leftovers and redundant records.
 //! COMMIT   per table: staged part written, synced, its footer re-read, hashed; directories synced; the record drafted,
 //!          synced, linked to its number (the commit point), its directory synced.
@@ -18,11 +18,13 @@ pub mod commit;
 pub mod damage;
 mod directories;
 mod error;
+mod folder;
 pub mod history;
 pub mod layout;
 pub mod manifest;
 pub mod missing;
 pub mod novelty;
+pub mod origin;
 pub mod part;
 pub mod read;
 mod recorded_file;

@@ -19,7 +19,7 @@ use crate::table::{self, Table};
 /// [`Error::Damaged`] or [`Error::Disk`].
 pub fn read_manifest(layout: &Layout, storage: &dyn Storage) -> Result<Manifest, Error> {
     let (manifest, damages) = check_chain(&read_records(layout, storage)?);
-    if damages.is_empty() { Ok(manifest) } else { Err(Error::Damaged { dataset: layout.root().to_owned(), damages }) }
+    if damages.is_empty() { Ok(manifest) } else { Err(Error::damaged(layout.root(), damages)) }
 }
 
 /// Returns the files of the records that count, as (number, content): from the last full one on, or all if none is full.
@@ -45,7 +45,14 @@ fn read_back(numbers: &[u64], layout: &Layout, storage: &dyn Storage) -> Result<
     let mut files = Vec::new();
     for commit in numbers.iter().rev().copied() {
         let path = layout.record(commit);
-        let content = storage.read(&path).during("read", &path)?;
+        let content = match storage.read(&path) {
+            // It is no regular file.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                let damage = Damage::Record { commit, reason: error.to_string() };
+                return Err(Error::damaged(layout.root(), vec![damage]));
+            }
+            content => content.during("read", &path)?,
+        };
         let begins = is_full(commit, &content);
         files.push((commit, content));
         if begins {
@@ -59,7 +66,11 @@ fn read_back(numbers: &[u64], layout: &Layout, storage: &dyn Storage) -> Result<
 /// Returns the numbers of the records on disk, in order.
 pub(super) fn record_numbers(layout: &Layout, storage: &dyn Storage) -> Result<Vec<u64>, Error> {
     let directory = layout.commits();
-    let entries = storage.list(&directory).during("list", &directory)?;
+    let entries = match storage.list(&directory) {
+        // The directory, or the dataset, is a file.
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Vec::new(),
+        entries => entries.during("list", &directory)?,
+    };
     let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| record_number(&entry.name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
@@ -86,7 +97,7 @@ pub(super) struct Inspected {
 
 /// Checks everything that a writer relies on, without writing.
 pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspected, Error> {
-    let damaged = |damages| Error::Damaged { dataset: layout.root().to_owned(), damages };
+    let damaged = |damages| Error::damaged(layout.root(), damages);
     let files = read_records(layout, storage)?;
     let last_hash = files.last().map_or_else(String::new, |(_, content)| chain_hash(content));
     let (manifest, damages) = check_chain(&files);
@@ -114,9 +125,14 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
         Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(damaged(vec![Damage::NoLink])),
         link => link.during("read", &latest)?,
     };
+    let snapshots = SnapshotDir::new(layout, storage);
+    if let Some(newest) = snapshots.numbers()?.last() {
+        // Fails if a newer version made it.
+        snapshots.inventory(*newest)?;
+    }
     // Hashing whole snapshots takes too long here. Taking the next snapshot does it.
     if manifest.history.absorbed > 0 {
-        SnapshotDir::new(layout, storage).newest_with(manifest.history.absorbed)?;
+        snapshots.newest_with(manifest.history.absorbed)?;
     }
     Ok(Inspected { manifest, last_hash, recovery })
 }

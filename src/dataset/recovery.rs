@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::checksummed_json;
-use super::commit::{Record, chain_hash};
+use super::commit::{FORMAT, Record, chain_hash};
 use super::damage::Damage;
 use super::history::Part;
 use super::layout::PartName;
@@ -20,7 +20,8 @@ pub fn is_full(commit: u64, content: &[u8]) -> bool {
         commit: u64,
         before: Option<serde::de::IgnoredAny>,
     }
-    checksummed_json::decode::<Probe>(content).is_ok_and(|probe| probe.commit == commit && probe.before.is_some())
+    checksummed_json::decode::<Probe>(content, FORMAT, |_| true)
+        .is_ok_and(|probe| probe.commit == commit && probe.before.is_some())
 }
 
 /// Reads a chain of record files, given as (number, content) in ascending order. Returns the manifest of the sound records and

@@ -11,6 +11,7 @@ use super::cancel::NEVER;
 use super::commit::{Part, PrunedPart, Record, WalkState, chain_hash};
 use super::directories::{ensure_dir, sync_above};
 use super::error::{During, Error};
+use super::folder;
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, read_rows, rows_in_footer, write_part};
@@ -54,38 +55,64 @@ pub struct RunInfo {
     pub run: RunId,
     /// The crawl's name.
     pub crawl: String,
+    /// The server: see [`Record::server`].
+    pub server: String,
     /// The definition: see [`Record::definition`].
     pub definition: serde_json::Value,
+}
+
+impl RunInfo {
+    /// Returns the fields of the run that made a record.
+    pub fn of(record: &Record) -> Self {
+        let Record { run, crawl, server, definition, .. } = record;
+        let (run, definition) = (run.clone(), definition.clone());
+        Self { run, crawl: crawl.clone(), server: server.clone(), definition }
+    }
 }
 
 impl Store {
     /// Opens the dataset in this directory for writing, or creates one. Finishes the work of an interrupted run.
     ///
     /// # Errors
-    /// [`Error::Held`]; [`Error::Damaged`], and then nothing was written; [`Error::Disk`].
+    /// [`Error::Held`]; [`Error::Damaged`], [`Error::Newer`] and [`Error::Foreign`], and then nothing was written;
+    /// [`Error::Lacking`]; [`Error::Disk`].
     pub fn open(layout: Layout, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let path = layout.lock();
+        folder::recognize(&layout, &*storage)?;
         let locked_before =
             storage.list(layout.root()).during("list", layout.root())?.iter().any(|e| e.name == ".lock");
         if !locked_before {
             // No other writer is in it, and a damaged dataset must not even get a lock file.
             inspect(&layout, &*storage)?;
         }
-        ensure_dir(&*storage, layout.root())?;
-        let lock = storage.lock(&path).during("lock", &path)?;
+        storage.make_dir(layout.root()).during("create", layout.root())?;
+        let lock = storage.lock(&path, folder::MARK).map_err(|error| unable(&layout, LOCKS, "lock", &path, error))?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
         let Inspected { manifest, last_hash, recovery } = inspect(&layout, &*storage)?;
         if manifest.last.is_none() {
             sync_above(&*storage, layout.root())?;
         }
-        // A killed run may have linked a record without syncing the directory: this makes that record durable too.
         let commits = layout.commits();
-        ensure_dir(&*storage, &commits)?;
+        storage.make_dir(&commits).during("create", &commits)?;
+        probe(&layout, &*storage)?;
+        // A killed run may have linked a record without syncing the directory: this makes that record durable too.
         storage.sync_dir(&commits).during("sync", &commits)?;
         let ensured = HashSet::new();
         let store = Self { layout, storage, manifest, last_hash, full_every: FULL_EVERY, ensured, _lock: lock };
         store.recover(&recovery)?;
         Ok(store)
+    }
+
+    /// Fails unless the file system has symbolic links, which snapshots need.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`]; [`Error::Disk`].
+    pub fn check_symlinks(&self) -> Result<(), Error> {
+        let [probe, _] = self.layout.probes();
+        self.remove(&probe)?;
+        let made = self.storage.symlink(&Layout::latest_target(1), &probe);
+        made.map_err(|error| unable(&self.layout, SYMLINKS, "create", &probe, error))?;
+        self.remove(&probe)
     }
 
     /// Sets the least number of records between two full ones, instead of [`FULL_EVERY`].
@@ -166,6 +193,7 @@ impl Store {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 run: info.run.clone(),
                 crawl: info.crawl.clone(),
+                server: info.server.clone(),
                 definition: info.definition.clone(),
                 pass: batch.pass,
                 walks: batch.walks,
@@ -312,5 +340,34 @@ impl Store {
         let (draft, path) = (self.layout.report_draft(run), self.layout.report(run));
         self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
         self.storage.rename(&draft, &path).during("replace", &path)
+    }
+}
+
+const LOCKS: &str = "has no locks (`flock`), without which two crawls could write at once";
+const HARD_LINKS: &str = "has no hard links, by which commits are made";
+const SYNCS: &str = "cannot sync directories, without which a power loss could undo commits";
+const SYMLINKS: &str =
+    "has no symbolic links, by which snapshots are published; `snapshot = { take = false }` does without";
+
+/// Tries everything that commits need of the file system and makes the names in the dataset's directory durable.
+fn probe(layout: &Layout, storage: &dyn Storage) -> Result<(), Error> {
+    let [link, renamed] = layout.probes();
+    for left in [&link, &renamed] {
+        storage.remove(left).during("remove", left)?;
+    }
+    storage.link(&layout.lock(), &link).map_err(|error| unable(layout, HARD_LINKS, "create", &link, error))?;
+    storage.rename(&link, &renamed).during("create", &renamed)?;
+    storage.remove(&renamed).during("remove", &renamed)?;
+    let root = layout.root();
+    storage.sync_dir(root).map_err(|error| unable(layout, SYNCS, "sync", root, error))
+}
+
+/// Returns the error of an action: a lack of the file system, if the error says that the action is impossible there.
+fn unable(layout: &Layout, lacking: &'static str, action: &'static str, path: &Path, source: io::Error) -> Error {
+    match source.kind() {
+        ErrorKind::Unsupported | ErrorKind::InvalidInput => {
+            Error::Lacking { dataset: layout.root().to_owned(), lacking, source }
+        }
+        _ => Error::Disk { action, path: path.to_owned(), source },
     }
 }

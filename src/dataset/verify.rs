@@ -16,6 +16,7 @@ use super::columns::Columns as _;
 use super::commit::{Part, PrunedPart};
 use super::damage::Damage;
 use super::error::{During, Error};
+use super::folder::{self, Folder};
 use super::history::PassSummary;
 use super::layout::Layout;
 use super::part::{read_rows, sort_columns};
@@ -43,8 +44,12 @@ pub struct Findings {
 /// Checks a dataset. Faults are findings, not errors.
 ///
 /// # Errors
-/// [`Error::Absent`] if there is no dataset; [`Error::Disk`] if the disk cannot be read; [`Error::Cancelled`].
+/// [`Error::Absent`] if there is no dataset; [`Error::Foreign`]; [`Error::Newer`]; [`Error::Disk`] if the disk cannot be read;
+/// [`Error::Cancelled`].
 pub fn verify(layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Findings, Error> {
+    if folder::recognize(layout, storage)? == Folder::Empty {
+        return Err(Error::Absent { dataset: layout.root().to_owned() });
+    }
     let (records, (manifest, damages), recovery) = loop {
         let files = read_records(layout, storage)?;
         let parts = list_parts(layout, storage)?;
@@ -55,8 +60,8 @@ pub fn verify(layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Res
             break (files.len(), (manifest, damages), recovery);
         }
     };
-    if records == 0 && storage.list(layout.root()).during("list", layout.root())?.is_empty() {
-        return Err(Error::Absent { dataset: layout.root().to_owned() });
+    if damages.iter().any(|damage| damage.newer().is_some()) {
+        return Err(Error::damaged(layout.root(), damages));
     }
     let mut checked = Check { layout, storage, pages: Pages::default(), findings: Findings::default() };
     checked.findings.records = records as u64;

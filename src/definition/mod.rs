@@ -2,7 +2,9 @@
 
 mod crawl;
 mod credential;
+mod dataset_path;
 mod fingerprint;
+mod identity;
 mod later;
 mod mistake;
 mod params;
@@ -19,7 +21,9 @@ mod walk;
 pub use crawl::{
     Absence, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
 };
+pub use dataset_path::dataset_path;
 pub use fingerprint::{asks_the_same, difference, fingerprint};
+pub use identity::identity;
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use parse::parse;
 pub use server::ServerError;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
+use super::dataset_path::dataset_path;
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
 use super::{privacy, snapshot, walk};
@@ -109,7 +110,8 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
     if !file.has("dataset") {
         found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
     }
-    file.text("dataset", found).map(PathBuf::from)
+    let path = PathBuf::from(file.text("dataset", found)?);
+    dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
 }
 
 /// Reads `[pace]`.

@@ -29,6 +29,9 @@ use crate::storage::Disk;
 pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>) -> Result<(Report, Outcome), Error> {
     let fetcher = Fetcher::new(&settings(crawl, &options))?;
     let store = Store::open(options.dataset.clone(), Arc::new(Disk))?;
+    if crawl.snapshot.take {
+        store.check_symlinks()?;
+    }
     let (pass, misdated) = choose_pass(crawl, &options, &store)?;
     let (lists, earlier, unfiltered) = (&Lists::of(crawl), &pass.earlier.clone(), &Unfiltered::default());
     let run = &Run::begin(crawl, &pass, &options, listener);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{GivenUp, PartitionState, WalkState, Why};
 use crate::dataset::manifest::{Manifest, SeenCursors};
-use crate::definition::{self, Crawl, Partitioning, asks_the_same, difference, fingerprint};
+use crate::definition::{self, Crawl, Partitioning, asks_the_same, difference, fingerprint, identity};
 
 /// The pass a run works on.
 #[derive(Debug)]
@@ -83,6 +83,14 @@ pub enum Refusal {
         /// This crawl.
         ours: String,
     },
+    /// It holds rows of another server.
+    #[error("the dataset holds rows of `{theirs}`, and this crawl asks `{ours}`; give it another `--dataset`")]
+    OtherServer {
+        /// The server of its rows.
+        theirs: String,
+        /// The server of this crawl.
+        ours: String,
+    },
     /// The definition changed in the middle of a pass.
     #[error(
         "the crawl file changed while pass {pass} is unfinished:{}\nundo the change to finish the pass, start a new one with `--restart` (its rows are added to the same dataset), or give it another `--dataset`",
@@ -100,7 +108,7 @@ pub enum Refusal {
 /// may be `owed`. `restart` gives up an unfinished pass and starts a full one.
 ///
 /// # Errors
-/// A [`Refusal`] if the dataset is another crawl's, or the definition changed in the middle of a pass.
+/// A [`Refusal`] if the dataset is another crawl's or of another server, or the definition changed in the middle of a pass.
 pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
     let before = if restart { &Manifest::default() } else { manifest };
@@ -115,6 +123,10 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
     let Some(last) = &manifest.last else { return Ok(fresh(1)) };
     if last.crawl != crawl.name {
         return Err(Refusal::OtherCrawl { theirs: last.crawl.clone(), ours: crawl.name.clone() });
+    }
+    let server = identity(crawl);
+    if last.server != server {
+        return Err(Refusal::OtherServer { theirs: last.server.clone(), ours: server });
     }
     let is_finished = last.is_pass_over() && !(owed && last.definition == definition);
     if restart || is_finished {

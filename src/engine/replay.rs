@@ -53,6 +53,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
         return Err(Error::Pruned { dataset: layout.root().to_owned(), through: manifest.history.absorbed });
     }
     let mut store = Store::open(layout, Arc::new(Disk))?;
+    store.check_symlinks()?;
     let mut replayed = Replayed::default();
     let interrupted = session(store.manifest());
     let mut through = interrupted.unwrap_or(store.manifest().last_commit());
@@ -86,8 +87,8 @@ fn rebuild(
         let parts = store.manifest().history.parts.get(commit).cloned().unwrap_or_default();
         let Some(rows) = read_again(store, &parts, replayed)? else { continue };
         let Some(last) = store.manifest().last.clone() else { continue };
-        let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or(last.run);
-        let info = RunInfo { run, crawl: last.crawl, definition: last.definition };
+        let run = RunId::try_from(format!("{PREFIX}{through:08}")).unwrap_or_else(|_| last.run.clone());
+        let info = RunInfo { run, ..RunInfo::of(&last) };
         let prune = parts.iter().map(Into::into).collect();
         let mut walks = last.walks;
         // The seen cursors are in the records already.

@@ -15,7 +15,7 @@ use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::Error;
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::store::{RunInfo, Store};
-use crate::definition::Crawl;
+use crate::definition::{Crawl, identity};
 use crate::fetch::Secret;
 use crate::stop::Stop;
 
@@ -61,7 +61,12 @@ pub(super) struct Run {
 impl Run {
     /// Names a run, starts its report, and notifies the listeners.
     pub(super) fn begin(crawl: &Crawl, pass: &Pass, options: &Options, listener: Arc<dyn Listener>) -> Self {
-        let info = RunInfo { run: new_id(), crawl: crawl.name.clone(), definition: pass.definition.clone() };
+        let info = RunInfo {
+            run: new_id(),
+            crawl: crawl.name.clone(),
+            server: identity(crawl),
+            definition: pass.definition.clone(),
+        };
         let rate = crawl.pace.requests_per_second;
         let report = ReportBuilder::new(info.run.clone(), &crawl.name, pass, rate);
         let report = Arc::new(report);

@@ -2,11 +2,12 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+mod regular;
 mod text;
 
 pub use text::{read_private_text, read_text, replace_text, resolved};
@@ -24,7 +25,8 @@ pub trait Storage: Send + Sync {
     /// Writes a new file, replacing any of that name, and makes its content durable; its name is durable after
     /// [`Storage::sync_dir`]. A failed sync is never repeated: the kernel may have dropped the pages and report success.
     fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()>;
-    /// Gives a file a second name; fails if that name exists. Durable after [`Storage::sync_dir`].
+    /// Gives a file a second name; fails if that name exists, and with `Unsupported` where files have one name only. Durable after
+    /// [`Storage::sync_dir`].
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file, a symbolic link or a directory another name, replacing any file or link of that name atomically.
     /// Durable after [`Storage::sync_dir`].
@@ -39,8 +41,9 @@ pub trait Storage: Send + Sync {
     fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Locks a file exclusively without waiting; returns `None` if another process holds it. Dropping the guard unlocks.
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>>;
+    /// Locks a file exclusively without waiting; returns `None` if another process holds it. Dropping the guard unlocks. A new
+    /// file, or one that a power loss cut short or filled with zeros, gets `mark` as its content, durably.
+    fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>>;
 }
 
 /// Writes a file's content.
@@ -92,21 +95,23 @@ impl Storage for Disk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        let (mut file, mut content) = (regular::open(path)?, Vec::new());
+        file.read_to_end(&mut content)?;
+        Ok(content)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>> {
-        Ok(Box::new(Mutex::new(File::open(path)?)))
+        Ok(Box::new(Mutex::new(regular::open(path)?)))
     }
 
     fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()> {
-        let mut file = io::BufWriter::with_capacity(1 << 16, File::create(path)?);
+        let mut file = io::BufWriter::with_capacity(1 << 16, regular::create(path)?);
         content(&mut file)?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::hard_link(from, to)
+        fs::hard_link(from, to).map_err(impossible)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -123,14 +128,14 @@ impl Storage for Disk {
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
         #[cfg(unix)]
-        return std::os::unix::fs::symlink(target, path);
+        return std::os::unix::fs::symlink(target, path).map_err(impossible);
         #[cfg(not(unix))]
         return std::os::windows::fs::symlink_dir(target, path);
     }
 
     fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>> {
         match fs::read_link(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             other => other.map(Some),
         }
     }
@@ -139,13 +144,23 @@ impl Storage for Disk {
         File::open(dir)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>> {
+        let mut file = regular::open_or_create(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(io::Error::new(io::ErrorKind::Unsupported, error)),
         }
+        let mut content = Vec::new();
+        (&mut file).take(mark.len() as u64).read_to_end(&mut content)?;
+        if content.len() < mark.len() || content.iter().all(|byte| *byte == 0) {
+            file.rewind()?;
+            file.write_all(mark)?;
+            file.set_len(mark.len() as u64)?;
+        }
+        // A run that was killed may have written it without the sync.
+        file.sync_all()?;
+        Ok(Some(Box::new(file)))
     }
 }
 
@@ -159,6 +174,15 @@ impl Ranges for Mutex<File> {
         file.seek(SeekFrom::Start(at))?;
         file.read(buffer)
     }
+}
+
+/// Returns the error of a link, which is `Unsupported` where the file system has no such links.
+fn impossible(error: io::Error) -> io::Error {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) {
+        return io::Error::new(io::ErrorKind::Unsupported, error);
+    }
+    error
 }
 
 /// Turns the error that there is nothing to remove into success.

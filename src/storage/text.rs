@@ -1,10 +1,12 @@
 //! Text files of the user's own: crawl files, keys, reports.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the user's own files")]
+#![expect(clippy::disallowed_methods, reason = "the user's own files")]
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use super::regular;
 
 /// Most bytes of a private file.
 const PRIVATE_MAX: u64 = 16 << 10;
@@ -20,11 +22,15 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// Replaces a text file that is not part of a dataset. A reader sees the old text or the new one, never half of it.
 ///
 /// # Errors
-/// The I/O error.
+/// The I/O error, and `InvalidData` if the path leads to a directory, a device or a FIFO.
 pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        // A device or a FIFO, even at the end of a link.
+        return Err(regular::no_file());
+    }
     let draft = path.with_file_name(format!(".{name}.tmp"));
-    fs::write(&draft, text)?;
+    regular::create(&draft)?.write_all(text.as_bytes())?;
     fs::rename(&draft, path)
 }
 
@@ -43,11 +49,7 @@ pub fn resolved(path: &Path) -> io::Result<PathBuf> {
 /// one line of UTF-8, or larger than any key.
 pub fn read_private_text(path: &Path) -> io::Result<String> {
     let unfit = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    // Asked before it is opened, because opening a FIFO waits for a writer.
-    if !fs::metadata(path)?.is_file() {
-        return Err(unfit("it is no regular file"));
-    }
-    let file = File::open(path)?;
+    let file = regular::open(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -138,7 +138,12 @@ impl Target {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(Layout::new(directory.path()), Arc::new(Disk)).expect("a dataset");
         let run = RunId::new(&jiff::Timestamp::UNIX_EPOCH, 1);
-        let info = RunInfo { run, crawl: String::from("bench"), definition: serde_json::json!({}) };
+        let info = RunInfo {
+            run,
+            crawl: String::from("bench"),
+            server: String::from("bench"),
+            definition: serde_json::json!({}),
+        };
         Self { store, info, _directory: directory }
     }
 }

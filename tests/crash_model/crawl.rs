@@ -62,7 +62,12 @@ pub(crate) fn place() -> Layout {
 pub(crate) fn info(digits: u16) -> RunInfo {
     let began = jiff::Timestamp::UNIX_EPOCH;
     let definition = serde_json::json!({ "walks": ["tags", "creators"] });
-    RunInfo { run: layout::RunId::new(&began, digits), crawl: String::from("model"), definition }
+    RunInfo {
+        run: layout::RunId::new(&began, digits),
+        crawl: String::from("model"),
+        server: String::from("model"),
+        definition,
+    }
 }
 
 /// The cursor behind a page.

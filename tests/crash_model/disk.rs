@@ -142,6 +142,13 @@ impl State {
         Ok(())
     }
 
+    /// Replaces a file's content.
+    pub(super) fn fill(&mut self, file: usize, bytes: &[u8]) -> Result<()> {
+        self.files[file].content = bytes.into();
+        self.files[file].dirty = true;
+        Ok(())
+    }
+
     pub(super) fn sync_file(&mut self, file: usize) -> Result<()> {
         let file = &mut self.files[file];
         self.retried |= file.sync_failed;

@@ -207,9 +207,18 @@ impl Storage for Machine {
         self.step(|state| state.sync_dir(dir), |_| ())
     }
 
-    fn lock(&self, path: &Path) -> Result<Option<Box<dyn Send>>> {
-        self.step(|state| if state.file(path).is_ok() { Ok(0) } else { state.create(path) }, |_| ())?;
+    fn lock(&self, path: &Path, mark: &[u8]) -> Result<Option<Box<dyn Send>>> {
+        let file = self.step(|state| state.file(path).or_else(|_| state.create(path)), |_| ())?;
         let free = !self.held.swap(true, Ordering::SeqCst);
+        let content = self.look(|state| state.read(path))?;
+        if free && (content.len() < mark.len() || content.iter().all(|byte| *byte == 0)) {
+            for length in [mark.len() / 2, mark.len()] {
+                self.step(|state| state.fill(file, &mark[..length]), |_| ())?;
+            }
+        }
+        if free {
+            self.step(|state| state.sync_file(file), |state| state.fail_sync(file))?;
+        }
         Ok(free.then(|| Box::new(Hold(Arc::clone(&self.held))) as Box<dyn Send>))
     }
 }

@@ -337,8 +337,8 @@ impl Storage for Mutant {
         }
     }
 
-    fn lock(&self, path: &Path) -> Result<Option<Box<dyn Send>>> {
-        let hold = self.machine.lock(path)?;
+    fn lock(&self, path: &Path, mark: &[u8]) -> Result<Option<Box<dyn Send>>> {
+        let hold = self.machine.lock(path, mark)?;
         Ok(if self.mutation == Mutation::LockLost { Some(Box::new(())) } else { hold })
     }
 }

@@ -35,7 +35,7 @@ fn commit_again(dataset: &Path, times: u64) {
         (table, arrow::compute::concat_batches(&table.schema(), &batches).unwrap())
     };
     let tables: Vec<_> = last.parts.iter().map(rows).collect();
-    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo::of(&last);
     for n in 0..times {
         let mut walks = last.walks.clone();
         walks.get_mut("models").unwrap().partitions.get_mut("").unwrap().new_cursors =

@@ -3,9 +3,31 @@
 
 #![cfg(target_os = "linux")]
 
-use crate::support::read;
+use std::process::Command;
+
+use crate::support::{Room, SMALL, assert_exit, printed, read};
 
 #[test]
 fn a_call_that_fails_once_or_for_ever_costs_no_row() {
     read("../../scripts/disks", &["16", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
+}
+
+#[test]
+fn a_file_system_that_cannot_hold_a_dataset_is_named_before_anything_is_asked() {
+    for (call, error, words) in [
+        ("flock", "ENOLCK", ["has no locks (`flock`)", "two crawls"]),
+        ("link,linkat", "EPERM", ["has no hard links", "commits"]),
+        ("symlink,symlinkat", "EPERM", ["has no symbolic links", "take = false"]),
+    ] {
+        // Nobody answers there: asking would end with another code.
+        let room = Room::new(SMALL, "http://127.0.0.1:9/api/v1");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        strace.args(["-e", &format!("inject={call}:error={error}"), env!("CARGO_BIN_EXE_civitrawl"), "crawl"]);
+        let output = strace.arg(room.file()).output().expect("strace runs");
+        assert_exit(&output, 74);
+        for word in ["the file system of", "put the dataset on another one"].iter().chain(&words) {
+            assert!(printed(&output).contains(word), "{call}: {}", printed(&output));
+        }
+    }
 }

@@ -195,6 +195,10 @@ fn a_dataset_that_is_no_directory_is_refused() {
     let room = Room::new(CRAWL, &sandbox.base);
     fs::write(room.dataset(), "notes").unwrap();
     let refused = room.run(&[]);
-    assert_refused(&refused, 74, &[&format!("`{}`", room.dataset().display())]);
+    // Another argument helps, so it is a mistake in the arguments and no failure of the disk.
+    assert_refused(&refused, 2, &[&format!("`{}` is no dataset", room.dataset().display())]);
+    for command in ["verify", "status", "snapshot", "replay", "report"] {
+        assert_exit(&program().arg(command).arg(room.dataset()).output().unwrap(), 2);
+    }
     assert_eq!(fs::read_to_string(room.dataset()).unwrap(), "notes");
 }

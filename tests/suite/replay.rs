@@ -146,7 +146,7 @@ fn lose(dataset: &Path, columns: &[&str]) {
             (table, arrow::compute::concat_batches(&table.schema(), &batches).expect("they are alike"))
         });
         let last = store.manifest().last.clone().expect("there are commits");
-        let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+        let info = RunInfo::of(&last);
         let prune = parts.iter().map(Into::into).collect();
         let batch = Batch { tables: whole.collect(), pass: last.pass, walks: last.walks, prune };
         store.commit(&info, batch).expect("it can be written");

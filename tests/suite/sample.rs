@@ -58,7 +58,7 @@ impl Sample {
             let last = manifest.last.clone().unwrap();
             let goes = |part: &&Part| part.table != "pages" && Some(part.name.commit) == removed;
             let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
-            let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+            let info = RunInfo::of(&last);
             store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).unwrap();
         }
         sample

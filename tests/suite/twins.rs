@@ -167,7 +167,7 @@ fn a_snapshot_with_a_key_twice_is_not_written() {
     let part = store.manifest().live_parts().find(|part| part.table == "model_tags").unwrap().clone();
     let tables =
         store.rows(&part).unwrap().into_iter().map(|rows| (table::named("model_tags").unwrap(), rows)).collect();
-    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo::of(&last);
     store.commit(&info, Batch { tables, pass: last.pass, walks: last.walks, prune: Vec::new() }).unwrap();
     drop(store);
     let output = program().arg("snapshot").arg(room.dataset()).output().unwrap();

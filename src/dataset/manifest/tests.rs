@@ -63,6 +63,7 @@ fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
         version: "0.1.0".to_owned(),
         run,
         crawl: "models".to_owned(),
+        server: "h/api/v1".to_owned(),
         definition: if over { json!(act.definition) } else { manifest.last.as_ref().unwrap().definition.clone() },
         pass,
         walks: BTreeMap::from([(

@@ -29,6 +29,7 @@ fn record(commit: u64, previous: &str) -> Record {
         version: "0.1.0".to_owned(),
         run: run(),
         crawl: "models".to_owned(),
+        server: "h/api/v1".to_owned(),
         definition: json!({ "walks": [] }),
         pass: 1,
         walks: BTreeMap::from([("models".to_owned(), walk)]),

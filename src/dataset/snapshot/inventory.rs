@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::checksummed_json;
+use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::commit::{Record, WalkState};
+use crate::table;
 
 /// The inventory format that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -104,14 +105,16 @@ impl Inventory {
         checksummed_json::encode(self)
     }
 
-    /// Reads the inventory of this snapshot. The error says what is wrong with it.
-    pub(super) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, String> {
-        let inventory: Self = checksummed_json::decode(content)?;
+    /// Reads the inventory of this snapshot.
+    pub(super) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, Fault> {
+        let known = |read: &Self| read.files.iter().all(|file| table::named(&file.table).is_some());
+        let inventory: Self = checksummed_json::decode(content, FORMAT, known)?;
         if inventory.format != FORMAT {
-            return Err(format!("its format is {}, and this version reads {FORMAT}", inventory.format));
+            let reason = format!("its format is {}, and this version reads {FORMAT}", inventory.format);
+            return Err(Fault::Damaged(reason));
         }
         if inventory.snapshot != snapshot {
-            return Err(format!("it is the inventory of snapshot {}", inventory.snapshot));
+            return Err(Fault::Damaged(format!("it is the inventory of snapshot {}", inventory.snapshot)));
         }
         Ok(inventory)
     }

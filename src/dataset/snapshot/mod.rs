@@ -164,7 +164,7 @@ fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel
     let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
     check_copies(store, taken, &|file| prune.iter().any(|part| part.table == file.table), cancel)?;
-    let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
+    let info = RunInfo::of(&last);
     // The walk states do not change.
     store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
 }

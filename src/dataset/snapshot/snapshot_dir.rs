@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::inventory::{File, Inventory};
+use crate::dataset::checksummed_json::Fault;
 use crate::dataset::damage::Damage;
 use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
@@ -103,7 +104,8 @@ impl<'a> SnapshotDir<'a> {
         };
         Ok(match Inventory::decode(number, &content) {
             Ok(inventory) => Loaded::Sound(inventory),
-            Err(reason) => Loaded::Damaged(reason),
+            Err(Fault::Damaged(reason)) => Loaded::Damaged(reason),
+            Err(Fault::Newer(newer)) => return Err(Error::Newer { dataset: self.layout.root().to_owned(), newer }),
         })
     }
 
@@ -183,6 +185,12 @@ impl<'a> SnapshotDir<'a> {
     /// Removes the draft of a snapshot and all its files.
     pub(super) fn clear(&self, number: u64) -> Result<(), Error> {
         let draft = self.layout.snapshot_draft(number);
+        match self.storage.read_symlink(&draft) {
+            // It leads elsewhere, where nothing is this program's.
+            Ok(Some(_)) => return self.storage.remove(&draft).during("remove", &draft),
+            Err(error) if error.kind() != ErrorKind::InvalidInput => return Err(error).during("read", &draft),
+            _ => {}
+        }
         for entry in self.storage.list(&draft).during("list", &draft)? {
             let path = Layout::entry(&draft, &entry.name);
             self.storage.remove(&path).during("remove", &path)?;

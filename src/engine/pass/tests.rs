@@ -39,6 +39,7 @@ fn progress(crawl: &Crawl, ends: &[(&str, Option<Why>)]) -> Manifest {
         version: "0.1.0".to_owned(),
         run: RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap(),
         crawl: crawl.name.clone(),
+        server: identity(crawl),
         definition: fingerprint(crawl),
         pass: 4,
         walks: ends.iter().map(|(name, end)| ((*name).to_owned(), walk(*end))).collect(),
