@@ -118,7 +118,8 @@ fn run(name: &str) {
     println!("SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
+    let cases = if name == "budget" { 60 } else { 1500 };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let input = (any::<Index>(), vec(change(), 0..6));
     let outcome = runner.run(&input, |(which, changes)| {
@@ -143,7 +144,7 @@ macro_rules! targets {
     };
 }
 
-targets! { record crawl_file page repair cursor verdict inflate }
+targets! { record crawl_file page repair cursor verdict inflate budget }
 
 /// Records of another version are refused at once, and nothing behind that is ever reached.
 #[test]

@@ -26,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cursor", cursor),
     ("verdict", verdict),
     ("inflate", body),
+    ("budget", budget),
 ];
 
 /// Two commit records, one on each side of a NUL, each as it is and with a checksum that fits, alone and as a chain.
@@ -116,6 +117,33 @@ fn read(endpoint: usize, body: &str, params: &[(String, String)], cursor: Option
         assert!(refused == rejects && refused + page.ids.len() as u64 <= page.items, "{page:?}");
     }
     page
+}
+
+/// Bytes of the pages that [`budget`] makes; the second is twice the first.
+const SWOLLEN: [usize; 2] = [512 << 10, 1 << 20];
+/// Most memory for such a page: the allowance of an item, which is doubled while a list grows, and the rows.
+const PEAK_MAX: u64 = 128 << 20;
+
+/// A page of one element over and over: the first byte says which endpoint was asked, NULs stand before and behind the element.
+/// It takes little memory, and twice the page takes twice the allocations, not four times as many.
+fn budget(data: &[u8]) {
+    let Some((how, text)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(text);
+    let mut pieces = text.splitn(3, '\0');
+    let [before, element, behind] = [(); 3].map(|()| pieces.next().unwrap_or_default());
+    if element.is_empty() || data.len() > 4096 {
+        return;
+    }
+    let [first, second] = SWOLLEN.map(|bytes| {
+        let elements = vec![element; bytes / (element.len() + 1)].join(",");
+        let body = [before, &elements, behind].concat();
+        let taken = allocation_counter::measure(|| {
+            std::hint::black_box(read(usize::from(how & 7), &body, &[], None, true));
+        });
+        assert!(taken.bytes_max < PEAK_MAX, "{} bytes take {} of memory", body.len(), taken.bytes_max);
+        taken.bytes_total
+    });
+    assert!(second < first * 5 / 2 + (16 << 20), "a page takes {first} bytes, one of twice its length {second}");
 }
 
 /// A page of one name, written as raw as servers write: sound as sent or after repair, or refused.
