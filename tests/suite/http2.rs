@@ -9,7 +9,7 @@ use std::thread;
 
 use rustls::{ServerConnection, StreamOwned};
 
-use crate::support::{PEM, Room, assert_exit, most_memory, printed, tls_config};
+use crate::support::{PEM, Room, SANDBOX_PEM, Sandbox, assert_exit, get, most_memory, printed, program, tls_config};
 
 const CRAWL: &str = r#"
 timeouts = { connect = "2s", idle = "1s", total = "2s" }
@@ -184,6 +184,21 @@ fn assert_whole(server: &Server, retry: &str, why: &str) {
     assert_eq!(output.status.code(), Some(0), "{why}: {}", printed(&output));
     assert_eq!(room.value("SELECT count(DISTINCT id) FROM models"), MODELS, "{why}");
     assert_eq!(room.value("SELECT count(*) FROM pages WHERE url NOT LIKE '%limit=100%'"), 0, "{why}");
+}
+
+/// The service speaks HTTP/2, so the tests with a sandbox can be run over it as well: `scripts/http2`.
+#[test]
+fn the_sandbox_speaks_http2_where_it_encrypts() {
+    let sandbox = Sandbox::encrypted(&["--models", "40"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&room.crawl().env("SSL_CERT_FILE", SANDBOX_PEM).output().unwrap(), 0);
+    let log = get(&sandbox.side("log"));
+    assert!(!log.is_empty() && log.lines().all(|line| line.contains("\"http2\":true")), "{log}");
+    // A file comes the same way, from the host of the files.
+    let mut download = program();
+    download.args(["download", "80", "--server", &sandbox.base, "--into"]).arg(room.file().with_file_name("files"));
+    assert_exit(&download.env("SSL_CERT_FILE", SANDBOX_PEM).output().unwrap(), 0);
+    assert!(get(&sandbox.side("log")).lines().all(|line| line.contains("\"http2\":true")));
 }
 
 #[test]
