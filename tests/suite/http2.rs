@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 
@@ -219,6 +220,20 @@ fn a_silent_connection_is_replaced_before_less_is_asked_for() {
     let server = Server::start(no_settings, |asked| if asked.nth == 5 { Reaction::Silence } else { Reaction::Page });
     assert_whole(&server, "attempts = 2", "each silent after five pages");
     assert_eq!(server.asked().len(), REQUESTS + 2);
+}
+
+#[test]
+fn a_silent_connection_is_noticed_before_an_answer_is_late() {
+    let server = Server::start(no_settings, |asked| match asked {
+        Asked { connection: 0, nth: 3.., .. } => Reaction::Silence,
+        _ => Reaction::Page,
+    });
+    let text = CRAWL.replace("1s", "12s").replace("total = \"2s\"", "total = \"60s\"");
+    let room = Room::new(&text, &server.base);
+    let began = Instant::now();
+    assert_exit(&room.crawl().env("SSL_CERT_FILE", PEM).output().unwrap(), 0);
+    assert_eq!((server.connections(), server.asked().len()), (2, REQUESTS + 1));
+    assert!(began.elapsed() < Duration::from_secs(11), "it took {:?}", began.elapsed());
 }
 
 #[test]
