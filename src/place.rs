@@ -18,9 +18,9 @@ pub enum Place {
 }
 
 impl Place {
-    /// Returns true when a server of this place may send a client on to a server of that place: never to a more private one.
+    /// Returns true when a server of this place may send a client on to that place: its own, or the public one.
     pub fn may_lead_to(self, target: Place) -> bool {
-        self <= target
+        self == target || target == Place::Public
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_leads_to_no_place_more_private_than_its_own() {
+    fn a_server_leads_to_its_own_place_or_to_the_public_one() {
         use Place::{Private, Public, ThisMachine};
         for (from, to, may) in [
             (Public, Public, true),
@@ -191,6 +191,7 @@ mod tests {
             (Private, Private, true),
             (Private, ThisMachine, false),
             (ThisMachine, Public, true),
+            (ThisMachine, Private, false),
             (ThisMachine, ThisMachine, true),
         ] {
             assert_eq!(from.may_lead_to(to), may, "{from:?} {to:?}");

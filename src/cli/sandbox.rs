@@ -1,10 +1,10 @@
 //! `civitrawl sandbox`: the embedded server alone, for trying things and for tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::output::{complain, print};
+use super::output::{complain, print, usage};
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 use crate::storage;
 
@@ -44,16 +44,17 @@ pub(super) struct Arguments {
     /// Added to every answer, in milliseconds
     #[arg(long, default_value_t = 0, value_name = "MS")]
     latency: u64,
+    /// Encrypt, and speak HTTP/2, with the certificate and the key in this PEM file; clients trust it by SSL_CERT_FILE
+    #[arg(long, value_name = "FILE")]
+    tls: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let catalog = match arguments.catalog.as_deref().map(|path| (path, storage::read_text(path))) {
-        None => None,
-        Some((_, Ok(text))) => Some(text),
-        Some((path, Err(error))) => {
-            complain(&format!("cannot read the catalog `{}`: {error}", path.display()));
-            return Exit::Usage;
-        }
+    let texts = text_of("catalog", arguments.catalog.as_deref())
+        .and_then(|catalog| Ok((catalog, text_of("certificate", arguments.tls.as_deref())?)));
+    let (catalog, tls) = match texts {
+        Ok(texts) => texts,
+        Err(exit) => return exit,
     };
     let config = Config {
         port: arguments.port,
@@ -67,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         traps: arguments.traps,
         faults: arguments.faults.clone(),
         latency: Duration::from_millis(arguments.latency),
+        tls,
         ..Config::default()
     };
     match Sandbox::start(config) {
@@ -80,6 +82,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Exit::Usage
         }
     }
+}
+
+/// Reads a file that an option names, if it does.
+fn text_of(what: &str, path: Option<&Path>) -> Result<Option<String>, Exit> {
+    let Some(path) = path else { return Ok(None) };
+    let text = storage::read_text(path);
+    text.map(Some).map_err(|error| usage(&format!("cannot read the {what} `{}`: {error}", path.display())))
 }
 
 fn traps_help() -> String {

@@ -177,7 +177,8 @@ impl Client {
     async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
-        let length = response.content_length().unwrap_or_default();
+        let promised = response.content_length();
+        let length = promised.unwrap_or_default();
         if length > cap as u64 {
             return Err(too_large());
         }
@@ -198,7 +199,13 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::Timeout, detail));
             }
         }
-        Ok((body.freeze(), claim))
+        // Over HTTP/2 the library takes some resets in the middle of a body for its end.
+        match promised {
+            Some(length) if body.len() as u64 != length => {
+                Err(TransportError::new(TransportErrorKind::Cut, format!("{} of {length} bytes", body.len())))
+            }
+            _ => Ok((body.freeze(), claim)),
+        }
     }
 }
 

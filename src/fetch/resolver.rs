@@ -1,4 +1,4 @@
-//! Resolves host names, so that no server leads to a more private place than its own by a name.
+//! Resolves host names, so that a server leads by a name where it may lead by an address: to its own place or the public one.
 //!
 //! The hosts that the user names, the server and a proxy, may have any address. Every other host is one that a server named.
 
@@ -28,16 +28,15 @@ impl Resolver {
         Self { from: place_of(base), named: asked.into_iter().flatten().collect() }
     }
 
-    /// Returns the place that addresses of this name may be of, or one that is more public.
-    fn bound(&self, name: &str) -> Place {
-        let is_named = self.named.iter().any(|named| named.eq_ignore_ascii_case(name));
-        if is_named { Place::ThisMachine } else { self.from }
+    /// Returns true when this host may have any address.
+    fn is_named(&self, name: &str) -> bool {
+        self.named.iter().any(|named| named.eq_ignore_ascii_case(name))
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let bound = self.bound(name.as_str());
+        let from = (!self.is_named(name.as_str())).then_some(self.from);
         Box::pin(async move {
             let name = name.as_str();
             // Not all systems know that these names are reserved for this machine.
@@ -46,7 +45,10 @@ impl Resolve for Resolver {
             } else {
                 tokio::net::lookup_host((name, 0)).await?.collect()
             };
-            let allowed = allowed(bound, &addresses);
+            let allowed = match from {
+                Some(from) => allowed(from, &addresses),
+                None => addresses.clone(),
+            };
             if allowed.is_empty() && !addresses.is_empty() {
                 return Err(io::Error::other(format!("`{name}` leads into a private network")).into());
             }
@@ -55,13 +57,13 @@ impl Resolve for Resolver {
     }
 }
 
-/// Returns the addresses whose place is no more private than this.
-fn allowed(bound: Place, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+/// Returns the addresses that a server of this place may lead to.
+fn allowed(from: Place, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let place = |address: &SocketAddr| match address.ip() {
         IpAddr::V4(ip) => place_of_v4(ip.octets()),
         IpAddr::V6(ip) => place_of_v6(ip.segments()),
     };
-    addresses.iter().copied().filter(|address| bound.may_lead_to(place(address))).collect()
+    addresses.iter().copied().filter(|address| from.may_lead_to(place(address))).collect()
 }
 
 #[cfg(test)]
@@ -93,13 +95,12 @@ mod tests {
         let all = all.map(|ip| format!("{ip}:0").parse().unwrap());
         assert_eq!(allowed(Place::Public, &all), [all[0], all[5]]);
         assert_eq!(allowed(Place::Private, &all), [all[0], all[1], all[4], all[5], all[6]]);
-        assert_eq!(allowed(Place::ThisMachine, &all), all);
+        assert_eq!(allowed(Place::ThisMachine, &all), [all[0], all[2], all[3], all[5]]);
     }
 
     #[test]
     fn hosts_that_the_user_names_may_be_anywhere() {
         let resolver = Resolver::new(&Url::parse("https://mirror.example/api/v1").unwrap());
-        assert_eq!(resolver.bound("Mirror.example"), Place::ThisMachine);
-        assert_eq!(resolver.bound("files.mirror.example"), Place::Public);
+        assert!(resolver.is_named("Mirror.example") && !resolver.is_named("files.mirror.example"));
     }
 }

@@ -167,7 +167,7 @@ fn broken(reason: impl Into<String>) -> AttemptError {
     AttemptError::broken(reason)
 }
 
-/// Returns the target of a redirect. It must be https, or on this machine, and no more private a place than the API.
+/// Returns the target of a redirect. It must be https, or on this machine, and of the API's place or the public one.
 fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, AttemptError> {
     let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     let target = location.and_then(|location| from.join(location).ok());
@@ -354,6 +354,7 @@ mod tests {
             (real, "https://user:secret@store.example/x", None),
             (real, "file:///etc/passwd", None),
             (local, "http://127.0.0.1:81/x", Some("http://127.0.0.1:81/x")),
+            (local, "https://169.254.169.254/x", None),
             (local, "http://store.example/x", None),
         ] {
             let api = Url::parse(api).unwrap();

@@ -33,6 +33,8 @@ pub struct Config {
     pub faults: Vec<Fault>,
     /// Added before the head of every API answer.
     pub latency: Duration,
+    /// The PEM text of a certificate and its key; with it connections are encrypted, and speak HTTP/2 where the client does.
+    pub tls: Option<String>,
 }
 
 impl Default for Config {
@@ -51,6 +53,7 @@ impl Default for Config {
             traps: Traps::none(),
             faults: Vec::new(),
             latency: Duration::ZERO,
+            tls: None,
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum Error {
     /// The server's thread or runtime could not be started.
     #[error("cannot start the server's thread; the system is short of threads or memory")]
     Thread(#[source] io::Error),
+    /// The text holds no certificate with its key.
+    #[error("a certificate and its key are needed to encrypt, and {0}; give both in one PEM file")]
+    Tls(String),
     /// More models than ids have room for.
     #[error("`{0}` models are more than the sandbox can number; ask for at most 1500000")]
     TooMany(u32),

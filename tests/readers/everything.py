@@ -50,7 +50,8 @@ class Side:
 
     def __init__(self, url):
         parts = urlsplit(url)
-        self.connection, self.path = http.client.HTTPConnection(parts.netloc), parts.path
+        connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self.connection, self.path = connection(parts.netloc), parts.path
 
     def get(self, what):
         self.connection.request("GET", f"{self.path}/{what}")

@@ -28,7 +28,7 @@ def rows(dataset, table):
     glob = f"{dataset}/latest/{table}.parquet" if "--latest" in OPTIONS else f"{dataset}/parts/{table}/*.parquet"
     columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
     # The address, and the key that makes a question asked again another one to caches.
-    address = r"http://127\.0\.0\.1:[0-9]+|[?&]_=[0-9]+"
+    address = r"https?://127\.0\.0\.1:[0-9]+|[?&]_=[0-9]+"
     kept = [
         f"regexp_replace(\"{name}\", '{address}', '', 'g') AS \"{name}\"" if kind == "VARCHAR" else f'"{name}"'
         for name, kind, *_ in columns

@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 
-use crate::support::{PEM, Room, assert_exit, most_memory, printed, tls_config};
+use crate::support::{PEM, Room, SANDBOX_PEM, Sandbox, assert_exit, get, most_memory, printed, program, tls_config};
 
 const CRAWL: &str = r#"
 timeouts = { connect = "2s", idle = "1s", total = "2s" }
@@ -186,6 +187,21 @@ fn assert_whole(server: &Server, retry: &str, why: &str) {
     assert_eq!(room.value("SELECT count(*) FROM pages WHERE url NOT LIKE '%limit=100%'"), 0, "{why}");
 }
 
+/// The service speaks HTTP/2, so the tests with a sandbox can be run over it as well: `scripts/http2`.
+#[test]
+fn the_sandbox_speaks_http2_where_it_encrypts() {
+    let sandbox = Sandbox::encrypted(&["--models", "40"]);
+    let room = Room::new(CRAWL, &sandbox.base);
+    assert_exit(&room.crawl().env("SSL_CERT_FILE", SANDBOX_PEM).output().unwrap(), 0);
+    let log = get(&sandbox.side("log"));
+    assert!(!log.is_empty() && log.lines().all(|line| line.contains("\"http2\":true")), "{log}");
+    // A file comes the same way, from the host of the files.
+    let mut download = program();
+    download.args(["download", "80", "--server", &sandbox.base, "--into"]).arg(room.file().with_file_name("files"));
+    assert_exit(&download.env("SSL_CERT_FILE", SANDBOX_PEM).output().unwrap(), 0);
+    assert!(get(&sandbox.side("log")).lines().all(|line| line.contains("\"http2\":true")));
+}
+
 #[test]
 fn a_silent_connection_is_replaced_before_less_is_asked_for() {
     let server = Server::start(no_settings, |asked| match asked {
@@ -204,6 +220,20 @@ fn a_silent_connection_is_replaced_before_less_is_asked_for() {
     let server = Server::start(no_settings, |asked| if asked.nth == 5 { Reaction::Silence } else { Reaction::Page });
     assert_whole(&server, "attempts = 2", "each silent after five pages");
     assert_eq!(server.asked().len(), REQUESTS + 2);
+}
+
+#[test]
+fn a_silent_connection_is_noticed_before_an_answer_is_late() {
+    let server = Server::start(no_settings, |asked| match asked {
+        Asked { connection: 0, nth: 3.., .. } => Reaction::Silence,
+        _ => Reaction::Page,
+    });
+    let text = CRAWL.replace("1s", "12s").replace("total = \"2s\"", "total = \"60s\"");
+    let room = Room::new(&text, &server.base);
+    let began = Instant::now();
+    assert_exit(&room.crawl().env("SSL_CERT_FILE", PEM).output().unwrap(), 0);
+    assert_eq!((server.connections(), server.asked().len()), (2, REQUESTS + 1));
+    assert!(began.elapsed() < Duration::from_secs(11), "it took {:?}", began.elapsed());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A crawl file may be somebody else's: it decides neither where the user's key goes, nor which file is sent as one.
 
+#![cfg(unix)]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -69,7 +71,8 @@ fn the_key_of_the_user_goes_to_the_service_and_where_the_user_says() {
                 true => command.env("CIVITAI_API_KEY_FILE", &key_file),
                 false => command.env("CIVITAI_API_KEY", KEY),
             };
-            command.env("HTTPS_PROXY", proxy.base.trim_end_matches("/api/v1"));
+            // A proxy that the user names may be anywhere, whatever its name resolves to.
+            command.env("HTTPS_PROXY", format!("http://localhost:{}", proxy.port));
             command.envs(named.map(|named| ("CIVITAI_API_KEY_HOST", named)));
             let output = until(command, || proxy.requests().len() > before);
             let asked = &proxy.requests()[before..];

@@ -7,7 +7,8 @@ use crate::sandbox::traps::{Trap, Traps};
 /// The parts of a request that links are made from.
 pub(crate) struct Links<'a> {
     pub(crate) traps: Traps,
-    pub(crate) host: &'a str,
+    /// Scheme and host of the request.
+    pub(crate) origin: &'a str,
     /// Below `/api/v1/`.
     pub(crate) path: &'a str,
     pub(crate) pairs: &'a [(String, String)],
@@ -16,7 +17,7 @@ pub(crate) struct Links<'a> {
 impl Links<'_> {
     /// Returns the same query with one parameter replaced and empty parameters dropped.
     pub(crate) fn to(&self, key: &str, value: &str) -> String {
-        let start = format!("{}/api/v1/{}?", origin(self.traps, self.host), self.path);
+        let start = format!("{}/api/v1/{}?", self.origin(), self.path);
         let after = start.len();
         let mut serializer = Serializer::for_suffix(start, after);
         let kept = self.pairs.iter().filter(|(name, value)| name != key && !value.is_empty());
@@ -26,13 +27,10 @@ impl Links<'_> {
 
     /// Returns the models list under one filter, whose value is not encoded.
     pub(crate) fn models(&self, filter: &str, value: &str) -> String {
-        format!("{}/api/v1/models?{filter}={value}", origin(Traps::none(), self.host))
+        format!("{}/api/v1/models?{filter}={value}", self.origin)
     }
-}
 
-fn origin(traps: Traps, host: &str) -> String {
-    match traps.has(Trap::ForeignLinks) {
-        true => "https://elsewhere.invalid".to_owned(),
-        false => format!("http://{host}"),
+    fn origin(&self) -> &str {
+        if self.traps.has(Trap::ForeignLinks) { "https://elsewhere.invalid" } else { self.origin }
     }
 }

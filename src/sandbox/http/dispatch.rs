@@ -81,7 +81,7 @@ impl Dispatch<'_> {
         if !call.get {
             return Answer::error(405, "Method not allowed");
         }
-        let links = Links { traps: world.catalog.traps, host: &call.host, path, pairs: &call.pairs };
+        let links = Links { traps: world.catalog.traps, origin: &call.origin, path, pairs: &call.pairs };
         match path {
             "models" => models::answer(&world.catalog, pairs, &links),
             "images" => images::answer(world.rules(&call.host), pairs, &links),

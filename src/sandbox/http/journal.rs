@@ -20,6 +20,7 @@ pub(super) struct Record {
     pub(super) range: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) fault: Option<&'static str>,
+    pub(super) http2: bool,
     pub(super) status: Option<u16>,
     pub(super) items: Option<usize>,
     /// Body bytes sent so far.
@@ -51,6 +52,7 @@ impl Journal {
             query: call.query.split('&').map(hide).collect::<Vec<_>>().join("&"),
             cursor: cursor.map(|(_, value)| value.clone()),
             host: call.host.clone(),
+            http2: call.http2,
             authorization: call.authorization,
             range: call.range.clone(),
             user_agent: call.user_agent.clone(),
@@ -88,7 +90,7 @@ impl Journal {
                 "n": n, "at_s": record.at_s, "path": record.path, "query": record.query, "host": record.host,
                 "status": record.status, "items": record.items, "bytes": record.bytes.load(Ordering::Relaxed),
                 "fault": record.fault, "authorization": record.authorization, "user_agent": record.user_agent,
-                "range": record.range,
+                "range": record.range, "http2": record.http2,
             });
             format!("{line}\n")
         };

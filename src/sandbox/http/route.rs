@@ -1,6 +1,7 @@
 //! One request to one response: its record in the log, the fault or trick that strikes it, its endpoint's answer.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub(super) enum Host {
 /// The state that all connections share.
 pub(super) struct State {
     world: RwLock<World>,
+    /// `http` or `https`
+    scheme: &'static str,
     files: FileHost,
     latency: Duration,
     era: Era,
@@ -56,8 +59,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Builds the catalog; `origin` is the address of the host of the files.
-    pub(super) fn new(config: Config, origin: String) -> Result<State, Error> {
+    /// Builds the catalog; requests come by `scheme`, and `files` is the address of the host of the files.
+    pub(super) fn new(config: Config, scheme: &'static str, files: SocketAddr) -> Result<State, Error> {
         let options = CatalogOptions {
             seed: config.seed,
             traps: config.traps,
@@ -70,7 +73,8 @@ impl State {
         let images = config.images.unwrap_or_else(|| config.models.saturating_mul(10));
         Ok(State {
             world: RwLock::new(World::build(&options, images, config.depth_cap as usize)?),
-            files: FileHost { seed: config.seed, origin },
+            scheme,
+            files: FileHost { seed: config.seed, origin: format!("{scheme}://{files}") },
             latency: config.latency,
             era: config.era,
             limit: config.traps.has(Trap::PostsLimit).then(Mutex::default),
@@ -93,7 +97,7 @@ impl State {
             "stats" => Answer::json(200, lock(&self.journal).stats()),
             "entries" => oracle::entries(&self.world()),
             path => match path.split_once('/') {
-                Some(("truth", table)) => oracle::answer(&self.world(), &call.host, table, &call.pairs),
+                Some(("truth", table)) => oracle::answer(&self.world(), &call.origin, table, &call.pairs),
                 Some(("least", endpoint)) => fewest_requests::answer(&self.world(), endpoint, &call.pairs),
                 _ => Answer::error(
                     404,
@@ -124,7 +128,7 @@ pub(super) async fn serve(
     torn: Arc<AtomicBool>,
     request: Request<Incoming>,
 ) -> io::Result<Response<Script>> {
-    let call = Call::of(request).await?;
+    let call = Call::of(request, state.scheme).await?;
     let sent = Arc::new(AtomicU64::new(0));
     if let (Host::Api, Some(path)) = (host, call.path.strip_prefix("/sandbox/")) {
         let packed = pack(state.inspect(path, &call), call.gzip)?;

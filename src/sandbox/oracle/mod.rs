@@ -37,11 +37,12 @@ const THROUGHOUT: &str = "throughout";
 const GALLERIES: &str = "gallery_images";
 
 /// Answers with JSON lines for a query of the table's endpoint; without a query, with every row that some query could show.
-pub(super) fn answer(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Answer {
+pub(super) fn answer(world: &World, origin: &str, table: &str, pairs: &[(String, String)]) -> Answer {
+    let host = origin.split("://").nth(1).unwrap_or(origin);
     let lines = match (Table::named(table), named(table)) {
         (Some(table), _) => of_models(world, table, pairs),
         (_, Some(table)) => of_images(world, host, table, pairs),
-        _ if table == "creators" || table == "tags" => numbered(world, host, table, pairs),
+        _ if table == "creators" || table == "tags" => numbered(world, origin, table, pairs),
         _ if table == GALLERIES => galleries(world, host, pairs),
         _ => Err(Answer::error(404, &unknown(table))),
     };
@@ -180,10 +181,10 @@ fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<St
     Ok(lines)
 }
 
-/// Returns creators or tags; their links carry the host of this request.
-fn numbered(world: &World, host: &str, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+/// Returns creators or tags; their links carry the origin of this request.
+fn numbered(world: &World, origin: &str, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
     let query = number_query::parse(pairs)?;
-    let links = Links { traps: world.catalog.traps, host, path: table, pairs };
+    let links = Links { traps: world.catalog.traps, origin, path: table, pairs };
     let all: Vec<u32> = (0u32..).take(world.catalog.tags().len()).collect();
     let numbers = match table {
         "creators" => world.creators().users(&query, 0),

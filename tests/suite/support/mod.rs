@@ -12,15 +12,21 @@ use std::process::{Child, Command, Output, Stdio};
 pub use crawl_file::{Room, SMALL, TWO_WALKS, Walk, crawl, crawl_file};
 use query::python;
 pub use query::{assert_same_rows, query, read};
-pub use sandbox::{ERAS, Logged, Sandbox, ask, get, pass_night, requests};
+pub use sandbox::{ERAS, Logged, OVER_HTTP2, Sandbox, ask, get, pass_night, requests};
 pub use server::{Request, Server, Trap, answer};
-pub use tls::{PEM, pem, tls_config, tls_config_of};
+pub use tls::{PEM, SANDBOX_PEM, pem, tls_config, tls_config_of};
 
 /// The program under test.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_civitrawl"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    trust(&mut command);
     command
+}
+
+/// Lets a command trust the sandboxes, if they encrypt.
+fn trust(command: &mut Command) {
+    command.envs(OVER_HTTP2.then_some(("SSL_CERT_FILE", SANDBOX_PEM)));
 }
 
 /// Fails, showing what was printed, unless the program ended with this code.
@@ -70,6 +76,7 @@ fn killer(nth: u32, directory: &Path, command: &Command) -> Command {
     let mut killer = python("kill.py");
     killer.arg(nth.to_string()).arg(directory).arg(command.get_program()).args(command.get_args());
     killer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    trust(&mut killer);
     killer
 }
 

@@ -1,15 +1,27 @@
 //! A sandbox in a process of its own, what it was asked, and a client of few words.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
+use url::Url;
 
 use super::program;
+use super::tls::{SANDBOX_PEM, tls_stream};
 
 /// The servers of 2026, either of which may answer: each promise of the program holds for both.
 pub const ERAS: [&str; 2] = ["2026-08", "2026-09"];
+
+/// True when sandboxes encrypt and speak HTTP/2, as the service does: `CIVITRAWL_TEST_TRANSPORT=h2`.
+pub static OVER_HTTP2: LazyLock<bool> = LazyLock::new(|| match std::env::var("CIVITRAWL_TEST_TRANSPORT") {
+    Ok(transport) => {
+        assert!(["h1", "h2"].contains(&&*transport), "CIVITRAWL_TEST_TRANSPORT is `{transport}`, neither h1 nor h2");
+        transport == "h2"
+    }
+    Err(_) => false,
+});
 
 /// A sandbox, as `civitrawl sandbox` serves it; ends with the value.
 pub struct Sandbox {
@@ -21,11 +33,21 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts one with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut process =
-            program().arg("sandbox").args(arguments).stdout(Stdio::piped()).spawn().expect("the sandbox starts");
+        if *OVER_HTTP2 { Self::encrypted(arguments) } else { Self::with(arguments) }
+    }
+
+    /// Starts one that encrypts and speaks HTTP/2.
+    pub fn encrypted(arguments: &[&str]) -> Self {
+        Self::with(&[arguments, &["--tls", SANDBOX_PEM]].concat())
+    }
+
+    fn with(arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.arg("sandbox").args(arguments).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the sandbox starts");
         let mut base = String::new();
         BufReader::new(process.stdout.take().expect("its stdout is piped")).read_line(&mut base).expect("it prints");
-        assert!(base.starts_with("http://127.0.0.1:"), "the sandbox printed `{base}`");
+        assert!(base.contains("://127.0.0.1:"), "the sandbox printed `{base}`");
         Self { process, base: base.trim().to_owned() }
     }
 
@@ -115,9 +137,17 @@ pub fn ask(address: &str) -> Answer {
 }
 
 fn send(method: &str, address: &str) -> Answer {
-    let url = url::Url::parse(address).expect("it is an address");
+    let url = Url::parse(address).expect("it is an address");
+    let port = url.port().expect("a port");
+    let socket = TcpStream::connect(("127.0.0.1", port)).expect("the sandbox answers");
+    match url.scheme() {
+        "https" => exchange(tls_stream(socket), method, &url),
+        _ => exchange(socket, method, &url),
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, method: &str, url: &Url) -> Answer {
     let (host, port) = (url.host_str().expect("a host"), url.port().expect("a port"));
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the sandbox answers");
     let path = &url[url::Position::BeforePath..];
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 0\r\n").expect("it listens");
     write!(stream, "Connection: close\r\n\r\n").expect("it listens");
