@@ -294,7 +294,8 @@ async fn receive(
     }
     let arrived = sink.bytes();
     let is_short = total.is_some_and(|total| at < total) || at < arrived || at == 0;
-    if is_short || (!facts.may_have(arrived) && !(facts.hashed && ends)) {
+    let may_be_whole = facts.may_have(arrived) || (facts.hashed && ends);
+    if is_short || !may_be_whole {
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
         let reason = format!("the host sent the file up to byte {at}{of} only");
         return Err(if arrived > before { broken(reason) } else { AttemptError::NoFile(reason) });
