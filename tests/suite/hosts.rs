@@ -413,7 +413,7 @@ fn whatever_a_host_answers_a_file_is_proved_or_called_unchecked() {
     let lies = proptest::collection::vec(0..LIES + 2, 0..6);
     let cases = (lies, proptest::sample::select(&KNOWN[..]), any::<bool>(), any::<bool>());
     scope(|threads| {
-        for _ in 0..24 {
+        for _ in 0..64 {
             let (lies, known, has_part, has_state) = cases.new_tree(&mut runner).unwrap().current();
             threads.spawn(move || {
                 let (message, script) = (format!("{lies:?} {known:?} {has_part} {has_state}"), lies);
