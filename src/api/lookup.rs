@@ -34,7 +34,7 @@ pub enum KeyError {
 }
 
 /// The largest id the server takes.
-const ID_MAX: i64 = 2_147_483_647;
+pub const ID_MAX: i64 = 2_147_483_647;
 
 impl Kind {
     /// Returns the key to look up from a user's text: a decimal id, or a hash in upper case.

@@ -1,7 +1,7 @@
 //! Connects a command to its server: the address, the API key, and the embedded sandbox if that is the server.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,21 +9,15 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::exit::Exit;
+use super::keys::api_key;
 use super::logging::{Watching, listener};
-use super::output::{complain, usage};
-use crate::api::pseudonym::Pseudonyms;
-use crate::definition::{self, Crawl, Server};
+use super::output::usage;
+use crate::definition::{self, Server};
 use crate::engine::events::{Event, Listener};
 use crate::fetch::{self, Fetcher, Secret, Settings};
 use crate::lookup::Lookup;
 use crate::sandbox::{Config, Sandbox};
 use crate::stop::Stop;
-use crate::storage;
-
-/// The environment variable of the API key.
-const KEY_VARIABLE: &str = "CIVITAI_API_KEY";
-/// The environment variable of the pseudonyms' key.
-const PSEUDONYM_VARIABLE: &str = "CIVITRAWL_PSEUDONYM_KEY";
 
 /// The options for requests of a command without a crawl file.
 #[derive(Debug, clap::Args)]
@@ -65,9 +59,10 @@ impl Asking {
     pub(super) fn connect(&self, command: &'static str) -> Result<Connection, Exit> {
         let listener = listener(&self.watching, BTreeMap::new());
         let hears = Arc::clone(&listener);
+        let server = self.server()?;
         Ok(Connection {
-            service: Service::of(&self.server()?, &definition::Sandbox::default())?,
-            key: key(self.key_file.as_deref())?,
+            key: api_key(&server, self.key_file.as_deref(), None)?,
+            service: Service::of(&server, &definition::Sandbox::default())?,
             listener,
             notify: Box::new(move |event| hears.event(&Event::Fetch { walk: command, event: &event })),
             stop: Stop::new(None),
@@ -120,30 +115,6 @@ impl Service {
     }
 }
 
-/// Reads a file that must not be readable by others.
-fn private(path: &Path) -> Result<String, Exit> {
-    storage::read_private_text(path)
-        .map_err(|error| usage(&format!("cannot use the key file `{}`: {error}", path.display())))
-}
-
-/// Returns the API key from the environment, else from the key file, else `None`.
-pub(super) fn key(file: Option<&Path>) -> Result<Option<Secret>, Exit> {
-    let text = match (std::env::var(KEY_VARIABLE), file) {
-        (Ok(text), _) if !text.is_empty() => text,
-        (Err(std::env::VarError::NotUnicode(_)), _) => return Err(usage(&format!("{KEY_VARIABLE} is not valid text"))),
-        (_, Some(path)) => private(path)?,
-        _ => return Ok(None),
-    };
-    let key = Secret::parse(&text).map_err(|error| usage(&error.to_string()))?;
-    if !key.is_masked() {
-        complain(
-            "the API key is so short or simple that it cannot be masked in the server's answers; real keys have 32 digits and \
-             letters",
-        );
-    }
-    Ok(Some(key))
-}
-
 fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
     let faults = catalog.faults.iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let config = Config {
@@ -156,24 +127,6 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
         ..Config::default()
     };
     Sandbox::start(config).map_err(|error| usage(&error.to_string()))
-}
-
-/// Returns the pseudonyms if the crawl uses them; their key is from the environment, else from a file.
-pub(super) fn pseudonyms(crawl: &Crawl) -> Result<Option<Pseudonyms>, Exit> {
-    if crawl.pseudonymize.is_empty() {
-        return Ok(None);
-    }
-    let text = match (std::env::var(PSEUDONYM_VARIABLE), &crawl.pseudonym_key_file) {
-        (Ok(text), _) if !text.is_empty() => text,
-        (_, Some(path)) => private(path)?,
-        _ => {
-            return Err(usage(&format!(
-                "`pseudonymize` needs a key of its own; set {PSEUDONYM_VARIABLE}, or name a file that holds it with \
-                 `pseudonym_key_file`"
-            )));
-        }
-    };
-    Pseudonyms::new(&text).map(Some).map_err(|error| usage(&error.to_string()))
 }
 
 /// Parses `--rate`.

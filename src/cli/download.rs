@@ -11,6 +11,7 @@ use super::format::{several, size};
 use super::get::stopped;
 use super::input::{parse_each, words};
 use super::output::{failure, is_closed, print, usage};
+use super::screen::screen;
 use super::signals::run_until_stopped;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
@@ -66,7 +67,7 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
         exit = worse(exit, &status);
         done += 1;
         bar.set_message(done_of(done, versions.len()));
-        if !bar.suspend(|| print(&format!("{version}: {}\n", line(&status)))) {
+        if !bar.suspend(|| print([format!("{version}: {}", line(&status))])) {
             means.stop.ask("nobody reads on");
         }
     };
@@ -86,7 +87,7 @@ fn known(arguments: &Arguments, versions: &BTreeSet<i64>) -> Result<BTreeMap<i64
 }
 
 fn progress(shown: bool, files: usize) -> ProgressBar {
-    let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let bar = ProgressBar::with_draw_target(None, screen(shown));
     // The template is a constant that parses.
     let style = ProgressStyle::with_template("{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));

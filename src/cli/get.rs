@@ -11,7 +11,7 @@ use super::crawl::conclude;
 use super::exit::Exit;
 use super::input::{parse_each, words};
 use super::local::Local;
-use super::output::{complain, failure, is_closed, print, usage};
+use super::output::{complain, failure, is_closed, print_json, usage};
 use super::signals::run_until_stopped;
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
@@ -195,7 +195,7 @@ impl Errand<'_> {
 
     /// Prints one thing; stops the look-ups if stdout is closed.
     fn show(&self, text: &str) {
-        if !print(&format!("{text}\n")) {
+        if !print_json(text) {
             self.means.stop.ask("nobody reads on");
         }
     }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::Exit;
 use super::output::{complain, usage};
+use super::screen::screen;
 use crate::download::digest;
 use crate::lookup::model_files::{self, ModelFile};
 
@@ -112,8 +113,8 @@ impl Local {
 }
 
 fn progress(shown: bool, files: &[ModelFile]) -> ProgressBar {
-    let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    bar.set_length(files.iter().map(|file| file.bytes).sum());
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    let bar = ProgressBar::with_draw_target(Some(bytes), screen(shown));
     // The template is a valid constant.
     let style = ProgressStyle::with_template(
         "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",

@@ -6,26 +6,26 @@ use std::iter::successors;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use h2::Reason;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, redirect, retry};
+use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 use url::{Origin, Url};
 
 use super::answer::Answer;
+use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
+use super::memory::{Claim, Memory};
 use super::message::printable;
 use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
 use super::settings::{Error, Settings};
 use super::source::Rest;
-use crate::place::{Place, place_of};
 
-const USER_AGENT: &str = concat!("civitrawl/", env!("CARGO_PKG_VERSION"), " (+https://crates.io/crates/civitrawl)");
-const JSON: &str = "application/json";
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
 const WIRE_CAP: usize = 64 << 20;
@@ -40,12 +40,13 @@ pub(super) const RATE_MIN: u64 = 1024;
 
 /// Sends requests to one server.
 pub(super) struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     origin: Origin,
     authorization: Option<HeaderValue>,
     /// Masks the key in all that the server sends; `None` without a key.
     mask: Option<Mask>,
     wire_cap: usize,
+    memory: Memory,
 }
 
 impl Client {
@@ -54,13 +55,10 @@ impl Client {
             Some(key) => Some(key.bearer()?),
             None => None,
         };
-        let http = match builder(settings).build() {
-            Ok(http) => http,
-            // A system without a certificate store (a slim container) gets the bundled one.
-            Err(_) => with_bundled_roots(settings).map_err(Error::Client)?,
-        };
+        let connections = Connections::new(settings)?;
         let mask = settings.key.as_ref().and_then(Secret::mask);
-        Ok(Client { http, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
+        let memory = Memory::new(settings.in_flight);
+        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP, memory })
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
@@ -71,20 +69,24 @@ impl Client {
     ) -> Result<(ResponseFacts, Answer), TransportError> {
         let sent = Instant::now();
         let request = match json {
-            None => self.http.get(url.url().clone()),
-            Some(json) => self.http.post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned()),
+            None => self.connections.get().get(url.url().clone()),
+            Some(json) => {
+                self.connections.get().post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned())
+            }
         };
         let response = self.sent(url.url(), request, true).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = match self.body(response).await {
+        let (body, mut claim) = match self.body(response).await {
             Ok(body) => body,
             // These statuses say all without a body.
-            Err(_) if matches!(status, 429 | 503) => Bytes::new(),
+            Err(_) if matches!(status, 429 | 503) => (Bytes::new(), Claim::default()),
             Err(error) => return Err(error),
         };
         let encoding = encoding(&headers, &body)?;
         let (encoding, body) = self.without_key(status, encoding, body)?;
+        // A body with the key was inflated.
+        self.memory.grow(&mut claim, body.len()).await;
         // An answer that is labeled as a page is judged by its reader, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
         let facts = response_facts(status, &headers, &head(encoding, &body, looked_at), url.url());
@@ -97,6 +99,7 @@ impl Client {
             cache_status: text(&headers, &CACHE_STATUS).map(printable),
             age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
             date: text(&headers, &header::DATE).and_then(http_date),
+            claim,
         };
         Ok((facts, answer))
     }
@@ -108,7 +111,7 @@ impl Client {
         rest: Option<Rest<'_>>,
         with_key: bool,
     ) -> Result<Response, TransportError> {
-        let mut request = self.http.get(url.clone()).timeout(FILE_TIMEOUT);
+        let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
         request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
         if let Some(Rest { from, validator }) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-"));
@@ -150,7 +153,9 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
-            Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
+            Err(InflateError::Damaged(_)) => {
+                (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP).into_owned()).into())
+            }
         })
     }
 
@@ -159,58 +164,42 @@ impl Client {
         self.mask.as_ref().and_then(|mask| mask.masked(&bytes)).unwrap_or(bytes)
     }
 
-    /// Converts a library's error; masks the key in its words, because they may quote the server.
+    /// Converts a library's error; masks the key in its words, because they may quote the server. After a timeout the next
+    /// request goes over a fresh connection.
     pub(super) fn transport_error(&self, error: &reqwest::Error) -> TransportError {
         let TransportError { kind, detail } = transport_error(error);
+        if kind == TransportErrorKind::Timeout {
+            self.connections.replace();
+        }
         TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, TransportError> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let length = response.content_length().unwrap_or_default();
         if length > cap as u64 {
             return Err(too_large());
         }
-        let began = Instant::now();
-        let mut body = BytesMut::with_capacity(length as usize);
+        let (mut began, mut claim) = (Instant::now(), Claim::default());
+        let mut body = BytesMut::with_capacity((length as usize).min(self.memory.share()));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
             }
+            // Not the server's fault, so the wait does not count.
+            let waiting = Instant::now();
+            self.memory.grow(&mut claim, body.len() + chunk.len()).await;
+            began += waiting.elapsed();
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
+                self.connections.replace();
                 let detail = format!("less than `{RATE_MIN}` bytes a second");
                 return Err(TransportError::new(TransportErrorKind::Timeout, detail));
             }
         }
-        Ok(body.freeze())
+        Ok((body.freeze(), claim))
     }
-}
-
-fn builder(settings: &Settings) -> ClientBuilder {
-    let headers = HeaderMap::from_iter([
-        (header::ACCEPT, HeaderValue::from_static(JSON)),
-        (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
-    ]);
-    let builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .default_headers(headers)
-        .redirect(redirect::Policy::none())
-        // Every request has to pass the bucket, so the library must not repeat any.
-        .retry(retry::never())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.idle_timeout)
-        .timeout(settings.total_timeout);
-    if place_of(&settings.base) == Place::ThisMachine { builder.no_proxy() } else { builder }
-}
-
-fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.map(|root| Certificate::from_der(root));
-    let roots = roots.collect::<reqwest::Result<Vec<_>>>()?;
-    builder(settings).tls_certs_only(roots).build()
 }
 
 fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> ResponseFacts {
@@ -256,11 +245,25 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
     let kind = match (error.is_connect(), tls) {
         (true, true) => TransportErrorKind::Tls,
         (true, false) => TransportErrorKind::Connect,
+        (false, _) if error.is_request() && causes.iter().any(|cause| is_unprocessed(*cause)) => {
+            TransportErrorKind::Unprocessed
+        }
         (false, _) if error.is_timeout() => TransportErrorKind::Timeout,
         (false, _) => TransportErrorKind::Cut,
     };
     let root = causes.last().map(ToString::to_string);
     TransportError::new(kind, printable(&root.unwrap_or_else(|| "no details".to_owned())))
+}
+
+/// Returns true when the server says that it did not begin with the request, or when the request never left. A server that
+/// wants calm is not one of them.
+fn is_unprocessed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let declined = |error: &h2::Error| match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM) => false,
+        Some(Reason::REFUSED_STREAM) => error.is_remote(),
+        _ => error.is_remote() && error.is_go_away(),
+    };
+    cause.downcast_ref().is_some_and(declined) || cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
 }
 
 /// Returns the error inside `error`. An I/O error that wraps another one names the source of that one as its own, and skips it.

@@ -25,6 +25,8 @@ pub enum TransportErrorKind {
     Timeout,
     /// The connection broke before the answer was whole.
     Cut,
+    /// The server did not begin with the request: it refused its stream, or was about to close the connection.
+    Unprocessed,
     /// The body is larger than the cap.
     TooLarge,
     /// The body has an encoding that was not requested.
@@ -45,6 +47,7 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Tls => "no secure connection could be made",
             TransportErrorKind::Timeout => "the answer took too long",
             TransportErrorKind::Cut => "the connection broke",
+            TransportErrorKind::Unprocessed => "the server did not begin with the request",
             TransportErrorKind::TooLarge => "the answer is too large",
             TransportErrorKind::Encoding => "the answer's encoding was not asked for",
         };

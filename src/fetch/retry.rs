@@ -9,19 +9,23 @@ use tokio::time::Instant;
 /// A wait longer than this is cut to the end of the budget, for one last request.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
+/// Most requests of a page that cost no attempt because the server did not begin with them.
+const FORGIVEN_MAX: u32 = 10;
+
 /// The requests and the time that one page or file may take.
 #[derive(Debug)]
 pub(super) struct Budget {
     attempts_max: u32,
     elapsed_max: Duration,
     attempts: u32,
+    forgiven: u32,
     began: Option<Instant>,
     delays: ExponentialBackoff,
 }
 
 impl Budget {
     pub(super) fn new(attempts_max: u32, elapsed_max: Duration) -> Budget {
-        Budget { attempts_max, elapsed_max, attempts: 0, began: None, delays: delays() }
+        Budget { attempts_max, elapsed_max, attempts: 0, forgiven: 0, began: None, delays: delays() }
     }
 
     /// Lowers the bounds to these where they are higher.
@@ -38,7 +42,17 @@ impl Budget {
         self.attempts
     }
 
-    /// Requests made.
+    /// Takes back the last request, which the server did not begin with; returns false when that happened too often.
+    pub(super) fn forgive(&mut self) -> bool {
+        let forgives = self.forgiven < FORGIVEN_MAX;
+        if forgives {
+            self.forgiven += 1;
+            self.attempts -= 1;
+        }
+        forgives
+    }
+
+    /// Requests made, but for those taken back.
     pub(super) fn attempts(&self) -> u32 {
         self.attempts
     }

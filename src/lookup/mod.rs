@@ -181,7 +181,7 @@ impl Lookup<'_> {
             item if kind == Kind::Hash || item.id.is_some_and(|id| id.to_string() == key) => Ok(item.text),
             item => {
                 let other = item.id.map_or_else(|| String::from("no id"), |id| format!("the id {id}"));
-                Err(Unreadable { reason: format!("the answer for {} {key} has {other}", kind.noun()) })
+                Err(Unreadable::from(format!("the answer for {} {key} has {other}", kind.noun()).as_str()))
             }
         };
         self.request(&path, &[], single).await

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 mod text;
 
-pub use text::{read_private_text, read_text, replace_text};
+pub use text::{read_private_text, read_text, replace_text, resolved};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {

@@ -4,7 +4,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Most bytes of a private file.
+const PRIVATE_MAX: u64 = 16 << 10;
 
 /// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog.
 ///
@@ -25,12 +28,26 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft, path)
 }
 
-/// Reads a text file that only its owner may read, such as a key file.
+/// Returns the absolute path of a file or directory, without links and `..`.
 ///
 /// # Errors
-/// The I/O error, and `PermissionDenied` if the group or others may read the file.
+/// The I/O error, such as `NotFound`.
+pub fn resolved(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
+/// Reads a text file of one line that only its owner may read, such as a key file.
+///
+/// # Errors
+/// The I/O error, `PermissionDenied` if the group or others may read the file, and `InvalidData` if it is no regular file of
+/// one line of UTF-8, or larger than any key.
 pub fn read_private_text(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let unfit = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
+    // Asked before it is opened, because opening a FIFO waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(unfit("it is no regular file"));
+    }
+    let file = File::open(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -42,6 +59,12 @@ pub fn read_private_text(path: &Path) -> io::Result<String> {
         }
     }
     let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    file.take(PRIVATE_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > PRIVATE_MAX {
+        return Err(unfit("it is larger than any key"));
+    }
+    if text.trim().contains(['\n', '\r']) {
+        return Err(unfit("it holds more than one line"));
+    }
     Ok(text)
 }

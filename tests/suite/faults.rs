@@ -3,11 +3,10 @@
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
@@ -17,6 +16,8 @@ use civitrawl::table;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+#[cfg(target_os = "linux")]
+use crate::support::most_memory;
 use crate::support::{Request, Room, Sandbox, Server, get, printed, requests};
 
 const CRAWL: &str = r#"
@@ -233,25 +234,12 @@ fn bomb() -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{head}").as_bytes(), &body].concat()
 }
 
-/// The most memory a running process has had, in KiB, as far as the system still knows it.
-fn peak(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_bomb_is_refused_in_little_memory() {
     let bomb = bomb();
     let room = Room::new(CRAWL, &Server::answering(move |_| bomb.clone()).base);
-    let mut crawl = room.crawl().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut most = 0;
-    while crawl.try_wait().unwrap().is_none() {
-        most = most.max(peak(crawl.id()).unwrap_or(0));
-        thread::sleep(Duration::from_millis(5));
-    }
-    let output = crawl.wait_with_output().unwrap();
+    let (output, most) = most_memory(&mut room.crawl());
     assert_eq!(output.status.code(), Some(4), "{}", printed(&output));
     assert!(printed(&output).contains("after decompression"), "{}", printed(&output));
     room.assert_sound();

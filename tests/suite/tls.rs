@@ -1,15 +1,9 @@
 //! Encryption is verified: a server with a certificate that nobody vouches for, that is too old or of another host hears no
 //! request and no key. The certificates lie in `tests/suite/tls`, all of one key that is good for nothing else.
 
-use std::path::PathBuf;
 use std::process::Output;
-use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::support::{Room, Server, answer, assert_exit, printed};
+use crate::support::{Room, Server, answer, assert_exit, pem, printed, tls_config_of};
 
 const KEY: &str = "canary-4f1d9c27b3";
 
@@ -22,19 +16,10 @@ endpoint = "models"
 params = { sort = "Oldest", nsfw = true }
 "#;
 
-fn pem(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/suite/tls").join(name)
-}
-
 /// Starts a server with this certificate.
 fn serve(certificate: &str) -> Server {
-    let chain = vec![CertificateDer::from_pem_file(pem(certificate)).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
     let page = r#"{"items":[{"id":1,"modelVersions":[{"id":1}]}],"metadata":{}}"#;
-    Server::encrypted(Arc::new(config), move |_| answer("200 OK", "", page))
+    Server::encrypted(tls_config_of(certificate, &[]), move |_| answer("200 OK", "", page))
 }
 
 /// Crawls `https://<host>:<port>` with a key, trusting these certificates instead of the system's where there are any.
@@ -90,7 +75,9 @@ fn without_encryption_only_this_machine_is_asked() {
         // Allowed or not, a key does not go there.
         let text = std::fs::read_to_string(room.file()).unwrap();
         std::fs::write(room.file(), format!("insecure_http = true\n{text}")).unwrap();
-        let refused = room.crawl().env("CIVITAI_API_KEY", KEY).output().unwrap();
+        let mut crawl = room.crawl();
+        crawl.env("CIVITAI_API_KEY", KEY).env("CIVITAI_API_KEY_HOST", host);
+        let refused = crawl.output().unwrap();
         assert_exit(&refused, 2);
         assert!(printed(&refused).contains("unencrypted"), "{host}: {}", printed(&refused));
     }

@@ -7,6 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 
 use super::*;
+use crate::fetch::FetchErrorKind;
 use crate::fetch::loopback::{Reaction, Server, answer, page};
 use crate::fetch::{Encoding, FileFacts, INFLATED_CAP, Secret, Settings, inflate};
 

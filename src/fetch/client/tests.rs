@@ -144,12 +144,6 @@ async fn a_throttling_answer_counts_without_its_body() {
 }
 
 #[test]
-fn a_client_is_built_without_the_systems_certificates() {
-    let base = Url::parse("https://civitai.com/api/v1").unwrap();
-    assert!(with_bundled_roots(&settings(&base)).is_ok());
-}
-
-#[test]
 fn the_least_rate_counts_after_a_grace() {
     for (bytes, seconds, slow) in [
         (0, 29, false),

@@ -4,6 +4,7 @@ mod crawl_file;
 mod query;
 mod sandbox;
 mod server;
+mod tls;
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +14,7 @@ use query::python;
 pub use query::{assert_same_rows, query, read};
 pub use sandbox::{ERAS, Logged, Sandbox, ask, get, pass_night, requests};
 pub use server::{Request, Server, Trap, answer};
+pub use tls::{PEM, pem, tls_config, tls_config_of};
 
 /// The program under test.
 pub fn program() -> Command {
@@ -69,6 +71,22 @@ fn killer(nth: u32, directory: &Path, command: &Command) -> Command {
     killer.arg(nth.to_string()).arg(directory).arg(command.get_program()).args(command.get_args());
     killer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     killer
+}
+
+/// Runs a command to its end; returns the most memory that it had, in KiB, as far as the system knew it.
+#[cfg(target_os = "linux")]
+pub fn most_memory(command: &mut Command) -> (Output, u64) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().expect("it is a child").is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        most = most.max(peak.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    (child.wait_with_output().expect("it is a child"), most)
 }
 
 /// Asks a program to end, as a service manager does.
