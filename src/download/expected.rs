@@ -120,6 +120,11 @@ impl Expected {
         }
     }
 
+    /// Returns true when its size is known, and is this.
+    pub fn is_size(&self, bytes: u64) -> bool {
+        self.size.is_some() && self.has_size(bytes)
+    }
+
     /// Returns true when this may be its size.
     pub fn has_size(&self, bytes: u64) -> bool {
         self.size.is_none_or(|size| size.range().contains(&bytes))

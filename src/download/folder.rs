@@ -21,7 +21,7 @@ use crate::fetch::Source;
 /// Longest note beside a partial file that is read, in bytes.
 const NOTE_MAX: u64 = 1024;
 /// Bytes of the disk that downloads leave free.
-const RESERVE: u64 = 16 << 20;
+const RESERVE: u64 = 1 << 20;
 
 /// A folder that downloads go to. Clones share its index.
 #[derive(Debug, Clone)]

@@ -85,10 +85,11 @@ impl Downloads<'_> {
             Arrived { name: None, ended: true, uniform: true }
         } else {
             let attempts = || self.lookup.fetcher.attempts(&url, self.lookup.notify);
-            let facts = expected.facts();
+            let (facts, had_part) = (expected.facts(), arriving.bytes() > 0);
             let mut arrived = attempts().file(&mut arriving, &facts, true).await;
-            // The part may be damaged, or of another file: compared with the whole one, only its wrong bytes are replaced.
-            if arrived.as_ref().is_ok_and(|arrived| !arrived.uniform) && !arriving.is(&expected) {
+            // Compared with the whole file once more, the wrong bytes of a damaged part or of a passing fault are replaced.
+            let is_sure = |arrived: &Arrived| arrived.uniform && !had_part && expected.is_size(arriving.bytes());
+            if arrived.as_ref().is_ok_and(|arrived| !is_sure(arrived)) && !arriving.is(&expected) {
                 arrived = attempts().file(&mut arriving, &facts, false).await;
             }
             match arrived {
@@ -140,9 +141,11 @@ fn before(
     version: i64,
     expected: &Expected,
 ) -> io::Result<Option<DownloadStatus>> {
-    for name in name.into_iter().flat_map(|name| [name.numbered(version), name]).rev() {
+    let mut is_free = false;
+    for name in name.into_iter().flat_map(|name| [name.clone(), name.numbered(version)]) {
         match folder.holder(&name)? {
-            Holder::NoFile => return Ok(Some(DownloadStatus::NameTaken(name))),
+            Holder::Nobody => is_free = true,
+            Holder::NoFile if !is_free => return Ok(Some(DownloadStatus::NameTaken(name))),
             holder if expected.is_checkable() && holder.is(expected) => {
                 return Ok(Some(DownloadStatus::AlreadyThere(name)));
             }

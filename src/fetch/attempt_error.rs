@@ -85,6 +85,12 @@ impl AttemptError {
     }
 }
 
+impl From<io::Error> for AttemptError {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
 /// The sender of an answer without a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {

@@ -1,10 +1,8 @@
 //! One file: requested from the API, fetched from the host that keeps it, resumed where it broke off.
 //!
 //! The API answers with a redirect to a short-lived link on another host, so every attempt asks for a fresh one. The key goes
-//! to the API's origin only, and not there either once a redirect has led elsewhere. Bytes that arrived are dropped only when an
-//! answer that may be the whole file shows other ones.
+//! to the API's origin only, and not there either once a redirect has led elsewhere.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +16,9 @@ use super::attempt_error::{AttemptError, Host, judge};
 use super::attempts::Attempts;
 use super::client::{Client, RATE_GRACE, RATE_MIN, is_too_slow};
 use super::disposition::file_name;
+use super::intake::{Arrived, Intake, Sink};
 use super::message::printable;
-use super::offer::{FileFacts, Offer, begins_as_page, content_type, no_file};
+use super::offer::{FileFacts, Offer, content_type, no_file};
 use super::pace::Permit;
 use super::page_url::PageUrl;
 use super::response_facts::{http_date, retry_after};
@@ -35,36 +34,6 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// New bytes that renew the budget.
 const PROGRESS_BYTES: u64 = 1 << 20;
-
-/// The destination of a file's bytes. Errors are those of the disk.
-#[expect(async_fn_in_trait, reason = "awaited on one thread")]
-pub trait Sink {
-    /// Bytes stored so far.
-    fn bytes(&self) -> u64;
-    /// Returns the state of the file that these bytes belong to, if it is known.
-    fn source(&self) -> Option<&Source>;
-    /// Records that state, or with `None` that it is not known.
-    async fn note(&mut self, source: Option<Source>) -> io::Result<()>;
-    /// Returns how many more bytes the disk has room for.
-    async fn room(&mut self) -> io::Result<u64>;
-    /// Compares bytes with those stored from `at` on; returns the position of the first stored byte that differs.
-    async fn difference(&mut self, at: u64, bytes: &Bytes) -> io::Result<Option<u64>>;
-    /// Drops all bytes from `at` on.
-    async fn cut(&mut self, at: u64) -> io::Result<()>;
-    /// Appends bytes.
-    async fn append(&mut self, bytes: Bytes) -> io::Result<()>;
-}
-
-/// A file that has arrived.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Arrived {
-    /// The name that the host gives it.
-    pub name: Option<String>,
-    /// True if the answer showed its end; else a cut connection looks the same.
-    pub ended: bool,
-    /// True if all bytes are known to belong to one state of the file; else a part may be older than the rest.
-    pub uniform: bool,
-}
 
 /// Returns the API's address of a version's file, `…/api/download/models/7?fileId=70`; without the id of a file the server chooses
 /// one. `None` if `base` has no path.
@@ -133,7 +102,7 @@ impl Attempts<'_> {
                 response.map_err(|_| broken(format!("the host sent no answer in {} s", ANSWER_TIME.as_secs())))?;
             let response = response.map_err(|error| broken(error.to_string()))?;
             let status = response.status();
-            if status.is_redirection() {
+            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 if hops == HOPS_MAX {
                     return Err(AttemptError::NotFollowed(format!("more than {HOPS_MAX} redirects")));
                 }
@@ -227,84 +196,17 @@ async fn receive(
     facts: &FileFacts,
     client: &Client,
 ) -> Result<Arrived, AttemptError> {
-    let disk = AttemptError::Disk;
-    let head = (response.status(), response.version());
-    let offer = Offer::of(head, response.headers(), response.content_length(), asked, Timestamp::now());
-    let no_file = |reason: &str| AttemptError::NoFile(reason.to_owned());
-    let Offer { first, total, ends, source } = offer.map_err(no_file)?;
+    let (status, version, length) = (response.status(), response.version(), response.content_length());
+    let offer = Offer::of((status, version), response.headers(), length, asked, Timestamp::now());
+    let offer = offer.map_err(|reason| AttemptError::NoFile(reason.to_owned()))?;
     let disposition = response.headers().get(header::CONTENT_DISPOSITION);
     let name = disposition.and_then(|value| file_name(&String::from_utf8_lossy(value.as_bytes())));
-    if let Some(bytes) = total.filter(|bytes| !facts.admit(*bytes)) {
-        return Err(AttemptError::OtherSize(bytes));
+    let mut body = Body { response, client, bytes: 0, waited: Duration::ZERO };
+    let mut intake = Intake::begin(offer, sink, facts).await?;
+    while let Some(piece) = body.next().await? {
+        intake.take(piece).await?;
     }
-    if first > 0 && !facts.hashed && total.is_none() {
-        return Err(no_file("the host sent a part of the file without the size of the whole"));
-    }
-    let before = sink.bytes();
-    // A part without a state is only appended if a hash decides in the end.
-    let may_lack = first > 0 && facts.hashed;
-    let same = sink.source().is_some_and(|kept| kept.fits(source.as_ref(), total, may_lack));
-    if first > 0 && sink.source().is_some() && !same {
-        sink.note(None).await.map_err(disk)?;
-        return Err(broken("the host has changed the file"));
-    }
-    // An answer that is shorter than what has arrived, or of unknown size, proves nothing against it.
-    let is_proof = total.is_some_and(|total| total >= before || facts.sizes.is_some() && facts.may_have(total));
-    let room = sink.room().await.map_err(disk)?;
-    if let Some(more) = total.map(|total| total.saturating_sub(before)).filter(|more| *more > room) {
-        return Err(disk(full(more, room)));
-    }
-    let mut noted = first > 0 || (same && before > 0);
-    let (mut at, mut body) = (first, Body { response, client, bytes: 0, waited: Duration::ZERO });
-    while let Some(mut piece) = body.next().await? {
-        if at == 0 && begins_as_page(&piece) {
-            return Err(no_file("the host sent a web page instead of a file"));
-        }
-        let end = at + piece.len() as u64;
-        if end > facts.bytes_max {
-            sink.cut(before.min(sink.bytes())).await.map_err(disk)?;
-            return Err(AttemptError::OtherSize(end));
-        }
-        if let Some(differs) = sink.difference(at, &piece).await.map_err(disk)? {
-            if !is_proof {
-                return Err(no_file(
-                    "the host sent other bytes than those that have arrived, and does not say how many",
-                ));
-            }
-            if !same {
-                sink.note(None).await.map_err(disk)?;
-            }
-            sink.cut(differs).await.map_err(disk)?;
-        }
-        let _ = piece.split_to((sink.bytes() - at).min(piece.len() as u64) as usize);
-        if !piece.is_empty() {
-            if end.saturating_sub(before) > room {
-                return Err(disk(full(end - before, room)));
-            }
-            if !noted {
-                sink.note(source.clone()).await.map_err(disk)?;
-                noted = true;
-            }
-            sink.append(piece).await.map_err(disk)?;
-        }
-        at = end;
-    }
-    if total == Some(at) && is_proof {
-        sink.cut(at).await.map_err(disk)?;
-    }
-    let arrived = sink.bytes();
-    let is_short = total.is_some_and(|total| at < total) || at < arrived || at == 0;
-    if is_short || (!facts.may_have(arrived) && !(facts.hashed && ends)) {
-        let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-        let reason = format!("the host sent the file up to byte {at}{of} only");
-        return Err(if arrived > before { broken(reason) } else { AttemptError::NoFile(reason) });
-    }
-    Ok(Arrived { name, ended: ends, uniform: first == 0 || same })
-}
-
-fn full(needed: u64, room: u64) -> io::Error {
-    let reason = format!("`{needed}` more bytes are needed and there is room for `{room}`; free some space");
-    io::Error::new(io::ErrorKind::StorageFull, reason)
+    Ok(Arrived { name, ..intake.end().await? })
 }
 
 /// The body of an answer with a file, which may not drip.

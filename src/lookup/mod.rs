@@ -234,7 +234,7 @@ impl Lookup<'_> {
                     return Ok(Found::Missing(message));
                 }
                 FetchErrorKind::TooLarge(_) | FetchErrorKind::Unreadable(_) => {
-                    return Ok(Found::Missing(error.to_string()));
+                    return Ok(Found::Missing(error.kind.to_string()));
                 }
                 _ => return Err(error.into()),
             }

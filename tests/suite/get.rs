@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::naive::follow;
-use crate::support::{Logged, Room, Sandbox, ask, assert_exit, printed, program, requests};
+use crate::support::{Logged, Room, Sandbox, Server, ask, assert_exit, printed, program, requests};
 
 /// `civitrawl get`, in a hurry.
 fn get(sandbox: &Sandbox, arguments: &[&str], stdin: &str) -> Output {
@@ -155,4 +155,21 @@ fn all_mistakes_are_named_at_once_and_nothing_is_asked() {
     assert!(requests(&sandbox).is_empty());
     let refusing = Sandbox::start(&["--models", "5", "--fault", "kind=status,code=401,times=0"]);
     assert_exit(&get(&refusing, &["model", "1"], ""), 77);
+}
+
+#[test]
+fn a_deadline_ends_look_ups_and_what_was_found_is_printed() {
+    let server = Server::of_json(|target| {
+        let id = target.strip_prefix("model-versions/")?.to_owned();
+        if id != "1" {
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+        Some(format!("{{\"id\":{id}}}"))
+    });
+    let mut command = program();
+    command.args(["get", "version", "1", "2", "--server", &server.base, "--rate", "1000", "--deadline", "2s"]);
+    let output = command.output().unwrap();
+    assert_exit(&output, 3);
+    assert_eq!(output.stdout, b"{\"id\":1}\n");
+    assert!(printed(&output).contains("the deadline is reached"), "{}", printed(&output));
 }

@@ -301,3 +301,21 @@ async fn each_mib_renews_the_budget_of_a_file_and_less_does_not() {
         assert_eq!((server.count(), sink.0.len()), (requests, bytes));
     }
 }
+
+#[tokio::test]
+async fn neither_a_file_nor_an_error_may_drip_for_long() {
+    let drip = |status: &str| {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: 100000\r\n\r\n").into_bytes();
+        Server::start(move |_| Reaction::Drip([&head[..], &vec![7; 3500]].concat()))
+    };
+    let fetches = [("200 OK", "bytes a second"), ("503 Busy", "503")].map(async |(status, reason)| {
+        let server = drip(status).await;
+        let idle_timeout = Duration::from_secs(20);
+        let fetcher = Fetcher::new(&Settings { attempts_max: 1, idle_timeout, ..settings(&server) }).unwrap();
+        let url = PageUrl::new(&server.base, &["file"], [("", ""); 0]).unwrap();
+        let (mut sink, facts) = (Memory::default(), FileFacts { hashed: true, sizes: None, bytes_max: u64::MAX });
+        let error = fetcher.attempts(&url, &|_| {}).file(&mut sink, &facts, true).await.unwrap_err();
+        assert!(error.to_string().contains(reason), "{status}: {error}");
+    });
+    join_all(fetches).await;
+}
