@@ -55,6 +55,13 @@ pub(super) fn charge(bytes: usize) -> bool {
     })
 }
 
+/// Charges the item for a text that is borrowed from the page, if it is long: its row is a copy, and writing it takes more of
+/// them. Short ones are not worth the time.
+pub(super) fn charge_text(text: &str) -> bool {
+    const LONG: usize = 1 << 20;
+    text.len() <= LONG || charge(text.len())
+}
+
 /// Charges the item for an element of a list.
 pub(super) fn charge_part(bytes: usize) -> bool {
     COUNTS.with(|counts| counts.parts.set(counts.parts.get() + 1));
@@ -103,7 +110,7 @@ mod tests {
         begin_page();
         assert!(charge(BYTES_MAX) && !is_spent() && !charge_part(1) && is_spent());
         let flaw = end_item().unwrap().to_string();
-        assert!(flaw.starts_with("too_large: its 1 part"), "{flaw}");
+        assert!(flaw.starts_with("too_large: its texts and 1 parts take"), "{flaw}");
         assert!(charge(BYTES_MAX) && end_item().is_none() && !is_page_spent());
         assert!(charge(1) && end_item().is_none() && is_page_spent());
         begin_page();

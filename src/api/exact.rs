@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::allowance::{charge, charge_part};
+use super::allowance::{charge, charge_part, charge_text};
 use super::value::{Accept, Slot, Text};
 
 /// The fields of an object: keys, and the JSON texts of the values.
@@ -151,7 +151,7 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     match inner.contains('\\') {
         true if !charge(inner.len()) => None,
         true => serde_json::from_str(json).ok().map(Cow::Owned),
-        false => Some(Cow::Borrowed(inner)),
+        false => charge_text(inner).then_some(Cow::Borrowed(inner)),
     }
 }
 

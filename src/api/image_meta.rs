@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::allowance::charge;
+use super::allowance::{charge, charge_text};
 use super::exact::{Fields, fields, fill, integer, number, number_as_text, text};
 use super::extra::Extra;
 use super::image_resource::{RESOURCE_LISTS, Resource};
@@ -114,7 +114,7 @@ impl<'a> Meta<'a> {
                 false
             }
             "extra" => self.fill_remix(json),
-            "comfy" => fill(&mut self.comfy, (json != "null").then_some(json)),
+            "comfy" => fill(&mut self.comfy, (json != "null" && charge_text(json)).then_some(json)),
             _ => false,
         }
     }

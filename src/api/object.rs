@@ -34,7 +34,7 @@ macro_rules! object {
                         },)*
                         $($($raw_key => {
                             let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
-                            object.$raw = (text != "null").then_some(text);
+                            object.$raw = (text != "null" && $crate::api::allowance::charge_text(text)).then_some(text);
                         })*)?
                         _ => {
                             let value = map.next_value::<&'a serde_json::value::RawValue>()?;

@@ -19,7 +19,7 @@ pub enum Rejection {
     NotAnObject,
     /// A part of the item is no JSON object.
     MalformedPart,
-    /// The item has too many parts.
+    /// The item has too many parts, or too long texts.
     TooLarge,
     /// The item is no sound JSON, or says two different things.
     Broken,
@@ -82,7 +82,7 @@ impl Rejection {
                 "a part of the item is no JSON object, so its rows could not be made. All of the item is in `rejects.item`."
             }
             Self::TooLarge => {
-                "the item has more parts than fit into the memory that one item may take. No item of the real server comes near \
+                "the item has more parts or longer texts than fit into the memory that one item may take. No item of the real server comes near \
                  that; the beginning of this one is in `rejects.item`."
             }
             Self::Broken => {
@@ -124,10 +124,9 @@ impl Reason {
         Self { kind, sentence: Cow::Owned(sentence) }
     }
 
-    /// The item's parts take more memory than the allowance, in bytes.
+    /// The item's texts and parts take more memory than the allowance, in bytes.
     pub(super) fn too_large(parts: u64, allowance: usize) -> Self {
-        let (noun, verb) = if parts == 1 { ("part", "takes") } else { ("parts", "take") };
-        let sentence = format!("its {parts} {noun} {verb} more than {} MiB of memory", allowance >> 20);
+        let sentence = format!("its texts and {parts} parts take more than {} MiB of memory", allowance >> 20);
         Self::new(Rejection::TooLarge, sentence)
     }
 
@@ -185,7 +184,7 @@ mod tests {
             (Reason::malformed_part("`files`"), "malformed_part: an element of `files` is no object"),
             (Reason::not_an_object(), "not_an_object: it is no JSON object"),
             (Reason::foreign("it is model 1, not 2"), "foreign: it is model 1, not 2, which was asked for"),
-            (Reason::too_large(7, 1 << 20), "too_large: its 7 parts take more than 1 MiB of memory"),
+            (Reason::too_large(7, 1 << 20), "too_large: its texts and 7 parts take more than 1 MiB of memory"),
             (Reason::broken("x").cut(2, 9), "broken: x; `item` has the first 2 of its 9 bytes"),
         ];
         for (reason, text) in reasons {

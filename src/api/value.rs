@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::allowance::{charge, charge_part, is_spent};
+use super::allowance::{charge, charge_part, charge_text, is_spent};
 use super::extra::{Extra, json_text};
 
 /// The value at the place of an expected `T`.
@@ -80,7 +80,7 @@ impl<'de, T: Accept<'de>> Visitor<'de> for SlotVisitor<T> {
         Ok(T::float(v).map_or_else(|| Slot::Odd(json_text(&v)), Slot::Value))
     }
     fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Slot<T>, E> {
-        Ok(take_text(Cow::Borrowed(v)))
+        Ok(if charge_text(v) { take_text(Cow::Borrowed(v)) } else { Slot::Null })
     }
     fn visit_str<E>(self, v: &str) -> Result<Slot<T>, E> {
         Ok(if charge(v.len()) { take_text(Cow::Owned(v.to_owned())) } else { Slot::Null })

@@ -114,7 +114,7 @@ fn an_item_with_too_many_parts_costs_no_other() {
     assert_exit(&room.run(&[]), 4);
     assert_eq!(room.query("SELECT id FROM models ORDER BY id"), "[1]\n[3]\n");
     let reason = room.query("SELECT reason FROM rejects");
-    assert!(reason.contains("too_large: its 200000 parts take more than 32 MiB"), "{reason}");
+    assert!(reason.contains("too_large: its texts and 200000 parts take more than 32 MiB"), "{reason}");
 }
 
 const NEWEST: &str = r#"

@@ -637,7 +637,7 @@ mod tests {
         }
         let state = walk.state();
         assert_eq!((state.without_versions.len(), state.missing_versions.len()), (IDS_MAX, 3));
-        assert_eq!((state.withheld_versions, state.troubles.len()), (many as u64 / 2 + 1, 1));
+        assert_eq!((state.withheld_versions, state.troubles.len()), (many as u64 / 2 + 2, 1));
         assert_eq!(state.ends[&Why::Doubtful], 1);
     }
 
