@@ -52,7 +52,7 @@ impl Exit {
             Self::Usage => "the arguments or the crawl file are wrong",
             Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to continue",
             Self::Doubtful => "finished, but rows are missing, or requested things do not exist; each is named",
-            Self::Damaged => "the dataset is damaged and was not touched; `verify` names the damage",
+            Self::Damaged => "the dataset is damaged; no damaged file was used or replaced; `verify` names the damage",
             Self::Bug => "the program has a mistake; please report it; nothing committed was lost",
             Self::Disk => {
                 "the disk or stdout failed (full, read-only, broken), or the system refuses files, threads or sockets; nothing \
