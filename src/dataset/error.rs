@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// The directory holds other things.
     #[error(
-        "`{}` is no dataset: it is not empty, and no crawl wrote to it; it was not touched. Name a new or an empty directory",
+        "`{}` is no dataset: it is not empty and holds no record of a crawl; it was not touched. Name a new or an empty directory",
         dataset.display()
     )]
     Foreign {

@@ -1,8 +1,8 @@
 //! The dataset on disk: parts, commit records, run reports, and the protocol that keeps them true at any instant.
 //!
 //! ```text
-//! OPEN     recognize the directory; lock; try the links and syncs that commits need; read the records from the last full one on: no gap, each whole and naming its predecessor's hash, else refuse
-//!          and touch nothing; finish the last commit's publish and removals; sweep staged leftovers and redundant records.
+//! OPEN     recognize the directory, else refuse and touch nothing; read the records from the last full one on: no gap, each
+//!          whole and naming its predecessor's hash, else refuse and touch nothing; lock; try the links and syncs of commits; finish the last commit's publish and removals; sweep staged leftovers and redundant records.
 //! COMMIT   per table: staged part written, synced, its footer re-read, hashed; directories synced; the record drafted,
 //!          synced, linked to its number (the commit point), its directory synced.
 //! PUBLISH  per part: linked from its staged to its final name; directories synced; the staged name removed. Parts that the

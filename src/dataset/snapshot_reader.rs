@@ -1,6 +1,7 @@
 //! Reads the newest snapshot: its inventory, and its columns batch by batch, without rows that are gone.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{filter_record_batch, is_null};
@@ -102,7 +103,7 @@ impl<'a> SnapshotReader<'a> {
         Ok(count)
     }
 
-    /// Returns the reports of the dataset's runs, oldest first, without damaged ones.
+    /// Returns the reports of the dataset's runs, oldest first, without damaged ones and those that are no files.
     ///
     /// # Errors
     /// [`Error::Disk`].
@@ -112,7 +113,10 @@ impl<'a> SnapshotReader<'a> {
         for entry in self.storage.list(&directory).during("list", &directory)? {
             if entry.name.ends_with(".json") {
                 let path = Layout::entry(&directory, &entry.name);
-                let content = self.storage.read(&path).during("read", &path)?;
+                let content = match self.storage.read(&path) {
+                    Err(error) if error.kind() == ErrorKind::InvalidData => continue,
+                    content => content.during("read", &path)?,
+                };
                 reports.extend(serde_json::from_slice::<Value>(&content));
             }
         }
