@@ -9,6 +9,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::output::{complain, print_own};
 use super::shown::shown;
+use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::{Source, sources};
 use crate::storage::Disk;
@@ -70,7 +71,8 @@ fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) 
             Exit::Complete
         }
         Err(error) => {
-            complain(&format!("{error}; name one with --dataset"));
+            let named = matches!(error, Error::Absent { .. });
+            complain(&format!("{error}{}", if named { "; name one with --dataset" } else { "" }));
             Exit::from(&error)
         }
     }
