@@ -11,7 +11,7 @@ use url::Url;
 use super::exit::Exit;
 use super::keys::api_key;
 use super::logging::{Watching, listener};
-use super::output::usage;
+use super::output::{failure, usage};
 use crate::definition::{self, Server};
 use crate::engine::events::{Event, Listener};
 use crate::fetch::{self, Fetcher, Secret, Settings};
@@ -126,7 +126,7 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
         latency: catalog.latency,
         ..Config::default()
     };
-    Sandbox::start(config).map_err(|error| usage(&error.to_string()))
+    Sandbox::start(config).map_err(|error| failure(&error))
 }
 
 /// Parses `--rate`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::output::{complain, print, usage};
+use super::output::{complain, failure, print};
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 use crate::storage;
 
@@ -77,10 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             sandbox.wait();
             Exit::Complete
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::Usage
-        }
+        Err(error) => failure(&error),
     }
 }
 
@@ -88,7 +85,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn text_of(what: &str, path: Option<&Path>) -> Result<Option<String>, Exit> {
     let Some(path) = path else { return Ok(None) };
     let text = storage::read_text(path);
-    text.map(Some).map_err(|error| usage(&format!("cannot read the {what} `{}`: {error}", path.display())))
+    text.map(Some).map_err(|error| {
+        complain(&format!("cannot read the {what} `{}`: {error}", path.display()));
+        Exit::from(&error)
+    })
 }
 
 fn traps_help() -> String {
