@@ -57,7 +57,7 @@ fn swollen((_, before, element, behind): (&str, &str, &str, &str)) -> Vec<u8> {
     let count = (BYTES - before.len() - behind.len()) / (element.len() + between.len());
     let mut body = GzEncoder::new(Vec::new(), Compression::fast());
     body.write_all(before.as_bytes()).unwrap();
-    body.write_all([between, element].concat().repeat(count)[between.len()..].as_bytes()).unwrap();
+    body.write_all(&[between, element].concat().repeat(count).as_bytes()[between.len()..]).unwrap();
     body.write_all(behind.as_bytes()).unwrap();
     let body = body.finish().unwrap();
     let length = body.len();
