@@ -1,14 +1,16 @@
 //! The two forms of answers: a list of items with metadata, and a single item looked up.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
+use super::allowance;
 use super::item::{Item, PageRows, doubles, unshown, valued};
 use super::object::object;
 use super::page::{Page, Query, Unreadable, value_of};
-use super::rejection::{Reason, Rejection};
+use super::rejection::{Reason, Rejection, start};
 use super::repair::repair;
 use super::twins::{Key, Sieve};
 use super::value::{Accept, Slot, Text, text};
@@ -28,7 +30,7 @@ pub(super) fn is_above_pg13(levels: Option<i64>) -> bool {
 /// The part of a list answer that is read.
 #[derive(Debug)]
 struct Envelope<T> {
-    items: Option<Vec<Slot<T>>>,
+    items: Option<Items<T>>,
     /// True if `items` is null.
     null: bool,
     metadata: Option<PagingFacts>,
@@ -44,8 +46,45 @@ struct PagingFacts {
     more: bool,
 }
 
+/// The items of a page.
 #[derive(Debug)]
-struct Items<T>(Vec<Slot<T>>);
+struct Items<T> {
+    slots: Vec<Slot<T>>,
+    /// By position, why an item was not read whole. Its slot is null.
+    flaws: BTreeMap<usize, Reason>,
+}
+
+impl<T> Items<T> {
+    const fn none() -> Self {
+        Self { slots: Vec::new(), flaws: BTreeMap::new() }
+    }
+
+    /// Takes the item just read.
+    fn take(&mut self, slot: Slot<T>, flaw: Option<Reason>) {
+        let slot = match slot {
+            Slot::Value(_) if flaw.is_none() => slot,
+            // The text of an item that is no object is in the page.
+            _ => Slot::Null,
+        };
+        self.flaws.extend(flaw.map(|flaw| (self.slots.len(), flaw)));
+        self.slots.push(slot);
+    }
+}
+
+/// The same, read item by item if `SINGLY`, so that one that cannot be read spoils no other. That takes twice the time.
+struct Reader<T, const SINGLY: bool>(T);
+
+/// An item that is read by itself, and the reason if it cannot be.
+struct Single<T>(Slot<T>, Option<Reason>);
+
+impl<'de, T: Accept<'de>> Deserialize<'de> for Single<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match serde_json::from_str(<&'de RawValue>::deserialize(deserializer)?.get()) {
+            Ok(slot) => Self(slot, None),
+            Err(error) => Self(Slot::Null, Some(Reason::broken(&format!("it cannot be read: {error}")))),
+        })
+    }
+}
 
 impl Metadata<'_> {
     /// Returns the paging facts; `None` if the cursor has an unknown form, since the walk must not take that for its end.
@@ -103,32 +142,53 @@ object! {
     }
 }
 
-impl<'de, T: Accept<'de>> Accept<'de> for Envelope<T> {
+impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Envelope<T>, SINGLY> {
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Self { items: None, null: false, metadata: None };
+        let mut envelope = Envelope { items: None, null: false, metadata: None };
+        let mut has_metadata = false;
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
-                "items" => match map.next_value()? {
-                    Slot::Value(Items(items)) => envelope.items = Some(items),
+                // The second would hide the rows, or the end, that the first one has.
+                "items" if envelope.items.is_some() => {
+                    return Err(A::Error::custom("the answer has two lists of `items`"));
+                }
+                "metadata" if has_metadata => return Err(A::Error::custom("the answer has `metadata` twice")),
+                "items" => match map.next_value::<Slot<Reader<Items<T>, SINGLY>>>()? {
+                    Slot::Value(Reader(items)) => envelope.items = Some(items),
                     slot => envelope.null = matches!(slot, Slot::Null),
                 },
                 "metadata" => {
+                    has_metadata = true;
                     if let Slot::Value(metadata) = map.next_value::<Slot<Metadata<'de>>>()? {
                         envelope.metadata = metadata.paging();
+                    }
+                    if let Some(flaw) = allowance::end_item() {
+                        return Err(A::Error::custom(format!("in `metadata`, {}", flaw.sentence)));
                     }
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Slot::Value(envelope))
+        Ok(Slot::Value(Self(envelope)))
     }
 }
 
-impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
+impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Items<T>, SINGLY> {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
+        let mut items = Items::none();
+        let mut next = || {
+            Ok(match SINGLY {
+                true => list.next_element::<Single<T>>()?.map(|Single(slot, broken)| (slot, broken)),
+                false => list.next_element::<Slot<T>>()?.map(|slot| (slot, None)),
+            })
+        };
+        while let Some((slot, broken)) = next()? {
+            allowance::charge(size_of::<Slot<T>>());
+            let flaw = allowance::end_item();
+            items.take(slot, broken.or(flaw));
+            if allowance::is_page_spent() {
+                return Err(A::Error::custom("its items are too many or too large to be read at once"));
+            }
         }
         Ok(Slot::Value(Self(items)))
     }
@@ -138,16 +198,17 @@ impl<'de, T: Accept<'de>> Accept<'de> for Items<T> {
 /// repaired first: parts kept as JSON text are not parsed by `read`, and must be valid too.
 ///
 /// # Errors
-/// If the body cannot be read even after repair.
-pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, String>) -> Result<Page, Unreadable> {
+/// If the body cannot be read even after repair, or is too large.
+pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, Unreadable>) -> Result<Page, Unreadable> {
     // The server does not escape whole characters, so these escapes are rare and nearly always halves.
     let halves = body.contains("\\u") && (body.contains("\\ud") || body.contains("\\uD"));
-    let read_as_sent = if halves { Err(String::new()) } else { read(body) };
-    let page = read_as_sent.or_else(|reason| match repair(body) {
-        (_, 0) if !halves => Err(reason),
-        (text, repairs) => read(&text).map(|page| Page { repairs, ..page }),
-    });
-    page.map_err(|reason| Unreadable { reason })
+    let read_as_sent = if halves { Err(Unreadable::damaged(TOO_BROKEN)) } else { read(body) };
+    read_as_sent.or_else(|unreadable| match repair(body) {
+        _ if unreadable.too_large => Err(unreadable),
+        None => Err(unreadable),
+        Some((_, 0)) if !halves => Err(unreadable),
+        Some((text, repairs)) => read(&text).map(|page| Page { repairs, ..page }),
+    })
 }
 
 /// Takes a list page: each item becomes rows, or a reject. Appends nothing if it returns the reason of a failure, or a doubtful
@@ -156,7 +217,7 @@ pub(super) fn take_list<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-) -> Result<Page, String> {
+) -> Result<Page, Unreadable> {
     Ok(Page { reported_pages: None, reported_total: None, ..take_numbered::<T>(body, query, into)? })
 }
 
@@ -165,14 +226,19 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-) -> Result<Page, String> {
-    let envelope: Envelope<T> = parse(body)?;
+) -> Result<Page, Unreadable> {
+    let envelope: Envelope<T> = parse_list(body)?;
     let paging = envelope.metadata.ok_or("the answer has no `metadata`");
     // A page after the last may have no list at all.
     let is_end = envelope.null && query.at.page > 1 && paging.as_ref().is_ok_and(|paging| paging.next_cursor.is_none());
-    let items = envelope.items.or(is_end.then(Vec::new)).ok_or("the answer has no list of `items`")?;
+    let items = envelope.items.or(is_end.then(Items::none)).ok_or("the answer has no list of `items`")?;
     let PagingFacts { next_cursor, pages, items: reported_total, more } = paging?;
-    let count = items.len() as u64;
+    if let Some(cursor) = next_cursor.as_ref().filter(|cursor| cursor.len() > CURSOR_MAX) {
+        let bytes = cursor.len();
+        let reason = format!("the cursor of the next page has {bytes} bytes, and no address may be so long");
+        return Err(Unreadable::damaged(&reason));
+    }
+    let count = items.slots.len() as u64;
     let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
     let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
     let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
@@ -201,13 +267,17 @@ pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     body: &'a str,
     query: &Query<'_>,
     into: &mut Tables,
-) -> Result<Page, String> {
-    let item: T = parse(body)?;
+) -> Result<Page, Unreadable> {
+    allowance::begin_page();
+    let (item, mut items) = (parse::<T>(body), Items::none());
+    let flaw = allowance::end_item();
+    items.take(Slot::Value(item?), flaw);
     let page = Page { items: 1, ..Page::default() };
-    Ok(take(vec![Slot::Value(item)], page, body, query, into))
+    Ok(take(items, page, body, query, into))
 }
 
-fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
+fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
+    let Items { slots: items, mut flaws } = items;
     let strays = items.iter().filter_map(valued).any(|item| item.stray(query).is_some());
     if strays && !query.again {
         return Page { doubtful: true, items: 0, ..page };
@@ -220,12 +290,14 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
     }
     let (mut twins, mut shown) = (doubles(&items), vec![false; items.len()]);
     let mut rows = PageRows { tables: into, at: query.at, sieve: Sieve::default() };
+    // Positions and reasons of the items whose text is kept; of those, the ones that became no rows.
+    let (mut kept, mut rejected) = (Vec::new(), Vec::new());
     let mut foreign = 0;
     for (position, item) in items.into_iter().enumerate() {
         let (first, differs) = twins.remove(&position).unwrap_or((position, None));
         if shown[first] {
             page.twins += 1;
-            keep(position, differs, body, query, rows.tables);
+            kept.extend(differs.map(|reason| (position, reason)));
             continue;
         }
         let taken = match item {
@@ -237,7 +309,7 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
                     Err(reason)
                 }
             },
-            Slot::Null | Slot::Odd(_) => Err(Reason::not_an_object()),
+            Slot::Null | Slot::Odd(_) => Err(flaws.remove(&position).unwrap_or(Reason::not_an_object())),
         };
         let within = rows.sieve.take();
         page.twins += within.count;
@@ -245,49 +317,78 @@ fn take<T: Item>(items: Vec<Slot<T>>, mut page: Page, body: &str, query: &Query<
             Ok(taken) => {
                 page.note(taken);
                 shown[first] = true;
-                keep(position, within.reason, body, query, rows.tables);
+                kept.extend(within.reason.map(|reason| (position, reason)));
             }
             Err(reason) => {
                 let nameless = reason.kind == Rejection::Nameless;
                 *(if nameless { &mut page.nameless } else { &mut page.rejects }) += 1;
-                let text = keep(position, Some(reason), body, query, rows.tables);
-                page.keys.push(hash_of(text.as_deref().unwrap_or_default()));
+                rejected.push(kept.len());
+                kept.push((position, reason));
             }
         }
     }
     page.unknown = std::mem::take(&mut rows.tables.unknown);
+    let hashes = keep(kept, body, query, into);
+    page.keys.extend(rejected.into_iter().map(|index| hashes[index]));
     page.foreign = page.foreign.filter(|_| foreign == page.items);
     page
 }
 
-/// Writes the text of an item to `rejects` if there is a reason to, and returns it.
-fn keep(position: usize, reason: Option<Reason>, body: &str, query: &Query<'_>, into: &mut Tables) -> Option<String> {
-    let reason = reason?;
-    let text = item_text(body, position);
-    let (position, item) = (position as i64, text.as_deref());
-    into.rejects.push(rejects::Row { position, reason: &reason.to_string(), item, at: &query.at });
-    text
+/// Most bytes of the texts of one page in `rejects`.
+const TEXTS_MAX: usize = 4 << 20;
+
+/// Writes the texts of the items at these positions to `rejects`, and returns their hashes.
+fn keep(kept: Vec<(usize, Reason)>, body: &str, query: &Query<'_>, into: &mut Tables) -> Vec<i64> {
+    let texts = if kept.is_empty() { Vec::new() } else { item_texts(body) };
+    let mut left = TEXTS_MAX;
+    let mut keep = |(position, reason): (usize, Reason)| {
+        let text = texts.get(position).copied().unwrap_or_default();
+        let start = start(text, left);
+        left -= start.len();
+        let reason = if start.len() < text.len() { reason.cut(start.len(), text.len()) } else { reason };
+        let (position, item) = (position as i64, Some(start));
+        into.rejects.push(rejects::Row { position, reason: &reason.to_string(), item, at: &query.at });
+        hash_of(text)
+    };
+    kept.into_iter().map(&mut keep).collect()
 }
 
-fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, String> {
-    match serde_json::from_str(body) {
-        Ok(Slot::Value(value)) => Ok(value),
-        Ok(_) => Err(String::from("the answer is no JSON object")),
-        Err(error) => Err(error.to_string()),
+/// Longest cursor, in bytes. Those of the real server have some forty.
+const CURSOR_MAX: usize = 4096;
+const TOO_BROKEN: &str = "it has more broken characters than can be repaired";
+
+/// Reads a list answer. If it cannot be read at once, the items are read one by one.
+fn parse_list<'a, T: Accept<'a>>(body: &'a str) -> Result<Envelope<T>, Unreadable> {
+    allowance::begin_page();
+    match parse::<Reader<_, false>>(body) {
+        Ok(Reader(envelope)) => Ok(envelope),
+        Err(unreadable) if unreadable.too_large => Err(unreadable),
+        Err(_) => {
+            allowance::begin_page();
+            parse::<Reader<_, true>>(body).map(|Reader(envelope)| envelope)
+        }
     }
 }
 
-/// Returns the text of one item as received; of a look-up, the whole body. Parses the page a second time, so it is only called
+fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, Unreadable> {
+    match serde_json::from_str(body) {
+        Ok(Slot::Value(value)) => Ok(value),
+        Ok(_) => Err(Unreadable::damaged("the answer is no JSON object")),
+        Err(error) => Err(Unreadable { reason: error.to_string(), too_large: allowance::is_page_spent() }),
+    }
+}
+
+/// Returns the texts of the items as received; of a look-up, the whole body. Parses the page a second time, so it is only called
 /// for rejects.
-fn item_text(body: &str, position: usize) -> Option<String> {
+fn item_texts(body: &str) -> Vec<&str> {
     #[derive(serde::Deserialize)]
     struct Texts<'a> {
         #[serde(borrow)]
         items: Vec<&'a RawValue>,
     }
     match serde_json::from_str::<Texts<'_>>(body) {
-        Ok(texts) => texts.items.get(position).map(|item| item.get().to_owned()),
-        Err(_) => Some(body.to_owned()),
+        Ok(texts) => texts.items.into_iter().map(RawValue::get).collect(),
+        Err(_) => vec![body],
     }
 }
 
@@ -297,7 +398,7 @@ pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;
     match serde_json::from_str(object) {
-        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor?.0,
+        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor?.0.filter(|cursor| cursor.len() <= CURSOR_MAX),
         _ => None,
     }
 }

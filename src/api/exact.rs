@@ -1,10 +1,12 @@
 //! Exact reads: values from which the JSON text can be rebuilt.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::MapAccess;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::allowance::{charge, charge_part};
 use super::value::{Accept, Slot, Text};
 
 /// The fields of an object: keys, and the JSON texts of the values.
@@ -15,7 +17,9 @@ impl<'de> Accept<'de> for Fields<'de> {
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-            fields.push((key, value.get()));
+            if charge(size_of::<(Cow<'_, str>, &str)>()) {
+                fields.push((key, value.get()));
+            }
         }
         Ok(Slot::Value(Self(fields)))
     }
@@ -27,6 +31,48 @@ pub(super) fn fields(json: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
         Ok(Slot::Value(Fields(fields))) => Some(fields),
         _ => None,
     }
+}
+
+/// The JSON texts of a list's elements.
+struct Elements<'a>(Vec<&'a str>);
+
+impl<'de> Accept<'de> for Elements<'de> {
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element::<&'de RawValue>()? {
+            if charge_part(size_of::<&str>()) {
+                elements.push(element.get());
+            }
+        }
+        Ok(Slot::Value(Self(elements)))
+    }
+}
+
+/// Returns the elements of a JSON list; `None` for other JSON.
+pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
+    match serde_json::from_str(json.strip_prefix('[').map(|_| json)?) {
+        Ok(Slot::Value(Elements(elements))) => Some(elements),
+        _ => None,
+    }
+}
+
+/// Calls `take` with each field of a JSON object. Returns false for other JSON.
+pub(super) fn each_field(json: &str, mut take: impl FnMut(&str, &str)) -> bool {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&str, &str)> Visitor<'de> for Each<F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                (self.0)(&key, value.get());
+            }
+            Ok(())
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_str(json);
+    json.starts_with('{') && reader.deserialize_map(Each(&mut take)).is_ok()
 }
 
 /// Fills an empty column; returns true if it took the value.
@@ -102,7 +148,11 @@ pub(super) fn number_as_text(column: &mut Option<f64>, json: &str) -> bool {
 /// Returns the content of a JSON string; borrowed if it has no escapes.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    match inner.contains('\\') {
+        true if !charge(inner.len()) => None,
+        true => serde_json::from_str(json).ok().map(Cow::Owned),
+        false => Some(Cow::Borrowed(inner)),
+    }
 }
 
 /// Reads a whole number of 64 bits.

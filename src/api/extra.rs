@@ -1,5 +1,7 @@
 //! Fields that fit no column, kept as JSON text for the column `extra`.
 
+use super::allowance::charge;
+
 /// Returns the JSON text of a number or string.
 pub(super) fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
     // Numbers and strings always have a JSON text, so the default is never used.
@@ -14,6 +16,13 @@ impl Extra {
     /// Reserves exactly this many bytes for the fields to come.
     pub(super) fn make_room(&mut self, bytes: usize) {
         self.0.reserve_exact(bytes);
+    }
+
+    /// Adds one field of an item being read, as long as the item may take more memory.
+    pub(super) fn take(&mut self, key: &str, json: &str) {
+        if charge(Self::room(key, json)) {
+            self.add(key, json);
+        }
     }
 
     /// Adds one field; `json` is the JSON text of its value.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::SeqAccess;
 
+use super::allowance::charge_part;
 use super::envelope::is_above_pg13;
 use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
@@ -80,6 +81,9 @@ impl<'de> Accept<'de> for Ids {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { ids: BTreeSet::new(), left: Vec::new() };
         while let Some(element) = list.next_element()? {
+            if !charge_part(3 * size_of::<i64>()) {
+                continue;
+            }
             match element {
                 Slot::Value(id) => drop(taken.ids.insert(id)),
                 Slot::Null => taken.left.push(String::from("null")),
@@ -101,6 +105,9 @@ impl<'de> Accept<'de> for Tags<'de> {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut taken = Self { tags: Vec::new(), left: Vec::new() };
         while let Some(element) = list.next_element::<Slot<Tag<'de>>>()? {
+            if !charge_part(2 * size_of::<Text<'_>>()) {
+                continue;
+            }
             match element {
                 Slot::Value(tag) => taken.take(tag),
                 Slot::Null => taken.left.push(String::from("null")),

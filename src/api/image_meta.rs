@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
+use super::allowance::charge;
 use super::exact::{Fields, fields, fill, integer, number, number_as_text, text};
 use super::extra::Extra;
 use super::image_resource::{RESOURCE_LISTS, Resource};
@@ -79,9 +80,10 @@ impl<'a> Meta<'a> {
         if wrapped(left.iter().copied()).is_some() {
             left = sent.iter().collect();
         }
-        meta.extra.make_room(left.iter().map(|(key, json)| Extra::room(key, json)).sum());
-        for (key, json) in left {
-            meta.extra.add(key, json);
+        let room = left.iter().map(|(key, json)| Extra::room(key, json)).sum();
+        if charge(room) {
+            meta.extra.make_room(room);
+            left.iter().for_each(|(key, json)| meta.extra.add(key, json));
         }
         meta
     }

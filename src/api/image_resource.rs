@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
-use super::exact::{fields, fill, number, text};
+use super::allowance::charge_part;
+use super::exact::{elements, fields, fill, number, text};
 use super::twins::{take_out, twins};
 
 /// A list of resources, and the keys of its columns. One key per column, so that the list can be rebuilt.
@@ -59,22 +58,24 @@ impl ResourceList {
     }
 
     fn read_list<'a>(&self, json: &'a str, into: &mut Vec<Resource<'a>>) -> bool {
-        let Ok(elements) = serde_json::from_str::<Vec<&'a RawValue>>(json) else { return false };
+        let Some(elements) = elements(json) else { return false };
         let mut exact = true;
         for element in elements {
             let mut resource = Resource { source: self.key, ..Resource::default() };
-            if let Some(fields) = fields(element.get()) {
+            if let Some(fields) = fields(element) {
                 for (key, value) in fields {
                     exact &= self.fill(&mut resource, &key, value);
                 }
             } else {
                 exact = false;
                 // A bare hash becomes a row; other bare values say too little for one.
-                if self.key != "hashes" || !fill(&mut resource.hash, text(element.get())) {
+                if self.key != "hashes" || !fill(&mut resource.hash, text(element)) {
                     continue;
                 }
             }
-            into.push(resource);
+            if charge_part(size_of::<Resource<'_>>()) {
+                into.push(resource);
+            }
         }
         exact
     }
@@ -105,10 +106,10 @@ fn read_labels<'a>(labels: Vec<(Cow<'a, str>, &'a str)>, into: &mut Vec<Resource
     let mut exact = true;
     for (label, hash) in labels {
         match text(hash) {
-            hash @ Some(_) => {
+            hash @ Some(_) if charge_part(size_of::<Resource<'_>>()) => {
                 into.push(Resource { source: "hashes", name: Some(label), hash, ..Resource::default() });
             }
-            None => exact = false,
+            _ => exact = false,
         }
     }
     exact

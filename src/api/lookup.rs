@@ -34,7 +34,7 @@ pub enum KeyError {
 }
 
 /// The largest id the server takes.
-const ID_MAX: i64 = 2_147_483_647;
+pub const ID_MAX: i64 = 2_147_483_647;
 
 impl Kind {
     /// Returns the key to look up from a user's text: a decimal id, or a hash in upper case.
@@ -50,8 +50,9 @@ impl Kind {
                 .filter(|id| digits.bytes().all(|b| b.is_ascii_digit()) && (1..=ID_MAX).contains(id));
             number.map(|id: i64| id.to_string()).ok_or_else(|| KeyError::Id(shown(), self.noun()))
         };
-        // Exported lists may begin with a byte order mark, pasted keys have blanks around them.
-        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        // Exported lists may begin with a byte order mark, pasted keys have blanks, quotes or angle brackets around them.
+        let text =
+            text.trim_matches(|c: char| c.is_whitespace() || "\u{feff}\u{200b}\"'`<>\u{201c}\u{201d}".contains(c));
         let named = short_air(text).or_else(|| air(text)).or_else(|| link(text)).unwrap_or_else(|| self.plain(text));
         match (self, named) {
             (Self::Hash, Named { hash: Some(text), .. }) => {
@@ -200,6 +201,9 @@ mod tests {
             (Version, "v123@456", None),
             (Version, "air:sdxl:lora:civitai:123@456", Some("456")),
             (Version, "\u{feff} 456 ", Some("456")),
+            (Version, "'\"456\"'\r", Some("456")),
+            (Version, "<https://civitai.com/models/123?modelVersionId=456>", Some("456")),
+            (Hash, "\"0x9ABCDEF0\"", Some("9ABCDEF0")),
             (Version, "https://civitai.com/models/123?modelVersionId=456", Some("456")),
             (Version, "civitai.com/models/123/a-name-v5?x=1&modelVersionId=456#gallery", Some("456")),
             (Version, "HTTPS://www.CivitAI.red/models/123/789-name?modelVersionId=456", Some("456")),

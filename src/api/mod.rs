@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no randomness. Each rule is documented with the server behaviour behind it.
 
+mod allowance;
 pub mod creators;
 pub mod cursor;
 pub mod endpoint;

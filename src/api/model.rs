@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::de::SeqAccess;
 use serde_json::value::RawValue;
 
+use super::allowance::charge_part;
 use super::envelope::is_above_pg13;
 use super::item::{Item, PageRows};
 use super::object::object;
@@ -111,6 +112,9 @@ impl<'de> Accept<'de> for TagList<'de> {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let (mut names, mut texts, mut plain) = (Vec::new(), Vec::new(), true);
         while let Some(element) = list.next_element::<&'de RawValue>()? {
+            if !charge_part(element.get().len() + 2 * size_of::<Cow<'_, str>>()) {
+                continue;
+            }
             texts.push(element.get());
             let name = tag_name(element.get());
             plain &= name.as_ref().is_some_and(|(_, more)| !more);

@@ -23,9 +23,14 @@ macro_rules! object {
                 while let Some(key) = map.next_key::<$crate::api::value::Text<'a>>()? {
                     match &*key.0 {
                         $($($key)|+ => match map.next_value::<Slot<$type>>()? {
-                            Slot::Value(value) => object.$field = Some(value),
+                            Slot::Value(value) => {
+                                if object.$field.as_ref().is_some_and(|known| *known != value) {
+                                    $crate::api::allowance::note_twice([$($key),+][0]);
+                                }
+                                object.$field = Some(value);
+                            }
                             Slot::Null => object.$field = None,
-                            Slot::Odd(text) => object.extra.add(&key.0, &text),
+                            Slot::Odd(text) => object.extra.take(&key.0, &text),
                         },)*
                         $($($raw_key => {
                             let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
@@ -33,7 +38,7 @@ macro_rules! object {
                         })*)?
                         _ => {
                             let value = map.next_value::<&'a serde_json::value::RawValue>()?;
-                            object.extra.add(&key.0, value.get());
+                            object.extra.take(&key.0, value.get());
                         }
                     }
                 }

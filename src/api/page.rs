@@ -50,6 +50,20 @@ pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option
 pub struct Unreadable {
     /// The parser's message.
     pub reason: String,
+    /// True if it has more than can be read at once: requesting it again cannot help.
+    pub too_large: bool,
+}
+
+impl Unreadable {
+    pub(super) fn damaged(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), too_large: false }
+    }
+}
+
+impl From<&str> for Unreadable {
+    fn from(reason: &str) -> Self {
+        Self::damaged(reason)
+    }
 }
 
 /// The facts of a page whose rows were taken.

@@ -19,11 +19,15 @@ pub enum Rejection {
     NotAnObject,
     /// A part of the item is no JSON object.
     MalformedPart,
+    /// The item has too many parts.
+    TooLarge,
+    /// The item is no sound JSON, or says two different things.
+    Broken,
 }
 
 impl Rejection {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::PageGivenUp,
         Self::Twin,
         Self::Foreign,
@@ -31,6 +35,8 @@ impl Rejection {
         Self::Nameless,
         Self::NotAnObject,
         Self::MalformedPart,
+        Self::TooLarge,
+        Self::Broken,
     ];
 
     /// The stable name in `rejects.reason` and for `civitrawl explain`.
@@ -43,6 +49,8 @@ impl Rejection {
             Self::Nameless => "nameless",
             Self::NotAnObject => "not_an_object",
             Self::MalformedPart => "malformed_part",
+            Self::TooLarge => "too_large",
+            Self::Broken => "broken",
         }
     }
 
@@ -73,13 +81,31 @@ impl Rejection {
             Self::MalformedPart => {
                 "a part of the item is no JSON object, so its rows could not be made. All of the item is in `rejects.item`."
             }
+            Self::TooLarge => {
+                "the item has more parts than fit into the memory that one item may take. No item of the real server comes near \
+                 that; the beginning of this one is in `rejects.item`."
+            }
+            Self::Broken => {
+                "the item could not be read by itself, or says two different things under one key, so that nobody knows which \
+                 is meant. It is in `rejects.item`."
+            }
         }
     }
 }
 
-/// `rejects.reason` of a page that was given up for this reason.
-pub fn of_page(reason: &str) -> String {
-    format!("{}: {reason}", Rejection::PageGivenUp.code())
+/// Most bytes of a sentence.
+const SENTENCE_MAX: usize = 500;
+
+/// Returns the longest beginning of a text that has at most this many bytes.
+pub(super) fn start(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// `rejects.reason` of a page that was given up for this reason, and of whose text the first `kept` of `all` bytes are kept.
+pub fn of_page(reason: &str, kept: usize, all: usize) -> String {
+    let cut = if kept < all { format!("; `item` has the first {kept} of its {all} bytes") } else { String::new() };
+    format!("{}: {reason}{cut}", Rejection::PageGivenUp.code())
 }
 
 /// The reason why no table can take an item. Displays as in `rejects.reason`: the code, a colon, the sentence.
@@ -92,7 +118,27 @@ pub(super) struct Reason {
 
 impl Reason {
     fn new(kind: Rejection, sentence: String) -> Self {
+        // It may quote a name of any length.
+        let sentence =
+            if sentence.len() > SENTENCE_MAX { format!("{}…", start(&sentence, SENTENCE_MAX)) } else { sentence };
         Self { kind, sentence: Cow::Owned(sentence) }
+    }
+
+    /// The item's parts take more memory than the allowance, in bytes.
+    pub(super) fn too_large(parts: u64, allowance: usize) -> Self {
+        let (noun, verb) = if parts == 1 { ("part", "takes") } else { ("parts", "take") };
+        let sentence = format!("its {parts} {noun} {verb} more than {} MiB of memory", allowance >> 20);
+        Self::new(Rejection::TooLarge, sentence)
+    }
+
+    /// The item cannot be read for this reason.
+    pub(super) fn broken(why: &str) -> Self {
+        Self::new(Rejection::Broken, why.to_owned())
+    }
+
+    /// Adds that only the beginning of the item's text is kept, so many of so many bytes.
+    pub(super) fn cut(self, kept: usize, all: usize) -> Self {
+        Self::new(self.kind, format!("{}; `item` has the first {kept} of its {all} bytes", self.sentence))
     }
 
     /// `noun`, for example `the model`, lacks the field that is its key.
@@ -139,10 +185,13 @@ mod tests {
             (Reason::malformed_part("`files`"), "malformed_part: an element of `files` is no object"),
             (Reason::not_an_object(), "not_an_object: it is no JSON object"),
             (Reason::foreign("it is model 1, not 2"), "foreign: it is model 1, not 2, which was asked for"),
+            (Reason::too_large(7, 1 << 20), "too_large: its 7 parts take more than 1 MiB of memory"),
+            (Reason::broken("x").cut(2, 9), "broken: x; `item` has the first 2 of its 9 bytes"),
         ];
         for (reason, text) in reasons {
             assert_eq!(reason.to_string(), text);
         }
-        assert_eq!(of_page("no `metadata`"), "page_given_up: no `metadata`");
+        assert!(Reason::foreign(&"é".repeat(1000)).to_string().len() < SENTENCE_MAX + 20);
+        assert_eq!(of_page("no `metadata`", 9, 9), "page_given_up: no `metadata`");
     }
 }

@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 
+/// Most repairs of one body. One with more is noise, and would take six times its memory.
+const REPAIRS_MAX: u32 = 100_000;
+
 /// Returns the text with raw control bytes in strings escaped and lone surrogate escapes replaced by U+FFFD, and the number of
-/// repairs. Borrowed if there was nothing to repair.
-pub(super) fn repair(body: &str) -> (Cow<'_, str>, u32) {
+/// repairs. Borrowed if there was nothing to repair; `None` if there is too much.
+pub(super) fn repair(body: &str) -> Option<(Cow<'_, str>, u32)> {
     let bytes = body.as_bytes();
     let mut out = String::new();
     let (mut kept, mut at, mut count) = (0, 0, 0_u32);
@@ -25,14 +28,17 @@ pub(super) fn repair(body: &str) -> (Cow<'_, str>, u32) {
             out.push_str(&replacement);
             kept = at + length;
             count += 1;
+            if count > REPAIRS_MAX {
+                return None;
+            }
         }
         at += length;
     }
     if count == 0 {
-        return (Cow::Borrowed(body), 0);
+        return Some((Cow::Borrowed(body), 0));
     }
     out.push_str(&body[kept..]);
-    (Cow::Owned(out), count)
+    Some((Cow::Owned(out), count))
 }
 
 /// Returns the length of the escape that `bytes` begins with, and its replacement if it is half a surrogate pair.
@@ -75,23 +81,25 @@ mod tests {
             (r#"["\"", "\\"]"#, r#"["\"", "\\"]"#, 0),
         ];
         for (given, expected, repairs) in cases {
-            let (text, count) = repair(given);
+            let (text, count) = repair(given).unwrap();
             assert_eq!((&*text, count), (expected, repairs), "{given}");
         }
+        let noise = |bytes| format!("\"{}\"", "\n".repeat(bytes));
+        assert!(repair(&noise(REPAIRS_MAX as usize)).is_some() && repair(&noise(REPAIRS_MAX as usize + 1)).is_none());
     }
 
     proptest! {
         #[test]
         fn any_text_is_safe_and_a_second_pass_finds_nothing(text in "\\PC*|[\"\\\\ud83\\x00-\\x1f é]*") {
-            let (once, _) = repair(&text);
-            prop_assert_eq!(repair(&once).1, 0);
+            let (once, _) = repair(&text).unwrap();
+            prop_assert_eq!(repair(&once).unwrap().1, 0);
         }
 
         #[test]
         fn strings_with_control_bytes_become_valid_and_keep_their_content(text in "(?s)[^\\\\]{0,40}|[a\n\x01]{0,9}") {
             let valid = serde_json::to_string(&text).unwrap();
             let broken = valid.replace("\\n", "\n").replace("\\u0001", "\u{1}");
-            let (repaired, _) = repair(&broken);
+            let (repaired, _) = repair(&broken).unwrap();
             prop_assert_eq!(serde_json::from_str::<String>(&repaired).unwrap(), text);
         }
     }

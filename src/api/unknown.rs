@@ -1,6 +1,6 @@
 //! Notes the keys of an item that no column has.
 
-use super::exact::fields;
+use super::exact::each_field;
 use super::extra::Extra;
 use crate::table::Table;
 use crate::table::unknown::Unknown;
@@ -12,12 +12,18 @@ impl Extra {
     /// The value of the table's column `extra`; `None` if nothing was added. Notes each key in `unknown`.
     pub(super) fn into_column_of(self, table: &Table, unknown: &mut Unknown) -> Option<String> {
         let object = self.into_column()?;
-        for (key, json) in fields(&object).unwrap_or_default() {
-            match fields(json).filter(|inner| !inner.is_empty() && NESTED.contains(&&*key)) {
-                Some(inner) => inner.iter().for_each(|(last, _)| unknown.note(table.name, &format!("{key}.{last}"))),
-                None => unknown.note(table.name, &key),
+        each_field(&object, |key, json| {
+            let mut is_empty = true;
+            if NESTED.contains(&key) {
+                each_field(json, |last, _| {
+                    is_empty = false;
+                    unknown.note(table.name, &format!("{key}.{last}"));
+                });
             }
-        }
+            if is_empty {
+                unknown.note(table.name, key);
+            }
+        });
         Some(object)
     }
 }

@@ -10,9 +10,10 @@ use std::marker::PhantomData;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::allowance::{charge, charge_part, is_spent};
 use super::extra::{Extra, json_text};
 
 /// The value at the place of an expected `T`.
@@ -82,12 +83,22 @@ impl<'de, T: Accept<'de>> Visitor<'de> for SlotVisitor<T> {
         Ok(take_text(Cow::Borrowed(v)))
     }
     fn visit_str<E>(self, v: &str) -> Result<Slot<T>, E> {
-        Ok(take_text(Cow::Owned(v.to_owned())))
+        Ok(if charge(v.len()) { take_text(Cow::Owned(v.to_owned())) } else { Slot::Null })
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Slot<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slot<T>, A::Error> {
+        if is_spent() {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Slot::Null);
+        }
         T::map(map)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Slot<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Slot<T>, A::Error> {
+        if is_spent() {
+            while list.next_element::<IgnoredAny>()?.is_some() {
+                charge_part(0);
+            }
+            return Ok(Slot::Null);
+        }
         T::list(list)
     }
 }
@@ -102,7 +113,7 @@ fn take_text<'de, T: Accept<'de>>(text: Cow<'de, str>) -> Slot<T> {
 fn odd_map<'de, T, A: MapAccess<'de>>(mut map: A) -> Result<Slot<T>, A::Error> {
     let mut extra = Extra::default();
     while let Some((key, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-        extra.add(&key.0, value.get());
+        extra.take(&key.0, value.get());
     }
     Ok(Slot::Odd(extra.into_object()))
 }
@@ -110,7 +121,9 @@ fn odd_map<'de, T, A: MapAccess<'de>>(mut map: A) -> Result<Slot<T>, A::Error> {
 /// Completes the JSON text of a list; `text` holds the opening bracket and the elements already read.
 fn odd_list<'de, T, A: SeqAccess<'de>>(mut text: String, mut list: A) -> Result<Slot<T>, A::Error> {
     while let Some(element) = list.next_element::<&'de RawValue>()? {
-        push_element(&mut text, element.get());
+        if charge_part(element.get().len() + 1) {
+            push_element(&mut text, element.get());
+        }
     }
     text.push(']');
     Ok(Slot::Odd(text))
@@ -235,7 +248,9 @@ impl<'de> Accept<'de> for TextList<'de> {
         while let Some(element) = list.next_element::<Slot<Text<'de>>>()? {
             let odd = match element {
                 Slot::Value(Text(text)) => {
-                    texts.push(text);
+                    if charge_part(size_of::<Cow<'_, str>>()) {
+                        texts.push(text);
+                    }
                     continue;
                 }
                 Slot::Null => String::from("null"),
@@ -263,9 +278,10 @@ impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut objects = Self { items: Vec::new(), strays: 0 };
         while let Some(element) = list.next_element::<Slot<T>>()? {
-            match element {
-                Slot::Value(object) => objects.items.push(object),
-                Slot::Null | Slot::Odd(_) => objects.strays += 1,
+            match (charge_part(size_of::<T>()), element) {
+                (true, Slot::Value(object)) => objects.items.push(object),
+                (true, Slot::Null | Slot::Odd(_)) => objects.strays += 1,
+                (false, _) => {}
             }
         }
         Ok(Slot::Value(objects))

@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::allowance::{ITEMS_MAX, begin_page, is_spent};
+use super::exact::integer;
 use super::page::Unreadable;
 use super::repair::repair;
+use super::value::{Slot, text};
+use super::version::Version;
 
 /// One item of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,17 +27,43 @@ pub struct Item {
     pub without_versions: bool,
 }
 
+/// A list of at most this many elements; a longer one cannot be read.
+struct Few<T, const MOST: usize = ITEMS_MAX>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Few<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FewVisitor<T, const MOST: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for FewVisitor<T, MOST> {
+            type Value = Few<T, MOST>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {MOST} elements")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Few<T, MOST>, A::Error> {
+                let mut few = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    if few.len() == MOST {
+                        return Err(A::Error::invalid_length(MOST + 1, &self));
+                    }
+                    few.push(element);
+                }
+                Ok(Few(few))
+            }
+        }
+        deserializer.deserialize_seq(FewVisitor::<T, MOST>(PhantomData))
+    }
+}
+
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(borrow)]
-    items: Vec<&'a RawValue>,
+    items: Few<&'a RawValue>,
 }
 
 /// The fields of an item that are read.
 #[derive(Deserialize)]
 struct Face<'a> {
-    #[serde(default)]
-    id: Value,
+    #[serde(default, borrow)]
+    id: Option<&'a RawValue>,
     #[serde(borrow, rename = "modelVersions")]
     versions: Option<&'a RawValue>,
 }
@@ -47,6 +79,8 @@ struct Owner<'a> {
 /// The file behind a version's download link.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PrimaryFile {
+    /// Its id, 1 or more.
+    pub id: Option<i64>,
     /// Its name.
     pub name: Option<String>,
     /// Its size, in units of 1024 bytes.
@@ -58,14 +92,20 @@ pub struct PrimaryFile {
 /// Returns the primary file of a version's JSON text, or its only file. All fields are `None` if none of several files is primary:
 /// then the file host names the file, and nothing can be checked.
 pub fn primary_file(version: &str) -> PrimaryFile {
-    let version: Value = serde_json::from_str(version).unwrap_or_default();
-    let files = version["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+    begin_page();
+    let files = match serde_json::from_str(version) {
+        Ok(Slot::Value(Version { files: Some(files), .. })) if !is_spent() => files.items,
+        _ => Vec::new(),
+    };
     let only = files.first().filter(|_| files.len() == 1);
-    let Some(file) = files.iter().find(|file| file["primary"] == true).or(only) else { return PrimaryFile::default() };
+    let Some(file) = files.iter().find(|file| file.primary == Some(true)).or(only) else {
+        return PrimaryFile::default();
+    };
     PrimaryFile {
-        name: file["name"].as_str().map(str::to_owned),
-        size_kb: file["sizeKB"].as_f64(),
-        sha256: file["hashes"]["SHA256"].as_str().map(str::to_ascii_uppercase),
+        id: file.id.filter(|id| *id > 0),
+        name: text(&file.name).map(str::to_owned),
+        size_kb: file.size_kb,
+        sha256: file.hashes.as_ref().and_then(|hashes| hashes.get("SHA256")).map(str::to_ascii_uppercase),
     }
 }
 
@@ -76,7 +116,7 @@ pub fn primary_file(version: &str) -> PrimaryFile {
 pub fn list(body: &str) -> Result<Vec<Item>, Unreadable> {
     let text = sound::<List<'_>>(body);
     let list: List<'_> = parse(&text)?;
-    list.items.into_iter().map(|item| of(item.get())).collect()
+    list.items.0.into_iter().map(|item| of(item.get())).collect()
 }
 
 /// Returns the item of an answer that is one item.
@@ -87,14 +127,17 @@ pub fn single(body: &str) -> Result<Item, Unreadable> {
     of(&sound::<&RawValue>(body))
 }
 
+/// Most owners in one answer. At most 10,000 hashes are asked for at once, and few have several owners.
+const OWNERS_MAX: usize = 100_000;
+
 /// Returns the version ids of each hash, in upper case; hashes without a version are left out.
 ///
 /// # Errors
 /// If the body is no list of hashes.
 pub fn owners(body: &str) -> Result<BTreeMap<String, BTreeSet<i64>>, Unreadable> {
-    let rows: Vec<Option<Owner<'_>>> = parse(body)?;
+    let rows: Few<Option<Owner<'_>>, OWNERS_MAX> = parse(body)?;
     let mut owners: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-    for row in rows.into_iter().flatten() {
+    for row in rows.0.into_iter().flatten() {
         owners.entry(row.hash.to_ascii_uppercase()).or_default().insert(row.model_version_id);
     }
     Ok(owners)
@@ -104,18 +147,18 @@ pub fn owners(body: &str) -> Result<BTreeMap<String, BTreeSet<i64>>, Unreadable>
 fn sound<'a, T: Deserialize<'a>>(body: &'a str) -> Cow<'a, str> {
     match serde_json::from_str::<T>(body) {
         Ok(_) => Cow::Borrowed(body),
-        Err(_) => repair(body).0,
+        Err(_) => repair(body).map_or(Cow::Borrowed(body), |(text, _)| text),
     }
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable { reason: error.to_string() })
+    serde_json::from_str(text).map_err(|error| Unreadable::damaged(&error.to_string()))
 }
 
 fn of(text: &str) -> Result<Item, Unreadable> {
     let Face { id, versions } = parse(text)?;
     let without_versions = versions.is_some_and(|versions| compact(versions.get()) == "[]");
-    Ok(Item { id: id.as_i64(), text: compact(text), without_versions })
+    Ok(Item { id: id.and_then(|id| integer(id.get())), text: compact(text), without_versions })
 }
 
 /// Returns JSON text without the white space between its tokens.
@@ -134,6 +177,7 @@ fn compact(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 

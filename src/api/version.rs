@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
+use super::allowance::charge_part;
 use super::extra::{Extra, json_text};
 use super::item::{Item, PageRows};
 use super::object::object;
@@ -137,14 +138,23 @@ pub(super) struct Hashes<'a> {
     extra: Extra,
 }
 
+impl Hashes<'_> {
+    /// Returns the hash of an algorithm.
+    pub(super) fn get(&self, algorithm: &str) -> Option<&str> {
+        self.texts.iter().find(|(known, _)| known == algorithm).map(|(_, hash)| &**hash)
+    }
+}
+
 impl<'de> Accept<'de> for Hashes<'de> {
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
         let mut hashes = Self::default();
         while let Some((Text(algorithm), hash)) = map.next_entry::<Text<'de>, Slot<Text<'de>>>()? {
             match hash {
-                Slot::Value(Text(hash)) => hashes.texts.push((algorithm, hash)),
-                Slot::Null => {}
-                Slot::Odd(text) => hashes.extra.add(&algorithm, &text),
+                Slot::Value(Text(hash)) if charge_part(2 * size_of::<Cow<'_, str>>()) => {
+                    hashes.texts.push((algorithm, hash));
+                }
+                Slot::Value(_) | Slot::Null => {}
+                Slot::Odd(text) => hashes.extra.take(&algorithm, &text),
             }
         }
         Ok(Slot::Value(hashes))

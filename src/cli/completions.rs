@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 
 use super::exit::Exit;
-use super::output::print;
+use super::output::print_own;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -14,6 +14,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, command: &mut clap::Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, command, "civitrawl", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print_own(&String::from_utf8_lossy(&script));
     Exit::Complete
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use url::Url;
 
 use super::exit::Exit;
@@ -29,6 +31,9 @@ pub(super) struct Asking {
     /// A file with the API key that only you can read; used if CIVITAI_API_KEY is not set
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Stop after this long, for example `30m`; what has arrived is kept
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) deadline: Option<Duration>,
     #[command(flatten)]
     pub(super) watching: Watching,
 }
@@ -128,4 +133,10 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| String::from("it is not a number"))?;
     if (0.01..=1000.0).contains(&rate) { Ok(rate) } else { Err(String::from("it must be from 0.01 to 1000")) }
+}
+
+/// Parses `--deadline`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text.parse().map_err(|_| String::from("write it like `90s`, `30m` or `2h 30m`"))?;
+    Duration::try_from(duration).ok().filter(|d| !d.is_zero()).ok_or_else(|| String::from("it must be more than zero"))
 }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use super::connect::{Service, rate};
+use super::connect::{Service, duration, rate};
 use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
@@ -13,9 +11,10 @@ use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
 use super::output::{complain, failure, print, usage};
 use super::plan::expected;
-use super::signals::run_until_stopped;
+use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
+use crate::dataset::sources::literal;
 use crate::definition::{Crawl, Server};
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
@@ -64,6 +63,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
+    let stop = Stop::new(arguments.max_pages);
+    attend(&stop, arguments.deadline);
     let begun = crawl_file::read(&arguments.file).and_then(|mut crawl| {
         apply_options(&mut crawl, arguments)?;
         let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((&arguments.file, &crawl)))?;
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Ok((crawl, key, hide))
     });
     match begun {
-        Ok((crawl, key, hide)) => start(arguments, &crawl, key, hide),
+        Ok((crawl, key, hide)) => start(arguments, stop, &crawl, key, hide),
         Err(exit) => exit,
     }
 }
@@ -94,12 +95,11 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
+fn start(arguments: &Arguments, stop: Stop, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
     let service = match Service::of(&crawl.server, &crawl.sandbox) {
         Ok(service) => service,
         Err(exit) => return exit,
     };
-    let stop = Stop::new(arguments.max_pages);
     let options = Options {
         base: service.base().clone(),
         dataset: Layout::new(&crawl.dataset),
@@ -122,7 +122,7 @@ fn start(arguments: &Arguments, crawl: &Crawl, key: Option<Secret>, hide: Option
 pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) -> Exit {
     match result {
         Ok((report, outcome)) => {
-            print(&summary(crawl, &report, &outcome));
+            print(summary(crawl, &report, &outcome));
             if let Outcome::Stopped(reason) | Outcome::KeyRefused(reason) = &outcome {
                 complain(&format!("stopped early: {reason}"));
             }
@@ -132,47 +132,52 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
     }
 }
 
-fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> String {
+fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
     let state = match outcome {
         Outcome::Complete => "complete",
         Outcome::Doubtful => "finished, but rows are missing",
         Outcome::Stopped(_) | Outcome::KeyRefused(_) => "unfinished; run again to continue",
     };
     let dataset = crawl.dataset.display();
-    let mut text = format!(
-        "pass {} of `{}` is {state}: {} in {} into {dataset}\n\n",
+    let head = format!(
+        "pass {} of `{}` is {state}: {} in {} into {dataset}",
         report.pass,
         report.crawl,
         several(report.traffic.requests, "request"),
         span(report.took_s)
     );
+    let mut lines = vec![head, String::new()];
     let rows: Vec<Vec<String>> = table::ALL
         .iter()
         .filter_map(|table| Some(vec![table.name.to_owned(), count(*report.rows.get(table.name)?)]))
         .collect();
     if !rows.is_empty() {
-        text.push_str(&grid(&["table", "new rows"], &rows));
+        lines.extend(grid(&["table", "new rows"], &rows));
     }
     for doubt in &report.findings.doubts {
-        text.push_str(&format!("\n{doubt}\n"));
+        lines.extend([String::new(), doubt.clone()]);
     }
     let layout = Layout::new(&crawl.dataset);
     if let Some(snapshot) = &report.snapshot {
         let (number, files) = (snapshot.number, snapshot.rewritten.len() + snapshot.taken_over.len());
         let (tables, seconds) = (several(files as u64, "table"), span(snapshot.seconds));
-        text.push_str(&format!("\nsnapshot {number}: {tables} in {}, {seconds}\n", layout.latest().display()));
+        let line = format!("snapshot {number}: {tables} in {}, {seconds}", layout.latest().display());
+        lines.extend([String::new(), line]);
     }
     if report.snapshot.is_some() && report.rows.contains_key(table::models::TABLE.name) {
         let models = layout.latest_table(&table::models::TABLE);
-        text.push_str(&format!(
-            "\ntry:\n  duckdb -c \"SELECT type, count(*) AS models FROM '{}' GROUP BY type ORDER BY models DESC\"\n",
-            models.display()
-        ));
+        let query = format!(
+            "  duckdb -c \"SELECT type, count(*) AS models FROM '{}' GROUP BY type ORDER BY models DESC\"",
+            in_query(&models.display().to_string())
+        );
+        lines.extend([String::new(), String::from("try:"), query]);
     }
-    text
+    lines
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|_| String::from("write it like `90s`, `30m` or `2h 30m`"))?;
-    Duration::try_from(duration).ok().filter(|d| !d.is_zero()).ok_or_else(|| String::from("it must be more than zero"))
+/// Returns a path as a file that DuckDB reads, in a query between double quotes of a shell.
+fn in_query(path: &str) -> String {
+    let quoted = literal(path).replace('\'', "''");
+    let special = |c: char| matches!(c, '"' | '$' | '`' | '\\');
+    quoted.chars().map(|c| if special(c) { format!("\\{c}") } else { c.to_string() }).collect()
 }

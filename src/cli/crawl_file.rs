@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::exit::Exit;
-use super::output::complain;
+use super::output::{complain, complain_of};
 use crate::api::ENDPOINTS;
 use crate::definition::{self, Crawl};
 use crate::storage;
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Crawl, Exit> {
             Ok(crawl)
         }
         Err(mistakes) => {
-            complain(&mistakes.display(&shown));
+            complain_of(mistakes.lines(&shown));
             Err(Exit::Usage)
         }
     }

@@ -11,6 +11,7 @@ use super::format::{several, size};
 use super::get::stopped;
 use super::input::{parse_each, words};
 use super::output::{failure, is_closed, print, usage};
+use super::screen::screen;
 use super::signals::run_until_stopped;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
@@ -66,11 +67,11 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
         exit = worse(exit, &status);
         done += 1;
         bar.set_message(done_of(done, versions.len()));
-        if !bar.suspend(|| print(&format!("{version}: {}\n", line(&status)))) {
+        if !bar.suspend(|| print([format!("{version}: {}", line(&status))])) {
             means.stop.ask("nobody reads on");
         }
     };
-    let run = run_until_stopped(&means.stop, None, downloads.run(&versions, report))?;
+    let run = run_until_stopped(&means.stop, arguments.asking.deadline, downloads.run(&versions, report))?;
     bar.finish_and_clear();
     // An error of stdout was reported where it occurred, and a reader that left needs no report.
     if is_closed() {
@@ -86,7 +87,7 @@ fn known(arguments: &Arguments, versions: &BTreeSet<i64>) -> Result<BTreeMap<i64
 }
 
 fn progress(shown: bool, files: usize) -> ProgressBar {
-    let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let bar = ProgressBar::with_draw_target(None, screen(shown));
     // The template is a constant that parses.
     let style = ProgressStyle::with_template("{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -105,13 +106,16 @@ fn line(status: &DownloadStatus) -> String {
             let checked = if *checked { "SHA256 checked" } else { "no SHA256 is known" };
             format!("{status} ({}, {checked})", size(*bytes))
         }
+        DownloadStatus::Unchecked { bytes, .. } => {
+            format!("{status} ({}, neither SHA256 nor size is known)", size(*bytes))
+        }
         _ => status.to_string(),
     }
 }
 
 fn worse(exit: Exit, status: &DownloadStatus) -> Exit {
     match status {
-        DownloadStatus::Downloaded { .. } | DownloadStatus::AlreadyThere(_) => exit,
+        DownloadStatus::Downloaded { .. } | DownloadStatus::Unchecked { .. } | DownloadStatus::AlreadyThere(_) => exit,
         DownloadStatus::DiskRefused(_) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,

@@ -18,18 +18,32 @@ pub(super) enum Exit {
     Doubtful = 4,
     /// The dataset is damaged.
     Damaged = 65,
-    /// The disk or stdout failed.
+    /// The program panicked.
+    Bug = 70,
+    /// The disk or stdout failed, or the system refused files, threads or sockets.
     Disk = 74,
     /// Another crawl holds the dataset.
     Held = 75,
     /// The server refused the API key.
     Key = 77,
+    /// The program was aborted; the system ends it with this code.
+    Aborted = 134,
 }
 
 impl Exit {
     /// All codes in order.
-    pub(super) const ALL: [Self; 8] =
-        [Self::Complete, Self::Usage, Self::Stopped, Self::Doubtful, Self::Damaged, Self::Disk, Self::Held, Self::Key];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Complete,
+        Self::Usage,
+        Self::Stopped,
+        Self::Doubtful,
+        Self::Damaged,
+        Self::Bug,
+        Self::Disk,
+        Self::Held,
+        Self::Key,
+        Self::Aborted,
+    ];
 
     /// The meaning, with the remedy.
     pub(super) fn meaning(self) -> &'static str {
@@ -39,15 +53,20 @@ impl Exit {
             Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to continue",
             Self::Doubtful => "finished, but rows are missing, or requested things do not exist; each is named",
             Self::Damaged => "the dataset is damaged and was not touched; `verify` names the damage",
-            Self::Disk => "the disk or stdout failed (full, read-only, broken); nothing committed was lost",
+            Self::Bug => "the program has a mistake; please report it; nothing committed was lost",
+            Self::Disk => {
+                "the disk or stdout failed (full, read-only, broken), or the system refuses files, threads or sockets; nothing \
+                 committed was lost"
+            }
             Self::Held => "another crawl holds the dataset",
             Self::Key => "the server refused the API key",
+            Self::Aborted => "aborted: the memory is used up; nothing committed was lost",
         }
     }
 
     /// The help's section about exit codes.
     pub(super) fn help() -> String {
-        let lines = Self::ALL.iter().map(|exit| format!("  {:>2}  {}", *exit as u8, exit.meaning()));
+        let lines = Self::ALL.iter().map(|exit| format!("  {:>3}  {}", *exit as u8, exit.meaning()));
         format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
     }
 }
@@ -73,7 +92,9 @@ impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
             dataset::Error::Held { .. } => Self::Held,
-            dataset::Error::Damaged { .. } => Self::Damaged,
+            dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
+                Self::Damaged
+            }
             dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
         }

@@ -3,7 +3,7 @@
 //! [`registry`] lists every code; the texts come from the place that declares the code.
 
 use super::exit::Exit;
-use super::output::{print, usage};
+use super::output::{complain_of, print};
 use super::schema::type_name;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
@@ -45,45 +45,48 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let word = word.trim_matches(|c: char| c.is_whitespace() || c == '"');
     match explain(word).or_else(|| of_tables(word)) {
         Some(text) => {
-            print(&text);
+            print(text);
             Exit::Complete
         }
-        None => usage(&unknown(word)),
+        None => {
+            complain_of(unknown(word));
+            Exit::Usage
+        }
     }
 }
 
 /// The meaning of a code. A sentence may follow the code behind a colon, as in `rejects.reason` and in download lines.
-fn explain(word: &str) -> Option<String> {
+fn explain(word: &str) -> Option<Vec<String>> {
     let code = word.split(':').next()?;
     registry().into_iter().find_map(|Codes { noun, meanings }| {
         let (_, meaning) = meanings.into_iter().find(|(known, _)| known == code)?;
-        Some(format!("{noun} {code}: {meaning}\n"))
+        Some(vec![format!("{noun} {code}: {meaning}")])
     })
 }
 
-fn unknown(word: &str) -> String {
+fn unknown(word: &str) -> Vec<String> {
     let kinds = registry().map(|Codes { noun, meanings }| {
         let codes: Vec<String> = meanings.into_iter().map(|(code, _)| code).collect();
         format!("{noun}s: {}", codes.join(", "))
     });
     let tables: Vec<&str> = table::ALL.iter().map(|table| table.name).collect();
-    format!(
-        "there is no code `{word}`; known are\n{}\ntables: {}\ncolumns, such as models.id",
-        kinds.join("\n"),
-        tables.join(", ")
-    )
+    let mut lines = vec![format!("there is no code `{word}`; known are")];
+    lines.extend(kinds);
+    lines.extend([format!("tables: {}", tables.join(", ")), String::from("columns, such as models.id")]);
+    lines
 }
 
-fn of_tables(word: &str) -> Option<String> {
+fn of_tables(word: &str) -> Option<Vec<String>> {
     let Some((table, column)) = word.split_once('.') else { return table::named(word).map(of_table) };
     let table = table::named(table)?;
     let mut columns = table.columns().into_iter().chain(table.snapshot_columns());
     let column = columns.find(|known| known.name == column)?;
     let null = if column.nullable { "may be null" } else { "never null" };
-    Some(format!("{}.{} ({}, {null}): {}\n", table.name, column.name, type_name(&column), column.doc))
+    Some(vec![format!("{}.{} ({}, {null}): {}", table.name, column.name, type_name(&column), column.doc)])
 }
 
-fn of_table(table: &Table) -> String {
+fn of_table(table: &Table) -> Vec<String> {
     let columns: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
-    format!("table {}: {} Key: {}.\ncolumns: {}\n", table.name, table.doc, table.key.join(", "), columns.join(", "))
+    let head = format!("table {}: {} Key: {}.", table.name, table.doc, table.key.join(", "));
+    vec![head, format!("columns: {}", columns.join(", "))]
 }

@@ -1,7 +1,7 @@
 //! Formats tables, counts, sizes and time spans for people.
 
-/// Formats rows under a head. A column with a cell that begins with a digit is aligned to the right.
-pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> String {
+/// Formats rows under a head, a line each. A column with a cell that begins with a digit is aligned to the right.
+pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let cells: Vec<Vec<String>> =
         std::iter::once(head.iter().map(|cell| (*cell).to_owned()).collect()).chain(rows.iter().cloned()).collect();
     let width = |column: usize| cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -16,7 +16,7 @@ pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> String {
             true => format!("{cell:>width$}", width = widths[column]),
             false => format!("{cell:<width$}", width = widths[column]),
         });
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     cells.iter().map(line).collect()
 }
@@ -87,6 +87,6 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let rows = vec![vec!["models".to_owned(), "12".to_owned()], vec!["a".to_owned(), "3 000".to_owned()]];
-        assert_eq!(grid(&["table", "rows"], &rows), "table    rows\nmodels     12\na       3 000\n");
+        assert_eq!(grid(&["table", "rows"], &rows), ["table    rows", "models     12", "a       3 000"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
@@ -10,7 +11,7 @@ use super::crawl::conclude;
 use super::exit::Exit;
 use super::input::{parse_each, words};
 use super::local::Local;
-use super::output::{complain, failure, is_closed, print, usage};
+use super::output::{complain, failure, is_closed, print_json, usage};
 use super::signals::run_until_stopped;
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
@@ -22,6 +23,7 @@ use crate::engine::pass::Refusal;
 use crate::engine::run::Options;
 use crate::engine::{Error, Outcome};
 use crate::lookup::{Found, Lookup, LookupError};
+use crate::stop::Stop;
 use crate::storage::Disk;
 use crate::table;
 
@@ -80,26 +82,45 @@ struct Errand<'a> {
     kind: Kind,
     keys: Vec<String>,
     /// The files whose hashes are among the keys.
-    local: Local,
-    means: Connection,
+    local: Arc<Local>,
+    means: &'a Connection,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    match errand(arguments).and_then(|errand| match &arguments.dataset {
-        None => errand.print(),
-        Some(dataset) => errand.keep(dataset),
-    }) {
+    match get(arguments) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
+fn get(arguments: &Arguments) -> Result<Exit, Exit> {
     let kind = Kind::from(arguments.kind);
-    let mut keys = parse_each(&words(&arguments.ids)?, |word| kind.key(word))?;
-    let local = match (&arguments.files, kind) {
-        (None, _) => Local::default(),
-        (Some(folder), Kind::Hash) => Local::read(folder, &arguments.asking.watching)?,
-        (Some(_), _) => return Err(usage("files have hashes, not ids; write `civitrawl get hash --files DIR`")),
+    let keys = parse_each(&words(&arguments.ids)?, |word| kind.key(word))?;
+    if arguments.files.is_some() && kind != Kind::Hash {
+        return Err(usage("files have hashes, not ids; write `civitrawl get hash --files DIR`"));
+    }
+    let means = arguments.asking.connect("get")?;
+    let work = async {
+        let errand = errand(arguments, keys, &means).await?;
+        match &arguments.dataset {
+            None => errand.print().await,
+            Some(dataset) => errand.keep(dataset).await,
+        }
+    };
+    run_until_stopped(&means.stop, arguments.asking.deadline, work)?
+}
+
+/// Returns the run for these keys and those of the files.
+async fn errand<'a>(
+    arguments: &'a Arguments,
+    mut keys: Vec<String>,
+    means: &'a Connection,
+) -> Result<Errand<'a>, Exit> {
+    let local = match arguments.files.clone() {
+        None => Local::default(),
+        Some(folder) => {
+            let shown = arguments.asking.watching.shows_progress();
+            aside(&means.stop, move || Local::read(&folder, shown)).await??
+        }
     };
     keys.extend_from_slice(local.hashes());
     let mut distinct = BTreeSet::new();
@@ -107,12 +128,23 @@ fn errand(arguments: &Arguments) -> Result<Errand<'_>, Exit> {
     if keys.is_empty() {
         return Err(usage("there is nothing to look up"));
     }
-    Ok(Errand { arguments, kind, keys, local, means: arguments.asking.connect("get")? })
+    Ok(Errand { arguments, kind: arguments.kind.into(), keys, local: Arc::new(local), means })
+}
+
+/// Reads files beside the thread that all requests share, until a stop is asked for.
+async fn aside<T: Send + 'static>(stop: &Stop, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Exit> {
+    tokio::select! {
+        biased;
+        done = tokio::task::spawn_blocking(work) => {
+            Ok(done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())))
+        }
+        () = stop.asked() => Err(stopped(&LookupError::stopped(stop))),
+    }
 }
 
 impl Errand<'_> {
     /// Looks up all keys and prints the results.
-    fn print(&self) -> Result<Exit, Exit> {
+    async fn print(&self) -> Result<Exit, Exit> {
         let fetcher = self.means.fetcher()?;
         let lookup = self.means.lookup(&fetcher, self.keys.len() == self.local.hashes().len());
         let (mut exit, mut missing) = (self.local.exit(), Vec::new());
@@ -126,8 +158,9 @@ impl Errand<'_> {
                     None => complain(&format!("{}: {words}", self.named(key))),
                 }
             }
-        })?;
-        let tensors = self.local.tensors(&missing);
+        })
+        .await?;
+        let tensors = self.tensors(&missing).await?;
         let keys: Vec<String> = tensors.keys().cloned().collect();
         self.look_up(Lookup { sha256: false, ..lookup }, &keys, |auto_v3, found| {
             let hashes = tensors.get(auto_v3).map(Vec::as_slice).unwrap_or_default();
@@ -136,7 +169,8 @@ impl Errand<'_> {
                 missing.retain(|key| !hashes.contains(key));
                 hashes.iter().for_each(|key| complain(&self.edited(key, auto_v3)));
             }
-        })?;
+        })
+        .await?;
         for key in &missing {
             complain(&self.unknown(key, &tensors));
         }
@@ -144,8 +178,8 @@ impl Errand<'_> {
     }
 
     /// Looks up some keys, unless stdout is closed.
-    fn look_up(&self, lookup: Lookup<'_>, keys: &[String], report: impl FnMut(&str, Found)) -> Result<(), Exit> {
-        let looked_up = run_until_stopped(&self.means.stop, None, lookup.look_up(self.kind, keys, report))?;
+    async fn look_up(&self, lookup: Lookup<'_>, keys: &[String], report: impl FnMut(&str, Found)) -> Result<(), Exit> {
+        let looked_up = lookup.look_up(self.kind, keys, report).await;
         // A reader that left has all it wanted, and an error of stdout was reported where it occurred.
         if is_closed() {
             return Err(Exit::Complete);
@@ -153,28 +187,34 @@ impl Errand<'_> {
         looked_up.map_err(|error| stopped(&error))
     }
 
+    /// Returns the AutoV3 of the files with these hashes, each with the hashes.
+    async fn tensors(&self, hashes: &[String]) -> Result<BTreeMap<String, Vec<String>>, Exit> {
+        let (local, hashes) = (Arc::clone(&self.local), hashes.to_vec());
+        aside(&self.means.stop, move || local.tensors(&hashes)).await
+    }
+
     /// Prints one thing; stops the look-ups if stdout is closed.
     fn show(&self, text: &str) {
-        if !print(&format!("{text}\n")) {
+        if !print_json(text) {
             self.means.stop.ask("nobody reads on");
         }
     }
 
     /// Writes rows: by a crawl of look-ups, then by another one for the keys that the first did not find.
-    fn keep(&self, dataset: &Path) -> Result<Exit, Exit> {
+    async fn keep(&self, dataset: &Path) -> Result<Exit, Exit> {
         let mut missing = self.keys.clone();
         let mut worst = self.local.exit();
         for text in plans(self.kind) {
             if missing.is_empty() {
                 break;
             }
-            let (exit, found) = self.ask(text, &missing, dataset)?;
+            let (exit, found) = self.ask(text, &missing, dataset).await?;
             worst = if exit == Exit::Complete { worst } else { exit };
             missing.retain(|key| !found.contains(key));
         }
-        let tensors = self.local.tensors(&missing);
+        let tensors = self.tensors(&missing).await?;
         if let Some(text) = plans(self.kind).last().filter(|_| !tensors.is_empty()) {
-            let (_, found) = self.ask(text, &tensors.keys().cloned().collect::<Vec<_>>(), dataset)?;
+            let (_, found) = self.ask(text, &tensors.keys().cloned().collect::<Vec<_>>(), dataset).await?;
             for (auto_v3, hashes) in tensors.iter().filter(|(auto_v3, _)| found.contains(*auto_v3)) {
                 missing.retain(|key| !hashes.contains(key));
                 hashes.iter().for_each(|key| complain(&self.edited(key, auto_v3)));
@@ -187,10 +227,11 @@ impl Errand<'_> {
     }
 
     /// Runs the crawl that looks these keys up; returns its exit code and the keys that have rows.
-    fn ask(&self, text: &str, keys: &[String], dataset: &Path) -> Result<(Exit, BTreeSet<String>), Exit> {
+    async fn ask(&self, text: &str, keys: &[String], dataset: &Path) -> Result<(Exit, BTreeSet<String>), Exit> {
         let crawl = self.crawl(text, keys, dataset)?;
-        let (exit, pass) = self.crawled(&crawl)?;
-        Ok((exit, self.found(dataset, pass.ok_or(exit)?)?))
+        let (exit, pass) = self.crawled(&crawl).await;
+        let (layout, kind, pass) = (Layout::new(dataset), self.kind, pass.ok_or(exit)?);
+        Ok((exit, aside(&self.means.stop, move || found(&layout, kind, pass)).await??))
     }
 
     /// Returns the crawl that looks these keys up.
@@ -206,7 +247,7 @@ impl Errand<'_> {
     }
 
     /// Runs a crawl; returns its exit code, and its pass if that is over. An unfinished pass of other keys is given up.
-    fn crawled(&self, crawl: &Crawl) -> Result<(Exit, Option<i64>), Exit> {
+    async fn crawled(&self, crawl: &Crawl) -> (Exit, Option<i64>) {
         let run = |restart| {
             let options = Options {
                 believe: BTreeSet::new(),
@@ -220,32 +261,17 @@ impl Errand<'_> {
                 metrics: None,
                 stop: self.means.stop.clone(),
             };
-            run_until_stopped(&self.means.stop, None, engine::crawl(crawl, options, self.means.listener.clone()))
+            engine::crawl(crawl, options, self.means.listener.clone())
         };
-        let result = match run(false)? {
-            Err(Error::Refused(Refusal::Changed { .. })) => run(true)?,
+        let result = match run(false).await {
+            Err(Error::Refused(Refusal::Changed { .. })) => run(true).await,
             result => result,
         };
         let over = match &result {
             Ok((report, Outcome::Complete | Outcome::Doubtful)) => i64::try_from(report.pass).ok(),
             _ => None,
         };
-        Ok((conclude(crawl, result), over))
-    }
-
-    /// Returns the keys that the pass has rows for.
-    fn found(&self, dataset: &Path, pass: i64) -> Result<BTreeSet<String>, Exit> {
-        let layout = Layout::new(dataset);
-        let (table, column, narrowed) = match self.kind {
-            Kind::Model => (&table::models::TABLE, "id", None),
-            Kind::Version => (&table::model_versions::TABLE, "id", None),
-            Kind::Image => (&table::images::TABLE, "id", None),
-            Kind::Hash => (&table::pages::TABLE, "walk", Some(("status", 200))),
-        };
-        let narrowed: Vec<(&str, i64)> = [("pass", pass)].into_iter().chain(narrowed).collect();
-        let values = distinct_where(&layout, &Disk, table, column, &narrowed).map_err(|error| failure(&error))?;
-        let values = values.slice(0, values.len()).into_iter();
-        Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
+        (conclude(crawl, result), over)
     }
 
     /// Returns a key as people know it.
@@ -270,6 +296,20 @@ impl Errand<'_> {
             None => format!("{}: the server shows no such thing", self.named(key)),
         }
     }
+}
+
+/// Returns the keys that the pass has rows for.
+fn found(layout: &Layout, kind: Kind, pass: i64) -> Result<BTreeSet<String>, Exit> {
+    let (table, column, narrowed) = match kind {
+        Kind::Model => (&table::models::TABLE, "id", None),
+        Kind::Version => (&table::model_versions::TABLE, "id", None),
+        Kind::Image => (&table::images::TABLE, "id", None),
+        Kind::Hash => (&table::pages::TABLE, "walk", Some(("status", 200))),
+    };
+    let narrowed: Vec<(&str, i64)> = [("pass", pass)].into_iter().chain(narrowed).collect();
+    let values = distinct_where(layout, &Disk, table, column, &narrowed).map_err(|error| failure(&error))?;
+    let values = values.slice(0, values.len()).into_iter();
+    Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
 }
 
 /// Returns the walks that look such things up, cheapest first; each is for the keys that those before it did not find.

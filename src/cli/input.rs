@@ -3,7 +3,7 @@
 use std::io::BufRead as _;
 
 use super::exit::Exit;
-use super::output::usage;
+use super::output::{complain_of, usage};
 
 /// Returns every word in order, each once. Of a line of CSV (`duckdb -csv -noheader`) the first field is the word.
 pub(super) fn words(arguments: &[String]) -> Result<Vec<String>, Exit> {
@@ -38,7 +38,11 @@ pub(super) fn parse_each<T, E: std::fmt::Display>(
             Err(mistake) => mistakes.push(mistake.to_string()),
         }
     }
-    if mistakes.is_empty() { Ok(all) } else { Err(usage(&mistakes.join("\n"))) }
+    if mistakes.is_empty() {
+        return Ok(all);
+    }
+    complain_of(mistakes);
+    Err(Exit::Usage)
 }
 
 fn first_field(line: &str) -> &str {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::Exit;
-use super::logging::Watching;
 use super::output::{complain, usage};
+use super::screen::screen;
 use crate::download::digest;
 use crate::lookup::model_files::{self, ModelFile};
 
@@ -23,8 +23,8 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Reads every model file of a folder; files that cannot be read are named on stderr.
-    pub(super) fn read(folder: &Path, watching: &Watching) -> Result<Self, Exit> {
+    /// Reads every model file of a folder, and shows the progress if `shown`; files that cannot be read are named on stderr.
+    pub(super) fn read(folder: &Path, shown: bool) -> Result<Self, Exit> {
         let found = model_files::model_files(folder)
             .map_err(|error| usage(&format!("cannot read `{}`: {error}", folder.display())))?;
         let mut local = Self::default();
@@ -35,7 +35,7 @@ impl Local {
             let endings = model_files::ENDINGS.join(", .");
             return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
         }
-        let bar = progress(watching.shows_progress(), &found.files);
+        let bar = progress(shown, &found.files);
         for file in found.files {
             let path = file.path;
             if file.bytes == 0 {
@@ -113,8 +113,8 @@ impl Local {
 }
 
 fn progress(shown: bool, files: &[ModelFile]) -> ProgressBar {
-    let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    bar.set_length(files.iter().map(|file| file.bytes).sum());
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    let bar = ProgressBar::with_draw_target(Some(bytes), screen(shown));
     // The template is a valid constant.
     let style = ProgressStyle::with_template(
         "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",

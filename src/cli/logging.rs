@@ -1,17 +1,24 @@
 //! Logging and progress of a command: progress bars on a terminal, log lines elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use indicatif::MultiProgress;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::Progress;
+use super::shown::{shown, shown_json};
+use super::stderr;
 use crate::engine::events::{Event, Listener};
 use crate::fetch;
 
@@ -59,19 +66,16 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
         _ => LevelFilter::DEBUG,
     };
     let progress = watching.shows_progress().then(|| Progress::new(expected));
-    let above = progress.as_ref().map(Progress::above);
-    let to = move || -> Box<dyn std::io::Write> {
-        match &above {
-            Some(above) => Box::new(above.clone()),
-            None => Box::new(std::io::stderr()),
-        }
-    };
+    let screen = progress.as_ref().map(Progress::screen);
+    let to = move || Lines { screen: screen.clone(), format };
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(to);
     // Log lines of libraries have other fields and do not concern the crawl.
     let ours = filter_fn(|facts| facts.target().starts_with(env!("CARGO_PKG_NAME")));
     // A second run in one process, as in tests, keeps the first one's log.
     let _ = match format {
-        LogFormat::Text => log.with_ansi(on_terminal()).with_timer(Clock).finish().with(ours).try_init(),
+        LogFormat::Text => {
+            log.with_ansi(on_terminal()).with_timer(Clock).fmt_fields(fields()).finish().with(ours).try_init()
+        }
         LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
     };
     let mut listeners: Vec<Arc<dyn Listener>> = vec![Arc::new(Log)];
@@ -87,6 +91,43 @@ impl Watching {
             ProgressWhen::Always => true,
             ProgressWhen::Never => false,
         }
+    }
+}
+
+/// Formats the message and the fields of a text line. All that is foreign in a line is in its fields.
+fn fields() -> impl for<'w> FormatFields<'w> + 'static {
+    debug_fn(|to, field, value| {
+        let (name, value) = (field.name(), format!("{value:?}"));
+        if name != "message" {
+            write!(to, "{name}=")?;
+        }
+        to.write_str(&shown(&value))
+    })
+    .delimited(" ")
+}
+
+/// Writes log lines to stderr, above the progress lines if there are any.
+struct Lines {
+    screen: Option<MultiProgress>,
+    format: LogFormat,
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = match self.format {
+            LogFormat::Text => text,
+            LogFormat::Json => Cow::Owned(shown_json(text.trim_end()).into_owned() + "\n"),
+        };
+        match &self.screen {
+            Some(screen) => screen.suspend(|| stderr::write(text.as_bytes())),
+            None => stderr::write(text.as_bytes()),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

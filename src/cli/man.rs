@@ -1,7 +1,7 @@
 //! `civitrawl man [COMMAND]`: prints the manual page of the program, or of one command.
 
 use super::exit::Exit;
-use super::output::{print, usage};
+use super::output::{print_own, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,6 +24,6 @@ pub(super) fn run(arguments: &Arguments, program: &clap::Command) -> Exit {
     let mut text = Vec::new();
     // Writing to a vector cannot fail.
     let _ = clap_mangen::Man::new(page).render(&mut text);
-    print(&String::from_utf8_lossy(&text));
+    print_own(&String::from_utf8_lossy(&text));
     Exit::Complete
 }

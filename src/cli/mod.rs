@@ -25,9 +25,12 @@ mod replay;
 mod report;
 mod sandbox;
 mod schema;
+mod screen;
+mod shown;
 mod signals;
 mod snapshot;
 mod status;
+mod stderr;
 mod verify;
 
 use exit::Exit;
@@ -74,19 +77,20 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let exit = signals::attended(|| match Arguments::try_parse() {
+        Ok(arguments) => run(&arguments),
+        Err(error) if error.use_stderr() => output::misused(&quotable(error)),
+        // Help and version are results.
         Err(error) => {
-            // Help and version are results; anything else is a mistake.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Complete };
-            let printed = error.print();
-            if !error.use_stderr() {
-                output::taken(printed);
-            }
-            return output::settled(exit).into();
+            output::taken(error.print());
+            Exit::Complete
         }
-    };
-    let exit = match &arguments.command {
+    });
+    output::settled(exit).into()
+}
+
+fn run(arguments: &Arguments) -> Exit {
+    match &arguments.command {
         Command::Crawl(arguments) => crawl::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Get(arguments) => get::run(arguments),
@@ -101,6 +105,11 @@ pub fn main() -> ExitCode {
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Man(arguments) => man::run(arguments, &self::Arguments::command()),
         Command::Completions(arguments) => completions::run(arguments, &mut self::Arguments::command()),
-    };
-    output::settled(exit).into()
+    }
+}
+
+/// Returns the error of the same arguments made fit to be shown, since an error quotes them.
+fn quotable(error: clap::Error) -> clap::Error {
+    let arguments = std::env::args_os().map(|argument| shown::shown(&argument.to_string_lossy()).into_owned());
+    Arguments::try_parse_from(arguments).err().unwrap_or(error)
 }

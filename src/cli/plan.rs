@@ -19,14 +19,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match crawl_file::read(&arguments.file) {
         Ok(crawl) => {
-            print(&plan(&crawl));
+            print(plan(&crawl));
             Exit::Complete
         }
         Err(exit) => exit,
     }
 }
 
-fn plan(crawl: &Crawl) -> String {
+fn plan(crawl: &Crawl) -> Vec<String> {
     let server = match &crawl.server {
         Server::Url(url) => url.to_string(),
         Server::Sandbox => String::from("the embedded sandbox"),
@@ -38,14 +38,13 @@ fn plan(crawl: &Crawl) -> String {
     let total: u64 = requests.iter().flatten().sum();
     let requests_per_second = if rate == 1.0 { String::from("1 request") } else { format!("{rate} requests") };
     let unknown = if requests.contains(&None) { "; unknown walks not counted" } else { "" };
-    format!(
-        "`{}` asks {server} at {requests_per_second} per second, into {}\n\n{}\nabout {} in {}, retries aside{unknown}\n",
-        crawl.name,
-        crawl.dataset.display(),
-        grid(&["walk", "requests", "time", "asks"], &rows),
-        several(total, "request"),
-        span(total as f64 / rate)
-    )
+    let head =
+        format!("`{}` asks {server} at {requests_per_second} per second, into {}", crawl.name, crawl.dataset.display());
+    let (total, time) = (several(total, "request"), span(total as f64 / rate));
+    let mut lines = vec![head, String::new()];
+    lines.extend(grid(&["walk", "requests", "time", "asks"], &rows));
+    lines.extend([String::new(), format!("about {total} in {time}, retries aside{unknown}")]);
+    lines
 }
 
 fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {

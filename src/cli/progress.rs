@@ -1,13 +1,13 @@
 //! Progress on a terminal: a line for each walk, redrawn as pages arrive, and one for the run. Fits 80 columns.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::format::{count, several, span};
+use super::screen::screen;
 use crate::engine::events::{Event, Listener};
 use crate::fetch;
 
@@ -101,14 +101,14 @@ fn named(walk: &str) -> String {
 
 impl Progress {
     pub(super) fn new(expected: BTreeMap<String, u64>) -> Self {
-        let screen = MultiProgress::new();
+        let screen = MultiProgress::with_draw_target(screen(true));
         let run = Run { bar: ProgressBar::hidden(), began: Instant::now(), requests: 0, retries: 0, paused: None };
         Self { screen, expected, walks: Mutex::default(), run: Mutex::new(run) }
     }
 
-    /// Returns the writer for log lines, which appear above the progress lines.
-    pub(super) fn above(&self) -> Above {
-        Above(self.screen.clone())
+    /// Returns the screen that log lines appear on, above the progress lines.
+    pub(super) fn screen(&self) -> MultiProgress {
+        self.screen.clone()
     }
 
     fn walks(&self) -> MutexGuard<'_, BTreeMap<String, Line>> {
@@ -176,19 +176,6 @@ impl Drop for Progress {
         let walks = self.walks.get_mut().unwrap_or_else(PoisonError::into_inner);
         walks.values().for_each(|line| line.bar.finish_and_clear());
         self.run.get_mut().unwrap_or_else(PoisonError::into_inner).bar.finish_and_clear();
-    }
-}
-
-/// Writes above the progress lines.
-#[derive(Clone)]
-pub(super) struct Above(MultiProgress);
-
-impl Write for Above {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let mut log = |record: &crate::dataset::commit::Record| tracing::info!(commit = record.commit, "rebuilt");
     match replay(Layout::new(&arguments.dataset), &mut log) {
         Ok(replayed) => {
-            print(&summary(&replayed));
+            print(summary(&replayed));
             if replayed.commits == 0 {
                 complain(
                     "no answer is kept in this dataset; set `keep_bodies = true` in the crawl file to replay later crawls",
@@ -32,21 +32,21 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn summary(replayed: &Replayed) -> String {
-    let mut text =
-        format!("{} of {} read again\n", several(replayed.pages, "page"), several(replayed.commits, "commit"));
+fn summary(replayed: &Replayed) -> Vec<String> {
+    let (pages, commits) = (several(replayed.pages, "page"), several(replayed.commits, "commit"));
+    let mut lines = vec![format!("{pages} of {commits} read again")];
     let rows: Vec<Vec<String>> = table::ALL
         .iter()
         .filter_map(|table| Some(vec![table.name.to_owned(), count(*replayed.rows.get(table.name)?)]))
         .collect();
     if !rows.is_empty() {
-        text.push_str(&format!("\n{}", grid(&["table", "rows"], &rows)));
+        lines.push(String::new());
+        lines.extend(grid(&["table", "rows"], &rows));
     }
     for (walk, pages) in &replayed.without_body {
-        text.push_str(&format!(
-            "\nwalk `{walk}`: no answer is kept of {}; the rows of those commits are unchanged\n",
-            several(*pages, "page")
-        ));
+        let pages = several(*pages, "page");
+        let line = format!("walk `{walk}`: no answer is kept of {pages}; the rows of those commits are unchanged");
+        lines.extend([String::new(), line]);
     }
-    text
+    lines
 }

@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     match report::page(&Layout::new(&arguments.dataset), &Disk) {
         Ok(Some(page)) => match storage::replace_text(&arguments.output, &page) {
             Ok(()) => {
-                print(&format!("{}\n", arguments.output.display()));
+                print([arguments.output.display().to_string()]);
                 Exit::Complete
             }
             Err(error) => {

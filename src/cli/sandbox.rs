@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     };
     match Sandbox::start(config) {
         Ok(sandbox) => {
-            print(&format!("{}\n", sandbox.base_url()));
+            print([sandbox.base_url()]);
             sandbox.wait();
             Exit::Complete
         }

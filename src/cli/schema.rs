@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::output::{complain, print};
+use super::output::{complain, print_own};
+use super::shown::shown;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::{Source, sources};
 use crate::storage::Disk;
@@ -55,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Format::Spark => return over_files(&arguments.dataset, &tables, spark),
         Format::Json => format!("{:#}\n", json!({ "tables": tables.iter().map(|t| as_json(t)).collect::<Vec<_>>() })),
     };
-    print(&text);
+    print_own(&text);
     Exit::Complete
 }
 
@@ -65,7 +66,7 @@ fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) 
     match sources(&Layout::new(dataset), &Disk) {
         Ok(sources) => {
             let sources = sources.iter().filter(|source| tables.contains(&source.table));
-            print(&sources.map(statement).collect::<Vec<_>>().join("\n"));
+            print_own(&sources.map(statement).collect::<Vec<_>>().join("\n"));
             Exit::Complete
         }
         Err(error) => {
@@ -86,7 +87,7 @@ fn about(source: &Source) -> String {
 }
 
 fn view(source: &Source) -> String {
-    let files = source.files.replace('\'', "''");
+    let files = shown(&source.files).replace('\'', "''");
     format!("{}CREATE OR REPLACE VIEW {} AS FROM read_parquet('{files}');\n", about(source), source.name)
 }
 
@@ -101,7 +102,7 @@ fn spark(source: &Source) -> String {
         about(source),
         source.name,
         columns.collect::<Vec<_>>().join(",\n"),
-        quoted(&source.place)
+        quoted(&shown(&source.place))
     )
 }
 

@@ -32,20 +32,20 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
     match snapshot(&layout, arguments) {
         Ok(Taken::New(inventory)) => {
-            print(&summary(&layout, &inventory, began.elapsed().as_secs_f64()));
+            print(summary(&layout, &inventory, began.elapsed().as_secs_f64()));
             Exit::Complete
         }
         Ok(Taken::Nothing(inventory)) => {
-            print(&format!(
-                "nothing new: snapshot {} of {} is sound and holds everything up to commit {}\n",
+            print([format!(
+                "nothing new: snapshot {} of {} is sound and holds everything up to commit {}",
                 inventory.snapshot,
                 layout.root().display(),
                 inventory.commit
-            ));
+            )]);
             Exit::Complete
         }
         Ok(Taken::Empty) => {
-            print(&format!("no snapshot: {} has no rows yet\n", layout.root().display()));
+            print([format!("no snapshot: {} has no rows yet", layout.root().display())]);
             Exit::Complete
         }
         Err(error) => failure(&error),
@@ -62,18 +62,18 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     take(&mut store, &SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune })
 }
 
-fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> String {
+fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> Vec<String> {
     let row = |file: &File| {
         let how = if file.rewritten { "rewritten" } else { "taken over" };
         vec![file.name(), count(file.rows), size(file.bytes), how.to_owned()]
     };
     let rows: Vec<Vec<String>> = inventory.files.iter().map(row).collect();
-    format!(
-        "snapshot {} of {} holds everything up to commit {}, taken in {}\n\n{}",
+    let head = format!(
+        "snapshot {} of {} holds everything up to commit {}, taken in {}",
         inventory.snapshot,
         layout.root().display(),
         inventory.commit,
-        span(seconds),
-        grid(&["table", "rows", "size", "how"], &rows)
-    )
+        span(seconds)
+    );
+    [vec![head, String::new()], grid(&["table", "rows", "size", "how"], &rows)].concat()
 }

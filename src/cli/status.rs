@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::exit::Exit;
 use super::format::{count, grid, several, size, span};
-use super::output::{failure, print};
+use super::output::{failure, print, print_own};
 use crate::dataset;
 use crate::dataset::commit::{PartitionState, Record, WalkState};
 use crate::dataset::layout::Layout;
@@ -36,7 +36,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
-    let printed = if arguments.watch { watch(&layout) } else { status(&layout).map(|(text, _)| _ = print(&text)) };
+    let printed = if arguments.watch { watch(&layout) } else { status(&layout).map(|(lines, _)| _ = print(lines)) };
     match printed {
         Ok(()) => Exit::Complete,
         Err(error) => failure(&error),
@@ -48,10 +48,13 @@ fn watch(layout: &Layout) -> Result<(), dataset::Error> {
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let mut seen = None;
     loop {
-        let (text, watched) = status(layout)?;
+        let (mut lines, watched) = status(layout)?;
         let printed = match on_terminal {
-            true => print(&format!("{CLEAR}{text}")),
-            false => seen == Some(watched) || print(&format!("{text}\n")),
+            true => print_own(CLEAR) && print(lines),
+            false => {
+                lines.push(String::new());
+                seen == Some(watched) || print(lines)
+            }
         };
         if watched.is_over || !printed {
             return Ok(());
@@ -69,25 +72,27 @@ struct Watched {
     is_over: bool,
 }
 
-/// Returns the state as text, and the facts for `--watch`.
-fn status(layout: &Layout) -> Result<(String, Watched), dataset::Error> {
+/// Returns the lines of the state, and the facts for `--watch`.
+fn status(layout: &Layout) -> Result<(Vec<String>, Watched), dataset::Error> {
     let manifest = read_manifest(layout, &Disk)?;
     let dataset = layout.root().to_owned();
     let Some(last) = &manifest.last else { return Err(dataset::Error::Absent { dataset }) };
     let report = report(layout, last);
-    let walks = walks(last) + &full_pass(&manifest, last);
-    let held = tables(&manifest) + "\n" + &snapshot(layout, &manifest);
-    let text = [headline(layout, last), walks, verdict(last, &report), held, last_run(last, &report)];
-    let text = text.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    let walks = [walks(last), full_pass(&manifest, last)].concat();
+    let newest = vec![snapshot(layout, &manifest)];
+    let last_run = last_run(last, &report).into_iter().collect();
+    let texts = [vec![headline(layout, last)], walks, verdict(last, &report), tables(&manifest), newest, last_run];
+    let texts = texts.into_iter().filter(|lines| !lines.is_empty());
+    let lines = texts.flat_map(|lines| [vec![String::new()], lines].concat()).skip(1).collect();
     let is_over = last.is_pass_over() && report["state"] != "running";
-    Ok((text, Watched { commit: last.commit, is_over }))
+    Ok((lines, Watched { commit: last.commit, is_over }))
 }
 
 fn headline(layout: &Layout, last: &Record) -> String {
     let state = if last.is_pass_over() { "over" } else { "unfinished" };
     let ago = span(Timestamp::now().duration_since(last.at).as_secs_f64().max(0.0));
     format!(
-        "`{}` in {}: pass {} is {state}; commit {} of {} ({ago} ago)\n",
+        "`{}` in {}: pass {} is {state}; commit {} of {} ({ago} ago)",
         last.crawl,
         layout.root().display(),
         last.pass,
@@ -96,7 +101,7 @@ fn headline(layout: &Layout, last: &Record) -> String {
     )
 }
 
-fn walks(last: &Record) -> String {
+fn walks(last: &Record) -> Vec<String> {
     let rows: Vec<Vec<String>> = last
         .walks
         .iter()
@@ -113,7 +118,7 @@ fn walks(last: &Record) -> String {
 
 /// Sentences about the last run: its notes and doubts if it has ended, else the doubts of the record; then the walks that
 /// stopped, the next run's work, and keys that no column has.
-fn verdict(last: &Record, report: &Value) -> String {
+fn verdict(last: &Record, report: &Value) -> Vec<String> {
     let sentences =
         |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     let mut lines: Vec<String> = sentences("notes").chain(sentences("doubts")).collect();
@@ -125,7 +130,7 @@ fn verdict(last: &Record, report: &Value) -> String {
     lines.extend(stopped.filter_map(|(name, walk)| Some(format!("walk `{name}` stopped at {}", unfinished(walk)?))));
     lines.extend(waiting(&last.walks));
     lines.extend(unknown_keys(&last.walks));
-    lines.into_iter().map(|line| line + "\n").collect()
+    lines
 }
 
 /// Returns the last run's report; null if there is none, or it cannot be read.
@@ -135,23 +140,23 @@ fn report(layout: &Layout, last: &Record) -> Value {
 }
 
 /// Sentences about the beginning of incremental walks and the last full pass; empty if the last pass is a full one.
-fn full_pass(manifest: &Manifest, last: &Record) -> String {
+fn full_pass(manifest: &Manifest, last: &Record) -> Vec<String> {
     let instant = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
     let since =
         last.walks.iter().filter_map(|(name, walk)| Some((name, Timestamp::from_millisecond(walk.since?).ok()?)));
-    let mut text: String =
-        since.map(|(name, at)| format!("walk `{name}` is incremental: it began at {}\n", instant(at))).collect();
+    let mut lines: Vec<String> =
+        since.map(|(name, at)| format!("walk `{name}` is incremental: it began at {}", instant(at))).collect();
     let full = manifest.history.passes.iter().rev().find_map(|(number, pass)| {
         let ended_at = pass.ended_at.filter(|_| pass.walks.values().all(|walk| walk.since.is_none()));
         Some((number, ended_at?))
     });
-    if !text.is_empty() {
-        text.push_str(&match full {
-            Some((number, at)) => format!("the last full pass was pass {number}, over at {}\n", instant(at)),
-            None => String::from("no pass has read the whole list yet\n"),
+    if !lines.is_empty() {
+        lines.push(match full {
+            Some((number, at)) => format!("the last full pass was pass {number}, over at {}", instant(at)),
+            None => String::from("no pass has read the whole list yet"),
         });
     }
-    text
+    lines
 }
 
 /// The end code of a walk, or its progress.
@@ -176,7 +181,7 @@ fn place(cursor: &str) -> &str {
     cursor.split(['|', '.']).next().unwrap_or(cursor)
 }
 
-fn tables(manifest: &Manifest) -> String {
+fn tables(manifest: &Manifest) -> Vec<String> {
     let mut sums: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
     for part in manifest.live_parts() {
         let (parts, rows, bytes) = sums.entry(&part.table).or_default();
@@ -193,15 +198,15 @@ fn tables(manifest: &Manifest) -> String {
 fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
     let taken = match SnapshotReader::newest(layout, &Disk) {
         Ok(Some(taken)) => taken.inventory,
-        Ok(None) => return String::from("no snapshot yet\n"),
+        Ok(None) => return String::from("no snapshot yet"),
         Err(error) => {
-            return format!("the newest snapshot cannot be read: {error}; `civitrawl verify` names the damage\n");
+            return format!("the newest snapshot cannot be read: {error}; `civitrawl verify` names the damage");
         }
     };
     let newer = manifest.history.parts.range(taken.commit + 1..).count() as u64;
     let newer = if newer == 0 { String::new() } else { format!(", without {}", several(newer, "newer commit")) };
     format!(
-        "snapshot {} of {}: {}, everything up to commit {}{newer}\n",
+        "snapshot {} of {}: {}, everything up to commit {}{newer}",
         taken.snapshot,
         taken.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         several(taken.files.len() as u64, "table"),
@@ -209,16 +214,14 @@ fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
     )
 }
 
-/// A sentence about the last run's requests and time; empty if it has no report.
-fn last_run(last: &Record, report: &Value) -> String {
+/// A sentence about the last run's requests and time; `None` if it has no report.
+fn last_run(last: &Record, report: &Value) -> Option<String> {
     let (asked, took) = (report["rate"]["asked"].as_f64(), report["took_s"].as_f64());
-    let (Some(requests), Some(asked), Some(took)) = (report["requests"].as_u64(), asked, took) else {
-        return String::new();
-    };
+    let (requests, asked, took) = (report["requests"].as_u64()?, asked?, took?);
     let state = report["state"].as_str().unwrap_or("running").replace('_', " ");
     let reason = report["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!(
-        "run {}: {state}{reason}; {} in {}, {asked} per second allowed; {}\n",
+    Some(format!(
+        "run {}: {state}{reason}; {} in {}, {asked} per second allowed; {}",
         last.run,
         several(requests, "request"),
         span(took),
@@ -226,5 +229,5 @@ fn last_run(last: &Record, report: &Value) -> String {
             1 => String::from("1 retry"),
             retries => format!("{} retries", count(retries)),
         }
-    )
+    ))
 }

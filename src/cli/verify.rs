@@ -1,4 +1,4 @@
-//! `civitrawl verify DATASET`: checks every record, part and row.
+//! `civitrawl verify DATASET`: reads every record, part, snapshot and row.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let findings = match verify(&Layout::new(&arguments.dataset), &Disk) {
+    let findings = match verify(&Layout::new(&arguments.dataset), &Disk, &|| false) {
         Ok(findings) => findings,
         Err(error) => {
             return failure(&error);
         }
     };
     for fault in &findings.faults {
-        print(&format!("{fault}\n"));
+        print([fault.to_string()]);
     }
     let checked = format!(
         "{}, {}, {} and {} checked",
@@ -34,11 +34,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     );
     match findings.faults.len() {
         0 => {
-            print(&format!("sound: {checked}\n"));
+            print([format!("sound: {checked}")]);
             Exit::Complete
         }
         faults => {
-            print(&format!("damaged: {}; {checked}\n", several(faults as u64, "fault")));
+            print([format!("damaged: {}; {checked}", several(faults as u64, "fault"))]);
             Exit::Damaged
         }
     }

@@ -10,7 +10,7 @@ use arrow::row::{RowConverter, SortField};
 use super::columns::{Columns, Key};
 use super::error::Error;
 use super::layout::Layout;
-use super::scan::each_batch;
+use super::scan::Scan;
 use super::values::{Gathered, Values};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
@@ -36,15 +36,16 @@ pub struct ChangedQuery<'a> {
 /// # Errors
 /// [`Error::Disk`].
 pub fn changed(layout: &Layout, storage: &dyn Storage, query: &ChangedQuery<'_>) -> Result<Values, Error> {
+    let rows = Scan::open(layout, storage, query.table)?;
     let mut reader = Reader::new(query)?;
     let mut known: HashSet<u64> = HashSet::new();
-    reader.each(layout, storage, |row| {
+    reader.each(&rows, |row| {
         if query.known.contains(&row.pass) {
             known.insert(row.hash);
         }
     })?;
     let mut gathered = Gathered::default();
-    reader.each(layout, storage, |row| {
+    reader.each(&rows, |row| {
         if row.pass == query.pass && !known.contains(&row.hash) {
             gathered.take(row.value);
         }
@@ -77,16 +78,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Calls `show` with every row.
-    fn each(
-        &mut self,
-        layout: &Layout,
-        storage: &dyn Storage,
-        mut show: impl FnMut(HashedRow<'_>),
-    ) -> Result<(), Error> {
+    fn each(&mut self, rows: &Scan<'_>, mut show: impl FnMut(HashedRow<'_>)) -> Result<(), Error> {
         let mut names: Vec<&str> = self.substance.iter().map(|column| column.name).collect();
         names.extend([self.column, "pass"]);
         let mut failure = None;
-        each_batch(layout, storage, self.table, &names, &mut |batch| {
+        rows.each(&names, &mut |batch| {
             if let Err(error) = self.read(batch, &mut show) {
                 failure = Some(error);
             }

@@ -60,6 +60,16 @@ pub enum Damage {
         /// The last commit whose parts were removed.
         commit: u64,
     },
+    /// A file of a snapshot is missing or not what was written.
+    #[error("`{file}` of snapshot {snapshot} {fault}")]
+    Snapshot {
+        /// The snapshot.
+        snapshot: u64,
+        /// The file.
+        file: String,
+        /// The fault, as the rest of a sentence about the file.
+        fault: String,
+    },
     /// Two rows of a snapshot have the same key.
     #[error("table `{table}` holds the key {key} twice where it may be there once")]
     DoubledKey {

@@ -25,6 +25,28 @@ pub enum Error {
         /// Every damage found.
         damages: Vec<Damage>,
     },
+    /// A file is not, byte for byte, what is recorded of it.
+    #[error(
+        "`{}` {reason}; none of it was used, and nothing was removed for it\nrun `civitrawl verify` on the dataset, which names every damage; restore the file from a backup, or crawl into a new dataset",
+        path.display()
+    )]
+    Rotten {
+        /// The file.
+        path: PathBuf,
+        /// The fault, as the rest of a sentence about the file.
+        reason: String,
+    },
+    /// A check of the whole dataset found faults.
+    #[error(
+        "the dataset `{}` is damaged:\n  {}\nrestore what is missing from a backup, or crawl into a new dataset",
+        dataset.display(), faults.join("\n  ")
+    )]
+    Unsound {
+        /// The dataset.
+        dataset: PathBuf,
+        /// Every fault, one sentence each.
+        faults: Vec<String>,
+    },
     /// The operating system reported an I/O error.
     #[error("cannot {action} `{}`: {source}; nothing committed was lost, and the next run continues from the last commit", path.display())]
     Disk {
@@ -46,8 +68,8 @@ pub enum Error {
         /// The last commit that lost parts.
         through: u64,
     },
-    /// A snapshot was cancelled; [`snapshot::take_unless`](super::snapshot::take_unless) returns `None` for it.
-    #[error("the snapshot was cancelled")]
+    /// A snapshot or a check was cancelled; [`snapshot::take_unless`](super::snapshot::take_unless) returns `None` for it.
+    #[error("the work was cancelled")]
     Cancelled,
     /// There is no dataset.
     #[error("there is no dataset at `{}`", dataset.display())]
@@ -61,6 +83,11 @@ impl Error {
     /// True if a file is missing that was to be read.
     pub(super) fn is_missing_file(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Returns the error that a file is not what is recorded of it.
+    pub(super) fn rotten(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Rotten { path: path.to_owned(), reason: reason.into() }
     }
 
     /// Returns the error for rows that do not fit their table's declaration, which is a fault of this program.

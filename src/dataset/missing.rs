@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::columns::{Columns, Key};
 use super::error::Error;
 use super::layout::Layout;
-use super::scan::each_batch;
+use super::scan::{Scan, each_batch};
 use crate::storage::Storage;
 use crate::table::{Table, pages};
 
@@ -148,10 +148,11 @@ pub fn missing(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>)
     let (mut names, mut outside, mut seen_now) =
         (Drawn::new(asked.names), Drawn::new(asked.names), Drawn::new(CONTROLS));
     let mut lately = vec![0; asked.doubtful.len()];
-    let slices = slices(layout, storage, asked)?;
+    let rows = Scan::open(layout, storage, asked.table)?;
+    let slices = slices(&rows, asked)?;
     for slice in 0..slices {
         let mut all: HashMap<Name, SeenIn> = HashMap::new();
-        each_row(layout, storage, asked.table, &mut |name, pass, walk| {
+        each_row(&rows, asked.table, &mut |name, pass, walk| {
             let (own, partition) = walk_and_partition(walk);
             let counts = pass == asked.pass || (own == asked.walk && asked.earlier.contains(&pass));
             if !counts || (slices > 1 && name.draw(asked.pass) % slices != slice) {
@@ -214,7 +215,7 @@ pub fn seen(
 ) -> Result<BTreeSet<String>, Error> {
     let wanted: HashSet<&str> = names.iter().map(String::as_str).collect();
     let mut seen = BTreeSet::new();
-    each_row(layout, storage, table, &mut |name, of_pass, _| {
+    each_row(&Scan::open(layout, storage, table)?, table, &mut |name, of_pass, _| {
         if of_pass == pass && wanted.contains(name.text().as_str()) {
             seen.insert(name.text());
         }
@@ -276,9 +277,9 @@ fn singles(
 }
 
 /// Returns the number of slices in which the entities fit into memory.
-fn slices(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> Result<u64, Error> {
+fn slices(rows: &Scan<'_>, asked: &MissingQuery<'_>) -> Result<u64, Error> {
     let mut sampled = HashSet::new();
-    each_row(layout, storage, asked.table, &mut |name, _, _| {
+    each_row(rows, asked.table, &mut |name, _, _| {
         let draw = name.draw(0);
         if draw % SAMPLED == 0 {
             sampled.insert(draw);
@@ -288,14 +289,9 @@ fn slices(layout: &Layout, storage: &dyn Storage, asked: &MissingQuery<'_>) -> R
 }
 
 /// Calls `show` with name, pass and walk of every row.
-fn each_row(
-    layout: &Layout,
-    storage: &dyn Storage,
-    table: &Table,
-    show: &mut dyn FnMut(Name, i64, &str),
-) -> Result<(), Error> {
+fn each_row(rows: &Scan<'_>, table: &Table, show: &mut dyn FnMut(Name, i64, &str)) -> Result<(), Error> {
     let key = table.key[0];
-    each_batch(layout, storage, table, &[key, "pass", "walk"], &mut |batch| {
+    rows.each(&[key, "pass", "walk"], &mut |batch| {
         let (names, passes, walks) = (batch.keys(key), batch.numbers("pass"), batch.texts("walk"));
         for row in 0..batch.num_rows() {
             if let (Some(name), Some(pass), Some(walk)) = (names.get(row), passes.get(row), walks.get(row)) {

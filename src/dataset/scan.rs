@@ -1,25 +1,80 @@
 //! Reads a few columns of all rows that a dataset holds of a table.
 
-use std::path::Path;
+use std::io;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 
 use super::cancel::NEVER;
-use super::damage::Damage;
 use super::error::{During, Error};
 use super::layout::Layout;
-use super::parquet_file::as_io;
-use super::parquet_file::{open, size_and_hash};
 use super::read::read_manifest;
+use super::recorded_file::RecordedFile;
+use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 use crate::table::Table;
 
-/// Calls `show` with some columns of every row of a table, in batches: of the published parts and, if parts were removed, of
-/// the newest snapshot. The columns are in the table's order, without those that an older file lacks.
+/// The files that hold the rows of a table: the committed parts and, if parts were removed, a snapshot's file.
+pub struct Scan<'a> {
+    layout: &'a Layout,
+    storage: &'a dyn Storage,
+    table: &'a Table,
+    files: Vec<RecordedFile>,
+}
+
+impl<'a> Scan<'a> {
+    /// Finds the files of a table by the records.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if a record is damaged, or no sound snapshot holds the rows of removed parts; [`Error::Disk`].
+    pub fn open(layout: &'a Layout, storage: &'a dyn Storage, table: &'a Table) -> Result<Self, Error> {
+        let manifest = read_manifest(layout, storage)?;
+        let parts = manifest.live_parts().filter(|part| part.table == table.name);
+        let mut files: Vec<RecordedFile> = parts.map(|part| RecordedFile::of_part(layout, table, part)).collect();
+        let commit = manifest.history.absorbed;
+        if commit > 0 {
+            let directory = SnapshotDir::new(layout, storage);
+            let taken = directory.newest_with(commit)?;
+            files.extend(taken.file(table.name, false).and_then(|file| directory.recorded(taken.snapshot, file)));
+        }
+        Ok(Self { layout, storage, table, files })
+    }
+
+    /// Calls `show` with some columns of every row, in batches. The columns are in the table's order, without those that an
+    /// older file lacks. A file is checked when it is read for the first time.
+    ///
+    /// # Errors
+    /// [`Error::Rotten`] if a file is not what is recorded: what was shown before is not to be used then; [`Error::Disk`].
+    pub fn each(&self, columns: &[&str], show: &mut dyn FnMut(&RecordBatch)) -> Result<(), Error> {
+        for file in &self.files {
+            let checked = match file.open(self.storage, NEVER) {
+                Err(error) => return Err(self.unless_replaced(file, error)?),
+                Ok(checked) => checked,
+            };
+            let builder = checked.parquet()?;
+            let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            let reader = builder.with_projection(only).build().map_err(|error| checked.fault(&error))?;
+            for batch in reader {
+                show(&batch.map_err(|error| checked.fault(&error))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the error of a file, or another one if a crawl has removed the file meanwhile.
+    fn unless_replaced(&self, file: &RecordedFile, error: Error) -> Result<Error, Error> {
+        let now = Self::open(self.layout, self.storage, self.table)?;
+        if now.files.iter().any(|other| other.path() == file.path()) {
+            return Ok(error);
+        }
+        Err(io::Error::other("a crawl has replaced it meanwhile")).during("read", file.path())
+    }
+}
+
+/// Calls `show` with some columns of every row of a table: see [`Scan::each`].
 ///
 /// # Errors
-/// [`Error::Damaged`] if the only snapshot that holds some rows cannot be read; [`Error::Disk`].
+/// As [`Scan::open`] and [`Scan::each`].
 pub fn each_batch(
     layout: &Layout,
     storage: &dyn Storage,
@@ -27,37 +82,5 @@ pub fn each_batch(
     columns: &[&str],
     show: &mut dyn FnMut(&RecordBatch),
 ) -> Result<(), Error> {
-    let directory = layout.parts(table);
-    let entries = storage.list(&directory).during("list", &directory)?.into_iter();
-    for part in entries.filter(|entry| entry.name.ends_with(".parquet")) {
-        each_of_file(storage, &Layout::entry(&directory, &part.name), columns, show)?;
-    }
-    let commit = read_manifest(layout, storage)?.history.absorbed;
-    if commit == 0 {
-        return Ok(());
-    }
-    let latest = layout.latest_table(table);
-    match each_of_file(storage, &latest, columns, show) {
-        Err(error) if error.is_missing_file() => Ok(()),
-        // If the disk itself fails, it fails here once more.
-        Err(_) => size_and_hash(storage, &latest, NEVER).and_then(|_| {
-            Err(Error::Damaged { dataset: layout.root().to_owned(), damages: vec![Damage::LostSnapshot { commit }] })
-        }),
-        read => read,
-    }
-}
-
-fn each_of_file(
-    storage: &dyn Storage,
-    path: &Path,
-    columns: &[&str],
-    show: &mut dyn FnMut(&RecordBatch),
-) -> Result<(), Error> {
-    let builder = open(storage, path)?;
-    let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    let reader = builder.with_projection(only).build().map_err(as_io).during("read", path)?;
-    for batch in reader {
-        show(&batch.map_err(std::io::Error::other).during("read", path)?);
-    }
-    Ok(())
+    Scan::open(layout, storage, table)?.each(columns, show)
 }

@@ -1,15 +1,18 @@
 //! Reads the newest snapshot: its inventory, and its columns batch by batch, without rows that are gone.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use arrow::compute::{filter_record_batch, is_null};
 use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
+use super::cancel::NEVER;
 use super::error::{During, Error};
 use super::layout::Layout;
-use super::parquet_file::{as_io, open};
-use super::snapshot::Inventory;
+use super::recorded_file::RecordedFile;
 use super::snapshot::snapshot_dir::{Latest, Loaded, SnapshotDir};
+use super::snapshot::{File, Inventory};
 use crate::storage::Storage;
 use crate::table::Table;
 
@@ -20,6 +23,7 @@ const BATCH_ROWS: usize = 8192;
 pub struct SnapshotReader<'a> {
     layout: &'a Layout,
     storage: &'a dyn Storage,
+    files: BTreeMap<String, RecordedFile>,
     /// The content of the snapshot.
     pub inventory: Inventory,
     /// The content of the newest sound snapshot before it; `None` if there is none.
@@ -30,15 +34,21 @@ impl<'a> SnapshotReader<'a> {
     /// Opens the snapshot that `latest` leads to. Returns `None` if there is none.
     ///
     /// # Errors
-    /// [`Error::Disk`], also if its inventory is damaged.
+    /// [`Error::Rotten`] if the link or the snapshot's inventory is damaged; [`Error::Disk`].
     pub fn newest(layout: &'a Layout, storage: &'a dyn Storage) -> Result<Option<Self>, Error> {
         let directory = SnapshotDir::new(layout, storage);
-        let Latest::Snapshot(number) = directory.latest()? else { return Ok(None) };
-        let inventory = match directory.inventory(number)? {
-            Loaded::Sound(inventory) => Ok(inventory),
-            Loaded::Damaged(reason) => Err(std::io::Error::other(reason)),
+        let number = match directory.latest()? {
+            Latest::Snapshot(number) => number,
+            Latest::None => return Ok(None),
+            Latest::Broken(fault) => return Err(Error::rotten(&layout.latest(), format!("is damaged: {fault}"))),
         };
-        let inventory = inventory.during("read the inventory of", &layout.snapshot(number))?;
+        let inventory = match directory.inventory(number)? {
+            Loaded::Sound(inventory) => inventory,
+            Loaded::Damaged(reason) => {
+                let path = Layout::inventory(&layout.snapshot(number));
+                return Err(Error::rotten(&path, format!("is damaged: {reason}")));
+            }
+        };
         let mut previous = None;
         for earlier in directory.numbers()?.into_iter().rev().filter(|earlier| *earlier < number) {
             previous = directory.inventory(earlier)?.sound();
@@ -46,29 +56,30 @@ impl<'a> SnapshotReader<'a> {
                 break;
             }
         }
-        Ok(Some(Self { layout, storage, inventory, previous }))
+        let recorded = |file| Some((File::name(file), directory.recorded(number, file)?));
+        let files = inventory.files.iter().filter_map(recorded).collect();
+        Ok(Some(Self { layout, storage, files, inventory, previous }))
     }
 
     /// Calls `show` with some columns of the rows of a table that are not gone, batch by batch. Never calls it if the
     /// snapshot lacks the table.
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// [`Error::Rotten`] if its file is not what was written; [`Error::Disk`].
     pub fn scan(
         &self,
         table: &'static Table,
         columns: &[&str],
         show: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
-        let directory = SnapshotDir::new(self.layout, self.storage);
-        let file = self.inventory.file(table.name, false);
-        let Some(path) = file.and_then(|file| directory.path(self.inventory.snapshot, file)) else { return Ok(()) };
-        let builder = open(self.storage, &path)?;
+        let Some(file) = self.files.get(table.name) else { return Ok(()) };
+        let file = file.open(self.storage, NEVER)?;
+        let builder = file.parquet()?;
         let wanted = columns.iter().copied().chain(["gone_at"]);
         let only = ProjectionMask::columns(builder.parquet_schema(), wanted);
-        let reader = builder.with_projection(only).with_batch_size(BATCH_ROWS).build().map_err(as_io);
-        for batch in reader.during("read", &path)? {
-            let batch = batch.map_err(std::io::Error::other).during("read", &path)?;
+        let reader = builder.with_projection(only).with_batch_size(BATCH_ROWS).build();
+        for batch in reader.map_err(|error| file.fault(&error))? {
+            let batch = batch.map_err(|error| file.fault(&error))?;
             let batch = match batch.column_by_name("gone_at") {
                 None => batch,
                 Some(gone_at) => {
@@ -84,7 +95,7 @@ impl<'a> SnapshotReader<'a> {
     /// Returns the number of rows of a table that are not gone.
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// As [`Self::scan`].
     pub fn count(&self, table: &'static Table) -> Result<u64, Error> {
         let mut count = 0;
         self.scan(table, &[table.key[0]], &mut |rows| count += rows.num_rows() as u64)?;

@@ -53,7 +53,7 @@ pub fn sources(layout: &Layout, storage: &dyn Storage) -> Result<Vec<Source>, Er
 }
 
 /// Returns a glob that matches this path alone.
-fn literal(path: &str) -> String {
+pub fn literal(path: &str) -> String {
     let special = |c: char| matches!(c, '[' | '*' | '?');
     path.chars().map(|c| if special(c) { format!("[{c}]") } else { c.to_string() }).collect()
 }

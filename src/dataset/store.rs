@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 
+use super::cancel::NEVER;
 use super::commit::{Part, PrunedPart, Record, WalkState, chain_hash};
 use super::directories::{ensure_dir, sync_above};
 use super::error::{During, Error};
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
-use super::parquet_file::as_io;
 use super::part::{Maker, read_rows, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
+use super::recorded_file::{RecordedFile, as_io, write_recorded};
 use super::recovery::Recovery;
 use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
@@ -106,12 +106,11 @@ impl Store {
     /// Returns the rows of a part.
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// [`Error::Rotten`] if it is not what was committed; [`Error::Disk`].
     pub fn rows(&self, part: &Part) -> Result<Vec<RecordBatch>, Error> {
         let Some(table) = table::named(&part.table) else { return Ok(Vec::new()) };
-        let path = self.layout.part(table, &part.name);
-        let content = Bytes::from(self.storage.read(&path).during("read", &path)?);
-        read_rows(table, content).map_err(as_io).during("read", &path)
+        let file = RecordedFile::of_part(&self.layout, table, part).open(&*self.storage, NEVER)?;
+        read_rows(table, file.whole()?).map_err(|error| file.fault(&error))
     }
 
     /// Returns the hash by which the next record will name the last one.
@@ -229,23 +228,21 @@ impl Store {
             self.ensure_once(&directory)?;
             let path = self.layout.staged(table, name);
             let mut write = |to: &mut (dyn io::Write + Send)| write_part(table, &rows, &maker, to).map_err(as_io);
-            self.storage.write(&path, &mut write).during("write", &path)?;
-            parts.push(self.check_staged(table, name, rows.num_rows() as u64)?);
+            let written = write_recorded(&*self.storage, &path, &mut write).during("write", &path)?;
+            parts.push(self.check_staged(table, name, rows.num_rows() as u64, &written)?);
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
         Ok(parts)
     }
 
-    /// Reads a staged part back. Returns its entry for the record, as the disk has it.
-    fn check_staged(&self, table: &Table, name: &PartName, rows: u64) -> Result<Part, Error> {
-        let path = self.layout.staged(table, name);
-        let content = Bytes::from(self.storage.read(&path).during("read back", &path)?);
-        let (bytes, hash) = (content.len() as u64, blake3::hash(&content).to_string());
-        let found = rows_in_footer(table, content).map_err(as_io).during("read back", &path)?;
+    /// Reads a staged part back, and compares it with what was written. Returns its entry for the record.
+    fn check_staged(&self, table: &Table, name: &PartName, rows: u64, written: &RecordedFile) -> Result<Part, Error> {
+        let file = written.open(&*self.storage, NEVER)?;
+        let found = rows_in_footer(table, file.whole()?).map_err(|error| file.fault(&error))?;
         if found != rows {
-            let wrong = io::Error::other(format!("it holds {found} rows where {rows} were written"));
-            return Err(wrong).during("read back", &path);
+            return Err(file.fault(&format!("it holds {found} rows where {rows} were written")));
         }
+        let (bytes, hash) = (written.bytes(), written.hash().to_owned());
         Ok(Part { table: table.name.to_owned(), name: name.clone(), rows, bytes, hash })
     }
 

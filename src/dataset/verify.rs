@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use arrow::row::{Row, RowConverter, Rows, SortField};
 use bytes::Bytes;
 
+use super::cancel::{Cancel, check};
 use super::columns::Columns as _;
 use super::commit::{Part, PrunedPart};
 use super::damage::Damage;
@@ -42,8 +43,8 @@ pub struct Findings {
 /// Checks a dataset. Faults are findings, not errors.
 ///
 /// # Errors
-/// [`Error::Absent`] if there is no dataset; [`Error::Disk`] if the disk cannot be read.
-pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error> {
+/// [`Error::Absent`] if there is no dataset; [`Error::Disk`] if the disk cannot be read; [`Error::Cancelled`].
+pub fn verify(layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Findings, Error> {
     let (records, (manifest, damages), recovery) = loop {
         let files = read_records(layout, storage)?;
         let parts = list_parts(layout, storage)?;
@@ -57,21 +58,22 @@ pub fn verify(layout: &Layout, storage: &dyn Storage) -> Result<Findings, Error>
     if records == 0 && storage.list(layout.root()).during("list", layout.root())?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    let mut check = Check { layout, storage, pages: Pages::default(), findings: Findings::default() };
-    check.findings.records = records as u64;
-    check.findings.faults.extend(damages.iter().map(ToString::to_string));
+    let mut checked = Check { layout, storage, pages: Pages::default(), findings: Findings::default() };
+    checked.findings.records = records as u64;
+    checked.findings.faults.extend(damages.iter().map(ToString::to_string));
     let mut stray_or_missing = recovery.err().unwrap_or_default();
     // A missing or unreadable record may have named any stray part.
     stray_or_missing.retain(|damage| damages.is_empty() || !matches!(damage, Damage::StrayPart { .. }));
-    check.findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
+    checked.findings.faults.extend(stray_or_missing.iter().map(ToString::to_string));
     for (commit, parts) in &manifest.history.parts {
         let is_there = |part: &&Part| !stray_or_missing.iter().any(|damage| damage.is_missing(part));
         let parts: Vec<&Part> = parts.iter().filter(is_there).collect();
-        check.commit(*commit, &parts)?;
+        check(cancel)?;
+        checked.commit(*commit, &parts)?;
     }
-    let Check { pages, mut findings, .. } = check;
+    let Check { pages, mut findings, .. } = checked;
     pages.check(&manifest.history.passes, &mut findings.faults);
-    let (snapshots, faults) = check_snapshots(layout, storage)?;
+    let (snapshots, faults) = check_snapshots(layout, storage, cancel)?;
     findings.snapshots = snapshots;
     findings.faults.extend(faults);
     Ok(findings)

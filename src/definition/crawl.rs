@@ -95,7 +95,7 @@ pub struct Retry {
 pub struct Commit {
     /// Age of the oldest uncommitted row (100 ms to 24 h; default 60 s).
     pub every: Duration,
-    /// Bytes of rows in memory, gathered and being written together (1 MiB to 16 GiB; default 64 MiB).
+    /// Bytes of rows in memory, gathered and being written together (1 MiB to 8 GiB; default 64 MiB).
     pub bytes: u64,
 }
 

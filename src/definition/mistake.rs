@@ -32,17 +32,16 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// Formats the mistakes, one paragraph each that begins with `path:line: `.
-    pub fn display(&self, path: &str) -> String {
-        let paragraphs: Vec<String> =
-            self.list.iter().map(|mistake| format!("{path}:{}: {}", mistake.line, mistake.text)).collect();
-        paragraphs.join("\n\n")
+    /// Formats the mistakes, one line each that begins with `path:line: `, with an empty line between them.
+    pub fn lines(&self, path: &str) -> Vec<String> {
+        let line = |mistake: &Mistake| [String::new(), format!("{path}:{}: {}", mistake.line, mistake.text)];
+        self.list.iter().flat_map(line).skip(1).collect()
     }
 }
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(&self.display("line"))
+        to.write_str(&self.lines("line").join("\n"))
     }
 }
 
@@ -122,7 +121,7 @@ mod tests {
         found.mistake(6, "third.");
         found.mistake(0, "first.");
         found.mistake(2, "second.");
-        let mistakes = found.conclude(Some(())).err().map(|mistakes| mistakes.display("x.toml"));
+        let mistakes = found.conclude(Some(())).err().map(|mistakes| mistakes.lines("x.toml").join("\n"));
         assert_eq!(mistakes.as_deref(), Some("x.toml:1: first.\n\nx.toml:2: second.\n\nx.toml:3: third."));
     }
 

@@ -19,6 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const MIB: u64 = 1 << 20;
+/// Most bytes of `[commit]`: with a fifth of it and one page more, no column reaches the 2 GiB that Arrow can address.
+const COMMIT_MAX: u64 = 8 << 30;
 
 /// Parses a crawl file; `name` is its stem, and its walks are checked against `endpoints`.
 ///
@@ -159,7 +161,7 @@ fn read_commit(file: &mut Section<'_>, found: &mut Findings<'_>) -> Commit {
     let mut section = file.section("commit", found);
     let commit = Commit {
         every: section.duration("every", 100 * MILLISECOND..=24 * HOUR, found).unwrap_or(MINUTE),
-        bytes: section.bytes("bytes", MIB..=16 * 1024 * MIB, found).unwrap_or(64 * MIB),
+        bytes: section.bytes("bytes", MIB..=COMMIT_MAX, found).unwrap_or(64 * MIB),
     };
     section.finish(found);
     commit

@@ -8,6 +8,7 @@ use super::mistake::Findings;
 use super::suggestion;
 use super::value::{Section, Value, whole};
 use crate::api::endpoint::{Endpoint, Paging};
+use crate::api::lookup::ID_MAX;
 use crate::table;
 
 /// Most windows of a walk.
@@ -161,7 +162,8 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
             if source.is_none() {
                 let written = found.written(value.span());
                 let takes = "it takes `[first, last]`, or `[first, \"newest\"]`";
-                found.mistake(range_at, format!("`for_each.range` is `{written}`; {takes}."));
+                let text = format!("`for_each.range` is `{written}`; {takes}, with numbers from 1 to {ID_MAX}.");
+                found.mistake(range_at, text);
             }
             source?
         }
@@ -174,10 +176,10 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     Some(Each { source, param, batch })
 }
 
-/// Reads `[first, last]` or `[first, "newest"]`.
+/// Reads `[first, last]` or `[first, "newest"]`, of numbers that can be ids.
 fn read_range(value: &Value<'_>) -> Option<Source> {
     let [first, last] = &value.get_ref().as_array()?[..] else { return None };
-    let int = |value: &Value<'_>| i64::try_from(whole(value.get_ref())?).ok();
+    let int = |value: &Value<'_>| i64::try_from(whole(value.get_ref())?).ok().filter(|id| (1..=ID_MAX).contains(id));
     let first = int(first)?;
     match last.get_ref().as_str() {
         Some("newest") => Some(Source::Newest { first }),

@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub keep: Keep,
     /// True to remove parts whose rows it holds (default false).
     pub prune: bool,
+    /// The whole dataset is read and verified at the end of each pass whose number is a multiple of this (1 to 1000); `None` for
+    /// never.
+    pub verify_every: Option<u32>,
 }
 
 /// The snapshots to keep; the newest is always kept.
@@ -77,8 +80,12 @@ pub(super) fn read_snapshot(file: &mut Section<'_>, found: &mut Findings<'_>) ->
         None => whole(value)?.to_string().parse().ok(),
     });
     let prune = section.bool("prune", found).unwrap_or(false);
+    let expected = "how many passes, from `1` to `1000`";
+    let verify_every = section.read("verify_every", expected, found, |value| {
+        u32::try_from(whole(value)?).ok().filter(|passes| (1..=1000).contains(passes))
+    });
     section.finish(found);
-    Snapshot { take, keep: keep.unwrap_or_default(), prune }
+    Snapshot { take, keep: keep.unwrap_or_default(), prune, verify_every }
 }
 
 /// Reads `history`: a list of tables whose rows are things of the catalog.

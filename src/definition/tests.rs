@@ -23,7 +23,7 @@ fn read(text: &str) -> Result<(Crawl, Vec<Warning>), Mistakes> {
 
 /// Returns the text's mistakes as displayed; empty if there are none.
 fn mistakes(text: &str) -> String {
-    read(text).err().map(|mistakes| mistakes.display("x.toml")).unwrap_or_default()
+    read(text).err().map(|mistakes| mistakes.lines("x.toml").join("\n")).unwrap_or_default()
 }
 
 /// The shipped crawls, which must be right.
@@ -62,7 +62,7 @@ fn defaults_are_those_documented() {
     assert_eq!((crawl.keep_bodies, crawl.insecure_http, crawl.key_file), (false, false, None));
     assert_eq!(
         (crawl.snapshot, crawl.history),
-        (Snapshot { take: true, keep: Keep::Count(3), prune: false }, Vec::new())
+        (Snapshot { take: true, keep: Keep::Count(3), prune: false, verify_every: None }, Vec::new())
     );
     assert_eq!((crawl.sandbox.models, crawl.sandbox.seed, crawl.sandbox.traps.as_str()), (2000, 1, "all"));
     assert_eq!((crawl.sandbox.faults.len(), crawl.sandbox.latency), (0, Duration::ZERO));
@@ -120,6 +120,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "snapshot = { keep = \"3\" }",
         "x.toml:4: `snapshot.keep` is `\"3\"`; it takes how many, from `1` to `1000`, or an age such as `\"30d\"`.",
     ),
+    (
+        "snapshot = { verify_every = 0 }",
+        "x.toml:4: `snapshot.verify_every` is `0`; it takes how many passes, from `1` to `1000`.",
+    ),
     ("snapshot = { kep = 3 }", "x.toml:4: there is no key `kep` in `[snapshot]`. Did you mean `keep`?"),
     ("keep_bodies = \"yes\"", "x.toml:4: `keep_bodies` is `\"yes\"`; it takes `true` or `false`, without quotes."),
     ("key_file = \" \"", "x.toml:4: `key_file` is `\" \"`; it takes text in quotes that is not empty."),
@@ -147,7 +151,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[commit]\nbytes = \"512KiB\"",
-        "x.toml:5: `commit.bytes` is `\"512KiB\"`; it takes a size from 1MiB to 16GiB \
+        "x.toml:5: `commit.bytes` is `\"512KiB\"`; it takes a size from 1MiB to 8GiB \
           in KiB, MiB or GiB, such as `\"64MiB\"`.",
     ),
     (

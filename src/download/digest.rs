@@ -1,10 +1,10 @@
 //! The hashes by which the site knows model files: SHA256 and AutoV3, computed piece by piece.
 
-#![expect(clippy::disallowed_types, reason = "reads the files it hashes")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "reads the files it hashes")]
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -36,9 +36,29 @@ impl Digest {
 /// Returns the digest of a file's content, to which more may be added. `read` receives the length of each piece.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When it cannot be read, or is no regular file.
 pub fn of_file(path: &Path, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
-    of_rest(&mut File::open(path)?, read)
+    of_rest(&mut open(path)?, read)
+}
+
+/// Opens a regular file to be read. Anything else, such as a FIFO, is not opened, because that may wait for ever.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // The path may name another thing a moment after it was looked at.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    let regular = |facts: fs::Metadata| {
+        let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        if facts.is_file() { Ok(()) } else { Err(no_file()) }
+    };
+    regular(fs::metadata(path)?)?;
+    let file = options.open(path)?;
+    regular(file.metadata()?)?;
+    Ok(file)
 }
 
 /// Returns the AutoV3 of a safetensors file: the first 12 digits of the SHA256 of the bytes behind its header. Editing the
@@ -47,7 +67,7 @@ pub fn of_file(path: &Path, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
 /// # Errors
 /// When the file cannot be read.
 pub fn auto_v3(path: &Path) -> io::Result<Option<String>> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     let mut length = [0; 8];
     match file.read_exact(&mut length) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -70,7 +90,11 @@ fn file_length(file: &File) -> u64 {
     file.metadata().map_or(0, |facts| facts.len())
 }
 
-fn of_rest(file: &mut File, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
+/// Returns the digest of all that is left to read.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of_rest(file: &mut impl Read, read: &mut dyn FnMut(u64)) -> io::Result<Digest> {
     let (mut digest, mut piece) = (Digest::default(), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece) {

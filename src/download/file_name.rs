@@ -7,6 +7,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use crate::fetch::is_hidden;
 use crate::lookup::model_files::ENDINGS;
 
 /// Longest name in bytes: every file system allows it, with room for a version's number.
@@ -15,8 +16,9 @@ const NAME_BYTES: usize = 200;
 /// Ending of a file whose SHA256 is not the expected one.
 const MISMATCHED: &str = ".hash-mismatch";
 
-/// Names of devices on Windows, with any ending.
-const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "com", "lpt"];
+/// Names of devices on Windows, with any ending; those of ports have a digit.
+const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
+const PORTS: &[&str] = &["com", "lpt"];
 
 /// The name of one file in one folder, on any system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +37,7 @@ impl FileName {
             return Self(format!("version-{version}.{plain}"));
         }
         let (stem, ending) = split(plain);
-        let device = DEVICES.contains(&stem.to_ascii_lowercase().trim_end_matches(|c: char| c.is_ascii_digit()));
-        if plain.is_empty() || stem.is_empty() || device {
+        if plain.is_empty() || stem.is_empty() || is_device(stem) {
             return Self(format!("version-{version}{}", &ending[..clip(ending, 20)]));
         }
         let ending = if ending.len() > 20 { "" } else { ending };
@@ -60,6 +61,11 @@ impl FileName {
     /// Returns the name of a version's partial file.
     pub fn partial(version: i64) -> Self {
         Self(format!(".{version}.part"))
+    }
+
+    /// Returns the name of the note beside a version's partial file.
+    pub fn note(version: i64) -> Self {
+        Self(format!(".{version}.source"))
     }
 
     /// Returns the name of a version's file whose SHA256 is not `expected`. It holds the beginning of that hash, because a corrected
@@ -90,10 +96,19 @@ fn decoded(name: &str) -> Cow<'_, str> {
     percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name))
 }
 
+/// Returns true for a stem that Windows takes for a device, whatever follows its first dot.
+fn is_device(stem: &str) -> bool {
+    let word = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let is_port = PORTS.iter().filter_map(|name| word.strip_prefix(name)).any(|rest| {
+        let mut digits = rest.chars();
+        matches!((digits.next(), digits.next()), (Some('0'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}'), None))
+    });
+    is_port || DEVICES.contains(&word.as_str())
+}
+
 /// Returns true for characters that every file system allows and that do nothing to a terminal.
 fn is_plain(c: char) -> bool {
-    let odd = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    !c.is_control() && !odd && !matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
+    !c.is_control() && !is_hidden(c) && !matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
 }
 
 /// Splits a name into its stem and its ending with the dot.
@@ -128,6 +143,13 @@ mod tests {
             ("con.safetensors", "version-7.safetensors"),
             ("LPT1.pt", "version-7.pt"),
             ("n\u{e4}he\u{202e}.pt", "n\u{e4}he_.pt"),
+            ("a\u{ad}b\u{61c}c\u{e0041}d\u{200b}.pt", "a_b_c_d_.pt"),
+            ("nul.tar.gz", "version-7.gz"),
+            ("COM\u{b9}.pt", "version-7.pt"),
+            ("com.pt", "com.pt"),
+            ("CONIN$", "version-7"),
+            ("clock$.pt", "version-7.pt"),
+            ("trail. . .", "trail"),
             ("x.tar.gz ", "x.tar.gz"),
             (" Useful & plain .safetensors ", "Useful & plain.safetensors"),
             ("Tsuki / Chan.safetensors", "Chan.safetensors"),

@@ -1,5 +1,5 @@
-//! Downloads the files of versions into a folder, several at once, and checks each before it gets its name. Slow disk work,
-//! hashing and syncing, runs beside the thread that all requests share.
+//! Downloads the files of versions into a folder, several at once, and checks each before it gets its name. All work on the disk
+//! runs beside the thread that all requests share.
 
 pub mod digest;
 pub mod expected;
@@ -10,15 +10,16 @@ pub mod status;
 use std::collections::BTreeMap;
 use std::io;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use crate::api::lookup::Kind;
 use crate::download::expected::{Expected, Mismatch};
 use crate::download::file_name::FileName;
-use crate::download::folder::{DownloadFolder, PartialFile};
+use crate::download::folder::{DownloadFolder, Holder, PartialFile};
 use crate::download::status::DownloadStatus;
-use crate::fetch::{Sink, download_url};
+use crate::fetch::{Arrived, AttemptError, Sink, Source, download_url};
 use crate::lookup::{Found, Lookup, LookupError};
 
 /// A run of downloads.
@@ -71,29 +72,39 @@ impl Downloads<'_> {
         if let Some(status) = self.aside(move |folder| before(folder, name, version, &known)).await? {
             return Ok(status);
         }
-        let Some(url) = download_url(self.lookup.base, version) else {
+        let Some(url) = download_url(self.lookup.base, version, expected.file) else {
             return Ok(DownloadStatus::NotFollowed(String::from("the server's address has no path")));
         };
-        let partial = self.aside(move |folder| folder.partial(version)).await?;
-        let mut arriving = Arriving { partial, arrived: self.arrived };
-        let mut name = plain(&expected.name);
+        let Some(partial) = self.aside(move |folder| folder.partial(version)).await? else {
+            return Ok(DownloadStatus::NameTaken(FileName::partial(version)));
+        };
         // A run that ended between the last byte and the name has left a whole file.
-        let whole = expected.sha256.as_ref().is_some_and(|sha256| *sha256 == arriving.partial.sha256());
-        if !whole {
-            let attempts = self.lookup.fetcher.attempts(&url, self.lookup.notify);
-            match attempts.file(&mut arriving, expected.sha256.is_some()).await {
-                Ok(sent) => name = plain(&sent).or(name),
+        let is_whole = expected.sha256.as_ref().is_some_and(|sha256| *sha256 == partial.sha256());
+        let mut arriving = Arriving { partial: Some(partial), arrived: self.arrived };
+        let arrived = if is_whole {
+            Arrived { name: None, ended: true, uniform: true }
+        } else {
+            let attempts = || self.lookup.fetcher.attempts(&url, self.lookup.notify);
+            let facts = expected.facts();
+            let mut arrived = attempts().file(&mut arriving, &facts, true).await;
+            // The part may be damaged, or of another file: compared with the whole one, only its wrong bytes are replaced.
+            if arrived.as_ref().is_ok_and(|arrived| !arrived.uniform) && !arriving.is(&expected) {
+                arrived = attempts().file(&mut arriving, &facts, false).await;
+            }
+            match arrived {
+                Ok(arrived) => arrived,
                 Err(error) => {
                     if arriving.bytes() == 0 {
-                        arriving.partial.discard()?;
+                        arriving.discard().await?;
                     }
-                    return Ok(error.into());
+                    return Ok(refused(error, &expected));
                 }
             }
-        }
+        };
+        let name = plain(&arrived.name).or_else(|| plain(&expected.name));
         let name = name.unwrap_or_else(|| FileName::near("", version));
-        let partial = arriving.partial;
-        Ok(self.aside(move |folder| settle(folder, partial, &name, version, &expected)).await?)
+        let partial = arriving.taken()?;
+        Ok(self.aside(move |folder| settle(folder, partial, &arrived, &name, version, &expected)).await?)
     }
 
     /// Runs slow disk work on a thread of its own.
@@ -102,13 +113,27 @@ impl Downloads<'_> {
         work: impl FnOnce(&DownloadFolder) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let folder = self.folder.clone();
-        let done = tokio::task::spawn_blocking(move || work(&folder)).await;
-        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        aside(move || work(&folder)).await
+    }
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Returns the status of a file that could not be fetched.
+fn refused(error: AttemptError, expected: &Expected) -> DownloadStatus {
+    match (error, expected.size) {
+        (AttemptError::OtherSize(found), Some(size)) => {
+            DownloadStatus::Wrong { mismatch: Mismatch::Size { found, expected: size.bytes }, kept: None }
+        }
+        (error, _) => error.into(),
     }
 }
 
 /// Returns the status of a file that earlier runs have left: the file itself under any name, or one with another hash than
-/// expected, because the same bytes would arrive again.
+/// expected, because the same bytes would arrive again. A file of which nothing is known but the name is fetched again.
 fn before(
     folder: &DownloadFolder,
     name: Option<FileName>,
@@ -116,8 +141,12 @@ fn before(
     expected: &Expected,
 ) -> io::Result<Option<DownloadStatus>> {
     for name in name.into_iter().flat_map(|name| [name.numbered(version), name]).rev() {
-        if folder.holds(&name, expected)? == Some(true) {
-            return Ok(Some(DownloadStatus::AlreadyThere(name)));
+        match folder.holder(&name)? {
+            Holder::NoFile => return Ok(Some(DownloadStatus::NameTaken(name))),
+            holder if expected.is_checkable() && holder.is(expected) => {
+                return Ok(Some(DownloadStatus::AlreadyThere(name)));
+            }
+            _ => {}
         }
     }
     match folder.find(expected)? {
@@ -128,38 +157,54 @@ fn before(
     }
     let Some(sha256) = &expected.sha256 else { return Ok(None) };
     let kept = FileName::mismatched(version, sha256);
-    Ok(folder.sha256(&kept)?.filter(|found| found != sha256).map(|found| {
-        let mismatch = Mismatch::Hash { found, expected: sha256.clone() };
-        DownloadStatus::Wrong { mismatch, kept: Some(kept) }
-    }))
+    Ok(match folder.holder(&kept)? {
+        Holder::File { sha256: found, .. } if found != *sha256 => {
+            let mismatch = Mismatch::Hash { found, expected: sha256.clone() };
+            Some(DownloadStatus::Wrong { mismatch, kept: Some(kept) })
+        }
+        _ => None,
+    })
 }
 
 /// Checks a file that arrived and gives it its name.
 fn settle(
     folder: &DownloadFolder,
     partial: PartialFile,
+    arrived: &Arrived,
     name: &FileName,
     version: i64,
     expected: &Expected,
 ) -> io::Result<DownloadStatus> {
     let (bytes, sha256) = (partial.bytes(), partial.sha256());
     if let Err(mismatch) = expected.check(bytes, &sha256) {
-        // With the right size it is the site's file, and would arrive again: then the expected hash is wrong.
-        let kept = expected.sha256.as_ref().filter(|_| expected.has_size(bytes));
+        if !arrived.ended {
+            let reason = format!("it ended at byte {bytes}, perhaps too early: {mismatch}");
+            return Ok(DownloadStatus::Unfinished(reason));
+        }
+        // With the right size, and all of one kind, it is the site's file, and would arrive again: then the expected hash is wrong.
+        let kept = expected.sha256.as_ref().filter(|_| arrived.uniform && expected.has_size(bytes));
         let kept = kept.map(|sha256| FileName::mismatched(version, sha256));
         return match kept {
             Some(kept) if folder.keep(&partial, &kept)? => Ok(DownloadStatus::Wrong { mismatch, kept: Some(kept) }),
             _ => partial.discard().map(|()| DownloadStatus::Wrong { mismatch, kept: None }),
         };
     }
-    let same = Expected { name: None, bytes: None, sha256: Some(sha256) };
+    let same = Expected { sha256: Some(sha256), ..Expected::default() };
     for name in [name.clone(), name.numbered(version)] {
         if folder.keep(&partial, &name)? {
-            return Ok(DownloadStatus::Downloaded { name, bytes, checked: expected.sha256.is_some() });
+            let checked = expected.sha256.is_some();
+            return Ok(match expected.is_checkable() {
+                true => DownloadStatus::Downloaded { name, bytes, checked },
+                false => DownloadStatus::Unchecked { name, bytes },
+            });
         }
-        if folder.holds(&name, &same)? == Some(true) {
-            partial.discard()?;
-            return Ok(DownloadStatus::AlreadyThere(name));
+        match folder.holder(&name)? {
+            Holder::NoFile => return Ok(DownloadStatus::NameTaken(name)),
+            holder if holder.is(&same) => {
+                partial.discard()?;
+                return Ok(DownloadStatus::AlreadyThere(name));
+            }
+            _ => {}
         }
     }
     Ok(DownloadStatus::NameTaken(name.clone()))
@@ -167,22 +212,78 @@ fn settle(
 
 /// A partial file while its bytes arrive.
 struct Arriving<'a> {
-    partial: PartialFile,
+    /// `None` only while work on it is under way.
+    partial: Option<PartialFile>,
     arrived: &'a dyn Fn(u64),
+}
+
+impl Arriving<'_> {
+    /// Works on the file beside the thread that all requests share.
+    async fn with<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut PartialFile) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let mut partial = self.taken()?;
+        let (partial, done) = aside(move || {
+            let done = work(&mut partial);
+            (partial, done)
+        })
+        .await;
+        self.partial = Some(partial);
+        done
+    }
+
+    /// Returns true if the file is the expected one.
+    fn is(&self, expected: &Expected) -> bool {
+        self.partial.as_ref().is_some_and(|partial| expected.check(partial.bytes(), &partial.sha256()).is_ok())
+    }
+
+    fn taken(&mut self) -> io::Result<PartialFile> {
+        self.partial.take().ok_or_else(|| io::Error::other("the partial file is in use"))
+    }
+
+    async fn discard(mut self) -> io::Result<()> {
+        let partial = self.taken()?;
+        aside(move || partial.discard()).await
+    }
 }
 
 impl Sink for Arriving<'_> {
     fn bytes(&self) -> u64 {
-        self.partial.bytes()
+        self.partial.as_ref().map_or(0, PartialFile::bytes)
     }
 
-    fn restart(&mut self) -> io::Result<()> {
-        self.partial.restart()
+    fn source(&self) -> Option<&Source> {
+        self.partial.as_ref().and_then(PartialFile::source)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.partial.write(bytes)?;
-        (self.arrived)(bytes.len() as u64);
+    async fn note(&mut self, source: Option<Source>) -> io::Result<()> {
+        self.with(|partial| partial.note(source)).await
+    }
+
+    async fn room(&mut self) -> io::Result<u64> {
+        self.with(|partial| partial.room()).await
+    }
+
+    async fn difference(&mut self, at: u64, bytes: &Bytes) -> io::Result<Option<u64>> {
+        if at >= self.bytes() {
+            return Ok(None);
+        }
+        let bytes = bytes.clone();
+        self.with(move |partial| partial.difference(at, &bytes)).await
+    }
+
+    async fn cut(&mut self, at: u64) -> io::Result<()> {
+        if at >= self.bytes() {
+            return Ok(());
+        }
+        self.with(move |partial| partial.cut(at)).await
+    }
+
+    async fn append(&mut self, bytes: Bytes) -> io::Result<()> {
+        let length = bytes.len() as u64;
+        self.with(move |partial| partial.append(&bytes)).await?;
+        (self.arrived)(length);
         Ok(())
     }
 }

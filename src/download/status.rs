@@ -16,8 +16,15 @@ pub enum DownloadStatus {
         name: FileName,
         /// Its size in bytes.
         bytes: u64,
-        /// True when its SHA256 was known, and so checked.
+        /// True when its SHA256 was known, and so checked; else its size was.
         checked: bool,
+    },
+    /// It arrived and has its name, but neither its SHA256 nor its size is known.
+    Unchecked {
+        /// Its name in the folder.
+        name: FileName,
+        /// Its size in bytes.
+        bytes: u64,
     },
     /// It was in the folder before, under this name.
     AlreadyThere(FileName),
@@ -54,8 +61,12 @@ pub enum DownloadStatus {
 
 impl DownloadStatus {
     /// Every code with its meaning, from good to bad.
-    pub const MEANINGS: [(&str, &str); 15] = [
-        ("downloaded", "the file is in the folder, and its SHA256 is right wherever one is known."),
+    pub const MEANINGS: [(&str, &str); 16] = [
+        ("downloaded", "the file is in the folder, and its SHA256 is right; if none is known, its size is."),
+        (
+            "unchecked",
+            "the file is in the folder, but neither its SHA256 nor its size is known: it may be incomplete, or another file.",
+        ),
         ("already_there", "the same file is in the folder; it was not fetched again."),
         ("login_needed", "its creator wants to know who downloads it: give a key by CIVITAI_API_KEY or --key-file."),
         (
@@ -78,8 +89,12 @@ impl DownloadStatus {
              that ends in `.hash-mismatch`, because the site's own hash is likely wrong: it is not fetched again while that file \
              is there, and gets its name once the site corrects that hash. Otherwise it was deleted: try again later.",
         ),
-        ("size_mismatch", "what arrived has another size than expected, and was deleted: try again later."),
-        ("name_taken", "other files have its name, and nothing is overwritten: move them, or use another folder."),
+        ("size_mismatch", "the host has another size of it than the server or the dataset says: try again later."),
+        (
+            "name_taken",
+            "other files have its name, or a link, folder, FIFO or device has, and nothing is overwritten or followed: move them, or use \
+             another folder.",
+        ),
         ("disk_refused", "the disk is full, read-only or failing, or another process downloads the same file."),
     ];
 
@@ -87,6 +102,7 @@ impl DownloadStatus {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Downloaded { .. } => "downloaded",
+            Self::Unchecked { .. } => "unchecked",
             Self::AlreadyThere(_) => "already_there",
             Self::LoginNeeded(_) => "login_needed",
             Self::EarlyAccess(_) => "early_access",
@@ -109,7 +125,9 @@ impl fmt::Display for DownloadStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.code();
         match self {
-            Self::Downloaded { name, .. } | Self::AlreadyThere(name) => write!(f, "{code} as {name}"),
+            Self::Downloaded { name, .. } | Self::Unchecked { name, .. } | Self::AlreadyThere(name) => {
+                write!(f, "{code} as {name}")
+            }
             Self::LoginNeeded(words) => write!(f, "{code}: give a key by CIVITAI_API_KEY or --key-file ({words})"),
             Self::EarlyAccess(words)
             | Self::DownloadsDisabled(words)
@@ -122,8 +140,16 @@ impl fmt::Display for DownloadStatus {
             Self::Wrong { mismatch, kept: Some(name) } => {
                 write!(f, "{code}: {mismatch}; it is kept as {name}, remove that to fetch it again")
             }
+            Self::Wrong { mismatch: Mismatch::Size { found, expected }, kept: None } => {
+                write!(f, "{code}: the host has {found} bytes, {expected} were expected; try again later")
+            }
             Self::Wrong { mismatch, kept: None } => write!(f, "{code}: {mismatch}; it was thrown away"),
-            Self::NameTaken(name) => write!(f, "{code}: another file is called {name}, and nothing is overwritten"),
+            Self::NameTaken(name) => {
+                write!(
+                    f,
+                    "{code}: something else is called {name}, and nothing is overwritten; move it, or use another folder"
+                )
+            }
             Self::DiskRefused(error) => write!(f, "{code}: {error}"),
         }
     }
@@ -139,6 +165,7 @@ impl From<AttemptError> for DownloadStatus {
             AttemptError::Archived(words) => Self::Archived(words),
             AttemptError::Missing(words) => Self::Gone(words),
             AttemptError::Throttled { message, .. } => Self::Throttled(message),
+            AttemptError::OtherSize(_) | AttemptError::NoFile(_) => Self::Unfinished(error.to_string()),
             AttemptError::Unfinished { reason, .. } => Self::Unfinished(reason),
             AttemptError::NotFollowed(target) => Self::NotFollowed(target),
             AttemptError::Disk(error) => Self::DiskRefused(error),
@@ -155,6 +182,7 @@ mod tests {
         let (name, words) = (|| FileName::near("x.pt", 1), || String::from("why"));
         let all = [
             DownloadStatus::Downloaded { name: name(), bytes: 1, checked: true },
+            DownloadStatus::Unchecked { name: name(), bytes: 1 },
             DownloadStatus::AlreadyThere(name()),
             DownloadStatus::LoginNeeded(words()),
             DownloadStatus::EarlyAccess(words()),

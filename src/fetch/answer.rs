@@ -1,11 +1,13 @@
 //! An answer as received, and its text.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::inflate::{Encoding, INFLATED_CAP, InflateError, inflate, without_mark};
+use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, without_mark};
+use super::memory::Claim;
 
 /// An answer as received. A clone shares the body.
 #[derive(Debug, Clone)]
@@ -26,15 +28,37 @@ pub struct Answer {
     pub age_s: Option<i64>,
     /// The `Date` header: the server's clock.
     pub date: Option<Timestamp>,
+    /// The memory that the body takes.
+    pub(super) claim: Claim,
 }
+
+/// Bytes of an abridged body: of its beginning, and of its end, where a page names the next one.
+const BEGINNING: usize = 4 << 20;
+const END: usize = 64 << 10;
 
 impl Answer {
     /// Returns the decompressed body as text.
     ///
     /// # Errors
     /// When it is damaged, larger than allowed, or not UTF-8.
-    pub fn text(&self) -> Result<String, Unreadable> {
+    pub fn text(&self) -> Result<Cow<'_, str>, Unreadable> {
         text(self.encoding, &self.body)
+    }
+
+    /// Returns true when the body has more than its share of the memory.
+    pub fn is_large(&self) -> bool {
+        self.claim.is_large()
+    }
+
+    /// Returns the answer with only the beginning and the end of a large body, which no longer counts as one.
+    pub(super) fn abridged(self) -> Answer {
+        if !self.is_large() {
+            return self;
+        }
+        let body = head(self.encoding, &self.body, INFLATED_CAP);
+        let (beginning, rest) = body.split_at(BEGINNING.min(body.len()));
+        let body = [beginning, &rest[rest.len().saturating_sub(END)..]].concat().into();
+        Answer { encoding: Encoding::Identity, body, claim: Claim::default(), ..self }
     }
 
     /// Returns true when a cache in front of the server gave the answer, which may be minutes old.
@@ -72,14 +96,19 @@ impl From<String> for Unreadable {
     }
 }
 
-/// Returns a body as text: decompressed, without the byte order mark that some servers put before it.
+/// Returns a body as text, borrowed if it was not compressed: decompressed, without the byte order mark that some servers put before it.
 ///
 /// # Errors
 /// When it is damaged, larger than [`INFLATED_CAP`], or not UTF-8.
-pub fn text(encoding: Encoding, body: &[u8]) -> Result<String, Unreadable> {
-    let mut body = inflate(encoding, body, INFLATED_CAP)?;
-    body.drain(..body.len() - without_mark(&body).len());
-    String::from_utf8(body).map_err(|_| Unreadable::Damaged(String::from("the body is not UTF-8")))
+pub fn text(encoding: Encoding, body: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
+    let text = match inflate(encoding, body, INFLATED_CAP)? {
+        Cow::Borrowed(body) => std::str::from_utf8(without_mark(body)).ok().map(Cow::Borrowed),
+        Cow::Owned(mut body) => {
+            body.drain(..body.len() - without_mark(&body).len());
+            String::from_utf8(body).ok().map(Cow::Owned)
+        }
+    };
+    text.ok_or_else(|| Unreadable::Damaged(String::from("the body is not UTF-8")))
 }
 
 #[cfg(test)]
@@ -89,7 +118,7 @@ mod tests {
     #[test]
     fn text_has_no_byte_order_mark_and_is_utf8() {
         let marked = "\u{feff}{\"a\":\"\u{feff}\"}";
-        assert_eq!(text(Encoding::Identity, marked.as_bytes()), Ok("{\"a\":\"\u{feff}\"}".to_owned()));
+        assert_eq!(text(Encoding::Identity, marked.as_bytes()), Ok("{\"a\":\"\u{feff}\"}".into()));
         assert!(text(Encoding::Identity, b"{\xff}").is_err());
     }
 }

@@ -32,6 +32,12 @@ pub enum AttemptError {
     /// There is no such file. A failing part of the server says so too, hence retried.
     #[error("the server knows no such file: {0}")]
     Missing(String),
+    /// The host has, or sends, this many bytes, which the file cannot have. Another host may have the right ones, hence retried.
+    #[error("the host has a file of {0} bytes or more")]
+    OtherSize(u64),
+    /// The host answers with something else than the file. A failing host does so for a while, hence retried.
+    #[error("{0}")]
+    NoFile(String),
     /// The server asks for fewer requests.
     #[error("the server asked to slow down: {message}")]
     Throttled {
@@ -58,7 +64,16 @@ impl AttemptError {
 
     /// Returns true when another attempt may succeed.
     pub(super) fn is_retried(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Throttled { .. } | Self::Unfinished { .. })
+        self.denials_max().is_some() || matches!(self, Self::Throttled { .. } | Self::Unfinished { .. })
+    }
+
+    /// Returns how often the file may be denied before that is believed; `None` for an error that is no denial.
+    pub(super) fn denials_max(&self) -> Option<u32> {
+        match self {
+            Self::Missing(_) | Self::OtherSize(_) => Some(3),
+            Self::NoFile(_) => Some(5),
+            _ => None,
+        }
     }
 
     /// Returns the wait that the server asks for.
@@ -92,7 +107,11 @@ pub(super) fn judge(status: u16, head: &[u8], html: bool, wait: Option<Duration>
     }
     if host != Host::Api {
         let message = format!("{status} from the host that keeps the file: {message}");
-        return if status == 429 { AttemptError::Throttled { message, wait } } else { busy(message) };
+        return match status {
+            429 => AttemptError::Throttled { message, wait },
+            200..=299 => AttemptError::NoFile(message),
+            _ => busy(message),
+        };
     }
     match status {
         401 if lower.contains("disabled") => AttemptError::DownloadsDisabled(message),
@@ -104,7 +123,8 @@ pub(super) fn judge(status: u16, head: &[u8], html: bool, wait: Option<Duration>
         404 => AttemptError::Missing(message),
         410 => AttemptError::Archived(message),
         429 => AttemptError::Throttled { message, wait },
-        200..=299 | 500..=599 | 408 | 425 => busy(format!("{status}, {message}")),
+        200..=299 => AttemptError::NoFile(message),
+        500..=599 | 408 | 425 => busy(format!("{status}, {message}")),
         _ => AttemptError::NoAccess(message),
     }
 }
@@ -139,11 +159,12 @@ mod tests {
             (403, "<Error>Request has expired</Error>", false, Host::Store, "Unfinished"),
             (404, "", false, Host::Store, "Unfinished"),
             (429, "", false, Host::Store, "Throttled"),
-            (200, "<html>", true, Host::Store, "Unfinished"),
+            (200, "<html>", true, Host::Store, "NoFile"),
+            (204, "", false, Host::Store, "NoFile"),
             (200, "<html>", true, Host::Login, "LoginNeeded"),
             (403, "", false, Host::Login, "LoginNeeded"),
             (503, "", false, Host::Login, "Unfinished"),
-            (200, "{\"error\":\"x\"}", false, Host::Api, "Unfinished"),
+            (200, "{\"error\":\"x\"}", false, Host::Api, "NoFile"),
         ] {
             let error = format!("{:?}", judge(status, head.as_bytes(), html, None, host));
             assert!(error.starts_with(meaning), "{status} {head}: {error}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::answer::{Answer, Unreadable};
-use super::error::{FetchError, FetchErrorKind, TransportErrorKind};
+use super::error::{FetchError, TransportErrorKind};
 use super::event::{Event, Notify};
 use super::fetcher::Fetcher;
 use super::pace::Permit;
@@ -39,7 +39,7 @@ pub struct Attempts<'a> {
     judge: Judge,
     /// The wait before the next request; set when the last one failed.
     wait: Option<Duration>,
-    /// The answer to the last request, if it had one.
+    /// The answer to the last request, if it had one; abridged, since it is kept while others are requested.
     answer: Option<Answer>,
 }
 
@@ -101,8 +101,8 @@ impl<'a> Attempts<'a> {
     /// Like [`Attempts::next`] and [`Attempts::unreadable`].
     pub async fn parsed<T>(mut self, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, FetchError> {
         loop {
-            let text = self.next().await?.text();
-            match text.and_then(|text| Ok(parse(&text)?)) {
+            let answer = self.next().await?;
+            match answer.text().and_then(|text| Ok(parse(&text)?)) {
                 Ok(value) => return Ok(value),
                 Err(why) => self.unreadable(&why)?,
             }
@@ -125,7 +125,7 @@ impl<'a> Attempts<'a> {
         answer.attempts = self.budget.attempts();
         let (status, bytes, latency) = (answer.status, answer.body.len() as u64, answer.latency);
         (self.notify)(Event::Answered { status, bytes, latency });
-        self.answer = Some(answer.clone());
+        self.answer = Some(answer.clone().abridged());
         let judged = self.judge.response(&facts);
         match &judged {
             Err(Verdict::Retry { throttled: true, wait, .. }) => self.throttled(&permit, *wait),
@@ -140,8 +140,7 @@ impl<'a> Attempts<'a> {
             Verdict::Fail(kind) => kind,
             Verdict::Retry { reason, wait, .. } => match self.retry(wait, reason) {
                 Ok(()) => return Ok(()),
-                Err(last) if self.judge.mostly_failed(self.budget.attempts()) => FetchErrorKind::AlwaysFails(last),
-                Err(last) => FetchErrorKind::GaveUp(last),
+                Err(last) => self.judge.spent(self.budget.attempts(), last),
             },
         };
         let (attempts, elapsed) = (self.budget.attempts(), self.budget.elapsed());

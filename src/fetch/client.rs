@@ -18,11 +18,13 @@ use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
+use super::memory::{Claim, Memory};
 use super::message::printable;
 use super::page_url::PageUrl;
 use super::response_facts::{ResponseFacts, http_date, retry_after};
 use super::secret::Secret;
 use super::settings::{Error, Settings};
+use super::source::Rest;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 /// Most bytes of a body on the wire.
@@ -30,11 +32,11 @@ const WIRE_CAP: usize = 64 << 20;
 /// Most bytes of a decompressed body that a verdict depends on.
 const HEAD_CAP: usize = 64 << 10;
 /// A body may be slow for this long; after that its average rate must be at least `RATE_MIN`.
-const RATE_GRACE: Duration = Duration::from_secs(30);
+pub(super) const RATE_GRACE: Duration = Duration::from_secs(30);
 /// Longest time for one request of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// The least rate of a body, in bytes per second.
-const RATE_MIN: u64 = 1024;
+pub(super) const RATE_MIN: u64 = 1024;
 
 /// Sends requests to one server.
 pub(super) struct Client {
@@ -44,6 +46,7 @@ pub(super) struct Client {
     /// Masks the key in all that the server sends; `None` without a key.
     mask: Option<Mask>,
     wire_cap: usize,
+    memory: Memory,
 }
 
 impl Client {
@@ -54,7 +57,8 @@ impl Client {
         };
         let connections = Connections::new(settings)?;
         let mask = settings.key.as_ref().and_then(Secret::mask);
-        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP })
+        let memory = Memory::new(settings.in_flight);
+        Ok(Client { connections, origin: settings.base.origin(), authorization, mask, wire_cap: WIRE_CAP, memory })
     }
 
     /// Sends one request, a GET or with JSON a POST, and receives its whole answer.
@@ -70,17 +74,19 @@ impl Client {
                 self.connections.get().post(url.url().clone()).header(header::CONTENT_TYPE, JSON).body(json.to_owned())
             }
         };
-        let response = self.sent(url.url(), request).await?;
+        let response = self.sent(url.url(), request, true).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = match self.body(response).await {
+        let (body, mut claim) = match self.body(response).await {
             Ok(body) => body,
             // These statuses say all without a body.
-            Err(_) if matches!(status, 429 | 503) => Bytes::new(),
+            Err(_) if matches!(status, 429 | 503) => (Bytes::new(), Claim::default()),
             Err(error) => return Err(error),
         };
         let encoding = encoding(&headers, &body)?;
         let (encoding, body) = self.without_key(status, encoding, body)?;
+        // A body with the key was inflated.
+        self.memory.grow(&mut claim, body.len()).await;
         // An answer that is labeled as a page is judged by its reader, not by its beginning.
         let looked_at = if status == 200 && is_json(&headers) { 0 } else { HEAD_CAP };
         let facts = response_facts(status, &headers, &head(encoding, &body, looked_at), url.url());
@@ -93,23 +99,32 @@ impl Client {
             cache_status: text(&headers, &CACHE_STATUS).map(printable),
             age_s: text(&headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
             date: text(&headers, &header::DATE).and_then(http_date),
+            claim,
         };
         Ok((facts, answer))
     }
 
-    /// Requests a file from this byte on. It may take a day, as long as bytes keep arriving.
-    pub(super) async fn open(&self, url: &Url, from: u64) -> Result<Response, TransportError> {
+    /// Requests a file, or the rest of it. It may take a day, as long as bytes keep arriving. The key is sent if `with_key`.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        rest: Option<Rest<'_>>,
+        with_key: bool,
+    ) -> Result<Response, TransportError> {
         let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
         request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
-        if from > 0 {
+        if let Some(Rest { from, validator }) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-"));
+            request = validator.into_iter().fold(request, |request, state| request.header(header::IF_RANGE, state));
         }
-        self.sent(url, request).await
+        self.sent(url, request, with_key).await
     }
 
-    /// Sends a request, with the key if it goes to the server's own origin. Returns the answer, with the key masked in its headers.
-    async fn sent(&self, url: &Url, mut request: RequestBuilder) -> Result<Response, TransportError> {
-        if url.origin() == self.origin
+    /// Sends a request, with the key if it may have it and goes to the server's own origin. Returns the answer, with the key masked
+    /// in its headers.
+    async fn sent(&self, url: &Url, mut request: RequestBuilder, with_key: bool) -> Result<Response, TransportError> {
+        if with_key
+            && url.origin() == self.origin
             && let Some(authorization) = &self.authorization
         {
             request = request.header(header::AUTHORIZATION, authorization);
@@ -138,7 +153,9 @@ impl Client {
                 return Err(TransportError::new(TransportErrorKind::TooLarge, error.to_string()));
             }
             Err(InflateError::Damaged(_)) if status == 200 => (encoding, Bytes::new()),
-            Err(InflateError::Damaged(_)) => (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP)).into()),
+            Err(InflateError::Damaged(_)) => {
+                (Encoding::Identity, self.clean(head(encoding, &body, HEAD_CAP).into_owned()).into())
+            }
         })
     }
 
@@ -157,7 +174,7 @@ impl Client {
         TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, TransportError> {
+    async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let promised = response.content_length();
@@ -165,12 +182,16 @@ impl Client {
         if length > cap as u64 {
             return Err(too_large());
         }
-        let began = Instant::now();
-        let mut body = BytesMut::with_capacity(length as usize);
+        let (mut began, mut claim) = (Instant::now(), Claim::default());
+        let mut body = BytesMut::with_capacity((length as usize).min(self.memory.share()));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&error))? {
             if chunk.len() > cap - body.len() {
                 return Err(too_large());
             }
+            // Not the server's fault, so the wait does not count.
+            let waiting = Instant::now();
+            self.memory.grow(&mut claim, body.len() + chunk.len()).await;
+            began += waiting.elapsed();
             body.extend_from_slice(&chunk);
             if is_too_slow(body.len() as u64, began.elapsed()) {
                 self.connections.replace();
@@ -183,7 +204,7 @@ impl Client {
             Some(length) if body.len() as u64 != length => {
                 Err(TransportError::new(TransportErrorKind::Cut, format!("{} of {length} bytes", body.len())))
             }
-            _ => Ok(body.freeze()),
+            _ => Ok((body.freeze(), claim)),
         }
     }
 }
@@ -217,7 +238,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
+pub(super) fn is_too_slow(bytes: u64, elapsed: Duration) -> bool {
     elapsed > RATE_GRACE && bytes < RATE_MIN * elapsed.as_secs()
 }
 

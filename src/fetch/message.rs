@@ -51,9 +51,16 @@ fn join(parts: impl Iterator<Item = String>, by: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(by))
 }
 
-/// Returns `text` on one line without control characters, cut to a length fit for a log.
+/// Returns true for characters that are not seen, or change how others are seen: zero widths, directions, soft hyphens, tags.
+pub fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns `text` on one line without control and hidden characters, cut to a length fit for a log.
 pub fn printable(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_hidden(c));
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
     match line.char_indices().nth(MESSAGE_MAX) {
@@ -92,6 +99,7 @@ mod tests {
             (r#"{"code":5}"#, r#"{"code":5}"#),
             ("Internal Server Error", "Internal Server Error"),
             ("", ""),
+            ("a\u{202e}b \u{ad}\u{e0041}c", "a b c"),
             ("{\"error\":\"bad\u{7} \u{1b}[31m\\u0000id\\n\\n✖ no\"}", "{\"error\":\"bad [31m\\u0000id\\n\\n✖ no\"}"),
             (r#"{"error":"✖ Invalid input\n  → at id\u001b[0m"}"#, "✖ Invalid input → at id [0m"),
         ] {

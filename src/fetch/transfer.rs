@@ -1,70 +1,98 @@
 //! One file: requested from the API, fetched from the host that keeps it, resumed where it broke off.
 //!
 //! The API answers with a redirect to a short-lived link on another host, so every attempt asks for a fresh one. The key goes
-//! to the API's origin only.
+//! to the API's origin only, and not there either once a redirect has led elsewhere. Bytes that arrived are dropped only when an
+//! answer that may be the whole file shows other ones.
 
 use std::io;
+use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::attempt_error::{AttemptError, Host, judge};
 use super::attempts::Attempts;
-use super::client::Client;
+use super::client::{Client, RATE_GRACE, RATE_MIN, is_too_slow};
 use super::disposition::file_name;
 use super::message::printable;
+use super::offer::{FileFacts, Offer, begins_as_page, content_type, no_file};
 use super::pace::Permit;
 use super::page_url::PageUrl;
 use super::response_facts::{http_date, retry_after};
+use super::source::{Rest, Source};
 use crate::place::{Place, place_of};
 
 /// Most redirects that are followed.
 const HOPS_MAX: usize = 5;
-/// Most bytes of an error's body that are read.
+/// Most bytes of an error's body that are read, and the time for it.
 const HEAD_MAX: usize = 4 << 10;
-/// Answers of 404 in a row before a file is believed to be missing: the server's look-up of its store fails at times.
-const MISSING_MAX: u32 = 3;
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Longest wait for the headers of an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// New bytes that renew the budget.
+const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// The destination of a file's bytes. Errors are those of the disk.
+#[expect(async_fn_in_trait, reason = "awaited on one thread")]
 pub trait Sink {
     /// Bytes stored so far.
     fn bytes(&self) -> u64;
-    /// Drops all bytes, to begin again.
-    ///
-    /// # Errors
-    /// The disk's error.
-    fn restart(&mut self) -> io::Result<()>;
+    /// Returns the state of the file that these bytes belong to, if it is known.
+    fn source(&self) -> Option<&Source>;
+    /// Records that state, or with `None` that it is not known.
+    async fn note(&mut self, source: Option<Source>) -> io::Result<()>;
+    /// Returns how many more bytes the disk has room for.
+    async fn room(&mut self) -> io::Result<u64>;
+    /// Compares bytes with those stored from `at` on; returns the position of the first stored byte that differs.
+    async fn difference(&mut self, at: u64, bytes: &Bytes) -> io::Result<Option<u64>>;
+    /// Drops all bytes from `at` on.
+    async fn cut(&mut self, at: u64) -> io::Result<()>;
     /// Appends bytes.
-    ///
-    /// # Errors
-    /// The disk's error.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    async fn append(&mut self, bytes: Bytes) -> io::Result<()>;
 }
 
-/// Returns the API's address of a version's file, `…/api/download/models/7`, or `None` if `base` has no path.
-pub fn download_url(base: &Url, version: i64) -> Option<PageUrl> {
+/// A file that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// The name that the host gives it.
+    pub name: Option<String>,
+    /// True if the answer showed its end; else a cut connection looks the same.
+    pub ended: bool,
+    /// True if all bytes are known to belong to one state of the file; else a part may be older than the rest.
+    pub uniform: bool,
+}
+
+/// Returns the API's address of a version's file, `…/api/download/models/7?fileId=70`; without the id of a file the server chooses
+/// one. `None` if `base` has no path.
+pub fn download_url(base: &Url, version: i64, file: Option<i64>) -> Option<PageUrl> {
     let mut root = base.clone();
     root.path_segments_mut().ok()?.pop_if_empty().pop();
-    let version = version.to_string();
-    PageUrl::new(&root, &["download", "models", &version], std::iter::empty::<(&str, &str)>()).ok()
+    let (version, file) = (version.to_string(), file.map(|file| file.to_string()));
+    PageUrl::new(&root, &["download", "models", &version], file.iter().map(|file| ("fileId", file.as_str()))).ok()
 }
 
 impl Attempts<'_> {
-    /// Fetches a file into `sink`, from where that ends; returns the name that the host gives it. `checked` says that its hash is
-    /// known, and so decides where an answer may or may not be the file. Progress renews the budget.
+    /// Fetches a file into `sink`, from where that ends if it `resumes`, else from its beginning. Each new MiB renews the budget.
     ///
     /// # Errors
     /// When an answer is final, or the budget is spent. Bytes that arrived stay in the sink.
-    pub async fn file(mut self, sink: &mut dyn Sink, checked: bool) -> Result<Option<String>, AttemptError> {
-        let mut missing = 0;
+    pub async fn file(
+        mut self,
+        sink: &mut impl Sink,
+        facts: &FileFacts,
+        mut resumes: bool,
+    ) -> Result<Arrived, AttemptError> {
+        let (mut denials, mut counted) = (0, sink.bytes());
         loop {
-            let before = sink.bytes();
             let permit = self.begin().await;
-            let error = match self.file_once(sink, checked, &permit).await {
-                Ok(name) => {
+            let error = match self.file_once(sink, facts, &mut resumes, &permit).await {
+                Ok(arrived) => {
                     self.succeeded(&permit);
-                    return Ok(name);
+                    return Ok(arrived);
                 }
                 Err(error) if !error.is_retried() => return Err(error),
                 Err(error) => error,
@@ -73,29 +101,37 @@ impl Attempts<'_> {
                 self.throttled(&permit, *wait);
             }
             drop(permit);
-            if sink.bytes() > before {
+            if sink.bytes() >= counted + PROGRESS_BYTES {
                 self.progressed();
-                missing = 0;
+                (counted, denials) = (sink.bytes(), 0);
             }
-            missing += u32::from(matches!(error, AttemptError::Missing(_)));
-            if missing == MISSING_MAX || self.retry(error.wait(), error.to_string()).is_err() {
+            let denials_max = error.denials_max();
+            denials += u32::from(denials_max.is_some());
+            if denials_max.is_some_and(|max| denials >= max) || self.retry(error.wait(), error.to_string()).is_err() {
                 return Err(error);
             }
         }
     }
 
-    /// One attempt: the API, its redirects, the file.
+    /// One attempt: the API, its redirects, the file. Without `resumes` the whole file is asked for, and compared with the part.
     async fn file_once(
         &self,
-        sink: &mut dyn Sink,
-        checked: bool,
+        sink: &mut impl Sink,
+        facts: &FileFacts,
+        resumes: &mut bool,
         permit: &Permit<'_>,
-    ) -> Result<Option<String>, AttemptError> {
+    ) -> Result<Arrived, AttemptError> {
         let (client, api) = (&self.fetcher.client, self.url.url());
-        let (mut target, mut hops, mut login) = (api.clone(), 0, false);
+        // Without a hash only bytes of the same state of the file may be put together.
+        let has_part = sink.bytes() > 0 && (facts.hashed || sink.source().is_some());
+        let (mut target, mut hops, mut login, mut at_home) = (api.clone(), 0, false, true);
         loop {
-            let from = if hops == 0 { 0 } else { sink.bytes() };
-            let response = client.open(&target, from).await.map_err(|error| AttemptError::broken(error.to_string()))?;
+            let validator = sink.source().map(Source::validator);
+            let rest = (*resumes && has_part && hops > 0).then(|| Rest { from: sink.bytes(), validator });
+            let response = timeout(ANSWER_TIME, client.open(&target, rest, at_home)).await;
+            let response =
+                response.map_err(|_| broken(format!("the host sent no answer in {} s", ANSWER_TIME.as_secs())))?;
+            let response = response.map_err(|error| broken(error.to_string()))?;
             let status = response.status();
             if status.is_redirection() {
                 if hops == HOPS_MAX {
@@ -103,26 +139,32 @@ impl Attempts<'_> {
                 }
                 target = next_hop(api, &target, response.headers())?;
                 login |= is_login(&target);
+                at_home &= target.origin() == api.origin();
                 hops += 1;
                 continue;
             }
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                sink.restart().map_err(AttemptError::Disk)?;
+                *resumes = false;
+                return Err(broken("the host has no bytes behind those that have arrived"));
             }
-            let host = match target.origin() == api.origin() {
+            let host = match at_home || is_sister(api, &target) {
                 _ if login => Host::Login,
                 true => Host::Api,
                 false => Host::Store,
             };
-            let doubted = !checked || sink.bytes() > 0;
-            let no_file = no_file(response.headers(), checked, doubted).filter(|_| status.is_success());
+            let doubted = !facts.hashed || sink.bytes() > 0;
+            let no_file = no_file(status, response.headers(), doubted).filter(|_| status.is_success());
             if !status.is_success() || no_file.is_some() {
                 return Err(refusal(response, host, no_file, client).await);
             }
             self.succeeded(permit);
-            return receive(response, sink, client).await;
+            return receive(response, rest.map(|rest| rest.from), sink, facts, client).await;
         }
     }
+}
+
+fn broken(reason: impl Into<String>) -> AttemptError {
+    AttemptError::broken(reason)
 }
 
 /// Returns the target of a redirect. It must be https, or on this machine, and of the API's place or the public one.
@@ -142,30 +184,19 @@ fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, AttemptEr
     Ok(target)
 }
 
+/// The hosts of the site. Those that keep its files have names of their own.
+const SITES: [&str; 3] = ["civitai.com", "civitai.red", "civitai.green"];
+
 /// Returns true when a redirect leads to a page to log in at, on any host.
 fn is_login(target: &Url) -> bool {
     let mut segments = target.path_segments().into_iter().flatten();
     segments.any(|segment| ["login", "log-in", "signin", "sign-in"].contains(&segment.to_ascii_lowercase().as_str()))
 }
 
-/// Returns the reason why a successful answer is no file, as far as its headers show. A known hash decides instead, unless
-/// `doubted`: then bytes that arrived earlier would be lost.
-fn no_file(headers: &HeaderMap, checked: bool, doubted: bool) -> Option<String> {
-    let kind = content_type(headers);
-    let attached = headers.contains_key(header::CONTENT_DISPOSITION);
-    if kind.contains("html") || (kind.contains("json") && !attached && doubted) {
-        return Some(format!("`{}` instead of a file", printable(&kind)));
-    }
-    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
-    let plain = matches!(encoding.trim().to_ascii_lowercase().as_str(), "" | "identity");
-    (!plain && !checked).then(|| format!("a file encoded as `{}`, which was not asked for", printable(encoding)))
-}
-
-/// Returns true when a body begins like a web page, which no model file does.
-fn begins_as_page(piece: &[u8]) -> bool {
-    let piece = piece.trim_ascii_start();
-    let begins = |tag: &str| piece.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));
-    begins("<!doctype html") || begins("<html")
+/// Returns true when another host of the same site answers: the site is split by rating, and sends from one to the other.
+fn is_sister(api: &Url, target: &Url) -> bool {
+    let ours = |url: &Url| SITES.contains(&url.host_str().unwrap_or_default().trim_start_matches("www."));
+    ours(api) && ours(target)
 }
 
 /// Returns the meaning of an answer without a file; `no_file` is the reason why a success is none.
@@ -175,78 +206,132 @@ async fn refusal(mut response: Response, host: Host, no_file: Option<String>, cl
     let wait = text(header::RETRY_AFTER)
         .and_then(|value| retry_after(value, text(header::DATE).and_then(http_date), jiff::Timestamp::now()));
     let mut head = Vec::new();
-    // A body that breaks off does no harm: the status is enough.
-    while let Ok(Some(piece)) = response.chunk().await {
-        head.extend_from_slice(&piece[..piece.len().min(HEAD_MAX - head.len())]);
-        if head.len() == HEAD_MAX {
-            break;
+    let read = async {
+        while head.len() < HEAD_MAX
+            && let Ok(Some(piece)) = response.chunk().await
+        {
+            head.extend_from_slice(&piece[..piece.len().min(HEAD_MAX - head.len())]);
         }
-    }
+    };
+    // A body that breaks off or drips does no harm: the status is enough.
+    let _ = timeout(HEAD_TIME, read).await;
     let head = no_file.map_or(head, String::into_bytes);
     judge(status, &client.clean(head), content_type(&headers).contains("html"), wait, host)
 }
 
-/// Writes the body to the sink; returns the file's name in the headers.
-async fn receive(mut response: Response, sink: &mut dyn Sink, client: &Client) -> Result<Option<String>, AttemptError> {
-    let broken = |error| AttemptError::broken(client.transport_error(&error).to_string());
-    let range = Range::of(response.headers());
-    let begins = first_byte(response.status(), range.as_ref(), response.content_length());
-    let mut piece = response.chunk().await.map_err(broken)?;
-    if begins == Some(0) && piece.as_deref().is_some_and(begins_as_page) {
-        return Err(AttemptError::broken("the host sent a web page instead of a file"));
-    }
-    if begins != Some(sink.bytes()) {
-        sink.restart().map_err(AttemptError::Disk)?;
-        if begins != Some(0) {
-            return Err(AttemptError::broken("the host sent another part of the file than was asked for"));
-        }
-    }
+/// Writes the body to the sink.
+async fn receive(
+    response: Response,
+    asked: Option<u64>,
+    sink: &mut impl Sink,
+    facts: &FileFacts,
+    client: &Client,
+) -> Result<Arrived, AttemptError> {
+    let disk = AttemptError::Disk;
+    let head = (response.status(), response.version());
+    let offer = Offer::of(head, response.headers(), response.content_length(), asked, Timestamp::now());
+    let no_file = |reason: &str| AttemptError::NoFile(reason.to_owned());
+    let Offer { first, total, ends, source } = offer.map_err(no_file)?;
     let disposition = response.headers().get(header::CONTENT_DISPOSITION);
     let name = disposition.and_then(|value| file_name(&String::from_utf8_lossy(value.as_bytes())));
-    while let Some(bytes) = piece {
-        sink.write(&bytes).map_err(AttemptError::Disk)?;
-        piece = response.chunk().await.map_err(broken)?;
+    if let Some(bytes) = total.filter(|bytes| !facts.admit(*bytes)) {
+        return Err(AttemptError::OtherSize(bytes));
     }
-    match range.and_then(|range| range.whole).filter(|_| begins != Some(0)) {
-        Some(whole) if sink.bytes() < whole => {
-            Err(AttemptError::broken(format!("the host sent the file up to byte {} of {whole} only", sink.bytes())))
+    if first > 0 && !facts.hashed && total.is_none() {
+        return Err(no_file("the host sent a part of the file without the size of the whole"));
+    }
+    let before = sink.bytes();
+    // A part without a state is only appended if a hash decides in the end.
+    let may_lack = first > 0 && facts.hashed;
+    let same = sink.source().is_some_and(|kept| kept.fits(source.as_ref(), total, may_lack));
+    if first > 0 && sink.source().is_some() && !same {
+        sink.note(None).await.map_err(disk)?;
+        return Err(broken("the host has changed the file"));
+    }
+    // An answer that is shorter than what has arrived, or of unknown size, proves nothing against it.
+    let is_proof = total.is_some_and(|total| total >= before || facts.sizes.is_some() && facts.may_have(total));
+    let room = sink.room().await.map_err(disk)?;
+    if let Some(more) = total.map(|total| total.saturating_sub(before)).filter(|more| *more > room) {
+        return Err(disk(full(more, room)));
+    }
+    let mut noted = first > 0 || (same && before > 0);
+    let (mut at, mut body) = (first, Body { response, client, bytes: 0, waited: Duration::ZERO });
+    while let Some(mut piece) = body.next().await? {
+        if at == 0 && begins_as_page(&piece) {
+            return Err(no_file("the host sent a web page instead of a file"));
         }
-        _ => Ok(name),
+        let end = at + piece.len() as u64;
+        if end > facts.bytes_max {
+            sink.cut(before.min(sink.bytes())).await.map_err(disk)?;
+            return Err(AttemptError::OtherSize(end));
+        }
+        if let Some(differs) = sink.difference(at, &piece).await.map_err(disk)? {
+            if !is_proof {
+                return Err(no_file(
+                    "the host sent other bytes than those that have arrived, and does not say how many",
+                ));
+            }
+            if !same {
+                sink.note(None).await.map_err(disk)?;
+            }
+            sink.cut(differs).await.map_err(disk)?;
+        }
+        let _ = piece.split_to((sink.bytes() - at).min(piece.len() as u64) as usize);
+        if !piece.is_empty() {
+            if end.saturating_sub(before) > room {
+                return Err(disk(full(end - before, room)));
+            }
+            if !noted {
+                sink.note(source.clone()).await.map_err(disk)?;
+                noted = true;
+            }
+            sink.append(piece).await.map_err(disk)?;
+        }
+        at = end;
     }
-}
-
-/// `Content-Range: bytes 100-199/200`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Range {
-    first: u64,
-    length: u64,
-    whole: Option<u64>,
-}
-
-impl Range {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.trim();
-        let (span, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = span.split_once('-')?;
-        let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        let length = last.checked_sub(first)?.checked_add(1)?;
-        Some(Self { first, length, whole: whole.trim().parse().ok() })
+    if total == Some(at) && is_proof {
+        sink.cut(at).await.map_err(disk)?;
     }
-}
-
-/// Returns the position in the file of a success's first byte. Some hosts honour a range with status 200, but if the body then
-/// has another length than its range, it is the whole file.
-fn first_byte(status: StatusCode, range: Option<&Range>, length: Option<u64>) -> Option<u64> {
-    match range {
-        _ if status == StatusCode::PARTIAL_CONTENT => range.map(|range| range.first),
-        Some(range) if length.is_none_or(|length| length == range.length) => Some(range.first),
-        _ => Some(0),
+    let arrived = sink.bytes();
+    let is_short = total.is_some_and(|total| at < total) || at < arrived || at == 0;
+    if is_short || (!facts.may_have(arrived) && !(facts.hashed && ends)) {
+        let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+        let reason = format!("the host sent the file up to byte {at}{of} only");
+        return Err(if arrived > before { broken(reason) } else { AttemptError::NoFile(reason) });
     }
+    Ok(Arrived { name, ended: ends, uniform: first == 0 || same })
 }
 
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().to_ascii_lowercase()
+fn full(needed: u64, room: u64) -> io::Error {
+    let reason = format!("`{needed}` more bytes are needed and there is room for `{room}`; free some space");
+    io::Error::new(io::ErrorKind::StorageFull, reason)
+}
+
+/// The body of an answer with a file, which may not drip.
+struct Body<'a> {
+    response: Response,
+    client: &'a Client,
+    /// Bytes and time of waiting since the rate was last judged.
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Body<'_> {
+    /// Returns the next bytes; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, AttemptError> {
+        let began = Instant::now();
+        let piece = self.response.chunk().await;
+        let piece = piece.map_err(|error| broken(self.client.transport_error(&error).to_string()))?;
+        self.waited += began.elapsed();
+        self.bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if piece.is_some() && self.waited > RATE_GRACE {
+            if is_too_slow(self.bytes, self.waited) {
+                return Err(broken(format!("the host sent less than `{RATE_MIN}` bytes a second")));
+            }
+            (self.bytes, self.waited) = (0, Duration::ZERO);
+        }
+        Ok(piece)
+    }
 }
 
 #[cfg(test)]
@@ -284,49 +369,10 @@ mod tests {
     #[test]
     fn files_are_asked_for_beside_the_api() {
         let base = Url::parse("https://civitai.com/api/v1").unwrap();
-        assert_eq!(download_url(&base, 7).unwrap().as_str(), "https://civitai.com/api/download/models/7");
-    }
-
-    #[test]
-    fn an_answer_says_where_its_bytes_belong() {
-        for (status, range, length, begins) in [
-            (206, Some("bytes 100-199/200"), Some(100), Some(100)),
-            (206, Some("bytes 100-199/*"), None, Some(100)),
-            (206, None, Some(100), None),
-            (206, Some("bytes */200"), Some(100), None),
-            (200, Some("bytes 100-199/200"), Some(100), Some(100)),
-            (200, Some("bytes 100-199/200"), None, Some(100)),
-            (200, Some("bytes 100-199/200"), Some(200), Some(0)),
-            (200, Some("bytes 199-100/200"), Some(100), Some(0)),
-            (200, None, Some(200), Some(0)),
-        ] {
-            let headers = range.map(|range| (header::CONTENT_RANGE, range.parse().unwrap()));
-            let range = Range::of(&HeaderMap::from_iter(headers));
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(first_byte(status, range.as_ref(), length), begins, "{status} {range:?} {length:?}");
+        for (file, address) in [(None, "7"), (Some(70), "7?fileId=70")] {
+            let url = download_url(&base, 7, file).unwrap();
+            assert_eq!(url.as_str(), format!("https://civitai.com/api/download/models/{address}"));
         }
-    }
-
-    #[test]
-    fn pages_and_encoded_bodies_are_no_files() {
-        let none: &[(header::HeaderName, &str)] = &[];
-        let (kind, coded) = (header::CONTENT_TYPE, header::CONTENT_ENCODING);
-        let attached = (header::CONTENT_DISPOSITION, "attachment; filename=\"flow.json\"");
-        for (headers, checked, is_file) in [
-            (none, false, true),
-            (&[(kind.clone(), "application/octet-stream")], false, true),
-            (&[(kind.clone(), "Text/HTML; charset=utf-8")], true, false),
-            (&[(kind.clone(), "application/json")], false, false),
-            (&[(kind.clone(), "application/json")], true, true),
-            (&[(kind, "application/json"), attached], false, true),
-            (&[(coded.clone(), "gzip")], false, false),
-            (&[(coded.clone(), "gzip")], true, true),
-            (&[(coded, "identity")], false, true),
-        ] {
-            let map = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-            assert_eq!(no_file(&map, checked, !checked).is_none(), is_file, "{headers:?} {checked}");
-        }
-        assert!(begins_as_page(b"\n <!DOCTYPE HTML><title>") && begins_as_page(b"<html>") && !begins_as_page(b"<htm"));
     }
 
     #[test]
@@ -337,6 +383,20 @@ mod tests {
             ("https://store.example/login.safetensors?x=login", false),
         ] {
             assert_eq!(is_login(&Url::parse(address).unwrap()), login, "{address}");
+        }
+    }
+
+    #[test]
+    fn sister_sites_are_known_by_name() {
+        for (target, sister) in [
+            ("https://civitai.red/?reason=download", true),
+            ("https://www.civitai.com/x", true),
+            ("https://b2.civitai.com/x.safetensors", false),
+            ("https://civitai.com.example/x", false),
+        ] {
+            let api = Url::parse("https://civitai.com/api/download/models/1").unwrap();
+            assert_eq!(is_sister(&api, &Url::parse(target).unwrap()), sister, "{target}");
+            assert!(!is_sister(&Url::parse("http://127.0.0.1/").unwrap(), &api));
         }
     }
 }

@@ -47,10 +47,18 @@ impl Judge {
         Self { keyless: true, ..Self::default() }
     }
 
-    /// Returns true when the server itself reported a failure in most of these attempts: then it is up, and cannot make this
-    /// page.
-    pub fn mostly_failed(&self, attempts: u32) -> bool {
-        self.failures > attempts / 2
+    /// Returns why there is no page once the attempts are spent, the last for this reason. A page that was too much each time is
+    /// so however few they were; if the server itself reported a failure in most of them, it is up, and cannot make this page.
+    pub fn spent(&self, attempts: u32, last: String) -> FetchErrorKind {
+        if self.failures > attempts / 2 {
+            FetchErrorKind::AlwaysFails(last)
+        } else if self.timeouts >= attempts {
+            FetchErrorKind::TimedOut(last)
+        } else if self.unreadable + self.timeouts >= attempts {
+            FetchErrorKind::Unreadable(last)
+        } else {
+            FetchErrorKind::GaveUp(last)
+        }
     }
 
     /// Judges an answer.

@@ -176,7 +176,15 @@ impl Lookup<'_> {
             Kind::Hash => vec!["model-versions", "by-hash", key],
             Kind::Image => return self.image(key).await,
         };
-        self.request(&path, &[], |body| verbatim::single(body).map(|item| item.text)).await
+        // A mixed-up answer, as of a cache, is about another thing.
+        let single = |body: &str| match verbatim::single(body)? {
+            item if kind == Kind::Hash || item.id.is_some_and(|id| id.to_string() == key) => Ok(item.text),
+            item => {
+                let other = item.id.map_or_else(|| String::from("no id"), |id| format!("the id {id}"));
+                Err(Unreadable::from(format!("the answer for {} {key} has {other}", kind.noun()).as_str()))
+            }
+        };
+        self.request(&path, &[], single).await
     }
 
     /// Looks up an image. For one image the server takes its older path, whose empty answer may be a query that timed out; and

@@ -54,6 +54,9 @@ pub fn model_files(folder: &Path) -> io::Result<Contents> {
                 Ok(facts) if facts.is_file() && is_model(&path) => {
                     contents.files.push(ModelFile { path, bytes: facts.len() });
                 }
+                Ok(_) if is_model(&path) => {
+                    contents.passed_over.push((path, io::Error::other("it is no regular file")));
+                }
                 Ok(_) => {}
                 // A dangling link may point to a disk that is not mounted.
                 Err(error) => contents.passed_over.push((path, error)),
@@ -105,11 +108,12 @@ mod tests {
         symlink(&disk, models.join("linked again")).unwrap();
         symlink(&models, disk.join("deep/loop")).unwrap();
         symlink(directory.path().join("unplugged"), models.join("nowhere")).unwrap();
+        symlink("/dev/zero", models.join("z.pt")).unwrap();
         let found = model_files(&models).unwrap();
         let mut names: Vec<_> = found.files.iter().filter_map(|file| file.path.file_name()).collect();
         names.sort();
         assert_eq!(names, ["a.pt", "b.pt", "c.pt"]);
         let named: Vec<_> = found.passed_over.iter().map(|(path, _)| path.clone()).collect();
-        assert_eq!(named, [models.join("nowhere")]);
+        assert_eq!(named, [models.join("nowhere"), models.join("z.pt")]);
     }
 }

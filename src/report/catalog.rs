@@ -109,7 +109,7 @@ impl Catalog {
         let (creators, downloads) = (rows.texts("creator_username"), rows.numbers("download_count"));
         for (creator, downloads) in creators.iter().zip(downloads.iter()) {
             let downloads = downloads.and_then(|downloads| u64::try_from(downloads).ok()).unwrap_or_default();
-            self.downloads += downloads;
+            self.downloads = self.downloads.saturating_add(downloads);
             self.creator_downloads.add(creator, downloads);
             self.creator_models.add(creator, 1);
         }

@@ -21,18 +21,18 @@ pub(super) struct Top {
 impl Tally {
     pub(super) fn add(&mut self, name: Option<&str>, count: u64) {
         let Some(name) = name else {
-            self.nameless += count;
+            self.nameless = self.nameless.saturating_add(count);
             return;
         };
         match self.counts.get_mut(name) {
-            Some(known) => *known += count,
+            Some(known) => *known = known.saturating_add(count),
             None => drop(self.counts.insert(name.to_owned(), count)),
         }
     }
 
     /// Returns the sum of all counts, without the nameless.
     pub(super) fn total(&self) -> u64 {
-        self.counts.values().sum()
+        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Returns the count of a name.
@@ -45,7 +45,7 @@ impl Tally {
         let mut names: Vec<(&String, u64)> = self.counts.iter().map(|(name, count)| (name, *count)).collect();
         names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         let rest = names.split_off(most.min(names.len()));
-        let others = (rest.len() as u64, rest.iter().map(|(_, count)| count).sum());
+        let others = (rest.len() as u64, rest.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count)));
         Top { names: names.into_iter().map(|(name, count)| (name.clone(), count)).collect(), others }
     }
 }

@@ -85,7 +85,7 @@ impl Corpus {
 #[inline(never)]
 pub(crate) fn decode(answer: &Answer) -> String {
     let body = inflate(answer.encoding, &answer.body, INFLATED_CAP).expect("a sound body");
-    String::from_utf8(body).expect("text")
+    String::from_utf8(body.into_owned()).expect("text")
 }
 
 /// Text → rows; returns the cursor that the page names.

@@ -164,13 +164,13 @@ fn what_only_a_damaged_snapshot_held_is_missed_at_once() {
         let before = contents(&room.dataset());
         let refused = room.run(&[]);
         assert_eq!(refused.status.code(), Some(65), "{what}: crawl: {}", printed(&refused));
-        for word in ["no snapshot is sound", "civitrawl verify", "from a backup"] {
+        // Other bytes in a file of the same size are only found by who reads it, in the middle of the pass.
+        let is_read = ["a table zeroed", "a table flipped"].contains(&what);
+        let said = if is_read { "models.parquet` is not what was written" } else { "no snapshot is sound" };
+        for word in [said, "civitrawl verify", "from a backup"] {
             assert!(printed(&refused).contains(word), "{what}: crawl does not say `{word}`: {}", printed(&refused));
         }
-        // Other bytes in a file of the same size are only found by who reads it: at the end of the pass.
-        if !["a table zeroed", "a table flipped"].contains(&what) {
-            assert!(contents(&room.dataset()) == before, "{what}: the damaged dataset was changed");
-        }
+        assert!(is_read || contents(&room.dataset()) == before, "{what}: the damaged dataset was changed");
     }
     for (what, damage, named) in BESIDE {
         let room = sample.damaged(damage);

@@ -129,3 +129,48 @@ fn keys_are_taken_as_they_are_pasted() {
     }
     assert_eq!(server.requests().len(), before);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_and_not_waited_for() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("b.pt"), "b").unwrap();
+    let status = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.safetensors")).status().unwrap();
+    assert!(status.success());
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.gguf")).unwrap();
+    let server = server(&[sha256(b"b")]);
+    let output = get(&server, folder.path());
+    assert_exit(&output, 4);
+    assert_eq!(found(&output), [(1, vec!["b.pt".to_owned()])]);
+    let said = printed(&output);
+    for name in ["pipe.safetensors", "zero.gguf"] {
+        assert!(said.contains(&format!("{name} is not looked up: it is no regular file")), "{said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn hashing_ends_when_it_is_asked_to() {
+    use std::time::{Duration, Instant};
+    let folder = TempDir::new().unwrap();
+    // Hashing it would take hours.
+    let path = folder.path().join("huge.safetensors");
+    fs::File::create(&path).unwrap().set_len(4 << 40).unwrap();
+    let server = server(&[]);
+    let mut command = program();
+    command.args(["get", "hash", "--server", &server.base, "--files"]).arg(folder.path());
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    let is_open = || {
+        let handles = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
+        handles.filter_map(|handle| fs::read_link(handle.path()).ok()).any(|target| target == path)
+    };
+    while !is_open() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    crate::support::terminate(&child);
+    let asked = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}

@@ -91,6 +91,26 @@ fn views_read_what_is_there_wherever_the_dataset_lies() {
 }
 
 #[test]
+fn the_query_that_a_crawl_prints_reads_its_models_wherever_they_are() {
+    let server = Sandbox::start(&["--models", "20", "--traps", "none"]);
+    let room = Room::new(TWO_WALKS, &server.base);
+    let folder = tempfile::TempDir::new().unwrap();
+    for name in ["plain", "[a]*?{b}", "it's \"$HOME\" `x`"] {
+        let dataset = folder.path().join(name).display().to_string();
+        let crawled = room.run(&["--dataset", &dataset]);
+        assert_exit(&crawled, 0);
+        let printed = String::from_utf8(crawled.stdout).unwrap();
+        let query = printed.lines().find_map(|line| line.trim().strip_prefix("duckdb -c ")).unwrap();
+        // As the shell hands it to the program.
+        let shell = std::process::Command::new("sh").args(["-c", &format!("printf %s {query}")]).output().unwrap();
+        let plain = folder.path().join("plain").display().to_string();
+        let rows = read("query.py", &[&plain, &String::from_utf8(shell.stdout).unwrap()]);
+        let models: u64 = rows.lines().map(|row| serde_json::from_str::<(String, u64)>(row).unwrap().1).sum();
+        assert_eq!(models, 20, "{name}: {query}");
+    }
+}
+
+#[test]
 fn a_crawl_without_rows_has_its_tables() {
     let nothing = "{\"items\":[],\"metadata\":{}}";
     let bare = "{\"items\":[{\"id\":1,\"modelVersions\":[{\"id\":10,\"files\":[],\"images\":[]}]}],\"metadata\":{}}";

@@ -1,10 +1,11 @@
 //! Pages as they come: what is read of them, what is repaired, what is refused, and what is saved from a broken one.
 
+use arrow::array::{AsArray, StringArray};
 use proptest::prelude::*;
 
 use super::*;
 use crate::api::models::MODELS;
-use crate::table::Provenance;
+use crate::table::{Provenance, TableBuilder as _};
 
 const ASKED: Query<'_> = Query {
     at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
@@ -127,4 +128,59 @@ proptest! {
         prop_assert!(read.is_err());
         prop_assert_eq!(tables.rows(), 0);
     }
+}
+
+#[test]
+fn one_item_that_cannot_be_read_costs_no_other() {
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let odd = [r#"{"id":1e400}"#, r#"{"id":4,"stats":{"rating":-1e400}}"#];
+    let items = format!(r#"{{"id":1}},{},{{"id":2,"x":1e400,"tags":{deep}}},{}"#, odd[0], odd[1]);
+    let (page, mut tables) = read(&format!(r#"{{"items":[{items}],"metadata":{{"nextCursor":"5|2|7"}}}}"#));
+    let page = page.unwrap();
+    assert_eq!((page.items, page.rejects, page.ids, page.next_cursor.as_deref()), (4, 2, vec![1, 2], Some("5|2|7")));
+    let rejects = tables.rejects.finish().unwrap();
+    let texts: &StringArray = rejects.column_by_name("item").unwrap().as_string();
+    assert_eq!(texts.iter().flatten().collect::<Vec<_>>(), odd);
+    let reasons: &StringArray = rejects.column_by_name("reason").unwrap().as_string();
+    assert!(reasons.iter().flatten().all(|reason| reason.starts_with("broken: it cannot be read: ")), "{reasons:?}");
+}
+
+#[test]
+fn nothing_that_is_said_twice_is_dropped_in_silence() {
+    for body in [
+        r#"{"items":[{"id":1}],"items":[{"id":2}],"metadata":{}}"#,
+        r#"{"items":[],"metadata":{"nextCursor":"5"},"metadata":{}}"#,
+        r#"{"items":[],"metadata":{"nextCursor":"5","nextCursor":"6"}}"#,
+    ] {
+        assert!(read(body).0.unwrap_err().reason.contains("t"), "{body}");
+    }
+    let twice = |first: &str, second: &str| {
+        let item = format!(r#"{{"id":1,"modelVersions":{first},"modelVersions":{second}}}"#);
+        let page = read(&format!(r#"{{"items":[{item},{{"id":2}}],"metadata":{{}}}}"#)).0.unwrap();
+        (page.ids, page.rejects)
+    };
+    assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":8}]"#), (vec![2], 1));
+    assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":7}]"#), (vec![1, 2], 0), "it says the same");
+}
+
+#[test]
+fn a_cursor_that_fits_into_no_address_is_damage() {
+    for (bytes, fits) in [(CURSOR_MAX, true), (CURSOR_MAX + 1, false), (1 << 20, false)] {
+        let cursor = "x".repeat(bytes);
+        let body = format!(r#"{{"items":[],"metadata":{{"nextCursor":"{cursor}"}}}}"#);
+        assert_eq!(read(&body).0.map_err(|unreadable| unreadable.too_large).is_ok(), fits, "{bytes}");
+        assert_eq!(salvage_cursor(&body).is_some(), fits, "{bytes}");
+    }
+}
+
+#[test]
+fn the_texts_of_rejects_are_bounded_and_say_so() {
+    let items: Vec<String> = (0..5).map(|_| format!("\"{}\"", "é".repeat(1 << 19))).collect();
+    let (page, mut tables) = read(&format!(r#"{{"items":[{}],"metadata":{{}}}}"#, items.join(",")));
+    assert_eq!(page.unwrap().rejects, 5);
+    let rejects = tables.rejects.finish().unwrap();
+    let texts: &StringArray = rejects.column_by_name("item").unwrap().as_string();
+    assert!(texts.value_data().len() <= TEXTS_MAX && texts.value(0) == items[0] && texts.value(4).len() <= 1);
+    let reasons: &StringArray = rejects.column_by_name("reason").unwrap().as_string();
+    assert!(reasons.value(4).ends_with(" of its 1048578 bytes"), "{}", reasons.value(4));
 }

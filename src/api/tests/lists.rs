@@ -70,7 +70,7 @@ fn the_number_of_pages_is_believed_where_it_is_true() {
 #[test]
 fn tags_of_both_eras_are_rows() {
     let body = r#"{"metadata":{"totalItems":0,"currentPage":1,"pageSize":1,"totalPages":1},
-        "items":[{"name":"character","link":"l"},{"name":"Pepe Larraz","modelCount":1,"link":"m"},{"name":"","id":4},5],"metadata":{}}"#;
+        "items":[{"name":"character","link":"l"},{"name":"Pepe Larraz","modelCount":1,"link":"m"},{"name":"","id":4},5]}"#;
     let taken = read(&TAGS, body, "", None).unwrap();
     assert_eq!(
         taken.rows("tags"),

@@ -9,12 +9,11 @@ use super::merge_columns::{MergeColumns, row_columns};
 use super::passes::Passes;
 use super::periods::extend;
 use super::row_writer::{Purpose, RowWriter, Shape, Unique, write};
-use super::run::rows_of;
 use super::snapshot_dir::path_in;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, is_run};
-use crate::dataset::parquet_file::size_and_hash;
+use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 use crate::table::Table;
 use crate::table::snapshot::Role;
@@ -38,23 +37,30 @@ pub(super) struct SnapshotBuilder<'a> {
     /// The number of runs written so far.
     pub(super) runs: usize,
     /// The files built so far.
-    pub(super) files: Vec<File>,
+    pub(super) built: Vec<Built>,
+}
+
+/// A file of the snapshot being built.
+pub(super) struct Built {
+    /// Its entry for the inventory.
+    pub(super) entry: File,
+    file: RecordedFile,
 }
 
 /// The files that hold a table's rows: those of the snapshot before, and the parts committed since.
-#[derive(Debug, Default, Clone)]
 pub(super) struct TableInputs {
-    pub(super) before: Option<PathBuf>,
-    pub(super) history: Option<PathBuf>,
-    pub(super) parts: Vec<PathBuf>,
+    pub(super) before: Option<RecordedFile>,
+    pub(super) history: Option<RecordedFile>,
+    pub(super) parts: Vec<RecordedFile>,
 }
 
 impl SnapshotBuilder<'_> {
-    /// Links a file of the snapshot before.
-    pub(super) fn link(&mut self, from: &Path, file: &File) -> Result<(), Error> {
-        let Some(to) = path_in(self.draft, file) else { return Ok(()) };
-        self.storage.link(from, &to).during("create", &to)?;
-        self.files.push(File { rewritten: false, ..file.clone() });
+    /// Links a file of the snapshot before, which is in this directory.
+    pub(super) fn link(&mut self, before: &Path, file: &File) -> Result<(), Error> {
+        let (Some(from), Some(to)) = (path_in(before, file), path_in(self.draft, file)) else { return Ok(()) };
+        self.storage.link(&from, &to).during("create", &to)?;
+        let entry = File { rewritten: false, ..file.clone() };
+        self.built.push(Built { file: RecordedFile::new(to, entry.bytes, &entry.hash), entry });
         Ok(())
     }
 
@@ -68,22 +74,22 @@ impl SnapshotBuilder<'_> {
             Role::Child(owner) => self.file(table, false, 1, &mut |to| {
                 let mut rows = self.merge(MergeColumns::of_rows(table), &files)?;
                 // Empty where no page has shown an owner: then no child row is kept.
-                let owners = self.written(owner);
+                let owners: Vec<RecordedFile> = self.written(owner.name).cloned().collect();
                 children_of_latest(&mut rows, &mut self.merge(MergeColumns::of_keys(owner), &owners)?, to)
             })?,
             Role::Log => {
                 self.file(table, false, 0, &mut |to| copy(&mut self.merge(MergeColumns::of_rows(table), &files)?, to))?
             }
         };
-        self.files.push(file);
+        self.built.push(file);
         if history && table.role() == Role::Entity {
-            let earlier: Vec<PathBuf> = inputs.history.into_iter().collect();
+            let earlier: Vec<RecordedFile> = inputs.history.into_iter().collect();
             let file = self.file(table, true, 2, &mut |to| {
                 let mut earlier = self.merge(MergeColumns::of_states(table), &earlier)?;
                 let mut observed = self.merge(MergeColumns::of_states(table), &files)?;
                 extend(&mut earlier, &mut observed, self.passes, to)
             })?;
-            self.files.push(file);
+            self.built.push(file);
         }
         runs.iter().try_for_each(|run| self.storage.remove(run).during("remove", run))
     }
@@ -95,27 +101,25 @@ impl SnapshotBuilder<'_> {
         table: &'static Table,
         inputs: &TableInputs,
         each_pass: bool,
-    ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    ) -> Result<(Vec<RecordedFile>, Vec<PathBuf>), Error> {
         let part = row_columns(table).len();
-        let width = |file: &PathBuf| if is_run(file) { RUN_WIDTH } else { part };
+        let width = |file: &RecordedFile| if is_run(file.path()) { RUN_WIDTH } else { part };
         let mut files = inputs.parts.clone();
         let mut runs: Vec<PathBuf> = Vec::new();
         while files.len() > 1 && files.iter().map(width).sum::<usize>() > WIDTH_MAX {
             let mut open = 0;
-            let fits = |file: &&PathBuf| {
+            let fits = |file: &&RecordedFile| {
                 open += width(file);
                 open <= WIDTH_MAX
             };
             let together = files.iter().take_while(fits).count().max(2);
-            let chunk: Vec<PathBuf> = files.drain(..together).collect();
+            let chunk: Vec<RecordedFile> = files.drain(..together).collect();
             self.runs += 1;
-            let run = Layout::snapshot_run(self.draft, self.runs);
-            self.run(table, &run, &chunk, each_pass)?;
-            for merged in chunk.iter().filter(|file| runs.contains(file)) {
-                self.storage.remove(merged).during("remove", merged)?;
+            let run = self.run(table, &Layout::snapshot_run(self.draft, self.runs), &chunk, each_pass)?;
+            for merged in runs.extract_if(.., |run| chunk.iter().any(|file| file.path() == run)) {
+                self.storage.remove(&merged).during("remove", &merged)?;
             }
-            runs.retain(|run| !chunk.contains(run));
-            runs.push(run.clone());
+            runs.push(run.path().to_owned());
             files.push(run);
         }
         files.extend(inputs.before.clone());
@@ -123,7 +127,13 @@ impl SnapshotBuilder<'_> {
     }
 
     /// Merges some files into a run. Of an entity it keeps only the observations that may still win.
-    fn run(&self, table: &'static Table, run: &Path, chunk: &[PathBuf], each_pass: bool) -> Result<(), Error> {
+    fn run(
+        &self,
+        table: &'static Table,
+        run: &Path,
+        chunk: &[RecordedFile],
+        each_pass: bool,
+    ) -> Result<RecordedFile, Error> {
         let timestamps = if table.role() == Role::Entity { 2 } else { 0 };
         let shape = Shape { columns: row_columns(table), timestamps, purpose: Purpose::Run, unique: None };
         write(self.storage, run, &shape, &mut |to| {
@@ -139,33 +149,34 @@ impl SnapshotBuilder<'_> {
         history: bool,
         timestamps: usize,
         fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
-    ) -> Result<File, Error> {
+    ) -> Result<Built, Error> {
         let path = Layout::snapshot_file(self.draft, table, history);
         let columns = if history { table.history_columns() } else { table.snapshot_columns() };
         // A history has one row for each period of an entity.
         let unique = (!history).then(|| Unique { dataset: self.dataset.to_owned(), table });
         let shape = Shape { columns, timestamps, purpose: Purpose::Readers(&self.facts), unique };
-        write(self.storage, &path, &shape, fill)?;
-        let (bytes, hash) = size_and_hash(self.storage, &path, self.cancel)?;
-        let rows = rows_of(self.storage, &path)?;
-        Ok(File { table: table.name.to_owned(), history, rows, bytes, hash, rewritten: true })
+        let file = write(self.storage, &path, &shape, fill)?;
+        let rows = file.open(self.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
+        let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
+        let (bytes, hash) = (file.bytes(), file.hash().to_owned());
+        Ok(Built { entry: File { table, history, rows, bytes, hash, rewritten: true }, file })
     }
 
     /// True if the file of this table was built already.
     pub(super) fn has(&self, table: &str) -> bool {
-        self.files.iter().any(|file| file.table == table && !file.history)
+        self.written(table).next().is_some()
     }
 
     /// Returns the file of a table if it was built already.
-    fn written(&self, table: &Table) -> Vec<PathBuf> {
-        let file = self.has(table.name).then(|| Layout::snapshot_file(self.draft, table, false));
-        file.into_iter().collect()
+    fn written(&self, table: &str) -> impl Iterator<Item = &RecordedFile> {
+        let of_table = move |built: &&Built| built.entry.table == table && !built.entry.history;
+        self.built.iter().filter(of_table).map(|built| &built.file)
     }
 
     fn merge(
         &self,
         columns: Result<MergeColumns, arrow::error::ArrowError>,
-        files: &[PathBuf],
+        files: &[RecordedFile],
     ) -> Result<Merge<'_>, Error> {
         Merge::open(self.storage, columns, files, self.cancel)
     }

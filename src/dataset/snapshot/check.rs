@@ -1,18 +1,19 @@
 //! Checks the snapshots: whole files, rows in order, no key twice, child rows beside their owner, and a link that leads to a
 //! snapshot. Reads only, in little memory.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use arrow::error::ArrowError;
 
-use super::inventory::{File, Inventory};
+use super::inventory::File;
 use super::latest::owner;
 use super::merge::Merge;
 use super::merge_columns::{MergeColumns, RowRef};
 use super::snapshot_dir::{Latest, Loaded, SnapshotDir};
-use crate::dataset::cancel::NEVER;
+use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
 use crate::dataset::layout::Layout;
+use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
@@ -20,12 +21,16 @@ use crate::table::{self, Table};
 /// Checks every snapshot of a dataset. Returns their number and one sentence for each fault.
 ///
 /// # Errors
-/// [`Error::Disk`].
-pub(in crate::dataset) fn check(layout: &Layout, storage: &dyn Storage) -> Result<(u64, Vec<String>), Error> {
+/// [`Error::Disk`]; [`Error::Cancelled`].
+pub(in crate::dataset) fn check(
+    layout: &Layout,
+    storage: &dyn Storage,
+    cancel: Cancel<'_>,
+) -> Result<(u64, Vec<String>), Error> {
     let directory = SnapshotDir::new(layout, storage);
     let (mut checked, mut faults) = (0, Vec::new());
     for number in directory.numbers()? {
-        let check = Check { directory: &directory, storage, number };
+        let check = Check { directory: &directory, storage, number, cancel };
         let found = check.snapshot();
         // A snapshot that a crawl removed meanwhile is not checked.
         if directory.numbers()?.contains(&number) {
@@ -64,6 +69,7 @@ struct Check<'a> {
     directory: &'a SnapshotDir<'a>,
     storage: &'a dyn Storage,
     number: u64,
+    cancel: Cancel<'a>,
 }
 
 impl Check<'_> {
@@ -72,31 +78,42 @@ impl Check<'_> {
             Loaded::Sound(inventory) => inventory,
             Loaded::Damaged(reason) => return Ok(vec![format!("`snapshot.json` is damaged: {reason}")]),
         };
-        let (mut faults, mut broken) = (Vec::new(), Vec::new());
+        let (mut faults, mut sound) = (Vec::new(), BTreeMap::new());
         for file in &inventory.files {
-            if let Some(fault) = self.directory.fault(self.number, file, NEVER)? {
-                faults.push(fault);
-                broken.push(file.table.as_str());
+            let name = file.name();
+            let Some(recorded) = self.directory.recorded(self.number, file) else {
+                faults.push(format!("`{name}` is of no table that this version knows"));
+                continue;
+            };
+            let opened = recorded.open(self.storage, self.cancel).map(|_| None);
+            match or_fault(opened)? {
+                Some(fault) => faults.push(format!("`{name}.parquet` {fault}")),
+                None => drop(sound.insert(name, recorded)),
             }
         }
         for file in &inventory.files {
             let Some(table) = table::named(&file.table) else { continue };
             let owner = if let Role::Child(owner) = table.role() { owner.name } else { table.name };
-            // A file with another hash may not even be readable.
-            if !broken.contains(&table.name) && !broken.contains(&owner) {
-                let fault = self.rows(&inventory, table, file)?;
-                faults.extend(fault.map(|fault| format!("`{}.parquet` {fault}", file.name())));
-            }
+            let is_lost = |name: &str| inventory.file(name, false).is_some() && !sound.contains_key(name);
+            let Some(recorded) = sound.get(&file.name()).filter(|_| !is_lost(owner)) else { continue };
+            let fault = or_fault(self.rows(table, file, recorded, sound.get(owner)))?;
+            faults.extend(fault.map(|fault| format!("`{}.parquet` {fault}", file.name())));
         }
         Ok(faults)
     }
 
-    /// Returns the fault of the rows of a file whose hash is right.
-    fn rows(&self, inventory: &Inventory, table: &'static Table, file: &File) -> Result<Option<String>, Error> {
+    /// Returns the fault of the rows of a file whose hash is right; of a child table also its owner's file is needed.
+    fn rows(
+        &self,
+        table: &'static Table,
+        file: &File,
+        recorded: &RecordedFile,
+        owner: Option<&RecordedFile>,
+    ) -> Result<Option<String>, Error> {
         let columns = if file.history { MergeColumns::of_periods(table) } else { MergeColumns::of_keys(table) };
-        let mut rows = self.open(columns, Some(file))?;
+        let mut rows = self.open(columns, Some(recorded))?;
         let mut owners = match table.role() {
-            Role::Child(owner) => Some(self.open(MergeColumns::of_keys(owner), inventory.file(owner.name, false))?),
+            Role::Child(of) => Some(self.open(MergeColumns::of_keys(of), owner)?),
             Role::Entity | Role::Log => None,
         };
         let (mut count, mut previous): (u64, Option<RowRef>) = (0, None);
@@ -116,9 +133,16 @@ impl Check<'_> {
         Ok((count != file.rows).then(|| format!("holds {count} rows; {} were written", file.rows)))
     }
 
-    fn open(&self, columns: Result<MergeColumns, ArrowError>, file: Option<&File>) -> Result<Merge<'static>, Error> {
-        let path: Option<PathBuf> = file.and_then(|file| self.directory.path(self.number, file));
-        Merge::open(self.storage, columns, path.as_slice(), NEVER)
+    fn open(&self, columns: Result<MergeColumns, ArrowError>, file: Option<&RecordedFile>) -> Result<Merge<'_>, Error> {
+        Merge::open(self.storage, columns, file.cloned().as_slice(), self.cancel)
+    }
+}
+
+/// Returns the fault of a file where it was met as an error.
+fn or_fault(checked: Result<Option<String>, Error>) -> Result<Option<String>, Error> {
+    match checked {
+        Err(Error::Rotten { reason, .. }) => Ok(Some(reason)),
+        other => other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Merges sorted files: returns their rows in the order of keys.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
@@ -10,6 +10,7 @@ use super::merge_columns::{MergeColumns, RowRef};
 use super::run::Run;
 use crate::dataset::cancel::{Cancel, check};
 use crate::dataset::error::{During, Error};
+use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 
 /// Sorted files being merged.
@@ -27,16 +28,16 @@ struct Input {
 }
 
 impl<'a> Merge<'a> {
-    /// Opens the files. Each batch that is read from them checks `cancel` first.
+    /// Opens the files, which are compared with what is recorded of them. Each batch that is read checks `cancel` first.
     pub(super) fn open(
         storage: &dyn Storage,
         columns: Result<MergeColumns, ArrowError>,
-        files: &[PathBuf],
+        files: &[RecordedFile],
         cancel: Cancel<'a>,
     ) -> Result<Self, Error> {
-        let columns =
-            columns.map_err(io::Error::other).during("compare rows of", files.first().map_or(Path::new(""), |f| f))?;
-        let open = |path: &PathBuf| Ok(Input { run: Run::open(storage, path, &columns)?, next: None });
+        let first = files.first().map_or(Path::new(""), RecordedFile::path);
+        let columns = columns.map_err(io::Error::other).during("compare rows of", first)?;
+        let open = |file| Ok(Input { run: Run::open(storage, file, &columns, cancel)?, next: None });
         let inputs = files.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
         let mut merge = Self { columns, order: Vec::with_capacity(inputs.len()), inputs, cancel };
         for input in 0..merge.inputs.len() {

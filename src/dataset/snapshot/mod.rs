@@ -23,23 +23,24 @@ mod row_writer;
 mod run;
 pub(super) mod snapshot_dir;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
 pub use super::cancel::Cancel;
 use super::cancel::NEVER;
-use super::commit::PrunedPart;
+use super::commit::{Part, PrunedPart};
 use super::damage::Damage;
 use super::error::{During, Error};
 use super::layout::Layout;
+use super::recorded_file::RecordedFile;
 use super::store::{Batch, RunInfo, Store};
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 use builder::{SnapshotBuilder, TableInputs};
 pub use inventory::{File, Inventory, State};
 use passes::Passes;
-use snapshot_dir::SnapshotDir;
+use snapshot_dir::{Loaded, SnapshotDir, damaged_inventory};
 
 /// The options of a snapshot.
 pub struct SnapshotOptions<'a> {
@@ -125,12 +126,23 @@ fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken) -> Res
     }
     let manifest = store.manifest();
     let absorbed = manifest.history.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
-    let absorbed = absorbed.filter(|part| part.table != table::pages::TABLE.name);
-    let prune: Vec<PrunedPart> = absorbed.map(PrunedPart::from).collect();
+    let held = |part: &&Part| part.table != table::pages::TABLE.name && inventory.file(&part.table, false).is_some();
+    let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
+    check_copies(store, taken, &|file| prune.iter().any(|part| part.table == file.table))?;
     let info = RunInfo { run: last.run, crawl: last.crawl, definition: last.definition };
     // The walk states do not change.
     store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
+}
+
+/// Fails unless these files of a snapshot are sound, so that other copies of their rows may go. This run has read what it wrote,
+/// and all of a snapshot that is not new; the files that were taken over are hashed here.
+fn check_copies(store: &Store, taken: &Taken, wanted: &dyn Fn(&File) -> bool) -> Result<(), Error> {
+    let Taken::New(inventory) = taken else { return Ok(()) };
+    let directory = SnapshotDir::new(store.layout(), store.storage());
+    let taken_over = inventory.files.iter().filter(|file| !file.rewritten && wanted(file));
+    let mut recorded = taken_over.filter_map(|file| directory.recorded(inventory.snapshot, file));
+    recorded.try_for_each(|file| file.open(store.storage(), NEVER).map(drop))
 }
 
 fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Result<Taken, Error> {
@@ -153,7 +165,7 @@ fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Res
         }
     };
     damaged.into_iter().try_for_each(|number| directory.remove(number))?;
-    work.retire()?;
+    work.retire(&taken)?;
     Ok(taken)
 }
 
@@ -185,17 +197,23 @@ struct Base {
     inventory: Inventory,
     /// The tables that have changed since.
     changed: Vec<&'static Table>,
+    /// The files that will be read, by name; all of them if nothing has changed. Each was found sound.
+    files: BTreeMap<String, RecordedFile>,
 }
 
 impl Work<'_> {
     /// Finds the newest sound snapshot that has everything asked for.
     fn base(&self) -> Result<Found, Error> {
         let history = &self.store.manifest().history;
-        let mut damaged = Vec::new();
+        let (mut damaged, mut damages) = (Vec::new(), Vec::new());
         for number in self.directory.numbers()?.into_iter().rev() {
-            let Some(inventory) = self.directory.inventory(number)?.sound() else {
-                damaged.push(number);
-                continue;
+            let inventory = match self.directory.inventory(number)? {
+                Loaded::Sound(inventory) => inventory,
+                Loaded::Damaged(fault) => {
+                    damaged.push(number);
+                    damages.push(damaged_inventory(number, &fault));
+                    continue;
+                }
             };
             if inventory.commit < history.absorbed.max(history.replaced) {
                 // Parts behind it were removed, or replaced by others that repeat its rows.
@@ -209,21 +227,40 @@ impl Work<'_> {
             }
             let changed = self.changed(&inventory);
             // Every file that will be read must be whole; if nothing changed, all files must be.
-            let read = |file: &&File| changed.is_empty() || changed.iter().any(|table| table.name == file.table);
-            let faults =
-                inventory.files.iter().filter(read).map(|file| self.directory.fault(number, file, self.cancel));
-            if faults.collect::<Result<Vec<_>, _>>()?.iter().all(Option::is_none) {
-                return Ok(Found { base: Some(Base { inventory, changed }), damaged });
+            let is_read = |file: &&File| changed.is_empty() || changed.iter().any(|table| table.name == file.table);
+            match self.sound_files(&inventory, &is_read) {
+                Ok(files) => return Ok(Found { base: Some(Base { inventory, changed, files }), damaged }),
+                Err(Error::Rotten { path, reason: fault }) => {
+                    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    damaged.push(number);
+                    damages.push(Damage::Snapshot { snapshot: number, file, fault });
+                }
+                Err(error) => return Err(error),
             }
-            damaged.push(number);
         }
         match history.absorbed {
             0 => Ok(Found { base: None, damaged }),
             commit => {
-                let damages = vec![Damage::LostSnapshot { commit }];
+                damages.insert(0, Damage::LostSnapshot { commit });
                 Err(Error::Damaged { dataset: self.store.layout().root().to_owned(), damages })
             }
         }
+    }
+
+    /// Hashes some files of a snapshot. Returns them by name.
+    fn sound_files(
+        &self,
+        inventory: &Inventory,
+        wanted: &dyn Fn(&&File) -> bool,
+    ) -> Result<BTreeMap<String, RecordedFile>, Error> {
+        let mut sound = BTreeMap::new();
+        for file in inventory.files.iter().filter(wanted) {
+            let unknown = || Error::rotten(&self.directory.path(inventory.snapshot), "has a table of another version");
+            let recorded = self.directory.recorded(inventory.snapshot, file).ok_or_else(unknown)?;
+            recorded.open(self.store.storage(), self.cancel)?;
+            sound.insert(file.name(), recorded);
+        }
+        Ok(sound)
     }
 
     /// Returns the tables whose rows or `gone_at` differ from a snapshot's. An entity and its child rows change together.
@@ -242,10 +279,10 @@ impl Work<'_> {
     }
 
     /// Returns the parts of a table that were committed after this commit.
-    fn parts(&self, table: &Table, after: u64) -> Vec<PathBuf> {
+    fn parts(&self, table: &Table, after: u64) -> Vec<RecordedFile> {
         let parts = self.store.manifest().history.parts.range(after + 1..).flat_map(|(_, parts)| parts);
-        let layout: &Layout = self.store.layout();
-        parts.filter(|part| part.table == table.name).map(|part| layout.part(table, &part.name)).collect()
+        let of_table = parts.filter(|part| part.table == table.name);
+        of_table.map(|part| RecordedFile::of_part(self.store.layout(), table, part)).collect()
     }
 
     /// Makes the snapshot and switches `latest` to it.
@@ -266,11 +303,11 @@ impl Work<'_> {
             draft: &draft,
             facts,
             runs: 0,
-            files: Vec::new(),
+            built: Vec::new(),
         };
         let made = self.build(&mut builder, base).and_then(|()| {
             inventory.from = base.map(|base| base.inventory.snapshot);
-            inventory.files = std::mem::take(&mut builder.files);
+            inventory.files = builder.built.iter().map(|built| built.entry.clone()).collect();
             let path = Layout::inventory(&draft);
             let text = inventory.encode().map_err(std::io::Error::from).during("write", &path)?;
             storage.write(&path, &mut |to| to.write_all(text.as_bytes())).during("write", &path)
@@ -284,21 +321,19 @@ impl Work<'_> {
     /// Builds the file of every table, and its history.
     fn build(&self, builder: &mut SnapshotBuilder<'_>, base: Option<&Base>) -> Result<(), Error> {
         for table in table::ALL.iter().copied() {
-            let before = |history: bool| {
-                let base = base?;
-                let file = base.inventory.file(table.name, history)?;
-                Some((file, self.directory.path(base.inventory.snapshot, file)?))
-            };
-            let is_changed = base.is_none_or(|base| base.changed.contains(&table));
-            if !is_changed {
-                for (file, path) in [before(false), before(true)].into_iter().flatten() {
-                    builder.link(&path, file)?;
+            if let Some(base) = base.filter(|base| !base.changed.contains(&table)) {
+                for file in base.inventory.files.iter().filter(|file| file.table == table.name) {
+                    builder.link(&self.directory.path(base.inventory.snapshot), file)?;
                 }
                 continue;
             }
+            let before = |history: bool| {
+                let base = base?;
+                base.files.get(&base.inventory.file(table.name, history)?.name()).cloned()
+            };
             let inputs = TableInputs {
-                before: before(false).map(|(_, path)| path),
-                history: before(true).map(|(_, path)| path),
+                before: before(false),
+                history: before(true),
                 parts: self.parts(table, base.map_or(0, |base| base.inventory.commit)),
             };
             let has_history = self.options.history.contains(&table) || inputs.history.is_some();
@@ -311,18 +346,22 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes the older snapshots that are not kept. The newest one stays.
-    fn retire(&self) -> Result<(), Error> {
+    /// Removes the older snapshots that are not kept. The newest one stays. Where parts were removed, its rows must be sound.
+    fn retire(&self, taken: &Taken) -> Result<(), Error> {
         let numbers = self.directory.numbers()?;
         for (newer, number) in numbers.into_iter().rev().enumerate().skip(1) {
-            let stays = match self.directory.inventory(number)?.sound() {
-                Some(taken) => (self.options.keep)(newer, jiff::Timestamp::now().duration_since(taken.at)),
-                // A damaged one is of no use.
-                None => false,
-            };
-            if !stays {
-                self.directory.remove(number)?;
+            // A damaged one is of no use.
+            let old = self.directory.inventory(number)?.sound();
+            let age = |old: &Inventory| jiff::Timestamp::now().duration_since(old.at);
+            if old.as_ref().is_some_and(|old| (self.options.keep)(newer, age(old))) {
+                continue;
             }
+            if self.store.manifest().history.absorbed > 0 {
+                let is_same = |file: &File, other: &File| file.name() == other.name() && file.hash == other.hash;
+                let has = |file: &File| old.iter().any(|old| old.files.iter().any(|other| is_same(file, other)));
+                check_copies(self.store, taken, &|file| !has(file))?;
+            }
+            self.directory.remove(number)?;
         }
         Ok(())
     }

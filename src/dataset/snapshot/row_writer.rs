@@ -14,8 +14,8 @@ use super::merge_columns::{KeyedBatch, RowRef, schema};
 use super::run::RunWriter;
 use crate::dataset::damage::Damage;
 use crate::dataset::error::{During, Error};
-use crate::dataset::parquet_file::as_io;
 use crate::dataset::part::properties;
+use crate::dataset::recorded_file::{RecordedFile, as_io, write_recorded};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 
@@ -123,7 +123,7 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-/// Writes a file with the rows that `fill` pushes, and makes its content durable.
+/// Writes a file with the rows that `fill` pushes, and makes its content durable. Returns what was written.
 ///
 /// # Errors
 /// The first error of `fill`; [`Error::Disk`].
@@ -132,9 +132,9 @@ pub(super) fn write(
     path: &Path,
     shape: &Shape<'_>,
     fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<RecordedFile, Error> {
     let mut failed = None;
-    let written = storage.write(path, &mut |to| {
+    let written = write_recorded(storage, path, &mut |to| {
         let batch = BatchBuilder::new(schema(&shape.columns), shape.timestamps);
         let (writer, unique) = (Writer::new(to, shape)?, shape.unique.clone());
         let mut rows = RowWriter { writer, batch, path: path.to_owned(), unique, last_key: Vec::new() };

@@ -3,8 +3,7 @@
 //! An open Parquet file keeps a decompressor and a page for each column, some megabytes for a wide table. A run is one
 //! compressed stream of small batches, so many can be open together.
 
-use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -16,10 +15,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use zstd::{Decoder, Encoder};
 
 use super::merge_columns::{KeyedBatch, MergeColumns};
-use crate::dataset::error::{During, Error};
+use crate::dataset::cancel::Cancel;
+use crate::dataset::error::Error;
 use crate::dataset::layout::is_run;
-use crate::dataset::parquet_file::as_io;
-use crate::dataset::parquet_file::{Tail, open, read};
+use crate::dataset::recorded_file::{CheckedFile, RecordedFile, Tail};
 use crate::storage::Storage;
 
 /// Rows read at a time from each Parquet file of a merge.
@@ -35,19 +34,25 @@ const LEVEL: i32 = -5;
 /// A sorted file being read.
 pub(super) struct Run {
     reader: Reader,
-    path: PathBuf,
+    file: CheckedFile,
 }
 
 enum Reader {
     Parquet(ParquetRecordBatchReader),
-    Stream(Box<StreamReader<Decoder<'static, BufReader<Tail>>>>),
+    Stream(Box<StreamReader<Decoder<'static, Tail>>>),
 }
 
 impl Run {
     /// Opens a file for these columns.
-    pub(super) fn open(storage: &dyn Storage, path: &Path, columns: &MergeColumns) -> Result<Self, Error> {
-        let reader = if is_run(path) { stream(storage, path)? } else { parquet(storage, path, columns)? };
-        Ok(Self { reader, path: path.to_owned() })
+    pub(super) fn open(
+        storage: &dyn Storage,
+        recorded: &RecordedFile,
+        columns: &MergeColumns,
+        cancel: Cancel<'_>,
+    ) -> Result<Self, Error> {
+        let file = recorded.open(storage, cancel)?;
+        let reader = if is_run(recorded.path()) { stream(&file)? } else { parquet(&file, columns)? };
+        Ok(Self { reader, file })
     }
 
     /// Returns the next rows; `None` at the end.
@@ -56,23 +61,23 @@ impl Run {
             Reader::Parquet(reader) => reader.next(),
             Reader::Stream(reader) => reader.next(),
         };
-        let rows = read.transpose().map_err(io::Error::other).during("read", &self.path)?;
-        rows.map(|rows| columns.batch(&rows)).transpose().map_err(io::Error::other).during("read", &self.path)
+        let rows = read.transpose().and_then(|rows| rows.map(|rows| columns.batch(&rows)).transpose());
+        rows.map_err(|error| self.file.fault(&error))
     }
 }
 
-fn parquet(storage: &dyn Storage, path: &Path, columns: &MergeColumns) -> Result<Reader, Error> {
-    let builder = open(storage, path)?;
+fn parquet(file: &CheckedFile, columns: &MergeColumns) -> Result<Reader, Error> {
+    let builder = file.parquet()?;
     let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| columns.reads(field.name()));
     let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(as_io);
-    Ok(Reader::Parquet(reader.during("read", path)?))
+    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+    reader.map(Reader::Parquet).map_err(|error| file.fault(&error))
 }
 
-fn stream(storage: &dyn Storage, path: &Path) -> Result<Reader, Error> {
-    let decoder = Decoder::with_buffer(read(storage, path)?).during("read", path)?;
-    let reader = StreamReader::try_new(decoder, None).map_err(io::Error::other).during("read", path)?;
+fn stream(file: &CheckedFile) -> Result<Reader, Error> {
+    let decoder = Decoder::with_buffer(file.stream()).map_err(|error| file.fault(&error))?;
+    let reader = StreamReader::try_new(decoder, None).map_err(|error| file.fault(&error))?;
     Ok(Reader::Stream(Box::new(reader)))
 }
 
@@ -105,9 +110,4 @@ impl<W: Write> RunWriter<W> {
         self.stream.into_inner()?.finish()?;
         Ok(())
     }
-}
-
-/// Returns the number of rows in the footer of a Parquet file.
-pub(super) fn rows_of(storage: &dyn Storage, path: &Path) -> Result<u64, Error> {
-    Ok(u64::try_from(open(storage, path)?.metadata().file_metadata().num_rows()).unwrap_or(0))
 }

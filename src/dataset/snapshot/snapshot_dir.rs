@@ -4,12 +4,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::inventory::{File, Inventory};
-use crate::dataset::cancel::Cancel;
 use crate::dataset::damage::Damage;
 use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
-use crate::dataset::parquet_file::size_and_hash;
+use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 use crate::table;
 
@@ -108,42 +107,42 @@ impl<'a> SnapshotDir<'a> {
         })
     }
 
-    /// True if a snapshot holds the rows of all commits up to this one, judged by its inventory and the sizes of its files.
-    pub(in crate::dataset) fn seems_to_hold(&self, commit: u64) -> Result<bool, Error> {
-        for number in self.numbers()? {
-            let directory = self.layout.snapshot(number);
+    /// Returns the newest snapshot that holds the rows of all commits up to this one, judged by its inventory and the sizes of
+    /// its files.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the fault of each snapshot if there is none; [`Error::Disk`].
+    pub(in crate::dataset) fn newest_with(&self, commit: u64) -> Result<Inventory, Error> {
+        let mut damages = vec![Damage::LostSnapshot { commit }];
+        for snapshot in self.numbers()?.into_iter().rev() {
+            let directory = self.layout.snapshot(snapshot);
             let entries = self.storage.list(&directory).during("list", &directory)?;
-            let is_there = |file: &File| {
-                let name = format!("{}.parquet", file.name());
-                entries.iter().any(|entry| entry.name == name && entry.bytes == file.bytes)
-            };
-            let holds = |taken: Inventory| taken.commit >= commit && taken.files.iter().all(is_there);
-            if self.inventory(number)?.sound().is_some_and(holds) {
-                return Ok(true);
+            let bytes = |file: &File| Some(entries.iter().find(|entry| entry.name == file_name(file))?.bytes);
+            match self.inventory(snapshot)? {
+                Loaded::Damaged(fault) => damages.push(damaged_inventory(snapshot, &fault)),
+                Loaded::Sound(taken) if taken.commit < commit => {}
+                Loaded::Sound(taken) => match taken.files.iter().find(|file| bytes(file) != Some(file.bytes)) {
+                    None => return Ok(taken),
+                    Some(file) => damages.push(Damage::Snapshot {
+                        snapshot,
+                        file: file_name(file),
+                        fault: bytes(file).map_or("is missing", |_| "has another size than was written").to_owned(),
+                    }),
+                },
             }
         }
-        Ok(false)
+        Err(Error::Damaged { dataset: self.layout.root().to_owned(), damages })
     }
 
-    /// Returns the path of a snapshot's file; `None` for a table that this version does not know.
-    pub(in crate::dataset) fn path(&self, number: u64, file: &File) -> Option<PathBuf> {
-        path_in(&self.layout.snapshot(number), file)
+    /// Returns the directory of a snapshot.
+    pub(super) fn path(&self, number: u64) -> PathBuf {
+        self.layout.snapshot(number)
     }
 
-    /// Returns the fault of a snapshot's file if it is not, byte for byte, what was written.
-    pub(super) fn fault(&self, number: u64, file: &File, cancel: Cancel<'_>) -> Result<Option<String>, Error> {
-        let name = file.name();
-        let Some(path) = self.path(number, file) else {
-            return Ok(Some(format!("`{name}` is of no table that this version knows")));
-        };
-        match size_and_hash(self.storage, &path, cancel) {
-            Err(error) if error.is_missing_file() => Ok(Some(format!("`{name}.parquet` is missing"))),
-            found => {
-                let (bytes, hash) = found?;
-                let whole = (bytes, &hash) == (file.bytes, &file.hash);
-                Ok((!whole).then(|| format!("`{name}.parquet` is not what was written: its hash is another")))
-            }
-        }
+    /// Returns a snapshot's file as its inventory records it; `None` for a table that this version does not know.
+    pub(in crate::dataset) fn recorded(&self, number: u64, file: &File) -> Option<RecordedFile> {
+        let path = path_in(&self.layout.snapshot(number), file)?;
+        Some(RecordedFile::new(path, file.bytes, &file.hash))
     }
 
     /// Creates an empty directory for the draft of a snapshot. Returns its path.
@@ -190,6 +189,16 @@ impl<'a> SnapshotDir<'a> {
         }
         self.storage.remove_dir(&draft).during("remove", &draft)
     }
+}
+
+/// Returns the damage that the inventory of a snapshot has this fault.
+pub(super) fn damaged_inventory(snapshot: u64, fault: &str) -> Damage {
+    Damage::Snapshot { snapshot, file: String::from("snapshot.json"), fault: format!("is damaged: {fault}") }
+}
+
+/// Returns the name of a file in a snapshot's directory.
+fn file_name(file: &File) -> String {
+    format!("{}.parquet", file.name())
 }
 
 /// Returns the path of a file in a snapshot's directory; `None` for a table that this version does not know.

@@ -7,12 +7,11 @@ use super::context::Context;
 use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
-use crate::api::envelope::salvage_cursor;
 use crate::api::place::{Along, Place};
 use crate::dataset::commit::{End, Why};
 use crate::engine::events::Event;
 use crate::engine::location::at_page_of;
-use crate::engine::writer::decode::lossy_text;
+use crate::engine::writer::decode::{Body, remains};
 use crate::engine::writer::message::{Next, PageRequest};
 use crate::fetch::{Answer, FetchError, FetchErrorKind};
 
@@ -119,8 +118,8 @@ async fn too_much(
         context.run.listener.event(&Event::Smaller { walk: &request.walk, limit, reason: &reason });
         return AfterFailure::Smaller { fails };
     }
-    let text = answer.as_ref().map(|answer| lossy_text(answer.encoding, &answer.body, None));
-    let names_next = text.is_some_and(|text| salvage_cursor(&text).is_some());
+    let remains = answer.as_ref().map(|answer| remains(Body { encoding: answer.encoding, bytes: &answer.body }, None));
+    let names_next = remains.is_some_and(|remains| remains.next_cursor.is_some());
     let behind = if by_cursor && !names_next { way_on(request, context).await } else { None };
     if silent && by_cursor && behind.is_none() {
         return later();

@@ -6,12 +6,12 @@ use super::context::Context;
 use super::ignored_filter;
 use super::partition::Partition;
 use super::request::{Turn, Watch, address};
-
+use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
 use crate::engine::writer::unknown_values;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, FetchErrorKind};
 
 /// Returns the request for a page of a partition, with all that the writer needs to know of it.
 pub(crate) fn ask(
@@ -42,12 +42,20 @@ pub(crate) fn ask(
     })
 }
 
+/// Longest address that servers take, in bytes.
+const ADDRESS_MAX: usize = 32 << 10;
+
 /// Fetches one page into the writer, with at most `requests` requests. Returns the next step, or `None` when a stop came first.
 pub(crate) async fn fetch(
     request: &PageRequest,
     requests: u32,
     context: Context<'_>,
 ) -> Option<Result<Next, FetchError>> {
+    let address = request.url.as_str().len();
+    if address > ADDRESS_MAX {
+        let detail = format!("its address would have {address} bytes, and servers take {ADDRESS_MAX} at most");
+        return Some(Ok(context.writer.end(request, None, End { why: Why::Refused, detail: Some(detail) }).await));
+    }
     let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
     let mut attempts = context.fetcher.attempts(&request.url, &notify).at_most(requests);
@@ -61,6 +69,13 @@ pub(crate) async fn fetch(
         }
     };
     Some(match watch.until_stop(page).await? {
+        // The page to compare it with may be as large, and only one of them may be held.
+        Ok((Next::Compare(_), answer)) if answer.is_large() => Err(FetchError {
+            kind: FetchErrorKind::TooLarge(String::from("the page is too large to be compared")),
+            attempts: answer.attempts,
+            elapsed: answer.latency,
+            answer: None,
+        }),
         Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
         taken => taken.map(|(next, _)| next),
     })

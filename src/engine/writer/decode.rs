@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use crate::api::endpoint::Endpoint;
+use crate::api::envelope::salvage_cursor;
 use crate::api::page::{Page, Query};
 use crate::api::pseudonym::Pseudonyms;
-use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, inflate};
+use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, head};
 use crate::table::Tables;
 
 /// The body of an answer, as received.
@@ -32,15 +33,48 @@ pub(crate) fn read(
     into: &mut Tables,
 ) -> Result<Reading, Unreadable> {
     let text = fetch::text(body.encoding, body.bytes)?;
-    let hidden = hide.map_or(Cow::Borrowed(text.as_str()), |pseudonyms| pseudonyms.hide(&text));
-    let read = (endpoint.read)(&hidden, query, into);
-    let page = read.map_err(|unreadable| Unreadable::Damaged(unreadable.reason))?;
-    Ok(Reading { page, bytes: text.len() })
+    let bytes = text.len();
+    let hidden = hide.and_then(|pseudonyms| match pseudonyms.hide(&text) {
+        Cow::Owned(hidden) => Some(hidden),
+        Cow::Borrowed(_) => None,
+    });
+    // The text with the names is dropped here.
+    let text = hidden.map_or(text, Cow::Owned);
+    if text.len() > INFLATED_CAP {
+        return Err(Unreadable::TooLarge(String::from("with pseudonyms the page is larger than allowed")));
+    }
+    let page = (endpoint.read)(&text, query, into).map_err(|unreadable| match unreadable.too_large {
+        true => Unreadable::TooLarge(unreadable.reason),
+        false => Unreadable::Damaged(unreadable.reason),
+    })?;
+    Ok(Reading { page, bytes })
 }
 
-/// Returns the text of an answer that cannot be read, as far as it can be decompressed.
-pub(crate) fn lossy_text(encoding: Encoding, body: &[u8], hide: Option<&Pseudonyms>) -> String {
-    let body = inflate(encoding, body, INFLATED_CAP);
-    let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-    hide.map(|pseudonyms| pseudonyms.hide(&text).into_owned()).unwrap_or(text)
+/// The remains of an answer that cannot be read as a page.
+pub(crate) struct Remains {
+    /// Its beginning, as far as it can be decompressed.
+    pub(crate) text: String,
+    /// Bytes of that beginning, and of all that can be decompressed.
+    pub(crate) kept: usize,
+    pub(crate) bytes: usize,
+    /// The cursor of the next page, if its end names one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Most bytes of such an answer that are kept.
+const KEPT_MAX: usize = 4 << 20;
+/// Bytes at the end of an answer in which its metadata are.
+const TAIL: usize = 64 << 10;
+
+/// Returns the remains of an answer, with people's names hidden if `hide` is given.
+pub(crate) fn remains(body: Body<'_>, hide: Option<&Pseudonyms>) -> Remains {
+    let bytes = head(body.encoding, body.bytes, INFLATED_CAP);
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        hide.map_or_else(|| text.to_string(), |pseudonyms| pseudonyms.hide(&text).into_owned())
+    };
+    let is_inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let kept = (0..=KEPT_MAX.min(bytes.len())).rev().find(|at| !is_inside(at)).unwrap_or_default();
+    let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
+    Remains { text: text(&bytes[..kept]), kept, bytes: bytes.len(), next_cursor: salvage_cursor(&text(tail)) }
 }

@@ -11,12 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::committer::Committer;
-use super::decode::{self, Body, Reading};
+use super::decode::{self, Body, Reading, Remains};
 use super::message::{GivenUpPage, Message, Next, PageRequest, Unshown};
 use super::progress::{Progress, lock};
 use super::unknown_values;
 use crate::api::endpoint::Paging;
-use crate::api::envelope::salvage_cursor;
 use crate::api::page::{Page, Query};
 use crate::api::pseudonym::Pseudonyms;
 use crate::api::rejection;
@@ -28,7 +27,7 @@ use crate::definition::{Commit, Crawl};
 use crate::engine::clocks;
 use crate::engine::events::{Event, Listener};
 use crate::engine::run::Run;
-use crate::fetch::{Answer, Unreadable};
+use crate::fetch::{Answer, Encoding, Unreadable};
 use crate::stop::Stop;
 use crate::table::{Provenance, Tables, pages, rejects};
 
@@ -184,17 +183,16 @@ impl PageWriter {
         let (cursor, name) = (request.cursor.as_deref(), request.name());
         self.listener.event(&Event::GivenUp { walk: &name, page: request.page, cursor, reason });
         let at = provenance(self.pass, &name, request.page);
-        let body = answer
-            .as_ref()
-            .map(|answer| decode::lossy_text(answer.encoding, &answer.body, self.hide.as_ref()))
-            .unwrap_or_default();
-        let (position, of_page) = (rejects::WHOLE_PAGE, rejection::of_page(reason));
-        self.tables.rejects.push(rejects::Row { position, reason: &of_page, item: Some(&body), at: &at });
+        let bytes = answer.as_ref().map_or(&[][..], |answer| &answer.body);
+        let encoding = answer.as_ref().map_or(Encoding::Identity, |answer| answer.encoding);
+        let Remains { text, kept, bytes, next_cursor } = decode::remains(Body { encoding, bytes }, self.hide.as_ref());
+        let (position, of_page) = (rejects::WHOLE_PAGE, rejection::of_page(reason, kept, bytes));
+        self.tables.rejects.push(rejects::Row { position, reason: &of_page, item: Some(&text), at: &at });
         if let Some(answer) = answer {
-            self.push_page(request, answer, body.len(), &Page { rejects: 1, ..Page::default() }, &at);
+            self.push_page(request, answer, bytes, &Page { rejects: 1, ..Page::default() }, &at);
         }
         let walk = Arc::clone(&request.walk);
-        lock(&self.progress).change(&walk).give_up(page, salvage_cursor(&body))
+        lock(&self.progress).change(&walk).give_up(page, next_cursor)
     }
 
     fn push_page(&mut self, request: &PageRequest, answer: &Answer, bytes: usize, page: &Page, at: &Provenance<'_>) {

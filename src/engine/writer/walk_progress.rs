@@ -16,6 +16,11 @@ use crate::table::{Provenance, unknown};
 /// Ids remembered per partition: two of the largest pages.
 const TAIL_MAX: usize = 400;
 
+/// Most models remembered to be asked for at the end of the walk, of each kind.
+const IDS_MAX: usize = 20_000;
+/// A list of so many catalogs is one without end, whatever it shows.
+const CATALOGS_MAX: u64 = 20;
+
 /// The handover of a window within which the list ended.
 pub(crate) const NOTHING_BEHIND: &str = "";
 
@@ -202,13 +207,33 @@ impl WalkProgress {
             self.shown.insert(request.partition.to_string());
         }
         if request.key.is_none() {
-            self.state.without_versions.extend(&page.without_versions);
-            self.state.missing_versions.extend(&page.missing_versions);
+            self.keep_ids(page);
         }
         if &*request.partition == BOUNDARY {
             self.state.late_items += page.ids.len() as u64 - repeats;
         }
         self.note_first_page(request, page);
+    }
+
+    /// Remembers the models to be asked for at the end of the walk; those beyond [`IDS_MAX`] are counted and doubted, since
+    /// each record has all of them.
+    fn keep_ids(&mut self, page: &Page) {
+        let mut left_out = 0;
+        for (known, ids) in [
+            (&mut self.state.without_versions, &page.without_versions),
+            (&mut self.state.missing_versions, &page.missing_versions),
+        ] {
+            let room = IDS_MAX.saturating_sub(known.len());
+            known.extend(ids.iter().take(room));
+            left_out += ids.len().saturating_sub(room) as u64;
+        }
+        if left_out > 0 {
+            self.state.withheld_versions += left_out;
+            let detail = format!("more than {IDS_MAX} models lack versions; the others were not asked for singly");
+            if self.state.troubles.iter().all(|trouble| trouble.detail != detail) {
+                self.doubt(detail);
+            }
+        }
     }
 
     /// Records keys that no column knows.
@@ -338,7 +363,11 @@ impl WalkProgress {
     /// Returns the reason once the list of a partition must be taken for one without end.
     fn is_endless(&self, request: &PageRequest) -> Option<End> {
         let partition = self.state.partitions.get(&*request.partition)?;
-        partition.novelty.is_endless().map(|detail| End { why: Why::Endless, detail: Some(detail) })
+        let most = CATALOGS_MAX * request.endpoint.catalog_rows;
+        let is_long = partition.items > most;
+        let long = || is_long.then(|| format!("it has more than {most} items, {CATALOGS_MAX} times the catalog"));
+        let detail = partition.novelty.is_endless().or_else(long)?;
+        Some(End { why: Why::Endless, detail: Some(detail) })
     }
 
     /// Starts a partition over, once; a second time ends it for this reason. Items that come again are repeats.
@@ -593,6 +622,30 @@ mod tests {
         let second = walk.split("1", 5000, (windows().forge)(5000)).unwrap();
         assert_eq!(take(&mut walk, "1", None), Next::Over);
         assert_eq!(walk.handover(&second), Some(String::from(NOTHING_BEHIND)));
+    }
+
+    #[test]
+    fn models_to_be_asked_for_are_bounded_and_the_others_doubted_once() {
+        let mut walk = WalkProgress::default();
+        let many = IDS_MAX as i64;
+        for first in [0, many / 2, many] {
+            let without_versions: Vec<i64> = (first..first + many / 2 + 1).collect();
+            walk.keep_ids(&Page { without_versions, missing_versions: vec![first], ..Page::default() });
+        }
+        let state = walk.state();
+        assert_eq!((state.without_versions.len(), state.missing_versions.len()), (IDS_MAX, 3));
+        assert_eq!((state.withheld_versions, state.troubles.len()), (many as u64 / 2 + 3, 1));
+        assert_eq!(state.ends[&Why::Doubtful], 1);
+    }
+
+    #[test]
+    fn a_list_of_many_catalogs_ends() {
+        let mut walk = WalkProgress::default();
+        walk.begin("", false);
+        walk.partition("").items = CATALOGS_MAX * MODELS.catalog_rows - 1;
+        assert_eq!(take(&mut walk, "", Some(String::from("a"))), Next::Page(String::from("a")));
+        assert_eq!(take(&mut walk, "", Some(String::from("b"))), Next::Over);
+        assert_eq!(walk.state().troubles[0].why, Why::Endless);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 
 use super::*;
+use crate::fetch::FetchErrorKind;
 use crate::fetch::loopback::{Reaction, Server, answer, page};
-use crate::fetch::{Encoding, INFLATED_CAP, Secret, Settings, inflate};
+use crate::fetch::{Encoding, FileFacts, INFLATED_CAP, Secret, Settings, inflate};
 
 const JSON: &str = "content-type: application/json\r\n";
 const GZIP_JSON: &str = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
@@ -242,33 +243,61 @@ impl crate::fetch::Sink for Memory {
         self.0.len() as u64
     }
 
-    fn restart(&mut self) -> std::io::Result<()> {
-        self.0.clear();
+    fn source(&self) -> Option<&crate::fetch::Source> {
+        None
+    }
+
+    async fn note(&mut self, _: Option<crate::fetch::Source>) -> std::io::Result<()> {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.extend_from_slice(bytes);
+    async fn room(&mut self) -> std::io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    async fn difference(&mut self, at: u64, bytes: &bytes::Bytes) -> std::io::Result<Option<u64>> {
+        let differ = self.0[at as usize..].iter().zip(bytes).position(|(one, other)| one != other);
+        Ok(differ.map(|after| at + after as u64))
+    }
+
+    async fn cut(&mut self, at: u64) -> std::io::Result<()> {
+        self.0.truncate(at as usize);
+        Ok(())
+    }
+
+    async fn append(&mut self, bytes: bytes::Bytes) -> std::io::Result<()> {
+        self.0.extend_from_slice(&bytes);
         Ok(())
     }
 }
 
-/// An answer with bytes of a file of nine from this one on, cut behind these.
-fn piece(from: usize, bytes: &str) -> Vec<u8> {
-    let head = format!("content-length: {}\r\ncontent-range: bytes {from}-8/9\r\nconnection: close\r\n", 9 - from);
-    format!("HTTP/1.1 206 Partial Content\r\n{head}\r\n{bytes}").into_bytes()
+/// An answer with these bytes of a file of three MiB, from this one on.
+fn piece(from: usize, bytes: usize) -> Vec<u8> {
+    const WHOLE: usize = 3 << 20;
+    let place =
+        if from == 0 { String::new() } else { format!("content-range: bytes {from}-{}/{WHOLE}\r\n", WHOLE - 1) };
+    let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{place}connection: close\r\n\r\n", WHOLE - from);
+    [head.into_bytes(), vec![7; bytes]].concat()
 }
 
 #[tokio::test]
-async fn progress_renews_the_budget_of_a_file() {
-    let growing = Server::start(|nth| Reaction::Send(piece(3 * nth, ["abc", "def", "ghi"][nth]))).await;
-    let stuck = Server::start(|nth| Reaction::Send(if nth == 0 { piece(0, "abc") } else { piece(3, "") })).await;
-    for (server, requests, bytes, arrives) in [(growing, 3, "abcdefghi", true), (stuck, 2, "abc", false)] {
+async fn each_mib_renews_the_budget_of_a_file_and_less_does_not() {
+    const MIB: usize = 1 << 20;
+    // Every request is answered by a redirect, then by the file: a range is only asked for behind one.
+    let start = |step: usize| {
+        Server::start(move |nth| match nth % 2 {
+            0 => Reaction::Send(answer("302 Found", "location: /api/v1/store\r\n", b"")),
+            _ => Reaction::Send(piece(nth / 2 * step, step)),
+        })
+    };
+    for (step, requests, bytes, arrives) in [(MIB, 6, 3 * MIB, true), (1, 4, 2, false)] {
+        let server = start(step).await;
         let fetcher = Fetcher::new(&Settings { attempts_max: 2, ..settings(&server) }).unwrap();
         let url = PageUrl::new(&server.base, &["file"], [("", ""); 0]).unwrap();
-        let mut sink = Memory::default();
-        let result = fetcher.attempts(&url, &|_| {}).file(&mut sink, true).await;
+        let (mut sink, facts) = (Memory::default(), FileFacts { hashed: true, sizes: None, bytes_max: u64::MAX });
+        let result = fetcher.attempts(&url, &|_| {}).file(&mut sink, &facts, true).await;
         assert_eq!(result.is_ok(), arrives, "{result:?}");
-        assert_eq!((server.count(), &sink.0[..]), (requests, bytes.as_bytes()));
+        assert_eq!((server.count(), sink.0.len()), (requests, bytes));
     }
 }

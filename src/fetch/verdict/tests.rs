@@ -143,12 +143,30 @@ fn only_the_servers_own_word_makes_a_page_one_that_always_fails() {
     let failed = |answers: &[ResponseFacts]| {
         let mut judge = Judge::default();
         answers.iter().for_each(|reply| drop(judge.response(reply)));
-        judge.mostly_failed(answers.len() as u32)
+        matches!(judge.spent(answers.len() as u32, text("why")), FetchErrorKind::AlwaysFails(_))
     };
     let own = || facts(500, JSON, r#"{"error":"An unexpected error occurred","code":"INTERNAL_SERVER_ERROR"}"#);
     let away = || facts(502, HTML, "<html>Bad gateway");
     assert!(failed(&[own()]) && failed(&[own(), away(), own()]));
     assert!(!failed(&[away()]) && !failed(&[own(), away()]) && !failed(&[facts(500, HTML, "<html>")]));
+}
+
+#[test]
+fn a_page_that_is_too_much_each_time_is_so_however_few_the_attempts() {
+    let spent = |unreadable: u32, timeouts: u32, away: u32| {
+        let mut judge = Judge::default();
+        let timeout = TransportError { kind: TransportErrorKind::Timeout, detail: text("why") };
+        (0..unreadable).for_each(|_| drop(judge.unreadable(&Unreadable::Damaged(text("why")))));
+        (0..timeouts).for_each(|_| drop(judge.transport_error(&timeout)));
+        (0..away).for_each(|_| drop(judge.response(&facts(502, HTML, "<html>Bad gateway"))));
+        judge.spent(unreadable + timeouts + away, text("why"))
+    };
+    for (unreadable, timeouts) in [(1, 0), (2, 0), (1, 1)] {
+        assert!(matches!(spent(unreadable, timeouts, 0), FetchErrorKind::Unreadable(_)), "{unreadable} {timeouts}");
+        assert!(matches!(spent(unreadable, timeouts, 1), FetchErrorKind::GaveUp(_)), "{unreadable} {timeouts}");
+    }
+    assert!(matches!(spent(0, 1, 0), FetchErrorKind::TimedOut(_)));
+    assert!(matches!(spent(0, 0, 1), FetchErrorKind::GaveUp(_)));
 }
 
 #[test]
