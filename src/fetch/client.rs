@@ -174,6 +174,11 @@ impl Client {
         TransportError::new(kind, String::from_utf8_lossy(&self.clean(detail.into_bytes())))
     }
 
+    /// Sends later requests over fresh connections, after an answer that came too late.
+    pub(super) fn replace_connections(&self) {
+        self.connections.replace();
+    }
+
     async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));

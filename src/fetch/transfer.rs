@@ -98,8 +98,10 @@ impl Attempts<'_> {
             let validator = sink.source().map(Source::validator);
             let rest = (*resumes && has_part && hops > 0).then(|| Rest { from: sink.bytes(), validator });
             let response = timeout(ANSWER_TIME, client.open(&target, rest, at_home)).await;
-            let response =
-                response.map_err(|_| broken(format!("the host sent no answer in {} s", ANSWER_TIME.as_secs())))?;
+            let response = response.map_err(|_| {
+                client.replace_connections();
+                broken(format!("the host sent no answer in {} s", ANSWER_TIME.as_secs()))
+            })?;
             let response = response.map_err(|error| broken(error.to_string()))?;
             let status = response.status();
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
