@@ -1,5 +1,6 @@
 //! The letters of a JSON string with their places, so that a part of it can be replaced as it is written.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::str::Chars;
 
@@ -23,6 +24,11 @@ pub(super) fn letters(raw: &str) -> impl Iterator<Item = Letter> {
         };
         Some(Letter { char, at: from..raw.len() - rest.as_str().len() })
     })
+}
+
+/// Returns a JSON string, which is given without its quotes, as the text it stands for.
+pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
+    if raw.contains('\\') { letters(raw).map(|letter| letter.char).collect() } else { Cow::Borrowed(raw) }
 }
 
 fn unescaped(rest: &mut Chars<'_>) -> char {
@@ -95,10 +101,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn decoded(raw: &str) -> String {
-        letters(raw).map(|letter| letter.char).collect()
-    }
 
     #[test]
     fn broken_escapes_are_read_on() {

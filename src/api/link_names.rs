@@ -1,5 +1,6 @@
 //! Finds names in links, as whole words.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -10,8 +11,14 @@ use super::username::folded;
 const ATOMS_MAX: usize = 24;
 /// The site's own domains. They name nobody, although the site has a user called like them.
 const OWN_DOMAINS: &[&str] = &["civitai.com", "civitai.red", "civitai.green"];
+/// The most letters of a link. They take a hundred times their number of bytes while they are searched.
+const LINK_MAX: usize = 1 << 20;
 /// Signs around a link in a text.
 const AROUND: &[char] = &['"', '\'', '`', '<', '>', '(', ')', '[', ']', '{', '}', '|', '\\'];
+
+/// A link is too long to be searched for names.
+#[derive(Debug)]
+pub(super) struct TooLong;
 
 /// The names of one answer.
 pub(super) struct Names {
@@ -21,22 +28,13 @@ pub(super) struct Names {
     longest: HashMap<String, usize>,
 }
 
-/// A name in a text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Hit {
-    /// Its place in the text as written.
-    pub(super) at: Range<usize>,
-    /// The name, decoded.
-    pub(super) name: String,
-}
-
 impl Names {
-    pub(super) fn new<'n>(all: impl Iterator<Item = &'n str>) -> Self {
+    pub(super) fn new<'n>(all: impl Iterator<Item = Cow<'n, str>>) -> Self {
         let mut names = Self { names: HashSet::new(), longest: HashMap::new() };
         for name in all.filter(|name| !name.is_empty()) {
-            let folded = folded(name);
+            let folded = folded(&name);
             // A name that became a number is found as it is written in either form.
-            for form in [name, folded.as_str()] {
+            for form in [&*name, folded.as_str()] {
                 let letters: Vec<Letter> = letters_of(form);
                 let atoms = atoms(&letters);
                 if let Some(first) = atoms.first().filter(|_| atoms.len() <= ATOMS_MAX) {
@@ -49,23 +47,40 @@ impl Names {
         names
     }
 
-    /// Returns the names in the links of a JSON string, which is given without its quotes; of names that overlap the first one and
-    /// the longest one. Places count from `offset`.
-    pub(super) fn in_links(&self, raw: &str, offset: usize) -> Vec<Hit> {
-        let all: Vec<Letter> = letters(raw).collect();
+    /// Shows the names in the links of a JSON string, which is given without its quotes: the place of each as written, counted
+    /// from `offset`, and the name, decoded. Of names that overlap it shows the first one and the longest one.
+    ///
+    /// # Errors
+    /// If a link is too long to be searched.
+    pub(super) fn in_links(
+        &self,
+        raw: &str,
+        offset: usize,
+        show: &mut dyn FnMut(Range<usize>, &str),
+    ) -> Result<(), TooLong> {
         let is_around = |letter: &Letter| letter.char.is_whitespace() || AROUND.contains(&letter.char);
-        let (mut hits, mut at) = (Vec::new(), 0);
-        for token in all.split(is_around) {
-            let is_tag = at > 0 && all[at - 1].char == '<';
-            at += token.len() + 1;
-            if !is_tag && is_link(token) {
-                self.in_link(&percent_decoded(token), offset, &mut hits);
+        let (mut token, mut is_tag) = (Vec::new(), false);
+        for letter in letters(raw).map(Some).chain([None]) {
+            match letter {
+                Some(letter) if !is_around(&letter) => match token.len() < LINK_MAX {
+                    true => token.push(letter),
+                    // An image written out holds no name.
+                    false if token.iter().map(|letter: &Letter| letter.char).take(5).eq("data:".chars()) => {}
+                    false => return Err(TooLong),
+                },
+                around => {
+                    if !is_tag && is_link(&token) {
+                        self.in_link(&percent_decoded(&token), offset, show);
+                    }
+                    token.clear();
+                    is_tag = around.is_some_and(|letter| letter.char == '<');
+                }
             }
         }
-        hits
+        Ok(())
     }
 
-    fn in_link(&self, link: &[Letter], offset: usize, hits: &mut Vec<Hit>) {
+    fn in_link(&self, link: &[Letter], offset: usize, show: &mut dyn FnMut(Range<usize>, &str)) {
         let atoms = atoms(link);
         let names_nobody = exempt(link);
         let mut at = 0;
@@ -85,7 +100,7 @@ impl Names {
             at += hit.as_ref().map_or(1, |(.., count)| *count);
             if let Some((span, name, _)) = hit {
                 let (from, to) = (link[span.start].at.start, link[span.end - 1].at.end);
-                hits.push(Hit { at: offset + from..offset + to, name });
+                show(offset + from..offset + to, &name);
             }
         }
     }

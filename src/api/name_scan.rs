@@ -7,26 +7,19 @@ use super::letters::letters;
 /// The key of a name.
 const KEY: &str = "username";
 
-/// A value under the key of names.
+/// A finding in a text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    /// Its place in the text, with its quotes.
-    pub(super) at: Range<usize>,
-    /// The name, decoded.
-    pub(super) text: String,
+pub(super) enum Found<'t> {
+    /// A value under the key of names: its place, with its quotes, and the value as written, without them.
+    Name(Range<usize>, &'t str),
+    /// The place of a string that may hold links, without its quotes. It is no name.
+    String(Range<usize>),
 }
 
-/// The findings in a text, in order.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) names: Vec<Name>,
-    /// Strings that may hold links, without their quotes. None is a name.
-    pub(super) strings: Vec<Range<usize>>,
-}
-
-/// Finds the names: every string, number and bool that is the value of the key, or anywhere in a list or object that is.
-pub(super) fn scan(text: &str) -> Found {
-    let (bytes, mut found, mut at) = (text.as_bytes(), Found::default(), 0);
+/// Shows, in order, the strings that may hold links, and the names: every string, number and bool that is the value of the key,
+/// or anywhere in a list or object that is.
+pub(super) fn scan<'t>(text: &'t str, show: &mut dyn FnMut(Found<'t>)) {
+    let (bytes, mut at) = (text.as_bytes(), 0);
     // True behind the key; and the lists and objects open since the one that is its value.
     let (mut is_value, mut open) = (false, 0_usize);
     while at < bytes.len() {
@@ -39,11 +32,10 @@ pub(super) fn scan(text: &str) -> Found {
                     is_value = is_name_key(&text[inside.clone()]);
                 }
                 if !is_key && (is_value || open > 0) {
-                    let name = letters(&text[inside]).map(|letter| letter.char).collect();
-                    found.names.push(Name { at: at..end, text: name });
+                    show(Found::Name(at..end, &text[inside]));
                     is_value = false;
                 } else if bytes[inside.clone()].iter().any(|byte| matches!(byte, b'/' | b'\\' | b'?')) {
-                    found.strings.push(inside);
+                    show(Found::String(inside));
                 }
                 at = end;
             }
@@ -67,14 +59,13 @@ pub(super) fn scan(text: &str) -> Found {
                 let end = bytes[at..].iter().position(ends).map_or(bytes.len(), |length| at + length);
                 let is_key = bytes[end..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
                 if (is_value || open > 0) && !is_key && text[at..end] != *"null" {
-                    found.names.push(Name { at: at..end, text: text[at..end].to_owned() });
+                    show(Found::Name(at..end, &text[at..end]));
                 }
                 is_value &= is_key;
                 at = end;
             }
         }
     }
-    found
 }
 
 fn is_name_key(raw: &str) -> bool {
@@ -91,6 +82,7 @@ fn closing(bytes: &[u8], mut at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::letters::decoded;
     use super::*;
 
     #[test]
@@ -111,7 +103,12 @@ mod tests {
             (r#"{"username":,"x":"a"}"#, &[]),
             (r#"{"username":}"#, &[]),
         ] {
-            let names: Vec<String> = scan(text).names.into_iter().map(|name| name.text).collect();
+            let mut names = Vec::new();
+            scan(text, &mut |found| {
+                if let Found::Name(_, name) = found {
+                    names.push(decoded(name));
+                }
+            });
             assert_eq!(names, expected, "{text}");
         }
     }

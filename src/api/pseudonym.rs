@@ -5,8 +5,10 @@
 //! in titles, descriptions and prompts are not found.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
+use super::letters::decoded;
 use super::link_names::Names;
 use super::name_scan::{Found, scan};
 use super::username::folded;
@@ -17,6 +19,18 @@ const CONTEXT: &str = "civitrawl 2026 pseudonyms of people";
 const DIGEST_CONTEXT: &str = "civitrawl 2026 digest of the key of pseudonyms";
 /// The hexadecimal digits of a pseudonym: 80 bits.
 const DIGITS: usize = 20;
+
+/// The most different names of a text.
+const NAMES_MAX: usize = 50_000;
+/// The most bytes of a name, as written, that is searched for in links. The site's names have far fewer.
+const NAME_MAX: usize = 512;
+/// The most bytes by which pseudonyms may be longer, in all, than the names they replace.
+const GROWTH_MAX: usize = 32 << 20;
+
+/// A text has more names, or a longer link, than any page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the page has more names, or a longer link, than can be searched for names")]
+pub struct TooManyNames;
 
 /// Replaces names by keyed hashes.
 #[derive(Clone)]
@@ -55,28 +69,47 @@ impl Pseudonyms {
         format!("anon-{}", &hash[..DIGITS])
     }
 
-    /// Returns the text with names replaced; borrowed if it has none. Valid JSON stays valid. The time is linear in the text.
-    pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Found { names, strings } = scan(text);
-        if names.is_empty() {
-            return Cow::Borrowed(text);
+    /// Returns the text with names replaced; borrowed if it has none. Valid JSON stays valid. Time and memory are linear in the
+    /// text.
+    ///
+    /// # Errors
+    /// If the text has more names, or a longer link, than any page.
+    pub fn hide<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, TooManyNames> {
+        let (mut names, mut has_names) = (HashSet::new(), false);
+        scan(text, &mut |found| {
+            if let Found::Name(_, name) = found {
+                has_names = true;
+                if name.len() <= NAME_MAX && names.len() <= NAMES_MAX {
+                    names.insert(name);
+                }
+            }
+        });
+        if !has_names {
+            return Ok(Cow::Borrowed(text));
         }
-        let known = Names::new(names.iter().map(|name| name.text.as_str()));
-        let mut changes: Vec<(Range<usize>, String)> =
-            names.into_iter().map(|name| (name.at, format!("\"{}\"", self.of(&name.text)))).collect();
-        for string in strings {
-            let hits = known.in_links(&text[string.clone()], string.start);
-            changes.extend(hits.into_iter().map(|hit| (hit.at, self.of(&hit.name))));
+        if names.len() > NAMES_MAX {
+            return Err(TooManyNames);
         }
-        changes.sort_by_key(|(at, _)| at.start);
-        let (mut out, mut kept) = (String::with_capacity(text.len()), 0);
-        for (at, with) in changes {
-            out.push_str(&text[kept..at.start]);
-            out.push_str(&with);
-            kept = at.end;
+        let known = Names::new(names.into_iter().map(decoded));
+        let (mut out, mut kept, mut searched) = (String::with_capacity(text.len()), 0, Ok(()));
+        let mut replace = |at: Range<usize>, quote: &str, name: &str| {
+            if out.len() <= text.len() + GROWTH_MAX {
+                out.extend([&text[kept..at.start], quote, &self.of(name), quote]);
+                kept = at.end;
+            }
+        };
+        scan(text, &mut |found| match found {
+            Found::Name(at, name) => replace(at, "\"", &decoded(name)),
+            Found::String(at) if searched.is_ok() => {
+                searched = known.in_links(&text[at.clone()], at.start, &mut |at, name| replace(at, "", name));
+            }
+            Found::String(_) => {}
+        });
+        if searched.is_err() || out.len() > text.len() + GROWTH_MAX {
+            return Err(TooManyNames);
         }
         out.push_str(&text[kept..]);
-        Cow::Owned(out)
+        Ok(Cow::Owned(out))
     }
 }
 

@@ -31,11 +31,8 @@ fn number(text: &str) -> Option<f64> {
         return Some(0.0);
     }
     let digits = |radix: u32| {
-        let digits = text[2..].chars().map(|c| c.to_digit(radix).map(f64::from));
-        digits
-            .collect::<Option<Vec<f64>>>()
-            .filter(|digits| !digits.is_empty())
-            .map(|digits| digits.into_iter().fold(0.0, |number, digit| number * f64::from(radix) + digit))
+        let add = |number: f64, c: char| Some(number * f64::from(radix) + f64::from(c.to_digit(radix)?));
+        text[2..].chars().try_fold(0.0, add).filter(|_| text.len() > 2)
     };
     match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => digits(16),

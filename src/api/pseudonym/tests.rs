@@ -10,7 +10,7 @@ fn pseudonyms() -> Pseudonyms {
 }
 
 fn hide(text: &str) -> String {
-    pseudonyms().hide(text).into_owned()
+    pseudonyms().hide(text).unwrap().into_owned()
 }
 
 #[test]
@@ -224,7 +224,7 @@ proptest! {
     #[test]
     fn any_text_is_survived(text in "\\PC*|[\"\\\\{}\\[\\]:, ]{0,12}(\"username\" ?: ?(\"[a-z\\\\é]{0,4}\"?|[-0-9.e+]{0,5}|\\[))?[\"\\\\{}:/é%u]{0,14}") {
         let hidden = hide(&text);
-        prop_assert_eq!(hidden == text, matches!(pseudonyms().hide(&text), Cow::Borrowed(_)));
+        prop_assert_eq!(hidden == text, matches!(pseudonyms().hide(&text), Ok(Cow::Borrowed(_))));
         if serde_json::from_str::<Value>(&text).is_ok() {
             prop_assert!(serde_json::from_str::<Value>(&hidden).is_ok(), "{}", hidden);
         }

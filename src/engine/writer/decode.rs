@@ -34,10 +34,11 @@ pub(crate) fn read(
 ) -> Result<Reading, Unreadable> {
     let text = fetch::text(body.encoding, body.bytes)?;
     let bytes = text.len();
-    let hidden = hide.and_then(|pseudonyms| match pseudonyms.hide(&text) {
-        Cow::Owned(hidden) => Some(hidden),
-        Cow::Borrowed(_) => None,
-    });
+    let hidden = match hide.map(|pseudonyms| pseudonyms.hide(&text)).transpose() {
+        Ok(Some(Cow::Owned(hidden))) => Some(hidden),
+        Ok(_) => None,
+        Err(error) => return Err(Unreadable::TooLarge(error.to_string())),
+    };
     // The text with the names is dropped here.
     let text = hidden.map_or(text, Cow::Owned);
     if text.len() > INFLATED_CAP {
@@ -71,7 +72,9 @@ pub(crate) fn remains(body: Body<'_>, hide: Option<&Pseudonyms>) -> Remains {
     let bytes = head(body.encoding, body.bytes, INFLATED_CAP);
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        hide.map_or_else(|| text.to_string(), |pseudonyms| pseudonyms.hide(&text).into_owned())
+        // A text that cannot be searched for names is not kept.
+        let hidden = hide.map_or(Ok(text.clone()), |pseudonyms| pseudonyms.hide(&text));
+        hidden.map_or_else(|_| String::new(), Cow::into_owned)
     };
     let is_inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let kept = (0..=KEPT_MAX.min(bytes.len())).rev().find(|at| !is_inside(at)).unwrap_or_default();
