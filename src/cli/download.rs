@@ -12,7 +12,7 @@ use super::get::stopped;
 use super::input::{parse_each, words};
 use super::output::{failure, is_closed, print, usage};
 use super::screen::screen;
-use super::signals::run_until_stopped;
+use super::signals::{attend, run_until_stopped};
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
 use crate::download::Downloads;
@@ -53,10 +53,11 @@ fn download(arguments: &Arguments) -> Result<Exit, Exit> {
     let keys = parse_each(&words(&arguments.ids)?, |word| Kind::Version.key(word))?;
     let mut distinct = BTreeSet::new();
     let versions: Vec<i64> = keys.iter().filter_map(|key| key.parse().ok()).filter(|id| distinct.insert(*id)).collect();
+    let means = arguments.asking.connect("download")?;
+    attend(&means.stop, arguments.asking.deadline);
     let expected = known(arguments, &distinct)?;
     let folder = DownloadFolder::open(&arguments.into)
         .map_err(|error| usage(&format!("cannot make the folder `{}`: {error}", arguments.into.display())))?;
-    let means = arguments.asking.connect("download")?;
     let fetcher = means.fetcher()?;
     let bar = progress(arguments.asking.watching.shows_progress(), versions.len());
     let arrived = |bytes| bar.inc(bytes);
