@@ -63,7 +63,7 @@ pub(crate) struct Remains {
 }
 
 /// Most bytes of such an answer that are kept.
-const KEPT_MAX: usize = 4 << 20;
+const KEPT_MAX: usize = 1 << 20;
 /// Bytes at the end of an answer in which its metadata are.
 const TAIL: usize = 64 << 10;
 
