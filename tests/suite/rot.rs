@@ -102,12 +102,14 @@ fn copy(from: &Path, to: &Path) {
 /// Damages one file of a dataset; returns its path there and a description.
 fn damage(dataset: &Path, random: &mut Random) -> (PathBuf, String) {
     let files = below(dataset);
-    // Of each kind of file as often, however many there are of it.
+    // Of each kind of file as often, however many there are of it; of those with rows more often.
     let kind = |path: &&PathBuf| {
         path.strip_prefix(dataset).unwrap().components().next().map(|first| first.as_os_str().to_owned())
     };
-    let kinds: BTreeSet<_> = files.iter().filter_map(|path| kind(&path)).collect();
-    let chosen = random.of(&kinds.into_iter().collect::<Vec<_>>()).clone();
+    let mut kinds: Vec<_> = files.iter().filter_map(|path| kind(&path)).collect::<BTreeSet<_>>().into_iter().collect();
+    let rows: Vec<_> = kinds.iter().filter(|kind| *kind == "parts" || *kind == "snapshots").cloned().collect();
+    kinds.extend([&rows[..], &rows[..]].concat());
+    let chosen = random.of(&kinds).clone();
     let of_kind: Vec<&PathBuf> = files.iter().filter(|path| kind(path).as_ref() == Some(&chosen)).collect();
     let path = (*random.of(&of_kind)).clone();
     let name = path.strip_prefix(dataset).unwrap().to_owned();
@@ -125,7 +127,8 @@ fn damage(dataset: &Path, random: &mut Random) -> (PathBuf, String) {
     }
     let sound = fs::read(&path).unwrap();
     let mut content = sound.clone();
-    let what = match random.below(4) {
+    // Most often a bit, which no decoder notices.
+    let what = match random.below(8) {
         0 => {
             let start = random.below(content.len()) / 512 * 512;
             let end = content.len().min(start + 512);
