@@ -40,7 +40,7 @@ pub(super) fn recognize(layout: &Layout, storage: &dyn Storage) -> Result<Folder
     let is_begun = |name: &&str| match *name {
         // A power loss may leave a part of the mark, or zeros.
         ".lock" => MARK.starts_with(&lock) || lock.iter().all(|byte| *byte == 0),
-        _ if layout.probes().contains(&Layout::entry(layout.root(), name)) => true,
+        _ if Layout::entry(layout.root(), name) == layout.probe() => true,
         "commits" | "parts" | "runs" | "snapshots" => {
             storage.list(&Layout::entry(layout.root(), name)).is_ok_and(|entries| entries.is_empty())
         }

@@ -35,9 +35,9 @@ impl Layout {
         self.root.join(".lock")
     }
 
-    /// Returns the two names by which the abilities of the file system are tried.
-    pub fn probes(&self) -> [PathBuf; 2] {
-        [".probe.tmp", ".probe2.tmp"].map(|name| self.root.join(name))
+    /// Returns the name by which the abilities of the file system are tried.
+    pub fn probe(&self) -> PathBuf {
+        self.root.join(".probe.tmp")
     }
 
     /// Returns the directory of the commit records.

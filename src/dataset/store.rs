@@ -108,8 +108,7 @@ impl Store {
     /// # Errors
     /// [`Error::Lacking`]; [`Error::Disk`].
     pub fn check_symlinks(&self) -> Result<(), Error> {
-        let [probe, _] = self.layout.probes();
-        self.remove(&probe)?;
+        let probe = self.layout.probe();
         let made = self.storage.symlink(&Layout::latest_target(1), &probe);
         made.map_err(|error| unable(&self.layout, SYMLINKS, "create", &probe, error))?;
         self.remove(&probe)
@@ -349,16 +348,16 @@ const SYNCS: &str = "cannot sync directories, without which a power loss could u
 const SYMLINKS: &str =
     "has no symbolic links, by which snapshots are published; `snapshot = { take = false }` does without";
 
-/// Tries everything that commits need of the file system and makes the names in the dataset's directory durable.
+/// Tries the links and syncs that commits need, and makes the names in the dataset's directory durable.
 fn probe(layout: &Layout, storage: &dyn Storage) -> Result<(), Error> {
-    let [link, renamed] = layout.probes();
-    for left in [&link, &renamed] {
-        storage.remove(left).during("remove", left)?;
+    let (root, link) = (layout.root(), layout.probe());
+    let link_error = |error| unable(layout, HARD_LINKS, "create", &link, error);
+    match storage.link(&layout.lock(), &link) {
+        // A run was killed here.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => made.map_err(link_error)?,
     }
-    storage.link(&layout.lock(), &link).map_err(|error| unable(layout, HARD_LINKS, "create", &link, error))?;
-    storage.rename(&link, &renamed).during("create", &renamed)?;
-    storage.remove(&renamed).during("remove", &renamed)?;
-    let root = layout.root();
+    storage.remove(&link).during("remove", &link)?;
     storage.sync_dir(root).map_err(|error| unable(layout, SYNCS, "sync", root, error))
 }
 
