@@ -8,7 +8,7 @@ use url::Url;
 
 use super::exit::Exit;
 use super::logging::{Watching, listener};
-use super::output::{complain, usage};
+use super::output::{complain, failure, usage};
 use crate::api::pseudonym::Pseudonyms;
 use crate::definition::{self, Crawl, Server};
 use crate::engine::events::{Event, Listener};
@@ -150,7 +150,7 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
         latency: catalog.latency,
         ..Config::default()
     };
-    Sandbox::start(config).map_err(|error| usage(&error.to_string()))
+    Sandbox::start(config).map_err(|error| failure(&error))
 }
 
 /// Returns the pseudonyms if the crawl uses them; their key is from the environment, else from a file.

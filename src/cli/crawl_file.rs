@@ -13,7 +13,7 @@ pub(super) fn read(path: &Path) -> Result<Crawl, Exit> {
     let shown = path.display().to_string();
     let text = storage::read_text(path).map_err(|error| {
         complain(&format!("cannot read the crawl file `{shown}`: {error}"));
-        Exit::Usage
+        Exit::from(&error)
     })?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     match definition::parse(&name, &text, ENDPOINTS) {

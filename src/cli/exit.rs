@@ -1,9 +1,11 @@
 //! Exit codes: part of the interface, so that a scheduler can decide what to do next.
 
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use crate::dataset;
 use crate::engine::{self, Outcome};
+use crate::sandbox;
 
 /// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The error of a file that the user names: a wrong name, or the system's refusal.
+impl From<&io::Error> for Exit {
+    fn from(error: &io::Error) -> Self {
+        use ErrorKind::{
+            InvalidData, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        };
+        match error.kind() {
+            NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidData | InvalidInput
+            | InvalidFilename => Self::Usage,
+            _ => Self::Disk,
+        }
+    }
+}
+
 impl From<&Outcome> for Exit {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
@@ -95,6 +111,19 @@ impl From<&dataset::Error> for Exit {
             dataset::Error::Damaged { .. } => Self::Damaged,
             dataset::Error::Disk { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. } | dataset::Error::Pruned { .. } => Self::Usage,
+        }
+    }
+}
+
+impl From<&sandbox::Error> for Exit {
+    fn from(error: &sandbox::Error) -> Self {
+        match error {
+            sandbox::Error::Thread(_) => Self::Disk,
+            sandbox::Error::Listen { source, .. } => match source.kind() {
+                ErrorKind::AddrInUse | ErrorKind::PermissionDenied => Self::Usage,
+                _ => Self::Disk,
+            },
+            _ => Self::Usage,
         }
     }
 }

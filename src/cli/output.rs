@@ -107,6 +107,10 @@ pub(super) fn failure<E: Display>(error: &E) -> Exit
 where
     for<'e> Exit: From<&'e E>,
 {
-    complain(&error.to_string());
+    // Some errors list things. Further lines are indented, so that none of them looks like another message.
+    let indented = |(at, line): (usize, &str)| {
+        if at == 0 || line.starts_with("  ") { line.to_owned() } else { format!("  {line}") }
+    };
+    complain_of(error.to_string().lines().enumerate().map(indented));
     Exit::from(error)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::output::{complain, print};
+use super::output::{complain, failure, print};
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 use crate::storage;
 
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Some((_, Ok(text))) => Some(text),
         Some((path, Err(error))) => {
             complain(&format!("cannot read the catalog `{}`: {error}", path.display()));
-            return Exit::Usage;
+            return Exit::from(&error);
         }
     };
     let config = Config {
@@ -75,10 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             sandbox.wait();
             Exit::Complete
         }
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::Usage
-        }
+        Err(error) => failure(&error),
     }
 }
 

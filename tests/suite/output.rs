@@ -20,6 +20,8 @@ fn a_result_that_is_lost_is_reported() {
     let room = Room::new(TWO_WALKS, &sandbox.base);
     assert_exit(&room.run(&[]), 0);
     let (dataset, file) = (room.dataset().display().to_string(), room.file().display().to_string());
+    let beside = |name: &str| room.file().with_file_name(name).display().to_string();
+    let (page, into) = (beside("page.html"), beside("files"));
     for arguments in [
         &["schema"][..],
         &["schema", "--format", "sql", "--dataset", &dataset],
@@ -27,9 +29,17 @@ fn a_result_that_is_lost_is_reported() {
         &["completions", "bash"],
         &["explain", "74"],
         &["status", &dataset],
+        &["status", "--watch", &dataset],
         &["verify", &dataset],
+        &["crawl", &file],
+        &["snapshot", &dataset],
+        &["report", &dataset, "-o", &page],
+        &["download", "80", "--into", &into, "--server", &sandbox.base],
+        &["get", "hash", "--files", &into, "--server", &sandbox.base],
         &["plan", &file],
         &["--help"],
+        &["--version"],
+        &["help", "crawl"],
         &["get", "model", "1", "2", "3", "--server", &sandbox.base, "--rate", "1000"],
     ] {
         let output = into_full(arguments);
