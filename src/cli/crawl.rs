@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Ok((crawl, key, hide))
     });
     match begun {
-        Ok((crawl, key, hide)) => start(arguments, stop, &crawl, key, hide),
+        Ok((crawl, key, hide)) => start(arguments, &stop, &crawl, key, hide),
         Err(exit) => exit,
     }
 }
@@ -95,7 +95,7 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-fn start(arguments: &Arguments, stop: Stop, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
+fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
     let service = match Service::of(&crawl.server, &crawl.sandbox) {
         Ok(service) => service,
         Err(exit) => return exit,
@@ -112,7 +112,7 @@ fn start(arguments: &Arguments, stop: Stop, crawl: &Crawl, key: Option<Secret>, 
         stop: stop.clone(),
     };
     let listener = listener(&arguments.watching, expected(crawl));
-    match run_until_stopped(&stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
+    match run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
     }

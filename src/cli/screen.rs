@@ -89,7 +89,8 @@ impl TermLike for Screen {
     }
 
     fn flush(&self) -> io::Result<()> {
-        stderr::write(std::mem::take(&mut *self.frame()).as_bytes());
+        let frame = std::mem::take(&mut *self.frame());
+        stderr::write(frame.as_bytes());
         Ok(())
     }
 }

@@ -78,7 +78,7 @@ impl Stderr {
     fn keep(&self) {
         let mut queue = self.queue();
         loop {
-            if queue.waiting.is_empty() {
+            if queue.written == queue.given {
                 queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -93,6 +93,20 @@ impl Stderr {
                 queue.given += 1;
             }
             self.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_written_even_if_it_is_empty() {
+        for text in ["", "a line of a test\n", ""] {
+            write(text.as_bytes());
+            let queue = STDERR.queue();
+            assert_eq!((queue.written, queue.stuck), (queue.given, false));
         }
     }
 }

@@ -66,7 +66,7 @@ fn a_signal_ends_what_waits_for_a_reader_or_a_writer() {
         let stderr = if both { Stdio::from(writer.try_clone().unwrap()) } else { Stdio::null() };
         program().args(words).stdout(writer.try_clone().unwrap()).stderr(stderr).spawn().expect("it starts")
     };
-    let mut children = vec![
+    let mut children = [
         waiting(&["status", &dataset], false),
         waiting(&["status", &dataset], true),
         waiting(&["verify", &dataset], true),
