@@ -48,7 +48,7 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
     std::fs::write(room.file(), format!("snapshot = {{ take = false }}\n{file}")).expect("it can be written");
     assert_exit(&room.run(&[]), 0);
     let mut halted = 0;
-    for looks in (0..).step_by(11) {
+    for looks in (0..).step_by(7) {
         let left = AtomicU32::new(looks);
         let cancel = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err();
         let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");

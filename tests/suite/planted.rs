@@ -148,11 +148,9 @@ fn no_file_takes_the_place_of_a_device_or_a_fifo() {
 fn a_key_file_that_is_no_file_is_refused() {
     let room = Room::new(SMALL, "http://127.0.0.1:9/api/v1");
     let key = room.file().with_file_name("key");
-    let text = fs::read_to_string(room.file()).unwrap();
-    fs::write(room.file(), format!("key_file = {:?}\n{text}", key.display().to_string())).unwrap();
     for thing in ["a FIFO", "a link to a device", "a directory"] {
         plant(thing, &key);
-        let refused = ends(&mut room.crawl());
+        let refused = ends(room.crawl().arg("--key-file").arg(&key));
         assert_exit(&refused, 2);
         assert!(printed(&refused).contains("it is no regular file"), "{thing}: {}", printed(&refused));
         let _ = fs::remove_file(&key);

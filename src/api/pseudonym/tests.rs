@@ -106,10 +106,15 @@ fn many_names_and_links_take_time_in_proportion() {
         format!("[{}]", (0..items).map(item).collect::<Vec<_>>().join(","))
     };
     // A square would take minutes.
-    let hidden = hide(&page(100_000));
+    let hidden = hide(&page(50_000));
     assert!(!hidden.contains("user_77_a"));
     let deep = hide(&format!(r#"{{"username":"{0}","x":"/{0}{0}"}}"#, "a_".repeat(200_000)));
     assert!(deep.contains("a_a_a"), "a name of so many words is no name of the site");
+    let data = format!("data:image/png;base64,{}", "A/".repeat(1 << 20));
+    assert!(hide(&format!(r#"{{"username":"Bob_7","x":"{data}"}}"#)).contains(&data), "an image holds no name");
+    for unlike in [page(50_001), format!(r#"{{"username":"Bob_7","x":"/{}"}}"#, "a".repeat(1 << 20))] {
+        assert_eq!(pseudonyms().hide(&unlike), Err(TooManyNames));
+    }
 }
 
 /// A name as people have it, or one that became a number.
@@ -136,7 +141,8 @@ fn document(names: &[Value]) -> impl Strategy<Value = Value> + use<> {
         false => text.to_owned(),
     };
     let link = (names.clone(), 0..6_usize, any::<bool>()).prop_map(move |(name, form, escape)| {
-        let name = encode(&written(&name), escape);
+        // A blank ends a link, unless it is encoded.
+        let name = encode(&written(&name), escape || written(&name).contains(' '));
         let forms = [
             "https://h.x/u/{}/y.png",
             "/u/{}_a",

@@ -113,7 +113,7 @@ fn every_damage_to_a_chain_is_named() {
         (
             "of a later version",
             Box::new(move |f| f[3].1 = other(4, |record| record.format = 2)),
-            &["commit 4 is damaged: its format is 2, and this version reads 1"],
+            &["a record was written by civitrawl 0.1.0 in format 2; this is 0.1.0, which reads format 1"],
         ),
     ];
     for (what, damage, expected) in cases {
