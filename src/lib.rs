@@ -20,6 +20,10 @@
 //! | How is a false end found? | `api/envelope.rs` and `engine/writer/walk_progress.rs`; it is rechecked by `engine/walk/by_cursor.rs` |
 //! | How are missing rows rechecked? | `engine/walk/recheck.rs`, `engine/walk/missing.rs` |
 //! | How is a snapshot merged? | `dataset/snapshot/` |
+//! | How is a file compared with its record before it is used? | `dataset/recorded_file.rs` |
+//! | How is memory bounded? | of an answer `api/allowance.rs`, of all bodies in flight `fetch/memory.rs` |
+//! | How is a run stopped, whatever hangs? | `cli/signals.rs` |
+//! | Which host may be asked, and which may have the key? | `place.rs`, `cli/keys.rs` |
 //! | Which columns does a table have? | `table/`, one file each |
 //! | Which traps of the server does the sandbox imitate? | `sandbox/traps.rs` |
 //!
@@ -46,9 +50,8 @@
 //! arrow, and `definition` reads from `api` the parameters of an endpoint. [`place`] says how private a host is. Beside the
 //! engine, [`report`] makes a page of what [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code
 //! with it. [`api`], [`table`], [`definition`], [`place`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock,
-//! no randomness. Files are touched in
-//! few rooms, sockets only in [`fetch`] and [`sandbox`], paths are made only in [`dataset::layout`]. No two files import each
-//! other, not even by a detour. `tests/tidy.rs` holds all this.
+//! no randomness. Files are touched in few rooms, sockets only in [`fetch`] and [`sandbox`], paths are made only in
+//! [`dataset::layout`]. No two files import each other, not even by a detour. `tests/tidy.rs` holds all this.
 //!
 //! # Invariants
 //!

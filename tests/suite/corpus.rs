@@ -13,7 +13,7 @@ use crate::support::{printed, program, query};
 /// The datasets of one version, unpacked.
 struct Corpus {
     directory: TempDir,
-    /// What its readers must find, as the version that made it found it.
+    /// The numbers that its readers must find, as the version that made it found them.
     expected: Value,
 }
 

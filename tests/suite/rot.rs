@@ -43,7 +43,7 @@ for_each = { table = "models", column = "creator_username", param = "username" }
 params = { browsingLevel = 3, sort = "Newest", limit = 100 }
 "#;
 
-/// What is left after a command, by name.
+/// The files left after a command, by name.
 type Made = BTreeMap<String, Vec<u8>>;
 
 /// A dataset, and a command that makes something of it.
