@@ -27,7 +27,7 @@ pub struct SnapshotReader<'a> {
     files: BTreeMap<String, RecordedFile>,
     /// The content of the snapshot.
     pub inventory: Inventory,
-    /// The content of the newest sound snapshot before it; `None` if there is none.
+    /// The content of the newest snapshot before it; `None` if there is none.
     pub previous: Option<Inventory>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> SnapshotReader<'a> {
     /// Opens the snapshot that `latest` leads to. Returns `None` if there is none.
     ///
     /// # Errors
-    /// [`Error::Rotten`] if the link or the snapshot's inventory is damaged; [`Error::Disk`].
+    /// [`Error::Rotten`] if the link, the snapshot's inventory or that of the one before it is damaged; [`Error::Disk`].
     pub fn newest(layout: &'a Layout, storage: &'a dyn Storage) -> Result<Option<Self>, Error> {
         let directory = SnapshotDir::new(layout, storage);
         let number = match directory.latest()? {
@@ -43,20 +43,16 @@ impl<'a> SnapshotReader<'a> {
             Latest::None => return Ok(None),
             Latest::Broken(fault) => return Err(Error::rotten(&layout.latest(), format!("is damaged: {fault}"))),
         };
-        let inventory = match directory.inventory(number)? {
-            Loaded::Sound(inventory) => inventory,
+        let inventory_of = |number| match directory.inventory(number)? {
+            Loaded::Sound(inventory) => Ok(inventory),
             Loaded::Damaged(reason) => {
                 let path = Layout::inventory(&layout.snapshot(number));
-                return Err(Error::rotten(&path, format!("is damaged: {reason}")));
+                Err(Error::rotten(&path, format!("is damaged: {reason}")))
             }
         };
-        let mut previous = None;
-        for earlier in directory.numbers()?.into_iter().rev().filter(|earlier| *earlier < number) {
-            previous = directory.inventory(earlier)?.sound();
-            if previous.is_some() {
-                break;
-            }
-        }
+        let inventory = inventory_of(number)?;
+        let earlier = directory.numbers()?.into_iter().filter(|earlier| *earlier < number).max();
+        let previous = earlier.map(inventory_of).transpose()?;
         let recorded = |file| Some((File::name(file), directory.recorded(number, file)?));
         let files = inventory.files.iter().filter_map(recorded).collect();
         Ok(Some(Self { layout, storage, files, inventory, previous }))
