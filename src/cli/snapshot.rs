@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use super::exit::Exit;
 use super::format::{count, grid, size, span};
-use super::output::{failure, print};
+use super::output::{complain, failure, print};
+use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
-use crate::dataset::snapshot::{File, Inventory, SnapshotOptions, Taken, take};
+use crate::dataset::snapshot::{File, Inventory, SnapshotOptions, Taken, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Keep;
+use crate::stop::Stop;
 use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
@@ -30,12 +32,21 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let began = Instant::now();
     let layout = Layout::new(&arguments.dataset);
-    match snapshot(&layout, arguments) {
-        Ok(Taken::New(inventory)) => {
+    let stop = Stop::new(None);
+    attend(&stop, None);
+    match snapshot(&layout, arguments, &stop) {
+        Ok(None) => {
+            complain(&format!(
+                "stopped early: {}; run it again to take the snapshot",
+                stop.reason().unwrap_or_default()
+            ));
+            Exit::Stopped
+        }
+        Ok(Some(Taken::New(inventory))) => {
             print(summary(&layout, &inventory, began.elapsed().as_secs_f64()));
             Exit::Complete
         }
-        Ok(Taken::Nothing(inventory)) => {
+        Ok(Some(Taken::Nothing(inventory))) => {
             print([format!(
                 "nothing new: snapshot {} of {} is sound and holds everything up to commit {}",
                 inventory.snapshot,
@@ -44,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             )]);
             Exit::Complete
         }
-        Ok(Taken::Empty) => {
+        Ok(Some(Taken::Empty)) => {
             print([format!("no snapshot: {} has no rows yet", layout.root().display())]);
             Exit::Complete
         }
@@ -52,7 +63,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
+/// Takes the snapshot; returns `None` if it was stopped before.
+fn snapshot(layout: &Layout, arguments: &Arguments, stop: &Stop) -> Result<Option<Taken>, Error> {
     // Opening would create a dataset if there is none.
     if read_records(layout, &Disk)?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
@@ -60,7 +72,8 @@ fn snapshot(layout: &Layout, arguments: &Arguments) -> Result<Taken, Error> {
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     store.check_symlinks()?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    take(&mut store, &SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune })
+    let options = SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune };
+    take_unless(&mut store, &options, &|| stop.is_asked())
 }
 
 fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> Vec<String> {

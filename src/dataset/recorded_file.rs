@@ -72,6 +72,9 @@ impl RecordedFile {
     pub(super) fn open(&self, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<CheckedFile, Error> {
         let file = match self.find(storage) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::rotten(&self.path, "is missing")),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(Error::rotten(&self.path, format!("cannot be read: {error}")));
+            }
             file => file.during("read", &self.path)?,
         };
         let blocks = match self.blocks.get() {

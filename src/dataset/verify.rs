@@ -144,6 +144,7 @@ impl Check<'_> {
         };
         let content = match content {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Content::Missing),
+            Err(error) if error.kind() == ErrorKind::InvalidData => return fault(&format!("cannot be read: {error}")),
             other => Bytes::from(other.during("read", &path)?),
         };
         if blake3::hash(&content).to_string() != part.hash {

@@ -66,6 +66,9 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// Most bytes of a file that is read whole: a record, an inventory, a report, or a part, which is written from less memory.
+const WHOLE_MAX: u64 = 1 << 30;
+
 /// The local disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
@@ -96,6 +99,9 @@ impl Storage for Disk {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let (mut file, mut content) = (regular::open(path)?, Vec::new());
+        if file.metadata()?.len() > WHOLE_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 1 GiB"));
+        }
         file.read_to_end(&mut content)?;
         Ok(content)
     }

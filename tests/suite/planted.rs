@@ -90,6 +90,33 @@ fn nothing_in_the_place_of_a_datasets_file_hangs_a_command_or_is_written_through
 }
 
 #[test]
+fn what_is_no_file_or_far_too_large_is_damage() {
+    let sample = Sample::make();
+    assert_exit(&on(&sample.dataset(), "snapshot"), 0);
+    let part = files(&sample.dataset(), "parts/models")[0].clone();
+    let part = format!("parts/models/{}", part.file_name().unwrap().to_str().unwrap());
+    for place in [&part, "commits/00000003.json", "snapshots/000001/snapshot.json", "snapshots/000001/models.parquet"] {
+        for thing in ["a FIFO", "a link to a device", "a directory", "far too large"] {
+            let room = sample.damaged(|_| ());
+            let path = room.dataset().join(place);
+            match thing {
+                "far too large" => {
+                    // The copy may be a link to the sample's file.
+                    fs::remove_file(&path).unwrap();
+                    fs::File::create(&path).unwrap().set_len(3 << 30).unwrap();
+                }
+                thing => drop(plant(thing, &path)),
+            }
+            let verified = on(&room.dataset(), "verify");
+            assert_exit(&verified, 65);
+            // A snapshot may be made anew of the parts.
+            let taken = on(&room.dataset(), "snapshot");
+            assert!(matches!(taken.status.code(), Some(0 | 65)), "{place} is {thing}: {}", printed(&taken));
+        }
+    }
+}
+
+#[test]
 fn a_directory_that_a_snapshots_draft_leads_to_is_not_emptied() {
     let sample = Sample::make();
     let room = sample.damaged(|_| ());

@@ -100,6 +100,9 @@ impl<'a> SnapshotDir<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Loaded::Damaged("it has no inventory".to_owned()));
             }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Ok(Loaded::Damaged(format!("its inventory cannot be read: {error}")));
+            }
             content => content.during("read", &path)?,
         };
         Ok(match Inventory::decode(number, &content) {
