@@ -117,7 +117,10 @@ pub(super) fn rebuilt(taken: &Taken) -> Value {
 pub(super) fn plain(value: &Value) -> Value {
     match value {
         Value::Number(number) => match number.as_i64().map(i128::from).or(number.as_u64().map(i128::from)) {
-            Some(whole) if whole as f64 as i128 == whole => json!(whole as f64),
+            // A float also stands for the whole number that it is written as.
+            Some(whole) if whole as f64 as i128 == whole || (whole as f64).to_string() == whole.to_string() => {
+                json!(whole as f64)
+            }
             _ => value.clone(),
         },
         Value::Array(list) => list.iter().map(plain).collect(),
@@ -126,6 +129,12 @@ pub(super) fn plain(value: &Value) -> Value {
         }
         _ => value.clone(),
     }
+}
+
+#[test]
+fn a_float_stands_for_the_whole_number_that_it_is_written_as() {
+    assert_eq!(plain(&json!(105_460_989_985_165_800_i64)), json!(1.054609899851658e17));
+    assert_eq!(plain(&json!(105_460_989_985_165_801_i64)), json!(105_460_989_985_165_801_i64));
 }
 
 #[test]
