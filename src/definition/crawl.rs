@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::snapshot::Snapshot;
-use crate::api::endpoint::Endpoint;
+use crate::api::endpoint::{Endpoint, Paging};
 use crate::table::Table;
 
 /// A checked crawl file.
@@ -189,9 +189,12 @@ impl Walk {
         !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
     }
 
-    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date.
+    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date,
+    /// or is one answer, which nothing confirms.
     pub fn finds_gone(&self) -> bool {
-        !self.is_cut_off() && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
+        !matches!(self.endpoint.paging, Paging::Single)
+            && !self.is_cut_off()
+            && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
     }
 }
 

@@ -45,6 +45,7 @@ mod output;
 mod pace;
 mod pipes;
 mod planted;
+mod posts;
 mod privacy;
 mod readers;
 mod readme;
