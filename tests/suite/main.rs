@@ -28,6 +28,7 @@ mod ends;
 mod faults;
 mod folders;
 mod foreign;
+mod from;
 mod galleries;
 mod get;
 mod halting;
