@@ -8,6 +8,7 @@ use url::Url;
 use super::snapshot::Snapshot;
 use crate::api::endpoint::Endpoint;
 use crate::table::Table;
+use crate::table::choice::Choice;
 
 /// A checked crawl file.
 #[derive(Debug, Clone)]
@@ -240,6 +241,8 @@ pub enum Source {
         table: &'static str,
         /// The column's name.
         column: &'static str,
+        /// The rows that count.
+        choice: Choice,
     },
     /// `only = "changed"`: those whose rows differ from all earlier passes. Empty in the first pass.
     Changed {
