@@ -11,6 +11,7 @@ use super::quantity::duration_text;
 use super::snapshot::Snapshot;
 use crate::api::endpoint::{Endpoint, Paging};
 use crate::table::Table;
+use crate::table::choice::Choice;
 
 /// A checked crawl file.
 #[derive(Debug, Clone)]
@@ -285,6 +286,8 @@ pub enum Source {
         table: &'static str,
         /// The column's name.
         column: &'static str,
+        /// The rows that count.
+        choice: Choice,
     },
     /// `only = "changed"`: those whose rows differ from all earlier passes. Empty in the first pass.
     Changed {

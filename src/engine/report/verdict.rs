@@ -12,14 +12,16 @@ use crate::api::enums::ENUMS;
 use crate::dataset;
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
+use crate::dataset::scan::Scan;
 use crate::dataset::store::Store;
-use crate::dataset::values::distinct_where;
+use crate::dataset::values::distinct;
 use crate::definition::{self, Crawl};
 use crate::engine::run::Run;
 use crate::engine::walk::partition::Finish;
 use crate::engine::writer::unknown_values::unknown_values;
 use crate::engine::{Error, Outcome};
 use crate::storage::Disk;
+use crate::table::choice::Condition;
 use crate::table::{self, Table, creators};
 
 /// Judges the run, and reports what may be missing, where the next run continues, and what else there is to know.
@@ -67,9 +69,10 @@ fn words(
 fn known(crawl: &Crawl, dataset: &Layout, pass: u64) -> Result<BTreeMap<&'static str, u64>, dataset::Error> {
     let tells = |walk: &&definition::Walk| matches!(walk.endpoint.paging, Paging::Number { last: LastPage::Reported });
     let tables = crawl.walks.iter().filter(tells).filter_map(|walk| table::named(walk.endpoint.name));
-    let of_pass = [("pass", i64::try_from(pass).unwrap_or(i64::MAX))];
+    let of_pass = Condition::equals("pass", i64::try_from(pass).unwrap_or(i64::MAX));
     let count = |table: &'static Table| {
-        Ok((table.name, distinct_where(dataset, &Disk, table, table.key[0], &of_pass)?.len() as u64))
+        let rows = Scan::open(dataset, &Disk, table)?;
+        Ok((table.name, distinct(&rows, table.key[0], vec![of_pass.clone()])?.len() as u64))
     };
     tables.map(count).collect()
 }
