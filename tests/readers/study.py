@@ -16,7 +16,7 @@ import sys
 import urllib.request
 from collections import defaultdict
 from functools import cache, cmp_to_key
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from pathlib import Path
 
 import duckdb
@@ -73,6 +73,16 @@ def ordered(rows, *columns):
 def present(rows, column):
     """The values of a column without nulls."""
     return [row[column] for row in rows if row[column] is not None]
+
+
+def reactions(images):
+    return sum(sum(present(images, f"{kind}_count")) for kind in ["like", "heart", "laugh", "cry"])
+
+
+def owner_of(version, entries):
+    """The model of a version, also of one that is gone: its id holds its model and its position there."""
+    entry = None if version is None else entries.get(version // 16)
+    return entry if entry and version % 16 < entry["versions"] else None
 
 
 def rounded(number, decimals):
@@ -173,11 +183,32 @@ def models_by_type_and_level(sandbox):
     return ordered([{**key, "models": len(rows)} for key, rows in groups], "-models", "type", "level")
 
 
-def prompts_by_base_model(sandbox):
-    base_models = {image["id"]: image["base_model"] for image in sandbox.rows("images") if image["base_model"]}
-    metas = [row for row in sandbox.rows("image_meta") if row["prompt"] is not None and row["image_id"] in base_models]
+def models_by_images_and_reactions(sandbox):
+    """By the versions that the items themselves name."""
+    models = {row["id"]: row for row in sandbox.rows("models")}
+    owners = {row["id"]: row["model_id"] for row in sandbox.rows("model_versions") if row["model_id"] in models}
+    images = {row["id"]: row for row in sandbox.rows("images")}
+    made = defaultdict(set)
+    for row in sandbox.rows("image_model_versions"):
+        if row["model_version_id"] in owners:
+            made[owners[row["model_version_id"]]].add(row["image_id"])
     result = []
-    for key, rows in grouped([{**row, "base_model": base_models[row["image_id"]]} for row in metas], "base_model"):
+    for model, ids in made.items():
+        row = {"model_id": model, "model": models[model]["name"], "type": models[model]["type"], "images": len(ids)}
+        shown = [images[id] for id in ids]
+        result.append({**row, "reactions": reactions(shown), "comments": sum(present(shown, "comment_count"))})
+    return ordered(result, "-images", "model_id")[:1000]
+
+
+def prompts_by_month_and_base_model(sandbox):
+    images = {image["id"]: image for image in sandbox.rows("images") if image["base_model"]}
+    metas = []
+    for row in sandbox.rows("image_meta"):
+        if row["prompt"] is not None and row["image_id"] in images:
+            image = images[row["image_id"]]
+            metas.append({**row, "month": image["created_at"][:7], "base_model": image["base_model"]})
+    result = []
+    for key, rows in grouped(metas, "month", "base_model"):
         prompts, steps = present(rows, "prompt"), present(rows, "steps")
         row = {
             "prompts": len(rows),
@@ -187,11 +218,35 @@ def prompts_by_base_model(sandbox):
             "share_with_negative": rounded(len(present(rows, "negative_prompt")) / len(rows), 4),
         }
         result.append({**key, **row})
-    return ordered(result, "-prompts", "base_model")
+    return ordered(result, "month", "-prompts", "base_model")
+
+
+def resources_used_together(sandbox):
+    """A version of no known model is a resource of its own."""
+    entries = {entry["id"]: entry for entry in sandbox.entries()}
+    used = defaultdict(set)
+    for row in sandbox.rows("image_resources"):
+        version = row["model_version_id"]
+        owner = owner_of(version, entries)
+        if owner:
+            resource = owner["name"], owner["type"], owner["id"]
+        else:
+            resource = row["name"] if version is None else f"version {version}", row["type"] or "", 0
+        if row["source"] != "hashes" and resource[0] is not None:
+            used[row["image_id"], row["source"]].add(resource)
+    pairs = defaultdict(set)
+    for (image, _), resources in used.items():
+        for pair in combinations(sorted(resources), 2):
+            pairs[pair].add(image)
+    result = []
+    for (a, b), images in pairs.items():
+        one = {"resource": a[0], "type": a[1], "model_id": a[2] or None}
+        other = {"with_resource": b[0], "with_type": b[1], "with_model_id": b[2] or None}
+        result.append({**one, **other, "images": len(images)})
+    return ordered(result, "-images", *one, *other)[:1000]
 
 
 def resources_used_with_models(sandbox):
-    """A version that is gone can still be named by an image: its id holds its model and its position there."""
     entries = {entry["id"]: entry for entry in sandbox.entries()}
     known = {row["id"]: row["model_id"] for row in sandbox.rows("model_versions")}
     shown = defaultdict(set)
@@ -201,9 +256,8 @@ def resources_used_with_models(sandbox):
     used = defaultdict(set)
     for row in sandbox.rows("image_resources"):
         version = row["model_version_id"]
-        entry = None if version is None else entries.get(version // 16)
-        owner = entry if entry and version % 16 < entry["versions"] else None
-        resource = owner["name"] if owner else row["name"]
+        owner = owner_of(version, entries)
+        resource = owner["name"] if owner else row["name"] if version is None else f"version {version}"
         if row["source"] == "hashes" or resource is None:
             continue
         for model in shown[row["image_id"]]:
