@@ -15,7 +15,8 @@ pub struct Endpoint {
     pub tables: &'static [&'static Table],
     /// Every query parameter that the server knows, and every documented one that it ignores.
     pub params: &'static [Param],
-    /// The largest page size, in items; also the default of crawl files. 0 for look-ups.
+    /// The largest page size, in items; also the default of crawl files. 0 for look-ups. Where one answer is all, the most ids
+    /// of a request, or 0.
     pub limit_max: u32,
     /// Rows of the public catalog when this was written, roughly: an upper bound for plans.
     pub catalog_rows: u64,
@@ -50,6 +51,8 @@ pub enum Paging {
     },
     /// One answer, looked up by an id or hash in the path; 404 is an answer too, not a failure.
     Lookup,
+    /// One request has one answer, and no page follows it.
+    Single,
 }
 
 /// The sign that a numbered page is the last.

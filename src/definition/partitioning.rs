@@ -7,7 +7,7 @@ use super::crawl::{Each, Partitioning, Source};
 use super::mistake::Findings;
 use super::suggestion;
 use super::value::{Section, Value, whole};
-use crate::api::endpoint::{Endpoint, Paging};
+use crate::api::endpoint::{Endpoint, Paging, Param, ParamKind};
 use crate::api::lookup::ID_MAX;
 use crate::table;
 
@@ -77,7 +77,12 @@ impl PartitioningKeys {
                     found.mistake(at, "`newest` is known of models asked for by `ids` only; write a number.");
                     return None;
                 }
-                check_param(endpoint, params, each.param.as_deref(), at, found).then_some(Partitioning::Each(each))
+                let fits = check_param(endpoint, params, each.param.as_deref(), at, found)
+                    && check_batch(endpoint, each.batch, at, found);
+                fits.then_some(Partitioning::Each(each))
+            }
+            (None, None) if matches!(endpoint.paging, Paging::Single) => {
+                check_single(endpoint, params, walk_at, found).then_some(Partitioning::One)
             }
             (None, None) if matches!(endpoint.paging, Paging::Lookup) => {
                 let text = format!("`{}` looks up one thing at a time; say which with `for_each`.", endpoint.name);
@@ -223,6 +228,33 @@ fn check_windows(endpoint: &Endpoint, params: &[(String, String)], at: usize, fo
     fits
 }
 
+/// True if one answer shows so many ids.
+fn check_batch(endpoint: &Endpoint, batch: u32, at: usize, found: &mut Findings<'_>) -> bool {
+    let fits = !matches!(endpoint.paging, Paging::Single) || batch <= endpoint.limit_max;
+    if !fits {
+        let (name, most) = (endpoint.name, endpoint.limit_max);
+        found.mistake(at, format!("`{name}` is asked for {batch} at once; the server takes {most} at most."));
+    }
+    fits
+}
+
+/// True if the walk of an endpoint that has one answer says what it asks for, where that is needed.
+fn check_single(endpoint: &Endpoint, params: &[(String, String)], at: usize, found: &mut Findings<'_>) -> bool {
+    let asked = params.iter().find(|(name, _)| endpoint.whole_with.contains(&name.as_str()));
+    match asked {
+        Some((_, ids)) => {
+            let count = u32::try_from(ids.split(',').count()).unwrap_or(u32::MAX);
+            check_batch(endpoint, count, at, found)
+        }
+        None if endpoint.whole_with.is_empty() => true,
+        None => {
+            let (name, ways) = (endpoint.name, suggestion::list(endpoint.whole_with.iter().copied()));
+            found.mistake(at, format!("`{name}` asks for nobody; set {ways}, or let `for_each` do it."));
+            false
+        }
+    }
+}
+
 /// True if the values fit the endpoint: in the path of a look-up, else in a parameter that `params` does not set.
 fn check_param(
     endpoint: &Endpoint,
@@ -232,6 +264,16 @@ fn check_param(
     found: &mut Findings<'_>,
 ) -> bool {
     let names = || endpoint.params.iter().map(|param| param.name);
+    let closed = |param: &Param| match param.kind {
+        ParamKind::Managed(why) | ParamKind::Refused(why) => {
+            Some(format!("`{}` cannot be asked for: {why}.", param.name))
+        }
+        _ => None,
+    };
+    if let Some(text) = endpoint.params.iter().find(|known| Some(known.name) == param).and_then(closed) {
+        found.mistake(at, text);
+        return false;
+    }
     let text = match (endpoint.paging, param) {
         (Paging::Lookup, None) => return true,
         (Paging::Lookup, Some(_)) => format!("`{}` takes its values in the path; leave `param` out.", endpoint.name),

@@ -211,6 +211,11 @@ tables![
     gallery_images,
     creators,
     tags,
+    posts,
+    post_tags,
+    post_images,
+    users,
+    enums,
     pages,
     rejects,
 ];

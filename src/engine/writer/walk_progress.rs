@@ -112,6 +112,10 @@ impl WalkProgress {
                 Next::Taken { empty: page.items == 0, reported_pages: page.reported_pages, endless }
             }
             Paging::Lookup => self.finish(request, &End { why: Why::Complete, detail: None }),
+            Paging::Single => {
+                let end = self.last(request, page);
+                self.finish(request, &end)
+            }
         }
     }
 
@@ -355,7 +359,7 @@ impl WalkProgress {
                 behind.zip(here).is_some_and(|(behind, here)| behind.is_after(&here))
             }
             Paging::Number { .. } => true,
-            Paging::Lookup => return None,
+            Paging::Lookup | Paging::Single => return None,
         };
         if page.items > 0 || matches!(request.endpoint.paging, Paging::Cursor { .. }) {
             self.partition(&request.partition).novelty.count(&page.keys, page.items, moves);
