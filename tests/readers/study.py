@@ -1,11 +1,12 @@
 """Do the ready queries answer what they ask?
 
-    study.py DATASET SIDE QUERIES
+    study.py DATASET SIDE QUERIES POSTS
 
 Runs each of the SQL files in QUERIES as its users do, in the dataset's directory, and compares the rows and their order
 with an answer computed here, without SQL, from the rows that a perfect client has (`SIDE/truth/<table>`) and from all
-models of the sandbox, hidden ones included (`SIDE/entries`). SIDE is `http://host:port/sandbox`. Prints the differences,
-and the number of rows of each query; exit code 1 when anything differs.
+models of the sandbox, hidden ones included (`SIDE/entries`). SIDE is `http://host:port/sandbox`, POSTS the ids of the posts
+that were crawled, with commas; they and the users are asked of the sandbox as it answers them. Prints the differences, and the
+number of rows of each query; exit code 1 when anything differs.
 """
 
 import json
@@ -25,12 +26,15 @@ from dataset import end
 
 LEVELS = [(32, "Blocked"), (16, "XXX"), (8, "X"), (4, "R"), (2, "PG13"), (1, "PG")]
 
+# The ids that a user can have.
+USERS = 1000, 2000
+
 
 class Sandbox:
     """The sandbox's own knowledge."""
 
-    def __init__(self, side):
-        self.side = side
+    def __init__(self, side, posts):
+        self.side, self.chosen = side, posts.split(",")
 
     @cache
     def lines(self, path):
@@ -45,6 +49,18 @@ class Sandbox:
         """Every model, hidden ones included: id, name, type, levels, versions, hidden, gained_downloads."""
         return self.lines("entries")
 
+    def answer(self, request):
+        """The API's own answer."""
+        with urllib.request.urlopen(f"{self.side.removesuffix('/sandbox')}/api/v1/{request}") as answer:
+            return json.load(answer)
+
+    def posts(self):
+        return [self.answer(f"posts/{id}") for id in self.chosen]
+
+    def users(self):
+        batches = [",".join(str(id) for id in range(first, first + 100)) for first in range(*USERS, 100)]
+        return [user for batch in batches for user in self.answer(f"users?ids={batch}")["items"]]
+
 
 def grouped(rows, *columns):
     """The rows that agree in these columns, each set behind a row of these columns."""
@@ -52,6 +68,11 @@ def grouped(rows, *columns):
     for row in rows:
         groups[tuple(row[column] for column in columns)].append(row)
     return [(dict(zip(columns, key)), members) for key, members in groups.items()]
+
+
+def by(rows, column):
+    """The values of a column, each with its rows."""
+    return [(key[column], members) for key, members in grouped(rows, column)]
 
 
 def ordered(rows, *columns):
@@ -200,6 +221,21 @@ def models_by_images_and_reactions(sandbox):
     return ordered(result, "-images", "model_id")[:1000]
 
 
+def posts_by_version(sandbox):
+    """Images name their post."""
+    images = dict(by(sandbox.rows("images"), "post_id"))
+    versions = {row["id"]: row for row in sandbox.rows("model_versions")}
+    models = {row["id"]: row["name"] for row in sandbox.rows("models")}
+    result = []
+    for version, posts in by(sandbox.posts(), "modelVersionId"):
+        if version is not None:
+            shown = [image for post in posts for image in images.get(post["id"], [])]
+            name, model = versions[version]["name"], models[versions[version]["model_id"]]
+            row = {"model_version_id": version, "version": name, "model": model, "posts": len(posts)}
+            result.append({**row, "images": len(shown), "reactions": reactions(shown)})
+    return ordered(result, "-posts", "model_version_id")
+
+
 def prompts_by_month_and_base_model(sandbox):
     images = {image["id"]: image for image in sandbox.rows("images") if image["base_model"]}
     metas = []
@@ -280,6 +316,20 @@ def top_creators(sandbox):
     return ordered(result, "-downloads", "creator")[:100]
 
 
+def users_by_contributions(sandbox):
+    models, images = dict(by(sandbox.rows("models"), "user_id")), dict(by(sandbox.rows("images"), "username"))
+    counted = {row["username"]: row["model_count"] for row in sandbox.rows("creators")}
+    posts = [post["user"]["id"] for post in sandbox.posts()]
+    result = []
+    for user in sandbox.users():
+        own, shown = models.get(user["id"], []), images.get(user["username"], [])
+        row = {"user_id": user["id"], "username": user["username"], "models": len(own)}
+        row |= {"models_counted": counted.get(user["username"]), "downloads": sum(present(own, "download_count"))}
+        row |= {"posts": posts.count(user["id"]), "images": len(shown), "reactions": reactions(shown)}
+        result.append(row)
+    return ordered(result, "-images", "user_id")[:1000]
+
+
 def answered(sql):
     """Asked by a reader in another time zone: the months must not depend on where they are."""
     db = duckdb.connect()
@@ -297,8 +347,8 @@ def all_weeks(rows):
     return ordered(sums, "-downloads", "base_model")
 
 
-def main(dataset, side, queries):
-    faults, counts, sandbox = [], {}, Sandbox(side)
+def main(dataset, side, queries, posts):
+    faults, counts, sandbox = [], {}, Sandbox(side, posts)
     files = sorted(Path(queries).absolute().glob("*.sql"))
     os.chdir(dataset)
     for file in files:
