@@ -23,6 +23,8 @@ pub struct Endpoint {
     /// Unless one of these parameters is set, the server cuts the list off: it ends early as if that were all. Empty if it
     /// shows every list to its end.
     pub whole_with: &'static [&'static str],
+    /// The requests a minute that the server allows of this endpoint, where it publishes a limit of its own.
+    pub a_minute: Option<u32>,
     /// The way from one page to the next.
     pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns its facts. Appends nothing on `Err`.

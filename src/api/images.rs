@@ -22,6 +22,7 @@ pub static IMAGES: Endpoint = Endpoint {
     // Images of any kind in mid-2026; no walk lists more than some ten thousand of them.
     catalog_rows: 120_000_000,
     whole_with: &["imageId", "modelId", "modelVersionId", "postId", "userId", "username"],
+    a_minute: None,
     paging: Paging::Cursor { next, place, windows: None },
     read,
 };

@@ -228,7 +228,8 @@ async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context:
     let Ok(url) = address(&context.options.base, request.endpoint, &request.params, key, turn) else { return false };
     let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
-    let mut attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
+    let attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
+    let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     match watch.until_stop(attempts.next()).await {
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
         answered => answered.is_some(),
