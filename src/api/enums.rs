@@ -30,6 +30,7 @@ pub static ENUMS: Endpoint = Endpoint {
     limit_max: 0,
     catalog_rows: 1,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Single,
     read,
 };

@@ -19,6 +19,7 @@ pub static POST: Endpoint = Endpoint {
     // Ids reach that far in mid-2026; fewer are public.
     catalog_rows: 30_000_000,
     whole_with: &[],
+    a_minute: Some(60),
     paging: Paging::Lookup,
     read,
 };

@@ -23,6 +23,7 @@ pub static USERS: Endpoint = Endpoint {
     // Accounts in mid-2026, roughly; a walk asks for those that it names.
     catalog_rows: 10_000_000,
     whole_with: &["ids"],
+    a_minute: None,
     paging: Paging::Single,
     read,
 };
