@@ -24,6 +24,7 @@ pub static CREATORS: Endpoint = Endpoint {
     limit_max: LIMIT_MAX,
     catalog_rows: 86_500,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Number { last: LastPage::Reported },
     read,
 };

@@ -15,13 +15,16 @@ pub struct Endpoint {
     pub tables: &'static [&'static Table],
     /// Every query parameter that the server knows, and every documented one that it ignores.
     pub params: &'static [Param],
-    /// The largest page size, in items; also the default of crawl files. 0 for look-ups.
+    /// The largest page size, in items; also the default of crawl files. 0 for look-ups. Where one answer is all, the most ids
+    /// of a request, or 0.
     pub limit_max: u32,
     /// Rows of the public catalog when this was written, roughly: an upper bound for plans.
     pub catalog_rows: u64,
     /// Unless one of these parameters is set, the server cuts the list off: it ends early as if that were all. Empty if it
     /// shows every list to its end.
     pub whole_with: &'static [&'static str],
+    /// The requests a minute that the server allows of this endpoint, where it publishes a limit of its own.
+    pub a_minute: Option<u32>,
     /// The way from one page to the next.
     pub paging: Paging,
     /// Reads one page: appends its rows to the tables and returns its facts. Appends nothing on `Err`.
@@ -57,6 +60,8 @@ pub enum Paging {
     },
     /// One answer, looked up by an id or hash in the path; 404 is an answer too, not a failure.
     Lookup,
+    /// One request has one answer, and no page follows it.
+    Single,
 }
 
 /// The sign that a numbered page is the last.

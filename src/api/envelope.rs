@@ -48,19 +48,29 @@ struct PagingFacts {
 
 /// The items of a page.
 #[derive(Debug)]
-struct Items<T> {
+pub(super) struct Items<T> {
     slots: Vec<Slot<T>>,
     /// By position, why an item was not read whole. Its slot is null.
     flaws: BTreeMap<usize, Reason>,
 }
 
 impl<T> Items<T> {
-    const fn none() -> Self {
+    pub(super) const fn none() -> Self {
         Self { slots: Vec::new(), flaws: BTreeMap::new() }
     }
 
+    /// The number of items, rejects included.
+    pub(super) fn count(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
+    /// True if every item was rejected, or there was none.
+    pub(super) fn are_all_rejected(&self) -> bool {
+        self.slots.iter().all(|slot| valued(slot).is_none())
+    }
+
     /// Takes the item just read.
-    fn take(&mut self, slot: Slot<T>, flaw: Option<Reason>) {
+    pub(super) fn take(&mut self, slot: Slot<T>, flaw: Option<Reason>) {
         let slot = match slot {
             Slot::Value(_) if flaw.is_none() => slot,
             // The text of an item that is no object is in the page.
@@ -238,7 +248,7 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
         let reason = format!("the cursor of the next page has {bytes} bytes, and no address may be so long");
         return Err(Unreadable::damaged(&reason));
     }
-    let count = items.slots.len() as u64;
+    let count = items.count();
     let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
     let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
     let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
@@ -246,6 +256,23 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
         Page { items: count, next_cursor, reported_pages: pages, reported_total, full, promising, ..Page::default() };
     let early = last && (count < query.early || (count == 0 && query.cursor.is_some()));
     if (!query.again && (full || promising || early)) || (query.first_shown && full) {
+        return Ok(Page { doubtful: true, ..page });
+    }
+    Ok(take(items, page, body, query, into))
+}
+
+/// Takes the answer that is a whole list: no page follows it, and it need not have metadata. An empty one is doubtful at first,
+/// like one whose metadata says that more follows.
+pub(super) fn take_whole<'a, T: Accept<'a> + Item>(
+    body: &'a str,
+    query: &Query<'_>,
+    into: &mut Tables,
+) -> Result<Page, Unreadable> {
+    let envelope: Envelope<T> = parse_list(body)?;
+    let items = envelope.items.ok_or("the answer has no list of `items`")?;
+    let promising = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
+    let page = Page { items: items.count(), promising, ..Page::default() };
+    if !query.again && (promising || page.items == 0) {
         return Ok(Page { doubtful: true, ..page });
     }
     Ok(take(items, page, body, query, into))
@@ -276,7 +303,8 @@ pub(super) fn take_one<'a, T: Accept<'a> + Item>(
     Ok(take(items, page, body, query, into))
 }
 
-fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
+/// Takes the items of a page: each becomes rows, or a reject.
+pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
     let Items { slots: items, mut flaws } = items;
     let strays = items.iter().filter_map(valued).any(|item| item.stray(query).is_some());
     if strays && !query.again {
@@ -348,7 +376,8 @@ fn keep(kept: Vec<(usize, Reason)>, body: &str, query: &Query<'_>, into: &mut Ta
     let texts = if kept.is_empty() { Vec::new() } else { item_texts(body) };
     let mut left = TEXTS_MAX;
     let mut keep = |(position, reason): (usize, Reason)| {
-        let text = texts.get(position).copied().unwrap_or_default();
+        // An answer that is no list of items is kept whole.
+        let text = texts.get(position).or(texts.first()).copied().unwrap_or_default();
         let start = start(text, left);
         left -= start.len();
         let reason = if start.len() < text.len() { reason.cut(start.len(), text.len()) } else { reason };
@@ -376,7 +405,8 @@ fn parse_list<'a, T: Accept<'a>>(body: &'a str) -> Result<Envelope<T>, Unreadabl
     }
 }
 
-fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, Unreadable> {
+/// Reads an object. `too_large` is set if its items have taken the page's allowance.
+pub(super) fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, Unreadable> {
     match serde_json::from_str(body) {
         Ok(Slot::Value(value)) => Ok(value),
         Ok(_) => Err(Unreadable::damaged("the answer is no JSON object")),

@@ -25,6 +25,7 @@ pub static IMAGES: Endpoint = Endpoint {
     // Images of any kind in mid-2026.
     catalog_rows: 120_000_000,
     whole_with: &["imageId", "modelId", "modelVersionId", "postId", "userId", "username"],
+    a_minute: None,
     paging: Paging::Cursor { next, place, windows: Some(WINDOWS) },
     read,
 };

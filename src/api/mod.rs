@@ -28,6 +28,8 @@ mod name_scan;
 mod object;
 pub mod page;
 pub mod place;
+mod post;
+pub mod post_by_id;
 pub mod pseudonym;
 pub mod rejection;
 mod repair;
@@ -39,6 +41,7 @@ mod tests;
 mod twins;
 mod unknown;
 mod username;
+pub mod users;
 mod value;
 pub mod verbatim;
 mod version;
@@ -56,7 +59,13 @@ pub static ENDPOINTS: &[&Endpoint] = &[
     &images::IMAGES,
     &creators::CREATORS,
     &tags::TAGS,
+    &post_by_id::POST,
+    &users::USERS,
+    &enums::ENUMS,
 ];
+
+/// Milliseconds from 1970 to 2022-11-01, when the catalog began: a clock that is behind it is wrong.
+pub const CATALOG_BEGAN: i64 = 1_667_260_800_000;
 
 /// The highest model id in mid-2026, roughly; for `civitrawl plan`.
 pub const NEWEST_MODEL: u64 = 2_900_000;
@@ -66,7 +75,8 @@ pub fn values_in_catalog(table: &str, column: &str) -> Option<u64> {
     Some(match (table, column) {
         ("models", "id") => 900_000,
         ("model_versions", "id") => 1_170_000,
-        ("creators", "username") | ("models", "creator_username") => 90_000,
+        ("creators", "username") | ("models", "creator_username" | "user_id") => 90_000,
+        ("images", "post_id") => 30_000_000,
         _ => return None,
     })
 }

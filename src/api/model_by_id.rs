@@ -19,6 +19,7 @@ pub static MODEL: Endpoint = Endpoint {
     // Models of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Lookup,
     read,
 };

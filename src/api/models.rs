@@ -22,6 +22,7 @@ pub static MODELS: Endpoint = Endpoint {
     // Models of any status in mid-2026; fewer are published.
     catalog_rows: 900_000,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Cursor { next, place, windows: Some(WINDOWS) },
     read,
 };

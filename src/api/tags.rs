@@ -25,6 +25,7 @@ pub static TAGS: Endpoint = Endpoint {
     // The size of the server's image tag index in mid-2026; no count of model tags is published.
     catalog_rows: 31_000,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Number { last: LastPage::Empty },
     read,
 };

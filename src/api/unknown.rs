@@ -6,7 +6,7 @@ use crate::table::Table;
 use crate::table::unknown::Unknown;
 
 /// Known objects within items: an unknown key inside one is noted with both keys, `stats.viewCount`.
-const NESTED: [&str; 6] = ["creator", "stats", "paidAccess", "metadata", "hashes", "thumbnail"];
+const NESTED: [&str; 7] = ["creator", "stats", "paidAccess", "metadata", "hashes", "thumbnail", "user"];
 
 impl Extra {
     /// The value of the table's column `extra`; `None` if nothing was added. Notes each key in `unknown`.

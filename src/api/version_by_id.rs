@@ -18,6 +18,7 @@ pub static VERSION: Endpoint = Endpoint {
     limit_max: 0,
     catalog_rows: CATALOG_ROWS,
     whole_with: &[],
+    a_minute: None,
     paging: Paging::Lookup,
     read,
 };

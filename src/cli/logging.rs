@@ -192,9 +192,9 @@ fn log_fetch(walk: &str, event: &fetch::Event) {
         fetch::Event::Retrying { attempt, wait, reason } => {
             tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
         }
-        fetch::Event::Throttled { pause, rate } => {
-            tracing::warn!(pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
+        fetch::Event::Throttled { pause, rate, endpoint } => {
+            tracing::warn!(endpoint, pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
         }
-        fetch::Event::Recovered { rate } => tracing::info!(rate, "the pace is again what was set"),
+        fetch::Event::Recovered { rate, endpoint } => tracing::info!(endpoint, rate, "the pace is again what was set"),
     }
 }

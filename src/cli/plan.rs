@@ -7,6 +7,7 @@ use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::output::print;
+use crate::api::endpoint::Endpoint;
 use crate::api::{NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 
@@ -40,7 +41,8 @@ fn plan(crawl: &Crawl) -> Vec<String> {
     let unknown = if requests.contains(&None) { "; unknown walks not counted" } else { "" };
     let head =
         format!("`{}` asks {server} at {requests_per_second} per second, into {}", crawl.name, crawl.dataset.display());
-    let (total, time) = (several(total, "request"), span(total as f64 / rate));
+    let own = crawl.walks.iter().map(|walk| of_own_limit(crawl, &requests, walk.endpoint)).fold(0.0, f64::max);
+    let (total, time) = (several(total, "request"), span(own.max(total as f64 / rate)));
     let mut lines = vec![head, String::new()];
     lines.extend(grid(&["walk", "requests", "time", "asks"], &rows));
     lines.extend([String::new(), format!("about {total} in {time}, retries aside{unknown}")]);
@@ -62,13 +64,24 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
         asks.push_str("; later passes ask only for what is new");
     }
     let shown = |requests: Option<String>| requests.unwrap_or_else(|| String::from("unknown"));
-    let time = requests.map(|requests| span(requests as f64 / rate));
+    let time = requests.map(|requests| span(own_seconds(requests, walk.endpoint).max(requests as f64 / rate)));
     vec![walk.name.clone(), shown(requests.map(count)), shown(time), asks]
+}
+
+/// Returns the seconds that so many requests take by the endpoint's own limit; 0 if it has none.
+fn own_seconds(requests: u64, endpoint: &Endpoint) -> f64 {
+    endpoint.a_minute.map_or(0.0, |a_minute| 60.0 * requests as f64 / f64::from(a_minute))
+}
+
+/// Returns the seconds that all walks over an endpoint take together by its own limit.
+fn of_own_limit(crawl: &Crawl, requests: &[Option<u64>], endpoint: &Endpoint) -> f64 {
+    let of_endpoint = crawl.walks.iter().zip(requests).filter(|(walk, _)| walk.endpoint.name == endpoint.name);
+    own_seconds(of_endpoint.filter_map(|(_, requests)| *requests).sum(), endpoint)
 }
 
 fn source(each: &Each) -> String {
     match &each.source {
-        Source::Column { table, column } => format!("{table}.{column}"),
+        Source::Column { table, column, .. } => format!("{table}.{column}"),
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {}", several(values.len() as u64, "value")),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
@@ -95,7 +108,7 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         Partitioning::One | Partitioning::Windows { .. } => Some(pages(catalog)),
         Partitioning::Each(each) => {
             let values = match &each.source {
-                Source::Column { table, column } => values_in_catalog(table, column)?,
+                Source::Column { table, column, .. } => values_in_catalog(table, column)?,
                 Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,

@@ -154,8 +154,12 @@ impl Listener for Progress {
                     self.run(|run| run.retries += 1);
                     self.change(walk, |line| line.show(&format!("asking again in {:.0} s", wait.as_secs_f64().ceil())));
                 }
-                fetch::Event::Throttled { pause, .. } => self.run(|run| run.paused = Some(Instant::now() + *pause)),
-                fetch::Event::Recovered { .. } => self.run(|run| run.paused = None),
+                fetch::Event::Throttled { pause, endpoint: None, .. } => {
+                    self.run(|run| run.paused = Some(Instant::now() + *pause));
+                }
+                fetch::Event::Recovered { endpoint: None, .. } => self.run(|run| run.paused = None),
+                // The run keeps its pace while one endpoint waits.
+                fetch::Event::Throttled { .. } | fetch::Event::Recovered { .. } => {}
             },
             Event::WalkEnded { walk, .. } => self.change(walk, |line| {
                 line.show("over");
@@ -188,11 +192,11 @@ mod tests {
         let progress = Progress::new(BTreeMap::new());
         let message = || progress.run.lock().unwrap().bar.message();
         let happens = |event| progress.event(&Event::Fetch { walk: "models", event: &event });
-        happens(fetch::Event::Throttled { pause: Duration::from_secs(3600), rate: 0.5 });
+        happens(fetch::Event::Throttled { pause: Duration::from_secs(3600), rate: 0.5, endpoint: None });
         assert!(message().contains("  the server asked to wait 3"), "{}", message());
-        happens(fetch::Event::Throttled { pause: Duration::ZERO, rate: 0.25 });
+        happens(fetch::Event::Throttled { pause: Duration::ZERO, rate: 0.25, endpoint: None });
         assert!(message().ends_with("  slowed down, recovering"), "{}", message());
-        happens(fetch::Event::Recovered { rate: 1.0 });
+        happens(fetch::Event::Recovered { rate: 1.0, endpoint: None });
         assert!(message().ends_with("/s"), "{}", message());
     }
 

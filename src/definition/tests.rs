@@ -93,7 +93,7 @@ fn every_setting_is_read() {
 }
 
 /// The words that [`MISTAKES`] abbreviates to ENDPOINTS.
-const KNOWN: &str = "`models`, `model`, `model_version`, `model_version_by_hash`, `images`, `creators`, `tags`";
+const KNOWN: &str = "`models`, `model`, `model_version`, `model_version_by_hash`, `images`, `creators`, `tags`, `post`, `users`, `enums`";
 
 /// Lines added after the head of a file, with the mistakes expected for them.
 const MISTAKES: &[(&str, &str)] = &[
@@ -179,11 +179,18 @@ const MISTAKES: &[(&str, &str)] = &[
         "x.toml:5: `name` is `a b`; it takes letters, digits, `-` and `_`, at most 64 of them.",
     ),
     ("[[walk]]\nname = \"a\"\nendpoint = \"modls\"", "x.toml:6: there is no endpoint `modls`. Did you mean `models`?"),
-    ("[[walk]]\nname = \"a\"\nendpoint = \"users\"", "x.toml:6: there is no endpoint `users`. Known are ENDPOINTS."),
+    (
+        "[[walk]]\nname = \"a\"\nendpoint = \"bounties\"",
+        "x.toml:6: there is no endpoint `bounties`. Known are ENDPOINTS.",
+    ),
+    (
+        "[[walk]]\nname = \"a\"\nendpoint = \"users\"",
+        "x.toml:4: `users` asks for nobody; set `ids`, or let `for_each` do it.",
+    ),
     (
         "[[walk]]\nname = \"a\"\nendpoint = \"models\"\nlimit = 5",
         "x.toml:7: there is no key `limit` in a `[[walk]]`. Known are `name`, `endpoint`, `params`, `unchecked`, \
-          `split`, `for_each`, `incremental`, `confirm_gone`.",
+          `split`, `for_each`, `from`, `incremental`, `confirm_gone`.",
     ),
     ("[[walk]]\nname = \"a\"\nendpoint = \"models\"\nparams = 5", "x.toml:7: `params` is `5`; it takes a table."),
 ];

@@ -183,7 +183,7 @@ fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Opt
     let (params, again) = request(endpoint, &url);
     let key = match endpoint.paging {
         Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
-        Paging::Cursor { .. } | Paging::Number { .. } => None,
+        Paging::Cursor { .. } | Paging::Number { .. } | Paging::Single => None,
     };
     let query = Query {
         at: page.at,

@@ -16,6 +16,8 @@ const RATE_STEP: f64 = 1.0 / 30.0;
 #[derive(Debug)]
 pub(super) struct AdaptiveRate {
     configured: f64,
+    /// True if requests are spaced evenly at the configured rate too.
+    even: bool,
     rate: f64,
     epoch: u64,
     paused_until: Option<Instant>,
@@ -25,7 +27,12 @@ pub(super) struct AdaptiveRate {
 impl AdaptiveRate {
     /// Starts at the configured rate, which is never exceeded.
     pub(super) fn new(configured: f64) -> AdaptiveRate {
-        AdaptiveRate { configured, rate: configured, epoch: 0, paused_until: None, last: None }
+        AdaptiveRate { configured, even: false, rate: configured, epoch: 0, paused_until: None, last: None }
+    }
+
+    /// Starts at the configured rate, which is never exceeded, not even by two requests.
+    pub(super) fn evenly_spaced(configured: f64) -> AdaptiveRate {
+        AdaptiveRate { even: true, ..Self::new(configured) }
     }
 
     /// Requests per second allowed now.
@@ -34,9 +41,9 @@ impl AdaptiveRate {
     }
 
     /// Returns the instant at which the next request may leave, or `None` for now. At the configured rate only a pause delays
-    /// it here (the bucket does the rest); below that rate requests are spaced evenly, without bursts.
+    /// it here, unless requests are always spaced (a bucket does the rest); below that rate they are, without bursts.
     pub(super) fn due(&self) -> Option<Instant> {
-        let slowed = self.rate < self.configured;
+        let slowed = self.even || self.rate < self.configured;
         let spaced = self.last.filter(|_| slowed);
         let spaced = spaced.map(|last| last + Duration::from_secs_f64(1.0 / self.rate));
         spaced.max(self.paused_until)

@@ -1,5 +1,6 @@
 //! The one retry loop: each request waits for its turn, its answer is judged, and it is repeated while the budget lasts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +9,7 @@ use super::answer::{Answer, Unreadable};
 use super::error::{FetchError, TransportErrorKind};
 use super::event::{Event, Notify};
 use super::fetcher::Fetcher;
-use super::pace::Permit;
+use super::pace::{Lane, Permit};
 use super::page_url::PageUrl;
 use super::retry::Budget;
 use super::verdict::{Judge, Verdict};
@@ -34,6 +35,8 @@ pub struct Attempts<'a> {
     pub(super) url: &'a PageUrl,
     /// The body of a POST; `None` for a GET.
     json: Option<&'a str>,
+    /// The lane of its endpoint, if that has a limit of its own.
+    lane: Option<Arc<Lane>>,
     notify: Notify<'a>,
     budget: Budget,
     judge: Judge,
@@ -47,7 +50,7 @@ impl Fetcher {
     /// Prepares the requests for one page or file; `notify` receives what happens to them.
     pub fn attempts<'a>(&'a self, url: &'a PageUrl, notify: Notify<'a>) -> Attempts<'a> {
         let (budget, judge) = (self.budget(), self.judge());
-        Attempts { fetcher: self, url, json: None, notify, budget, judge, wait: None, answer: None }
+        Attempts { fetcher: self, url, json: None, lane: None, notify, budget, judge, wait: None, answer: None }
     }
 }
 
@@ -63,6 +66,13 @@ impl<'a> Attempts<'a> {
     #[must_use]
     pub fn as_probe(mut self) -> Self {
         self.budget.narrow(PROBES_MAX, PROBE_TIME);
+        self
+    }
+
+    /// Keeps the limit that an endpoint has of its own, if it has one: so many requests a minute, for all who ask it.
+    #[must_use]
+    pub fn limited(mut self, endpoint: &'static str, a_minute: Option<u32>) -> Self {
+        self.lane = a_minute.map(|a_minute| self.fetcher.pace.lane(endpoint, a_minute));
         self
     }
 
@@ -152,23 +162,28 @@ impl<'a> Attempts<'a> {
         if let Some(wait) = self.wait.take() {
             sleep(wait).await;
         }
-        let permit = self.fetcher.pace.admit().await;
+        let permit = self.fetcher.pace.admit(self.lane.as_deref()).await;
         (self.notify)(Event::Sent { attempt: self.budget.begin() });
         permit
     }
 
     /// Speeds up: the server served the request.
     pub(super) fn succeeded(&self, permit: &Permit<'_>) {
-        if let Some(rate) = permit.succeeded() {
-            (self.notify)(Event::Recovered { rate });
+        if permit.succeeded() {
+            (self.notify)(Event::Recovered { rate: permit.rate(), endpoint: self.endpoint() });
         }
     }
 
     /// Slows down: the server asked for it, and to wait this long.
     pub(super) fn throttled(&self, permit: &Permit<'_>, wait: Option<Duration>) {
         if let Some(pause) = permit.throttled(wait.map(|wait| self.budget.bounded(wait))) {
-            (self.notify)(Event::Throttled { pause, rate: self.fetcher.rate() });
+            (self.notify)(Event::Throttled { pause, rate: permit.rate(), endpoint: self.endpoint() });
         }
+    }
+
+    /// Returns the endpoint that has a limit of its own.
+    fn endpoint(&self) -> Option<&'static str> {
+        self.lane.as_ref().map(|lane| lane.endpoint)
     }
 
     /// Starts a new budget after an attempt that made progress; that attempt is its first.

@@ -37,10 +37,14 @@ pub enum Event {
         pause: Duration,
         /// Requests per second after it.
         rate: f64,
+        /// Set if only the requests of this endpoint do, because it has a limit of its own.
+        endpoint: Option<&'static str>,
     },
     /// The rate is again as configured.
     Recovered {
         /// Requests per second.
         rate: f64,
+        /// Set if only this endpoint was slowed.
+        endpoint: Option<&'static str>,
     },
 }

@@ -1,9 +1,9 @@
 //! One GET: paced, bounded, retried by verdict.
 //!
 //! ```text
-//! page_url ─▶ attempts ─▶ pace (adaptive rate, bucket) ─▶ client ─▶ answer + response facts | transport error
-//!                ▲                                                        │
-//!                └── retry (budget, delays) ◀── verdict ◀─────────────────┘
+//! page_url ─▶ attempts ─▶ pace (lane, adaptive rate, bucket) ─▶ client ─▶ answer + response facts | transport error
+//!                ▲                                                              │
+//!                └── retry (budget, delays) ◀── verdict ◀───────────────────────┘
 //! ```
 //! All requests of a process go through one [`Fetcher`], and every request, retries included, through its pace.
 

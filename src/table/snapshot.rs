@@ -117,6 +117,11 @@ mod tests {
             ("gallery_images", "itself"),
             ("creators", "itself"),
             ("tags", "itself"),
+            ("posts", "itself"),
+            ("post_tags", "posts"),
+            ("post_images", "posts"),
+            ("users", "itself"),
+            ("enums", "itself"),
             ("pages", "nobody"),
             ("rejects", "nobody"),
         ];

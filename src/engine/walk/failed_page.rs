@@ -162,11 +162,22 @@ async fn something_else_answers(request: &PageRequest, context: Context<'_>) -> 
             answers(request, None, &other(1), context).await || answers_at(request, end, context).await
         }
         Paging::Number { .. } => answers(request, None, &other(if request.page == 1 { 2 } else { 1 }), context).await,
+        Paging::Single => {
+            // Of words there is no other question.
+            let params = request.params.iter().map(|(name, ids)| (name.clone(), another(ids).to_owned()));
+            let request = PageRequest { params: params.collect(), ..request.clone() };
+            !request.params.is_empty() && answers(&request, None, &other(1), context).await
+        }
         Paging::Lookup => {
-            let key = if request.key.as_deref() == Some("1") { "2" } else { "1" };
+            let key = another(request.key.as_deref().unwrap_or_default());
             answers(request, Some(key), &other(1), context).await
         }
     }
+}
+
+/// Returns an id that is not this one.
+fn another(id: &str) -> &'static str {
+    if id == "1" { "2" } else { "1" }
 }
 
 /// Returns the nearest cursor behind the first row of a failing page at which the list answers.
@@ -231,7 +242,8 @@ async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context:
     let Ok(url) = address(&context.options.base, request.endpoint, &request.params, key, turn) else { return false };
     let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
-    let mut attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
+    let attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
+    let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     match watch.until_stop(attempts.next()).await {
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
         answered => answered.is_some(),

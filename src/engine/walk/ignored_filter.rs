@@ -72,6 +72,7 @@ async fn unfiltered(request: &PageRequest, filters: &[&str], context: Context<'_
         let watch = Watch::new(&request.walk, context);
         let notify = |event| watch.event(&event);
         let attempts = context.fetcher.attempts(&url, &notify);
+        let attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
         Some(watch.until_stop(attempts.parsed(parse)).await?.unwrap_or_default())
     };
     context.unfiltered.ids(query, fetch).await

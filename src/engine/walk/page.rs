@@ -58,7 +58,8 @@ pub(crate) async fn fetch(
     }
     let watch = Watch::new(&request.walk, context);
     let notify = |event| watch.event(&event);
-    let mut attempts = context.fetcher.attempts(&request.url, &notify).at_most(requests);
+    let attempts = context.fetcher.attempts(&request.url, &notify).at_most(requests);
+    let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     let page = async {
         loop {
             let answer = attempts.next().await?;

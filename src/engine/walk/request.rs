@@ -29,7 +29,7 @@ pub(crate) fn address(
 ) -> Result<PageUrl, fetch::Error> {
     let (limit, page, fresh) = (turn.limit.to_string(), turn.page.to_string(), fresh_key());
     let mut query: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    if turn.limit > 0 {
+    if turn.limit > 0 && !matches!(endpoint.paging, Paging::Single) {
         query.push(("limit", &limit));
     }
     if matches!(endpoint.paging, Paging::Number { .. }) {

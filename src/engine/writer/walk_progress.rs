@@ -124,6 +124,10 @@ impl WalkProgress {
                 Next::Taken { empty: page.items == 0, reported_pages: page.reported_pages, endless }
             }
             Paging::Lookup => self.finish(request, &End { why: Why::Complete, detail: None }),
+            Paging::Single => {
+                let end = self.last(request, page);
+                self.finish(request, &end)
+            }
         }
     }
 
@@ -388,7 +392,7 @@ impl WalkProgress {
                 behind.zip(here).is_some_and(|(behind, here)| behind.is_after(&here))
             }
             Paging::Number { .. } => true,
-            Paging::Lookup => return None,
+            Paging::Lookup | Paging::Single => return None,
         };
         if page.items > 0 || matches!(request.endpoint.paging, Paging::Cursor { .. }) {
             self.partition(&request.partition).novelty.count(&page.keys, page.items, moves);
@@ -586,6 +590,11 @@ impl WalkProgress {
         }
     }
 
+    /// Records the commit whose rows, and those before, bring the walk its values.
+    pub(crate) fn take_values_at(&mut self, commit: u64) {
+        self.state.values_at = Some(commit);
+    }
+
     /// Records why the walk's list is not believed.
     pub(crate) fn doubt(&mut self, detail: String) {
         *self.state.ends.entry(Why::Doubtful).or_default() += 1;
@@ -606,7 +615,7 @@ impl WalkProgress {
         });
         self.state.end = Some(end.clone());
         self.begun.clear();
-        (self.state.done_through, self.state.partitions) = (None, BTreeMap::new());
+        (self.state.values_at, self.state.done_through, self.state.partitions) = (None, None, BTreeMap::new());
         end
     }
 }

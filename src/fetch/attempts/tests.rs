@@ -168,7 +168,7 @@ async fn retry_after_is_honoured_and_slows_down() {
     let (result, events) = fetch(&settings(&server)).await;
     assert_eq!(result.unwrap().1.attempts, 2);
     let pause = Duration::from_secs(1);
-    assert!(events.contains(&Event::Throttled { pause, rate: 500.0 }), "{events:?}");
+    assert!(events.contains(&Event::Throttled { pause, rate: 500.0, endpoint: None }), "{events:?}");
     let gap = server.log(|log| log.arrivals[1] - log.arrivals[0]);
     assert!(gap >= Duration::from_millis(950), "{gap:?}");
 }
@@ -187,7 +187,7 @@ async fn a_recovered_pace_is_reported_once() {
         assert!(result.is_ok());
         recovered.extend(events.into_iter().filter(|event| matches!(event, Event::Recovered { .. })));
     }
-    assert_eq!(recovered, [Event::Recovered { rate: 1000.0 }]);
+    assert_eq!(recovered, [Event::Recovered { rate: 1000.0, endpoint: None }]);
 }
 
 #[tokio::test]
