@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -281,5 +282,54 @@ fn a_server_without_the_endpoint_is_named_and_stops_no_other_walk() {
             "{status}"
         );
         assert!(status.contains(&format!("pass {pass}")), "{status}");
+    }
+}
+
+#[test]
+fn the_newest_answer_brings_the_tags_and_images_of_a_post_as_a_set_and_a_404_finds_it_gone() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::of_json(move |target| {
+        target.starts_with("posts/").then_some(())?;
+        match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(post(1, json!({ "tags": ["a", "b"], "images": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] }))),
+            1 => Some(post(1, json!({ "tags": ["b"], "images": [{ "id": 3 }, { "id": 1 }] }))),
+            _ => None,
+        }
+    });
+    let room = Room::new(&crawl_file(&[Walk::of("post").with("for_each = { range = [1, 1] }")]), &server.base);
+    for sets in [json!([["a", "b"], [1, 2, 3], null]), json!([["b"], [3, 1], null]), json!([["b"], [3, 1], true])] {
+        assert_exit(&room.run(&[]), 0);
+        room.assert_sound();
+        room.read("snapshot.py", &[]);
+        let of = |sql: &str| room.rows(&sql.replace("TABLE", &latest(&room, sql.split(' ').next_back().unwrap())));
+        let tags = of("SELECT list(tag ORDER BY position) FROM 'TABLE' AS post_tags");
+        let images = of("SELECT list(image_id ORDER BY position) FROM 'TABLE' AS post_images");
+        let gone = of("SELECT CASE WHEN gone_at IS NULL THEN NULL ELSE true END FROM 'TABLE' AS posts");
+        assert_eq!(json!([tags[0][0], images[0][0], gone[0][0]]), sets);
+    }
+}
+
+#[test]
+fn users_and_words_that_an_answer_lacks_are_not_gone() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::of_json(move |target| {
+        let later = asked.fetch_add(1, Ordering::Relaxed) > 1;
+        match target.split('?').next()? {
+            "enums" => Some(String::from(if later { r#"{"A":["x"]}"# } else { r#"{"A":["x","y"],"B":["z"]}"# })),
+            "users" if later => Some(String::from(r#"{"items":[{"id":1,"username":"a"}]}"#)),
+            "users" => Some(String::from(r#"{"items":[{"id":1,"username":"a"},{"id":2,"username":"b"}]}"#)),
+            _ => None,
+        }
+    });
+    let walks = [Walk::of("users").params("ids = [1, 2]"), Walk::of("enums")];
+    let room = Room::new(&crawl_file(&walks), &server.base);
+    for _ in 0..2 {
+        assert_exit(&room.run(&[]), 0);
+        room.assert_sound();
+        room.read("snapshot.py", &[]);
+    }
+    for (table, rows) in [("users", 2), ("enums", 3)] {
+        let sql = format!("SELECT count(*) FILTER (gone_at IS NULL), count(*) FROM '{}'", latest(&room, table));
+        assert_eq!(room.rows(&sql), [json!([rows, rows])], "{table}");
     }
 }
