@@ -333,3 +333,25 @@ fn users_and_words_that_an_answer_lacks_are_not_gone() {
         assert_eq!(room.rows(&sql), [json!([rows, rows])], "{table}");
     }
 }
+
+#[test]
+fn a_batch_that_always_fails_is_given_up_by_name_and_the_others_are_taken() {
+    let server =
+        Server::answering(|Request { target, .. }| match (target.contains("/users"), target.contains("666")) {
+            (true, true) => {
+                answer("500 Internal Server Error", "", r#"{"error":"x"}"#)
+            }
+            (true, false) => {
+                let ids = target.split(['=', '&']).nth(1).unwrap_or_default().replace("%2C", ",");
+                let user = |id: &str| json!({ "id": id.parse::<i64>().unwrap(), "username": "a" });
+                answer("200 OK", "", &json!({ "items": ids.split(',').map(user).collect::<Vec<_>>() }).to_string())
+            }
+            _ => answer("404 Not Found", "", r#"{"error":"x"}"#),
+        });
+    let walk = Walk::of("users").with("for_each = { range = [661, 670], param = \"ids\", batch = 5 }");
+    let room = Room::new(&crawl_file(&[walk]), &server.base);
+    assert_exit(&room.run(&[]), 4);
+    room.assert_sound();
+    assert!(room.status().contains("page 1 of `666..670` was given up"), "{}", room.status());
+    assert_eq!(room.value("SELECT list(id ORDER BY id) FROM users"), json!([661, 662, 663, 664, 665]));
+}
