@@ -64,6 +64,9 @@ pub static ENDPOINTS: &[&Endpoint] = &[
     &enums::ENUMS,
 ];
 
+/// Milliseconds from 1970 to 2022-11-01, when the catalog began: a clock that is behind it is wrong.
+pub const CATALOG_BEGAN: i64 = 1_667_260_800_000;
+
 /// The highest model id in mid-2026, roughly; for `civitrawl plan`.
 pub const NEWEST_MODEL: u64 = 2_900_000;
 

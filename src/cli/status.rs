@@ -117,7 +117,7 @@ fn walks(last: &Record) -> Vec<String> {
 }
 
 /// Sentences about the last run: its notes and doubts if it has ended, else the doubts of the record; then the walks that
-/// stopped, the next run's work, and keys that no column has.
+/// stopped, the next run's work, new words, and keys that no column has.
 fn verdict(last: &Record, report: &Value) -> Vec<String> {
     let sentences =
         |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
@@ -129,6 +129,7 @@ fn verdict(last: &Record, report: &Value) -> Vec<String> {
     let stopped = report["walks"].as_object().into_iter().flatten();
     lines.extend(stopped.filter_map(|(name, walk)| Some(format!("walk `{name}` stopped at {}", unfinished(walk)?))));
     lines.extend(waiting(&last.walks));
+    lines.extend(sentences("words"));
     lines.extend(unknown_keys(&last.walks));
     lines
 }
@@ -139,15 +140,19 @@ fn report(layout: &Layout, last: &Record) -> Value {
     serde_json::from_slice(&content).unwrap_or_default()
 }
 
-/// Sentences about the beginning of incremental walks and the last full pass; empty if the last pass is a full one.
+/// Sentences about the beginning of walks within their lists and the last full pass; empty if the last pass is a full one.
 fn full_pass(manifest: &Manifest, last: &Record) -> Vec<String> {
     let instant = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let since =
-        last.walks.iter().filter_map(|(name, walk)| Some((name, Timestamp::from_millisecond(walk.since?).ok()?)));
-    let mut lines: Vec<String> =
-        since.map(|(name, at)| format!("walk `{name}` is incremental: it began at {}", instant(at))).collect();
+    let began = last.walks.iter().filter_map(|(name, walk)| {
+        let at = instant(Timestamp::from_millisecond(walk.since?).ok()?);
+        Some(match walk.from {
+            from if from == walk.since => format!("walk `{name}` begins with its `from`, at {at}"),
+            _ => format!("walk `{name}` is incremental: it began at {at}"),
+        })
+    });
+    let mut lines: Vec<String> = began.collect();
     let full = manifest.history.passes.iter().rev().find_map(|(number, pass)| {
-        let ended_at = pass.ended_at.filter(|_| pass.walks.values().all(|walk| walk.since.is_none()));
+        let ended_at = pass.ended_at.filter(|_| pass.walks.values().all(WalkState::is_of_all));
         Some((number, ended_at?))
     });
     if !lines.is_empty() {

@@ -36,9 +36,13 @@ pub struct WalkState {
     /// Items of PG or PG13 in a walk that asked for higher levels only.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub unasked_mild: u64,
-    /// Set in an incremental walk: the instant at which it started in the list (milliseconds since 1970).
+    /// Set in a walk that started within its list: the instant (milliseconds since 1970).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
+    /// Set in a walk with `from`: the instant at which its first pass began (milliseconds since 1970). No later pass begins
+    /// before it, unless the server refuses to start there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<i64>,
     /// Arrival of its first answer (milliseconds since 1970), by the earlier of the server's clock and this machine's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub began: Option<i64>,
@@ -270,7 +274,12 @@ impl WalkState {
     /// True if the list was walked from its beginning to an end that is believed, so that entities missing from it may be gone.
     /// Pages given up, rejects and unlistable rows do not matter: entities that may be among them are looked up.
     pub fn is_believed(&self) -> bool {
-        self.since.is_none() && self.ends_are_believed() && !self.is_clamped()
+        self.is_of_all() && self.ends_are_believed() && !self.is_clamped()
+    }
+
+    /// True if the walk is about its list from the beginning on.
+    pub fn is_of_all(&self) -> bool {
+        self.since.is_none() && self.from.is_none()
     }
 
     /// True if every end so far is the believed end of a list.

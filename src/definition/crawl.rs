@@ -1,12 +1,15 @@
 //! The types of a checked crawl file.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use url::Url;
 
+use super::quantity::duration_text;
 use super::snapshot::Snapshot;
-use crate::api::endpoint::Endpoint;
+use crate::api::endpoint::{Endpoint, Paging};
 use crate::table::Table;
 use crate::table::choice::Choice;
 
@@ -190,19 +193,60 @@ impl Walk {
         !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
     }
 
-    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date.
+    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date,
+    /// or is one answer, which nothing confirms.
     pub fn finds_gone(&self) -> bool {
-        !self.is_cut_off() && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
+        !matches!(self.endpoint.paging, Paging::Single)
+            && !self.is_cut_off()
+            && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
     }
 }
 
-/// Settings of a walk for passes after the first.
+/// Settings of a walk that decide where its passes begin, and what later ones look up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {
+    /// `from = "2026-11-01"` or `"now - 30d"`: the first pass begins there, and no later one before it.
+    pub from: Option<Beginning>,
     /// `incremental = { overlap = "3d" }`: begin this long before the end of the last pass, not at the list's beginning.
     pub incremental: Option<Duration>,
     /// `confirm_gone = true`: look up models that earlier passes saw and the whole list no longer shows.
     pub confirm_gone: bool,
+}
+
+/// The instant at which the first pass of a walk begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// `"2026-11-01"`: the midnight (UTC) that begins this day, in milliseconds since 1970.
+    Date(i64),
+    /// `"now - 30d"`: this long before the first pass.
+    Ago(Duration),
+}
+
+impl Beginning {
+    /// Returns the instant (milliseconds since 1970) for a first pass at `now`.
+    pub fn at(self, now: i64) -> i64 {
+        match self {
+            Self::Date(date) => date,
+            Self::Ago(ago) => now.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+impl fmt::Display for Beginning {
+    /// Writes it as crawl files do.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: u64 = 86_400;
+        match self {
+            Self::Date(date) => match Timestamp::from_millisecond(*date) {
+                Ok(date) => write!(to, "{}", date.strftime("%Y-%m-%d")),
+                Err(_) => write!(to, "{date} ms"),
+            },
+            Self::Ago(ago) if ago.subsec_nanos() == 0 && ago.as_secs().is_multiple_of(DAY) => {
+                write!(to, "now - {}d", ago.as_secs() / DAY)
+            }
+            Self::Ago(ago) => write!(to, "now - {}", duration_text(*ago)),
+        }
+    }
 }
 
 /// The division of a walk into sequences of pages.
@@ -215,7 +259,8 @@ pub enum Partitioning {
         /// Windows walked in parallel.
         count: u32,
         /// The approximate beginning of the catalog, in milliseconds since 1970; the first window also takes what is older.
-        from: i64,
+        /// `None` if the walk's own `from` is enough.
+        from: Option<i64>,
     },
     /// `for_each` or `split = { by = "types" }`: one sequence per value.
     Each(Each),

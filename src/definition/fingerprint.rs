@@ -42,6 +42,10 @@ fn walk(walk: &Walk) -> Value {
         Partitioning::Windows { .. } => canonical["split"] = json!("windows"),
         Partitioning::Each(each) => canonical["for_each"] = for_each(each),
     }
+    if let Some(from) = walk.later.from {
+        // As written, since `now` is another instant in each run.
+        canonical["from"] = json!(from.to_string());
+    }
     if !walk.finds_gone() {
         canonical["finds_gone"] = json!(false);
     }
@@ -77,13 +81,13 @@ fn for_each(each: &Each) -> Value {
     canonical
 }
 
-/// True if the walk of this name requests the same list in both definitions. Page size, partitioning and `incremental` may
-/// differ.
+/// True if the walk of this name requests the same list in both definitions, from the same beginning on. Page size, partitioning
+/// and `incremental` may differ.
 pub fn asks_the_same(old: &Value, new: &Value, name: &str) -> bool {
     let asked = |definition: &Value| {
         let walk = find(&definition["walks"], name)?;
         let each = &walk["for_each"];
-        let list = json!([walk["endpoint"], walk["params"], each["source"], each["param"]]);
+        let list = json!([walk["endpoint"], walk["params"], walk["from"], each["source"], each["param"]]);
         Some((definition["server"].clone(), definition["sandbox"].clone(), list))
     };
     asked(old).is_some_and(|was| asked(new) == Some(was))
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn differences_are_told_line_by_line() {
-        let cases: [(&str, &str, &[&str]); 9] = [
+        let cases: [(&str, &str, &[&str]); 10] = [
             ("Oldest", "Newest", &["walk `a`: param `sort` was `Oldest`, is `Newest`"]),
             (
                 "\"sandbox\"",
@@ -246,6 +250,7 @@ mod tests {
                 &["walk `a`: `limit` was `100`, is `5`", "walk `a`: param `sort` was `Oldest`, is gone"],
             ),
             ("sort =", "nsfw = true, sort =", &["walk `a`: param `nsfw` is new: `true`"]),
+            ("name = \"a\"", "from = \"now - 48h\"\nname = \"a\"", &["walk `a`: `from` is new: `now - 2d`"]),
             ("\"b\"", "\"c\"", &["walk `b` is gone", "walk `c` is new"]),
             ("dataset", "dataset", &[]),
         ];
@@ -269,6 +274,7 @@ mod tests {
         }
         let other = [
             (FILE, "\"VAE\", ", ""),
+            (FILE, "name = \"a\"", "name = \"a\"\nfrom = \"2026-11-01\""),
             (FILE, "\"sandbox\"", "\"https://h/api/v1\""),
             (FILE, "\"a\"", "\"c\""),
             (each, "\"id\"", "\"model_id\""),

@@ -20,7 +20,7 @@ mod value;
 mod walk;
 
 pub use crawl::{
-    Absence, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
+    Absence, Beginning, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
 };
 pub use dataset_path::dataset_path;
 pub use fingerprint::{asks_the_same, difference, fingerprint};

@@ -1,11 +1,10 @@
 //! `split` and `for_each`: the division of a walk, checked against its endpoint.
 
 use arrow::datatypes::DataType;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::choice::{ChoiceKeys, kind, known_column};
 use super::crawl::{Each, Partitioning, Source};
+use super::later::{ENTERED, can_be_entered, date};
 use super::mistake::Findings;
 use super::suggestion;
 use super::value::{Section, Value, whole};
@@ -18,6 +17,9 @@ const WINDOWS_MAX: u32 = 256;
 /// Most values in one request.
 const BATCH_MAX: u32 = 1000;
 
+/// The forms of `split`.
+const SPLIT: &str = "`split` takes `{ by = \"types\" }`, or `{ windows = 4, from = \"2022-11-01\" }`.";
+
 /// The two keys of a walk, types checked.
 pub(super) struct PartitioningKeys {
     at: usize,
@@ -28,7 +30,7 @@ pub(super) struct PartitioningKeys {
 }
 
 enum Split {
-    Windows { count: u32, from: i64 },
+    Windows { count: u32, from: Option<i64> },
     Types,
 }
 
@@ -52,11 +54,13 @@ impl PartitioningKeys {
         PartitioningKeys { at, split: split.flatten(), each: each.flatten(), broken }
     }
 
-    /// Returns the division; `None`, with a mistake noted, if the endpoint does not support it.
+    /// Returns the division; `None`, with a mistake noted, if the endpoint does not support it. `has_from` says that the walk has
+    /// a `from` of its own.
     pub(super) fn check(
         self,
         endpoint: &Endpoint,
         params: &[(String, String)],
+        has_from: bool,
         walk_at: usize,
         found: &mut Findings<'_>,
     ) -> Option<Partitioning> {
@@ -65,6 +69,10 @@ impl PartitioningKeys {
         }
         let at = self.at;
         match (self.split, self.each) {
+            (Some(Split::Windows { from: None, .. }), _) if !has_from => {
+                found.mistake(at, SPLIT);
+                None
+            }
             (Some(Split::Windows { count, from }), _) => {
                 check_windows(endpoint, params, at, found).then_some(Partitioning::Windows { count, from })
             }
@@ -118,23 +126,19 @@ fn read_split(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Spl
             found.mistake(at, format!("`split.by` is `{other}`; it takes `types`."));
             None
         }
-        (None, Some(count), Some(from)) => match instant(from) {
-            Some(from) => Some(Split::Windows { count, from }),
+        (None, Some(count), None) => Some(Split::Windows { count, from: None }),
+        (None, Some(count), Some(from)) => match date(from) {
+            from @ Some(_) => Some(Split::Windows { count, from }),
             None => {
                 found.mistake(from_at, format!("`split.from` is `{from}`; it takes a date such as `2022-11-01`."));
                 None
             }
         },
         _ => {
-            found.mistake(at, "`split` takes `{ by = \"types\" }`, or `{ windows = 4, from = \"2022-11-01\" }`.");
+            found.mistake(at, SPLIT);
             None
         }
     }
-}
-
-fn instant(date: &str) -> Option<i64> {
-    let date: Date = date.parse().ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
 fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each> {
@@ -235,10 +239,9 @@ fn value_column(table: &Table, column: &str, at: usize, found: &mut Findings<'_>
 }
 
 fn check_windows(endpoint: &Endpoint, params: &[(String, String)], at: usize, found: &mut Findings<'_>) -> bool {
-    let fits = matches!(endpoint.paging, Paging::Cursor { windows: Some(windows), .. } if (windows.fits)(params));
+    let fits = can_be_entered(endpoint, params);
     if !fits {
-        let text = "time windows need a cursor that can be set to any instant: `models` with `sort = \"Oldest\"`.";
-        found.mistake(at, text);
+        found.mistake(at, format!("time windows need {ENTERED}."));
     }
     fits
 }

@@ -190,7 +190,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[[walk]]\nname = \"a\"\nendpoint = \"models\"\nlimit = 5",
         "x.toml:7: there is no key `limit` in a `[[walk]]`. Known are `name`, `endpoint`, `params`, `unchecked`, \
-          `split`, `for_each`, `incremental`, `confirm_gone`.",
+          `split`, `for_each`, `from`, `incremental`, `confirm_gone`.",
     ),
     ("[[walk]]\nname = \"a\"\nendpoint = \"models\"\nparams = 5", "x.toml:7: `params` is `5`; it takes a table."),
 ];

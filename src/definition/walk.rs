@@ -53,7 +53,7 @@ fn read(
     let later = LaterKeys::take(section, found);
     let endpoint = endpoint?;
     let query = params::read(endpoint, checked, unchecked, section.at(), found);
-    let partitioning = divided.check(endpoint, &query.pairs, section.at(), found)?;
+    let partitioning = divided.check(endpoint, &query.pairs, later.has_from(), section.at(), found)?;
     let later = later.check(endpoint, &query.pairs, &partitioning, found)?;
     let walk = Walk { name: name?.to_owned(), endpoint, params: query.pairs, limit: query.limit, partitioning, later };
     if walk.is_cut_off() {

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::pass::Pass;
+use super::pass::{Pass, begun_at};
 use crate::dataset::commit::WalkState;
+use crate::definition::Crawl;
 
 /// Clocks that differ by more are reported.
 const DIFFER: SignedDuration = SignedDuration::from_hours(24);
@@ -18,17 +19,25 @@ pub(super) fn differ(server: Timestamp, here: Timestamp) -> bool {
     server.duration_since(here).abs() > DIFFER
 }
 
-/// Makes each walk of a new pass that would begin in the future a full one, because an earlier pass got a wrong date. Returns
-/// a sentence for each.
-pub(super) fn heal(pass: &mut Pass, now: Timestamp) -> Vec<String> {
+/// Makes each walk of a new pass that would begin in the future one that builds on no other, because an earlier pass got a wrong
+/// date. Returns a sentence for each.
+pub(super) fn heal(pass: &mut Pass, crawl: &Crawl, now: Timestamp) -> Vec<String> {
     let mut healed = Vec::new();
-    for (name, walk) in pass.walks.iter_mut().filter(|_| !pass.resumed) {
-        let late = walk.since.and_then(|since| Timestamp::from_millisecond(since).ok()).filter(|since| *since > now);
+    for definition in crawl.walks.iter().filter(|_| !pass.resumed) {
+        let name = &definition.name;
+        let Some(walk) = pass.walks.get_mut(name) else { continue };
+        // Its own `from` is no date that a pass got.
+        let got = walk.since.filter(|since| walk.from != Some(*since));
+        let late = got.and_then(|since| Timestamp::from_millisecond(since).ok()).filter(|since| *since > now);
         if let Some(since) = late {
-            *walk = WalkState::default();
+            let (begun, list) = match walk.from {
+                Some(from) => (begun_at(definition, from, None), "its list from `from` on"),
+                None => (WalkState::default(), "the whole list"),
+            };
+            *walk = WalkState { from: walk.from, ..begun };
             healed.push(format!(
                 "walk `{name}`: it was to begin at {}, which is later than now; an earlier pass got a wrong date, so \
-                 this one went through the whole list",
+                 this one went through {list}",
                 since.strftime("%Y-%m-%d %H:%M:%S UTC")
             ));
         }
@@ -43,7 +52,9 @@ mod tests {
 
     use super::super::pass::Earlier;
     use super::*;
+    use crate::api::ENDPOINTS;
     use crate::dataset::manifest::SeenCursors;
+    use crate::definition;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -68,9 +79,12 @@ mod tests {
     #[test]
     fn what_would_begin_later_than_now_begins_at_the_beginning() {
         let now = at("2026-11-29T12:00:00Z");
-        let of = |since: &str, resumed| {
+        let text = "server = 'sandbox'\ndataset = 'd'\n[[walk]]\nname = 'a'\nendpoint = 'models'\nparams = { sort = 'Oldest' }";
+        let crawl = definition::parse("x", text, ENDPOINTS).unwrap().0;
+        let began = |since: &str, from: Option<&str>, resumed| {
             let walk = WalkState {
                 since: Some(at(since).as_millisecond()),
+                from: from.map(|from| at(from).as_millisecond()),
                 reached: Some(at("2099-06-01T00:00:00Z").as_millisecond()),
                 ..WalkState::default()
             };
@@ -82,9 +96,10 @@ mod tests {
                 definition: serde_json::Value::Null,
                 earlier: Earlier::default(),
             };
-            let sentences = heal(&mut pass, now).join("");
+            let sentences = heal(&mut pass, &crawl, now).join("");
             (pass.walks["a"].clone(), sentences)
         };
+        let of = |since, resumed| began(since, None, resumed);
         let (walk, sentences) = of("2099-05-29T00:00:00Z", false);
         assert_eq!(walk, WalkState::default());
         assert!(
@@ -98,5 +113,17 @@ mod tests {
         );
         assert_eq!(sentences, "");
         assert!(of("2099-05-29T00:00:00Z", true).0.since.is_some(), "pages of it are numbered already");
+
+        let (walk, sentences) = began("2099-05-29T00:00:00Z", Some("2026-11-01T00:00:00Z"), false);
+        let from = Some(at("2026-11-01T00:00:00Z").as_millisecond());
+        let cursor = walk.partitions[""].cursor.as_deref();
+        assert_eq!(
+            (walk.since, walk.from, walk.reached, cursor),
+            (from, from, None, Some("2026-11-01 00:00:00.000|0"))
+        );
+        assert!(sentences.ends_with("so this one went through its list from `from` on"), "{sentences}");
+        // This machine's clock is behind, and the crawl file's own date is not.
+        let (walk, sentences) = began("2099-05-29T00:00:00Z", Some("2099-05-29T00:00:00Z"), false);
+        assert_eq!((walk.since, sentences.as_str()), (walk.from, ""));
     }
 }

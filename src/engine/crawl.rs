@@ -48,8 +48,9 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
 /// Chooses the pass, and prepares what its walks build on. Also returns a sentence for each walk that begins too late.
 fn choose_pass(crawl: &Crawl, options: &Options, store: &Store) -> Result<(Pass, Vec<String>), Error> {
     let owed = crawl.snapshot.take && is_owed(store)?;
-    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed)?;
-    let misdated = clocks::heal(&mut pass, jiff::Timestamp::now());
+    let now = jiff::Timestamp::now();
+    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed, now)?;
+    let misdated = clocks::heal(&mut pass, crawl, now);
     count_overlaps(crawl, &options.dataset, &mut pass)?;
     Ok((pass, misdated))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::api::CATALOG_BEGAN;
 use crate::api::endpoint::{Paging, Windows};
 use crate::dataset::commit::{GivenUp, PartitionState, WalkState, Why};
 use crate::dataset::manifest::{Manifest, SeenCursors};
-use crate::definition::{self, Crawl, Partitioning, asks_the_same, difference, fingerprint, identity};
+use crate::definition::{self, Beginning, Crawl, Partitioning, asks_the_same, difference, fingerprint, identity};
 
 /// The pass a run works on.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl List {
         if is_over && walk.is_believed() {
             self.believed.insert(pass, walk.withheld.clone());
             (self.items, self.doubtful) = (walk.items, Vec::new());
-        } else if walk.since.is_none() && walk.ends.keys().all(|why| *why <= Why::Doubtful) {
+        } else if walk.is_of_all() && walk.ends.keys().all(|why| *why <= Why::Doubtful) {
             self.doubtful.push(pass);
             self.doubtful.drain(..self.doubtful.len().saturating_sub(DOUBTFUL_MAX));
         }
@@ -91,6 +93,20 @@ pub enum Refusal {
         /// The server of this crawl.
         ours: String,
     },
+    /// A walk is to begin at an instant that cannot be right.
+    #[error(
+        "walk `{walk}` begins at `{from}`, and by this machine's clock it is {now}: {fault}; set the clock, or write another date"
+    )]
+    Misdated {
+        /// The walk.
+        walk: String,
+        /// Its `from`, as written.
+        from: Beginning,
+        /// The time by this machine's clock.
+        now: Timestamp,
+        /// The reason.
+        fault: &'static str,
+    },
     /// The definition changed in the middle of a pass.
     #[error(
         "the crawl file changed while pass {pass} is unfinished:{}\nundo the change to finish the pass, start a new one with `--restart` (its rows are added to the same dataset), or give it another `--dataset`",
@@ -105,22 +121,25 @@ pub enum Refusal {
 }
 
 /// Returns the pass for a run of `crawl` on a dataset with these records. A pass is finished when its snapshot is taken, which
-/// may be `owed`. `restart` gives up an unfinished pass and starts a full one.
+/// may be `owed`. `restart` gives up an unfinished pass and starts one that builds on no other. A walk with `from` whose beginning
+/// no pass has recorded takes it from `now`.
 ///
 /// # Errors
-/// A [`Refusal`] if the dataset is another crawl's or of another server, or the definition changed in the middle of a pass.
-pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
+/// A [`Refusal`] if the dataset is another crawl's or of another server, the definition changed in the middle of a pass, or a walk
+/// is to begin at an instant that cannot be right.
+pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool, now: Timestamp) -> Result<Pass, Refusal> {
     let definition = fingerprint(crawl);
-    let before = if restart { &Manifest::default() } else { manifest };
-    let fresh = |number| Pass {
-        number,
-        resumed: false,
-        walks: begin(crawl, &definition, before),
-        seen_cursors: SeenCursors::new(),
-        definition: definition.clone(),
-        earlier: earlier(crawl, &definition, number, manifest),
+    let fresh = |number| {
+        Ok(Pass {
+            number,
+            resumed: false,
+            walks: Beginnings { crawl, definition: &definition, manifest, restart, now }.walks()?,
+            seen_cursors: SeenCursors::new(),
+            definition: definition.clone(),
+            earlier: earlier(crawl, &definition, number, manifest),
+        })
     };
-    let Some(last) = &manifest.last else { return Ok(fresh(1)) };
+    let Some(last) = &manifest.last else { return fresh(1) };
     if last.crawl != crawl.name {
         return Err(Refusal::OtherCrawl { theirs: last.crawl.clone(), ours: crawl.name.clone() });
     }
@@ -130,7 +149,7 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> 
     }
     let is_finished = last.is_pass_over() && !(owed && last.definition == definition);
     if restart || is_finished {
-        return Ok(fresh(last.pass + 1));
+        return fresh(last.pass + 1);
     }
     if last.definition != definition {
         let differences = difference(&last.definition, &definition);
@@ -178,42 +197,78 @@ pub(super) fn first_partition(partitioning: &Partitioning) -> &'static str {
     }
 }
 
-/// Returns the walks of a new pass. A full walk begins at its list's beginning, an incremental one by its overlap before the
-/// instant that the last pass reached which walked the same list to its end.
-///
-/// All incremental walks of an endpoint start at the earliest of their starting points; otherwise a narrow walk's newer row
-/// would replace a fuller walk's. No clock is read: the dates are those in the server's cursors, none later than its walk.
-fn begin(crawl: &Crawl, definition: &Value, before: &Manifest) -> BTreeMap<String, WalkState> {
-    let mut begins: BTreeMap<&str, Option<i64>> = BTreeMap::new();
-    for walk in crawl.walks.iter().filter(|walk| walk.later.incremental.is_some()) {
-        let since = since(walk, definition, before);
-        let first = begins.entry(walk.endpoint.name).or_insert(since);
-        *first = first.zip(since).map(|(first, since)| first.min(since));
+/// The data that decide where the walks of a new pass begin.
+struct Beginnings<'a> {
+    crawl: &'a Crawl,
+    definition: &'a Value,
+    manifest: &'a Manifest,
+    /// True if the pass builds on no other.
+    restart: bool,
+    now: Timestamp,
+}
+
+impl Beginnings<'_> {
+    /// Returns the walks of a new pass. A full walk begins at its list's beginning, one with `from` there, and an incremental one
+    /// by its overlap before the instant that the last pass reached which walked the same list to its end, but not before `from`.
+    ///
+    /// All incremental walks of an endpoint start at the earliest of their starting points; otherwise a narrow walk's newer row
+    /// would replace a fuller walk's. The dates reached are those in the server's cursors, none later than its walk; the clock
+    /// is read only to fix a beginning that no pass has recorded.
+    fn walks(&self) -> Result<BTreeMap<String, WalkState>, Refusal> {
+        let mut together: BTreeMap<&str, Option<i64>> = BTreeMap::new();
+        let mut walks = Vec::new();
+        for walk in &self.crawl.walks {
+            let from = walk.later.from.map(|from| self.fixed(walk, from)).transpose()?;
+            let last = self.built_upon(walk);
+            if let Some(overlap) = walk.later.incremental {
+                let overlap = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+                let since = last.and_then(|(_, last)| Some(last.reached?.saturating_sub(overlap))).max(from);
+                let first = together.entry(walk.endpoint.name).or_insert(since);
+                *first = first.zip(since).map(|(first, since)| first.min(since));
+            }
+            walks.push((walk, from, last));
+        }
+        let begun = |(walk, from, last): (&definition::Walk, Option<i64>, Option<(u64, &WalkState)>)| {
+            let incremental = together.get(walk.endpoint.name).filter(|_| walk.later.incremental.is_some());
+            let since = incremental.copied().flatten().max(from);
+            let state = since.map_or_else(WalkState::default, |since| begun_at(walk, since, last));
+            (walk.name.clone(), WalkState { from, ..state })
+        };
+        Ok(walks.into_iter().map(begun).collect())
     }
-    let begun = |walk: &definition::Walk| {
-        let since = begins.get(walk.endpoint.name).copied().flatten().filter(|_| walk.later.incremental.is_some());
-        since.map_or_else(WalkState::default, |since| begun_at(walk, since, to_the_end(walk, definition, before)))
-    };
-    crawl.walks.iter().map(|walk| (walk.name.clone(), begun(walk))).collect()
+
+    /// Returns the instant that `from` means: the one that an earlier pass of the same list has recorded, else the one it is now.
+    fn fixed(&self, walk: &definition::Walk, from: Beginning) -> Result<i64, Refusal> {
+        let recorded = self.same_lists(walk).find_map(|(_, state)| state.from);
+        let fault = match from {
+            _ if recorded.is_some() => None,
+            Beginning::Date(date) => (date > self.now.as_millisecond()).then_some("that is still to come"),
+            Beginning::Ago(_) => (self.now.as_millisecond() < CATALOG_BEGAN).then_some("the catalog is younger"),
+        };
+        match fault {
+            Some(fault) => Err(Refusal::Misdated { walk: walk.name.clone(), from, now: self.now, fault }),
+            None => Ok(recorded.unwrap_or_else(|| from.at(self.now.as_millisecond()))),
+        }
+    }
+
+    /// Returns the last pass that walked the same list to its end, with the state of that walk, if the new pass builds on it.
+    fn built_upon(&self, walk: &definition::Walk) -> Option<(u64, &WalkState)> {
+        let builds = !self.restart && walk.later.incremental.is_some();
+        self.same_lists(walk).filter(|_| builds).find(|(_, state)| state.saw_the_end())
+    }
+
+    /// Returns the passes that walked the same list, the last first, with the state of that walk.
+    fn same_lists(&self, walk: &definition::Walk) -> impl Iterator<Item = (u64, &WalkState)> {
+        self.manifest.history.passes.iter().rev().filter_map(|(number, pass)| {
+            let old = self.manifest.definition(*number)?;
+            let same = asks_the_same(old, self.definition, &walk.name);
+            Some((*number, pass.walks.get(&walk.name).filter(|_| same)?))
+        })
+    }
 }
 
-/// Returns the instant at which an incremental walk would begin by itself.
-fn since(walk: &definition::Walk, definition: &Value, before: &Manifest) -> Option<i64> {
-    let overlap = i64::try_from(walk.later.incremental?.as_millis()).unwrap_or(i64::MAX);
-    Some(to_the_end(walk, definition, before)?.1.reached?.saturating_sub(overlap))
-}
-
-/// Returns the last pass that walked the same list to its end, with the state of that walk.
-fn to_the_end<'m>(walk: &definition::Walk, definition: &Value, before: &'m Manifest) -> Option<(u64, &'m WalkState)> {
-    before.history.passes.iter().rev().find_map(|(number, pass)| {
-        let same = before.definition(*number).is_some_and(|old| asks_the_same(old, definition, &walk.name));
-        let walk = pass.walks.get(&walk.name).filter(|walk| same && walk.saw_the_end());
-        walk.map(|walk| (*number, walk))
-    })
-}
-
-/// Returns a walk that begins at an instant.
-fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &WalkState)>) -> WalkState {
+/// Returns a walk that begins at an instant, and builds on the `last` that saw the end of its list.
+pub(super) fn begun_at(walk: &definition::Walk, since: i64, last: Option<(u64, &WalkState)>) -> WalkState {
     let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return WalkState::default() };
     let partition =
         PartitionState { cursor: Some((windows.forge)(since)), from: Some(since), ..PartitionState::default() };

@@ -1,7 +1,7 @@
 //! `split` and `for_each`: the values they take, and the mistakes of others.
 
 use super::{HEAD, mistakes, read};
-use crate::definition::{Each, Partitioning, Source};
+use crate::definition::{Beginning, Each, Partitioning, Source};
 use crate::table::choice::Choice;
 
 fn walk(endpoint: &str, more: &str) -> String {
@@ -22,7 +22,7 @@ fn walks_divide_as_they_are_written() {
         (
             "models",
             format!("{oldest}\nsplit = {{ windows = 4, from = \"2022-11-01\" }}"),
-            Partitioning::Windows { count: 4, from: 1_667_260_800_000 },
+            Partitioning::Windows { count: 4, from: Some(1_667_260_800_000) },
         ),
         ("models", format!("{oldest}\nsplit = {{ by = \"types\" }}"), each(Source::Types, Some("types"), 1)),
         (
@@ -76,7 +76,8 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "models",
         NEWEST,
         "split = { windows = 4, from = \"2022-11-01\" }",
-        "time windows need a cursor that can be set to any instant: `models` with `sort = \"Oldest\"`.",
+        "time windows need a list that can be entered at any instant: `models` or `images` with `sort = \"Oldest\"`, but no search, \
+         and no images of one `postId`, `imageId` or `modelId`, or with `requiringMeta`.",
     ),
     ("images", NEWEST, "split = { by = \"types\" }", "`images` has no parameter `types`. Did you mean `type`?"),
     ("models", OLDEST, "split = { by = \"months\" }", "`split.by` is `months`; it takes `types`."),
@@ -209,7 +210,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// The mistakes of `incremental` and `confirm_gone` at walks without support for them.
+/// The mistakes of `from`, `incremental` and `confirm_gone` at walks without support for them.
 const NOT_LATER: &[(&str, &str, &str)] = &[
     ("models", "params = { sort = \"Newest\" }\nincremental = { overlap = \"3d\" }", ENTERED),
     ("tags", "incremental = { overlap = \"3d\" }", ENTERED),
@@ -233,12 +234,37 @@ const NOT_LATER: &[(&str, &str, &str)] = &[
         "params = { sort = \"Oldest\" }\nincremental = { overlap = \"3d\", lap = 1 }",
         "there is no key `lap` in `[incremental]`. Known are `overlap`.",
     ),
+    ("models", "params = { sort = \"Newest\" }\nfrom = \"2026-11-01\"", ENTERED),
+    ("models", "params = { sort = \"Oldest\", query = \"cat\" }\nfrom = \"2026-11-01\"", ENTERED),
+    ("images", "params = { sort = \"Oldest\", postId = 7 }\nfrom = \"2026-11-01\"", ENTERED),
+    ("creators", "from = \"now - 30d\"", ENTERED),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nfor_each = { list = [\"1\"], param = \"ids\" }\nfrom = \"now - 30d\"",
+        ENTERED,
+    ),
+    ("models", "params = { sort = \"Oldest\" }\nfrom = \"soon\"", FORM),
+    ("models", "params = { sort = \"Oldest\" }\nfrom = 2026-11-01", FORM),
+    ("models", "params = { sort = \"Oldest\" }\nfrom = \"2026-11-01T12:00:00\"", FORM),
+    ("models", "params = { sort = \"Oldest\" }\nfrom = \"now + 1d\"", FORM),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nsplit = { windows = 4, from = \"2026-11-02\" }\nfrom = \"2026-11-01\"",
+        "`split.from` is later than `from`, where the walk begins; leave `split.from` out.",
+    ),
+    (
+        "models",
+        "params = { sort = \"Oldest\" }\nfrom = \"2026-11-01\"\nconfirm_gone = true",
+        "`confirm_gone` looks up what a whole list no longer shows, and a walk with `from` reads only a part; leave one of them out.",
+    ),
     ("tags", "confirm_gone = true", "`confirm_gone` looks up models, and this walk is over `tags`; leave it out."),
     ("models", "params = { sort = \"Oldest\" }\nincremental = true", "`incremental` is `true`; it takes a table."),
 ];
 
-const ENTERED: &str = "`incremental` needs a list that can be entered at any instant: `models` with `sort = \"Oldest\"`, in one piece or in \
-     time windows.";
+const ENTERED: &str = " needs a list that can be entered at any instant: `models` or `images` with `sort = \"Oldest\"`, but no search, \
+     and no images of one `postId`, `imageId` or `modelId`, or with `requiringMeta`; in one piece or in time windows.";
+const FORM: &str =
+    "it takes a date in quotes, such as `\"2026-11-01\"`, or a time before now, such as `\"now - 30d\"`.";
 
 #[test]
 fn what_later_passes_cannot_do_is_refused() {
@@ -249,6 +275,10 @@ fn what_later_passes_cannot_do_is_refused() {
     let text = walk("models", "params = { sort = \"Oldest\" }\nincremental = { overlap = \"1d 12h\" }");
     let (crawl, _) = read(&text).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
     assert_eq!(crawl.walks[0].later.incremental, Some(std::time::Duration::from_secs(129_600)));
+    let text = walk("models", "params = { sort = \"Oldest\" }\nfrom = \"2026-11-01\"\nsplit = { windows = 8 }");
+    let (crawl, _) = read(&text).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+    assert_eq!(crawl.walks[0].later.from, Some(Beginning::Date(1_793_491_200_000)));
+    assert_eq!(crawl.walks[0].partitioning, Partitioning::Windows { count: 8, from: None });
 }
 
 #[test]

@@ -9,6 +9,13 @@ use crate::dataset::history::History;
 use crate::dataset::layout::RunId;
 use crate::definition;
 
+/// Chooses the pass of a run in late 2026.
+fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool) -> Result<Pass, Refusal> {
+    super::choose(crawl, manifest, restart, owed, NOW.parse().unwrap())
+}
+
+const NOW: &str = "2026-11-29T12:00:00Z";
+
 fn crawl(name: &str, walks: &[&str], limit: u32, rate: f64) -> Crawl {
     let mut text = format!("server = 'sandbox'\ndataset = 'd'\npace.requests_per_second = {rate:?}\n");
     for walk in walks {
@@ -268,4 +275,161 @@ fn incremental_walks_of_one_endpoint_begin_together() {
     assert_eq!(began([Some(50_000), Some(70_000)]), [first, second]);
     assert_eq!(began([Some(70_000), Some(50_000)]), [second, first]);
     assert_eq!(began([Some(50_000), None]), [(None, None); 2], "one that must see everything is not alone");
+}
+
+const DAY: i64 = 86_400_000;
+
+/// A crawl whose walk `a` begins at `from`, and one more key of it.
+fn begun(from: &str, more: &str) -> Crawl {
+    let text = format!(
+        "server = 'sandbox'\ndataset = 'd'\n[[walk]]\nname = 'a'\nendpoint = 'models'\n\
+         params = {{ sort = 'Oldest' }}\nfrom = '{from}'\n{more}\n"
+    );
+    definition::parse("x", &text, ENDPOINTS).unwrap().0
+}
+
+/// Returns the beginning, the recorded one and the cursor of walk `a`.
+fn beginning(crawl: &Crawl, manifest: &Manifest, restart: bool) -> (Option<i64>, Option<i64>, Option<String>) {
+    let walk = choose(crawl, manifest, restart, false).unwrap().walks.remove("a").unwrap();
+    let cursor = walk.partitions.values().next().and_then(|partition| partition.cursor.clone());
+    (walk.since, walk.from, cursor)
+}
+
+#[test]
+fn a_first_pass_begins_at_its_from() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
+    let cases = [
+        ("2026-11-01", at("2026-11-01T00:00:00Z"), "2026-11-01 00:00:00.000|0"),
+        ("2026-11-29", at("2026-11-29T00:00:00Z"), "2026-11-29 00:00:00.000|0"),
+        ("now - 30d", at("2026-10-30T12:00:00Z"), "2026-10-30 12:00:00.000|0"),
+        ("now - 1h", at("2026-11-29T11:00:00Z"), "2026-11-29 11:00:00.000|0"),
+    ];
+    for (from, expected, cursor) in cases {
+        for more in ["", "incremental = { overlap = '3d' }", "split = { windows = 8 }"] {
+            let began = beginning(&begun(from, more), &Manifest::default(), false);
+            assert_eq!(began, (Some(expected), Some(expected), Some(cursor.to_owned())), "{from} {more}");
+        }
+    }
+}
+
+#[test]
+fn the_first_pass_fixes_a_beginning_for_all_later_ones() {
+    let overlap = "incremental = { overlap = '10s' }";
+    // What pass 1 recorded, by a clock that was 20 days behind NOW.
+    let recorded = NOW.parse::<Timestamp>().unwrap().as_millisecond() - 50 * DAY;
+    let state = |walk: &mut WalkState| (walk.since, walk.from) = (Some(recorded), Some(recorded));
+    let pass = |crawl: &Crawl, reached, end| {
+        let mut record = passed(crawl, reached, end);
+        record.walks.values_mut().for_each(state);
+        record
+    };
+    for more in ["", overlap] {
+        let crawl = begun("now - 30d", more);
+        let reached = recorded + 40 * DAY;
+        let ended = pass(&crawl, Some(reached), Some(Why::Complete));
+        let next = if more.is_empty() { recorded } else { reached - 10_000 };
+        let began = |records: Vec<Record>, restart| {
+            let (since, from, _) = beginning(&crawl, &after(&crawl, records), restart);
+            (since, from)
+        };
+        assert_eq!(began(vec![ended.clone()], false), (Some(next), Some(recorded)), "{more}");
+        assert_eq!(
+            began(vec![ended.clone()], true),
+            (Some(recorded), Some(recorded)),
+            "`--restart` begins there again"
+        );
+        let unfinished = pass(&crawl, Some(reached), None);
+        assert_eq!(began(vec![unfinished], true), (Some(recorded), Some(recorded)));
+        // The walk fell back to its list's beginning: it has reached nothing that another builds on.
+        let mut fell_back = ended.clone();
+        fell_back.walks.values_mut().for_each(|walk| (walk.since, walk.reached) = (None, None));
+        assert_eq!(began(vec![fell_back], false), (Some(recorded), Some(recorded)));
+        // Overlaps end at the beginning.
+        let little = pass(&crawl, Some(recorded + 5), Some(Why::Complete));
+        assert_eq!(began(vec![little], false), (Some(recorded), Some(recorded)));
+        // Another beginning is another list.
+        let other = begun("now - 31d", more);
+        let fixed = Some(NOW.parse::<Timestamp>().unwrap().as_millisecond() - 31 * DAY);
+        let (since, from, _) = beginning(&other, &after(&crawl, vec![ended.clone()]), false);
+        assert_eq!((since, from), (fixed, fixed));
+        let whole = incremental("");
+        let (since, from, cursor) = beginning(&whole, &after(&crawl, vec![ended]), false);
+        assert_eq!((since, from, cursor), (None, None, None), "what lies before it was never walked");
+    }
+}
+
+#[test]
+fn incremental_walks_of_one_endpoint_begin_together_but_none_before_its_from() {
+    let walk = |name: &str, from: &str| {
+        format!(
+            "[[walk]]\nname = '{name}'\nendpoint = 'models'\nparams = {{ sort = 'Oldest' }}\n\
+             incremental = {{ overlap = '10s' }}\n{from}\n"
+        )
+    };
+    let of = |a: &str, b: &str| {
+        let text = format!("server = 'sandbox'\ndataset = 'd'\n{}{}", walk("a", a), walk("b", b));
+        let walks = choose(&definition::parse("x", &text, ENDPOINTS).unwrap().0, &Manifest::default(), false, false);
+        let walks = walks.unwrap().walks;
+        ["a", "b"].map(|name| walks[name].since.map(|since| since / DAY))
+    };
+    let day = |text: &str| Some(text.parse::<Timestamp>().unwrap().as_millisecond() / DAY);
+    let (first, second) = (day("2026-11-01T00:00:00Z"), day("2026-11-02T00:00:00Z"));
+    assert_eq!(of("from = '2026-11-01'", ""), [first, None]);
+    assert_eq!(of("from = '2026-11-01'", "from = '2026-11-02'"), [first, second]);
+    assert_eq!(of("", "from = '2026-11-02'"), [None, second]);
+}
+
+#[test]
+fn a_beginning_that_cannot_be_right_is_refused_until_one_is_recorded() {
+    let refused = |crawl: &Crawl, manifest: &Manifest, now: &str| {
+        let chosen = super::choose(crawl, manifest, false, false, now.parse().unwrap());
+        chosen.err().map(|refusal| refusal.to_string()).unwrap_or_default()
+    };
+    let (day, ago) = (begun("2026-12-01", ""), begun("now - 30d", ""));
+    let none = Manifest::default();
+    assert_eq!(
+        refused(&day, &none, NOW),
+        "walk `a` begins at `2026-12-01`, and by this machine's clock it is 2026-11-29T12:00:00Z: that is still to come; \
+         set the clock, or write another date"
+    );
+    assert_eq!(
+        refused(&ago, &none, "1996-11-29T12:00:00Z"),
+        "walk `a` begins at `now - 30d`, and by this machine's clock it is 1996-11-29T12:00:00Z: the catalog is younger; \
+         set the clock, or write another date"
+    );
+    assert_eq!((refused(&day, &none, "2026-12-02T00:00:00Z"), refused(&ago, &none, NOW)), Default::default());
+    for crawl in [&day, &ago] {
+        let mut record = passed(crawl, None, Some(Why::Complete));
+        record.walks.values_mut().for_each(|walk| walk.from = Some(DAY));
+        assert_eq!(refused(crawl, &after(crawl, vec![record]), "1996-11-29T12:00:00Z"), "");
+    }
+}
+
+#[test]
+fn a_changed_from_is_refused_in_the_middle_of_a_pass() {
+    let before = begun("now - 30d", "");
+    let unfinished = progress(&before, &[("a", None)]);
+    assert!(choose(&begun("now - 720h", ""), &unfinished, false, false).is_ok(), "it is the same");
+    let text = choose(&begun("2026-11-01", ""), &unfinished, false, false).unwrap_err().to_string();
+    assert!(text.contains("walk `a`: `from` was `now - 30d`, is `2026-11-01`"), "{text}");
+}
+
+#[test]
+fn a_walk_that_begins_at_its_from_is_no_measure_for_whole_ones() {
+    let crawl = begun("2026-11-01", "");
+    let mut record = passed(&crawl, Some(50_000), Some(Why::Complete));
+    record.walks.values_mut().for_each(|walk| (walk.items, walk.from) = (70, Some(40_000)));
+    let manifest = |doubtful: bool, since: Option<i64>| {
+        let mut record = record.clone();
+        record.walks.values_mut().for_each(|walk| walk.since = since);
+        if doubtful {
+            record.walks.values_mut().for_each(|walk| walk.ends = BTreeMap::from([(Why::Doubtful, 1)]));
+        }
+        after(&crawl, vec![record])
+    };
+    for (doubtful, since) in [(false, Some(40_000)), (true, Some(40_000)), (false, None), (true, None)] {
+        let earlier = choose(&crawl, &manifest(doubtful, since), false, false).unwrap().earlier;
+        let list = &earlier.lists["a"];
+        assert!(list.believed.is_empty() && list.doubtful.is_empty() && list.items == 0, "{list:?}");
+    }
 }

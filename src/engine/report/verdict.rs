@@ -6,7 +6,9 @@ use super::Findings;
 use super::completeness::{doubts, waiting};
 use super::creator_totals::missing_models;
 use super::notes::{notes, unknown_keys};
+use super::words;
 use crate::api::endpoint::{LastPage, Paging};
+use crate::api::enums::ENUMS;
 use crate::dataset;
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::Layout;
@@ -45,8 +47,21 @@ pub(in crate::engine) fn conclude(
     }
     let waiting = store.manifest().last.as_ref().map(|last| waiting(&last.walks)).unwrap_or_default();
     let notes = notes(crawl, &walks, &known);
-    run.report.close(Findings { doubts, waiting, notes, unknown_keys: unknown_keys(&walks) });
+    let words = words(crawl, dataset, &walks, run.pass)?;
+    run.report.close(Findings { doubts, waiting, notes, words, unknown_keys: unknown_keys(&walks) });
     Ok(outcome)
+}
+
+/// Returns a sentence for each list of words that changed, if a walk of this pass has asked for them.
+fn words(
+    crawl: &Crawl,
+    dataset: &Layout,
+    walks: &BTreeMap<String, WalkState>,
+    pass: u64,
+) -> Result<Vec<String>, dataset::Error> {
+    let asks = crawl.walks.iter().filter(|walk| walk.endpoint.name == ENUMS.name);
+    let began = asks.filter_map(|walk| walks.get(&walk.name)?.began).min();
+    began.map_or(Ok(Vec::new()), |began| words::changes(dataset, pass, began))
 }
 
 /// Counts the things of this pass for each endpoint that reports a total. Things of earlier passes may be gone, and would hide

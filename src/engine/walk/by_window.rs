@@ -46,8 +46,8 @@ struct WindowPool<'a> {
     ends: i64,
 }
 
-/// Walks the windows from the instant `from` on, `count` at once.
-pub(super) async fn run(walk: &Walk, count: u32, from: i64, context: Context<'_>) -> Result<Finish, Error> {
+/// Walks the windows, `count` at once. The catalog begins at the instant `from`, as far as the crawl file says it.
+pub(super) async fn run(walk: &Walk, count: u32, from: Option<i64>, context: Context<'_>) -> Result<Finish, Error> {
     let Paging::Cursor { windows: Some(windows), .. } = walk.endpoint.paging else { return Ok(Finish::Done) };
     let open = |key: &String| Arc::from(key.as_str());
     let mut waiting: Vec<Arc<str>> =
@@ -64,7 +64,7 @@ pub(super) async fn run(walk: &Walk, count: u32, from: i64, context: Context<'_>
         held: RefCell::default(),
         forging: Cell::new(true),
         moved: Notify::new(),
-        begins: from,
+        begins: from.unwrap_or_default(),
         ends: jiff::Timestamp::now().as_millisecond(),
     };
     let finish = workers::run(count, async || pool.next().await, async |window| pool.walk(window).await).await?;

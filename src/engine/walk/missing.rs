@@ -43,12 +43,13 @@ pub(super) async fn settle(walk: &Walk, context: Context<'_>) -> Result<Finish, 
         }
         // A lost page may have shown as many as this: so many more are settled one by one.
         let hole = state.rejects + state.given_up.len() as u64 * u64::from(walk.limit.max(1));
-        if state.since.is_none() {
+        if state.is_of_all() {
             (state.items, hole)
         } else {
             // The row at the instant that the last pass reached was there, so that no overlap is empty.
-            let (before, now) = (earlier.items.max(1), state.items);
-            if now < context.crawl.absence.least(earlier.items).max(1) {
+            let one = u64::from(state.reached.is_some());
+            let (before, now) = (earlier.items.max(one), state.items);
+            if state.since.is_some() && now < context.crawl.absence.least(earlier.items).max(one) {
                 let detail = format!("of the rows that it began behind, {before} or more, the list shows {now}");
                 progress.change(&walk.name).doubt(detail);
             }
