@@ -66,4 +66,5 @@ mod support;
 mod tls;
 mod traps;
 mod twins;
+mod values;
 mod watch;
