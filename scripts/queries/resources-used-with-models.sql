@@ -15,7 +15,7 @@ SELECT
     s.model_id,
     s.model,
     r.type,
-    coalesce(v.name, r.name) AS resource,
+    coalesce(v.name, 'version ' || r.model_version_id, r.name) AS resource,
     count(DISTINCT s.image_id) AS images
 FROM shown s
 JOIN 'latest/image_resources.parquet' r ON r.image_id = s.image_id

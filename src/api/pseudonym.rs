@@ -1,7 +1,7 @@
 //! Replaces the names of people in an answer by keyed hashes, before anything is read from it.
 //!
 //! Each string, number and bool under a key `username`, at any depth, becomes a pseudonym, and so does the same name as a word of
-//! any link in the same answer. The text is read token by token and not parsed, so names are hidden in broken answers too. Names
+//! any link in the same answer. An `id` inside a key `user` becomes null: anyone can look its name up. The text is read token by token and not parsed, so names are hidden in broken answers too. Names
 //! in titles, descriptions and prompts are not found.
 
 use std::borrow::Cow;
@@ -75,16 +75,16 @@ impl Pseudonyms {
     /// # Errors
     /// If the text has more names, or a longer link, than any page.
     pub fn hide<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, TooManyNames> {
-        let (mut names, mut has_names) = (HashSet::new(), false);
+        let (mut names, mut has_people) = (HashSet::new(), false);
         scan(text, &mut |found| {
+            has_people |= matches!(found, Found::Name(..) | Found::Id(_));
             if let Found::Name(_, name) = found {
-                has_names = true;
                 if name.len() <= NAME_MAX && names.len() <= NAMES_MAX {
                     names.insert(name);
                 }
             }
         });
-        if !has_names {
+        if !has_people {
             return Ok(Cow::Borrowed(text));
         }
         if names.len() > NAMES_MAX {
@@ -92,16 +92,17 @@ impl Pseudonyms {
         }
         let known = Names::new(names.into_iter().map(decoded));
         let (mut out, mut kept, mut searched) = (String::with_capacity(text.len()), 0, Ok(()));
-        let mut replace = |at: Range<usize>, quote: &str, name: &str| {
+        let mut replace = |at: Range<usize>, by: &str| {
             if out.len() <= text.len() + GROWTH_MAX {
-                out.extend([&text[kept..at.start], quote, &self.of(name), quote]);
+                out.extend([&text[kept..at.start], by]);
                 kept = at.end;
             }
         };
         scan(text, &mut |found| match found {
-            Found::Name(at, name) => replace(at, "\"", &decoded(name)),
+            Found::Name(at, name) => replace(at, &format!("\"{}\"", self.of(&decoded(name)))),
+            Found::Id(at) => replace(at, "null"),
             Found::String(at) if searched.is_ok() => {
-                searched = known.in_links(&text[at.clone()], at.start, &mut |at, name| replace(at, "", name));
+                searched = known.in_links(&text[at.clone()], at.start, &mut |at, name| replace(at, &self.of(name)));
             }
             Found::String(_) => {}
         });

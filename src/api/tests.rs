@@ -5,6 +5,7 @@ mod images;
 mod known;
 mod lists;
 mod lookups;
+mod posts;
 
 use std::collections::BTreeSet;
 

@@ -154,8 +154,8 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
     if !rows.is_empty() {
         lines.extend(grid(&["table", "new rows"], &rows));
     }
-    for doubt in &report.findings.doubts {
-        lines.extend([String::new(), doubt.clone()]);
+    for sentence in report.findings.doubts.iter().chain(&report.findings.words) {
+        lines.extend([String::new(), sentence.clone()]);
     }
     let layout = Layout::new(&crawl.dataset);
     if let Some(snapshot) = &report.snapshot {

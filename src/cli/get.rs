@@ -16,7 +16,8 @@ use super::signals::run_until_stopped;
 use crate::api::ENDPOINTS;
 use crate::api::lookup::Kind;
 use crate::dataset::layout::Layout;
-use crate::dataset::values::distinct_where;
+use crate::dataset::scan::Scan;
+use crate::dataset::values::distinct;
 use crate::definition::{self, Crawl};
 use crate::engine::crawl as engine;
 use crate::engine::pass::Refusal;
@@ -26,6 +27,7 @@ use crate::lookup::{Found, Lookup, LookupError};
 use crate::stop::Stop;
 use crate::storage::Disk;
 use crate::table;
+use crate::table::choice::Condition;
 
 /// Look things up by id, hash or AIR: JSON lines, or rows into a dataset
 ///
@@ -306,8 +308,10 @@ fn found(layout: &Layout, kind: Kind, pass: i64) -> Result<BTreeSet<String>, Exi
         Kind::Image => (&table::images::TABLE, "id", None),
         Kind::Hash => (&table::pages::TABLE, "walk", Some(("status", 200))),
     };
-    let narrowed: Vec<(&str, i64)> = [("pass", pass)].into_iter().chain(narrowed).collect();
-    let values = distinct_where(layout, &Disk, table, column, &narrowed).map_err(|error| failure(&error))?;
+    let narrowed = [("pass", pass)].into_iter().chain(narrowed);
+    let narrowed = narrowed.map(|(column, number)| Condition::equals(column, number)).collect();
+    let rows = Scan::open(layout, &Disk, table);
+    let values = rows.and_then(|rows| distinct(&rows, column, narrowed)).map_err(|error| failure(&error))?;
     let values = values.slice(0, values.len()).into_iter();
     Ok(values.map(|value| value.trim_start_matches("hashes/").to_owned()).collect())
 }

@@ -81,7 +81,7 @@ fn of_own_limit(crawl: &Crawl, requests: &[Option<u64>], endpoint: &Endpoint) ->
 
 fn source(each: &Each) -> String {
     match &each.source {
-        Source::Column { table, column } => format!("{table}.{column}"),
+        Source::Column { table, column, .. } => format!("{table}.{column}"),
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {}", several(values.len() as u64, "value")),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
@@ -108,7 +108,7 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         Partitioning::One | Partitioning::Windows { .. } => Some(pages(catalog)),
         Partitioning::Each(each) => {
             let values = match &each.source {
-                Source::Column { table, column } => values_in_catalog(table, column)?,
+                Source::Column { table, column, .. } => values_in_catalog(table, column)?,
                 Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,

@@ -117,7 +117,7 @@ fn walks(last: &Record) -> Vec<String> {
 }
 
 /// Sentences about the last run: its notes and doubts if it has ended, else the doubts of the record; then the walks that
-/// stopped, the next run's work, and keys that no column has.
+/// stopped, the next run's work, new words, and keys that no column has.
 fn verdict(last: &Record, report: &Value) -> Vec<String> {
     let sentences =
         |key: &str| report[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
@@ -129,6 +129,7 @@ fn verdict(last: &Record, report: &Value) -> Vec<String> {
     let stopped = report["walks"].as_object().into_iter().flatten();
     lines.extend(stopped.filter_map(|(name, walk)| Some(format!("walk `{name}` stopped at {}", unfinished(walk)?))));
     lines.extend(waiting(&last.walks));
+    lines.extend(sentences("words"));
     lines.extend(unknown_keys(&last.walks));
     lines
 }

@@ -7,12 +7,11 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
+use super::cancel::Cancel;
 use super::columns::{Columns, Key};
 use super::error::Error;
-use super::layout::Layout;
 use super::scan::Scan;
 use super::values::{Gathered, Values};
-use crate::storage::Storage;
 use crate::table::{Column, Table};
 
 /// The rows and the column that are compared.
@@ -34,23 +33,22 @@ pub struct ChangedQuery<'a> {
 /// Memory holds one hash per row: 1.2 million rows take some 20 MB.
 ///
 /// # Errors
-/// As [`Scan::each`](super::scan::Scan::each).
-pub fn changed(layout: &Layout, storage: &dyn Storage, query: &ChangedQuery<'_>) -> Result<Values, Error> {
-    let rows = Scan::open(layout, storage, query.table)?;
+/// As [`Scan::each_until`].
+pub fn changed(rows: &Scan<'_>, query: &ChangedQuery<'_>, cancel: Cancel<'_>) -> Result<Values, Error> {
     let mut reader = Reader::new(query)?;
     let mut known: HashSet<u64> = HashSet::new();
-    reader.each(&rows, |row| {
+    reader.each(rows, cancel, |row| {
         if query.known.contains(&row.pass) {
             known.insert(row.hash);
         }
     })?;
     let mut gathered = Gathered::default();
-    reader.each(&rows, |row| {
+    reader.each(rows, cancel, |row| {
         if row.pass == query.pass && !known.contains(&row.hash) {
             gathered.take(row.value);
         }
     })?;
-    Ok(gathered.values())
+    Ok(gathered.window().values)
 }
 
 /// Reads the rows of a table as hashes.
@@ -78,11 +76,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Calls `show` with every row.
-    fn each(&mut self, rows: &Scan<'_>, mut show: impl FnMut(HashedRow<'_>)) -> Result<(), Error> {
+    fn each(&mut self, rows: &Scan<'_>, cancel: Cancel<'_>, mut show: impl FnMut(HashedRow<'_>)) -> Result<(), Error> {
         let mut names: Vec<&str> = self.substance.iter().map(|column| column.name).collect();
         names.extend([self.column, "pass"]);
         let mut failure = None;
-        rows.each(&names, &mut |batch| {
+        rows.each_until(cancel, &names, &mut |batch| {
             if let Err(error) = self.read(batch, &mut show) {
                 failure = Some(error);
             }

@@ -7,6 +7,8 @@ use arrow::array::{
     StringArray, TimestampMillisecondArray,
 };
 
+use crate::table::choice::ordinal_of;
+
 /// Reads the columns of a batch by name and type.
 pub trait Columns {
     /// Returns a column of this type.
@@ -45,6 +47,12 @@ pub trait Columns {
     /// Returns a column of ids or names.
     fn keys(&self, name: &str) -> KeyColumn<'_> {
         KeyColumn { numbers: self.typed(name), texts: self.typed(name) }
+    }
+
+    /// Returns a column of anything that has an order among numbers.
+    fn ordinals(&self, name: &str) -> OrdinalColumn<'_> {
+        let (numbers, instants) = (self.typed(name), self.typed(name));
+        OrdinalColumn { numbers, instants, decimals: self.typed(name), flags: self.typed(name) }
     }
 
     /// Calls `show` with every text in a column of lists.
@@ -115,5 +123,22 @@ impl<'a> KeyColumn<'a> {
     /// Returns the value in a row; `None` if it is null.
     pub fn get(&self, row: usize) -> Option<Key<'a>> {
         self.numbers.get(row).map(Key::Number).or_else(|| self.texts.get(row).map(Key::Text))
+    }
+}
+
+/// A column of whole numbers, instants, decimal numbers or booleans.
+#[derive(Debug, Clone, Copy)]
+pub struct OrdinalColumn<'a> {
+    numbers: TypedColumn<&'a Int64Array>,
+    instants: TypedColumn<&'a TimestampMillisecondArray>,
+    decimals: TypedColumn<&'a Float64Array>,
+    flags: TypedColumn<&'a BooleanArray>,
+}
+
+impl OrdinalColumn<'_> {
+    /// Returns the place of the value of a row among others of its type; `None` if it is null.
+    pub fn get(&self, row: usize) -> Option<i64> {
+        let number = self.numbers.get(row).or_else(|| self.instants.get(row));
+        number.or_else(|| self.decimals.get(row).map(ordinal_of)).or_else(|| self.flags.get(row).map(i64::from))
     }
 }

@@ -10,7 +10,7 @@
 //! FAIL     before the commit point: staged files are removed, the checkpoint is untouched.
 //! ```
 
-mod cancel;
+pub mod cancel;
 pub mod changed;
 mod checksummed_json;
 pub mod columns;

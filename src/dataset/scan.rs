@@ -5,7 +5,7 @@ use std::io;
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 
-use super::cancel::NEVER;
+use super::cancel::{Cancel, NEVER, check};
 use super::error::{During, Error};
 use super::layout::Layout;
 use super::read::read_manifest;
@@ -16,7 +16,7 @@ use crate::table::Table;
 
 /// The files that hold the rows of a table: the committed parts and, if parts were removed, a snapshot's file.
 pub struct Scan<'a> {
-    layout: &'a Layout,
+    layout: Layout,
     storage: &'a dyn Storage,
     table: &'a Table,
     files: Vec<RecordedFile>,
@@ -27,9 +27,19 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     /// [`Error::Damaged`] if a record is damaged, or no sound snapshot holds the rows of removed parts; [`Error::Disk`].
-    pub fn open(layout: &'a Layout, storage: &'a dyn Storage, table: &'a Table) -> Result<Self, Error> {
+    pub fn open(layout: &Layout, storage: &'a dyn Storage, table: &'a Table) -> Result<Self, Error> {
+        Self::open_at(layout, storage, table, u64::MAX)
+    }
+
+    /// Like [`Scan::open`], but without the parts of commits after this one. If some of its parts were replaced since, by others
+    /// that repeat their rows, all count.
+    ///
+    /// # Errors
+    /// As [`Scan::open`].
+    pub fn open_at(layout: &Layout, storage: &'a dyn Storage, table: &'a Table, commit: u64) -> Result<Self, Error> {
         let manifest = read_manifest(layout, storage)?;
-        let parts = manifest.live_parts().filter(|part| part.table == table.name);
+        let commit = if manifest.history.replaced > commit { u64::MAX } else { commit };
+        let parts = manifest.live_parts().filter(|part| part.table == table.name && part.name.commit <= commit);
         let mut files: Vec<RecordedFile> = parts.map(|part| RecordedFile::of_part(layout, table, part)).collect();
         let commit = manifest.history.absorbed;
         if commit > 0 {
@@ -37,7 +47,12 @@ impl<'a> Scan<'a> {
             let taken = directory.newest_with(commit)?;
             files.extend(taken.file(table.name, false).and_then(|file| directory.recorded(taken.snapshot, file)));
         }
-        Ok(Self { layout, storage, table, files })
+        Ok(Self { layout: layout.clone(), storage, table, files })
+    }
+
+    /// Returns the table.
+    pub fn table(&self) -> &'a Table {
+        self.table
     }
 
     /// Calls `show` with some columns of every row, in batches. The columns are in the table's order, without those that an
@@ -46,8 +61,21 @@ impl<'a> Scan<'a> {
     /// # Errors
     /// [`Error::Rotten`] if a file is not what is recorded: what was shown before is not to be used then; [`Error::Disk`].
     pub fn each(&self, columns: &[&str], show: &mut dyn FnMut(&RecordBatch)) -> Result<(), Error> {
+        self.each_until(NEVER, columns, show)
+    }
+
+    /// Like [`Scan::each`], until it is cancelled.
+    ///
+    /// # Errors
+    /// As [`Scan::each`]; [`Error::Cancelled`].
+    pub fn each_until(
+        &self,
+        cancel: Cancel<'_>,
+        columns: &[&str],
+        show: &mut dyn FnMut(&RecordBatch),
+    ) -> Result<(), Error> {
         for file in &self.files {
-            let checked = match file.open(self.storage, NEVER) {
+            let checked = match file.open(self.storage, cancel) {
                 Err(error) => return Err(self.unless_replaced(file, error)?),
                 Ok(checked) => checked,
             };
@@ -55,6 +83,7 @@ impl<'a> Scan<'a> {
             let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
             let reader = builder.with_projection(only).build().map_err(|error| checked.fault(&error))?;
             for batch in reader {
+                check(cancel)?;
                 show(&batch.map_err(|error| checked.fault(&error))?);
             }
         }
@@ -63,7 +92,7 @@ impl<'a> Scan<'a> {
 
     /// Returns the error of a file, or another one if a crawl has removed the file meanwhile.
     fn unless_replaced(&self, file: &RecordedFile, error: Error) -> Result<Error, Error> {
-        let now = Self::open(self.layout, self.storage, self.table)?;
+        let now = Self::open(&self.layout, self.storage, self.table)?;
         if now.files.iter().any(|other| other.path() == file.path()) {
             return Ok(error);
         }

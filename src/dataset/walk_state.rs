@@ -71,6 +71,10 @@ pub struct WalkState {
     /// The open partitions, by key. The only partition of an undivided walk has an empty key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub partitions: BTreeMap<String, PartitionState>,
+    /// Set in a walk over the values of a table: the last commit when it began. Rows of later ones, its own for example, bring it
+    /// no values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub values_at: Option<u64>,
     /// Set in a walk over values: all partitions up to this value have ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub done_through: Option<String>,

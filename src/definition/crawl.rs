@@ -9,8 +9,9 @@ use url::Url;
 
 use super::quantity::duration_text;
 use super::snapshot::Snapshot;
-use crate::api::endpoint::Endpoint;
+use crate::api::endpoint::{Endpoint, Paging};
 use crate::table::Table;
+use crate::table::choice::Choice;
 
 /// A checked crawl file.
 #[derive(Debug, Clone)]
@@ -192,9 +193,12 @@ impl Walk {
         !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
     }
 
-    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date.
+    /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date,
+    /// or is one answer, which nothing confirms.
     pub fn finds_gone(&self) -> bool {
-        !self.is_cut_off() && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
+        !matches!(self.endpoint.paging, Paging::Single)
+            && !self.is_cut_off()
+            && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
     }
 }
 
@@ -282,6 +286,8 @@ pub enum Source {
         table: &'static str,
         /// The column's name.
         column: &'static str,
+        /// The rows that count.
+        choice: Choice,
     },
     /// `only = "changed"`: those whose rows differ from all earlier passes. Empty in the first pass.
     Changed {

@@ -57,7 +57,7 @@ fn walk(walk: &Walk) -> Value {
 
 fn for_each(each: &Each) -> Value {
     let source = match &each.source {
-        Source::Column { table, column } | Source::Changed { table, column } => {
+        Source::Column { table, column, .. } | Source::Changed { table, column } => {
             json!({ "table": table, "column": column })
         }
         Source::List(values) => json!({ "list": values }),

@@ -8,6 +8,7 @@ use super::value::{Section, Value, whole};
 use crate::api::endpoint::{Endpoint, Paging, Param, ParamKind};
 use crate::api::lookup::ID_MAX;
 use crate::table;
+use crate::table::choice::Choice;
 
 /// Most windows of a walk.
 const WINDOWS_MAX: u32 = 256;
@@ -152,7 +153,7 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         (Some(table), Some(column), None, None) => {
             let (table, column) = known_column(table, column, at, found)?;
             match only {
-                None => Source::Column { table, column },
+                None => Source::Column { table, column, choice: Choice::default() },
                 Some("changed") => Source::Changed { table, column },
                 Some(other) => {
                     found.mistake(only_at, format!("`for_each.only` is `{other}`; it takes `changed`."));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::crawl::{Each, Partitioning, Source, Walk};
 use super::mistake::{Findings, clip};
 use super::value::Section;
+use crate::api::users::USERS;
 
 /// Fields that can be hidden.
 const FIELDS: &[&str] = &["username"];
@@ -33,6 +34,13 @@ pub(super) fn read(
     for walk in walks.iter().filter(|walk| asks_by_name(walk)) {
         let text = format!(
             "walk `{}` asks by name, and what is asked is recorded; ask by ids, or remove `pseudonymize`.",
+            walk.name
+        );
+        found.mistake(at, text);
+    }
+    for walk in walks.iter().filter(|walk| walk.endpoint.name == USERS.name) {
+        let text = format!(
+            "walk `{}` asks for the names that go with ids, which undoes what is hidden; remove it, or `pseudonymize`.",
             walk.name
         );
         found.mistake(at, text);

@@ -27,6 +27,8 @@ pub(super) struct Health {
     pub(super) doubts: Vec<String>,
     /// Sentences about what the next run continues with, from the last run's report.
     pub(super) waiting: Vec<String>,
+    /// Sentences about words that the server lists for the first time, or no longer, from the last run's report.
+    pub(super) words: Vec<String>,
     /// Sentences about keys that no column has, from the last run's report.
     pub(super) unknown: Vec<String>,
     /// Things of each table that are not gone.
@@ -101,8 +103,8 @@ impl Health {
             let list = report[key].as_array().into_iter().flatten();
             list.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        (self.doubts, self.waiting, self.unknown) =
-            (sentences("doubts"), sentences("waiting"), sentences("unknown_keys"));
+        (self.doubts, self.waiting, self.words, self.unknown) =
+            (sentences("doubts"), sentences("waiting"), sentences("words"), sentences("unknown_keys"));
         self.runs.push(Run {
             began_at: text("began_at"),
             state: text("state").replace('_', " "),

@@ -232,6 +232,10 @@ pub(super) fn health(health: &Health) -> Markup {
                 h3 { "Work for the next run" }
                 ul.doubts { @for place in &health.waiting { li { (foreign(place)) } } }
             }
+            @if !health.words.is_empty() {
+                h3 { "New words" }
+                ul.doubts { @for words in &health.words { li { (foreign(words)) } } }
+            }
             @if !health.unknown.is_empty() {
                 h3 { "What fits no column" }
                 ul.doubts { @for key in &health.unknown { li { (foreign(key)) } } }

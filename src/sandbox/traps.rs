@@ -79,6 +79,12 @@ traps! {
     BigTies, "big-ties", apart, "More than 100 models share one lastVersionAt, which no cursor gets past before era 2026-09";
     FutureDates, "future-dates", apart, "The 40 newest models are dated ten years from now";
     FeedRestarts, "feed-restarts", apart, "In era 2026-09 a walk over the feed service is now and then told once to start again without its cursor";
+    FeedCursorFails, "feed-cursor-fails", apart, "Before era 2026-09 a `feed:` cursor, which no server of that time made, always fails with status 500 instead of being refused";
+    FeedCursorIgnored, "feed-cursor-ignored", apart, "Before era 2026-09 a `feed:` cursor is ignored: the first page comes again, with the cursor of the search index";
+    OldFirstPages, "old-first-pages", apart, "In era 2026-09 lists of images asked for without a `feed:` cursor come from the search index, with its cursors and its end; `feed:` cursors are served";
+    FeedTiesDescend, "feed-ties-descend", apart, "Within one instant the feed service lists images by descending id, so `feed:<ms>:0` leaves out every image of that instant";
+    FeedRowRepeats, "feed-row-repeats", apart, "The row that a `feed:` cursor names opens the page, so it is on two pages";
+    BigImageTies, "big-image-ties", apart, "More than 400 images, which is two of the largest pages, share one instant";
     PostsLimit, "posts-limit", apart, "In era 2026-09 posts/:id answers a caller 60 times a minute, then 429";
     Outage, "outage", apart, "Of every 200 requests for lists the last 50 are answered by empty ones without a cursor; look-ups are as ever";
     EarlyEnd, "early-end", apart, "Some pages of models and images behind a cursor name no next one, whenever they are asked for";

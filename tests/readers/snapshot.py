@@ -15,7 +15,9 @@ import pyarrow.parquet
 
 from dataset import KEYS, end, last_record, parts
 
-ENTITIES = ["models", "model_versions", "images", "gallery_images", "creators", "tags"]
+ENTITIES = [
+    "models", "model_versions", "images", "gallery_images", "creators", "tags", "posts", "users", "enums",
+]
 LOGS = {"pages": ["pass", "walk", "page"], "rejects": ["pass", "walk", "page", "position"]}
 # Child tables: the table of the things they belong to, and the column that names the thing.
 OWNERS = {
@@ -27,19 +29,24 @@ OWNERS = {
     "image_resources": ("images", "image_id"),
     "image_model_versions": ("images", "image_id"),
     "image_tags": ("images", "image_id"),
+    "post_tags": ("posts", "post_id"),
+    "post_images": ("posts", "post_id"),
 }
 ALL_KEYS = KEYS | LOGS | {
     "images": ["id"], "creators": ["username"], "tags": ["name"], "image_meta": ["image_id"],
     "image_resources": ["image_id", "position"], "image_model_versions": ["image_id", "model_version_id"],
     "image_tags": ["image_id", "tag_id"], "gallery_images": ["image_id", "model_version_id"],
+    "posts": ["id"], "post_tags": ["post_id", "position"], "post_images": ["post_id", "position"],
+    "users": ["id"], "enums": ["kind", "value"],
 }
 # What a history leaves out: what is long, hardly repeats, or is only a place.
 STATELESS = {
     "id", "username", "name", "description", "extra", "creator_image", "link", "image", "url", "hash", "download_url",
     "position", "pass", "walk", "page", "fetched_at", "air", "cosmetic", "early_access_config",
     "training_details", "model", "thumbnail_url",
+    "title", "detail",
 }
-TEXT_STATES = {("model_versions", "name"), ("model_versions", "air")}
+TEXT_STATES = {("model_versions", "name"), ("model_versions", "air"), ("posts", "username"), ("users", "username")}
 SHOWN = 5
 # So many mild images, and no other, look like a region's clamp.
 CLAMP_ITEMS = 500

@@ -1,11 +1,12 @@
 """Do the ready queries answer what they ask?
 
-    study.py DATASET SIDE QUERIES
+    study.py DATASET SIDE QUERIES POSTS
 
 Runs each of the SQL files in QUERIES as its users do, in the dataset's directory, and compares the rows and their order
 with an answer computed here, without SQL, from the rows that a perfect client has (`SIDE/truth/<table>`) and from all
-models of the sandbox, hidden ones included (`SIDE/entries`). SIDE is `http://host:port/sandbox`. Prints the differences,
-and the number of rows of each query; exit code 1 when anything differs.
+models of the sandbox, hidden ones included (`SIDE/entries`). SIDE is `http://host:port/sandbox`, POSTS the ids of the posts
+that were crawled, with commas; they and the users are asked of the sandbox as it answers them. Prints the differences, and the
+number of rows of each query; exit code 1 when anything differs.
 """
 
 import json
@@ -16,7 +17,7 @@ import sys
 import urllib.request
 from collections import defaultdict
 from functools import cache, cmp_to_key
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from pathlib import Path
 
 import duckdb
@@ -25,12 +26,15 @@ from dataset import end
 
 LEVELS = [(32, "Blocked"), (16, "XXX"), (8, "X"), (4, "R"), (2, "PG13"), (1, "PG")]
 
+# The ids that a user can have.
+USERS = 1000, 2000
+
 
 class Sandbox:
     """The sandbox's own knowledge."""
 
-    def __init__(self, side):
-        self.side = side
+    def __init__(self, side, posts):
+        self.side, self.chosen = side, posts.split(",")
 
     @cache
     def lines(self, path):
@@ -45,6 +49,18 @@ class Sandbox:
         """Every model, hidden ones included: id, name, type, levels, versions, hidden, gained_downloads."""
         return self.lines("entries")
 
+    def answer(self, request):
+        """The API's own answer."""
+        with urllib.request.urlopen(f"{self.side.removesuffix('/sandbox')}/api/v1/{request}") as answer:
+            return json.load(answer)
+
+    def posts(self):
+        return [self.answer(f"posts/{id}") for id in self.chosen]
+
+    def users(self):
+        batches = [",".join(str(id) for id in range(first, first + 100)) for first in range(*USERS, 100)]
+        return [user for batch in batches for user in self.answer(f"users?ids={batch}")["items"]]
+
 
 def grouped(rows, *columns):
     """The rows that agree in these columns, each set behind a row of these columns."""
@@ -52,6 +68,11 @@ def grouped(rows, *columns):
     for row in rows:
         groups[tuple(row[column] for column in columns)].append(row)
     return [(dict(zip(columns, key)), members) for key, members in groups.items()]
+
+
+def by(rows, column):
+    """The values of a column, each with its rows."""
+    return [(key[column], members) for key, members in grouped(rows, column)]
 
 
 def ordered(rows, *columns):
@@ -73,6 +94,16 @@ def ordered(rows, *columns):
 def present(rows, column):
     """The values of a column without nulls."""
     return [row[column] for row in rows if row[column] is not None]
+
+
+def reactions(images):
+    return sum(sum(present(images, f"{kind}_count")) for kind in ["like", "heart", "laugh", "cry"])
+
+
+def owner_of(version, entries):
+    """The model of a version, also of one that is gone: its id holds its model and its position there."""
+    entry = None if version is None else entries.get(version // 16)
+    return entry if entry and version % 16 < entry["versions"] else None
 
 
 def rounded(number, decimals):
@@ -173,11 +204,47 @@ def models_by_type_and_level(sandbox):
     return ordered([{**key, "models": len(rows)} for key, rows in groups], "-models", "type", "level")
 
 
-def prompts_by_base_model(sandbox):
-    base_models = {image["id"]: image["base_model"] for image in sandbox.rows("images") if image["base_model"]}
-    metas = [row for row in sandbox.rows("image_meta") if row["prompt"] is not None and row["image_id"] in base_models]
+def models_by_images_and_reactions(sandbox):
+    """By the versions that the items themselves name."""
+    models = {row["id"]: row for row in sandbox.rows("models")}
+    owners = {row["id"]: row["model_id"] for row in sandbox.rows("model_versions") if row["model_id"] in models}
+    images = {row["id"]: row for row in sandbox.rows("images")}
+    made = defaultdict(set)
+    for row in sandbox.rows("image_model_versions"):
+        if row["model_version_id"] in owners:
+            made[owners[row["model_version_id"]]].add(row["image_id"])
     result = []
-    for key, rows in grouped([{**row, "base_model": base_models[row["image_id"]]} for row in metas], "base_model"):
+    for model, ids in made.items():
+        row = {"model_id": model, "model": models[model]["name"], "type": models[model]["type"], "images": len(ids)}
+        shown = [images[id] for id in ids]
+        result.append({**row, "reactions": reactions(shown), "comments": sum(present(shown, "comment_count"))})
+    return ordered(result, "-images", "model_id")[:1000]
+
+
+def posts_by_version(sandbox):
+    """Images name their post."""
+    images = dict(by(sandbox.rows("images"), "post_id"))
+    versions = {row["id"]: row for row in sandbox.rows("model_versions")}
+    models = {row["id"]: row["name"] for row in sandbox.rows("models")}
+    result = []
+    for version, posts in by(sandbox.posts(), "modelVersionId"):
+        if version is not None:
+            shown = [image for post in posts for image in images.get(post["id"], [])]
+            name, model = versions[version]["name"], models[versions[version]["model_id"]]
+            row = {"model_version_id": version, "version": name, "model": model, "posts": len(posts)}
+            result.append({**row, "images": len(shown), "reactions": reactions(shown)})
+    return ordered(result, "-posts", "model_version_id")
+
+
+def prompts_by_month_and_base_model(sandbox):
+    images = {image["id"]: image for image in sandbox.rows("images") if image["base_model"]}
+    metas = []
+    for row in sandbox.rows("image_meta"):
+        if row["prompt"] is not None and row["image_id"] in images:
+            image = images[row["image_id"]]
+            metas.append({**row, "month": image["created_at"][:7], "base_model": image["base_model"]})
+    result = []
+    for key, rows in grouped(metas, "month", "base_model"):
         prompts, steps = present(rows, "prompt"), present(rows, "steps")
         row = {
             "prompts": len(rows),
@@ -187,11 +254,35 @@ def prompts_by_base_model(sandbox):
             "share_with_negative": rounded(len(present(rows, "negative_prompt")) / len(rows), 4),
         }
         result.append({**key, **row})
-    return ordered(result, "-prompts", "base_model")
+    return ordered(result, "month", "-prompts", "base_model")
+
+
+def resources_used_together(sandbox):
+    """A version of no known model is a resource of its own."""
+    entries = {entry["id"]: entry for entry in sandbox.entries()}
+    used = defaultdict(set)
+    for row in sandbox.rows("image_resources"):
+        version = row["model_version_id"]
+        owner = owner_of(version, entries)
+        if owner:
+            resource = owner["name"], owner["type"], owner["id"]
+        else:
+            resource = row["name"] if version is None else f"version {version}", row["type"] or "", 0
+        if row["source"] != "hashes" and resource[0] is not None:
+            used[row["image_id"], row["source"]].add(resource)
+    pairs = defaultdict(set)
+    for (image, _), resources in used.items():
+        for pair in combinations(sorted(resources), 2):
+            pairs[pair].add(image)
+    result = []
+    for (a, b), images in pairs.items():
+        one = {"resource": a[0], "type": a[1], "model_id": a[2] or None}
+        other = {"with_resource": b[0], "with_type": b[1], "with_model_id": b[2] or None}
+        result.append({**one, **other, "images": len(images)})
+    return ordered(result, "-images", *one, *other)[:1000]
 
 
 def resources_used_with_models(sandbox):
-    """A version that is gone can still be named by an image: its id holds its model and its position there."""
     entries = {entry["id"]: entry for entry in sandbox.entries()}
     known = {row["id"]: row["model_id"] for row in sandbox.rows("model_versions")}
     shown = defaultdict(set)
@@ -201,9 +292,8 @@ def resources_used_with_models(sandbox):
     used = defaultdict(set)
     for row in sandbox.rows("image_resources"):
         version = row["model_version_id"]
-        entry = None if version is None else entries.get(version // 16)
-        owner = entry if entry and version % 16 < entry["versions"] else None
-        resource = owner["name"] if owner else row["name"]
+        owner = owner_of(version, entries)
+        resource = owner["name"] if owner else row["name"] if version is None else f"version {version}"
         if row["source"] == "hashes" or resource is None:
             continue
         for model in shown[row["image_id"]]:
@@ -226,6 +316,20 @@ def top_creators(sandbox):
     return ordered(result, "-downloads", "creator")[:100]
 
 
+def users_by_contributions(sandbox):
+    models, images = dict(by(sandbox.rows("models"), "user_id")), dict(by(sandbox.rows("images"), "username"))
+    counted = {row["username"]: row["model_count"] for row in sandbox.rows("creators")}
+    posts = [post["user"]["id"] for post in sandbox.posts()]
+    result = []
+    for user in sandbox.users():
+        own, shown = models.get(user["id"], []), images.get(user["username"], [])
+        row = {"user_id": user["id"], "username": user["username"], "models": len(own)}
+        row |= {"models_counted": counted.get(user["username"]), "downloads": sum(present(own, "download_count"))}
+        row |= {"posts": posts.count(user["id"]), "images": len(shown), "reactions": reactions(shown)}
+        result.append(row)
+    return ordered(result, "-images", "user_id")[:1000]
+
+
 def answered(sql):
     """Asked by a reader in another time zone: the months must not depend on where they are."""
     db = duckdb.connect()
@@ -243,8 +347,8 @@ def all_weeks(rows):
     return ordered(sums, "-downloads", "base_model")
 
 
-def main(dataset, side, queries):
-    faults, counts, sandbox = [], {}, Sandbox(side)
+def main(dataset, side, queries, posts):
+    faults, counts, sandbox = [], {}, Sandbox(side, posts)
     files = sorted(Path(queries).absolute().glob("*.sql"))
     os.chdir(dataset)
     for file in files:

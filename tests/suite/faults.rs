@@ -10,6 +10,7 @@ use std::thread;
 
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::read::read_manifest;
+use civitrawl::dataset::scan::Scan;
 use civitrawl::dataset::values::distinct;
 use civitrawl::storage::Disk;
 use civitrawl::table;
@@ -142,7 +143,7 @@ fn liar(sandbox: &Sandbox, nth: usize, lie: Lie) -> Server {
 /// The models in a dataset: their ids, and how many rows there are.
 fn models(room: &Room) -> (Vec<String>, u64) {
     let layout = Layout::new(room.dataset());
-    let ids = distinct(&layout, &Disk, &table::models::TABLE, "id").unwrap();
+    let ids = distinct(&Scan::open(&layout, &Disk, &table::models::TABLE).unwrap(), "id", Vec::new()).unwrap();
     let ids = ids.slice(0, ids.len());
     let manifest = read_manifest(&layout, &Disk).unwrap();
     let rows = manifest.live_parts().filter(|part| part.table == "models").map(|part| part.rows).sum();

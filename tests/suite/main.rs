@@ -46,6 +46,7 @@ mod output;
 mod pace;
 mod pipes;
 mod planted;
+mod posts;
 mod privacy;
 mod readers;
 mod readme;

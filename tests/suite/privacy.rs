@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::support::{Room, Sandbox, Server, ask, assert_exit, printed};
 
 const NAME: &str = "Canary_7f3e";
@@ -92,6 +94,43 @@ fn a_hidden_name_has_the_same_pseudonym_in_columns_links_and_rejects() {
     let hidden = reject.split("anon-").nth(1).map(|rest| format!("anon-{}", &rest[..20])).expect("a reject has it");
     let known = format!("SELECT count(*) FROM creators WHERE username = '{hidden}' AND link LIKE '%{hidden}%'");
     assert_ne!(room.query(&known), "[0]\n");
+}
+
+#[test]
+fn a_post_shows_neither_the_name_nor_the_id_of_its_author() {
+    let link = format!("<a href=\"https://h/user/{NAME}\">me</a>");
+    let post = |id: u32, post: u32| {
+        json!({ "id": id, "title": "t", "detail": link, "nsfwLevel": 1, "publishedAt": "2026-09-01T00:00:00.000Z",
+            "modelVersionId": 7, "user": { "id": 424_243, "username": NAME, "image": format!("https://h/{NAME}.png") },
+            "tags": [], "images": [{ "id": 1, "postId": post, "username": NAME }] })
+        .to_string()
+    };
+    // The second one is rejected, with its text.
+    let posts = [post(1, 1), post(2, 9)];
+    let server = Server::of_json(move |target| match target.split(['/', '?']).nth(1)? {
+        "1" => Some(posts[0].clone()),
+        "2" => Some(posts[1].clone()),
+        _ => None,
+    });
+    let crawl = "pseudonymize = [\"username\"]\n[[walk]]\nname = \"posts\"\nendpoint = \"post\"\n\
+                 for_each = { range = [1, 2] }\n";
+    let room = Room::new(crawl, &server.base);
+    assert_exit(&room.crawl().env("CIVITRAWL_PSEUDONYM_KEY", KEY).output().unwrap(), 4);
+    room.assert_sound();
+    assert_absent(&room.dataset());
+    let row =
+        "SELECT user_id, username LIKE 'anon-%', contains(detail, username), contains(extra, username) FROM posts";
+    assert_eq!(room.rows(row), [json!([null, true, true, true])]);
+    for table in ["posts", "rejects"] {
+        let ids = format!("SELECT count(*), count(*) FILTER (CAST(t AS VARCHAR) LIKE '%424243%') FROM {table} t");
+        assert_eq!(room.rows(&ids), [json!([1, 0])], "{table}");
+    }
+}
+
+#[test]
+fn the_names_of_ids_are_not_asked_for() {
+    let users = "\n[[walk]]\nname = \"names\"\nendpoint = \"users\"\nparams = { ids = [1] }\n";
+    assert_refused(&format!("{CRAWL}{users}"), &["walk `names` asks for the names that go with ids"]);
 }
 
 #[test]

@@ -7,11 +7,13 @@ use std::process::Output;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, new_null_array};
+use civitrawl::api::ENDPOINTS;
 use civitrawl::dataset::commit::Part;
 use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -54,6 +56,38 @@ name = "images"
 endpoint = "images"
 for_each = { table = "models", column = "creator_username", param = "username" }
 params = { browsingLevel = 3, withMeta = true, flatMeta = true, withTags = true, sort = "Newest", limit = 100 }
+"#;
+
+/// Walks over every endpoint that the crawl above has not.
+const OTHERS: &str = r#"
+[[walk]]
+name = "models-by-id"
+endpoint = "model"
+for_each = { range = [1, 20] }
+
+[[walk]]
+name = "hashes"
+endpoint = "model_version_by_hash"
+for_each = { list = ["HASH", "00ff00ff"] }
+
+[[walk]]
+name = "galleries"
+endpoint = "images"
+for_each = { table = "model_versions", column = "id", param = "modelVersionId" }
+
+[[walk]]
+name = "posts"
+endpoint = "post"
+for_each = { table = "images", column = "post_id" }
+
+[[walk]]
+name = "users"
+endpoint = "users"
+for_each = { table = "models", column = "user_id", param = "ids", batch = 20 }
+
+[[walk]]
+name = "words"
+endpoint = "enums"
 "#;
 
 fn replay(dataset: &Path) -> Output {
@@ -127,6 +161,35 @@ fn a_replay_makes_every_row_again_and_fills_what_was_lost() {
     assert_eq!(lost, "[0]\n");
     assert_exit(&replay(&dataset), 0);
     assert_sound(&dataset);
+    assert_same(&[&room.dataset(), &dataset]);
+}
+
+#[test]
+fn every_endpoint_is_replayed() {
+    let sandbox = Sandbox::start(&["--models", "30", "--images", "300"]);
+    let hashes = sandbox.truth("file_hashes?sort=Oldest&nsfw=true");
+    let hash = hashes[0]["hash"].as_str().expect("files have hashes");
+    let room = Room::new(&format!("{CRAWL}{}", OTHERS.replace("HASH", hash)), &sandbox.base);
+    assert_exit(&room.run(&[]), 4);
+    // A new endpoint needs a walk here.
+    let replayed = room.rows("SELECT DISTINCT endpoint FROM pages WHERE status = 200 AND items > 0 ORDER BY 1");
+    let mut known: Vec<Value> = ENDPOINTS.iter().map(|endpoint| json!([endpoint.name])).collect();
+    known.sort_by_key(Value::to_string);
+    assert_eq!(replayed, known);
+    for table in ENDPOINTS.iter().flat_map(|endpoint| endpoint.tables) {
+        assert_ne!(room.value(&format!("SELECT count(*) FROM {}", table.name)), 0, "{}", table.name);
+    }
+    let elsewhere = TempDir::new().expect("there is room");
+    let dataset = elsewhere.path().join("dataset");
+    copy_tree(&room.dataset(), &dataset);
+    let before = latest(&dataset);
+    assert_exit(&replay(&dataset), 0);
+    assert_sound(&dataset);
+    assert_same(&[&room.dataset(), &dataset]);
+    assert_eq!(latest(&dataset), before);
+    // As a version would have written it that did not know these columns.
+    lose(&dataset, &["posts.user_id", "post_tags.tag", "users.username"]);
+    assert_exit(&replay(&dataset), 0);
     assert_same(&[&room.dataset(), &dataset]);
 }
 

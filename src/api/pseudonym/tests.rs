@@ -24,6 +24,11 @@ fn names_are_hidden_where_they_are_promised_to_be_and_nowhere_else() {
         (r#"{"username":null,"user":"Bob_7"}"#, r#"{"username":null,"user":"Bob_7"}"#),
         (r#"{"t":"\"username\":\"x\"","u":"username"}"#, r#"{"t":"\"username\":\"x\"","u":"username"}"#),
         (r#"{"username":"Bob_7""#, r#"{"username":"ANON""#),
+        (
+            r#"{"id":1,"user":{"id":22,"username":"Bob_7"},"userId":22}"#,
+            r#"{"id":1,"user":{"id":null,"username":"ANON"},"userId":22}"#,
+        ),
+        (r#"{"user":{"id":22,"username":null}}"#, r#"{"user":{"id":null,"username":null}}"#),
     ] {
         assert_eq!(hide(text), hidden.replace("ANON", &pseudonyms().of("Bob_7")), "{text}");
     }

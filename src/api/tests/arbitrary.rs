@@ -6,12 +6,15 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::images::{plain, rebuilt};
+use crate::api::ENDPOINTS;
 use crate::api::creators::CREATORS;
 use crate::api::endpoint::Endpoint;
 use crate::api::images::IMAGES;
 use crate::api::models::MODELS;
+use crate::api::post_by_id::POST;
 use crate::api::tags::TAGS;
 use crate::api::testing::read;
+use crate::api::users::USERS;
 use crate::api::version_by_id::VERSION;
 
 /// The keys of all endpoints, so that arbitrary values reach every reader.
@@ -176,12 +179,16 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_sent_is_found_in_the_rows(items in vec(tree(), 0..4), which in 0..5usize) {
+    fn whatever_is_sent_is_found_in_the_rows(items in vec(tree(), 0..4), which in 0..7usize) {
         let (mut items, mut marks) = (Value::from(items), Vec::new());
         mark(&mut items, &mut 1_000_000, &mut marks);
-        let endpoints: [&Endpoint; 5] = [&MODELS, &IMAGES, &CREATORS, &TAGS, &VERSION];
-        let lookup = which == 4;
-        let body = if lookup { json!({ "id": 7, "modelId": 8, "files": items }) } else { json!({ "items": items, "metadata": {} }) };
+        let endpoints: [&Endpoint; 7] = [&MODELS, &IMAGES, &CREATORS, &TAGS, &VERSION, &POST, &USERS];
+        let lookup = matches!(which, 4 | 5);
+        let body = match which {
+            4 => json!({ "id": 7, "modelId": 8, "files": items }),
+            5 => json!({ "id": 7, "tags": items, "user": items }),
+            _ => json!({ "items": items, "metadata": {} }),
+        };
         let taken = read(endpoints[which], &body.to_string(), "", lookup.then_some("7")).unwrap();
         let dump = taken.dump();
         for mark in marks {
@@ -190,9 +197,8 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in "(?s)[\\[\\]{}\":,0-9a-z\\\\ ]{0,80}", which in 0..5usize) {
-        let endpoints: [&Endpoint; 5] = [&MODELS, &IMAGES, &CREATORS, &TAGS, &VERSION];
-        let _ = read(endpoints[which], &text, "", None);
-        let _ = read(endpoints[which], &format!("{{\"items\":[{text}],\"metadata\":{{}}}}"), "types=LORA&username=a", None);
+    fn no_text_panics(text in "(?s)[\\[\\]{}\":,0-9a-z\\\\ ]{0,80}", which in 0..ENDPOINTS.len()) {
+        let _ = read(ENDPOINTS[which], &text, "", None);
+        let _ = read(ENDPOINTS[which], &format!("{{\"items\":[{text}],\"metadata\":{{}}}}"), "types=LORA&username=a&ids=1", None);
     }
 }

@@ -7,13 +7,16 @@ use crate::api::endpoint::Endpoint;
 use crate::api::images::IMAGES;
 use crate::api::model_by_id::MODEL;
 use crate::api::models::MODELS;
+use crate::api::post_by_id::POST;
 use crate::api::tags::TAGS;
 use crate::api::testing::{Taken, read};
+use crate::api::users::USERS;
 use crate::api::version_by_id::VERSION;
 use crate::table::unknown::Unknown;
 
 /// The tables whose `extra` holds nothing but what is new.
-const TABLES: [&str; 7] = ["models", "model_versions", "version_files", "version_images", "images", "creators", "tags"];
+const TABLES: [&str; 9] =
+    ["models", "model_versions", "version_files", "version_images", "images", "creators", "tags", "posts", "users"];
 
 /// A file of 2023, and what later ones have besides.
 fn file() -> Value {
@@ -101,6 +104,12 @@ fn answers() -> Vec<(&'static Endpoint, Value)> {
     answers.extend(images().map(|image| (&IMAGES, image)));
     answers.push((&CREATORS, json!({ "username": "u", "modelCount": 1, "link": "l", "image": "i" })));
     answers.push((&TAGS, json!({ "name": "t", "modelCount": 1, "link": "l" })));
+    answers.push((&USERS, json!({ "id": 1, "username": "u" })));
+    // An image of a post has all that the list shows of it, and none of it is missed here.
+    let [image, _] = images();
+    answers.push((&POST, json!({ "id": 1, "title": "t", "detail": null, "nsfwLevel": 1, "modelVersionId": null,
+        "publishedAt": "2026-09-01T00:00:00Z", "user": { "id": 1, "username": "u" }, "tags": [{ "id": 1, "name": "t" }, "n"],
+        "images": [image] })));
     answers
 }
 
@@ -149,7 +158,11 @@ fn whatever_is_new_is_named_by_table_and_key() {
         "models.new",
         "models.stats.new",
         "models.tags",
+        "posts.new",
+        "posts.tags",
+        "posts.user.new",
         "tags.new",
+        "users.new",
         "version_files.metadata.new",
         "version_files.new",
         "version_images.new",

@@ -2,6 +2,7 @@
 
 use super::{HEAD, mistakes, read};
 use crate::definition::{Beginning, Each, Partitioning, Source};
+use crate::table::choice::Choice;
 
 fn walk(endpoint: &str, more: &str) -> String {
     format!("{HEAD}[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\n{more}\n")
@@ -15,7 +16,7 @@ fn each(source: Source, param: Option<&str>, batch: u32) -> Partitioning {
 fn walks_divide_as_they_are_written() {
     let oldest = "params = { sort = \"Oldest\" }";
     let newest = "params = { sort = \"Newest\" }";
-    let column = Source::Column { table: "model_versions", column: "id" };
+    let column = Source::Column { table: "model_versions", column: "id", choice: Choice::default() };
     let list = Source::List(vec!["b".to_owned(), "a".to_owned()]);
     let cases = [
         (

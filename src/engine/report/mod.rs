@@ -5,6 +5,7 @@ pub(super) mod creator_totals;
 pub(super) mod metrics;
 pub mod notes;
 pub(super) mod verdict;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,6 +92,8 @@ pub struct Findings {
     pub waiting: Vec<String>,
     /// Facts that are no doubts: shares of levels, totals the server reports, rows that came late.
     pub notes: Vec<String>,
+    /// Words that the server lists for the first time, or no longer: model types, base models, file types.
+    pub words: Vec<String>,
     /// Keys that no column takes.
     pub unknown_keys: Vec<String>,
 }

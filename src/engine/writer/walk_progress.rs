@@ -563,6 +563,11 @@ impl WalkProgress {
         self.shown.contains(partition)
     }
 
+    /// Records the commit whose rows, and those before, bring the walk its values.
+    pub(crate) fn take_values_at(&mut self, commit: u64) {
+        self.state.values_at = Some(commit);
+    }
+
     /// Records why the walk's list is not believed.
     pub(crate) fn doubt(&mut self, detail: String) {
         *self.state.ends.entry(Why::Doubtful).or_default() += 1;
@@ -583,7 +588,7 @@ impl WalkProgress {
         });
         self.state.end = Some(end.clone());
         self.begun.clear();
-        (self.state.done_through, self.state.partitions) = (None, BTreeMap::new());
+        (self.state.values_at, self.state.done_through, self.state.partitions) = (None, None, BTreeMap::new());
         end
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::Catalog;
+use super::calendar::Calendar;
 use super::dates::{DAY, FIRST, LAST};
 use super::entry::{Entry, Removed};
 use super::random::{Random, Stream};
@@ -97,23 +98,24 @@ impl ImageSort {
         matches!(self, ImageSort::Newest | ImageSort::Oldest)
     }
 
-    /// Returns the ascending key of a row. Ranks break ties, which the real server leaves to chance.
-    pub(crate) fn key(self, rank: u32, picture: &Picture) -> (i64, u32) {
-        let first = match self {
+    /// Returns the ascending key of a row; ranks break ties, which the real server leaves to chance.
+    pub(crate) fn key(self, rank: u32, picture: &Picture) -> i64 {
+        match self {
             ImageSort::Reactions => -i64::from(picture.reactions),
             ImageSort::Comments => -i64::from(picture.comments),
             ImageSort::Collected => -i64::from(picture.collected),
             ImageSort::Newest => -picture.sorted_at,
             ImageSort::Oldest => picture.sorted_at,
             ImageSort::Random => i64::from(rank.wrapping_mul(0x9e37_79b1)),
-        };
-        (first, rank)
+        }
     }
 }
 
 /// Every image of the server, ids ascending.
 pub(crate) struct Gallery {
     pub(crate) pictures: Vec<Picture>,
+    /// Ties are listed by descending id.
+    ties_descend: bool,
     orders: [OnceLock<Vec<u32>>; 6],
     by_version: Vec<(u32, u32)>,
     by_post: Vec<(u32, u32)>,
@@ -124,7 +126,8 @@ impl Gallery {
     /// Generates this many images of the models of a catalog, and unless it is 0 some of each version published in a night.
     pub(crate) fn build(catalog: &Catalog, images: u32) -> Gallery {
         let images = if catalog.entries.is_empty() { 0 } else { images };
-        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(catalog, rank, images)).collect();
+        let calendar = Calendar { seed: catalog.seed, traps: catalog.traps, images };
+        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(catalog, rank, &calendar)).collect();
         if images > 0 {
             show_newcomers(catalog, &mut pictures);
         }
@@ -138,7 +141,8 @@ impl Gallery {
         let by_version = pairs(|picture| picture.version_ids().collect());
         let by_post = pairs(|picture| vec![picture.post]);
         let by_user = pairs(|picture| vec![picture.user]);
-        Gallery { orders: Default::default(), by_version, by_post, by_user, pictures }
+        let ties_descend = catalog.traps.has(Trap::FeedTiesDescend);
+        Gallery { orders: Default::default(), ties_descend, by_version, by_post, by_user, pictures }
     }
 
     /// The image of a rank.
@@ -163,7 +167,8 @@ impl Gallery {
 
     /// Puts ranks in the order of a sort.
     pub(crate) fn sort(&self, sort: ImageSort, ranks: &mut [u32]) {
-        ranks.sort_unstable_by_key(|rank| sort.key(*rank, self.picture(*rank)));
+        let tie = |rank: u32| if self.ties_descend { !rank } else { rank };
+        ranks.sort_unstable_by_key(|rank| (sort.key(*rank, self.picture(*rank)), tie(*rank)));
     }
 
     /// Ranks of the images of the versions `from..before`; an image of several versions occurs once.
@@ -190,7 +195,7 @@ fn range(pairs: &[(u32, u32)], from: u32, before: u32) -> Vec<u32> {
     pairs[start..].iter().take_while(|(key, _)| *key < before).map(|(_, rank)| *rank).collect()
 }
 
-fn picture(catalog: &Catalog, rank: u32, images: u32) -> Picture {
+fn picture(catalog: &Catalog, rank: u32, calendar: &Calendar) -> Picture {
     let (seed, post) = (catalog.seed, rank / POST_SIZE);
     let (user, main, context) = of_post(catalog, post);
     let mut random = Random::new(seed, Stream::Picture, u64::from(rank));
@@ -208,10 +213,9 @@ fn picture(catalog: &Catalog, rank: u32, images: u32) -> Picture {
     if posted_only && versions[1..] == [0, 0] && other != main {
         versions[1] = other;
     }
-    let span = (LAST - FIRST) / i64::from(images);
-    let sorted_at = FIRST + i64::from(rank) * span + i64::from(random.below(3 * 86_400_000));
+    let sorted_at = calendar.date(rank, i64::from(random.below(3 * DAY as u32)));
     let dressed = dressed(&mut random, rank, level, sorted_at, post);
-    Picture { versions, posted_only, user, context, sorted_at: sorted_at.min(LAST), ..dressed }
+    Picture { versions, posted_only, user, context, ..dressed }
 }
 
 /// Adds up to three images of each version published in a night, in the order of publication: images of earlier nights
@@ -291,7 +295,7 @@ fn removed(rank: u32, sorted_at: i64) -> Removed {
     let week = (sorted_at - FIRST) / (7 * 86_400_000);
     match (rank % 41, week % 23) {
         (7, _) => Removed::Scattered,
-        (_, 11) => Removed::InBlock,
+        (_, 14) => Removed::InBlock,
         _ => Removed::Never,
     }
 }

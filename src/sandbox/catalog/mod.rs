@@ -1,5 +1,6 @@
 //! The catalog: a compact index of its models, every sort order, and the source that their items are rendered from.
 
+mod calendar;
 pub(super) mod dates;
 pub(super) mod entry;
 pub(super) mod file_bytes;

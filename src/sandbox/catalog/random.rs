@@ -23,6 +23,7 @@ pub(crate) enum Stream {
     Content,
     Showing,
     Posted,
+    Tie,
 }
 
 /// A deterministic sequence of numbers.

@@ -42,8 +42,10 @@ pub(crate) fn discontinued() -> Answer {
 pub(super) fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
     let (query, gallery) = (list.query, list.rules.gallery);
     let sort = query.sort;
-    let key = |rank: u32| sort.key(rank, gallery.picture(rank)).0;
+    let key = |rank: u32| sort.key(rank, gallery.picture(rank));
     let id = |rank: u32| i64::from(gallery.picture(rank).id);
+    let traps = list.rules.catalog.traps;
+    let place_of = |value: i64, id: i64| (value, if traps.has(Trap::FeedTiesDescend) { -id } else { id });
     let order = list.ordered();
     let (from, skipped) = match query.cursor.as_deref().map(|text| place(sort, text)).transpose()? {
         None => (0, 0),
@@ -52,10 +54,15 @@ pub(super) fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
             let value = if sort == ImageSort::Oldest { value } else { -value };
             let named =
                 || u32::try_from(from).ok().and_then(|id| gallery.find(id)).is_some_and(|rank| key(rank) == value);
-            if list.rules.catalog.traps.has(Trap::ForgedCursorsRefused) && !named() {
+            if traps.has(Trap::ForgedCursorsRefused) && !named() {
                 return Err(refused(query.cursor.as_deref().unwrap_or_default()));
             }
-            (order.partition_point(|rank| (key(*rank), id(*rank)) <= (value, from)), 0)
+            let named = place_of(value, from);
+            let behind = |rank: &u32| match place_of(key(*rank), id(*rank)) {
+                place if traps.has(Trap::FeedRowRepeats) => place < named,
+                place => place <= named,
+            };
+            (order.partition_point(behind), 0)
         }
     };
     let rows = order[from..].iter().copied().filter(|rank| list.matches(*rank));

@@ -2,16 +2,19 @@
 
 use super::answer::Answer;
 use super::feed;
-use super::images_list::{ImagesList, ImagesPage};
+use super::images_list::{ImagesList, ImagesPage, coded};
 use super::images_query::{self, ImagesQuery, Rules};
 use super::links::Links;
+use crate::sandbox::catalog::Catalog;
 use crate::sandbox::era::Era;
 use crate::sandbox::render::image::{self, Backend};
 use crate::sandbox::render::json::Writer;
+use crate::sandbox::traps::Trap;
 
 /// Answers a list request.
 pub(crate) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
     let page = images_query::parse(rules.catalog.era, pairs).and_then(|query| {
+        let query = understood(query, rules.catalog)?;
         let page = page(&ImagesList::new(rules, &query)?)?;
         Ok((query, page))
     });
@@ -22,10 +25,26 @@ pub(crate) fn answer(rules: Rules<'_>, pairs: &[(String, String)], links: &Links
     }
 }
 
+/// Returns the query as the server of this era understands it under its traps.
+fn understood(mut query: ImagesQuery, catalog: &Catalog) -> Result<ImagesQuery, Answer> {
+    let resumed = query.cursor.as_deref().is_some_and(feed::is_cursor);
+    let unknown = resumed && query.backend == Backend::Search && catalog.era < Era::Sep2026;
+    if unknown && catalog.traps.has(Trap::FeedCursorFails) {
+        return Err(coded(500, "Invalid offset", "INTERNAL_SERVER_ERROR"));
+    }
+    if unknown && catalog.traps.has(Trap::FeedCursorIgnored) {
+        query.cursor = None;
+    }
+    if query.backend == Backend::Feed && !resumed && catalog.traps.has(Trap::OldFirstPages) {
+        query.backend = Backend::Search;
+    }
+    Ok(query)
+}
+
 /// Returns the page that the query asks for, without the rows that a trap removes.
 fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
     let era = list.rules.catalog.era;
-    let mut page = match (list.backend, &list.query.cursor) {
+    let mut page = match (list.query.backend, &list.query.cursor) {
         (Backend::Feed, _) => feed::page(list),
         (_, Some(cursor)) if era == Era::Sep2026 && feed::is_cursor(cursor) => Err(feed::other_filters()),
         (Backend::Database, _) => list.database_page(),
@@ -52,7 +71,7 @@ fn body(rules: Rules<'_>, query: &ImagesQuery, page: ImagesPage, links: &Links<'
     json.open_at("metadata", '{');
     if let Some(cursor) = &page.next {
         // The database's cursor is a number, the others are texts.
-        if query.backend() == Backend::Database {
+        if query.backend == Backend::Database {
             json.raw("nextCursor", cursor);
         } else {
             json.text("nextCursor", cursor);

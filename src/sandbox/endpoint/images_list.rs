@@ -24,7 +24,6 @@ pub(crate) struct ImagesPage {
 pub(crate) struct ImagesList<'a> {
     pub(crate) rules: Rules<'a>,
     pub(crate) query: &'a ImagesQuery,
-    pub(crate) backend: Backend,
     /// The users that the query names by name and by id; an unknown one is past all numbers.
     users: Vec<u32>,
     oldest: Option<i64>,
@@ -41,7 +40,7 @@ impl<'a> ImagesList<'a> {
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = || rules.gallery.pictures.iter().map(|picture| picture.sorted_at).max();
         let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
-        Ok(ImagesList { rules, query, backend: query.backend(), users, oldest })
+        Ok(ImagesList { rules, query, users, oldest })
     }
 
     /// Every image that a perfect client of this query gets to see, from its first page on.
@@ -59,7 +58,7 @@ impl<'a> ImagesList<'a> {
     /// Every hit in order, as far as the backend reaches, those included that no page shows.
     pub(crate) fn hits(&self) -> Vec<u32> {
         let mut ranks: Vec<u32> = self.ordered().iter().copied().filter(|rank| self.matches(*rank)).collect();
-        if self.backend == Backend::Search && self.rules.catalog.traps.has(Trap::DepthCap) {
+        if self.query.backend == Backend::Search && self.rules.catalog.traps.has(Trap::DepthCap) {
             ranks.truncate(self.rules.depth_cap);
         }
         ranks
@@ -71,7 +70,7 @@ impl<'a> ImagesList<'a> {
         let Some(mut ranks) = self.candidates() else {
             return Cow::Borrowed(gallery.order(sort));
         };
-        match self.backend {
+        match self.query.backend {
             Backend::Database if sort != ImageSort::Oldest => ranks.sort_unstable_by(|a, b| b.cmp(a)),
             Backend::Database => ranks.sort_unstable(),
             Backend::Search | Backend::Feed => gallery.sort(sort, &mut ranks),
@@ -188,7 +187,11 @@ impl<'a> ImagesList<'a> {
             let tags = image::tag_numbers(rules.catalog, picture);
             let carried = |id: &u32| id.checked_sub(image::FIRST_TAG).is_some_and(|tag| tags.contains(&tag));
             // The feed service wants all tags, the older backends any.
-            if self.backend == Backend::Feed { query.tags.iter().all(carried) } else { query.tags.iter().any(carried) }
+            if self.query.backend == Backend::Feed {
+                query.tags.iter().all(carried)
+            } else {
+                query.tags.iter().any(carried)
+            }
         };
         (query.base_models.is_empty() || query.base_models.iter().any(base)) && (query.tags.is_empty() || tagged())
     }
@@ -228,7 +231,7 @@ pub(crate) fn reachable(rules: Rules<'_>) -> Vec<u32> {
     (0u32..).zip(&gallery.pictures).filter(|(_, picture)| shown(picture)).map(|(rank, _)| rank).collect()
 }
 
-fn coded(status: u16, error: &str, code: &str) -> Answer {
+pub(super) fn coded(status: u16, error: &str, code: &str) -> Answer {
     Answer::json(status, serde_json::json!({ "error": error, "code": code }).to_string())
 }
 

@@ -27,7 +27,8 @@ const IDS_MAX: usize = 100;
 /// The checked parameters, without those that the server does not know or that have no effect.
 #[derive(Clone, Debug)]
 pub(crate) struct ImagesQuery {
-    era: Era,
+    /// The part of the server that answers.
+    pub(crate) backend: Backend,
     pub(crate) limit: u32,
     pub(crate) cursor: Option<String>,
     pub(crate) page: Option<u32>,
@@ -82,11 +83,10 @@ impl ImagesQuery {
         narrow || (self.model.is_some() && self.version.is_none())
     }
 
-    /// The part of the server that answers.
-    pub(crate) fn backend(&self) -> Backend {
+    fn backend_in(&self, era: Era) -> Backend {
         match self.legacy() {
             true => Backend::Database,
-            false if self.era == Era::Sep2026 && self.fits_the_feed() => Backend::Feed,
+            false if era == Era::Sep2026 && self.fits_the_feed() => Backend::Feed,
             false => Backend::Search,
         }
     }
@@ -100,9 +100,8 @@ impl ImagesQuery {
 
     /// The parts of an image that this query shows.
     pub(crate) fn view(&self) -> ImageView {
-        let backend = self.backend();
-        let flat = self.flat_meta.unwrap_or(false) || backend != Backend::Database;
-        ImageView { with_meta: self.with_meta, with_tags: self.with_tags, flat, backend }
+        let flat = self.flat_meta.unwrap_or(false) || self.backend != Backend::Database;
+        ImageView { with_meta: self.with_meta, with_tags: self.with_tags, flat, backend: self.backend }
     }
 }
 
@@ -110,7 +109,8 @@ impl ImagesQuery {
 pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ImagesQuery, Answer> {
     let mut check = Check::new(pairs);
     check.single(SCALARS);
-    let query = query(era, &mut check);
+    let mut query = query(era, &mut check);
+    query.backend = query.backend_in(era);
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
@@ -123,7 +123,7 @@ fn query(era: Era, check: &mut Check<'_>) -> ImagesQuery {
     let nsfw = nsfw(check);
     let media: Vec<(&str, Option<Media>)> = Media::WORDS.iter().map(|(word, media)| (*word, Some(*media))).collect();
     ImagesQuery {
-        era,
+        backend: Backend::Search,
         limit: check.number("limit", 0.0, 200.0).unwrap_or(100),
         cursor: check.filled("cursor"),
         page: check.number("page", 1.0, most),
@@ -214,7 +214,7 @@ mod tests {
     fn backends_and_meta_follow_from_the_parameters() {
         let view = |text: &str| {
             let query = read(text).unwrap();
-            (query.backend(), query.view().flat, query.view().with_meta)
+            (query.backend, query.view().flat, query.view().with_meta)
         };
         assert_eq!(view("modelVersionId=3&withMeta=true"), (Backend::Feed, true, true));
         assert_eq!(view("modelId=3&modelVersionId=3"), (Backend::Feed, true, false));
@@ -225,7 +225,7 @@ mod tests {
         }
         assert_eq!(view("ids=3,4&sort=Newest").0, Backend::Database);
         let older = parse(Era::Aug2026, &[("ids".to_owned(), "x".to_owned())]).unwrap();
-        assert_eq!((older.backend(), older.ids), (Backend::Search, None));
+        assert_eq!((older.backend, older.ids), (Backend::Search, None));
     }
 
     #[test]

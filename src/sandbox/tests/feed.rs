@@ -104,6 +104,66 @@ fn a_walk_that_is_broken_off_begins_anew() {
 }
 
 #[test]
+fn a_server_without_the_service_knows_none_of_its_cursors() {
+    let query = "browsingLevel=31&limit=20&sort=Oldest";
+    let answer = |traps: &str, era| images(&of_era(era, 100, traps), &format!("{query}&cursor=feed:1712265847499:0"));
+    for era in [Era::Aug2026, Era::Y2023] {
+        assert_eq!(answer("none", era).status, 400, "{era}");
+        assert_eq!(answer("feed-cursor-fails", era).status, 500, "{era}");
+        let ignored = answer("feed-cursor-ignored", era);
+        assert_eq!(ignored.ids(), images(&of_era(era, 100, "none"), query).ids(), "{era}");
+        assert!(cursor(&ignored).unwrap().starts_with("20|"), "{era}");
+    }
+    for traps in ["feed-cursor-fails", "feed-cursor-ignored"] {
+        assert_eq!(answer(traps, Era::Sep2026).ids(), answer("none", Era::Sep2026).ids(), "{traps}");
+    }
+}
+
+#[test]
+fn first_pages_may_come_from_the_index_although_the_service_continues() {
+    let config = Config { models: 100, depth_cap: 100, ..Config::default() };
+    let server = Sandbox::start(Config { traps: "old-first-pages,depth-cap".parse().unwrap(), ..config }).unwrap();
+    let query = "browsingLevel=31&limit=60&sort=Oldest";
+    let walked = pages(&server, query);
+    assert_eq!((walked.len(), walked.concat().len()), (2, 100), "it ends at the depth of the index");
+    assert!(cursor(&images(&server, query)).unwrap().starts_with("60|"));
+    let resumed = images(&server, &format!("{query}&cursor=feed:0:0"));
+    assert_eq!(resumed.ids(), walked[0]);
+    assert!(cursor(&resumed).unwrap().starts_with("feed:"));
+    // A perfect client forges its first cursor.
+    assert!(expected(&server, query).len() > 900);
+}
+
+/// Walks the whole list by cursors of the service, and returns the images of one instant behind a forged cursor.
+fn walk_and_tie(traps: &str) -> (Vec<Vec<i64>>, Vec<i64>) {
+    let server = sandbox(200, traps, &[]);
+    let query = "browsingLevel=31&limit=50&sort=Oldest";
+    let walked = pages(&server, query);
+    assert_eq!(union(&walked), expected(&server, query), "{traps}");
+    let rows = lines(&server, &format!("/sandbox/truth/images?{query}"));
+    let instant = rows.iter().zip(&rows[1..]).find(|(one, other)| one["created_at"] == other["created_at"]).unwrap().0;
+    let ms = instant["created_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let behind = images(&server, &format!("{query}&cursor=feed:{ms}:0")).json();
+    let tied = behind["items"].as_array().unwrap().iter().filter(|item| item["createdAt"] == instant["created_at"]);
+    (walked, tied.map(|item| item["id"].as_i64().unwrap()).collect())
+}
+
+#[test]
+fn the_order_within_an_instant_and_the_row_of_a_cursor_are_the_services_own() {
+    let (plain, ascending) = walk_and_tie("none");
+    assert_eq!(plain.concat().len(), union(&plain).len());
+    assert!(ascending.len() > 1 && ascending.is_sorted());
+    let (turned, none) = walk_and_tie("feed-ties-descend");
+    assert_eq!((turned.concat().len(), none.len()), (plain.concat().len(), 0), "every id is above 0");
+    let tied: Vec<i64> = turned.concat().into_iter().filter(|id| ascending.contains(id)).collect();
+    assert!(tied.iter().rev().is_sorted());
+    for traps in ["feed-row-repeats", "feed-row-repeats,feed-ties-descend"] {
+        let (repeating, _) = walk_and_tie(traps);
+        assert!(repeating.windows(2).all(|pair| pair[0].last() == pair[1].first()), "{traps}");
+    }
+}
+
+#[test]
 fn several_tags_are_all_of_them_to_the_service_and_any_to_the_older_part() {
     let tags = |server: &Sandbox, query: &str| -> Vec<Vec<u64>> {
         let items = images(server, &format!("browsingLevel=31&limit=200&withTags=true&{query}")).json();

@@ -1,0 +1,255 @@
+//! Posts, users and words: what joins them with models and images, and what is not believed of their answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Request, Room, Sandbox, Server, Walk, answer, ask, assert_exit, crawl, crawl_file, printed, program, requests,
+};
+
+/// All images of the feed, with everything that it shows of them.
+fn feed() -> Walk {
+    Walk::of("images")
+        .params("sort = \"Newest\", browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, limit = 200")
+}
+
+fn each_post() -> Walk {
+    Walk::of("post").with("for_each = { table = \"images\", column = \"post_id\" }")
+}
+
+fn users() -> Walk {
+    Walk::of("users").with("for_each = { table = \"models\", column = \"user_id\", param = \"ids\", batch = 100 }")
+}
+
+fn models() -> Walk {
+    Walk::of("models").params("sort = \"Oldest\", nsfw = true")
+}
+
+/// Crawls with these walks in place of those before.
+fn next_pass(room: &Room, walks: &[Walk], code: i32) -> String {
+    let file = fs::read_to_string(room.file()).expect("it is there");
+    let head = file.split("[[walk]]").next().expect("it begins so");
+    let walks = crawl_file(walks);
+    let walks = walks.split_once("[[walk]]").map_or("", |(_, walks)| walks);
+    fs::write(room.file(), format!("{head}[[walk]]{walks}")).expect("it can be written");
+    let output = room.run(&[]);
+    assert_exit(&output, code);
+    room.assert_sound();
+    printed(&output)
+}
+
+#[test]
+fn posts_are_joined_with_images_and_take_nothing_from_them() {
+    let sandbox = Sandbox::start(&["--models", "40", "--images", "400"]);
+    let (room, _) = crawl(&sandbox, &[feed()], 0);
+    let of_images = |table: &str| {
+        let sql = format!("SELECT count(*), sum(hash(rows)::HUGEINT)::VARCHAR FROM '{}' AS rows", latest(&room, table));
+        room.query(&sql)
+    };
+    let before = ["images", "image_meta", "image_tags", "image_resources"].map(of_images);
+    assert!(before.iter().all(|rows| !rows.starts_with("[0,")), "{before:?}");
+    next_pass(&room, &[each_post()], 0);
+    assert_eq!(["images", "image_meta", "image_tags", "image_resources"].map(of_images), before);
+
+    let asked = room.rows("SELECT DISTINCT post_id FROM images WHERE post_id IS NOT NULL ORDER BY 1");
+    let shown: Vec<Value> = asked
+        .iter()
+        .map(|post| ask(&format!("{}/posts/{}", sandbox.base, post[0])))
+        .filter(|answer| answer.status == 200)
+        .map(|answer| answer.json())
+        .collect();
+    assert!(shown.len() > 20, "{} of {}", shown.len(), asked.len());
+    let list = |of: &Value, of_one: &dyn Fn(&Value) -> Value| -> Vec<Value> {
+        let post = &of["id"];
+        let all = if of_one(&json!({ "id": 1 })).is_null() { &of["tags"] } else { &of["images"] };
+        all.as_array().unwrap().iter().enumerate().map(|(at, one)| json!([post, at, of_one(one)])).collect()
+    };
+    let name = |tag: &Value| if tag.is_string() { tag.clone() } else { tag["name"].clone() };
+    let tags: Vec<Value> = shown.iter().flat_map(|post| list(post, &name)).collect();
+    let images: Vec<Value> = shown.iter().flat_map(|post| list(post, &|image| image["id"].clone())).collect();
+    assert_eq!(room.rows("SELECT post_id, position, tag FROM post_tags ORDER BY 1, 2"), tags);
+    assert_eq!(room.rows("SELECT post_id, position, image_id FROM post_images ORDER BY 1, 2"), images);
+    let posts: Vec<Value> = shown
+        .iter()
+        .map(|post| {
+            let user = &post["user"];
+            json!([post["id"], post["title"], post["nsfwLevel"], post["modelVersionId"], user["id"], user["username"]])
+        })
+        .collect();
+    let columns = "id, title, nsfw_level, model_version_id, user_id, username";
+    assert_eq!(room.rows(&format!("SELECT {columns} FROM posts ORDER BY id")), posts);
+    assert_eq!(room.value("SELECT count(*) FROM posts WHERE extra IS NOT NULL OR published_at IS NULL"), 0);
+    assert_eq!(room.value("SELECT count(*) FROM post_images ANTI JOIN images ON id = image_id"), 0);
+}
+
+fn latest(room: &Room, table: &str) -> String {
+    room.dataset().join(format!("latest/{table}.parquet")).display().to_string()
+}
+
+/// One answer for one post.
+fn post(id: u32, more: Value) -> String {
+    let mut post = json!({ "id": id, "title": null, "detail": "<p>d</p>", "nsfwLevel": 1,
+        "publishedAt": "2026-09-01T00:00:00.000Z", "modelVersionId": null, "user": { "id": 5, "username": "ann" },
+        "tags": [{ "id": 9, "name": "cat" }, "dog"], "images": [] });
+    post.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    post.to_string()
+}
+
+#[test]
+fn an_answer_for_another_post_or_with_anothers_images_is_taken_by_nobody() {
+    let server = Server::of_json(|target| match target.split(['/', '?']).nth(1)? {
+        "1" => Some(post(1, json!({ "images": [{ "id": 11, "postId": 1, "meta": { "prompt": "p" } }, { "id": 10 }] }))),
+        "2" => Some(post(3, json!({}))),
+        "4" => Some(post(4, json!({ "images": [{ "id": 12, "postId": 4 }, { "id": 13, "postId": 1 }] }))),
+        _ => None,
+    });
+    let walk = Walk::of("post").with("for_each = { range = [1, 4] }");
+    let room = Room::new(&crawl_file(&[walk]), &server.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    room.assert_sound();
+    let said = printed(&output);
+    for words in ["it is post 3, not 2", "its image 13 belongs to post 1, not to 4"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(room.rows("SELECT id, username FROM posts"), [json!([1, "ann"])]);
+    assert_eq!(
+        room.rows("SELECT tag_id, tag FROM post_tags ORDER BY position"),
+        [json!([9, "cat"]), json!([null, "dog"])]
+    );
+    assert_eq!(room.rows("SELECT image_id FROM post_images ORDER BY position"), [json!([11]), json!([10])]);
+    assert_eq!(room.value("SELECT count(*) FROM rejects"), 2);
+}
+
+#[test]
+fn users_are_asked_for_in_batches_and_joined_with_models() {
+    let sandbox = Sandbox::start(&["--models", "1500"]);
+    let (room, _) = crawl(&sandbox, &[models(), users()], 0);
+    let asked = room.value("SELECT count(DISTINCT user_id) FROM models").as_u64().expect("a count");
+    let batches = requests(&sandbox).iter().filter(|request| request.path.ends_with("/users")).count() as u64;
+    assert_eq!(batches, asked.div_ceil(100), "{asked} users");
+    assert!(batches > 1, "{asked} users");
+    let unlike = "SELECT count(*) FROM models JOIN users ON users.id = user_id WHERE username <> creator_username \
+                  AND TRY_CAST(username AS BIGINT) IS NULL AND creator_username IS NOT NULL";
+    assert_eq!(room.value(unlike), 0);
+    assert_ne!(room.value("SELECT count(*) FROM models JOIN users ON users.id = user_id"), 0);
+    assert_eq!(room.value("SELECT count(*) FROM users WHERE extra IS NOT NULL"), 0);
+}
+
+#[test]
+fn a_user_that_was_not_asked_for_shows_that_the_filter_is_ignored() {
+    let all = json!({ "items": (900..905).map(|id| json!({ "id": id, "username": "x" })).collect::<Vec<_>>() });
+    let server = Server::of_json(move |target| target.starts_with("users?").then(|| all.to_string()));
+    let walk = Walk::of("users").with("for_each = { list = [\"1\", \"2\", \"904\"], param = \"ids\", batch = 2 }");
+    let room = Room::new(&crawl_file(&[walk]), &server.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    room.assert_sound();
+    assert!(printed(&output).contains("the server ignores what page 1 asks for"), "{}", printed(&output));
+    assert_eq!(room.rows("SELECT id FROM users"), [json!([904])]);
+    // Each batch was asked for twice before that was believed.
+    assert_eq!(server.requests().iter().filter(|request| request.target.contains("users?")).count(), 4);
+}
+
+#[test]
+fn absent_users_are_normal_and_names_stay_texts() {
+    let server = Server::of_json(|target| {
+        let items = if target.contains("ids=1%2C2%2C3") || target.contains("ids=1,2,3") {
+            json!([{ "id": 3, "username": "0222" }, { "id": 1, "username": null, "status": "banned" }])
+        } else {
+            json!([])
+        };
+        target.starts_with("users?").then(|| json!({ "items": items }).to_string())
+    });
+    let walk = Walk::of("users").with("for_each = { range = [1, 6], param = \"ids\", batch = 3 }");
+    let room = Room::new(&crawl_file(&[walk]), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    room.assert_sound();
+    let rows = room.rows("SELECT id, username, extra FROM users ORDER BY id");
+    assert_eq!(rows, [json!([1, null, "{\"status\":\"banned\"}"]), json!([3, "0222", null])]);
+}
+
+/// A server whose words can be changed.
+fn server_of_words(words: &'static str) -> Server {
+    Server::answering(move |Request { target, .. }| match target.contains("/enums") {
+        true => answer("200 OK", "", words),
+        false => answer("404 Not Found", "", r#"{"error":"x"}"#),
+    })
+}
+
+#[test]
+fn words_are_rows_and_what_changed_is_reported() {
+    let sandbox = Sandbox::start(&["--models", "30"]);
+    let (room, said) = crawl(&sandbox, &[Walk::of("enums")], 0);
+    assert!(!said.contains("new word"), "{said}");
+    let listed = ask(&format!("{}/enums", sandbox.base)).json();
+    let listed: BTreeMap<String, BTreeSet<String>> = serde_json::from_value(listed).expect("lists of words");
+    let expected: Vec<Value> =
+        listed.iter().flat_map(|(kind, words)| words.iter().map(move |word| json!([kind, word]))).collect();
+    assert_eq!(room.rows("SELECT kind, value FROM enums ORDER BY kind, value"), expected);
+
+    // A word of each list is lost, and one is new.
+    let newer: BTreeMap<&String, Vec<&str>> = listed
+        .iter()
+        .map(|(kind, words)| (kind, words.iter().skip(1).map(String::as_str).chain(["Hologram"]).collect()))
+        .collect();
+    let newer: &'static str = Box::leak(serde_json::to_string(&newer).unwrap().into_boxed_str());
+    let server = server_of_words(newer);
+    let file = fs::read_to_string(room.file()).unwrap().replace(&sandbox.base, &server.base);
+    fs::write(room.file(), file).unwrap();
+    // It is another server, and so another dataset's crawl: the words of both are compared all the same.
+    let output = room.run(&[]);
+    assert_exit(&output, 0);
+    let said = printed(&output);
+    let lost = listed["ModelType"].first().unwrap();
+    for words in [
+        "ModelType: the server lists 1 new word: `Hologram`",
+        &format!("ModelType: the server no longer lists `{lost}`"),
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+        assert!(room.status().contains(words), "{words}: {}", room.status());
+    }
+    let page = room.file().with_extension("html");
+    assert_exit(&program().arg("report").arg(room.dataset()).arg("-o").arg(&page).output().unwrap(), 0);
+    assert!(fs::read_to_string(page).unwrap().contains("Hologram"));
+
+    let said = printed(&room.run(&[]));
+    assert!(!said.contains("Hologram") && !said.contains("no longer lists"), "{said}");
+}
+
+#[test]
+fn a_list_of_words_in_another_form_is_kept_and_an_answer_without_any_is_none() {
+    let server = server_of_words(r#"{"ModelType":["LORA","LORA","VAE"],"Rank":{"a":1},"ModelFileType":[7]}"#);
+    let room = Room::new(&crawl_file(&[Walk::of("enums")]), &server.base);
+    assert_exit(&room.run(&[]), 4);
+    room.assert_sound();
+    let rows = room.rows("SELECT kind, value FROM enums ORDER BY ALL");
+    assert_eq!(rows, [json!(["ModelFileType", "7"]), json!(["ModelType", "LORA"]), json!(["ModelType", "VAE"])]);
+    assert_eq!(room.value("SELECT reason FROM rejects"), "broken: `Rank` is no list of words");
+    for words in [r#"{"error":"x"}"#, "{}", "[]", r#"{"ModelType":null}"#] {
+        let server = server_of_words(words);
+        let room = Room::new(&crawl_file(&[Walk::of("enums")]), &server.base);
+        assert_exit(&room.run(&[]), 4);
+        room.assert_sound();
+        assert!(room.status().contains("could not be read"), "{words}: {}", room.status());
+    }
+}
+
+#[test]
+fn walks_that_ask_for_nobody_or_for_too_many_are_refused() {
+    let ids = (1..=101).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+    for (walk, words) in [
+        (Walk::of("users"), "`users` asks for nobody"),
+        (Walk::of("users").params(&format!("ids = [{ids}]")), "`users` is asked for 101 at once; the server takes 100"),
+        (Walk::of("users").with("for_each = { range = [1, 9], param = \"ids\", batch = 101 }"), "takes 100 at most"),
+        (Walk::of("users").with("for_each = { list = [\"a\"], param = \"query\" }"), "`query` cannot be asked for"),
+        (Walk::of("post"), "`post` looks up one thing at a time"),
+        (Walk::of("enums").with("for_each = { list = [\"a\"], param = \"kind\" }"), "has no parameter `kind`"),
+    ] {
+        let output = Room::new(&crawl_file(&[walk]), "http://127.0.0.1:9/api/v1").run(&[]);
+        assert_exit(&output, 2);
+        assert!(printed(&output).contains(words), "{words}: {}", printed(&output));
+    }
+}
