@@ -38,6 +38,7 @@ mod hostile;
 mod hosts;
 mod http2;
 mod keys;
+mod levels;
 mod local;
 mod mounts;
 mod naive;
