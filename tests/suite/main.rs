@@ -39,6 +39,7 @@ mod hostile;
 mod hosts;
 mod http2;
 mod keys;
+mod levels;
 mod local;
 mod mounts;
 mod naive;

@@ -338,9 +338,7 @@ fn users_and_words_that_an_answer_lacks_are_not_gone() {
 fn a_batch_that_always_fails_is_given_up_by_name_and_the_others_are_taken() {
     let server =
         Server::answering(|Request { target, .. }| match (target.contains("/users"), target.contains("666")) {
-            (true, true) => {
-                answer("500 Internal Server Error", "", r#"{"error":"x"}"#)
-            }
+            (true, true) => answer("500 Internal Server Error", "", r#"{"error":"x"}"#),
             (true, false) => {
                 let ids = target.split(['=', '&']).nth(1).unwrap_or_default().replace("%2C", ",");
                 let user = |id: &str| json!({ "id": id.parse::<i64>().unwrap(), "username": "a" });
