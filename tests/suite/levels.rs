@@ -132,7 +132,7 @@ fn an_image_whose_level_changed_is_not_gone_and_a_deleted_one_is() {
     assert_eq!((code, gone), (Some(0), vec![6, 7]), "{said}");
     for id in [6, 7] {
         let of = |levels: &str| {
-            let about = |target: &&String| target.contains(&format!("imageId={id}&browsingLevel={levels}"));
+            let about = |target: &&String| target.ends_with(&format!("imageId={id}&browsingLevel={levels}"));
             asked.iter().filter(about).count()
         };
         assert_eq!((of("31"), of("3")), (1, 1), "{asked:?}");
@@ -170,23 +170,16 @@ fn a_list_that_fell_back_finds_nothing_gone_nor_does_the_one_beside_it_more_than
         shown.found.remove(&2);
     });
     assert_eq!((code, gone), (Some(4), vec![2]), "{said}");
+    let deleted: Vec<u64> = (1..72).filter(|id| id % 3 == 1).collect();
     let (code, said, gone, _) = stage.pass(|shown| {
-        for id in (1..60).filter(|id| id % 3 == 1) {
-            shown.listed.remove(&id);
-            shown.found.remove(&id);
-        }
-        for id in [61, 62, 64, 65] {
-            shown.listed.remove(&id);
+        for id in &deleted {
+            shown.listed.remove(id);
+            shown.found.remove(id);
         }
     });
     assert_eq!((code, gone), (Some(4), vec![2]), "{said}");
     assert!(said.contains("a walk beside this one, which may list some of them now, is not believed either"), "{said}");
-    let deleted: Vec<u64> = (1..60).filter(|id| id % 3 == 1).collect();
-    let (code, said, gone, _) = stage.pass(|shown| {
-        shown.refused = None;
-        let back: Vec<(u64, u64)> = [61, 62, 64, 65].map(|id| (id, shown.found[&id])).to_vec();
-        shown.listed.extend(back);
-    });
+    let (code, said, gone, _) = stage.pass(|shown| shown.refused = None);
     let mut expected = [deleted, vec![2, 3, 6, 9]].concat();
     expected.sort_unstable();
     assert_eq!((code, gone), (Some(0), expected), "{said}");

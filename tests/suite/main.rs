@@ -26,6 +26,7 @@ mod download;
 mod echo;
 mod ends;
 mod faults;
+mod feed;
 mod folders;
 mod foreign;
 mod from;

@@ -134,6 +134,9 @@ impl PageWriter {
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));
         }
+        if page.elsewhere {
+            return Ok(if request.again { Next::Elsewhere } else { Next::Again(0) });
+        }
         if !page.unshown.is_empty() {
             return Ok(Next::Compare(Unshown { filters: page.unshown, ids: page.ids }));
         }
