@@ -68,15 +68,15 @@ fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
     feed(cursor, rises).or_else(|| offset(cursor))
 }
 
-/// True if such parameters ask for images up to PG13 or for those above, but not for both: for about half of all.
-pub fn is_of_one_side(params: &[(String, String)]) -> bool {
-    value_of(params, "browsingLevel").is_some_and(|mask| !mixes_levels(mask))
-}
-
 /// True if the feed service can express a request with these parameters.
 fn is_served_by_feed(params: &[(String, String)]) -> bool {
     let given = |name| value_of(params, name).is_some();
     !given("postId") && !given("requiringMeta") && !older_path(params)
+}
+
+/// True if such parameters ask for images up to PG13 or for those above, but not for both: for about half of all.
+pub fn is_of_one_side(params: &[(String, String)]) -> bool {
+    value_of(params, "browsingLevel").is_some_and(|mask| !mixes_levels(mask))
 }
 
 /// True if the server answers such parameters on its older path.

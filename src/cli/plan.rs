@@ -87,7 +87,17 @@ fn of_own_limit(crawl: &Crawl, requests: &[Option<u64>], endpoint: &Endpoint) ->
 
 fn source(each: &Each) -> String {
     match &each.source {
-        Source::Column { table, column, .. } => format!("{table}.{column}"),
+        Source::Column { table, column, choice } => {
+            let top = choice
+                .top
+                .as_ref()
+                .map_or_else(String::new, |top| format!("the {} largest by {} of ", top.count, top.by));
+            let conditions = choice.conditions.iter().enumerate().map(|(index, condition)| {
+                let joined = if index == 0 { "where" } else { "and" };
+                format!(" {joined} {} = {}", condition.column, condition.written)
+            });
+            format!("{top}{table}.{column}{}", conditions.collect::<String>())
+        }
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {}", several(values.len() as u64, "value")),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
@@ -125,7 +135,11 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         Partitioning::One | Partitioning::Windows { .. } => Some(pages(catalog)),
         Partitioning::Each(each) => {
             let values = match &each.source {
-                Source::Column { table, column, .. } => values_in_catalog(table, column)?,
+                Source::Column { table, column, choice } => match (&choice.top, choice.conditions.is_empty()) {
+                    (Some(top), true) => top.count as u64,
+                    (None, true) => values_in_catalog(table, column)?,
+                    (_, false) => return None,
+                },
                 Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,

@@ -67,4 +67,5 @@ mod support;
 mod tls;
 mod traps;
 mod twins;
+mod values;
 mod watch;

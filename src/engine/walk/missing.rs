@@ -229,7 +229,7 @@ impl Lookups<'_> {
         let failed = RefCell::new(BTreeSet::new());
         let work = async |name: &String| match self.one(way, prefix, name).await? {
             // One that always fails must not stop the others for ever.
-            Finish::Unfinished(_) if self.context.run.stop.reason().is_none() => {
+            Finish::Unfinished(_) | Finish::Absent(_) if self.context.run.stop.reason().is_none() => {
                 failed.borrow_mut().insert(name.clone());
                 Ok(Finish::Done)
             }

@@ -22,11 +22,11 @@ const IDS_MAX: usize = 20_000;
 /// A list of so many catalogs is one without end, whatever it shows.
 const CATALOGS_MAX: u64 = 20;
 
-/// Clocks of which one is no further ahead, in milliseconds, are the same.
-const CLOCKS_APART: i64 = 60_000;
-
 /// The instant of the cursor at which a walk from the beginning of its list begins, where it needs one.
 const BEGINNING: i64 = 0;
+
+/// Clocks of which one is no further ahead, in milliseconds, are the same.
+const CLOCKS_APART: i64 = 60_000;
 
 /// The handover of a window within which the list ended.
 pub(crate) const NOTHING_BEHIND: &str = "";
