@@ -300,7 +300,8 @@ fn the_newest_answer_brings_the_tags_and_images_of_a_post_as_a_set_and_a_404_fin
             _ => None,
         }
     });
-    let room = Room::new(&crawl_file(&[Walk::of("post").with("for_each = { range = [1, 1] }")]), &server.base);
+    let walk = Walk::of("post").with("for_each = { range = [1, 1] }");
+    let room = Room::new(&format!("history = [\"posts\"]\n{}", crawl_file(&[walk])), &server.base);
     for sets in [json!([["a", "b"], [1, 2, 3], null]), json!([["b"], [3, 1], null]), json!([["b"], [3, 1], true])] {
         assert_exit(&room.run(&[]), 0);
         room.assert_sound();
@@ -326,7 +327,8 @@ fn users_and_words_that_an_answer_lacks_are_not_gone() {
         }
     });
     let walks = [Walk::of("users").params("ids = [1, 2]"), Walk::of("enums")];
-    let room = Room::new(&crawl_file(&walks), &server.base);
+    let history = "history = [\"users\", \"enums\"]\n";
+    let room = Room::new(&format!("{history}{}", crawl_file(&walks)), &server.base);
     for _ in 0..2 {
         assert_exit(&room.run(&[]), 0);
         room.assert_sound();
