@@ -337,8 +337,7 @@ fn gather(
     let mut columns: Vec<&str> = choice.conditions.iter().map(|condition| condition.column).collect();
     columns.extend(choice.top.as_ref().map(|top| top.by));
     columns.push(column);
-    let mut best =
-        choice.top.as_ref().map(|top| Best { count: top.count, ranks: BTreeMap::new(), order: BTreeSet::new() });
+    let mut best = choice.top.as_ref().map(|top| Best::of(top.count));
     rows.each_until(cancel, &columns, &mut |batch| {
         let (values, compared) = (batch.keys(column), Compared::of(batch, choice));
         for row in (0..batch.num_rows()).filter(|row| compared.fit(*row)) {

@@ -38,7 +38,7 @@ pub(crate) enum AfterFailure {
     Finish(Finish),
 }
 
-/// Handles the failure of a page. `forged` says that its cursor was not the server's own, `seeking` that an item is being
+/// Handles the failure of a page. `forged` says that it would be the first behind a cursor made by this program, `seeking` that an item is being
 /// sought that makes pages fail.
 pub(crate) async fn handle_failure(
     request: &PageRequest,
@@ -50,11 +50,18 @@ pub(crate) async fn handle_failure(
     use FetchErrorKind as Kind;
     let reason = failure.to_string();
     let answer = failure.answer.map(|answer| *answer);
+    if forged
+        && !seeking
+        && answer.as_ref().is_some_and(|answer| answer.status == 500)
+        && fails_by_cursor(request, context).await
+    {
+        return AfterFailure::Finish(Finish::ForgedRefused);
+    }
     let why = match failure.kind {
         kind @ (Kind::TimedOut(_) | Kind::TooLarge(_) | Kind::AlwaysFails(_) | Kind::Unreadable(_)) => {
             return too_much(request, &kind, answer, seeking, context).await;
         }
-        Kind::CursorRefused(_) | Kind::CursorLapsed(_) if forged => {
+        Kind::CursorRefused(_) | Kind::CursorLapsed(_) | Kind::BadRequest(_) if forged => {
             return AfterFailure::Finish(Finish::ForgedRefused);
         }
         // The server asks to begin the list again. An invalid cursor it would only send again.
@@ -148,6 +155,13 @@ pub(crate) async fn pass_instant(request: &PageRequest, context: Context<'_>) ->
 fn place(request: &PageRequest) -> Option<Place> {
     let Paging::Cursor { place, .. } = request.endpoint.paging else { return None };
     place(&request.params, request.cursor.as_deref())
+}
+
+/// Returns true when the server answers the list without a cursor, and a cursor behind its end no better than this one.
+async fn fails_by_cursor(request: &PageRequest, context: Context<'_>) -> bool {
+    let Some(end) = place(request).and_then(|place| place.further(KEY_STEPS_MAX, Along::Key)) else { return false };
+    let first = Turn { page: 1, cursor: None, limit: 1, again: true };
+    !answers_at(request, Some(end), context).await && answers(request, None, &first, context).await
 }
 
 /// Returns true when the server answers another page of the same list.

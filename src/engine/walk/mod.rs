@@ -88,7 +88,8 @@ async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
             let partition = Partition::begin(walk, "", context);
             match by_cursor::run(walk, partition, context, || {}).await? {
                 Finish::ForgedRefused => {
-                    by_cursor::run(walk, by_cursor::make_full(walk, "", context), context, || {}).await?
+                    by_cursor::refuse_forged(walk, "", context);
+                    by_cursor::run(walk, Partition::resume(walk, "", context), context, || {}).await?
                 }
                 finish => finish,
             }

@@ -52,7 +52,7 @@ pub(crate) struct Partition {
     pub(crate) cursor: Option<String>,
     /// True when the next page is requested with the largest limit.
     pub(crate) larger: bool,
-    /// True when this program made that cursor.
+    /// True when this program made the cursor at which it begins.
     pub(crate) forged: bool,
     /// True when its first page was read before, so that a cached copy of it is not enough.
     pub(crate) again: bool,
@@ -72,8 +72,20 @@ impl Partition {
 
     /// Begins a partition, or resumes it.
     pub(crate) fn begin(walk: &Walk, key: &str, context: Context<'_>) -> Self {
-        context.writer.progress().walk(&walk.name).begin(key, false);
+        {
+            let mut progress = context.writer.progress();
+            let progress = progress.walk(&walk.name);
+            progress.begin(key, false);
+            if let Some(windows) = walk.forges_first() {
+                progress.enter(key, windows);
+            }
+        }
         Self::resume(walk, key, context)
+    }
+
+    /// Returns true while all its items are still behind the cursor that this program made, so that a refusal means that one.
+    pub(super) fn is_at_forged(&self, context: Context<'_>) -> bool {
+        self.forged && context.writer.progress().walk(&self.walk).partition_state(&self.partition).items == 0
     }
 
     fn at(walk: &Walk, key: &str, state: PartitionState) -> Self {
