@@ -119,6 +119,36 @@ fn the_rows_that_count_are_those_a_database_finds() {
     assert!(sizes.len() > 8 && sizes.contains(&0), "the choices differ: {sizes:?}");
 }
 
+#[test]
+fn the_posts_of_chosen_versions_can_be_asked_for() {
+    let server = Server::of_json(|target| {
+        if target.starts_with("posts/") {
+            return None;
+        }
+        let image = |id: u32, post: u32| json!({ "id": id, "postId": post, "modelVersionIds": [] });
+        let images = match target.split(['?', '&']).find_map(|pair| pair.strip_prefix("modelVersionId="))? {
+            "5" => vec![image(1, 71), image(2, 72), image(3, 71)],
+            "6" => vec![image(3, 71), image(4, 73)],
+            _ => vec![image(5, 74)],
+        };
+        Some(json!({ "items": images, "metadata": {} }).to_string())
+    });
+    let each = "for_each = { list = [\"5\", \"6\", \"7\"], param = \"modelVersionId\" }\n";
+    let posts = "[[walk]]\nname = \"posts\"\nendpoint = \"post\"\n\
+                 for_each = { table = \"gallery_images\", column = \"post_id\", where = { model_version_id = [5, 6] } }\n";
+    let room = Room::new(&format!("{HEAD}{IMAGES}{each}{posts}"), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    room.assert_sound();
+    let asked =
+        server.requests().into_iter().filter_map(|request| Some(request.target.rsplit_once("posts/")?.1.to_owned()));
+    assert_eq!(asked.collect::<Vec<_>>(), ["71", "72", "73"]);
+    let members = "SELECT * EXCLUDE (pass, walk, page, fetched_at) FROM gallery_images ORDER BY ALL";
+    assert_eq!(
+        room.rows(members),
+        [[1, 5, 71], [2, 5, 72], [3, 5, 71], [3, 6, 71], [4, 6, 73], [5, 7, 74]].map(|row| json!(row))
+    );
+}
+
 /// Mistakes in the keys of a choice, and what is said of them.
 const MISTAKES: &[(&str, &str)] = &[
     ("where = { nsfw_levle = 4 }", "table `images` has no column `nsfw_levle`. Did you mean `nsfw_level`?"),
