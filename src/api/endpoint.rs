@@ -31,6 +31,13 @@ pub struct Endpoint {
     pub read: fn(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable>,
 }
 
+impl Endpoint {
+    /// True if the server shows a list with these parameters to its end, on whatever path it is answered.
+    pub fn shows_whole(&self, params: &[(String, String)]) -> bool {
+        self.whole_with.is_empty() || params.iter().any(|(name, _)| self.whole_with.contains(&name.as_str()))
+    }
+}
+
 /// Reads a cursor of a walk with these parameters; `None` if its form is unknown.
 pub type PlaceOf = fn(params: &[(String, String)], cursor: Option<&str>) -> Option<Place>;
 
@@ -71,10 +78,14 @@ pub enum LastPage {
 pub struct Windows {
     /// True if a walk with these parameters can be split into time windows.
     pub fits: fn(params: &[(String, String)]) -> bool,
-    /// Returns the cursor that begins at this instant (milliseconds since 1970).
+    /// Returns the cursor behind which all rows of this instant and later are (milliseconds since 1970), in whatever order the
+    /// rows of one instant are.
     pub forge: fn(at: i64) -> String,
     /// Returns the instant of a cursor (milliseconds since 1970).
     pub at: fn(cursor: &str) -> Option<i64>,
+    /// Set if a list without such cursors may be cut off, so that a walk sends one from its first page on: the sentence about
+    /// a walk whose first one was refused.
+    pub without: Option<&'static str>,
 }
 
 /// The step of a cursor walk after a page.

@@ -11,6 +11,7 @@ use super::image_meta::Meta;
 use super::item::{Item, PageRows};
 use super::object::object;
 use super::page::{Query, Taken};
+use super::place::feed_instant;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, keyed};
 use super::username::{is_known, same_user};
@@ -146,6 +147,17 @@ impl Item for Image<'_> {
         // With `modelVersionId` the server ignores `modelId`.
         let version = query.number("modelVersionId").filter(|_| filter != "userId");
         version.is_some_and(|version| self.version_ids.as_ref().is_some_and(|versions| versions.ids.contains(&version)))
+    }
+
+    fn date(&self) -> Option<i64> {
+        self.created_at.as_ref().map(|at| at.0)
+    }
+
+    /// A page behind a cursor of the feed service has a cursor of that service, and by age no row before that cursor.
+    fn is_elsewhere(first_at: Option<i64>, next: Option<&str>, query: &Query<'_>) -> bool {
+        let Some(at) = query.cursor.and_then(feed_instant) else { return false };
+        let (rises, next) = (query.param("sort") == Some("Oldest"), next.map(feed_instant));
+        next == Some(None) || (rises && first_at.into_iter().chain(next.flatten()).any(|instant| instant < at))
     }
 
     /// The server has answered filters with its whole feed (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).

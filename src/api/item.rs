@@ -27,6 +27,17 @@ pub(super) trait Item: Keyed + Sized {
         true
     }
 
+    /// The instant by which lists by age sort the item (milliseconds since 1970); `None` if it does not say.
+    fn date(&self) -> Option<i64> {
+        None
+    }
+
+    /// True if a page cannot be the one that the query's cursor asks for, so that the server ignored the cursor. `first_at` is
+    /// the first date on the page, `next` its own cursor.
+    fn is_elsewhere(_first_at: Option<i64>, _next: Option<&str>, _query: &Query<'_>) -> bool {
+        false
+    }
+
     /// The reason why the item does not match the query; `None` if it matches or does not say.
     fn stray(&self, _query: &Query<'_>) -> Option<Reason> {
         None

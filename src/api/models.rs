@@ -32,6 +32,7 @@ const WINDOWS: Windows = Windows {
     fits: |params| value_of(params, "sort") == Some("Oldest") && value_of(params, "query").is_none(),
     forge: date_cursor,
     at: cursor_instant,
+    without: None,
 };
 
 fn read(body: &str, query: &Query<'_>, into: &mut Tables) -> Result<Page, Unreadable> {

@@ -82,6 +82,8 @@ pub struct Page {
     pub ids: Vec<i64>,
     /// One number per item that recognizes it on another page: its id, or a hash of its name or text.
     pub keys: Vec<i64>,
+    /// The date of the last item that has one, by which lists by age are sorted (milliseconds since 1970).
+    pub last_at: Option<i64>,
     /// The cursor of the next page, as the server wrote it; `None` if it sent none.
     pub next_cursor: Option<String>,
     /// The number of pages, at endpoints that report it truly; `None` while unknown.
@@ -104,6 +106,8 @@ pub struct Page {
     pub promising: bool,
     /// Set if every item failed the filter: the server ignored it.
     pub foreign: Option<String>,
+    /// True if the server ignored the cursor: the page is of another part of the list. Then nothing of it was taken.
+    pub elsewhere: bool,
     /// Filters that the items do not show to be in force. Unless empty, nothing of the page was taken.
     pub unshown: Vec<&'static str>,
     /// Keys of the items that no column has.

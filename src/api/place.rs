@@ -111,6 +111,13 @@ pub(super) fn one_id(cursor: &str, rises: bool) -> Option<Place> {
     Some(Place { rises: vec![rises], ..offset(cursor)? })
 }
 
+/// Returns the sort value in a cursor of the feed service: of lists by date an instant (milliseconds since 1970).
+pub(super) fn feed_instant(cursor: &str) -> Option<i64> {
+    let (value, id) = cursor.strip_prefix("feed:")?.split_once(':')?;
+    id.parse::<i64>().ok()?;
+    value.parse().ok()
+}
+
 /// Parses a cursor of the feed service: the sort value and an id, both sorted in the same direction.
 pub(super) fn feed(cursor: &str, rises: bool) -> Option<Place> {
     let (value, id) = cursor.strip_prefix("feed:")?.split_once(':')?;

@@ -50,6 +50,9 @@ pub struct WalkState {
     /// An incremental walk starts with the value of the pass on which it builds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reached: Option<i64>,
+    /// True once the server refused a cursor made for an instant: none is sent any more in this pass.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub forging_refused: bool,
     /// The number of items that the server reports, if it reports it truly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reported_total: Option<u64>,
@@ -146,7 +149,7 @@ pub struct PartitionState {
     /// In numbered paging: the pages taken after a gap.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub done_beyond: BTreeSet<u64>,
-    /// In a window: its first instant (milliseconds since 1970); `None` in the earliest window.
+    /// Set where it begins with a forged cursor: its first instant (milliseconds since 1970).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<i64>,
     /// In a window: the instant at which the next one begins; `None` in the latest window.

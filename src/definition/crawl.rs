@@ -9,7 +9,7 @@ use url::Url;
 
 use super::quantity::duration_text;
 use super::snapshot::Snapshot;
-use crate::api::endpoint::{Endpoint, Paging};
+use crate::api::endpoint::{Endpoint, Paging, Windows};
 use crate::table::Table;
 use crate::table::choice::Choice;
 
@@ -185,12 +185,22 @@ impl Walk {
     /// The sentence for a list that the server cuts off.
     pub const CUT_OFF: &str = "of a list this long the server shows only a part, and ends as if it were all";
 
-    /// True if the server cuts the list off and ends it as if that were all.
+    /// True if the server cuts the list off and ends it as if that were all. Not so if the walk begins with a forged cursor; if
+    /// the server refuses that one, the walk is doubtful.
     pub fn is_cut_off(&self) -> bool {
-        let whole_with = |name: &str| self.endpoint.whole_with.contains(&name);
-        let each =
-            matches!(&self.partitioning, Partitioning::Each(each) if each.param.as_deref().is_some_and(whole_with));
-        !(self.endpoint.whole_with.is_empty() || each || self.params.iter().any(|(name, _)| whole_with(name)))
+        let is_whole = match &self.partitioning {
+            Partitioning::Each(each) => {
+                each.param.as_deref().is_some_and(|param| self.endpoint.whole_with.contains(&param))
+            }
+            Partitioning::One | Partitioning::Windows { .. } => self.forges_first().is_some(),
+        };
+        !is_whole && !self.endpoint.shows_whole(&self.params)
+    }
+
+    /// Returns the forged cursors of a list that is whole only behind one, so that the walk sends one from its first page on.
+    pub fn forges_first(&self) -> Option<Windows> {
+        let Paging::Cursor { windows, .. } = self.endpoint.paging else { return None };
+        windows.filter(|windows| windows.without.is_some() && (windows.fits)(&self.params))
     }
 
     /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date,

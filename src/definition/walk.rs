@@ -60,7 +60,11 @@ fn read(
         let ways = suggestion::list(endpoint.whole_with.iter().copied());
         found.warn(
             section.at(),
-            format!("{}; ask for shorter ones: set one of {ways}, or let `for_each` do it.", Walk::CUT_OFF),
+            format!(
+                "{}; walk it by time with `sort = \"Oldest\"`, or ask for shorter ones: set one of {ways}, or let \
+                 `for_each` do it.",
+                Walk::CUT_OFF
+            ),
         );
     }
     Some(walk)

@@ -89,7 +89,7 @@ traps! {
     Outage, "outage", apart, "Of every 200 requests for lists the last 50 are answered by empty ones without a cursor; look-ups are as ever";
     EarlyEnd, "early-end", apart, "Some pages of models and images behind a cursor name no next one, whenever they are asked for";
     LinkWithoutCursor, "link-without-cursor", apart, "Some pages of models and images asked for the first time link to the next one and name no cursor";
-    Mutation, "mutation", apart, "As requests go by models are published, published again, edited and unpublished";
+    Mutation, "mutation", apart, "As requests go by models are published, published again, edited and unpublished, and images posted and deleted, which lists notice late";
 }
 
 /// A set of traps, read from `all`, `none`, `a,b`, `all,-c` or `all,d`.

@@ -170,6 +170,32 @@ fn a_date_that_is_still_to_come_is_refused() {
     assert!(requests(&sandbox).is_empty());
 }
 
+#[test]
+fn a_plan_counts_what_came_since_the_date_and_each_side_of_the_levels_once() {
+    let images =
+        |levels: &str| Walk::of("images").named(&format!("of_{levels}")).params(&format!("browsingLevel = {levels}"));
+    let models = |from: &str| Walk::of("models").params("sort = \"Oldest\"").with(from);
+    let plan = |walks: &[Walk]| {
+        let text = format!("server = \"https://civitai.com/api/v1\"\ndataset = \"d\"\n{}", crawl_file(walks));
+        let room = Room::new(&text, "");
+        let output = program().arg("plan").arg(room.file()).output().unwrap();
+        assert_exit(&output, 0);
+        printed(&output)
+    };
+    let both = plan(&[images("3").limit(200), images("28").limit(200)]);
+    assert!(both.contains("about 600 000 requests") && both.matches(" 300 000 ").count() == 2, "{both}");
+    assert!(plan(&[images("31").limit(200)]).contains("about 600 000 requests"));
+    for (from, expected, asks) in [
+        ("", "about 9 000 requests", "models?sort=Oldest"),
+        ("from = \"now - 30d\"", "about 202 requests", "models?sort=Oldest from now - 30d on, about"),
+        ("from = \"now - 1s\"", "about 1 request", "models?sort=Oldest from now - 1s on, about"),
+        ("from = \"2010-01-01\"", "about 9 000 requests", "models?sort=Oldest from 2010-01-01 on, about"),
+    ] {
+        let plan = plan(&[models(from)]);
+        assert!(plan.contains(expected) && plan.contains(asks), "{plan}");
+    }
+}
+
 /// A server that knows no cursors but its own, which are numbers: it lists `models`, a page of two at a time.
 fn without_dates(models: Arc<Mutex<Vec<u64>>>) -> Server {
     Server::answering(move |Request { target, .. }| {

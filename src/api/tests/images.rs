@@ -380,7 +380,7 @@ fn images_that_were_not_asked_for_are_rejects() {
 
 #[test]
 fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
-    let Paging::Cursor { next, windows: None, .. } = IMAGES.paging else { unreachable!("images are walked by cursor") };
+    let Paging::Cursor { next, .. } = IMAGES.paging else { unreachable!("images are walked by cursor") };
     let cases = [
         ("modelId=1", "900", "901"),
         ("modelId=1&sort=Newest", "900", "901"),
@@ -396,6 +396,74 @@ fn the_older_path_is_asked_from_the_row_that_its_cursor_names() {
     ];
     for (query, named, sent) in cases {
         assert_eq!(next(&params(query), named), NextCursor::Cursor(sent.to_owned()), "{query} {named}");
+    }
+}
+
+#[test]
+fn lists_by_age_that_the_feed_service_can_express_begin_at_an_instant() {
+    let Paging::Cursor { windows: Some(windows), .. } = IMAGES.paging else { unreachable!("the feed has instants") };
+    for (query, fits) in [
+        ("sort=Oldest", true),
+        ("sort=Oldest&username=a&withMeta=true&period=Week", true),
+        ("sort=Oldest&modelId=1&modelVersionId=2", true),
+        ("sort=Newest", false),
+        ("", false),
+        ("sort=Oldest&postId=1", false),
+        ("sort=Oldest&imageId=1", false),
+        ("sort=Oldest&ids=1,2", false),
+        ("sort=Oldest&modelId=1", false),
+        ("sort=Oldest&requiringMeta=true", false),
+    ] {
+        assert_eq!((windows.fits)(&params(query)), fits, "{query}");
+    }
+    // All rows of the instant are behind it, also those of lower ids, in either order.
+    assert_eq!((windows.forge)(1_712_265_847_499), "feed:1712265847498:0");
+    assert_eq!((windows.forge)(0), "feed:0:0");
+    assert_eq!((windows.at)("feed:1712265847498:77"), Some(1_712_265_847_498));
+    for other in ["12|1712265847499", "900", "feed:1", "feed:x:1", "feed:1:x", "|7"] {
+        assert_eq!((windows.at)(other), None, "{other}");
+    }
+}
+
+#[test]
+fn a_page_of_another_part_of_the_list_is_not_taken() {
+    let body = |date: &str, next: &str| {
+        format!(
+            r#"{{"items":[{{"id":1,"createdAt":{date}}},{{"id":2,"createdAt":"2024-04-04T21:17:30.000Z"}}],"metadata":{{{next}}}}}"#
+        )
+    };
+    // The cursor's instant is 2024-04-04T21:17:27.499Z.
+    let asked = "feed:1712265447499:900";
+    let cases = [
+        ("sort=Oldest", asked, "\"2024-04-04T21:17:27.499Z\"", "\"nextCursor\":\"feed:1712265447499:7\"", false),
+        ("sort=Oldest", asked, "\"2024-04-04T21:17:27.498Z\"", "\"nextCursor\":\"feed:1712265450000:7\"", true),
+        ("sort=Oldest", asked, "\"2024-04-04T21:17:27.498Z\"", "", true),
+        ("sort=Oldest", asked, "null", "\"nextCursor\":\"feed:1712265450000:7\"", false),
+        ("sort=Oldest", asked, "null", "\"nextCursor\":\"feed:1712265447498:7\"", true),
+        ("sort=Oldest", asked, "null", "\"nextCursor\":\"200|1712265450000\"", true),
+        ("sort=Oldest", "200|1712265447499", "\"2023-04-04T21:17:27.498Z\"", "\"nextCursor\":\"400|1\"", false),
+        ("sort=Newest", asked, "\"2023-04-04T21:17:27.498Z\"", "\"nextCursor\":\"feed:1680000000000:7\"", false),
+        ("sort=Newest", asked, "\"2024-04-04T21:17:27.498Z\"", "\"nextCursor\":\"200|1712265450000\"", true),
+        ("sort=Most Reactions", "feed:12:900", "null", "\"nextCursor\":\"200|1\"", true),
+    ];
+    for (query, cursor, date, next, elsewhere) in cases {
+        let mut taken = Tables::default();
+        let (pairs, body) = (params(query), body(date, next));
+        let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+        let asked = Query {
+            at,
+            params: &pairs,
+            cursor: Some(cursor),
+            key: None,
+            limit: 200,
+            early: 0,
+            again: true,
+            first_shown: false,
+            compared: true,
+        };
+        let page = (IMAGES.read)(&body, &asked, &mut taken).unwrap();
+        assert_eq!((page.elsewhere, page.items), (elsewhere, if elsewhere { 0 } else { 2 }), "{query} {date} {next}");
+        assert_eq!(page.last_at, (!elsewhere).then_some(1_712_265_450_000), "{query} {date} {next}");
     }
 }
 

@@ -206,8 +206,9 @@ fn warnings_about_some_values_are_raised_by_those() {
 
 #[test]
 fn a_list_that_the_server_cuts_off_raises_a_warning() {
-    let warning = "of a list this long the server shows only a part, and ends as if it were all; ask for shorter ones: set one \
-        of `imageId`, `modelId`, `modelVersionId`, `postId`, `userId`, `username`, or let `for_each` do it.";
+    let warning = "of a list this long the server shows only a part, and ends as if it were all; walk it by time with \
+        `sort = \"Oldest\"`, or ask for shorter ones: set one of `imageId`, `modelId`, `modelVersionId`, `postId`, `userId`, \
+        `username`, or let `for_each` do it.";
     let cases = [
         ("tags = [4]", "", Some(warning)),
         ("tags = [4], userId = 7", "", None),

@@ -9,6 +9,7 @@ use super::request::Turn;
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest};
+use crate::fetch::printable;
 
 /// Walks a partition until nothing more can be had in this run. Calls `on_page` after each page.
 pub(super) async fn run(
@@ -29,10 +30,15 @@ pub(super) async fn run(
         let attempts = if size.is_seeking() { failed_page::FEW } else { u32::MAX };
         let step = match fetch(&request, attempts, context).await {
             None => break,
+            Some(Ok(Next::Elsewhere)) if partition.is_at_forged(context) => return Ok(Finish::ForgedRefused),
+            Some(Ok(Next::Elsewhere)) => {
+                let cursor = printable(cursor.as_deref().unwrap_or_default());
+                context.writer.begin_anew(&request, format!("the server ignores the cursor `{cursor}`"))
+            }
             Some(Ok(step)) => step,
             Some(Err(failure)) => {
-                match handle_failure(&request, failure, partition.forged && page == 1, size.is_seeking(), context).await
-                {
+                let forged = partition.is_at_forged(context);
+                match handle_failure(&request, failure, forged, size.is_seeking(), context).await {
                     AfterFailure::Next(step) => {
                         size.given_up();
                         step
@@ -77,20 +83,29 @@ pub(super) async fn run(
                 shown = items;
                 size.another();
             }
-            Next::Taken { .. } | Next::Over | Next::Compare(_) => return Ok(Finish::Done),
+            Next::Taken { .. } | Next::Over | Next::Compare(_) | Next::Elsewhere => return Ok(Finish::Done),
             Next::Halted => return Ok(Finish::Halted),
         }
     }
     Ok(Finish::Unfinished(context.run.stop.reason().unwrap_or_default()))
 }
 
-/// Makes an incremental walk a full one because the server refused its first cursor. Returns its partition.
-pub(super) fn make_full(walk: &Walk, key: &str, context: Context<'_>) -> Partition {
+/// Records that the server refuses the forged cursor of a partition, and warns once. Returns true when the partition begins
+/// without a cursor instead, false when it must wait for the one before it.
+pub(super) fn refuse_forged(walk: &Walk, key: &str, context: Context<'_>) -> bool {
+    let (is_known, is_first) = {
+        let mut progress = context.writer.progress();
+        let progress = progress.change(&walk.name);
+        (progress.state().forging_refused, progress.refuse_forged(key))
+    };
     let name = &*walk.name;
-    tracing::warn!(
-        walk = name,
-        "the server refuses the cursor at which this pass was to begin; walking the whole list"
-    );
-    context.writer.progress().change(name).make_full(key);
-    Partition::resume(walk, key, context)
+    match is_first {
+        _ if is_known => {}
+        true => tracing::warn!(
+            walk = name,
+            "the server refuses the cursor at which this pass was to begin; walking the whole list"
+        ),
+        false => tracing::warn!(walk = name, "the server refuses cursors that it did not name; walking without splits"),
+    }
+    is_first
 }

@@ -68,7 +68,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
-                Next::Over | Next::Page(_) | Next::Larger(_) | Next::Compare(_) | Next::Anew(_) => {
+                Next::Over | Next::Page(_) | Next::Larger(_) | Next::Compare(_) | Next::Anew(_) | Next::Elsewhere => {
                     pages.over.set(true);
                     return Ok(Finish::Done);
                 }

@@ -1,7 +1,7 @@
 //! Time windows: one walk along the dates becomes several side by side, each split further while it is walked, so that no
 //! worker is idle before the end.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,8 +39,6 @@ struct WindowPool<'a> {
     running: RefCell<BTreeSet<Arc<str>>>,
     /// Windows whose forged cursor the server refused: each waits for the cursor at which the window before it ends.
     held: RefCell<BTreeSet<Arc<str>>>,
-    /// True until the server refuses a forged cursor; afterwards no window is split.
-    forging: Cell<bool>,
     moved: Notify,
     begins: i64,
     ends: i64,
@@ -62,7 +60,6 @@ pub(super) async fn run(walk: &Walk, count: u32, from: Option<i64>, context: Con
         waiting: waiting.into(),
         running: RefCell::default(),
         held: RefCell::default(),
-        forging: Cell::new(true),
         moved: Notify::new(),
         begins: from.unwrap_or_default(),
         ends: jiff::Timestamp::now().as_millisecond(),
@@ -108,11 +105,12 @@ impl WindowPool<'_> {
 
     /// Splits the window that seems to have most pages left, when that is worth the requests, and returns its later half.
     fn split_largest(&self) -> Option<Window> {
-        if !self.forging.get() {
+        let mut progress = self.context.writer.progress();
+        let state = progress.walk(&self.walk.name).state();
+        if state.forging_refused {
             return None;
         }
-        let mut progress = self.context.writer.progress();
-        let partitions = &progress.walk(&self.walk.name).state().partitions;
+        let partitions = &state.partitions;
         let running = self.running.borrow();
         let rests = running.iter().filter_map(|key| Some((key, self.rest(partitions.get(&**key)?))));
         let worth = rests.filter(|(_, rest)| rest.pages >= PAGES_WORTH_A_SPLIT);
@@ -143,6 +141,7 @@ impl WindowPool<'_> {
                 self.context.writer.end(&request, None, End { why: Why::Complete, detail: None }).await;
                 Finish::Done
             }
+            None if partition.is_at_forged(self.context) && self.is_forging_refused() => Finish::ForgedRefused,
             handover => {
                 let forged = partition.forged && handover.is_none();
                 let partition = Partition { cursor: handover.or(partition.cursor), forged, ..partition };
@@ -151,7 +150,7 @@ impl WindowPool<'_> {
         };
         let finish = match finish {
             Finish::ForgedRefused => {
-                self.hold(key.clone());
+                self.hold(Arc::clone(&key));
                 Finish::Done
             }
             finish => finish,
@@ -161,19 +160,14 @@ impl WindowPool<'_> {
         Ok(finish)
     }
 
-    /// Holds a window whose forged cursor the server refused until the window before it ends. The first window of an
-    /// incremental walk has none before it, so the walk becomes a full one.
+    fn is_forging_refused(&self) -> bool {
+        self.context.writer.progress().walk(&self.walk.name).state().forging_refused
+    }
+
+    /// Holds a window whose forged cursor the server refuses until the window before it ends. The first window has none before
+    /// it, so it begins without a cursor.
     fn hold(&self, key: Arc<str>) {
-        tracing::warn!(walk = %self.walk.name, "the server refuses cursors that it did not name; walking without splits");
-        self.forging.set(false);
-        let is_first = {
-            let mut progress = self.context.writer.progress();
-            let state = progress.walk(&self.walk.name).state();
-            let window = state.partitions.get(&*key);
-            state.since.is_some() && window.is_some_and(|window| window.from == state.since)
-        };
-        if is_first {
-            by_cursor::make_full(self.walk, &key, self.context);
+        if by_cursor::refuse_forged(self.walk, &key, self.context) {
             self.waiting.borrow_mut().push(key);
         } else {
             self.held.borrow_mut().insert(key);

@@ -88,14 +88,16 @@ async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
             let partition = Partition::begin(walk, "", context);
             match by_cursor::run(walk, partition, context, || {}).await? {
                 Finish::ForgedRefused => {
-                    by_cursor::run(walk, by_cursor::make_full(walk, "", context), context, || {}).await?
+                    by_cursor::refuse_forged(walk, "", context);
+                    by_cursor::run(walk, Partition::resume(walk, "", context), context, || {}).await?
                 }
                 finish => finish,
             }
         }
     };
+    finish = without_absent(walk, finish, context);
     if matches!(finish, Finish::Done) {
-        finish = recheck::run(walk, context).await?;
+        finish = without_absent(walk, recheck::run(walk, context).await?, context);
     }
     context.lists.leave(walk, matches!(finish, Finish::Done));
     if matches!(finish, Finish::Done) {
@@ -106,4 +108,15 @@ async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
         context.run.listener.event(&Event::WalkEnded { walk: &walk.name, end: &end });
     }
     Ok(finish)
+}
+
+/// Doubts a walk whose endpoint the server does not have: it is over for this pass.
+fn without_absent(walk: &Walk, finish: Finish, context: Context<'_>) -> Finish {
+    match finish {
+        Finish::Absent(reason) => {
+            context.writer.progress().change(&walk.name).doubt(reason);
+            Finish::Done
+        }
+        finish => finish,
+    }
 }

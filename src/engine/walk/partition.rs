@@ -13,6 +13,8 @@ pub(crate) enum Finish {
     Done,
     /// The server refused the cursor that this program made for the beginning of the window.
     ForgedRefused,
+    /// The server has no such endpoint, as this sentence says: nothing of the walk can be had in this pass.
+    Absent(String),
     /// A later run continues it, for this reason.
     Unfinished(String),
     /// The server wants another key.
@@ -27,9 +29,10 @@ impl Finish {
         let rank = |finish: &Self| match finish {
             Self::Done => 0,
             Self::ForgedRefused => 1,
-            Self::Unfinished(_) => 2,
-            Self::KeyRefused(_) => 3,
-            Self::Halted => 4,
+            Self::Absent(_) => 2,
+            Self::Unfinished(_) => 3,
+            Self::KeyRefused(_) => 4,
+            Self::Halted => 5,
         };
         all.into_iter().max_by_key(rank).unwrap_or(Self::Done)
     }
@@ -49,7 +52,7 @@ pub(crate) struct Partition {
     pub(crate) cursor: Option<String>,
     /// True when the next page is requested with the largest limit.
     pub(crate) larger: bool,
-    /// True when this program made that cursor.
+    /// True when this program made the cursor at which it begins.
     pub(crate) forged: bool,
     /// True when its first page was read before, so that a cached copy of it is not enough.
     pub(crate) again: bool,
@@ -69,8 +72,20 @@ impl Partition {
 
     /// Begins a partition, or resumes it.
     pub(crate) fn begin(walk: &Walk, key: &str, context: Context<'_>) -> Self {
-        context.writer.progress().walk(&walk.name).begin(key, false);
+        {
+            let mut progress = context.writer.progress();
+            let progress = progress.walk(&walk.name);
+            progress.begin(key, false);
+            if let Some(windows) = walk.forges_first() {
+                progress.enter(key, windows);
+            }
+        }
         Self::resume(walk, key, context)
+    }
+
+    /// Returns true while all its items are still behind the cursor that this program made, so that a refusal means that one.
+    pub(super) fn is_at_forged(&self, context: Context<'_>) -> bool {
+        self.forged && context.writer.progress().walk(&self.walk).partition_state(&self.partition).items == 0
     }
 
     fn at(walk: &Walk, key: &str, state: PartitionState) -> Self {

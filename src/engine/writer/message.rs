@@ -86,6 +86,8 @@ pub(crate) enum Next {
     Again(u64),
     /// Compare first: the page does not show that these filters are in force, and nothing was taken.
     Compare(Unshown),
+    /// The server ignored the cursor, again: the page is of another part of the list, and nothing of it was taken.
+    Elsewhere,
     /// Continue by number: the page was taken.
     Taken {
         /// True when it had no items.

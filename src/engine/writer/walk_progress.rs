@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::message::{BOUNDARY, GivenUpPage, Next, PageRequest, RECHECK, is_single};
 use super::{clamp, unknown_values};
-use crate::api::endpoint::{NextCursor, Paging};
+use crate::api::endpoint::{NextCursor, Paging, Windows};
 use crate::api::page::Page;
 use crate::dataset::commit::{
     BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why, fingerprint,
 };
 use crate::dataset::manifest::SeenCursors;
+use crate::definition::Beginning;
 use crate::fetch::{is_masked, printable};
 use crate::table::{Provenance, unknown};
 
@@ -20,6 +21,12 @@ const TAIL_MAX: usize = 400;
 const IDS_MAX: usize = 20_000;
 /// A list of so many catalogs is one without end, whatever it shows.
 const CATALOGS_MAX: u64 = 20;
+
+/// The instant of the cursor at which a walk from the beginning of its list begins, where it needs one.
+const BEGINNING: i64 = 0;
+
+/// Clocks of which one is no further ahead, in milliseconds, are the same.
+const CLOCKS_APART: i64 = 60_000;
 
 /// The handover of a window within which the list ended.
 pub(crate) const NOTHING_BEHIND: &str = "";
@@ -40,6 +47,8 @@ pub(crate) struct WalkProgress {
     pub(super) least: u64,
     /// True when the user says that the list is as short as the server shows it.
     pub(super) trusted: bool,
+    /// Its `from`.
+    pub(super) beginning: Option<Beginning>,
 }
 
 impl WalkProgress {
@@ -82,6 +91,15 @@ impl WalkProgress {
         }
         if !over {
             self.partition(key);
+        }
+    }
+
+    /// Makes a partition without pages begin at the beginning of its list with a forged cursor, unless the server refuses those.
+    pub(crate) fn enter(&mut self, key: &str, windows: Windows) {
+        let refused = self.state.forging_refused;
+        let partition = self.partition(key);
+        if !refused && *partition == PartitionState::default() {
+            (partition.cursor, partition.from) = (Some((windows.forge)(BEGINNING)), Some(BEGINNING));
         }
     }
 
@@ -151,6 +169,11 @@ impl WalkProgress {
 
     /// Follows the cursor that the server named, or ends the partition.
     fn follow(&mut self, request: &PageRequest, page: &Page) -> Next {
+        if let Paging::Cursor { windows: Some(windows), .. } = request.endpoint.paging
+            && let Some(at) = page.last_at.filter(|_| (windows.fits)(&request.params))
+        {
+            self.reach(at);
+        }
         let next = self.watch(request, page).map_or_else(|| self.step(request, page), Err);
         self.or_finish(request, next)
     }
@@ -165,6 +188,10 @@ impl WalkProgress {
             self.note_unknown_values(&[&request.partition]);
         }
         self.forget(request);
+        // Behind a window that did not reach its end no other can begin without a forged cursor.
+        if end.why != Why::Complete || self.handover(&request.partition).as_deref() == Some(NOTHING_BEHIND) {
+            self.hand_over(&request.partition, NOTHING_BEHIND);
+        }
         self.end(&request.partition, end);
         Next::Over
     }
@@ -236,10 +263,7 @@ impl WalkProgress {
         }
         if left_out > 0 {
             self.state.withheld_versions += left_out;
-            let detail = format!("more than {IDS_MAX} models lack versions; the others were not asked for singly");
-            if self.state.troubles.iter().all(|trouble| trouble.detail != detail) {
-                self.doubt(detail);
-            }
+            self.doubt_once(format!("more than {IDS_MAX} models lack versions; the others were not asked for singly"));
         }
     }
 
@@ -278,10 +302,19 @@ impl WalkProgress {
         first.is_some_and(|first| page.ids.iter().any(|id| first.ids.contains(id)))
     }
 
+    /// Doubts a list that had to begin without a forged cursor, once a page names a cursor of the path that cuts lists off.
+    fn doubt_older_path(&mut self, request: &PageRequest, windows: Option<Windows>, named: &str) {
+        let Some(Windows { at, without: Some(doubt), .. }) = windows else { return };
+        let is_whole = at(named).is_some() || request.endpoint.shows_whole(&request.params);
+        if self.state.forging_refused && !is_whole {
+            self.doubt_once(doubt.to_owned());
+        }
+    }
+
     /// Moves a partition to the cursor the server named; `Err` is why it is over.
     fn step(&mut self, request: &PageRequest, page: &Page) -> Result<Next, End> {
         let complete = || End { why: Why::Complete, detail: None };
-        let Paging::Cursor { next, .. } = request.endpoint.paging else { return Err(complete()) };
+        let Paging::Cursor { next, windows, .. } = request.endpoint.paging else { return Err(complete()) };
         if self.is_past_boundary(request, page) {
             return Err(complete());
         }
@@ -294,6 +327,7 @@ impl WalkProgress {
             let detail = format!("the server repeated the API key in the cursor behind page {}", request.page);
             return Err(End { why: Why::KeyInCursor, detail: Some(detail) });
         }
+        self.doubt_older_path(request, windows, named);
         let cursor = match next(&request.params, named) {
             NextCursor::Cursor(cursor) => cursor,
             NextCursor::Unlistable(reason) => {
@@ -312,9 +346,7 @@ impl WalkProgress {
         let instant =
             windows.filter(|windows| (windows.fits)(&request.params)).and_then(|w| Some((w, (w.at)(&cursor)?)));
         if let Some((windows, at)) = instant {
-            // Nothing is dated later than now, whatever the server says: one such date would hide everything before it.
-            let reached = self.state.reached.max(Some(at));
-            self.state.reached = reached.min(self.state.began.or(reached));
+            self.reach(at);
             if request.cursor.as_deref() == Some(cursor.as_str()) {
                 // A page full of rows of one instant: the server would name this cursor for ever.
                 if request.limit < request.endpoint.limit_max {
@@ -346,6 +378,13 @@ impl WalkProgress {
         partition.new_cursors.push(fingerprint);
         (partition.cursor, partition.larger) = (Some(cursor.clone()), false);
         Ok(Next::Page(cursor))
+    }
+
+    /// Records an instant of the list. Nothing is dated later than now, whatever the server says: one such date would hide
+    /// everything before it.
+    fn reach(&mut self, at: i64) {
+        let reached = self.state.reached.max(Some(at));
+        self.state.reached = reached.min(self.state.began.or(reached));
     }
 
     /// Counts what is new on a page; returns the reason once the list must be taken for one without end.
@@ -443,12 +482,12 @@ impl WalkProgress {
         Next::Larger(cursor)
     }
 
-    /// Hands the next window the cursor at which it begins, unless it has pages already.
+    /// Hands the next window the cursor at which it begins, unless it has items already.
     fn hand_over(&mut self, key: &str, cursor: &str) {
         let until = self.state.partitions.get(key).and_then(|partition| partition.until);
         let next =
             self.state.partitions.values_mut().find(|partition| partition.from.is_some() && partition.from == until);
-        if let Some(next) = next.filter(|next| next.pages == 0) {
+        if let Some(next) = next.filter(|next| next.items == 0) {
             next.handover = Some(cursor.to_owned());
         }
     }
@@ -458,10 +497,37 @@ impl WalkProgress {
         self.state.partitions.get(key)?.handover.clone()
     }
 
-    /// Makes an incremental walk a full one: the server refuses the cursor at which this partition was to begin.
-    pub(crate) fn make_full(&mut self, key: &str) {
+    /// Moves a walk whose relative `from` was fixed by a clock that is ahead to where it begins by the server's clock, and returns
+    /// the cursor there. Does so only at the first answer of a pass, before anything is taken.
+    pub(super) fn begin_earlier(&mut self, request: &PageRequest, servers: i64) -> Option<String> {
+        let Some(beginning @ Beginning::Ago(_)) = self.beginning else { return None };
+        let Paging::Cursor { windows: Some(windows), .. } = request.endpoint.paging else { return None };
+        let from = beginning.at(servers);
+        let is_first = self.state.began.is_none() && self.state.since.is_some();
+        if !is_first || self.state.from? <= from.saturating_add(CLOCKS_APART) {
+            return None;
+        }
+        let first = (windows.forge)(from);
+        let partition = self.partition(&request.partition);
+        (partition.cursor, partition.from) = (Some(first.clone()), Some(from));
+        (self.state.since, self.state.from) = (Some(from), Some(from));
+        Some(first)
+    }
+
+    /// Returns true for a window that no worker has split off, and that was to begin at a forged cursor.
+    fn is_first(&self, window: &PartitionState) -> bool {
+        window.from.is_some_and(|from| from == self.state.since.unwrap_or(BEGINNING))
+    }
+
+    /// Records that the server refuses the forged cursor of a partition. The first one becomes one without a cursor, and an
+    /// incremental walk a full one; false for any other, which must wait for the cursor at which the window before it ends.
+    pub(crate) fn refuse_forged(&mut self, key: &str) -> bool {
+        self.state.forging_refused = true;
+        let Some(window) = self.state.partitions.get(key).filter(|window| self.is_first(window)) else { return false };
+        let full = PartitionState { pages: window.pages, until: window.until, ..PartitionState::default() };
+        self.state.partitions.insert(key.to_owned(), full);
         self.state.since = None;
-        self.state.partitions.insert(key.to_owned(), PartitionState::default());
+        true
     }
 
     /// Makes the part of a window from `at` on, which begins at `cursor`, a window of its own and returns its key; `None` when
@@ -538,6 +604,13 @@ impl WalkProgress {
     /// Returns true when a single look-up, by its partition, showed its thing.
     pub(crate) fn was_shown(&self, partition: &str) -> bool {
         self.shown.contains(partition)
+    }
+
+    /// Records a reason why the walk's list is not believed, unless it is recorded already.
+    fn doubt_once(&mut self, detail: String) {
+        if self.state.troubles.iter().all(|trouble| trouble.detail != detail) {
+            self.doubt(detail);
+        }
     }
 
     /// Records the commit whose rows, and those before, bring the walk its values.

@@ -26,7 +26,8 @@ pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
     let Some(post) = id.parse::<u32>().ok().filter(|id| *id > 0) else {
         return Answer::not_a_number("id");
     };
-    let ranks = rules.gallery.of_post(post);
+    let mut ranks = rules.gallery.of_post(post);
+    ranks.retain(|rank| rules.gallery.picture(*rank).is_there(rules.requests));
     let Some(first) = ranks.first().filter(|_| public(rules.catalog.seed, post)) else {
         return Answer::error(404, &format!("No post with id {post}"));
     };

@@ -98,8 +98,7 @@ fn of_models(world: &World, table: Table, pairs: &[(String, String)]) -> Result<
     if let Some((key, values)) = pairs.iter().find(|(key, _)| LOOKUPS.contains(&key.as_str())) {
         return of_lookups(world, table, key, values);
     }
-    let throughout = pairs.iter().any(|(key, _)| key == THROUGHOUT);
-    let pairs: Vec<(String, String)> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
+    let (pairs, throughout) = without_throughout(pairs);
     let models = models(world, &pairs)?;
     let mut lines = String::new();
     for (row, mut view) in models {
@@ -160,11 +159,24 @@ fn of_images(world: &World, host: &str, table: ImageTable, pairs: &[(String, Str
 
 /// Returns the images of a query with the query; without one, every image that some query could show.
 fn images(rules: Rules<'_>, pairs: &[(String, String)]) -> Result<(Vec<u32>, Option<ImagesQuery>), Answer> {
-    if pairs.is_empty() {
-        return Ok((images_list::reachable(rules), None));
-    }
-    let query = images_query::parse(rules.catalog.era, pairs)?;
-    Ok((ImagesList::new(rules, &query)?.everything(), Some(query)))
+    let (pairs, throughout) = without_throughout(pairs);
+    let (mut ranks, query) = match pairs.is_empty() {
+        true => (images_list::reachable(rules), None),
+        false => {
+            let query = images_query::parse(rules.catalog.era, &pairs)?;
+            (ImagesList::new(rules, &query)?.everything(), Some(query))
+        }
+    };
+    let old = |rank: &u32| *rank < rules.gallery.first && rules.gallery.picture(*rank).is_there(rules.requests);
+    ranks.retain(|rank| !throughout || old(rank));
+    Ok((ranks, query))
+}
+
+/// Returns the parameters without the one that asks for the rows present since the server's start, and true if it was there.
+fn without_throughout(pairs: &[(String, String)]) -> (Vec<(String, String)>, bool) {
+    let kept: Vec<_> = pairs.iter().filter(|(key, _)| key != THROUGHOUT).cloned().collect();
+    let throughout = kept.len() < pairs.len();
+    (kept, throughout)
 }
 
 /// Returns the versions that a query lists its images under; without one, all versions of each image.
