@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use crate::support::read;
 use crate::support::{Room, Server, assert_exit, printed, program};
 
 const HEAD: &str = "pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 1 }\nretry = { attempts = 1 }\n";
@@ -147,6 +149,13 @@ fn the_posts_of_chosen_versions_can_be_asked_for() {
         room.rows(members),
         [[1, 5, 71], [2, 5, 72], [3, 5, 71], [3, 6, 71], [4, 6, 73], [5, 7, 74]].map(|row| json!(row))
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_values_need_little_memory_and_each_is_asked_for_once() {
+    // Two windows of the values that are held at once.
+    read("../../scripts/values", &["600000", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
 }
 
 /// Mistakes in the keys of a choice, and what is said of them.
