@@ -10,7 +10,7 @@
 use super::endpoint::{Endpoint, NextCursor, Paging, Windows};
 use super::envelope::{repaired, take_list};
 use super::image::Image;
-use super::images_params::{LIMIT_MAX, PARAMS};
+use super::images_params::{LIMIT_MAX, PARAMS, mixes_levels};
 use super::page::{Page, Query, Unreadable, value_of};
 use super::place::{Place, feed, feed_instant, offset, one_id};
 use crate::table::{Tables, gallery_images, images};
@@ -72,6 +72,11 @@ fn place(params: &[(String, String)], cursor: Option<&str>) -> Option<Place> {
 fn is_served_by_feed(params: &[(String, String)]) -> bool {
     let given = |name| value_of(params, name).is_some();
     !given("postId") && !given("requiringMeta") && !older_path(params)
+}
+
+/// True if such parameters ask for images up to PG13 or for those above, but not for both: for about half of all.
+pub fn is_of_one_side(params: &[(String, String)]) -> bool {
+    value_of(params, "browsingLevel").is_some_and(|mask| !mixes_levels(mask))
 }
 
 /// True if the server answers such parameters on its older path.

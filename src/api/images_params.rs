@@ -73,6 +73,6 @@ pub(super) const PARAMS: &[Param] = &[
 ];
 
 /// True if a mask has PG or PG13 together with R, X or XXX.
-fn mixes_levels(mask: &str) -> bool {
+pub(super) fn mixes_levels(mask: &str) -> bool {
     mask.parse::<u32>().is_ok_and(|mask| mask & 3 != 0 && mask & 28 != 0)
 }

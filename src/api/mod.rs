@@ -67,6 +67,9 @@ pub static ENDPOINTS: &[&Endpoint] = &[
 /// Milliseconds from 1970 to 2022-11-01, when the catalog began: a clock that is behind it is wrong.
 pub const CATALOG_BEGAN: i64 = 1_667_260_800_000;
 
+/// Milliseconds from 1970 to 2026-07-01, when its rows were counted; for `civitrawl plan`.
+pub const CATALOG_COUNTED: i64 = 1_782_864_000_000;
+
 /// The highest model id in mid-2026, roughly; for `civitrawl plan`.
 pub const NEWEST_MODEL: u64 = 2_900_000;
 

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use super::crawl_file;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::output::print;
 use crate::api::endpoint::Endpoint;
-use crate::api::{NEWEST_MODEL, values_in_catalog};
+use crate::api::images::{IMAGES, is_of_one_side};
+use crate::api::{CATALOG_BEGAN, CATALOG_COUNTED, NEWEST_MODEL, values_in_catalog};
 use crate::definition::{Crawl, Each, Partitioning, Server, Source, Walk};
 
 #[derive(Debug, clap::Args)]
@@ -60,6 +63,9 @@ fn row(walk: &Walk, requests: Option<u64>, rate: f64) -> Vec<String> {
         Partitioning::Windows { count, .. } => asks.push_str(&format!(" in {count} time windows")),
         Partitioning::Each(each) => asks.push_str(&format!(" for each {}", source(each))),
     }
+    if let Some(from) = walk.later.from {
+        asks.push_str(&format!(" from {from} on, about"));
+    }
     if walk.later.incremental.is_some() {
         asks.push_str("; later passes ask only for what is new");
     }
@@ -81,7 +87,17 @@ fn of_own_limit(crawl: &Crawl, requests: &[Option<u64>], endpoint: &Endpoint) ->
 
 fn source(each: &Each) -> String {
     match &each.source {
-        Source::Column { table, column, .. } => format!("{table}.{column}"),
+        Source::Column { table, column, choice } => {
+            let top = choice
+                .top
+                .as_ref()
+                .map_or_else(String::new, |top| format!("the {} largest by {} of ", top.count, top.by));
+            let conditions = choice.conditions.iter().enumerate().map(|(index, condition)| {
+                let joined = if index == 0 { "where" } else { "and" };
+                format!(" {joined} {} = {}", condition.column, condition.written)
+            });
+            format!("{top}{table}.{column}{}", conditions.collect::<String>())
+        }
         Source::Changed { table, column } => format!("{table}.{column} that changed"),
         Source::List(values) => format!("of {}", several(values.len() as u64, "value")),
         Source::Range { first, last } => format!("{} of {first}..{last}", each.param.as_deref().unwrap_or("id")),
@@ -97,6 +113,16 @@ pub(super) fn expected(crawl: &Crawl) -> BTreeMap<String, u64> {
     walks.filter_map(|walk| Some((walk.name.clone(), requests(crawl, walk)?))).collect()
 }
 
+/// Returns about how many of the catalog's rows the list of a walk has at `now`. A walk with `from` shares them by time, as if they
+/// had come evenly.
+fn rows_of_list(walk: &Walk, catalog: u64, now: i64) -> u64 {
+    let images = walk.endpoint.name == IMAGES.name && is_of_one_side(&walk.params);
+    let rows = if images { catalog.div_ceil(2) } else { catalog };
+    let Some(from) = walk.later.from else { return rows };
+    let share = now.saturating_sub(from.at(now)) as f64 / (CATALOG_COUNTED - CATALOG_BEGAN) as f64;
+    (rows as f64 * share.clamp(0.0, 1.0)).ceil() as u64
+}
+
 /// Returns the requests of a walk at the published size of the catalog, or the sandbox's; `None` if unknown.
 fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
     let catalog = match &crawl.server {
@@ -104,11 +130,16 @@ fn requests(crawl: &Crawl, walk: &Walk) -> Option<u64> {
         _ => walk.endpoint.catalog_rows,
     };
     let pages = |rows: u64| rows.div_ceil(u64::from(walk.limit.max(1))).max(1);
+    let catalog = rows_of_list(walk, catalog, Timestamp::now().as_millisecond());
     match &walk.partitioning {
         Partitioning::One | Partitioning::Windows { .. } => Some(pages(catalog)),
         Partitioning::Each(each) => {
             let values = match &each.source {
-                Source::Column { table, column, .. } => values_in_catalog(table, column)?,
+                Source::Column { table, column, choice } => match (&choice.top, choice.conditions.is_empty()) {
+                    (Some(top), true) => top.count as u64,
+                    (None, true) => values_in_catalog(table, column)?,
+                    (_, false) => return None,
+                },
                 Source::Changed { .. } => return None,
                 Source::List(values) => values.len() as u64,
                 Source::Range { first, last } => last.abs_diff(*first) + 1,

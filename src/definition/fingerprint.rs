@@ -57,9 +57,18 @@ fn walk(walk: &Walk) -> Value {
 
 fn for_each(each: &Each) -> Value {
     let source = match &each.source {
-        Source::Column { table, column, .. } | Source::Changed { table, column } => {
-            json!({ "table": table, "column": column })
+        Source::Column { table, column, choice } => {
+            let mut source = json!({ "table": table, "column": column });
+            if !choice.conditions.is_empty() {
+                let conditions = choice.conditions.iter().map(|condition| (condition.column, &condition.written));
+                source["where"] = json!(conditions.collect::<BTreeMap<_, _>>());
+            }
+            if let Some(top) = &choice.top {
+                (source["order_by"], source["top"]) = (json!(top.by), json!(top.count));
+            }
+            source
         }
+        Source::Changed { table, column } => json!({ "table": table, "column": column }),
         Source::List(values) => json!({ "list": values }),
         Source::Range { first, last } => json!({ "range": [first, last] }),
         Source::Newest { first } => json!({ "range": [first, "newest"] }),

@@ -1,5 +1,6 @@
 //! Crawl file → checked [`Crawl`]. Pure: takes the text, returns the crawl or every mistake at once.
 
+mod choice;
 mod crawl;
 mod credential;
 mod dataset_path;

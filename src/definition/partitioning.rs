@@ -1,5 +1,8 @@
 //! `split` and `for_each`: the division of a walk, checked against its endpoint.
 
+use arrow::datatypes::DataType;
+
+use super::choice::{ChoiceKeys, kind, known_column};
 use super::crawl::{Each, Partitioning, Source};
 use super::later::{ENTERED, can_be_entered, date};
 use super::mistake::Findings;
@@ -7,8 +10,7 @@ use super::suggestion;
 use super::value::{Section, Value, whole};
 use crate::api::endpoint::{Endpoint, Paging, Param, ParamKind};
 use crate::api::lookup::ID_MAX;
-use crate::table;
-use crate::table::choice::Choice;
+use crate::table::{self, Table};
 
 /// Most windows of a walk.
 const WINDOWS_MAX: u32 = 256;
@@ -146,15 +148,22 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     let table = section.text("table", found);
     let column = section.text("column", found);
     let (only_at, only) = (section.at_key("only"), section.text("only", found));
+    let choice = ChoiceKeys::take(section, found);
     let list = section.texts("list", found);
     let range_at = section.at_key("range");
     let range = section.take("range");
     let source = match (table, column, list, range) {
         (Some(table), Some(column), None, None) => {
-            let (table, column) = known_column(table, column, at, found)?;
+            let table = known_table(table, at, found)?;
+            let column = value_column(table, column, at, found)?;
             match only {
-                None => Source::Column { table, column, choice: Choice::default() },
-                Some("changed") => Source::Changed { table, column },
+                None => Source::Column { table: table.name, column, choice: choice.check(table, found)? },
+                Some("changed") if choice.at().is_none() => Source::Changed { table: table.name, column },
+                Some("changed") => {
+                    let text = "`for_each.only` takes all rows that changed; leave `where`, `order_by` and `top` out.";
+                    found.mistake(only_at, text);
+                    return None;
+                }
                 Some(other) => {
                     found.mistake(only_at, format!("`for_each.only` is `{other}`; it takes `changed`."));
                     return None;
@@ -163,6 +172,11 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         }
         _ if only.is_some() => {
             found.mistake(only_at, "`for_each.only` goes with `table` and `column`: only rows change.");
+            return None;
+        }
+        _ if choice.at().is_some() => {
+            let text = "`where`, `order_by` and `top` go with `table` and `column`: they compare rows.";
+            found.mistake(choice.at().unwrap_or(at), text);
             return None;
         }
         (None, None, Some(list), None) => Source::List(list),
@@ -197,30 +211,31 @@ fn read_range(value: &Value<'_>) -> Option<Source> {
     }
 }
 
-/// Returns the declared names of a table and its column; `None`, with a mistake noted, if there are none.
-fn known_column(
-    table: &str,
-    column: &str,
-    at: usize,
-    found: &mut Findings<'_>,
-) -> Option<(&'static str, &'static str)> {
+/// Returns the table of this name; `None`, with a mistake noted, if there is none.
+fn known_table(table: &str, at: usize, found: &mut Findings<'_>) -> Option<&'static Table> {
     let tables = || table::ALL.iter().map(|table| table.name);
-    let Some(known) = table::named(table) else {
+    let known = table::named(table);
+    if known.is_none() {
         let ending = suggestion::did_you_mean(table, tables(), &format!("Known are {}.", suggestion::list(tables())));
         found.mistake(at, format!("there is no table `{table}`.{ending}"));
-        return None;
-    };
-    let columns = known.columns();
-    let names = || columns.iter().map(|column| column.name);
-    match columns.iter().find(|known| known.name == column) {
-        Some(column) => Some((known.name, column.name)),
-        None => {
-            let ending =
-                suggestion::did_you_mean(column, names(), &format!("Known are {}.", suggestion::list(names())));
-            found.mistake(at, format!("table `{table}` has no column `{column}`.{ending}"));
-            None
-        }
     }
+    known
+}
+
+/// Returns the declared name of a column whose values can be asked for; `None`, with a mistake noted, if there is none.
+fn value_column(table: &Table, column: &str, at: usize, found: &mut Findings<'_>) -> Option<&'static str> {
+    let column = known_column(table, column, at, found)?;
+    if !matches!(column.data_type, DataType::Int64 | DataType::Utf8) {
+        let text = format!(
+            "`{}.{}` holds {}; `for_each` takes a column of whole numbers or texts.",
+            table.name,
+            column.name,
+            kind(&column)
+        );
+        found.mistake(at, text);
+        return None;
+    }
+    Some(column.name)
 }
 
 fn check_windows(endpoint: &Endpoint, params: &[(String, String)], at: usize, found: &mut Findings<'_>) -> bool {

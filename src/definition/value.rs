@@ -194,7 +194,7 @@ pub(super) fn whole(value: &DeValue<'_>) -> Option<i128> {
 }
 
 /// Returns a number, whole or not.
-fn number(value: &DeValue<'_>) -> Option<f64> {
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Float(float) => float.as_str().parse().ok(),
         other => whole(other).map(|whole| whole as f64),

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::pass::{Pass, begun_at};
+use crate::api::CATALOG_BEGAN;
 use crate::dataset::commit::WalkState;
 use crate::definition::Crawl;
 
@@ -12,6 +13,12 @@ const DIFFER: SignedDuration = SignedDuration::from_hours(24);
 /// Returns the time (milliseconds since 1970) by the clock that is behind: a date that is too early only repeats requests.
 pub(super) fn earlier(server: Option<Timestamp>, here: Timestamp) -> i64 {
     server.map_or(here, |server| server.min(here)).as_millisecond()
+}
+
+/// Returns the time (milliseconds since 1970) by the server's clock; by this machine's where the server sends none, or one that is
+/// behind the catalog.
+pub(super) fn servers(server: Option<Timestamp>, here: Timestamp) -> i64 {
+    server.map(Timestamp::as_millisecond).filter(|at| *at >= CATALOG_BEGAN).unwrap_or(here.as_millisecond())
 }
 
 /// Returns true when the two clocks are so far apart that one is wrong.
@@ -73,6 +80,14 @@ mod tests {
             let server = server.map(at);
             assert_eq!(earlier(server, here), at(counts).as_millisecond(), "{server:?}");
             assert_eq!(server.is_some_and(|server| differ(server, here)), apart, "{server:?}");
+        }
+        for (server, counts) in [
+            (None, "2026-11-29T12:00:00Z"),
+            (Some("2026-11-29T11:59:59Z"), "2026-11-29T11:59:59Z"),
+            (Some("2099-01-01T00:00:00Z"), "2099-01-01T00:00:00Z"),
+            (Some("1970-01-01T00:00:00Z"), "2026-11-29T12:00:00Z"),
+        ] {
+            assert_eq!(servers(server.map(at), here), at(counts).as_millisecond(), "{server:?}");
         }
     }
 

@@ -152,14 +152,15 @@ class Check:
 
     def images(self):
         """Those of a version that the crawl knows: no others can be asked for by version."""
-        self.truth("gallery_images", "")
+        query = "throughout=1" if self.throughout else ""
+        self.truth("gallery_images", query)
         known = "model_version_id IN (SELECT id FROM all_model_versions)"
         self.db.execute(f"CREATE TEMP TABLE reach AS SELECT DISTINCT image_id FROM truth WHERE {known}")
         unlisted = "SELECT count(DISTINCT image_id) FROM truth ANTI JOIN reach USING (image_id)"
         self.counts["images_of_unlisted_versions"] = self.one(unlisted)
         for table in OF_IMAGES:
             reached = f"truth.{KEYS[table][0]} IN (SELECT image_id FROM reach)"
-            self.compare(table, "true", "", wanted=known if table == "gallery_images" else reached)
+            self.compare(table, "true", query, wanted=known if table == "gallery_images" else reached)
 
     def keys(self):
         for table, key in {**KEYS, "pages": []}.items():

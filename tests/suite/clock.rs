@@ -26,7 +26,8 @@ params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, li
 split = { windows = 3, from = "2022-11-01" }
 "#;
 
-const THIRTY_YEARS: i64 = 30 * 365 * 24 * 3600;
+const DAY: i64 = 24 * 3600;
+const THIRTY_YEARS: i64 = 30 * 365 * DAY;
 
 /// The library's place in Debian; `scripts/test` leaves these tests out where there is none.
 fn library() -> PathBuf {
@@ -204,6 +205,77 @@ fn a_watermark_in_the_future_heals_in_the_next_pass() {
     assert_exit(&next, 0);
     assert!(!printed(&next).contains("which is later than now"), "{}", printed(&next));
     assert!(lure.requests()[before].target.contains("cursor=20"), "{:?}", lure.requests()[before]);
+}
+
+/// A walk that begins at this time before now.
+fn begun(from: &str) -> String {
+    format!(
+        "commit = {{ every = \"100ms\" }}\n\n[[walk]]\nname = \"models\"\nendpoint = \"models\"\n\
+         params = {{ sort = \"Oldest\", nsfw = true, archived = true, limit = 10 }}\nfrom = \"{from}\"\n"
+    )
+}
+
+/// The date that the sandbox sends.
+const SANDBOX: &str = "2026-10-16T00:00:00Z";
+
+/// How many days before the sandbox's date the first page of a pass begins.
+fn began(room: &Room, pass: u32) -> f64 {
+    let cursor = "min(CAST(split_part(cursor, '|', 1) AS TIMESTAMP))";
+    let days = format!("round(date_diff('minute', {cursor}, TIMESTAMP '{SANDBOX}') / 1440.0)");
+    let days = room.value(&format!("SELECT {days} FROM pages WHERE pass = {pass} AND cursor IS NOT NULL"));
+    days.as_f64().expect("a number of days")
+}
+
+#[test]
+fn rows_are_from_a_time_before_the_first_pass_for_ever() {
+    let library = library();
+    let sandbox = Sandbox::start(&["--models", "500"]);
+    let room = Room::new(&begun("now - 250d"), &sandbox.base);
+    // The first run of the first pass was 20 days before, and was stopped.
+    let now = SANDBOX.parse::<jiff::Timestamp>().unwrap().duration_since(jiff::Timestamp::now()).as_secs();
+    assert_exit(&skew(room.crawl(), &library, now - 20 * DAY).args(["--max-pages", "3"]).output().unwrap(), 3);
+    for (pass, offset, arguments) in [(1, now, &[][..]), (2, now, &[]), (3, 0, &["--restart"])] {
+        assert_exit(&skew(room.crawl(), &library, offset).args(arguments).output().unwrap(), 0);
+        room.assert_sound();
+        assert_eq!(began(&room, pass), 270.0, "pass {pass}");
+    }
+    // Another time is fixed anew.
+    let other = Room::new(&begun("now - 251d"), &sandbox.base);
+    std::fs::rename(room.dataset(), other.dataset()).unwrap();
+    assert_exit(&skew(other.crawl(), &library, now).output().unwrap(), 0);
+    assert_eq!(began(&other, 4), 251.0);
+}
+
+#[test]
+fn rows_are_from_a_time_before_the_servers_now_whatever_this_clock_says() {
+    let library = library();
+    let sandbox = Sandbox::start(&["--models", "500"]);
+    let now = SANDBOX.parse::<jiff::Timestamp>().unwrap().duration_since(jiff::Timestamp::now()).as_secs();
+    for windows in ["", "split = { windows = 3 }\n"] {
+        let mut rows = Vec::new();
+        for offset in [now, now + 20 * DAY, THIRTY_YEARS] {
+            let room = Room::new(&format!("{}{windows}", begun("now - 250d")), &sandbox.base);
+            let first = skew(room.crawl(), &library, offset).arg("-v").output().unwrap();
+            assert_exit(&first, 0);
+            let moved = printed(&first).contains("by the server's clock `from` is earlier");
+            assert_eq!(moved, offset > now, "{offset}: {}", printed(&first));
+            room.assert_sound();
+            assert_exit(&room.run(&["--restart"]), 0);
+            assert_eq!((began(&room, 1), began(&room, 2)), (250.0, 250.0), "{offset}");
+            rows.push(room.query("SELECT pass, count(DISTINCT id) FROM models GROUP BY pass ORDER BY pass"));
+        }
+        assert!(rows.iter().all(|seen| *seen == rows[0]), "{rows:?}");
+    }
+    let room = Room::new(&begun("now - 250d"), &sandbox.base);
+    let refused = skew(room.crawl(), &library, -THIRTY_YEARS).output().unwrap();
+    assert_exit(&refused, 2);
+    assert!(printed(&refused).contains("the catalog is younger; set the clock"), "{}", printed(&refused));
+    // What a pass has recorded is no matter of this clock.
+    assert_exit(&room.run(&["--max-pages", "3"]), 3);
+    for pass in 1..=2 {
+        assert_exit(&skew(room.crawl(), &library, -THIRTY_YEARS).output().unwrap(), 0);
+        assert_eq!(began(&room, pass), 250.0);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -15,8 +16,10 @@ fn feed() -> Walk {
         .params("sort = \"Newest\", browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, limit = 200")
 }
 
-fn each_post() -> Walk {
-    Walk::of("post").with("for_each = { table = \"images\", column = \"post_id\" }")
+/// A walk over these posts, few of them: a second passes between two requests for posts.
+fn posts(ids: &[Value]) -> Walk {
+    let ids = ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ");
+    Walk::of("post").with(&format!("for_each = {{ list = [{ids}] }}"))
 }
 
 fn users() -> Walk {
@@ -50,17 +53,14 @@ fn posts_are_joined_with_images_and_take_nothing_from_them() {
     };
     let before = ["images", "image_meta", "image_tags", "image_resources"].map(of_images);
     assert!(before.iter().all(|rows| !rows.starts_with("[0,")), "{before:?}");
-    next_pass(&room, &[each_post()], 0);
+    let most = "SELECT post_id FROM images WHERE post_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 6";
+    let asked: Vec<Value> = room.rows(most).into_iter().map(|row| row[0].clone()).collect();
+    next_pass(&room, &[posts(&asked)], 0);
     assert_eq!(["images", "image_meta", "image_tags", "image_resources"].map(of_images), before);
 
-    let asked = room.rows("SELECT DISTINCT post_id FROM images WHERE post_id IS NOT NULL ORDER BY 1");
-    let shown: Vec<Value> = asked
-        .iter()
-        .map(|post| ask(&format!("{}/posts/{}", sandbox.base, post[0])))
-        .filter(|answer| answer.status == 200)
-        .map(|answer| answer.json())
-        .collect();
-    assert!(shown.len() > 20, "{} of {}", shown.len(), asked.len());
+    let mut shown: Vec<Value> =
+        asked.iter().map(|post| ask(&format!("{}/posts/{post}", sandbox.base)).json()).collect();
+    shown.sort_by_key(|post| post["id"].as_u64());
     let list = |of: &Value, of_one: &dyn Fn(&Value) -> Value| -> Vec<Value> {
         let post = &of["id"];
         let all = if of_one(&json!({ "id": 1 })).is_null() { &of["tags"] } else { &of["images"] };
@@ -89,7 +89,7 @@ fn latest(room: &Room, table: &str) -> String {
 }
 
 /// One answer for one post.
-fn post(id: u32, more: Value) -> String {
+fn post(id: u32, more: &Value) -> String {
     let mut post = json!({ "id": id, "title": null, "detail": "<p>d</p>", "nsfwLevel": 1,
         "publishedAt": "2026-09-01T00:00:00.000Z", "modelVersionId": null, "user": { "id": 5, "username": "ann" },
         "tags": [{ "id": 9, "name": "cat" }, "dog"], "images": [] });
@@ -100,9 +100,11 @@ fn post(id: u32, more: Value) -> String {
 #[test]
 fn an_answer_for_another_post_or_with_anothers_images_is_taken_by_nobody() {
     let server = Server::of_json(|target| match target.split(['/', '?']).nth(1)? {
-        "1" => Some(post(1, json!({ "images": [{ "id": 11, "postId": 1, "meta": { "prompt": "p" } }, { "id": 10 }] }))),
-        "2" => Some(post(3, json!({}))),
-        "4" => Some(post(4, json!({ "images": [{ "id": 12, "postId": 4 }, { "id": 13, "postId": 1 }] }))),
+        "1" => {
+            Some(post(1, &json!({ "images": [{ "id": 11, "postId": 1, "meta": { "prompt": "p" } }, { "id": 10 }] })))
+        }
+        "2" => Some(post(3, &json!({}))),
+        "4" => Some(post(4, &json!({ "images": [{ "id": 12, "postId": 4 }, { "id": 13, "postId": 1 }] }))),
         _ => None,
     });
     let walk = Walk::of("post").with("for_each = { range = [1, 4] }");
@@ -190,6 +192,8 @@ fn words_are_rows_and_what_changed_is_reported() {
         listed.iter().flat_map(|(kind, words)| words.iter().map(move |word| json!([kind, word]))).collect();
     assert_eq!(room.rows("SELECT kind, value FROM enums ORDER BY kind, value"), expected);
 
+    // Of the pass before, only the snapshot is left.
+    assert_exit(&program().arg("snapshot").arg(room.dataset()).arg("--prune").output().unwrap(), 0);
     // A word of each list is lost, and one is new.
     let newer: BTreeMap<&String, Vec<&str>> = listed
         .iter()
@@ -252,4 +256,106 @@ fn walks_that_ask_for_nobody_or_for_too_many_are_refused() {
         assert_exit(&output, 2);
         assert!(printed(&output).contains(words), "{words}: {}", printed(&output));
     }
+}
+
+#[test]
+fn a_server_without_the_endpoint_is_named_and_stops_no_other_walk() {
+    let sandbox = Sandbox::start(&["--models", "30", "--images", "200", "--era", "2026-08"]);
+    let each = Walk::of("post").with("for_each = { table = \"images\", column = \"post_id\" }");
+    let walks = [models(), feed(), each, users(), Walk::of("enums")];
+    let (room, _) = crawl(&sandbox, &walks, 4);
+    let status = room.status();
+    assert!(status.contains("walk `post`: doubtful: the server has no `posts/"), "{status}");
+    assert_ne!(room.value("SELECT count(*) FROM users"), 0);
+    // Not every post was asked for.
+    let asked = requests(&sandbox).iter().filter(|request| request.path.contains("/posts/")).count();
+    assert!(asked < 20, "{asked} requests");
+
+    // A walk of one request, and the next pass asks again.
+    let html = "HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>";
+    let page = |target: &str| if target.contains("/models") { None } else { Some(html.as_bytes().to_vec()) };
+    let server = Server::answering(move |request| {
+        page(&request.target).unwrap_or_else(|| answer("200 OK", "", r#"{"items":[],"metadata":{}}"#))
+    });
+    let room = Room::new(&crawl_file(&[Walk::of("enums"), Walk::of("users").params("ids = [1, 2]")]), &server.base);
+    for pass in 1..=2 {
+        assert_exit(&room.run(&[]), 4);
+        let status = room.status();
+        assert!(
+            status.contains("the server has no `enums`") && status.contains("the server has no `users`"),
+            "{status}"
+        );
+        assert!(status.contains(&format!("pass {pass}")), "{status}");
+    }
+}
+
+#[test]
+fn the_newest_answer_brings_the_tags_and_images_of_a_post_as_a_set_and_a_404_finds_it_gone() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::of_json(move |target| {
+        target.starts_with("posts/").then_some(())?;
+        match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(post(1, &json!({ "tags": ["a", "b"], "images": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] }))),
+            1 => Some(post(1, &json!({ "tags": ["b"], "images": [{ "id": 3 }, { "id": 1 }] }))),
+            _ => None,
+        }
+    });
+    let walk = Walk::of("post").with("for_each = { range = [1, 1] }");
+    let room = Room::new(&format!("history = [\"posts\"]\n{}", crawl_file(&[walk])), &server.base);
+    for sets in [json!([["a", "b"], [1, 2, 3], null]), json!([["b"], [3, 1], null]), json!([["b"], [3, 1], true])] {
+        assert_exit(&room.run(&[]), 0);
+        room.assert_sound();
+        room.read("snapshot.py", &[]);
+        let of = |sql: &str| room.rows(&sql.replace("TABLE", &latest(&room, sql.split(' ').next_back().unwrap())));
+        let tags = of("SELECT list(tag ORDER BY position) FROM 'TABLE' AS post_tags");
+        let images = of("SELECT list(image_id ORDER BY position) FROM 'TABLE' AS post_images");
+        let gone = of("SELECT CASE WHEN gone_at IS NULL THEN NULL ELSE true END FROM 'TABLE' AS posts");
+        assert_eq!(json!([tags[0][0], images[0][0], gone[0][0]]), sets);
+    }
+}
+
+#[test]
+fn users_and_words_that_an_answer_lacks_are_not_gone() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::of_json(move |target| {
+        let later = asked.fetch_add(1, Ordering::Relaxed) > 1;
+        match target.split('?').next()? {
+            "enums" => Some(String::from(if later { r#"{"A":["x"]}"# } else { r#"{"A":["x","y"],"B":["z"]}"# })),
+            "users" if later => Some(String::from(r#"{"items":[{"id":1,"username":"a"}]}"#)),
+            "users" => Some(String::from(r#"{"items":[{"id":1,"username":"a"},{"id":2,"username":"b"}]}"#)),
+            _ => None,
+        }
+    });
+    let walks = [Walk::of("users").params("ids = [1, 2]"), Walk::of("enums")];
+    let history = "history = [\"users\", \"enums\"]\n";
+    let room = Room::new(&format!("{history}{}", crawl_file(&walks)), &server.base);
+    for _ in 0..2 {
+        assert_exit(&room.run(&[]), 0);
+        room.assert_sound();
+        room.read("snapshot.py", &[]);
+    }
+    for (table, rows) in [("users", 2), ("enums", 3)] {
+        let sql = format!("SELECT count(*) FILTER (gone_at IS NULL), count(*) FROM '{}'", latest(&room, table));
+        assert_eq!(room.rows(&sql), [json!([rows, rows])], "{table}");
+    }
+}
+
+#[test]
+fn a_batch_that_always_fails_is_given_up_by_name_and_the_others_are_taken() {
+    let server =
+        Server::answering(|Request { target, .. }| match (target.contains("/users"), target.contains("666")) {
+            (true, true) => answer("500 Internal Server Error", "", r#"{"error":"x"}"#),
+            (true, false) => {
+                let ids = target.split(['=', '&']).nth(1).unwrap_or_default().replace("%2C", ",");
+                let user = |id: &str| json!({ "id": id.parse::<i64>().unwrap(), "username": "a" });
+                answer("200 OK", "", &json!({ "items": ids.split(',').map(user).collect::<Vec<_>>() }).to_string())
+            }
+            _ => answer("404 Not Found", "", r#"{"error":"x"}"#),
+        });
+    let walk = Walk::of("users").with("for_each = { range = [661, 670], param = \"ids\", batch = 5 }");
+    let room = Room::new(&crawl_file(&[walk]), &server.base);
+    assert_exit(&room.run(&[]), 4);
+    room.assert_sound();
+    assert!(room.status().contains("page 1 of `666..670` was given up"), "{}", room.status());
+    assert_eq!(room.value("SELECT list(id ORDER BY id) FROM users"), json!([661, 662, 663, 664, 665]));
 }

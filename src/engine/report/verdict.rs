@@ -85,7 +85,7 @@ fn judge(finish: Vec<Finish>, walks: &BTreeMap<String, WalkState>, unknown: &[St
         match finish {
             Finish::KeyRefused(reason) => return Outcome::KeyRefused(reason),
             Finish::Unfinished(reason) => drop(unfinished.get_or_insert(reason)),
-            Finish::Done | Finish::ForgedRefused | Finish::Halted => {}
+            Finish::Done | Finish::ForgedRefused | Finish::Absent(_) | Finish::Halted => {}
         }
     }
     if let Some(reason) = unfinished {

@@ -19,6 +19,8 @@ pub(super) struct Evidence {
     pub(super) shown: u64,
     /// True when look-ups show what the list shows.
     pub(super) controlled: bool,
+    /// True when a walk beside this one, which may list some of them now, is not believed.
+    pub(super) beside: bool,
     /// Missing things that an earlier doubtful pass still showed; `None` without such a pass.
     pub(super) lately: Option<u64>,
 }
@@ -40,6 +42,8 @@ pub(super) fn doubt(limits: Absence, of: Evidence) -> Option<String> {
         String::from("look-ups do not answer for what it shows either")
     } else if of.shown > 0 {
         format!("of {} of them, asked for singly, the server still shows {}", of.asked, of.shown)
+    } else if of.beside {
+        String::from("a walk beside this one, which may list some of them now, is not believed either")
     } else if much(missing) && of.lately.is_none_or(much) {
         String::from("so much is believed only when a second pass misses it too")
     } else {
@@ -66,6 +70,7 @@ mod tests {
             asked: 20.min(missing),
             shown,
             controlled: true,
+            beside: false,
             lately,
         };
         let cases = [
@@ -84,6 +89,12 @@ mod tests {
             ("too much is missing twice, and shown", of(1000, 201, 3, Some(0)), Some("still shows 3")),
             ("look-ups are away", Evidence { controlled: false, ..of(1000, 50, 0, None) }, Some("do not answer")),
             ("no look-up was answered", Evidence { asked: 0, ..of(1000, 50, 0, None) }, Some("do not answer")),
+            (
+                "they may be beside it",
+                Evidence { beside: true, ..of(1000, 50, 0, None) },
+                Some("a walk beside this one"),
+            ),
+            ("each is settled by itself", Evidence { beside: true, ..of(1000, 20, 0, None) }, None),
             ("a hole explains it", Evidence { few: 120, ..of(1000, 110, 9, None) }, None),
         ];
         for (what, evidence, expected) in cases {

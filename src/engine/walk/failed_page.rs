@@ -3,10 +3,13 @@
 //! An outage must not be taken for a page that always fails, so another page of the same list has to answer before one is
 //! given up.
 
+use std::sync::Arc;
+
 use super::context::Context;
 use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
+use crate::api::models::MODELS;
 use crate::api::place::{Along, Place};
 use crate::dataset::commit::{End, Why};
 use crate::engine::events::Event;
@@ -68,6 +71,8 @@ pub(crate) async fn handle_failure(
         Kind::NotFound(_) if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
             return AfterFailure::Next(Next::Again(0));
         }
+        // Whoever is absent is left out of its answers.
+        Kind::NotFound(_) if matches!(request.endpoint.paging, Paging::Single) => Why::Refused,
         Kind::NotFound(_) => Why::NotFound,
         Kind::PagingCap => Why::PagingCap,
         Kind::CursorRefused(_) | Kind::CursorLapsed(_) => Why::CursorRefused,
@@ -80,11 +85,17 @@ pub(crate) async fn handle_failure(
             context.run.stop.ask("the server wants an API key");
             return AfterFailure::Finish(Finish::KeyRefused(stopped(request, &reason, context)));
         }
+        Kind::Unexpected { status: 404, .. } if is_absent(request, context).await => {
+            let path = request.endpoint.path.replace("{}", "…");
+            let detail =
+                format!("the server has no `{path}`: it answers `404` with a page, and answers other requests");
+            return AfterFailure::Finish(Finish::Absent(detail));
+        }
         Kind::GaveUp(_) | Kind::Blocked(_) | Kind::RegionBlocked(_) | Kind::Redirected(_) | Kind::Unexpected { .. } => {
             return unfinished(request, &reason, context);
         }
     };
-    // A 404 is an answer: its page is kept like any other.
+    // A 404 is an answer to a look-up: its page is kept like any other.
     let answer = answer.filter(|_| why == Why::NotFound);
     AfterFailure::Next(context.writer.end(request, answer, End { why, detail: Some(reason) }).await)
 }
@@ -173,6 +184,17 @@ async fn something_else_answers(request: &PageRequest, context: Context<'_>) -> 
             answers(request, Some(key), &other(1), context).await
         }
     }
+}
+
+/// Returns true if the server has no endpoint of this path: what was asked for in another way is not there either, while models
+/// are. A list is left to a later run, since the server always had all of them.
+async fn is_absent(request: &PageRequest, context: Context<'_>) -> bool {
+    if !matches!(request.endpoint.paging, Paging::Lookup | Paging::Single) {
+        return false;
+    }
+    let models = PageRequest { endpoint: &MODELS, params: Arc::default(), key: None, ..request.clone() };
+    let turn = Turn { page: 1, cursor: None, limit: 1, again: true };
+    !something_else_answers(request, context).await && answers(&models, None, &turn, context).await
 }
 
 /// Returns an id that is not this one.

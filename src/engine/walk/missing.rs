@@ -82,10 +82,22 @@ pub(super) async fn settle(walk: &Walk, context: Context<'_>) -> Result<Finish, 
         expected: missing.expected,
         missing: missing.missing,
         few: u64::from(limits.sample) + hole,
+        beside: is_doubted_beside(walk, context),
         lately: missing.lately,
         ..Evidence::default()
     };
     Lookups { walk, table, context }.settle(missing, evidence).await
+}
+
+/// Returns true when another list of the endpoint, to which things may have moved, is not believed. Models move between lists when
+/// they are flagged, images when their level changes.
+fn is_doubted_beside(walk: &Walk, context: Context<'_>) -> bool {
+    let mut progress = context.writer.progress();
+    let mut others = context.crawl.walks.iter().filter(|other| {
+        let is_list = !matches!(other.partitioning, Partitioning::Each(_));
+        is_list && other.name != walk.name && other.endpoint.name == walk.endpoint.name
+    });
+    others.any(|other| !progress.walk(&other.name).state().ends_are_believed())
 }
 
 /// Returns true when the list shows everything that matches its request, so that things it does not show are missing. Images
@@ -217,7 +229,7 @@ impl Lookups<'_> {
         let failed = RefCell::new(BTreeSet::new());
         let work = async |name: &String| match self.one(way, prefix, name).await? {
             // One that always fails must not stop the others for ever.
-            Finish::Unfinished(_) if self.context.run.stop.reason().is_none() => {
+            Finish::Unfinished(_) | Finish::Absent(_) if self.context.run.stop.reason().is_none() => {
                 failed.borrow_mut().insert(name.clone());
                 Ok(Finish::Done)
             }

@@ -95,8 +95,9 @@ async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
             }
         }
     };
+    finish = without_absent(walk, finish, context);
     if matches!(finish, Finish::Done) {
-        finish = recheck::run(walk, context).await?;
+        finish = without_absent(walk, recheck::run(walk, context).await?, context);
     }
     context.lists.leave(walk, matches!(finish, Finish::Done));
     if matches!(finish, Finish::Done) {
@@ -107,4 +108,15 @@ async fn run(walk: &Walk, context: Context<'_>) -> Result<Finish, Error> {
         context.run.listener.event(&Event::WalkEnded { walk: &walk.name, end: &end });
     }
     Ok(finish)
+}
+
+/// Doubts a walk whose endpoint the server does not have: it is over for this pass.
+fn without_absent(walk: &Walk, finish: Finish, context: Context<'_>) -> Finish {
+    match finish {
+        Finish::Absent(reason) => {
+            context.writer.progress().change(&walk.name).doubt(reason);
+            Finish::Done
+        }
+        finish => finish,
+    }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Finish {
     Done,
     /// The server refused the cursor that this program made for the beginning of the window.
     ForgedRefused,
+    /// The server has no such endpoint, as this sentence says: nothing of the walk can be had in this pass.
+    Absent(String),
     /// A later run continues it, for this reason.
     Unfinished(String),
     /// The server wants another key.
@@ -27,9 +29,10 @@ impl Finish {
         let rank = |finish: &Self| match finish {
             Self::Done => 0,
             Self::ForgedRefused => 1,
-            Self::Unfinished(_) => 2,
-            Self::KeyRefused(_) => 3,
-            Self::Halted => 4,
+            Self::Absent(_) => 2,
+            Self::Unfinished(_) => 3,
+            Self::KeyRefused(_) => 4,
+            Self::Halted => 5,
         };
         all.into_iter().max_by_key(rank).unwrap_or(Self::Done)
     }

@@ -106,6 +106,12 @@ impl PageWriter {
 
     /// Decodes an answer, keeps its rows and moves its partition on. The lock is not held while decoding.
     fn take(&mut self, request: &PageRequest, answer: &Answer) -> Result<Next, Unreadable> {
+        let servers = clocks::servers(answer.date, Timestamp::now());
+        let earlier = lock(&self.progress).walk(&request.walk).begin_earlier(request, servers);
+        if let Some(first) = earlier {
+            tracing::info!(walk = %request.walk, "by the server's clock `from` is earlier; beginning there");
+            return Ok(Next::Anew(Some(first)));
+        }
         let name = request.name();
         let at = provenance(self.pass, &name, request.page);
         let query = Query {

@@ -34,6 +34,7 @@ impl Progress {
         for (name, walk) in &mut walks {
             let items = pass.earlier.lists.get(name).map_or(0, |list| list.items);
             (walk.least, walk.trusted) = (crawl.absence.least(items), trusted.contains(name));
+            walk.beginning = crawl.walks.iter().find(|walk| walk.name == *name).and_then(|walk| walk.later.from);
         }
         Self { walks, ..Self::default() }
     }

@@ -11,6 +11,7 @@ use crate::dataset::commit::{
     BoundaryPage, End, GivenUp, Longest, PartitionState, TROUBLES_MAX, Trouble, UnknownKey, WalkState, Why, fingerprint,
 };
 use crate::dataset::manifest::SeenCursors;
+use crate::definition::Beginning;
 use crate::fetch::{is_masked, printable};
 use crate::table::{Provenance, unknown};
 
@@ -24,6 +25,9 @@ const CATALOGS_MAX: u64 = 20;
 
 /// The instant of the cursor at which a walk from the beginning of its list begins, where it needs one.
 const BEGINNING: i64 = 0;
+
+/// Clocks of which one is no further ahead, in milliseconds, are the same.
+const CLOCKS_APART: i64 = 60_000;
 
 /// The handover of a window within which the list ended.
 pub(crate) const NOTHING_BEHIND: &str = "";
@@ -46,6 +50,8 @@ pub(crate) struct WalkProgress {
     pub(super) least: u64,
     /// True when the user says that the list is as short as the server shows it.
     pub(super) trusted: bool,
+    /// Its `from`.
+    pub(super) beginning: Option<Beginning>,
 }
 
 impl WalkProgress {
@@ -508,6 +514,23 @@ impl WalkProgress {
     /// Returns the cursor at which the window before this one ended, or [`NOTHING_BEHIND`]; `None` until it has ended.
     pub(crate) fn handover(&self, key: &str) -> Option<String> {
         self.state.partitions.get(key)?.handover.clone()
+    }
+
+    /// Moves a walk whose relative `from` was fixed by a clock that is ahead to where it begins by the server's clock, and returns
+    /// the cursor there. Does so only at the first answer of a pass, before anything is taken.
+    pub(super) fn begin_earlier(&mut self, request: &PageRequest, servers: i64) -> Option<String> {
+        let Some(beginning @ Beginning::Ago(_)) = self.beginning else { return None };
+        let Paging::Cursor { windows: Some(windows), .. } = request.endpoint.paging else { return None };
+        let from = beginning.at(servers);
+        let is_first = self.state.began.is_none() && self.state.since.is_some();
+        if !is_first || self.state.from? <= from.saturating_add(CLOCKS_APART) {
+            return None;
+        }
+        let first = (windows.forge)(from);
+        let partition = self.partition(&request.partition);
+        (partition.cursor, partition.from) = (Some(first.clone()), Some(from));
+        (self.state.since, self.state.from) = (Some(from), Some(from));
+        Some(first)
     }
 
     /// Returns true for a window that no worker has split off, and that was to begin at a forged cursor.

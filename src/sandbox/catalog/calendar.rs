@@ -23,6 +23,7 @@ const fn days() -> i64 {
 }
 
 /// The dates of a gallery.
+#[derive(Clone, Copy)]
 pub(super) struct Calendar {
     pub(super) seed: u64,
     pub(super) traps: Traps,

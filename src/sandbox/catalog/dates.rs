@@ -2,6 +2,8 @@
 
 /// A day in ms.
 pub(crate) const DAY: i64 = 86_400_000;
+/// An hour in ms.
+pub(crate) const HOUR: i64 = 3_600_000;
 /// The first day of a generated catalog: 2022-11-01T00:00Z.
 pub(crate) const FIRST: i64 = 1_667_260_800_000;
 /// The last day of a generated catalog: 2026-10-15T00:00Z.

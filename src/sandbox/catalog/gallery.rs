@@ -2,16 +2,25 @@
 
 use std::sync::OnceLock;
 
+use serde_json::{Value, json};
+
 use super::Catalog;
 use super::calendar::Calendar;
-use super::dates::{DAY, FIRST, LAST};
+use super::dates::{DAY, FIRST, HOUR, LAST};
 use super::entry::{Entry, Removed};
+use super::night::Night;
 use super::random::{Random, Stream};
 use crate::sandbox::traps::{Trap, Traps};
 
 /// Ids begin beyond 2^26, as on the real server; rank n has one of four ids.
 const FIRST_ID: u32 = 130_000_000;
 const POST_SIZE: u32 = 5;
+/// Number of requests for which lists show an image that is deleted.
+const STALE: u64 = 10;
+/// Under the trap `mutation` one in this many images is deleted, and as many are posted.
+const MUTABLE: u32 = 100;
+/// Images come and go within one request for this many, fewer than a page holds.
+const A_REQUEST: u32 = 250;
 const LEVELS: &[(u8, u32)] = &[(1, 520), (2, 180), (4, 120), (8, 120), (16, 60)];
 
 /// The index entry of an image: everything known about it without rendering it.
@@ -35,6 +44,10 @@ pub(crate) struct Picture {
     pub(crate) child: bool,
     pub(crate) has_meta: bool,
     pub(crate) removed: Removed,
+    /// Number of requests after which it is posted.
+    pub(crate) posted_after: u64,
+    /// Number of requests after which it is deleted, if ever.
+    pub(crate) deleted_after: Option<u64>,
     pub(crate) reactions: u32,
     pub(crate) comments: u32,
     pub(crate) collected: u32,
@@ -44,6 +57,16 @@ impl Picture {
     /// The ids of its versions.
     pub(crate) fn version_ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.versions.iter().copied().filter(|id| *id != 0)
+    }
+
+    /// True while it is posted and not deleted, after this many requests.
+    pub(crate) fn is_there(&self, requests: u64) -> bool {
+        self.posted_after <= requests && self.deleted_after.is_none_or(|at| requests < at)
+    }
+
+    /// True while lists show it, which notice a deletion [`STALE`] requests late.
+    pub(crate) fn is_listed(&self, requests: u64) -> bool {
+        self.posted_after <= requests && self.deleted_after.is_none_or(|at| at > 0 && requests < at + STALE)
     }
 
     /// The ids of the versions that the server detected in its metadata.
@@ -114,6 +137,8 @@ impl ImageSort {
 /// Every image of the server, ids ascending.
 pub(crate) struct Gallery {
     pub(crate) pictures: Vec<Picture>,
+    /// Number of images at the server's start.
+    pub(crate) first: u32,
     /// Ties are listed by descending id.
     ties_descend: bool,
     orders: [OnceLock<Vec<u32>>; 6],
@@ -123,13 +148,19 @@ pub(crate) struct Gallery {
 }
 
 impl Gallery {
-    /// Generates this many images of the models of a catalog, and unless it is 0 some of each version published in a night.
-    pub(crate) fn build(catalog: &Catalog, images: u32) -> Gallery {
+    /// Generates this many images of the models of a catalog, and unless it is 0 what the trap `mutation` and these nights
+    /// change about them.
+    pub(crate) fn build(catalog: &Catalog, images: u32, nights: &[Night]) -> Gallery {
         let images = if catalog.entries.is_empty() { 0 } else { images };
         let calendar = Calendar { seed: catalog.seed, traps: catalog.traps, images };
-        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(catalog, rank, &calendar)).collect();
-        if images > 0 {
-            show_newcomers(catalog, &mut pictures);
+        let date = |rank| move |random: &mut Random| calendar.date(rank, i64::from(random.below(3 * DAY as u32)));
+        let mut pictures: Vec<Picture> = (0..images).map(|rank| picture(catalog, rank, date(rank))).collect();
+        if images > 0 && catalog.traps.has(Trap::Mutation) {
+            mutate(catalog, &mut pictures);
+        }
+        for night in nights.iter().filter(|_| images > 0) {
+            show_newcomers(catalog, night, &mut pictures);
+            pass_night(catalog, night, images, &mut pictures);
         }
         let pairs = |keys: fn(&Picture) -> Vec<u32>| {
             let ranked = (0u32..).zip(&pictures);
@@ -142,7 +173,7 @@ impl Gallery {
         let by_post = pairs(|picture| vec![picture.post]);
         let by_user = pairs(|picture| vec![picture.user]);
         let ties_descend = catalog.traps.has(Trap::FeedTiesDescend);
-        Gallery { orders: Default::default(), ties_descend, by_version, by_post, by_user, pictures }
+        Gallery { orders: Default::default(), first: images, ties_descend, by_version, by_post, by_user, pictures }
     }
 
     /// The image of a rank.
@@ -184,6 +215,26 @@ impl Gallery {
         range(&self.by_post, post, post.saturating_add(1))
     }
 
+    /// Ids of all posts; 0 stands for the images that belong to none.
+    pub(crate) fn posts(&self) -> Vec<u32> {
+        let mut posts: Vec<u32> = self.by_post.iter().map(|(post, _)| *post).collect();
+        posts.dedup();
+        posts
+    }
+
+    /// Returns what a night changed that made this gallery from another, as ids by kind.
+    pub(crate) fn changes_since(&self, before: &Gallery) -> Value {
+        let ids = |kind: fn(&Picture, &Picture) -> bool| -> Vec<u32> {
+            let pairs = before.pictures.iter().zip(&self.pictures);
+            pairs.filter(|(was, is)| kind(was, is)).map(|(was, _)| was.id).collect()
+        };
+        json!({
+            "images_posted": self.pictures[before.pictures.len()..].iter().map(|picture| picture.id).collect::<Vec<_>>(),
+            "images_deleted": ids(|was, is| was.deleted_after != is.deleted_after),
+            "images_moved": ids(|was, is| was.level != is.level),
+        })
+    }
+
     /// Ranks of the images of a user by number.
     pub(crate) fn of_user(&self, user: u32) -> Vec<u32> {
         range(&self.by_user, user, user.saturating_add(1))
@@ -195,7 +246,8 @@ fn range(pairs: &[(u32, u32)], from: u32, before: u32) -> Vec<u32> {
     pairs[start..].iter().take_while(|(key, _)| *key < before).map(|(_, rank)| *rank).collect()
 }
 
-fn picture(catalog: &Catalog, rank: u32, calendar: &Calendar) -> Picture {
+/// Draws an image of a version; `date` draws when it was posted.
+fn picture(catalog: &Catalog, rank: u32, date: impl FnOnce(&mut Random) -> i64) -> Picture {
     let (seed, post) = (catalog.seed, rank / POST_SIZE);
     let (user, main, context) = of_post(catalog, post);
     let mut random = Random::new(seed, Stream::Picture, u64::from(rank));
@@ -213,22 +265,63 @@ fn picture(catalog: &Catalog, rank: u32, calendar: &Calendar) -> Picture {
     if posted_only && versions[1..] == [0, 0] && other != main {
         versions[1] = other;
     }
-    let sorted_at = calendar.date(rank, i64::from(random.below(3 * DAY as u32)));
+    let sorted_at = date(&mut random);
     let dressed = dressed(&mut random, rank, level, sorted_at, post);
     Picture { versions, posted_only, user, context, ..dressed }
 }
 
-/// Adds up to three images of each version published in a night, in the order of publication: images of earlier nights
-/// stay the same.
-fn show_newcomers(catalog: &Catalog, pictures: &mut Vec<Picture>) {
-    let first_night = LAST + DAY;
+/// Lets images come and go as requests go by: new ones are dated now, or a little in the past as if they were scanned late.
+fn mutate(catalog: &Catalog, pictures: &mut Vec<Picture>) {
+    let count = pictures.len() as u32;
+    let span = (count / A_REQUEST).max(8);
+    let draw = |rank: u32| {
+        let mut random = Random::new(catalog.seed, Stream::Lifetime, u64::from(rank));
+        let after = 1 + u64::from(random.below(span));
+        (random, after)
+    };
+    for (rank, picture) in (0..).zip(pictures.iter_mut()) {
+        let (mut random, after) = draw(rank);
+        picture.deleted_after = (random.below(MUTABLE) == 0).then_some(after);
+    }
+    let mut posted: Vec<u64> = (count..count + count.div_ceil(MUTABLE)).map(|rank| draw(rank).1).collect();
+    posted.sort_unstable();
+    for (rank, after) in (count..).zip(posted) {
+        let now = LAST + HOUR + 1000 * i64::from(rank - count);
+        pictures.push(Picture { posted_after: after, ..picture(catalog, rank, |random| scanned(now, random)) });
+    }
+}
+
+/// Posts this share of the images, deletes half as many, and moves half as many to another level.
+fn pass_night(catalog: &Catalog, night: &Night, images: u32, pictures: &mut Vec<Picture>) {
+    let half = (night.share / 2.0 * 1e6) as u32;
+    for (rank, picture) in (0..images).zip(pictures.iter_mut()) {
+        match night.random(Night::IMAGES | u64::from(rank)).below(1_000_000).checked_div(half) {
+            Some(0) => picture.deleted_after = Some(0),
+            Some(1) => picture.level = if picture.level < 4 { 4 } else { 1 },
+            _ => {}
+        }
+    }
+    let posted = (night.share * f64::from(images)).ceil() as u32;
+    for rank in (pictures.len() as u32..).take(posted as usize) {
+        let date = |random: &mut Random| scanned(night.instant(random), random);
+        pictures.push(picture(catalog, rank, date));
+    }
+}
+
+/// Draws the date that lists sort an image by which is posted now: one in ten is dated up to two days in the past.
+fn scanned(now: i64, random: &mut Random) -> i64 {
+    let before = i64::from(random.below(2 * DAY as u32));
+    if random.chance(100) { now - before } else { now }
+}
+
+/// Adds up to three images of each version published in a night, in the order of publication.
+fn show_newcomers(catalog: &Catalog, night: &Night, pictures: &mut Vec<Picture>) {
     let of_entry = |(place, entry): (usize, &'_ Entry)| {
         let own = if place < catalog.first { 0 } else { entry.versions };
         let own = (0..own).map(|position| (entry.created_at, position));
         let added = (entry.versions..).zip(&entry.added).map(|(position, at)| (*at, position));
-        let added = added.filter(|(at, _)| *at >= first_night);
-        let one = |(at, position)| (at, entry.version_id(position), entry.user, entry.level);
-        own.chain(added).map(one).collect::<Vec<_>>()
+        let published = own.chain(added).filter(|(at, _)| night.span().contains(at));
+        published.map(|(at, position)| (at, entry.version_id(position), entry.user, entry.level)).collect::<Vec<_>>()
     };
     let mut newcomers: Vec<(i64, u32, u32, u8)> = catalog.entries.iter().enumerate().flat_map(of_entry).collect();
     newcomers.sort_unstable();
@@ -309,7 +402,7 @@ mod tests {
 
     fn gallery(models: u32) -> Gallery {
         let catalog = Catalog::build(&CatalogOptions { seed: 1, models, ..CatalogOptions::default() }).unwrap();
-        Gallery::build(&catalog, models * 10)
+        Gallery::build(&catalog, models * 10, &[])
     }
 
     #[test]

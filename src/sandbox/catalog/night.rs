@@ -1,7 +1,10 @@
-//! A night: a share of the models changes, fixed by the seed.
+//! A night: a share of the models and of the images changes, fixed by the seed.
 //!
-//! A quarter each is published, published again with a new version, edited and unpublished; some that were unpublished
-//! earlier are published again. Every night is a day later than the one before it.
+//! Of the models a quarter each is published, published again with a new version, edited and unpublished; some that were
+//! unpublished earlier are published again. As many images as the share says are posted, half as many are deleted and moved
+//! to another level. Every night is a day later than the one before it.
+
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ const APART: u64 = 1 << 40;
 const MILLION: f64 = 1e6;
 
 /// One night.
+#[derive(Clone, Copy)]
 pub(crate) struct Night {
     pub(crate) seed: u64,
     /// Counted from 1.
@@ -47,7 +51,10 @@ impl Night {
         (0..count).map(|number| self.instant(&mut self.random(APART | number))).collect()
     }
 
-    fn random(&self, key: u64) -> Random {
+    /// Keeps the draws of images apart from those of models.
+    pub(super) const IMAGES: u64 = APART >> 1;
+
+    pub(super) fn random(&self, key: u64) -> Random {
         Random::new(self.seed, Stream::Schedule, (u64::from(self.number) * APART * 2).wrapping_add(key))
     }
 
@@ -55,7 +62,12 @@ impl Night {
         LAST + i64::from(self.number) * DAY
     }
 
-    fn instant(&self, random: &mut Random) -> i64 {
+    /// The instants of the night.
+    pub(super) fn span(&self) -> Range<i64> {
+        self.from()..self.from() + DAY
+    }
+
+    pub(super) fn instant(&self, random: &mut Random) -> i64 {
         self.from() + i64::from(random.below(DAY as u32))
     }
 

@@ -24,6 +24,7 @@ pub(crate) enum Stream {
     Showing,
     Posted,
     Tie,
+    Lifetime,
 }
 
 /// A deterministic sequence of numbers.

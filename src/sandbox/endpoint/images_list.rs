@@ -167,7 +167,13 @@ impl<'a> ImagesList<'a> {
     pub(crate) fn matches(&self, rank: u32) -> bool {
         let (picture, query) = (self.rules.gallery.picture(rank), self.query);
         let model = |model: u32| picture.version_ids().any(|id| id / 16 == model);
-        self.visible(picture)
+        let requests = self.rules.requests;
+        let listed = match query.backend {
+            Backend::Database => picture.is_there(requests),
+            Backend::Search | Backend::Feed => picture.is_listed(requests),
+        };
+        listed
+            && self.visible(picture)
             && self.oldest.is_none_or(|oldest| picture.sorted_at >= oldest)
             && query.image.is_none_or(|id| picture.id == id)
             && query.ids.as_ref().is_none_or(|ids| ids.contains(&picture.id))
@@ -226,7 +232,11 @@ pub(crate) fn reachable(rules: Rules<'_>) -> Vec<u32> {
     let traps = catalog.traps;
     let shown = |picture: &Picture| {
         let spared = picture.child && picture.level > 2 && traps.has(Trap::HiddenMinors);
-        !picture.removed.under(traps) && !spared && in_region(traps, picture) && public(catalog, picture)
+        picture.is_there(rules.requests)
+            && !picture.removed.under(traps)
+            && !spared
+            && in_region(traps, picture)
+            && public(catalog, picture)
     };
     (0u32..).zip(&gallery.pictures).filter(|(_, picture)| shown(picture)).map(|(rank, _)| rank).collect()
 }

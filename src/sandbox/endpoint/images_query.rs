@@ -15,6 +15,8 @@ use crate::sandbox::render::image::{Backend, ImageView};
 pub(crate) struct Rules<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) gallery: &'a Gallery,
+    /// Number of requests so far, after which images are there or not.
+    pub(crate) requests: u64,
     /// The most hits that a walk over the search index reaches under the trap `depth-cap`.
     pub(crate) depth_cap: usize,
     /// The host filters by the level of an image's model too.

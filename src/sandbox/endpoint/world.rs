@@ -25,7 +25,10 @@ pub(crate) struct World {
     schedule: Vec<ScheduledChange>,
     /// Number of changes of the schedule that are done.
     happened: usize,
-    nights: u32,
+    nights: Vec<Night>,
+    /// Number of requests so far under the trap `mutation`.
+    requests: u64,
+    mutable: bool,
     depth_cap: usize,
     images: u32,
     gallery: OnceLock<Gallery>,
@@ -49,7 +52,9 @@ impl World {
             catalog,
             schedule,
             happened: 0,
-            nights: 0,
+            nights: Vec::new(),
+            requests: 0,
+            mutable,
             depth_cap,
             images: if generated { images } else { 0 },
             gallery: OnceLock::new(),
@@ -58,27 +63,34 @@ impl World {
         })
     }
 
-    /// Applies a night in which this share of the catalog changes, and reports its changes; `None` for a recorded catalog,
-    /// which does not change.
+    /// Applies a night in which this share of the models and of the images changes, and reports its changes; `None` for a
+    /// recorded catalog, which does not change.
     pub(crate) fn pass_night(&mut self, share: f64) -> Option<Value> {
-        let report = self.catalog.pass_night(&Night { seed: self.catalog.seed, number: self.nights + 1, share })?;
-        self.nights += 1;
-        (self.gallery, self.directory, self.hashes) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let night = Night { seed: self.catalog.seed, number: self.nights.len() as u32 + 1, share };
+        let before = self.gallery.take();
+        let before = before.unwrap_or_else(|| Gallery::build(&self.catalog, self.images, &self.nights));
+        let mut report = self.catalog.pass_night(&night)?;
+        self.nights.push(night);
+        (self.directory, self.hashes) = (OnceLock::new(), OnceLock::new());
+        report.as_object_mut()?.extend(self.gallery().changes_since(&before).as_object()?.clone());
         Some(report)
     }
 
-    /// Applies the changes due after this many requests; returns the catalog's version, as changes and nights.
+    /// Applies the changes due after this many requests; returns the version of the catalog and of the images.
     pub(crate) fn advance(&mut self, requests: u64) -> String {
+        if self.mutable {
+            self.requests = requests;
+        }
         while let Some(due) = self.schedule.get(self.happened).filter(|scheduled| scheduled.after <= requests) {
             self.happened += 1;
             self.catalog.change(due.row, due.change, LAST + 3_600_000 + 1000 * self.happened as i64);
         }
-        format!("{}+{}", self.happened, self.nights)
+        format!("{}+{}+{}", self.happened, self.nights.len(), self.requests)
     }
 
     /// The `Date` header: the server's clock moves only from night to night, and is later than every change.
     pub(crate) fn date(&self) -> String {
-        let now = Timestamp::from_millisecond(LAST + i64::from(self.nights + 1) * DAY).unwrap_or_default();
+        let now = Timestamp::from_millisecond(LAST + (self.nights.len() as i64 + 1) * DAY).unwrap_or_default();
         DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default()
     }
 
@@ -87,12 +99,22 @@ impl World {
         self.hashes.get_or_init(|| Hashes::build(&self.catalog))
     }
 
+    /// The number of nights that passed.
+    pub(crate) fn night(&self) -> usize {
+        self.nights.len()
+    }
+
+    fn gallery(&self) -> &Gallery {
+        self.gallery.get_or_init(|| Gallery::build(&self.catalog, self.images, &self.nights))
+    }
+
     /// The rules of the images list on a host.
     pub(crate) fn rules(&self, host: &str) -> Rules<'_> {
         let second = host.split(':').next() == Some("localhost");
         Rules {
             catalog: &self.catalog,
-            gallery: self.gallery.get_or_init(|| Gallery::build(&self.catalog, self.images)),
+            gallery: self.gallery(),
+            requests: self.requests,
             depth_cap: self.depth_cap,
             both_levels: second && self.catalog.traps.has(Trap::HostDifference),
         }

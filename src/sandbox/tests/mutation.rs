@@ -28,6 +28,32 @@ fn models_come_and_go_and_move_while_requests_go_by() {
 }
 
 #[test]
+fn images_come_and_go_and_lists_notice_late() {
+    let server = sandbox(300, "mutation", &[]);
+    let query = "browsingLevel=31&limit=100&sort=Oldest";
+    let before = images::expected(&server, query);
+    let deleted = |walked: &[Vec<i64>]| {
+        let there = images::expected(&server, "");
+        union(walked).into_iter().filter(|id| !there.contains(id)).collect::<Vec<_>>()
+    };
+    let walked = images::pages(&server, query);
+    let (after, throughout) =
+        (images::expected(&server, query), images::expected(&server, &format!("{query}&throughout=1")));
+    let kept: Vec<i64> = before.iter().copied().filter(|id| after.contains(id)).collect();
+    assert!(before.len() - kept.len() > 10, "{} are deleted", before.len() - kept.len());
+    assert!(after.len() - kept.len() > 10, "{} are posted", after.len() - kept.len());
+    assert!(throughout.iter().all(|id| kept.contains(id) && union(&walked).contains(id)));
+    // Dated now they are at the list's end, scanned late a little before it.
+    let posted = |ids: &[i64]| ids.iter().filter(|id| !before.contains(id)).count();
+    assert_eq!(posted(walked.last().unwrap()), posted(&union(&walked)));
+    // Deleted ones are looked up in vain, and yet listed for a while.
+    let stale = deleted(&walked);
+    assert!(!stale.is_empty());
+    assert!(get(&server, &format!("/api/v1/images?imageId={}&browsingLevel=31", stale[0])).ids().is_empty());
+    assert!(deleted(&images::pages(&server, query)).is_empty());
+}
+
+#[test]
 fn a_schedule_repeats_with_the_seed() {
     let run = || walk(&sandbox(500, "mutation", &[]), "sort=Oldest&limit=20&nsfw=true", str::to_owned);
     assert_eq!(run(), run());
