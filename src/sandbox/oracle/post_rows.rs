@@ -18,9 +18,8 @@ pub(super) fn of_post(table: &str, body: &str, lines: &mut String) -> serde_json
             "user_id": user.int("id"), "username": user.text("username"),
         })],
         "post_tags" => {
-            let tags = (0usize..).zip(post.elements("tags"));
-            let tag = |raw: &str| serde_json::from_str::<Value>(raw).unwrap_or_default();
-            let row = |(position, raw): (usize, &serde_json::value::RawValue)| json!({ "post_id": id, "position": position, "tag_id": null, "tag": tag(raw.get()) });
+            let tags = (0usize..).zip(post.objects("tags"));
+            let row = |(position, tag): (usize, Object<'_>)| json!({ "post_id": id, "position": position, "tag_id": tag.int("id"), "tag": tag.text("name") });
             tags.map(row).collect()
         }
         _ => {
