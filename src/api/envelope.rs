@@ -311,11 +311,11 @@ pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: 
         return Page { doubtful: true, items: 0, ..page };
     }
     let date = |item: &Slot<T>| valued(item).and_then(Item::date);
+    page.dates = items.iter().find_map(date).zip(items.iter().rev().find_map(date));
     // A replay has no limit, and its pages were believed.
-    if query.limit > 0 && T::is_elsewhere(items.iter().find_map(date), page.next_cursor.as_deref(), query) {
+    if query.limit > 0 && T::is_elsewhere(&page, query) {
         return Page { elsewhere: true, items: 0, ..page };
     }
-    page.last_at = items.iter().rev().find_map(date);
     let unshown =
         if query.compared || strays { Vec::new() } else { unshown(&items, page.next_cursor.is_some(), query) };
     if !unshown.is_empty() {

@@ -10,7 +10,7 @@ use super::extra::{Extra, json_text};
 use super::image_meta::Meta;
 use super::item::{Item, PageRows};
 use super::object::object;
-use super::page::{Query, Taken};
+use super::page::{Page, Query, Taken};
 use super::place::feed_instant;
 use super::rejection::Reason;
 use super::twins::{Key, Keyed, keyed};
@@ -154,10 +154,11 @@ impl Item for Image<'_> {
     }
 
     /// A page behind a cursor of the feed service has a cursor of that service, and by age no row before that cursor.
-    fn is_elsewhere(first_at: Option<i64>, next: Option<&str>, query: &Query<'_>) -> bool {
+    fn is_elsewhere(page: &Page, query: &Query<'_>) -> bool {
         let Some(at) = query.cursor.and_then(feed_instant) else { return false };
-        let (rises, next) = (query.param("sort") == Some("Oldest"), next.map(feed_instant));
-        next == Some(None) || (rises && first_at.into_iter().chain(next.flatten()).any(|instant| instant < at))
+        let (rises, next) = (query.param("sort") == Some("Oldest"), page.next_cursor.as_deref().map(feed_instant));
+        let instants = page.dates.map(|(first, _)| first).into_iter().chain(next.flatten());
+        next == Some(None) || (rises && instants.into_iter().any(|instant| instant < at))
     }
 
     /// The server has answered filters with its whole feed (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Query, Taken};
+use super::page::{Page, Query, Taken};
 use super::rejection::Reason;
 use super::twins::{self, Keyed, Sieve, Twin};
 use super::value::Slot;
@@ -32,9 +32,9 @@ pub(super) trait Item: Keyed + Sized {
         None
     }
 
-    /// True if a page cannot be the one that the query's cursor asks for, so that the server ignored the cursor. `first_at` is
-    /// the first date on the page, `next` its own cursor.
-    fn is_elsewhere(_first_at: Option<i64>, _next: Option<&str>, _query: &Query<'_>) -> bool {
+    /// True if a page with these dates and this next cursor cannot be the one that the query's cursor asks for: the server
+    /// ignored the cursor.
+    fn is_elsewhere(_page: &Page, _query: &Query<'_>) -> bool {
         false
     }
 

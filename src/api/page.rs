@@ -82,8 +82,8 @@ pub struct Page {
     pub ids: Vec<i64>,
     /// One number per item that recognizes it on another page: its id, or a hash of its name or text.
     pub keys: Vec<i64>,
-    /// The date of the last item that has one, by which lists by age are sorted (milliseconds since 1970).
-    pub last_at: Option<i64>,
+    /// The dates of the first and the last item that have one, by which lists by age are sorted (milliseconds since 1970).
+    pub dates: Option<(i64, i64)>,
     /// The cursor of the next page, as the server wrote it; `None` if it sent none.
     pub next_cursor: Option<String>,
     /// The number of pages, at endpoints that report it truly; `None` while unknown.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::{Request, Room, Server, answer, assert_exit, printed};
+use crate::support::{Request, Room, Sandbox, Server, answer, assert_exit, printed, requests};
 
 /// 2024-01-01 in milliseconds since 1970: no image is older.
 const FIRST: i64 = 1_704_067_200_000;
@@ -298,5 +298,74 @@ fn a_server_that_only_sometimes_continues_a_cursor_loses_no_row() {
                 assert!(code == Some(0), "{knows:?} `{more}`: {}", printed(&output));
             }
         }
+    }
+}
+
+#[test]
+fn runs_of_few_pages_end_like_one_run_whether_the_feed_is_known_or_not() {
+    for (knows, code) in [(Knows::All, 0), (Knows::Named, 0), (Knows::Ignores, 4)] {
+        let feed = Feed::of(400, false).that(knows);
+        let server = feed.start();
+        let room = Room::new(&walk(WINDOWS), &server.base);
+        let mut runs = 1;
+        let output = loop {
+            let output = room.run(&["--max-pages", "3"]);
+            match output.status.code() {
+                Some(3) if runs < 60 => runs += 1,
+                _ => break output,
+            }
+        };
+        assert_exit(&output, code);
+        room.assert_sound();
+        assert!(runs > 2, "{knows:?}: {runs} runs");
+        let shown = if code == 0 { feed.images.lock().unwrap().len() } else { DEPTH };
+        assert_eq!(ids(&room, 1), feed.ids().into_iter().take(shown).collect(), "{knows:?}");
+        // A page is asked for once, whatever runs there are.
+        let pages = "SELECT walk, page FROM pages GROUP BY ALL HAVING count(*) > 1";
+        assert_eq!(room.rows(pages), [Value::Null; 0], "{knows:?}");
+        // What the server refused once in a pass it is not asked again.
+        if knows == Knows::Ignores {
+            let forged = cursors(&server).into_iter().flatten().filter(|cursor| keys(cursor).is_some()).count();
+            assert!(forged <= 6, "{forged} forged cursors were sent in {runs} runs");
+        }
+    }
+}
+
+/// A walk over the feed of a sandbox in small windows.
+const SANDBOX: &str = "pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 8 }\nretry = { attempts = 2, elapsed = \"5s\" }\n\
+    [[walk]]\nname = \"images\"\nendpoint = \"images\"\nparams = { sort = \"Oldest\", browsingLevel = 3, limit = 40 }\n\
+    split = { windows = 4, from = \"2022-11-01\" }\n";
+
+fn listed(rows: &[Value], column: &str) -> BTreeSet<i64> {
+    rows.iter().map(|row| row[column].as_i64().expect("ids are numbers")).collect()
+}
+
+#[test]
+fn the_feed_of_a_sandbox_is_whole_behind_its_traps() {
+    for traps in
+        ["all,feed-ties-descend,big-image-ties", "all,feed-row-repeats,old-first-pages", "all,feed-restarts", "none"]
+    {
+        let sandbox = Sandbox::start(&["--models", "200", "--images", "3000", "--traps", traps]);
+        let room = Room::new(SANDBOX, &sandbox.base);
+        assert_exit(&room.run(&[]), 0);
+        room.assert_sound();
+        let all = listed(&sandbox.truth("images?browsingLevel=3&sort=Oldest"), "id");
+        assert_eq!(ids(&room, 1), all, "{traps}");
+    }
+}
+
+#[test]
+fn an_older_sandbox_shows_what_its_older_list_has_in_each_way_of_refusing() {
+    for trap in ["", ",feed-cursor-fails", ",feed-cursor-ignored"] {
+        let traps = format!("depth-cap{trap}");
+        let sandbox = Sandbox::start(&["--models", "200", "--images", "3000", "--era", "2026-08", "--traps", &traps]);
+        let room = Room::new(SANDBOX, &sandbox.base);
+        let output = room.run(&[]);
+        assert_exit(&output, 4);
+        assert!(printed(&output).contains(OLDER), "{traps}: {}", printed(&output));
+        let all = listed(&sandbox.truth("images?browsingLevel=3&sort=Oldest"), "id");
+        assert_eq!(ids(&room, 1), all, "{traps}");
+        let forged = requests(&sandbox).into_iter().filter(|request| request.query.contains("cursor=feed")).count();
+        assert!((1..=8).contains(&forged), "{traps}: {forged} forged cursors were sent");
     }
 }

@@ -16,10 +16,14 @@ use crate::dataset::commit::{End, PartitionState, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::pass::first_partition;
-use crate::engine::writer::walk_progress::NOTHING_BEHIND;
+use crate::engine::writer::density::Ahead;
+use crate::engine::writer::walk_progress::{NOTHING_BEHIND, WalkProgress};
 
 /// A window is only split while it seems to have at least this many pages left.
-const PAGES_WORTH_A_SPLIT: f64 = 4.0;
+const PAGES_WORTH_A_SPLIT: f64 = 12.0;
+
+/// The middle of a window is near if it is closer than so many pages like the last one.
+const PAGES_NEAR: f64 = 4.0;
 
 /// A window to be walked.
 struct Window {
@@ -106,13 +110,12 @@ impl WindowPool<'_> {
     /// Splits the window that seems to have most pages left, when that is worth the requests, and returns its later half.
     fn split_largest(&self) -> Option<Window> {
         let mut progress = self.context.writer.progress();
-        let state = progress.walk(&self.walk.name).state();
-        if state.forging_refused {
+        let walk = progress.walk(&self.walk.name);
+        if walk.state().forging_refused {
             return None;
         }
-        let partitions = &state.partitions;
         let running = self.running.borrow();
-        let rests = running.iter().filter_map(|key| Some((key, self.rest(partitions.get(&**key)?))));
+        let rests = running.iter().filter_map(|key| Some((key, self.rest(key, walk)?)));
         let worth = rests.filter(|(_, rest)| rest.pages >= PAGES_WORTH_A_SPLIT);
         let (key, rest) = worth.max_by(|(_, a), (_, b)| a.pages.total_cmp(&b.pages))?;
         let cursor = (self.windows.forge)(rest.middle);
@@ -120,14 +123,25 @@ impl WindowPool<'_> {
         Some(Window { key: key.into(), handover: None })
     }
 
-    /// Estimates what a window has left, by the density of its pages so far.
-    fn rest(&self, window: &PartitionState) -> Rest {
+    /// Estimates what a window has left: by the ids between it and the next one, else by the density of its pages so far. `None`
+    /// while the next one has no page.
+    fn rest(&self, key: &str, walk: &WalkProgress) -> Option<Rest> {
+        let windows = &walk.state().partitions;
+        let window = windows.get(key)?;
         let begins = window.from.unwrap_or(self.begins);
         let at = window.cursor.as_deref().and_then(self.windows.at).unwrap_or(begins);
         let until = window.until.unwrap_or(self.ends);
         let (walked, left) = (at - begins.max(self.begins).min(at), until - at);
+        if let Some(Ahead { pages, span }) = window.until.and_then(|until| walk.density().ahead(key, at, until)) {
+            let half = ((pages / 2.0 * span as f64) as i64).min(left / 2);
+            // A worker that is nearly there finds out alone where the rows are.
+            let is_near = (half as f64) < PAGES_NEAR * span as f64;
+            return (!is_near).then_some(Rest { pages, middle: at + half });
+        }
+        let is_next = |other: &PartitionState| other.from.is_some() && other.from == window.until && other.pages == 0;
+        let is_unknown = self.walk.forges_first().is_some() && windows.values().any(is_next);
         let pages = if walked <= 0 { 0.0 } else { window.pages as f64 * left as f64 / walked as f64 };
-        Rest { pages, middle: at + left / 2 }
+        (!is_unknown).then_some(Rest { pages, middle: at + left / 2 })
     }
 
     /// Walks a window to its end, or holds it.

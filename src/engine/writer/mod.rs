@@ -3,6 +3,7 @@
 pub(super) mod clamp;
 pub(super) mod committer;
 pub(super) mod decode;
+pub(super) mod density;
 pub(super) mod message;
 pub(super) mod page_writer;
 pub(super) mod progress;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::density::Density;
 use super::message::{BOUNDARY, GivenUpPage, Next, PageRequest, RECHECK, is_single};
 use super::{clamp, unknown_values};
 use crate::api::endpoint::{NextCursor, Paging, Windows};
@@ -43,6 +44,8 @@ pub(crate) struct WalkProgress {
     shown: HashSet<String>,
     /// Single look-ups that brought no answer.
     lost: BTreeSet<String>,
+    /// The density of its windows.
+    density: Density,
     /// The fewest items that its list may have without being much shorter than it was.
     pub(super) least: u64,
     /// True when the user says that the list is as short as the server shows it.
@@ -72,6 +75,11 @@ impl WalkProgress {
             partition.new_cursors.clear();
         }
         state
+    }
+
+    /// Returns the density of its windows.
+    pub(crate) fn density(&self) -> &Density {
+        &self.density
     }
 
     /// Returns the state as it is now. Its `done_beyond` stays what earlier runs left.
@@ -170,9 +178,9 @@ impl WalkProgress {
     /// Follows the cursor that the server named, or ends the partition.
     fn follow(&mut self, request: &PageRequest, page: &Page) -> Next {
         if let Paging::Cursor { windows: Some(windows), .. } = request.endpoint.paging
-            && let Some(at) = page.last_at.filter(|_| (windows.fits)(&request.params))
+            && let Some((_, last)) = page.dates.filter(|_| (windows.fits)(&request.params))
         {
-            self.reach(at);
+            self.reach(last);
         }
         let next = self.watch(request, page).map_or_else(|| self.step(request, page), Err);
         self.or_finish(request, next)
@@ -244,6 +252,17 @@ impl WalkProgress {
             self.state.late_items += page.ids.len() as u64 - repeats;
         }
         self.note_first_page(request, page);
+        self.note_density(request, page);
+    }
+
+    /// Counts a page of a window for estimates of what is left of others.
+    fn note_density(&mut self, request: &PageRequest, page: &Page) {
+        let window = self.state.partitions.get(&*request.partition).filter(|_| !request.partition.starts_with(RECHECK));
+        if let Some((from, is_first)) = window.and_then(|window| Some((window.from?, window.items == page.items)))
+            && let Some(dates) = page.dates
+        {
+            self.density.count(&request.partition, Some(from).filter(|_| is_first), &page.ids, dates);
+        }
     }
 
     /// Remembers the models to be asked for at the end of the walk; those beyond [`IDS_MAX`] are counted and doubted, since
@@ -552,6 +571,7 @@ impl WalkProgress {
             self.state.boundary = None;
         }
         self.seen_cursors.remove(key);
+        self.density.end(key);
         let good = matches!(end.why, Why::Complete | Why::NotFound);
         if is_single(key) && !good {
             self.lost.insert(key.to_owned());
