@@ -208,7 +208,13 @@ impl Item for Image<'_> {
             meta.push(id, rows);
         }
         if let Some(model_version_id) = query.number("modelVersionId") {
-            rows.tables.gallery_images.push(gallery_images::Row { image_id: id, model_version_id, at: &rows.at });
+            let post_id = self.post_id;
+            rows.tables.gallery_images.push(gallery_images::Row {
+                image_id: id,
+                model_version_id,
+                post_id,
+                at: &rows.at,
+            });
         }
         rows.tables.images.push(images::Row {
             id,

@@ -119,8 +119,8 @@ struct Room {
 impl Room {
     /// Holds all values.
     const ALL: Self = Self { numbers: usize::MAX, text_bytes: usize::MAX, text_max: usize::MAX };
-    /// Takes some 30 MB at most.
-    const WINDOW: Self = Self { numbers: 1 << 20, text_bytes: 16 << 20, text_max: TEXT_MAX };
+    /// Takes some 20 MB at most.
+    const WINDOW: Self = Self { numbers: 1 << 19, text_bytes: 16 << 20, text_max: TEXT_MAX };
 }
 
 /// The values of a column that are walked, read in windows.
@@ -241,7 +241,7 @@ impl Gathered {
     }
 
     fn merge(&mut self) {
-        self.numbers.sort();
+        self.numbers.sort_unstable();
         self.numbers.dedup();
         if let Some(beyond) = self.numbers.get(self.room.numbers) {
             self.beyond = Some(Value::Number(*beyond));
@@ -253,6 +253,7 @@ impl Gathered {
     /// Returns each value once, in order.
     pub(super) fn window(mut self) -> Window {
         self.merge();
+        self.numbers.shrink_to_fit();
         let values = Values { numbers: self.numbers, texts: self.texts.into_iter().collect() };
         Window { values, more: self.beyond.is_some(), too_long: self.too_long.len() as u64 }
     }

@@ -5,4 +5,5 @@ table! {
     "gallery_images", key ["image_id", "model_version_id"];
     image_id: Id, "The image.";
     model_version_id: Id, "The version requested by `modelVersionId`; `image_model_versions` need not have it.";
+    post_id: Link, "The post that the image belongs to.";
 }

@@ -1,7 +1,9 @@
 //! The crawler's pace by the server's own log: never above the rate set, no slower, and silent when asked to be.
 //! And how much memory it takes meanwhile.
 
-use crate::support::{Logged, Room, Sandbox, assert_exit, read, requests};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Logged, Room, Sandbox, Server, answer, ask, assert_exit, get, printed, program, read, requests};
 
 /// The jitter of arrivals: a request may seem to have left that much earlier than it did.
 const JITTER: f64 = 0.05;
@@ -98,6 +100,65 @@ fn without_in_flight_to_spare_latency_bounds_it() {
     for pair in times(&log).windows(2) {
         assert!(pair[1] - pair[0] >= 0.1 - JITTER, "two requests were under way at {:.3} s", pair[1]);
     }
+}
+
+/// Models at a pace of many a second, beside posts, of which the server answers one a second.
+const BESIDE: &str = "pace = { requests_per_second = 20.0, burst = 1, in_flight = 2 }\n\
+    retry = { attempts = 8, elapsed = \"5m\" }\n\
+    [[walk]]\nname = \"posts\"\nendpoint = \"post\"\nfor_each = { list = [\"1001\", \"1002\", \"1003\", \"1004\"] }\n\
+    [[walk]]\nname = \"models\"\nendpoint = \"models\"\nparams = { sort = \"Oldest\", nsfw = true, limit = 5 }\n";
+
+/// The places of posts and of models among all requests, in the order of their arrival.
+fn places(paths: impl Iterator<Item = String>) -> (Vec<usize>, Vec<usize>) {
+    let all: Vec<String> = paths.filter(|path| !path.ends_with("/enums")).collect();
+    let of =
+        |part: &str| all.iter().enumerate().filter(|(_, path)| path.contains(part)).map(|(place, _)| place).collect();
+    (of("/posts/"), of("/models"))
+}
+
+#[test]
+fn a_limit_of_an_endpoints_own_slows_that_alone() {
+    let sandbox = Sandbox::start(&["--models", "150", "--era", "2026-09", "--traps", "none"]);
+    let (behind, tries) = (sandbox.base.trim_end_matches("/api/v1").to_owned(), AtomicUsize::new(0));
+    let server = Server::answering(move |request| match request.target.contains("/posts/") {
+        true if tries.fetch_add(1, Ordering::SeqCst) == 0 => {
+            answer("429 Too Many Requests", "retry-after: 3\r\n", "{}")
+        }
+        true => answer("404 Not Found", "", r#"{"error":"No post"}"#),
+        false => answer("200 OK", "", &get(&format!("{behind}{}", request.target))),
+    });
+    let room = Room::new(BESIDE, &server.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    let (posts, models) = places(server.requests().into_iter().map(|request| request.target));
+    assert!(models.len() >= 30, "{models:?}");
+    // Thirty pages take less than the three seconds of the refusal, and no place under way is held by the posts that wait.
+    assert!(models[29] < posts[1], "posts {posts:?} among models {models:?}");
+    assert_eq!(posts.len(), 5, "each is asked for, one of them twice");
+    let said = printed(&output);
+    assert!(said.contains("the server asked to slow down endpoint=\"post\""), "{said}");
+}
+
+#[test]
+fn a_limit_that_others_used_up_is_waited_for_beside_the_rest() {
+    let sandbox = Sandbox::start(&["--models", "150", "--era", "2026-09", "--traps", "posts-limit"]);
+    // Other programs behind this address have asked for as many as there may be.
+    assert!((0..60).all(|_| ask(&format!("{}/posts/1000", sandbox.base)).status != 429));
+    let room = Room::new(BESIDE, &sandbox.base);
+    assert_exit(&room.run(&["--deadline", "4s"]), 3);
+    let log = requests(&sandbox).into_iter().skip(60).map(|request| request.path);
+    let (posts, models) = places(log);
+    assert_eq!(posts.len(), 1, "the others wait for the end of the minute");
+    assert!(models.len() >= 30, "{models:?}");
+}
+
+#[test]
+fn a_plan_counts_a_limit_of_an_endpoints_own() {
+    let text = "[[walk]]\nname = \"posts\"\nendpoint = \"post\"\nfor_each = { range = [1, 7200] }\n";
+    let room = Room::new(&format!("pace = {{ requests_per_second = 100.0 }}\n{text}"), "https://civitai.com/api/v1");
+    let output = program().arg("plan").arg(room.file()).output().expect("the program runs");
+    assert_exit(&output, 0);
+    assert!(printed(&output).contains("about 7 200 requests in 2 h"), "{}", printed(&output));
 }
 
 #[cfg(target_os = "linux")]

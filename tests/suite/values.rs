@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use crate::support::read;
 use crate::support::{Room, Server, assert_exit, printed, program};
 
 const HEAD: &str = "pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 1 }\nretry = { attempts = 1 }\n";
@@ -117,6 +119,43 @@ fn the_rows_that_count_are_those_a_database_finds() {
         sizes.insert(wanted.len());
     }
     assert!(sizes.len() > 8 && sizes.contains(&0), "the choices differ: {sizes:?}");
+}
+
+#[test]
+fn the_posts_of_chosen_versions_can_be_asked_for() {
+    let server = Server::of_json(|target| {
+        if target.starts_with("posts/") {
+            return None;
+        }
+        let image = |id: u32, post: u32| json!({ "id": id, "postId": post, "modelVersionIds": [] });
+        let images = match target.split(['?', '&']).find_map(|pair| pair.strip_prefix("modelVersionId="))? {
+            "5" => vec![image(1, 71), image(2, 72), image(3, 71)],
+            "6" => vec![image(3, 71), image(4, 73)],
+            _ => vec![image(5, 74)],
+        };
+        Some(json!({ "items": images, "metadata": {} }).to_string())
+    });
+    let each = "for_each = { list = [\"5\", \"6\", \"7\"], param = \"modelVersionId\" }\n";
+    let posts = "[[walk]]\nname = \"posts\"\nendpoint = \"post\"\n\
+                 for_each = { table = \"gallery_images\", column = \"post_id\", where = { model_version_id = [5, 6] } }\n";
+    let room = Room::new(&format!("{HEAD}{IMAGES}{each}{posts}"), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    room.assert_sound();
+    let asked =
+        server.requests().into_iter().filter_map(|request| Some(request.target.rsplit_once("posts/")?.1.to_owned()));
+    assert_eq!(asked.collect::<Vec<_>>(), ["71", "72", "73"]);
+    let members = "SELECT * EXCLUDE (pass, walk, page, fetched_at) FROM gallery_images ORDER BY ALL";
+    assert_eq!(
+        room.rows(members),
+        [[1, 5, 71], [2, 5, 72], [3, 5, 71], [3, 6, 71], [4, 6, 73], [5, 7, 74]].map(|row| json!(row))
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_values_need_little_memory_and_each_is_asked_for_once() {
+    // Two windows of the values that are held at once.
+    read("../../scripts/values", &["600000", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
 }
 
 /// Mistakes in the keys of a choice, and what is said of them.

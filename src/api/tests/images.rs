@@ -487,8 +487,8 @@ fn an_end_that_may_be_false_is_doubted() {
 
 #[test]
 fn an_image_is_listed_under_the_version_that_was_asked_for() {
-    let taken = take(r#"{"id":1,"modelVersionIds":[7]}"#, "modelVersionId=5");
-    assert_eq!(taken.row("gallery_images"), &json!({ "image_id": 1, "model_version_id": 5 }));
+    let taken = take(r#"{"id":1,"postId":3,"modelVersionIds":[7]}"#, "modelVersionId=5");
+    assert_eq!(taken.row("gallery_images"), &json!({ "image_id": 1, "model_version_id": 5, "post_id": 3 }));
     assert_eq!(taken.row("image_model_versions"), &json!({ "image_id": 1, "model_version_id": 7 }));
     assert!(take(r#"{"id":1,"modelVersionIds":[7]}"#, "postId=5").rows("gallery_images").is_empty());
 }

@@ -143,6 +143,8 @@ impl Queue {
                     return Ok(Some(batch));
                 }
                 Rest::Column(column, after) if left > 0 => {
+                    // Only one window is ever held.
+                    self.held = Values::default();
                     let refill = move |cancel: Cancel<'_>| Ok((column.after(after.as_ref(), cancel)?, column));
                     let Some((window, column)) = blocking(context, refill).await? else { return Ok(None) };
                     doubt_long(walk, &column, window.too_long, context);
