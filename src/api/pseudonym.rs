@@ -78,10 +78,11 @@ impl Pseudonyms {
         let (mut names, mut has_people) = (HashSet::new(), false);
         scan(text, &mut |found| {
             has_people |= matches!(found, Found::Name(..) | Found::Id(_));
-            if let Found::Name(_, name) = found {
-                if name.len() <= NAME_MAX && names.len() <= NAMES_MAX {
-                    names.insert(name);
-                }
+            if let Found::Name(_, name) = found
+                && name.len() <= NAME_MAX
+                && names.len() <= NAMES_MAX
+            {
+                names.insert(name);
             }
         });
         if !has_people {

@@ -85,6 +85,7 @@ traps! {
     FeedTiesDescend, "feed-ties-descend", apart, "Within one instant the feed service lists images by descending id, so `feed:<ms>:0` leaves out every image of that instant";
     FeedRowRepeats, "feed-row-repeats", apart, "The row that a `feed:` cursor names opens the page, so it is on two pages";
     BigImageTies, "big-image-ties", apart, "More than 400 images, which is two of the largest pages, share one instant";
+    UsersIdsIgnored, "users-ids-ignored", apart, "users?ids= ignores the ids and answers the first users it has";
     PostsLimit, "posts-limit", apart, "In era 2026-09 posts/:id answers a caller 60 times a minute, then 429";
     Outage, "outage", apart, "Of every 200 requests for lists the last 50 are answered by empty ones without a cursor; look-ups are as ever";
     EarlyEnd, "early-end", apart, "Some pages of models and images behind a cursor name no next one, whenever they are asked for";

@@ -212,12 +212,12 @@ def periods(rows):
 
 
 def check_history(table, path):
-    key, columns = ALL_KEYS[table][0], states(table)
-    state = ", ".join(f'"{column}"' for column in columns)
+    key = "[" + ", ".join(f'CAST("{column}" AS VARCHAR)' for column in ALL_KEYS[table]) + "]"
+    columns = states(table)
     at = "epoch_ms(fetched_at), missed, epoch_ms(gone_at)"
-    newest = f"""SELECT "{key}", [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page, {at}
-        FROM ({ranked(table)}) QUALIFY row_number() OVER (PARTITION BY "{key}", pass ORDER BY {NEWEST}) = 1
-        ORDER BY "{key}", pass"""
+    newest = f"""SELECT {key}, [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page, {at}
+        FROM ({ranked(table)}) QUALIFY row_number() OVER (PARTITION BY {key}, pass ORDER BY {NEWEST}) = 1
+        ORDER BY {key}, pass"""
     wanted, rows = [], []
     for row in duckdb.sql(newest).fetchall():
         if rows and rows[-1][0] != row[0]:
@@ -225,9 +225,8 @@ def check_history(table, path):
             rows = []
         rows.append(row)
     wanted += periods(rows) if rows else []
-    query = f"""SELECT "{key}", [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page,
-        epoch_ms(valid_from), epoch_ms(valid_to) FROM (SELECT "{key}", {state}, pass, walk, page, valid_from, valid_to
-        FROM '{path}') ORDER BY "{key}", valid_from"""
+    query = f"""SELECT {key}, [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page,
+        epoch_ms(valid_from), epoch_ms(valid_to) FROM '{path}' ORDER BY {key}, valid_from"""
     found = [list(row) for row in duckdb.sql(query).fetchall()]
     if found == wanted:
         return [], len(found)

@@ -233,3 +233,78 @@ fn where_the_server_cannot_begin_at_a_date_the_whole_list_is_kept_and_nothing_is
         }
     }
 }
+
+/// Two walks of images that begin at a date.
+fn images(from: &str, more: &str) -> String {
+    let walk = |name: &str, mask: u32| {
+        let params = format!("sort = \"Oldest\", period = \"AllTime\", browsingLevel = {mask}, limit = 100");
+        Walk::of("images").named(name).params(&params).with(&format!("from = \"{from}\"\n{more}"))
+    };
+    crawl_file(&[walk("mild", 3), walk("strong", 28)])
+}
+
+/// The images that a perfect client finds dated `day` or later, by mask.
+fn images_dated(sandbox: &Sandbox, day: &str) -> [BTreeSet<i64>; 2] {
+    [3, 28].map(|mask| {
+        let rows = sandbox.truth(&format!("images?sort=Oldest&period=AllTime&browsingLevel={mask}"));
+        let later = rows.iter().filter(|row| row["created_at"].as_str().expect("a date") >= day);
+        later.map(|row| row["id"].as_i64().expect("an id")).collect()
+    })
+}
+
+/// The images of a pass, and how many are gone.
+fn images_of(room: &Room, pass: u32) -> (BTreeSet<i64>, i64) {
+    let rows = room.rows(&format!("SELECT DISTINCT id FROM images WHERE pass = {pass}"));
+    let latest = room.dataset().join("latest/images.parquet");
+    let gone = room.value(&format!("SELECT count(*) FROM '{}' WHERE gone_at IS NOT NULL", latest.display()));
+    (rows.iter().map(|row| row[0].as_i64().expect("an id")).collect(), gone.as_i64().expect("a number"))
+}
+
+#[test]
+fn images_begin_at_a_date_and_none_is_gone_because_it_is_older_or_deleted() {
+    let sandbox = Sandbox::start(&["--models", "300"]);
+    for (more, overlap) in [("split = { windows = 3 }", false), (OVERLAP, true)] {
+        let room = Room::new(&images("2026-06-01", more), &sandbox.base);
+        for pass in 1..=3 {
+            let asked = queries(&room, &sandbox, if pass == 3 { &["--restart"] } else { &[] });
+            let expected = images_dated(&sandbox, "2026-06-01");
+            let all: BTreeSet<i64> = expected.iter().flatten().copied().collect();
+            let (stored, gone) = images_of(&room, pass);
+            assert!(asked.iter().all(|query| query.contains("cursor=feed%3A17")), "{asked:?}");
+            assert_eq!(gone, 0, "{more}");
+            if overlap && pass == 2 {
+                let new: BTreeSet<i64> = &all - &images_of(&room, 1).0;
+                assert!(!new.is_empty() && new.is_subset(&stored), "{:?}", &new - &stored);
+                assert!(stored.len() < all.len(), "{} of {}", stored.len(), all.len());
+            } else {
+                assert_eq!(stored, all, "{more}, pass {pass}");
+                let least: usize = expected.iter().map(|ids| ids.len().div_ceil(100)).sum();
+                assert!(least > 5 && asked.len() <= least + 12, "{} of {least} requests", asked.len());
+            }
+            pass_night(&sandbox, "0.1");
+        }
+    }
+}
+
+#[test]
+fn where_the_server_knows_no_feed_the_older_list_is_kept_from_its_beginning_and_nothing_is_gone() {
+    for trap in ["", "feed-cursor-fails", "feed-cursor-ignored"] {
+        let traps = if trap.is_empty() { "all".to_owned() } else { format!("all,{trap}") };
+        let sandbox = Sandbox::start(&["--models", "60", "--era", "2026-08", "--traps", &traps]);
+        let room = Room::new(&images("2026-06-01", OVERLAP), &sandbox.base);
+        for pass in 1..=3 {
+            let before = requests(&sandbox).len();
+            let output = room.run(if pass == 3 { &["--restart"] } else { &[] });
+            assert_exit(&output, 4);
+            room.assert_sound();
+            assert!(printed(&output).contains("does not know cursors by time"), "{}", printed(&output));
+            let asked: Vec<String> = requests(&sandbox).into_iter().skip(before).map(|request| request.query).collect();
+            let forged = |query: &&String| query.contains("cursor=feed%3A17802719999");
+            assert!(asked.iter().filter(forged).count() >= 2, "the date stays recorded: {asked:?}");
+            let (stored, gone) = images_of(&room, pass);
+            assert!(stored.is_superset(&images_dated(&sandbox, "2022").into_iter().flatten().collect()), "{trap}");
+            assert_eq!(gone, 0, "{trap}");
+            pass_night(&sandbox, "0.1");
+        }
+    }
+}

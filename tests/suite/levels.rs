@@ -1,11 +1,11 @@
 //! Images of two level masks in two walks of the feed: one whose level changes moves between them, and is not gone for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{Request, Room, Server, answer, assert_exit, printed};
+use crate::support::{Request, Room, Sandbox, Server, answer, assert_exit, pass_night, printed};
 
 const LEVELS: &str = r#"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 4 }
@@ -132,7 +132,7 @@ fn an_image_whose_level_changed_is_not_gone_and_a_deleted_one_is() {
     assert_eq!((code, gone), (Some(0), vec![6, 7]), "{said}");
     for id in [6, 7] {
         let of = |levels: &str| {
-            let about = |target: &&String| target.contains(&format!("imageId={id}&browsingLevel={levels}"));
+            let about = |target: &&String| target.ends_with(&format!("imageId={id}&browsingLevel={levels}"));
             asked.iter().filter(about).count()
         };
         assert_eq!((of("31"), of("3")), (1, 1), "{asked:?}");
@@ -170,24 +170,60 @@ fn a_list_that_fell_back_finds_nothing_gone_nor_does_the_one_beside_it_more_than
         shown.found.remove(&2);
     });
     assert_eq!((code, gone), (Some(4), vec![2]), "{said}");
+    let deleted: Vec<u64> = (1..72).filter(|id| id % 3 == 1).collect();
     let (code, said, gone, _) = stage.pass(|shown| {
-        for id in (1..60).filter(|id| id % 3 == 1) {
-            shown.listed.remove(&id);
-            shown.found.remove(&id);
-        }
-        for id in [61, 62, 64, 65] {
-            shown.listed.remove(&id);
+        for id in &deleted {
+            shown.listed.remove(id);
+            shown.found.remove(id);
         }
     });
     assert_eq!((code, gone), (Some(4), vec![2]), "{said}");
     assert!(said.contains("a walk beside this one, which may list some of them now, is not believed either"), "{said}");
-    let deleted: Vec<u64> = (1..60).filter(|id| id % 3 == 1).collect();
-    let (code, said, gone, _) = stage.pass(|shown| {
-        shown.refused = None;
-        let back: Vec<(u64, u64)> = [61, 62, 64, 65].map(|id| (id, shown.found[&id])).to_vec();
-        shown.listed.extend(back);
-    });
+    let (code, said, gone, _) = stage.pass(|shown| shown.refused = None);
     let mut expected = [deleted, vec![2, 3, 6, 9]].concat();
     expected.sort_unstable();
     assert_eq!((code, gone), (Some(0), expected), "{said}");
+}
+
+/// The mask of each image that a perfect client of both walks gets.
+fn truth(sandbox: &Sandbox) -> BTreeMap<u64, u64> {
+    let of = |mask: u64| {
+        let rows = sandbox.truth(&format!("images?sort=Oldest&period=AllTime&browsingLevel={mask}"));
+        rows.into_iter().map(move |row| (row["id"].as_u64().expect("an id"), mask))
+    };
+    [3, 28].into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn nights_delete_some_images_and_move_others() {
+    let sandbox = Sandbox::start(&["--models", "150"]);
+    for split in ["", "split = { windows = 3, from = \"2022-11-01\" }\n"] {
+        let text = LEVELS.replace("limit = 10 }", &format!("limit = 200 }}\n{split}"));
+        let room = Room::new(&text, &sandbox.base);
+        assert_exit(&room.run(&[]), 0);
+        let (mut before, mut seen) = (truth(&sandbox), BTreeSet::new());
+        for pass in 2..=3 {
+            seen.extend(before.keys().copied());
+            pass_night(&sandbox, "0.02");
+            let after = truth(&sandbox);
+            let deleted = before.keys().filter(|id| !after.contains_key(id)).count();
+            let moved = before.iter().filter(|(id, mask)| after.get(id).is_some_and(|now| now != *mask)).count();
+            assert!(deleted > 5 && moved > 5, "{deleted} {moved}");
+            let output = room.run(&[]);
+            assert_exit(&output, 0);
+            room.assert_sound();
+            let latest = room.dataset().join("latest/images.parquet");
+            let sql = format!("SELECT id, split_part(walk, '/', 1), gone_at IS NOT NULL FROM '{}'", latest.display());
+            let rows = room.rows(&sql);
+            let walk_of = |mask: u64| if mask == 3 { "mild" } else { "strong" };
+            for row in &rows {
+                let id = row[0].as_u64().expect("an id");
+                assert_eq!(row[2], !after.contains_key(&id), "pass {pass}: {row}");
+                assert!(after.get(&id).is_none_or(|mask| row[1] == walk_of(*mask)), "pass {pass}: {row}");
+            }
+            seen.extend(after.keys().copied());
+            assert_eq!(rows.len(), seen.len());
+            before = after;
+        }
+    }
 }

@@ -89,7 +89,7 @@ fn latest(room: &Room, table: &str) -> String {
 }
 
 /// One answer for one post.
-fn post(id: u32, more: Value) -> String {
+fn post(id: u32, more: &Value) -> String {
     let mut post = json!({ "id": id, "title": null, "detail": "<p>d</p>", "nsfwLevel": 1,
         "publishedAt": "2026-09-01T00:00:00.000Z", "modelVersionId": null, "user": { "id": 5, "username": "ann" },
         "tags": [{ "id": 9, "name": "cat" }, "dog"], "images": [] });
@@ -100,9 +100,11 @@ fn post(id: u32, more: Value) -> String {
 #[test]
 fn an_answer_for_another_post_or_with_anothers_images_is_taken_by_nobody() {
     let server = Server::of_json(|target| match target.split(['/', '?']).nth(1)? {
-        "1" => Some(post(1, json!({ "images": [{ "id": 11, "postId": 1, "meta": { "prompt": "p" } }, { "id": 10 }] }))),
-        "2" => Some(post(3, json!({}))),
-        "4" => Some(post(4, json!({ "images": [{ "id": 12, "postId": 4 }, { "id": 13, "postId": 1 }] }))),
+        "1" => {
+            Some(post(1, &json!({ "images": [{ "id": 11, "postId": 1, "meta": { "prompt": "p" } }, { "id": 10 }] })))
+        }
+        "2" => Some(post(3, &json!({}))),
+        "4" => Some(post(4, &json!({ "images": [{ "id": 12, "postId": 4 }, { "id": 13, "postId": 1 }] }))),
         _ => None,
     });
     let walk = Walk::of("post").with("for_each = { range = [1, 4] }");
@@ -190,6 +192,8 @@ fn words_are_rows_and_what_changed_is_reported() {
         listed.iter().flat_map(|(kind, words)| words.iter().map(move |word| json!([kind, word]))).collect();
     assert_eq!(room.rows("SELECT kind, value FROM enums ORDER BY kind, value"), expected);
 
+    // Of the pass before, only the snapshot is left.
+    assert_exit(&program().arg("snapshot").arg(room.dataset()).arg("--prune").output().unwrap(), 0);
     // A word of each list is lost, and one is new.
     let newer: BTreeMap<&String, Vec<&str>> = listed
         .iter()
@@ -291,12 +295,13 @@ fn the_newest_answer_brings_the_tags_and_images_of_a_post_as_a_set_and_a_404_fin
     let server = Server::of_json(move |target| {
         target.starts_with("posts/").then_some(())?;
         match asked.fetch_add(1, Ordering::Relaxed) {
-            0 => Some(post(1, json!({ "tags": ["a", "b"], "images": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] }))),
-            1 => Some(post(1, json!({ "tags": ["b"], "images": [{ "id": 3 }, { "id": 1 }] }))),
+            0 => Some(post(1, &json!({ "tags": ["a", "b"], "images": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] }))),
+            1 => Some(post(1, &json!({ "tags": ["b"], "images": [{ "id": 3 }, { "id": 1 }] }))),
             _ => None,
         }
     });
-    let room = Room::new(&crawl_file(&[Walk::of("post").with("for_each = { range = [1, 1] }")]), &server.base);
+    let walk = Walk::of("post").with("for_each = { range = [1, 1] }");
+    let room = Room::new(&format!("history = [\"posts\"]\n{}", crawl_file(&[walk])), &server.base);
     for sets in [json!([["a", "b"], [1, 2, 3], null]), json!([["b"], [3, 1], null]), json!([["b"], [3, 1], true])] {
         assert_exit(&room.run(&[]), 0);
         room.assert_sound();
@@ -322,7 +327,8 @@ fn users_and_words_that_an_answer_lacks_are_not_gone() {
         }
     });
     let walks = [Walk::of("users").params("ids = [1, 2]"), Walk::of("enums")];
-    let room = Room::new(&crawl_file(&walks), &server.base);
+    let history = "history = [\"users\", \"enums\"]\n";
+    let room = Room::new(&format!("{history}{}", crawl_file(&walks)), &server.base);
     for _ in 0..2 {
         assert_exit(&room.run(&[]), 0);
         room.assert_sound();

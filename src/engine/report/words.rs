@@ -68,13 +68,14 @@ fn sentences(words: &Words) -> Vec<String> {
         if those(&|listed| listed.before).is_empty() {
             continue;
         }
+        let list = printable(kind);
         let new = those(&|listed| listed.now && !listed.before);
         if !new.is_empty() {
-            all.push(format!("{kind}: the server lists {}: {}", several(new.len() as u64, "new word"), named(&new)));
+            all.push(format!("{list}: the server lists {}: {}", several(new.len() as u64, "new word"), named(&new)));
         }
         let lost = those(&|listed| !listed.now && last.is_some() && listed.last == last);
         if !lost.is_empty() {
-            all.push(format!("{kind}: the server no longer lists {}", named(&lost)));
+            all.push(format!("{list}: the server no longer lists {}", named(&lost)));
         }
     }
     all
@@ -117,6 +118,9 @@ mod tests {
                 vec!["A: the server lists 1 new word: `y`"],
             ),
         ];
+        let foreign =
+            sentences(&words(&[("A\u{1b}[2J", "x\u{202e}", new), ("A\u{1b}[2J", "y", known(true, None))])).join("");
+        assert!(foreign.starts_with('A') && !foreign.contains(['\u{1b}', '\u{202e}']), "{foreign:?}");
         for (what, rows, expected) in cases {
             assert_eq!(sentences(&words(&rows)), expected, "{what}");
         }

@@ -1,7 +1,7 @@
 //! One model in the index: everything known about it without rendering it, and the changes that happen to it.
 
 use super::random::Random;
-use super::words::KINDS;
+use super::words::{KINDS, NEW};
 use crate::sandbox::traps::{Trap, Traps};
 
 /// The most versions of one model; ids of versions leave room for 16.
@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) collected: u32,
     pub(crate) images: u32,
     pub(crate) tips: u32,
-    /// Position in [`KINDS`], or past its end for a type that is not in it.
+    /// Position in [`KINDS`] and behind them in [`NEW`], or past both for a type that is in neither.
     pub(crate) kind: u8,
     pub(crate) level: u8,
     pub(crate) mode: Mode,
@@ -111,7 +111,13 @@ impl Entry {
 
     /// The model's type as the server spells it.
     pub(crate) fn kind_name(&self) -> &'static str {
-        KINDS.get(usize::from(self.kind)).copied().unwrap_or("Other")
+        let known = KINDS.get(usize::from(self.kind)).copied();
+        known.or_else(|| self.new_words().map(|new| new[0])).unwrap_or("Other")
+    }
+
+    /// The model type, base model and file type of a model of a type that a night brought.
+    pub(crate) fn new_words(&self) -> Option<&'static [&'static str; 3]> {
+        NEW.get(usize::from(self.kind).checked_sub(KINDS.len())?)
     }
 }
 

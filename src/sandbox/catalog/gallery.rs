@@ -215,6 +215,13 @@ impl Gallery {
         range(&self.by_post, post, post.saturating_add(1))
     }
 
+    /// Ids of all posts; 0 stands for the images that belong to none.
+    pub(crate) fn posts(&self) -> Vec<u32> {
+        let mut posts: Vec<u32> = self.by_post.iter().map(|(post, _)| *post).collect();
+        posts.dedup();
+        posts
+    }
+
     /// Returns what a night changed that made this gallery from another, as ids by kind.
     pub(crate) fn changes_since(&self, before: &Gallery) -> Value {
         let ids = |kind: fn(&Picture, &Picture) -> bool| -> Vec<u32> {

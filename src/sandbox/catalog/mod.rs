@@ -25,6 +25,7 @@ use self::options::CatalogOptions;
 use self::recorded::Recording;
 use self::seed::Generator;
 use self::sort::{Sort, date_key, ordered};
+use self::words::{KINDS, NEW};
 use super::era::Era;
 use super::error::Error;
 use super::traps::Traps;
@@ -116,8 +117,12 @@ impl Catalog {
     pub(super) fn pass_night(&mut self, night: &Night) -> Option<Value> {
         let Source::Generated(generator) = &self.source else { return None };
         let (changes, newcomers) = (night.changes(&self.entries), night.newcomers(self.entries.len()));
-        for at in newcomers {
-            let entry = generate::newcomer(generator, &self.entries, at);
+        for (number, at) in newcomers.into_iter().enumerate() {
+            let mut entry = generate::newcomer(generator, &self.entries, at);
+            // The first one is of the type that the night brings, if there is one for it.
+            if number == 0 && night.number as usize <= NEW.len() {
+                entry.kind = (KINDS.len() + night.number as usize - 1) as u8;
+            }
             self.entries.push(entry);
         }
         for (row, change, at) in &changes {

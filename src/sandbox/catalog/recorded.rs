@@ -59,7 +59,7 @@ fn entry(value: &Value, users: &mut Vec<String>) -> Option<Entry> {
         Value::Number(name) => name.to_string(),
         _ => "civitai".to_owned(),
     };
-    let kind = KINDS.iter().position(|kind| value["type"] == **kind).unwrap_or(KINDS.len());
+    let kind = KINDS.iter().position(|kind| value["type"] == **kind).unwrap_or(usize::MAX);
     Some(Entry {
         id: u32::try_from(value["id"].as_u64()?).ok()?,
         last_version_at: newest_version(value),

@@ -37,6 +37,9 @@ impl Generator {
 
     /// The base model of a version.
     pub(crate) fn base_model(&self, entry: &Entry, position: u8) -> &'static str {
+        if let Some(new) = entry.new_words() {
+            return new[1];
+        }
         let mut random = Random::new(self.seed, Stream::Version, u64::from(entry.version_id(position)) << 1);
         let end = 1 + random.below(BASE_MODELS.len() as u32);
         BASE_MODELS[random.below(end) as usize]

@@ -74,6 +74,15 @@ pub(crate) const FILE_KINDS: &[&str] = &[
     "Other",
 ];
 
+/// The model type, base model and file type that each of the first nights brings.
+pub(crate) const NEW: &[[&str; 3]] =
+    &[["Gaussian", "Krea 2", "Splat"], ["Voice", "Mochi XL", "Speaker Encoder"], ["Rig", "Lumina 3", "Skeleton"]];
+
+/// Returns the words of a list that there are after this many nights; `place` is its place in [`NEW`].
+pub(crate) fn after_nights(words: &[&'static str], nights: usize, place: usize) -> Vec<&'static str> {
+    words.iter().copied().chain(NEW.iter().take(nights).map(|new| new[place])).collect()
+}
+
 /// The permissions of `allowCommercialUse`.
 pub(crate) const LICENCES: &[&str] = &["Image", "RentCivit", "Rent", "Sell"];
 

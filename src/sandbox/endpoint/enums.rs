@@ -3,15 +3,16 @@
 use serde_json::json;
 
 use super::answer::Answer;
-use crate::sandbox::catalog::words::{BASE_MODELS, FILE_KINDS, KINDS};
+use crate::sandbox::catalog::words::{BASE_MODELS, FILE_KINDS, KINDS, after_nights};
 
-/// Answers a request for the enumerations.
-pub(crate) fn answer() -> Answer {
+/// Answers a request for the enumerations, of which each of the first nights brings a new word.
+pub(crate) fn answer(nights: usize) -> Answer {
+    let base_models = after_nights(BASE_MODELS, nights, 1);
     let enums = json!({
-        "ModelType": KINDS,
-        "ModelFileType": FILE_KINDS,
-        "ActiveBaseModel": BASE_MODELS,
-        "BaseModel": BASE_MODELS,
+        "ModelType": after_nights(KINDS, nights, 0),
+        "ModelFileType": after_nights(FILE_KINDS, nights, 2),
+        "ActiveBaseModel": base_models,
+        "BaseModel": base_models,
         "BaseModelType": ["Standard", "Inpainting", "Refiner", "Pix2Pix"],
     });
     Answer::json(200, enums.to_string())

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::check::{self, Check};
 use crate::sandbox::catalog::sort::Sort;
-use crate::sandbox::catalog::words::KINDS;
+use crate::sandbox::catalog::words::{KINDS, after_nights};
 use crate::sandbox::era::Era;
 
 /// The checked parameters, without those that the server does not know or that have no effect.
@@ -125,12 +125,13 @@ fn refuse_shapes(check: &mut Check<'_>) {
 
 fn kinds(check: &mut Check<'_>) -> Vec<u8> {
     let mut kinds = Vec::new();
+    let known = after_nights(KINDS, usize::MAX, 0);
     let words: Vec<String> =
         check.pairs.iter().filter(|(key, _)| key == "types").map(|(_, value)| value.clone()).collect();
     for (place, word) in words.iter().enumerate() {
-        match KINDS.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
+        match known.iter().zip(0u8..).find(|(kind, _)| *kind == word) {
             Some((_, kind)) => kinds.push(kind),
-            None => check.invalid_option(&json!(["types", place]), KINDS),
+            None => check.invalid_option(&json!(["types", place]), &known),
         }
     }
     kinds

@@ -29,7 +29,7 @@ pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
     let mut ranks = rules.gallery.of_post(post);
     ranks.retain(|rank| rules.gallery.picture(*rank).is_there(rules.requests));
     let Some(first) = ranks.first().filter(|_| public(rules.catalog.seed, post)) else {
-        return Answer::error(404, &format!("No post with id {post}"));
+        return Answer::error(404, "Post not found");
     };
     let first = rules.gallery.picture(*first);
     let pictures = || ranks.iter().map(|rank| rules.gallery.picture(*rank));
@@ -55,9 +55,7 @@ pub(crate) fn answer(rules: Rules<'_>, id: &str) -> Answer {
         None => json.raw("username", "null"),
     }
     json.close('}');
-    json.open_at("tags", '[');
-    image::tag_numbers(rules.catalog, first).into_iter().for_each(|tag| json.item(&rules.catalog.tags()[tag as usize]));
-    json.close(']');
+    image::tag_list(image::named_tags(rules.catalog, first), &mut json);
     json.open_at("images", '[');
     let view = ImageView { with_meta: false, with_tags: false, flat: true, backend: Backend::Feed };
     for picture in pictures().take(IMAGES_MAX) {

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::check::Check;
 use crate::sandbox::catalog::Catalog;
 use crate::sandbox::render::json::Writer;
+use crate::sandbox::traps::Trap;
 
 /// The id of user number 0.
 pub(crate) const FIRST_USER: u32 = 1000;
@@ -16,7 +17,7 @@ const FOUND: usize = 5;
 pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)]) -> Answer {
     let mut check = Check::new(pairs);
     check.single(&["ids", "query"]);
-    let ids = check.ids("ids", IDS_MAX);
+    let ids = check.ids("ids", IDS_MAX).filter(|_| !catalog.traps.has(Trap::UsersIdsIgnored));
     let text = check.filled("query").map(|text| text.to_lowercase());
     if !check.issues.is_empty() {
         return Answer::json(400, serde_json::json!({ "name": "ZodError", "issues": check.issues }).to_string());

@@ -99,6 +99,11 @@ impl World {
         self.hashes.get_or_init(|| Hashes::build(&self.catalog))
     }
 
+    /// The number of nights that passed.
+    pub(crate) fn night(&self) -> usize {
+        self.nights.len()
+    }
+
     fn gallery(&self) -> &Gallery {
         self.gallery.get_or_init(|| Gallery::build(&self.catalog, self.images, &self.nights))
     }

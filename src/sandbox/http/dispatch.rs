@@ -87,7 +87,7 @@ impl Dispatch<'_> {
             "images" => images::answer(world.rules(&call.host), pairs, &links),
             "creators" => world.creators().answer(&links, self.requests),
             "tags" => tags::answer(&world.catalog, &links),
-            "enums" => enums::answer(),
+            "enums" => enums::answer(world.night()),
             "me" if world.catalog.era > Era::Y2023 => me::answer(call.key.as_deref()),
             "users" if world.catalog.era > Era::Y2023 => users::answer(&world.catalog, pairs),
             path => self.look_up(path),

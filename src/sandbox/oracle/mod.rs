@@ -4,11 +4,13 @@ pub(super) mod fewest_requests;
 mod image_rows;
 mod model_rows;
 mod object;
+mod post_rows;
 
 use serde_json::json;
 
 use self::image_rows::ImageTable;
 use self::model_rows::Table;
+use self::post_rows::OF_POSTS;
 use super::catalog::sort::Sort;
 use super::endpoint::answer::Answer;
 use super::endpoint::images_list::{self, ImagesList};
@@ -18,8 +20,9 @@ use super::endpoint::model_versions;
 use super::endpoint::models_list::{self, ModelsList};
 use super::endpoint::models_query;
 use super::endpoint::number_query;
-use super::endpoint::tags;
+use super::endpoint::users::{self, FIRST_USER};
 use super::endpoint::world::World;
+use super::endpoint::{enums, posts, tags};
 use super::era::Era;
 use super::render;
 use super::render::image::{self, Backend, ImageView};
@@ -44,6 +47,9 @@ pub(super) fn answer(world: &World, origin: &str, table: &str, pairs: &[(String,
         (_, Some(table)) => of_images(world, host, table, pairs),
         _ if table == "creators" || table == "tags" => numbered(world, origin, table, pairs),
         _ if table == GALLERIES => galleries(world, host, pairs),
+        _ if OF_POSTS.contains(&table) => of_posts(world.rules(host), table, pairs),
+        _ if table == "users" => users(world, pairs),
+        _ if table == "enums" => enums(world),
         _ => Err(Answer::error(404, &unknown(table))),
     };
     lines.map_or_else(|refusal| refusal, Answer::lines)
@@ -69,7 +75,12 @@ fn named(table: &str) -> Option<ImageTable> {
 
 fn unknown(table: &str) -> String {
     let images: Vec<&str> = ImageTable::NAMES.iter().map(|(name, _)| *name).collect();
-    format!("no table `{table}`; known are {}, {}, {GALLERIES}, creators, tags", Table::names(), images.join(", "))
+    format!(
+        "no table `{table}`; known are {}, {}, {GALLERIES}, {}, users, enums, creators, tags",
+        Table::names(),
+        images.join(", "),
+        OF_POSTS.join(", ")
+    )
 }
 
 /// Returns the rows of lookups: versions by `id` or `hash`, models by `model_id`, each a comma list.
@@ -191,6 +202,40 @@ fn galleries(world: &World, host: &str, pairs: &[(String, String)]) -> Result<St
         }
     }
     Ok(lines)
+}
+
+/// Returns the rows of posts: of those that `id` lists, or of all.
+fn of_posts(rules: Rules<'_>, table: &str, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let asked = pairs.iter().find(|(key, _)| key == "id").map(|(_, ids)| ids.split(',').map(str::to_owned).collect());
+    let ids: Vec<String> = asked.unwrap_or_else(|| rules.gallery.posts().iter().map(u32::to_string).collect());
+    let mut lines = String::new();
+    for answer in ids.iter().map(|id| posts::answer(rules, id)).filter(|answer| answer.status == 200) {
+        post_rows::of_post(table, &text_of(&answer), &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+/// Returns the users that `ids` lists, however many, or all.
+fn users(world: &World, pairs: &[(String, String)]) -> Result<String, Answer> {
+    let every = || (0..world.catalog.users().len() as u32).map(|user| (user + FIRST_USER).to_string()).collect();
+    let asked = pairs.iter().find(|(key, _)| key == "ids").map(|(_, ids)| ids.split(',').map(str::to_owned).collect());
+    let ids: Vec<String> = asked.unwrap_or_else(every);
+    let mut lines = String::new();
+    for batch in ids.chunks(100) {
+        let answer = users::answer(&world.catalog, &[("ids".to_owned(), batch.join(","))]);
+        post_rows::of_users(&text_of(&answer), &mut lines).map_err(|error| broken(&error))?;
+    }
+    Ok(lines)
+}
+
+fn enums(world: &World) -> Result<String, Answer> {
+    let mut lines = String::new();
+    post_rows::of_enums(&text_of(&enums::answer(world.night())), &mut lines).map_err(|error| broken(&error))?;
+    Ok(lines)
+}
+
+fn text_of(answer: &Answer) -> String {
+    mended(&String::from_utf8_lossy(&answer.body))
 }
 
 /// Returns creators or tags; their links carry the origin of this request.

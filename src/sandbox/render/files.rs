@@ -30,6 +30,7 @@ pub(crate) fn render(item: &Item<'_>, version: u32, shape: Shape, json: &mut Wri
         let id = version * 8 + position;
         let kind = if position == 0 { "Model" } else { random.pick(FILE_KINDS) };
         let kind = if item.oddity.odd && position > 0 { "Hologram" } else { kind };
+        let kind = item.entry.new_words().map_or(kind, |new| new[2]);
         file(item, version, File { id, kind, primary: position == 0, shape }, json);
     }
     if item.entry.kind == 0 && random.chance(80) {

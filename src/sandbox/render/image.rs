@@ -190,13 +190,17 @@ fn generation(catalog: &Catalog, picture: &Picture, view: ImageView, json: &mut 
 }
 
 fn tags(catalog: &Catalog, picture: &Picture, json: &mut Writer) {
-    let mut tags: Vec<(u32, &str)> = tag_numbers(catalog, picture)
-        .into_iter()
-        .map(|tag| (FIRST_TAG + tag, catalog.tags()[tag as usize].as_str()))
-        .collect();
-    if picture.child {
-        tags.push(CHILD_TAG);
-    }
+    let child = picture.child.then_some(CHILD_TAG);
+    tag_list(named_tags(catalog, picture).chain(child), json);
+}
+
+/// Returns the tags of an image but for that of child images, by id and name.
+pub(crate) fn named_tags<'a>(catalog: &'a Catalog, picture: &Picture) -> impl Iterator<Item = (u32, &'a str)> {
+    tag_numbers(catalog, picture).into_iter().map(|tag| (FIRST_TAG + tag, catalog.tags()[tag as usize].as_str()))
+}
+
+/// Writes `tags`, as lists of images and posts have them.
+pub(crate) fn tag_list<'a>(tags: impl Iterator<Item = (u32, &'a str)>, json: &mut Writer) {
     json.open_at("tags", '[');
     for (id, name) in tags {
         json.open('{');

@@ -134,6 +134,8 @@ fn users_are_named_by_their_ids() {
         assert_eq!(get(&server, "/api/v1/users?ids=x").status, 400);
     }
     assert_eq!(get(&of_era(Era::Y2023, 20, "none"), "/api/v1/users?ids=1").status, 404);
+    let ignoring = of_era(Era::Sep2026, 100, "users-ids-ignored");
+    assert_eq!(get(&ignoring, "/api/v1/users?ids=1008").ids(), [1000, 1001, 1002, 1003, 1004]);
 }
 
 #[test]
@@ -149,6 +151,14 @@ fn a_post_names_the_version_it_was_made_for() {
     }
     let images = post["images"].as_array().unwrap();
     assert!(!images.is_empty() && images.iter().all(|image| image["postId"] == id));
+    let truth = |table: &str| lines(&server, &format!("/sandbox/truth/{table}?id={id}"));
+    assert_eq!(truth("posts")[0]["user_id"], post["user"]["id"]);
+    assert_eq!(truth("post_tags").len(), post["tags"].as_array().unwrap().len());
+    let shown: Vec<&Value> = images.iter().map(|image| &image["id"]).collect();
+    assert_eq!(truth("post_images").iter().map(|row| &row["image_id"]).collect::<Vec<_>>(), shown);
+    let all = lines(&server, "/sandbox/truth/posts");
+    assert_eq!(all.iter().filter(|row| row["id"].as_i64() < Some(1200)).count(), listed);
+    assert_eq!(lines(&server, "/sandbox/truth/users?ids=1000,5").len(), 1);
     assert_eq!(get(&server, "/api/v1/posts/x").status, 400);
     assert_eq!(get(&of_era(Era::Aug2026, 100, "none"), &format!("/api/v1/posts/{id}")).status, 404);
 

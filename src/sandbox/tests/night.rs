@@ -77,6 +77,31 @@ fn nights_repeat_with_the_seed_and_differ_from_one_another() {
 }
 
 #[test]
+fn the_first_nights_bring_new_words_and_a_model_of_each() {
+    let server = sandbox(200, "none", &[]);
+    for (night, kind) in ["Gaussian", "Voice", "Rig"].into_iter().enumerate() {
+        let words = |kind: &str| {
+            let all = lines(&server, "/sandbox/truth/enums");
+            all.iter().filter(|row| row["kind"] == kind).map(|row| row["value"].clone()).collect::<Vec<_>>()
+        };
+        assert!(!words("ModelType").contains(&kind.into()));
+        pass_night(&server, "0.1");
+        let model = &get(&server, &format!("/api/v1/models?types={kind}&nsfw=true")).json()["items"][0];
+        let version = &model["modelVersions"][0];
+        for (kind, word) in [
+            ("ModelType", &model["type"]),
+            ("BaseModel", &version["baseModel"]),
+            ("ActiveBaseModel", &version["baseModel"]),
+            ("ModelFileType", &version["files"][0]["type"]),
+        ] {
+            assert_eq!(words(kind).last(), Some(word), "night {night}");
+        }
+    }
+    pass_night(&server, "0.1");
+    assert_eq!(get(&server, "/api/v1/enums").json()["ModelType"].as_array().unwrap().len(), 26);
+}
+
+#[test]
 fn what_a_night_brings_has_images_and_others_come_go_and_move() {
     let server = sandbox(1000, "none", &[]);
     let images = |server: &Sandbox| -> BTreeMap<i64, Value> {
