@@ -363,3 +363,24 @@ fn a_batch_that_always_fails_is_given_up_by_name_and_the_others_are_taken() {
     assert!(room.status().contains("page 1 of `666..670` was given up"), "{}", room.status());
     assert_eq!(room.value("SELECT list(id ORDER BY id) FROM users"), json!([661, 662, 663, 664, 665]));
 }
+
+#[test]
+fn one_absurd_id_among_users_costs_no_other() {
+    let server = Server::of_json(|target| match target.split_once('?')? {
+        ("models", _) => {
+            let owners = [5, -1, 99_999_999_999_i64, 0, 7];
+            let items: Vec<Value> = (1..).zip(owners).map(|(id, user)| json!({ "id": id, "userId": user })).collect();
+            Some(json!({ "items": items, "metadata": {} }).to_string())
+        }
+        ("users", query) if query == "ids=5,7" || query == "ids=5%2C7" => {
+            Some(json!({ "items": [{ "id": 5, "username": "a" }, { "id": 7, "username": "b" }] }).to_string())
+        }
+        _ => None,
+    });
+    let room = Room::new(&crawl_file(&[Walk::of("models"), users()]), &server.base);
+    room.run(&[]);
+    room.assert_sound();
+    assert_eq!(room.rows("SELECT id, username FROM users ORDER BY id"), [json!([5, "a"]), json!([7, "b"])]);
+    let asked = server.requests().iter().filter(|request| request.target.contains("/users")).count();
+    assert_eq!(asked, 1);
+}
