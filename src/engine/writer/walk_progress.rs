@@ -26,7 +26,7 @@ const CATALOGS_MAX: u64 = 20;
 /// The instant of the cursor at which a walk from the beginning of its list begins, where it needs one.
 const BEGINNING: i64 = 0;
 
-/// Clocks of which one is no further ahead, in milliseconds, are the same.
+/// Two clocks that differ by no more milliseconds count as the same.
 const CLOCKS_APART: i64 = 60_000;
 
 /// The handover of a window within which the list ended.
