@@ -2,6 +2,7 @@
 //! seem to know them.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use url::form_urlencoded;
 
 use crate::support::{Request, Room, Sandbox, Server, answer, assert_exit, printed, requests};
 
-/// 2024-01-01 in milliseconds since 1970: no image is older.
+/// 2024-01-01 in milliseconds since 1970: no image is older, and three are of that instant.
 const FIRST: i64 = 1_704_067_200_000;
 /// Hits that the older list shows before it ends as if that were all.
 const DEPTH: usize = 60;
@@ -57,7 +58,7 @@ impl Feed {
     /// Images at very uneven dates, many of them at one instant; within an instant ids rise, or fall.
     fn of(count: i64, falls: bool) -> Self {
         let instant = |n: i64| match n {
-            n if n < count / 4 => FIRST + n * 86_400_000,
+            n if n < count / 4 => FIRST + n / 3 * 86_400_000,
             n if n < count / 2 => FIRST + (count / 4) * 86_400_000 + n,
             n => FIRST + (count / 4) * 86_400_000 + count / 2 + n / 23 * 1000,
         };
@@ -202,7 +203,7 @@ fn every_image_is_there_whatever_the_order_at_one_instant_and_whatever_pages_sho
         for (repeats, empties, old_first) in
             [(false, false, false), (true, false, false), (false, true, false), (true, false, true)]
         {
-            for more in ["", WINDOWS] {
+            for more in ["", WINDOWS, "from = \"2024-01-01\""] {
                 let feed = Feed { repeats, empties, old_first, ..Feed::of(700, falls) };
                 // Rows that no page shows cannot be there.
                 let shown = |feed: &Feed| if feed.empties { None } else { Some(feed.ids()) };
@@ -217,7 +218,7 @@ fn every_image_is_there_whatever_the_order_at_one_instant_and_whatever_pages_sho
                     cursors(&server).iter().all(|cursor| cursor.as_deref().is_some_and(|c| keys(c).is_some())),
                     "{case}"
                 );
-                if !more.is_empty() {
+                if more == WINDOWS {
                     let windows = room.rows("SELECT count(DISTINCT walk) FROM pages WHERE walk NOT LIKE '%recheck%'");
                     assert!(windows[0][0].as_u64() > Some(3), "{case}: {windows:?}");
                 }
@@ -367,5 +368,29 @@ fn an_older_sandbox_shows_what_its_older_list_has_in_each_way_of_refusing() {
         assert_eq!(ids(&room, 1), all, "{traps}");
         let forged = requests(&sandbox).into_iter().filter(|request| request.query.contains("cursor=feed")).count();
         assert!((1..=8).contains(&forged), "{traps}: {forged} forged cursors were sent");
+    }
+}
+
+#[test]
+fn kills_in_windows_of_images_lose_nothing_and_double_nothing() {
+    for (era, code) in [("2026-09", 0), ("2026-08", 4)] {
+        let traps = ["--traps", "all,feed-restarts", "--era", era, "--latency", "10"];
+        let sandbox = Sandbox::start(&[&["--models", "200", "--images", "3000"][..], &traps].concat());
+        let room = Room::new(&SANDBOX.replace("[[walk]]", "commit = { every = \"100ms\" }\n[[walk]]"), &sandbox.base);
+        for asked in [4, 8, 8, 12] {
+            let before = requests(&sandbox).len();
+            let mut run = room.crawl().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs");
+            while run.try_wait().expect("it is a child").is_none() && requests(&sandbox).len() < before + asked {}
+            let _ = run.kill();
+            run.wait().expect("it is a child");
+            room.assert_sound();
+        }
+        assert_exit(&room.run(&[]), code);
+        room.assert_sound();
+        let all = listed(&sandbox.truth("images?browsingLevel=3&sort=Oldest"), "id");
+        let last = room.value("SELECT max(pass) FROM pages").as_u64().and_then(|pass| u32::try_from(pass).ok());
+        assert_eq!(ids(&room, last.expect("there are passes")), all, "{era}");
+        let pages = "SELECT pass, walk FROM pages GROUP BY ALL HAVING count(*) <> max(page) OR min(page) <> 1";
+        assert_eq!(room.rows(pages), [Value::Null; 0], "{era}");
     }
 }
