@@ -1,16 +1,19 @@
-"""Is a dataset of `crawls/everything.toml` complete, true, and had for no more requests than it takes?
+"""Is a dataset of `crawls/everything.toml` or `crawls/images-by-version.toml` complete, true, and had for no more requests than
+it takes?
 
-    everything.py DATASET SIDE [throughout] [killed]
+    everything.py DATASET SIDE CRAWL [throughout] [killed] [cut]
 
-SIDE is the sandbox's `http://host:port/sandbox`. What the walks took of each table is compared with what the sandbox says
-a perfect client of the same queries ends up with: keys both ways, and the value of every column. Models that were listed without
-versions must have been looked up, and the images must be those of every version in the tables. With `throughout` the
-catalog changed meanwhile: all that was there from beginning to end must be in the tables, with the values that did not
-change. With `killed` the requests are not counted.
+SIDE is the sandbox's `http://host:port/sandbox`, CRAWL the crawl file's stem. What the walks took of each table is compared with
+what the sandbox says a perfect client of the same queries ends up with: keys both ways, and the value of every column. Models
+that were listed without versions must have been looked up. The images must be those of the whole feed, or those of every
+version in the tables with their memberships. With `throughout` the catalog changed meanwhile: all that was there from
+beginning to end must be in the tables, with the values that did not change. With `killed` the requests are not counted. With
+`cut` the server has no feed by time: images may be missing.
 
 Requests are counted from the server's log. Those that a fault spoilt (each is sent again), those asked once more because
-the answer was doubtful (they carry a key `_`), and look-ups of single models are set apart; the others, those included
-that read the boundary page of a list once more, must be at most 1.02 times the fewest with which any client could have the pages of the same queries, as `SIDE/least` reports.
+the answer was doubtful (they carry a key `_`), and look-ups of single models and images are set apart; the others, those included
+that read the boundary page of a list once more, must be at most 1.02 times the fewest with which any client could have the
+pages of the same queries, as `SIDE/least` reports, and some that do not grow with the catalog.
 
 Prints what differs, and figures as a line of JSON; exit code 1 when anything differs.
 """
@@ -37,12 +40,23 @@ OF_IMAGES = {
     "image_resources": ["image_id", "position"],
     "image_model_versions": ["image_id", "model_version_id"],
     "image_tags": ["image_id", "tag_id"],
-    "gallery_images": ["image_id", "model_version_id"],
 }
-IMAGES = ["browsingLevel=3", "browsingLevel=28"]
-PICTURES = "withMeta=true&flatMeta=true&withTags=true&sort=Newest&period=AllTime&limit=200"
+GALLERIES = {"gallery_images": ["image_id", "model_version_id"]}
+IMAGES = {"images": "browsingLevel=3", "images_mature": "browsingLevel=28"}
+PICTURES = "withMeta=true&flatMeta=true&withTags=true&period=AllTime&limit=200"
+FEED, OF_A_VERSION = PICTURES + "&sort=Oldest", PICTURES + "&sort=Newest"
 NUMBERED = {"creators": ["limit=200"] * 2, "tags": ["query=%25&limit=200", "limit=200"]}
-KEYS = {**OF_MODELS, **OF_IMAGES, "creators": ["username"], "tags": ["name"]}
+ALONE = {"creators": ["username"], "tags": ["name"], "users": ["id"], "enums": ["kind", "value"]}
+KEYS = {**OF_MODELS, **OF_IMAGES, **GALLERIES, **ALONE}
+# Each crawl file's requests that do not grow with the catalog: ids beyond the newest in both sweeps, the last page of each window,
+# and pages requested ahead of the end of numbered lists.
+FIXED = {"everything": 2 * 10 + 24 + 4 * 8, "images-by-version": 2 * 10 + 8}
+# Each crawl file's tables.
+CRAWLS = {
+    "everything": [*OF_MODELS, *OF_IMAGES, *ALONE],
+    "images-by-version": [*OF_MODELS, *OF_IMAGES, *GALLERIES],
+}
+AGAIN = "walk SIMILAR TO '.*/recheck/[0-9]+'"
 
 
 class Side:
@@ -54,7 +68,13 @@ class Side:
         self.connection, self.path = connection(parts.netloc), parts.path
 
     def get(self, what):
-        self.connection.request("GET", f"{self.path}/{what}")
+        return self.ask(f"{self.path}/{what}")
+
+    def api(self, request):
+        return json.loads(self.ask(f"{self.path.removesuffix('/sandbox')}/api/v1/{request}"))
+
+    def ask(self, what):
+        self.connection.request("GET", what)
         answer = self.connection.getresponse()
         body = answer.read()
         assert answer.status == 200, (what, answer.status, body[:300])
@@ -71,16 +91,18 @@ def quoted(names):
 class Check:
     """Views of one dataset, and what is wrong with it."""
 
-    def __init__(self, dataset, side, throughout):
-        self.db, self.side, self.throughout = duckdb.connect(), side, throughout
+    def __init__(self, dataset, side, crawl, words):
+        self.db, self.side, self.everything = duckdb.connect(), side, crawl == "everything"
+        self.fixed = FIXED[crawl]
+        self.throughout, self.cut = "throughout" in words, "cut" in words
         self.db.execute("SET TimeZone = 'UTC'")
-        self.faults, self.counts = [], {}
+        self.faults, self.counts, self.tables = [], {}, CRAWLS[crawl]
         for table in [*KEYS, "pages"]:
-            files = parts(dataset, table)
-            if not files:
-                self.faults.append(f"{table} has no rows")
-                continue
-            self.db.execute(f"CREATE VIEW all_{table} AS FROM read_parquet({files})")
+            files, wanted = parts(dataset, table), table in [*self.tables, "pages"]
+            if wanted != bool(files):
+                self.faults.append(f"{table} has {'no rows' if wanted else 'rows'}")
+            if files:
+                self.db.execute(f"CREATE VIEW all_{table} AS FROM read_parquet({files})")
 
     def one(self, sql):
         return self.db.execute(sql).fetchall()[0][0]
@@ -108,7 +130,8 @@ class Check:
         return known
 
     def compare(self, table, rows, query, wanted="true"):
-        """Compares the rows of a table that the condition `rows` picks with the truth of a query."""
+        """Compares the rows of a table that the condition `rows` picks with the truth of a query, of which those must be there
+        that the condition `wanted` picks."""
         columns, key = self.truth(table, query), quoted(KEYS[table])
         what, on = f"{table} ({query})", f"USING ({key})"
         self.db.execute(f"CREATE OR REPLACE TEMP VIEW seen AS FROM all_{table} WHERE {rows}")
@@ -123,26 +146,25 @@ class Check:
         self.counts[table] = self.counts.get(table, 0) + self.one(f"SELECT count(*) FROM truth WHERE {wanted}")
 
     def models(self):
-        again = "walk SIMILAR TO '.*/recheck/[0-9]+'"
-        ids = [row[0] for row in self.db.execute(f"SELECT DISTINCT id FROM all_models WHERE {again}").fetchall()]
+        ids = [row[0] for row in self.db.execute(f"SELECT DISTINCT id FROM all_models WHERE {AGAIN}").fetchall()]
         throughout = "&throughout=1" if self.throughout else ""
         for table in OF_MODELS:
             for walk, query in MODELS.items():
-                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({again}) AND walk NOT LIKE '%/recheck/ids/%'"
+                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND NOT ({AGAIN}) AND walk NOT LIKE '%/recheck/ids/%'"
                 self.compare(table, own, query + throughout)
                 early = self.early(walk)
                 if early and not self.throughout:
                     self.compare(table, f"walk LIKE '{walk}/recheck/ids/%'", f"{query}&ids={early}")
             for walk, query in SWEEPS.items():
-                self.compare(table, f"walk LIKE '{walk}/%' AND NOT ({again})", f"{query}&ids=all{throughout}")
+                self.compare(table, f"walk LIKE '{walk}/%' AND NOT ({AGAIN})", f"{query}&ids=all{throughout}")
             if ids and not self.throughout:
-                self.compare(table, again, f"model_id={','.join(map(str, ids))}")
+                self.compare(table, AGAIN, f"model_id={','.join(map(str, ids))}")
         if self.throughout:
             # Some are unpublished before they are looked up.
-            of = f"regexp_extract(walk, '[0-9]+$')::BIGINT FROM all_pages WHERE {again} AND status = 404"
+            of = f"regexp_extract(walk, '[0-9]+$')::BIGINT FROM all_pages WHERE {AGAIN} AND status = 404"
             ids += [row[0] for row in self.db.execute(f"SELECT DISTINCT {of}").fetchall()]
         without = "SELECT id FROM all_models WHERE NOT ({0}) AND id NOT IN (SELECT model_id FROM all_model_versions)"
-        self.fault("models without versions not looked up", without.format(again) + f" AND id NOT IN {(*ids, 0, 0)}")
+        self.fault("models without versions not looked up", without.format(AGAIN) + f" AND id NOT IN {(*ids, 0, 0)}")
         self.counts["looked_up"] = len(ids)
 
     def early(self, walk):
@@ -151,20 +173,28 @@ class Check:
         return ",".join(str(row[0]) for row in self.db.execute(sql).fetchall())
 
     def images(self):
+        """Those of the whole feed, as each of the two walks shows them."""
+        throughout = "&throughout=1" if self.throughout else ""
+        for table in OF_IMAGES:
+            for walk, levels in IMAGES.items():
+                own = f"(walk = '{walk}' OR walk LIKE '{walk}/%') AND walk NOT LIKE '%/gone/%'"
+                self.compare(table, own, f"{levels}&{FEED}{throughout}", wanted=str(not self.cut))
+
+    def galleries(self):
         """Those of a version that the crawl knows: no others can be asked for by version."""
-        query = "throughout=1" if self.throughout else ""
-        self.truth("gallery_images", query)
+        throughout = "throughout=1" if self.throughout else ""
+        self.truth("gallery_images", throughout)
         known = "model_version_id IN (SELECT id FROM all_model_versions)"
         self.db.execute(f"CREATE TEMP TABLE reach AS SELECT DISTINCT image_id FROM truth WHERE {known}")
         unlisted = "SELECT count(DISTINCT image_id) FROM truth ANTI JOIN reach USING (image_id)"
         self.counts["images_of_unlisted_versions"] = self.one(unlisted)
-        for table in OF_IMAGES:
+        for table in [*OF_IMAGES, *GALLERIES]:
             reached = f"truth.{KEYS[table][0]} IN (SELECT image_id FROM reach)"
-            self.compare(table, "true", query, wanted=known if table == "gallery_images" else reached)
+            self.compare(table, "true", throughout, wanted=known if table in GALLERIES else reached)
 
     def keys(self):
-        for table, key in {**KEYS, "pages": []}.items():
-            key = quoted(["pass", "walk", "page", *key])
+        for table in [*self.tables, "pages"]:
+            key = quoted(["pass", "walk", "page", *KEYS.get(table, [])])
             sql = f"SELECT {key} FROM all_{table} GROUP BY ALL HAVING count(*) > 1"
             self.fault(f"{table}: doubled on a page", sql)
 
@@ -177,45 +207,74 @@ class Check:
             self.faults.append(f"creators: {missing} are missing and nothing says so: {doubts}")
         self.fault("creators: not in the truth", "SELECT username FROM all_creators ANTI JOIN truth USING (username)")
 
+    def names(self):
+        """The owners of all models, and the words of the server, as it answers them."""
+        rows = lambda sql: set(self.db.execute(sql).fetchall())
+        owners = sorted(id for (id,) in rows("SELECT user_id FROM all_models WHERE user_id IS NOT NULL"))
+        batches = [owners[at : at + 100] for at in range(0, len(owners), 100)]
+        answers = [self.side.api(f"users?ids={','.join(map(str, batch))}")["items"] for batch in batches]
+        users = {(user["id"], user["username"]) for items in answers for user in items}
+        words = {(kind, word) for kind, listed in self.side.api("enums").items() for word in listed}
+        for table, columns, known in [("users", "id, username", users), ("enums", "kind, value", words)]:
+            found = rows(f"SELECT {columns} FROM all_{table}")
+            if found != known:
+                self.faults.append(f"{table}: not the same are {sorted(found ^ known)[:SHOWN]}")
+            self.counts[table] = len(found)
+
     def newest(self):
         """The highest id of a model that any list shows."""
         return max(json.loads(line)["id"] for line in self.side.get("truth/models").splitlines())
+
+    def least_of_everything(self):
+        owners = self.one("SELECT count(DISTINCT user_id) FROM all_models")
+        least = -(-owners // 100) + len(["enums"])
+        least += sum(self.side.least(f"{endpoint}?{query}") for endpoint in NUMBERED for query in NUMBERED[endpoint])
+        return least + sum(self.side.least(f"images?{levels}&{FEED}") for levels in IMAGES.values())
+
+    def least_of_galleries(self):
+        versions = [row[0] for row in self.db.execute("SELECT DISTINCT id FROM all_model_versions").fetchall()]
+        each = [f"modelVersionId={id}&{levels}&{OF_A_VERSION}" for id in versions for levels in IMAGES.values()]
+        return sum(self.side.least(f"images?{query}") for query in each)
 
     def requests(self):
         """How many were spent, and the fewest."""
         log = [json.loads(line) for line in self.side.get("log").splitlines()]
         spoilt = sum(request["fault"] is not None for request in log)
         again = sum("_=" in request["query"] and not request["fault"] for request in log)
-        looked_up = sum("/models/" in request["path"] and "_=" not in request["query"] for request in log)
+        single = ["/models/" in request["path"] or "imageId=" in request["query"] for request in log]
+        looked_up = sum(alone and "_=" not in request["query"] for alone, request in zip(single, log))
         edges = self.one("SELECT count(*) FROM all_pages WHERE walk LIKE '%/recheck/boundary'")
         spent = len(log) - spoilt - again - looked_up + edges
         least = sum(self.side.least(f"models?{query}") for query in MODELS.values())
         early = [(query, self.early(walk)) for walk, query in MODELS.items()]
         least += sum(self.side.least(f"models?{query}&ids={ids}") for query, ids in early if ids)
-        # Whoever does not know which ids there are has to ask for all of them.
+        # Whoever does not know which models there are has to ask for all ids.
         least += len(SWEEPS) * -(-self.newest() // 100)
-        least += sum(self.side.least(f"{endpoint}?{query}") for endpoint in NUMBERED for query in NUMBERED[endpoint])
-        versions = [row[0] for row in self.db.execute("SELECT DISTINCT id FROM all_model_versions").fetchall()]
-        for levels in IMAGES:
-            least += sum(self.side.least(f"images?modelVersionId={id}&{levels}&{PICTURES}") for id in versions)
-        if spent > SPARE * least:
+        least += self.least_of_everything() if self.everything else self.least_of_galleries()
+        if spent > SPARE * least + self.fixed:
             self.faults.append(f"{spent} requests were spent, {least} are the fewest")
         counts = {"all": len(log), "spoilt": spoilt, "again": again, "looked_up": looked_up, "spent": spent}
         self.counts["requests"] = {**counts, "least": least, "ratio": round(spent / least, 4)}
 
 
-def main(dataset, side, *words):
+def main(dataset, side, crawl, *words):
     # Not by their names: those of runs that began within one second are in no order.
     reports = (json.loads(path.read_text()) for path in Path(dataset, "runs").glob("*.json"))
     report = max(reports, key=lambda report: report["written_at"])
-    check = Check(dataset, Side(side), "throughout" in words)
+    check = Check(dataset, Side(side), crawl, words)
     check.models()
-    check.images()
-    check.compare("tags", "true", "")
-    check.creators(report["doubts"])
+    if check.everything:
+        check.images()
+        check.compare("tags", "true", "")
+        check.creators(report["doubts"])
+    else:
+        check.galleries()
     check.keys()
-    if "killed" not in words:
+    if not {"killed", "cut"} & set(words):
         check.requests()
+    # Last, because the server logs what it is asked here.
+    if check.everything:
+        check.names()
     end(check.faults, json.dumps(check.counts))
 
 

@@ -1,6 +1,7 @@
 //! The README's line for a crontab, run as it stands: many short nights make one crawl, and only trouble is printed. Its units
-//! for systemd, as systemd reads them.
+//! for systemd, as systemd reads them. The shipped crawl of nights.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Room, Sandbox, assert_exit, printed, read, requests};
+use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, read, requests, shipped};
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -120,6 +121,48 @@ fn only_trouble_is_printed() {
     assert!(printed(&night).contains("is finished, but rows are missing"), "{}", printed(&night));
     let last = &ends(&here.path().join("data"))[0].0;
     assert_eq!(last, "doubtful");
+}
+
+/// The ids of the images that the sandbox lists at the levels of the two walks, from the first page's beginning on.
+fn listed_images(sandbox: &Sandbox) -> BTreeSet<i64> {
+    let rows = [3, 28].map(|levels| sandbox.truth(&format!("images?browsingLevel={levels}&sort=Oldest")));
+    let rows = rows.iter().flatten().filter(|row| row["created_at"].as_str() >= Some(FROM));
+    rows.filter_map(|row| row["id"].as_i64()).collect()
+}
+
+/// The beginning of the image walks in the test of the shipped nights: the sandbox's catalog ends soon after it.
+const FROM: &str = "2026-09-01";
+
+#[test]
+fn the_shipped_nights_bring_new_models_and_images_for_a_few_requests() {
+    let sandbox = Sandbox::start(&["--models", "1500", "--images", "20000"]);
+    let from = shipped("nightly").replace("from = \"now - 30d\"", &format!("from = \"{FROM}\""));
+    let room = Room::new(&from, &sandbox.base);
+    let ids = |table: &str| -> BTreeSet<i64> {
+        let rows = room.rows(&format!("SELECT DISTINCT id FROM {table}"));
+        rows.iter().filter_map(|row| row[0].as_i64()).collect()
+    };
+    let models = || -> BTreeSet<i64> {
+        let rows = sandbox.truth("models?sort=Oldest&nsfw=true&archived=true");
+        rows.iter().filter_map(|row| row["id"].as_i64()).collect()
+    };
+    let mut asked = 0;
+    for night in 0..3 {
+        if night > 0 {
+            pass_night(&sandbox, "0.03");
+        }
+        assert_exit(&room.run(&[]), 0);
+        let log = requests(&sandbox);
+        assert!(log.iter().all(|request| !request.query.contains("modelVersionId")), "a version was asked for");
+        assert!(night == 0 || log.len() - asked < 20, "{} requests in night {night}", log.len() - asked);
+        asked = log.len();
+        assert!(ids("models").is_superset(&models()), "night {night}");
+        let (images, listed) = (ids("images"), listed_images(&sandbox));
+        let missing: Vec<_> = listed.difference(&images).collect();
+        assert!(listed.len() > 100 && missing.is_empty(), "night {night}: {missing:?} of {}", listed.len());
+        assert!(images.len() < 2 * listed.len(), "{} images, {} are listed", images.len(), listed.len());
+    }
+    room.assert_sound();
 }
 
 /// Wants `systemd-analyze`; where there is none, scripts/test leaves it out and says so.

@@ -1,6 +1,6 @@
 //! A crawl file and its dataset in a directory of their own; walks written by a builder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -119,6 +119,21 @@ pub fn crawl(sandbox: &Sandbox, walks: &[Walk], code: i32) -> (Room, String) {
     room.assert_sound();
     let said = printed(&output);
     (room, said)
+}
+
+/// The shipped crawl file of this name, as fast as a sandbox answers, and committed often.
+pub fn shipped(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crawls").join(name).with_extension("toml");
+    let text = std::fs::read_to_string(file).expect("the crawl file is shipped");
+    let changed = text.lines().map(|line| match line.split(" = ").next() {
+        Some("server") => "server = \"{base}\"",
+        Some("dataset") => "dataset = \"{dataset}\"\ncommit = { every = \"200ms\" }",
+        Some("requests_per_second") => "requests_per_second = 1000.0",
+        Some("burst") => "burst = 1000",
+        Some("in_flight") => "in_flight = 8",
+        _ => line,
+    });
+    changed.collect::<Vec<_>>().join("\n")
 }
 
 /// One walk in small pages, committed often.
