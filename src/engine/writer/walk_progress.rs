@@ -477,12 +477,14 @@ impl WalkProgress {
     /// Returns why a partition is over whose page names no cursor.
     fn last(&self, request: &PageRequest, page: &Page) -> End {
         let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        // The rows behind the window's end that this page shows are none that it leaves out.
+        let shows = |until| page.dates.is_some_and(|(_, last)| last >= until);
         // The boundary page was the last one before: that it is full says nothing.
         let more = if page.full && &*request.partition != BOUNDARY {
             "it has as many items as were asked for"
         } else if page.promising {
             "its metadata says that there is a next page"
-        } else if until.is_some_and(|until| self.state.reached >= Some(until)) {
+        } else if until.is_some_and(|until| self.state.reached >= Some(until) && !shows(until)) {
             "there is more behind the end of its time window"
         } else if page.items < request.shown {
             "the answer before had more items"
@@ -756,6 +758,21 @@ mod tests {
         let second = walk.split("1", 5000, (windows().forge)(5000)).unwrap();
         assert_eq!(take(&mut walk, "1", None), Next::Over);
         assert_eq!(walk.handover(&second), Some(String::from(NOTHING_BEHIND)));
+    }
+
+    #[test]
+    fn a_list_that_ends_behind_a_window_on_its_last_page_leaves_no_doubt() {
+        for (last, expected) in [(4999, Why::Doubtful), (9000, Why::Complete)] {
+            let mut walk = WalkProgress::default();
+            walk.begin("1", false);
+            walk.split("1", 5000, (windows().forge)(5000)).unwrap();
+            // Another window has seen what is behind the end of this one.
+            walk.state.reached = Some(9000);
+            let page = Page { items: 1, ids: vec![7], dates: Some((1000, last)), ..Page::default() };
+            let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+            assert_eq!(walk.take(&request("1", None), &page, &at, i64::MAX), Next::Over);
+            assert_eq!(walk.state().ends, BTreeMap::from([(expected, 1)]), "{last}");
+        }
     }
 
     #[test]
