@@ -37,14 +37,16 @@ dataset = "{dataset}"
 pace = {{ requests_per_second = 1000.0, burst = 1000, in_flight = 8 }}
 commit = {{ every = "100ms" }}
 retry = {{ attempts = 20 }}
+"""
+WALKS = """
 [[walk]]
 name = "models"
 endpoint = "models"
-params = {{ sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }}
+params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 10 }
 [[walk]]
 name = "models_pg"
 endpoint = "models"
-params = {{ sort = "Oldest", period = "AllTime", archived = true, limit = 10 }}
+params = { sort = "Oldest", period = "AllTime", archived = true, limit = 10 }
 """
 
 
@@ -74,13 +76,13 @@ def seed():
     return number
 
 
-def crawl_file(room, name, base, more=""):
-    """A crawl file, with `more` keys at its top, and the dataset it names, in a directory of their own below `room`."""
+def crawl_file(room, name, base, more="", walks=WALKS):
+    """A crawl file of these walks, with `more` keys at its top, and the dataset it names, in a directory of their own below `room`."""
     # The file's stem names the crawl, so every dataset's file has the same one.
     place = Path(room, name)
     place.mkdir(parents=True)
     file = place / "crawl.toml"
-    file.write_text(more + CRAWL.format(base=base, dataset=place / "dataset"))
+    file.write_text(more + CRAWL.format(base=base, dataset=place / "dataset") + walks)
     return file, place / "dataset"
 
 
@@ -97,10 +99,10 @@ def finish(command):
     return process.returncode, errors
 
 
-def undisturbed(binary, room, models, seed, more=""):
+def undisturbed(binary, room, models, seed, more="", walks=WALKS):
     """A crawl that nothing disturbs: its dataset, and the code it ended with."""
     sandbox = Sandbox(binary, models, seed)
-    file, dataset = crawl_file(room, "undisturbed", sandbox.base, more)
+    file, dataset = crawl_file(room, "undisturbed", sandbox.base, more, walks)
     code, errors = finish([binary, "crawl", file])
     sandbox.stop()
     if code not in (0, 4):

@@ -10,6 +10,7 @@ use url::Url;
 use super::quantity::duration_text;
 use super::snapshot::Snapshot;
 use crate::api::endpoint::{Endpoint, Paging, Windows};
+use crate::api::post_by_id::POST;
 use crate::table::Table;
 use crate::table::choice::Choice;
 
@@ -204,9 +205,13 @@ impl Walk {
     }
 
     /// True if things that a later walk of the list does not show are gone. Not so if the list is cut off or depends on the date,
-    /// or is one answer, which nothing confirms.
+    /// if its values are chosen anew in each pass, if it is one answer, which nothing confirms, nor for posts: one that is
+    /// hidden from this region is answered like one that is deleted.
     pub fn finds_gone(&self) -> bool {
+        let chosen = |source: &Source| matches!(source, Source::Column { choice, .. } if !choice.is_everything());
         !matches!(self.endpoint.paging, Paging::Single)
+            && self.endpoint.name != POST.name
+            && !matches!(&self.partitioning, Partitioning::Each(each) if chosen(&each.source))
             && !self.is_cut_off()
             && !self.params.iter().any(|(name, value)| name == "period" && value != "AllTime")
     }

@@ -215,6 +215,21 @@ mod tests {
         assert_eq!(finds("models", "period = \"AllTime\""), Value::Null);
         assert_eq!(finds("images", "tags = [1]"), false);
         assert_eq!(finds("images", "postId = 1"), Value::Null);
+        assert_eq!(finds("users", "ids = [1]"), false);
+        assert_eq!(finds("enums", ""), false);
+    }
+
+    #[test]
+    fn values_that_are_chosen_anew_find_nothing_gone_nor_do_posts() {
+        let finds = |endpoint: &str, more: &str| {
+            let each = format!("for_each = {{ table = \"model_versions\", column = \"id\"{more} }}");
+            let walk = format!("[[walk]]\nname = \"a\"\nendpoint = \"{endpoint}\"\n{each}\n");
+            of(&format!("server = \"sandbox\"\ndataset = \"d\"\n{walk}"))["walks"][0]["finds_gone"].clone()
+        };
+        assert_eq!(finds("model_version", ""), Value::Null);
+        assert_eq!(finds("model_version", ", where = { base_model = \"Pony\" }"), false);
+        assert_eq!(finds("model_version", ", order_by = \"download_count\", top = 9"), false);
+        assert_eq!(finds("post", ""), false);
     }
 
     #[test]

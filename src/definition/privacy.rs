@@ -52,8 +52,14 @@ fn asks_by_name(walk: &Walk) -> bool {
     let names = |param: &str| NAMING.contains(&param);
     let each = match &walk.partitioning {
         Partitioning::Each(Each { source, param, .. }) => {
-            let column = matches!(source, Source::Column { column, .. } | Source::Changed { column, .. } if column.ends_with("username"));
-            column || param.as_deref().is_some_and(names)
+            let compared = match source {
+                Source::Column { column, choice, .. } => {
+                    choice.conditions.iter().map(|condition| condition.column).chain([*column]).collect()
+                }
+                Source::Changed { column, .. } => vec![*column],
+                _ => Vec::new(),
+            };
+            compared.iter().any(|column| column.ends_with("username")) || param.as_deref().is_some_and(names)
         }
         Partitioning::One | Partitioning::Windows { .. } => false,
     };

@@ -11,6 +11,13 @@ pub struct Choice {
     pub top: Option<Top>,
 }
 
+impl Choice {
+    /// True if every row and every value counts.
+    pub fn is_everything(&self) -> bool {
+        self.conditions.is_empty() && self.top.is_none()
+    }
+}
+
 /// `order_by` and `top`: the values with the largest of another column, each by the largest of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Top {

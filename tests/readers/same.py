@@ -1,7 +1,9 @@
-"""Fails unless the parts of datasets hold the same rows: same.py [--exactly|--latest] A B [C ...] compares each with the first.
+"""Fails unless the parts of datasets hold the same rows: same.py [--exactly|--latest|--contents] A B [C ...] compares each with the
+first.
 
 Rows are compared as multisets over every column, except those that record the fetching rather than the
-catalog; with `--exactly` over all; with `--latest` those of the newest snapshots. The server's address is put aside too, so that crawls of two sandboxes can be compared.
+catalog; with `--exactly` over all; with `--latest` those of the newest snapshots. With `--contents` it does not count which window and
+page showed a row, or how many did, for windows are split as time allows; but none may be twice on its page. The server's address is put aside too, so that crawls of two sandboxes can be compared.
 """
 
 import sys
@@ -13,19 +15,29 @@ FETCHING = {"fetched_at", "run", "latency_ms", "attempts", "cache_status", "age_
 # Of snapshots.
 FETCHING |= {"first_seen_at", "last_seen_at", "valid_from"}
 SHOWN = 5
-OPTIONS = {"--exactly", "--latest"} & set(sys.argv)
+# What depends on how a walk is split.
+SPLIT = {"walk", "page"}
+OPTIONS = {"--exactly", "--latest", "--contents"} & set(sys.argv)
 if "--exactly" in OPTIONS:
     FETCHING.clear()
+if "--contents" in OPTIONS:
+    FETCHING |= SPLIT
 
 
 def tables(dataset):
     if "--latest" in OPTIONS:
-        return {file.stem for file in Path(dataset, "latest").glob("*.parquet")}
-    return {d.name for d in Path(dataset, "parts").iterdir() if any(d.glob("*.parquet"))}
+        found = {file.stem for file in Path(dataset, "latest").glob("*.parquet")}
+    else:
+        found = {d.name for d in Path(dataset, "parts").iterdir() if any(d.glob("*.parquet"))}
+    return found - ({"pages"} if "--contents" in OPTIONS else set())
+
+
+def source(dataset, table):
+    return f"{dataset}/latest/{table}.parquet" if "--latest" in OPTIONS else f"{dataset}/parts/{table}/*.parquet"
 
 
 def rows(dataset, table):
-    glob = f"{dataset}/latest/{table}.parquet" if "--latest" in OPTIONS else f"{dataset}/parts/{table}/*.parquet"
+    glob = source(dataset, table)
     columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
     # The address, and the key that makes a question asked again another one to caches.
     address = r"https?://127\.0\.0\.1:[0-9]+|[?&]_=[0-9]+"
@@ -34,14 +46,20 @@ def rows(dataset, table):
         for name, kind, *_ in columns
         if name not in FETCHING
     ]
-    return f"SELECT {', '.join(kept)} FROM '{glob}'"
+    return f"SELECT {'DISTINCT ' if '--contents' in OPTIONS else ''}{', '.join(kept)} FROM '{glob}'"
+
+
+def doubled(dataset, table):
+    """Rows that are twice on a page."""
+    found = duckdb.sql(f"SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM '{source(dataset, table)}')) FROM '{source(dataset, table)}'")
+    return found.fetchall()[0][0]
 
 
 def sums(dataset, table):
     """How many rows there are, and the sum of their hashes: what two tables of the same rows share in any order."""
-    source = rows(dataset, table)
-    names = ", ".join(f'"{name}"' for name, *_ in duckdb.sql(f"DESCRIBE {source}").fetchall())
-    return duckdb.sql(f"SELECT count(*), sum(hash({names})) FROM ({source})").fetchall()[0]
+    every = rows(dataset, table)
+    names = ", ".join(f'"{name}"' for name, *_ in duckdb.sql(f"DESCRIBE {every}").fetchall())
+    return duckdb.sql(f"SELECT count(*), sum(hash({names})) FROM ({every})").fetchall()[0]
 
 
 def differences(a, b, known):
@@ -49,6 +67,8 @@ def differences(a, b, known):
     if tables(a) != tables(b):
         faults.append(f"tables differ: {sorted(tables(a) ^ tables(b))}")
     for table in sorted(tables(a) & tables(b)):
+        if "--contents" in OPTIONS and (twice := doubled(b, table)):
+            faults.append(f"{table}: {twice} rows are twice on a page of {b}")
         if table not in known:
             known[table] = sums(a, table)
         if sums(b, table) == known[table]:

@@ -2,6 +2,7 @@
 //! seem to know them.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -367,5 +368,28 @@ fn an_older_sandbox_shows_what_its_older_list_has_in_each_way_of_refusing() {
         assert_eq!(ids(&room, 1), all, "{traps}");
         let forged = requests(&sandbox).into_iter().filter(|request| request.query.contains("cursor=feed")).count();
         assert!((1..=8).contains(&forged), "{traps}: {forged} forged cursors were sent");
+    }
+}
+
+#[test]
+fn kills_in_windows_of_images_lose_nothing_and_double_nothing() {
+    for (era, code) in [("2026-09", 0), ("2026-08", 4)] {
+        let traps = ["--traps", "all,feed-restarts", "--era", era, "--latency", "10"];
+        let sandbox = Sandbox::start(&[&["--models", "200", "--images", "3000"][..], &traps].concat());
+        let room = Room::new(&SANDBOX.replace("[[walk]]", "commit = { every = \"100ms\" }\n[[walk]]"), &sandbox.base);
+        for asked in [4, 12, 20, 20] {
+            let before = requests(&sandbox).len();
+            let mut run = room.crawl().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs");
+            while run.try_wait().expect("it is a child").is_none() && requests(&sandbox).len() < before + asked {}
+            let _ = run.kill();
+            run.wait().expect("it is a child");
+            room.assert_sound();
+        }
+        assert_exit(&room.run(&[]), code);
+        room.assert_sound();
+        let all = listed(&sandbox.truth("images?browsingLevel=3&sort=Oldest"), "id");
+        assert_eq!(ids(&room, 1), all, "{era}");
+        let pages = "SELECT walk FROM pages GROUP BY walk HAVING count(*) <> max(page) OR min(page) <> 1";
+        assert_eq!(room.rows(pages), [Value::Null; 0], "{era}");
     }
 }

@@ -27,6 +27,7 @@ mod echo;
 mod ends;
 mod faults;
 mod feed;
+mod feed_proof;
 mod folders;
 mod foreign;
 mod from;

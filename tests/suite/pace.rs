@@ -122,7 +122,7 @@ fn a_limit_of_an_endpoints_own_slows_that_alone() {
     let (behind, tries) = (sandbox.base.trim_end_matches("/api/v1").to_owned(), AtomicUsize::new(0));
     let server = Server::answering(move |request| match request.target.contains("/posts/") {
         true if tries.fetch_add(1, Ordering::SeqCst) == 0 => {
-            answer("429 Too Many Requests", "retry-after: 3\r\n", "{}")
+            answer("429 Too Many Requests", "retry-after: 6\r\n", "{}")
         }
         true => answer("404 Not Found", "", r#"{"error":"No post"}"#),
         false => answer("200 OK", "", &get(&format!("{behind}{}", request.target))),
@@ -132,7 +132,7 @@ fn a_limit_of_an_endpoints_own_slows_that_alone() {
     assert_exit(&output, 4);
     let (posts, models) = places(server.requests().into_iter().map(|request| request.target));
     assert!(models.len() >= 30, "{models:?}");
-    // Thirty pages take less than the three seconds of the refusal, and no place under way is held by the posts that wait.
+    // Thirty pages take less than the six seconds of the refusal, and no place under way is held by the posts that wait.
     assert!(models[29] < posts[1], "posts {posts:?} among models {models:?}");
     assert_eq!(posts.len(), 5, "each is asked for, one of them twice");
     let said = printed(&output);
@@ -145,11 +145,11 @@ fn a_limit_that_others_used_up_is_waited_for_beside_the_rest() {
     // Other programs behind this address have asked for as many as there may be.
     assert!((0..60).all(|_| ask(&format!("{}/posts/1000", sandbox.base)).status != 429));
     let room = Room::new(BESIDE, &sandbox.base);
-    assert_exit(&room.run(&["--deadline", "4s"]), 3);
+    assert_exit(&room.run(&["--deadline", "6s"]), 3);
     let log = requests(&sandbox).into_iter().skip(60).map(|request| request.path);
     let (posts, models) = places(log);
     assert_eq!(posts.len(), 1, "the others wait for the end of the minute");
-    assert!(models.len() >= 30, "{models:?}");
+    assert!(models.len() >= 20, "{models:?}");
 }
 
 #[test]

@@ -171,6 +171,9 @@ fn kept_answers_and_questions_by_name_are_refused() {
     let by_name = CRAWL.replace("sort = \"Oldest\",", "username = \"somebody\",");
     let words = ["`keep_bodies` keeps answers as received", "walk `models` asks by name"];
     assert_refused(&format!("keep_bodies = true\n{by_name}"), &words);
+    let narrowed = "\n[[walk]]\nname = \"posts\"\nendpoint = \"post\"\n\
+                    for_each = { table = \"images\", column = \"post_id\", where = { username = \"somebody\" } }\n";
+    assert_refused(&format!("{CRAWL}{narrowed}"), &["walk `posts` asks by name"]);
 }
 
 #[test]

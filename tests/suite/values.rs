@@ -220,6 +220,34 @@ fn a_plan_says_which_rows_count() {
     assert!(printed(&output).contains(wanted), "{}", printed(&output));
 }
 
+#[test]
+fn a_pass_keeps_the_choice_that_it_began_with() {
+    let server = serving(&uneven());
+    let text = |choice: &str| {
+        let each = format!("for_each = {{ table = \"images\", column = \"post_id\", param = \"ids\", {choice} }}\n");
+        format!(
+            "{HEAD}{IMAGES}[[walk]]\nname = \"theirs\"\nendpoint = \"models\"\nparams = {{ sort = \"Newest\" }}\n{each}"
+        )
+    };
+    let room = Room::new(&text("where = { nsfw_level = [4, 1] }, order_by = \"like_count\", top = 5"), &server.base);
+    assert_exit(&room.run(&["--max-pages", "3"]), 3);
+    let file = std::fs::read_to_string(room.file()).unwrap();
+    for (was, is, said) in [
+        ("[4, 1]", "[1, 2]", "where `nsfw_level` was `1, 4`, is `1, 2`"),
+        ("top = 5", "top = 6", "`top` was `5`, is `6`"),
+        ("like_count", "heart_count", "`order_by` was `like_count`, is `heart_count`"),
+    ] {
+        std::fs::write(room.file(), file.replace(was, is)).unwrap();
+        let output = room.run(&[]);
+        assert_exit(&output, 2);
+        assert!(printed(&output).contains(said), "{}", printed(&output));
+    }
+    // The same in other words.
+    std::fs::write(room.file(), file.replace("[4, 1]", "[1, 4, 4]")).unwrap();
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(asked(&server, "ids", "").len(), 5);
+}
+
 /// A fan-out over the names of those who posted images.
 fn by_name() -> String {
     format!(

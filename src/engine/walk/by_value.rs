@@ -276,8 +276,17 @@ fn value_of(table: &Table, column: &str) -> fn(&str) -> Value {
     if table.columns().iter().any(is_text) { |text| Value::Text(text.to_owned()) } else { Value::of }
 }
 
+/// Returns, for ids out of rows that one answer shows, those that things can have: one that is none, as that of the system's own
+/// account, makes the server refuse all of them. `None` for other values, and if no id is left.
+fn askable(walk: &Walk, batch: &[String]) -> Option<String> {
+    let is_id = |value: &&str| value.parse().is_ok_and(|id: i64| (1..=ID_MAX).contains(&id));
+    let ids: Vec<&str> = batch.iter().map(String::as_str).filter(is_id).collect();
+    let counts = matches!(walk.endpoint.paging, Paging::Single) && walk.needs_rows() && !ids.is_empty();
+    counts.then(|| ids.join(","))
+}
+
 fn partition(walk: &Walk, each: &Each, key: &str, batch: &[String], context: Context<'_>) -> Partition {
-    let value = batch.join(",");
+    let value = askable(walk, batch).unwrap_or_else(|| batch.join(","));
     let mut params = walk.params.clone();
     params.extend(each.param.as_ref().map(|param| (param.clone(), value.clone())));
     let key_of_lookup = matches!(walk.endpoint.paging, Paging::Lookup).then(|| value.into());

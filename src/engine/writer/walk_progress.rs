@@ -26,7 +26,7 @@ const CATALOGS_MAX: u64 = 20;
 /// The instant of the cursor at which a walk from the beginning of its list begins, where it needs one.
 const BEGINNING: i64 = 0;
 
-/// Clocks of which one is no further ahead, in milliseconds, are the same.
+/// Two clocks that differ by no more milliseconds count as the same.
 const CLOCKS_APART: i64 = 60_000;
 
 /// The handover of a window within which the list ended.
@@ -383,18 +383,23 @@ impl WalkProgress {
                 return Err(complete());
             }
         }
-        let fingerprint = self.fingerprint(&request.partition, &cursor);
-        let seen = self.seen_cursors.get(&*request.partition).is_some_and(|seen| seen.contains(&fingerprint));
-        if seen && request.limit < request.endpoint.limit_max {
-            // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
-            return Ok(self.larger(&request.partition, cursor));
-        }
-        if !self.seen_cursors.entry(request.partition.to_string()).or_default().insert(fingerprint.clone()) {
-            let detail = Some(format!("the cursor `{}` came round again", printable(&cursor)));
-            return Err(End { why: Why::CursorLoop, detail });
+        let here = |windows: Windows| request.cursor.as_deref().and_then(windows.at);
+        // A page that leads back to an earlier instant is noticed, so the cursors of millions need not be remembered.
+        let is_later = instant.is_some_and(|(windows, at)| windows.without.is_some() && here(windows) < Some(at));
+        if !(is_later && request.cursor.is_some()) {
+            let fingerprint = self.fingerprint(&request.partition, &cursor);
+            let seen = self.seen_cursors.get(&*request.partition).is_some_and(|seen| seen.contains(&fingerprint));
+            if seen && request.limit < request.endpoint.limit_max {
+                // A page smaller than a group of equal rows may lead back among them; only the largest page proves a loop.
+                return Ok(self.larger(&request.partition, cursor));
+            }
+            if !self.seen_cursors.entry(request.partition.to_string()).or_default().insert(fingerprint.clone()) {
+                let detail = Some(format!("the cursor `{}` came round again", printable(&cursor)));
+                return Err(End { why: Why::CursorLoop, detail });
+            }
+            self.partition(&request.partition).new_cursors.push(fingerprint);
         }
         let partition = self.partition(&request.partition);
-        partition.new_cursors.push(fingerprint);
         (partition.cursor, partition.larger) = (Some(cursor.clone()), false);
         Ok(Next::Page(cursor))
     }
@@ -667,6 +672,7 @@ impl WalkProgress {
 mod tests {
     use super::*;
     use crate::api::endpoint::Windows;
+    use crate::api::images::IMAGES;
     use crate::api::models::MODELS;
     use crate::fetch::PageUrl;
 
@@ -718,6 +724,29 @@ mod tests {
 
         assert_eq!(take(&mut walk, &second, Some(cursor(7000))), Next::Page(cursor(7000)));
         assert_eq!(walk.handover(&second), None);
+    }
+
+    #[test]
+    fn a_feed_remembers_the_cursors_of_one_instant_only_and_notices_a_loop_among_them() {
+        let mut walk = WalkProgress::default();
+        walk.begin("1", false);
+        let mut step = |from: &str, to: &str| {
+            let request =
+                PageRequest { endpoint: &IMAGES, limit: IMAGES.limit_max, ..request("1", Some(from.to_owned())) };
+            let page = Page { items: 1, ids: vec![7], next_cursor: Some(to.to_owned()), ..Page::default() };
+            let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
+            let next = walk.take(&request, &page, &at, i64::MAX);
+            (next, walk.state().partitions.get("1").map_or(0, |partition| partition.new_cursors.len()))
+        };
+        let cursors: Vec<String> = (1..=50).map(|at| format!("feed:{at}:9")).collect();
+        for pair in cursors.windows(2) {
+            assert_eq!(step(&pair[0], &pair[1]), (Next::Page(pair[1].clone()), 0));
+        }
+        let (a, b) = ("feed:50:9", "feed:50:7");
+        assert_eq!(step(a, b), (Next::Page(String::from(b)), 1));
+        assert_eq!(step(b, a), (Next::Page(String::from(a)), 2));
+        assert_eq!(step(a, b).0, Next::Over);
+        assert_eq!(walk.state().troubles[0].why, Why::CursorLoop);
     }
 
     #[test]
