@@ -1,6 +1,7 @@
 //! The whole catalog in one crawl of the shipped file: every row of every table, for hardly more requests than it takes,
 //! whatever changes, ends or is killed meanwhile.
 
+use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -68,6 +69,27 @@ fn everything_but_the_images_is_there_where_they_are_not_listed_by_time() {
         let line = status.lines().find(|line| line.split_whitespace().next() == Some(walk));
         assert!(line.is_some_and(|line| line.ends_with("doubtful")), "{status}");
     }
+}
+
+#[test]
+fn the_shipped_crawl_of_posts_has_those_of_two_galleries() {
+    let sandbox = Sandbox::start(&["--models", "40", "--images", "60"]);
+    let galleries = sandbox.truth("gallery_images");
+    let versions: BTreeSet<i64> = galleries.iter().filter_map(|row| row["model_version_id"].as_i64()).collect();
+    let chosen: Vec<i64> = versions.into_iter().take(2).collect();
+    let is_chosen = |row: &&Value| row["model_version_id"].as_i64().is_some_and(|version| chosen.contains(&version));
+    let shown: Vec<&Value> = galleries.iter().filter(is_chosen).map(|row| &row["image_id"]).collect();
+    let images = sandbox.truth("images").into_iter().filter(|image| shown.contains(&&image["id"]));
+    let posts: BTreeSet<i64> = images.filter_map(|image| image["post_id"].as_i64()).collect();
+    assert!(posts.len() > 1, "{posts:?}");
+
+    let text = shipped("posts");
+    let text =
+        ["128713", "501240"].iter().zip(&chosen).fold(text, |text, (id, own)| text.replace(id, &own.to_string()));
+    let room = Room::new(&text, &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    let crawled = room.rows("SELECT DISTINCT id FROM posts").into_iter().filter_map(|row| row[0].as_i64());
+    assert_eq!(crawled.collect::<BTreeSet<_>>(), posts);
 }
 
 /// Starts a crawl and kills it once its server was asked this many times more.
