@@ -384,3 +384,14 @@ fn one_absurd_id_among_users_costs_no_other() {
     let asked = server.requests().iter().filter(|request| request.target.contains("/users")).count();
     assert_eq!(asked, 1);
 }
+
+#[test]
+fn a_server_that_ignores_the_ids_of_users_brings_no_user_that_was_not_asked_for() {
+    let sandbox = Sandbox::start(&["--models", "100", "--traps", "users-ids-ignored"]);
+    let users = Walk::of("users").with("for_each = { list = [\"1001\", \"1008\"], param = \"ids\", batch = 100 }");
+    let room = Room::new(&crawl_file(&[users]), &sandbox.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    assert_eq!(room.rows("SELECT id FROM users"), [json!([1001])], "{}", printed(&output));
+    room.assert_sound();
+}
