@@ -17,13 +17,18 @@ use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::pass::first_partition;
 use crate::engine::writer::density::Ahead;
+use crate::engine::writer::progress::Progress;
 use crate::engine::writer::walk_progress::{NOTHING_BEHIND, WalkProgress};
 
-/// A window is only split while it seems to have at least this many pages left.
-const PAGES_WORTH_A_SPLIT: f64 = 12.0;
+/// A window is only split while it seems to have at least this many pages left, and the root of the pages of the whole walk: a
+/// split costs about half a page, and the idle worker before the end as much time as the window has left.
+const PAGES_WORTH_A_SPLIT: f64 = 4.0;
 
 /// The middle of a window is near if it is closer than so many pages like the last one.
 const PAGES_NEAR: f64 = 4.0;
+
+/// The last week (in milliseconds) is the first window to be split off: its ids show how many rows there are before it.
+const LAST_WEEK: i64 = 7 * 86_400_000;
 
 /// A window to be walked.
 struct Window {
@@ -45,7 +50,6 @@ struct WindowPool<'a> {
     held: RefCell<BTreeSet<Arc<str>>>,
     moved: Notify,
     begins: i64,
-    ends: i64,
 }
 
 /// Walks the windows, `count` at once. The catalog begins at the instant `from`, as far as the crawl file says it.
@@ -66,7 +70,6 @@ pub(super) async fn run(walk: &Walk, count: u32, from: Option<i64>, context: Con
         held: RefCell::default(),
         moved: Notify::new(),
         begins: from.unwrap_or_default(),
-        ends: jiff::Timestamp::now().as_millisecond(),
     };
     let finish = workers::run(count, async || pool.next().await, async |window| pool.walk(window).await).await?;
     let is_held = !pool.held.borrow().is_empty();
@@ -110,17 +113,29 @@ impl WindowPool<'_> {
     /// Splits the window that seems to have most pages left, when that is worth the requests, and returns its later half.
     fn split_largest(&self) -> Option<Window> {
         let mut progress = self.context.writer.progress();
+        if self.is_busy(&mut progress) {
+            return None;
+        }
         let walk = progress.walk(&self.walk.name);
         if walk.state().forging_refused {
             return None;
         }
+        let least = PAGES_WORTH_A_SPLIT.max((walk.state().pages as f64).sqrt());
         let running = self.running.borrow();
         let rests = running.iter().filter_map(|key| Some((key, self.rest(key, walk)?)));
-        let worth = rests.filter(|(_, rest)| rest.pages >= PAGES_WORTH_A_SPLIT);
+        let worth = rests.filter(|(_, rest)| rest.pages >= least);
         let (key, rest) = worth.max_by(|(_, a), (_, b)| a.pages.total_cmp(&b.pages))?;
         let cursor = (self.windows.forge)(rest.middle);
         let key = progress.change(&self.walk.name).split(key, rest.middle, cursor)?;
         Some(Window { key: key.into(), handover: None })
+    }
+
+    /// Returns true when all walks together have partitions enough to keep all requests in flight: one more would cost a request
+    /// and gain nothing. Those of an endpoint with a limit of its own do not count, since they mostly wait for that.
+    fn is_busy(&self, progress: &mut Progress) -> bool {
+        let walks = self.context.crawl.walks.iter().filter(|walk| walk.endpoint.a_minute.is_none());
+        let open: usize = walks.map(|walk| progress.walk(&walk.name).state().partitions.len()).sum();
+        open > self.context.crawl.pace.in_flight as usize
     }
 
     /// Estimates what a window has left: by the ids between it and the next one, else by the density of its pages so far. `None`
@@ -130,7 +145,7 @@ impl WindowPool<'_> {
         let window = windows.get(key)?;
         let begins = window.from.unwrap_or(self.begins);
         let at = window.cursor.as_deref().and_then(self.windows.at).unwrap_or(begins);
-        let until = window.until.unwrap_or(self.ends);
+        let until = window.until.or(walk.state().began).unwrap_or(at).max(at);
         let (walked, left) = (at - begins.max(self.begins).min(at), until - at);
         if let Some(Ahead { pages, span }) = window.until.and_then(|until| walk.density().ahead(key, at, until)) {
             let half = ((pages / 2.0 * span as f64) as i64).min(left / 2);
@@ -139,9 +154,12 @@ impl WindowPool<'_> {
             return (!is_near).then_some(Rest { pages, middle: at + half });
         }
         let is_next = |other: &PartitionState| other.from.is_some() && other.from == window.until && other.pages == 0;
-        let is_unknown = self.walk.forges_first().is_some() && windows.values().any(is_next);
+        let by_id = self.walk.forges_first().is_some();
+        let is_unknown = by_id && windows.values().any(is_next);
         let pages = if walked <= 0 { 0.0 } else { window.pages as f64 * left as f64 / walked as f64 };
-        (!is_unknown).then_some(Rest { pages, middle: at + left / 2 })
+        let is_last = by_id && window.until.is_none();
+        let middle = if is_last { (at + left / 2).max(until - LAST_WEEK) } else { at + left / 2 };
+        (!is_unknown).then_some(Rest { pages, middle })
     }
 
     /// Walks a window to its end, or holds it.
