@@ -291,6 +291,17 @@ fn a_server_without_the_endpoint_is_named_and_stops_no_other_walk() {
         );
         assert!(status.contains(&format!("pass {pass}")), "{status}");
     }
+    // Without words nothing of the catalog is missing, whatever the answer looks like.
+    for body in ["<html></html>", r#"{"error":"No such thing"}"#] {
+        let server = Server::answering(move |request| match request.target.contains("/enums") {
+            true => answer("404 Not Found", "", body),
+            false => answer("200 OK", "", r#"{"items":[],"metadata":{}}"#),
+        });
+        let room = Room::new(&crawl_file(&[Walk::of("enums")]), &server.base);
+        assert_exit(&room.run(&[]), 0);
+        let status = room.status();
+        assert!(status.contains("the server has no `enums`, so no new word is noticed"), "{status}");
+    }
 }
 
 #[test]

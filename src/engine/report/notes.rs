@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::completeness::several;
+use crate::api::enums::ENUMS;
 use crate::dataset::commit::{Longest, UnknownKey, WalkState};
 use crate::definition::Crawl;
 use crate::table::unknown::{KEYS_MAX, OTHERS};
@@ -16,8 +17,14 @@ pub fn notes(crawl: &Crawl, walks: &BTreeMap<String, WalkState>, known: &BTreeMa
     let mut all = Vec::new();
     for definition in &crawl.walks {
         let (endpoint, name) = (definition.endpoint.name, &definition.name);
-        let Some(walk) = walks.get(name).filter(|walk| walk.items > 0) else { continue };
         let mut say = |text: String| all.push(format!("walk `{name}`: {text}"));
+        let Some(walk) = walks.get(name) else { continue };
+        if endpoint == ENUMS.name && walk.end.is_some() && walk.pages == 0 {
+            say(String::from("the server has no `enums`, so no new word is noticed"));
+        }
+        if walk.items == 0 {
+            continue;
+        }
         if matches!(endpoint, "models" | "images") {
             let share = 100.0 * walk.above_pg13 as f64 / walk.items as f64;
             say(format!("{} of {} items ({share:.0} %) show nothing of PG or PG13", walk.above_pg13, walk.items));

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
+use crate::api::enums::ENUMS;
 use crate::api::models::MODELS;
 use crate::api::place::{Along, Place};
 use crate::dataset::commit::{End, Why};
@@ -72,6 +73,9 @@ pub(crate) async fn handle_failure(
             return AfterFailure::Next(Next::Again(0));
         }
         // Whoever is absent is left out of its answers.
+        Kind::NotFound(_) if request.endpoint.name == ENUMS.name => {
+            return AfterFailure::Finish(Finish::Absent(String::from("the server has no `enums`")));
+        }
         Kind::NotFound(_) if matches!(request.endpoint.paging, Paging::Single) => Why::Refused,
         Kind::NotFound(_) => Why::NotFound,
         Kind::PagingCap => Why::PagingCap,
