@@ -248,7 +248,7 @@ class Check:
         least = sum(self.side.least(f"models?{query}") for query in MODELS.values())
         early = [(query, self.early(walk)) for walk, query in MODELS.items()]
         least += sum(self.side.least(f"models?{query}&ids={ids}") for query, ids in early if ids)
-        # Whoever does not know which models there are has to ask for all ids.
+        # A client that does not know which models there are has to ask for all ids.
         least += len(SWEEPS) * -(-self.newest() // 100)
         least += self.least_of_everything() if self.everything else self.least_of_galleries()
         if spent > SPARE * least + self.fixed:

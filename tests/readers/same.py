@@ -15,7 +15,7 @@ FETCHING = {"fetched_at", "run", "latency_ms", "attempts", "cache_status", "age_
 # Of snapshots.
 FETCHING |= {"first_seen_at", "last_seen_at", "valid_from"}
 SHOWN = 5
-# What depends on how a walk is split.
+# The columns that depend on how a walk is split.
 SPLIT = {"walk", "page"}
 OPTIONS = {"--exactly", "--latest", "--contents"} & set(sys.argv)
 if "--exactly" in OPTIONS:

@@ -218,7 +218,7 @@ fn begun(from: &str) -> String {
 /// The date that the sandbox sends.
 const SANDBOX: &str = "2026-10-16T00:00:00Z";
 
-/// How many days before the sandbox's date the first page of a pass begins.
+/// Returns the days between the first page of a pass and the date of the sandbox.
 fn began(room: &Room, pass: u32) -> f64 {
     let cursor = "min(CAST(split_part(cursor, '|', 1) AS TIMESTAMP))";
     let days = format!("round(date_diff('minute', {cursor}, TIMESTAMP '{SANDBOX}') / 1440.0)");

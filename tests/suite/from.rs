@@ -42,7 +42,7 @@ fn stored(room: &Room, pass: u32) -> BTreeSet<i64> {
     rows.iter().map(|row| row[0].as_i64().expect("an id")).collect()
 }
 
-/// How many models are gone by the snapshot.
+/// Returns the number of models that are gone by the snapshot.
 fn gone(room: &Room) -> i64 {
     let latest = room.dataset().join("latest/models.parquet");
     let sql = format!("SELECT count(*) FROM '{}' WHERE gone_at IS NOT NULL", latest.display());

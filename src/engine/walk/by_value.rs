@@ -59,7 +59,7 @@ pub(super) async fn run(walk: &Walk, each: &Each, context: Context<'_>) -> Resul
 
 /// The values of a fan-out that are left, distinct and in the order in which they are walked.
 struct Queue {
-    /// Those that are held, from the index of the next one on.
+    /// The values that are held, from the index of the next one on.
     held: Values,
     next: usize,
     /// The others.
@@ -71,7 +71,7 @@ enum Rest {
     None,
     /// Numbers from the first to the last.
     Range(i64, i64),
-    /// Those of a column after this one.
+    /// The values of a column after this one.
     Column(Column, Option<Value>),
 }
 

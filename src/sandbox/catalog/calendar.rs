@@ -4,7 +4,7 @@ use super::dates::{DAY, FIRST, LAST};
 use super::random::{Random, Stream};
 use crate::sandbox::traps::{Trap, Traps};
 
-/// How many of a thousand images are posted in each of the stretches of days that follow each other.
+/// The images of a thousand that are posted in each of the stretches of days that follow each other.
 const STRETCHES: [(i64, i64); 7] = [(20, 500), (250, 7), (30, 350), (330, 1), (150, 200), (10, 300), (210, 86)];
 const _: () = assert!(days() * DAY == LAST - FIRST);
 /// Of this many images in a row, some share an instant.
