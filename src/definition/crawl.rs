@@ -271,7 +271,7 @@ pub enum Partitioning {
     One,
     /// `split = { windows = 4, from = "2022-11-01" }`: time windows, split further during the walk.
     Windows {
-        /// Windows walked in parallel.
+        /// Most windows walked in parallel; fewer while other walks keep the requests in flight.
         count: u32,
         /// The approximate beginning of the catalog, in milliseconds since 1970; the first window also takes what is older.
         /// `None` if the walk's own `from` is enough.

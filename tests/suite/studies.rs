@@ -26,7 +26,7 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// What is joined to them: creators, all users, and these posts.
+/// Creators, all users, and these posts, which the queries join to them.
 const JOINED: &str = r#"
 [[walk]]
 name = "creators"
