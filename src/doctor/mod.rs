@@ -19,3 +19,5 @@ pub mod probes;
 pub mod request;
 pub mod session;
 mod skeleton;
+#[cfg(test)]
+mod testing;
