@@ -73,6 +73,7 @@ pub mod api;
 pub mod cli;
 pub mod dataset;
 pub mod definition;
+pub mod doctor;
 pub mod download;
 pub mod engine;
 pub mod fetch;

@@ -16,6 +16,7 @@ use url::{Origin, Url};
 use super::answer::Answer;
 use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
+use super::form::Form;
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
 use super::memory::{Claim, Memory};
@@ -118,6 +119,20 @@ impl Client {
             request = validator.into_iter().fold(request, |request, state| request.header(header::IF_RANGE, state));
         }
         self.sent(url, request, with_key).await
+    }
+
+    /// Sends one request of this form; its answer is not read yet.
+    pub(super) async fn plain(&self, url: &Url, form: Form) -> Result<Response, TransportError> {
+        let request = self.connections.get().get(url.clone());
+        let request = match form {
+            Form::Usual | Form::Keyless => request,
+            Form::AnyEncoding => request.header(header::ACCEPT_ENCODING, "br, zstd, gzip"),
+            Form::FirstByte => request
+                .header(header::ACCEPT, "*/*")
+                .header(header::ACCEPT_ENCODING, "identity")
+                .header(header::RANGE, "bytes=0-0"),
+        };
+        self.sent(url, request, matches!(form, Form::Usual | Form::AnyEncoding)).await
     }
 
     /// Sends a request, with the key if it may have it and goes to the server's own origin. Returns the answer, with the key masked

@@ -1,0 +1,108 @@
+//! The answers that are known, by request. Pure.
+
+use std::collections::HashMap;
+
+use super::about::About;
+use super::exchange::{Exchange, Page};
+use super::finding::{Finding, Pause};
+use super::request::Request;
+
+/// The answers that are known.
+#[derive(Debug)]
+pub struct Answers {
+    about: About,
+    exchanges: Vec<Exchange>,
+    /// The position of the last answer to each request.
+    last: HashMap<Request, usize>,
+    /// Why no further request is sent; unset while some are.
+    over: Option<String>,
+}
+
+/// Most times that a moving list is asked for before it is given up.
+const TRIES: u32 = 3;
+
+impl Answers {
+    /// Returns no answers.
+    pub fn new(about: About) -> Self {
+        Self { about, exchanges: Vec::new(), last: HashMap::new(), over: None }
+    }
+
+    /// Returns who asked whom.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Returns all exchanges, in order.
+    pub fn all(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Adds an exchange; an answer to the same request is replaced.
+    pub fn add(&mut self, exchange: Exchange) {
+        self.last.insert(exchange.request.clone(), self.exchanges.len());
+        self.exchanges.push(exchange);
+    }
+
+    /// Sends no further request, for this reason; the first one is kept.
+    pub fn end(&mut self, reason: impl Into<String>) {
+        self.over.get_or_insert_with(|| reason.into());
+    }
+
+    /// Returns why no further request is sent; `None` while some are.
+    pub fn over(&self) -> Option<&str> {
+        self.over.as_deref()
+    }
+
+    /// Returns the answer to a request, whatever its status.
+    ///
+    /// # Errors
+    /// When it is not known yet, or cannot be had.
+    pub fn get(&self, request: Request) -> Result<&Exchange, Pause> {
+        match (self.last.get(&request), &self.over) {
+            (Some(at), _) => match &self.exchanges[*at] {
+                Exchange { failure: Some(failure), .. } => {
+                    Err(Pause::Lost(format!("`{}` was not answered: {failure}", request.path)))
+                }
+                exchange => Ok(exchange),
+            },
+            (None, Some(reason)) => Err(Pause::Lost(reason.clone())),
+            (None, None) => Err(Pause::Wanted(request)),
+        }
+    }
+
+    /// Returns the page that answers a request.
+    ///
+    /// # Errors
+    /// When it is not known yet, or cannot be had.
+    pub fn page(&self, request: Request) -> Result<Page<'_>, Pause> {
+        self.get(request)?.page()
+    }
+
+    /// Returns a query value that no cache has seen. Requests that are compared with each other share one, by its name.
+    pub fn fresh(&self, name: &str) -> String {
+        format!("{}{name}", self.about.began)
+    }
+
+    /// Judges a list that may change meanwhile. `head` asks for its beginning with a fresh key: once before, and once after
+    /// `judge`. A judgement counts if both show the same ids; else there are two more tries.
+    ///
+    /// # Errors
+    /// When an answer is not known yet or cannot be had, or the list changes each time.
+    pub fn steady(
+        &self,
+        name: &str,
+        head: impl Fn(&str) -> Request,
+        judge: impl Fn(&str, Page<'_>) -> Result<Finding, Pause>,
+    ) -> Result<Finding, Pause> {
+        for attempt in 0..TRIES {
+            let key = self.fresh(&format!("{name}{attempt}"));
+            let before = self.page(head(&key))?;
+            let finding = judge(&key, before)?;
+            let after = self.page(head(&self.fresh(&format!("{name}{attempt}end"))))?;
+            if before.ids() == after.ids() {
+                return Ok(finding);
+            }
+        }
+        Err(Pause::Lost(format!("the list changed in each of {TRIES} tries")))
+    }
+}

@@ -1,0 +1,5 @@
+//! Cursors of models: B.
+
+use super::super::probe::Probe;
+
+pub(super) const PROBES: &[Probe] = &[];

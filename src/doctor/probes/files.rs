@@ -1,0 +1,5 @@
+//! Downloads: H.
+
+use super::super::probe::Probe;
+
+pub(super) const PROBES: &[Probe] = &[];

@@ -1,0 +1,5 @@
+//! Images, posts and users: E.
+
+use super::super::probe::Probe;
+
+pub(super) const PROBES: &[Probe] = &[];

@@ -1,0 +1,5 @@
+//! Lists by number, and words: F.
+
+use super::super::probe::Probe;
+
+pub(super) const PROBES: &[Probe] = &[];

@@ -1,0 +1,5 @@
+//! Look-ups: D.
+
+use super::super::probe::Probe;
+
+pub(super) const PROBES: &[Probe] = &[];
