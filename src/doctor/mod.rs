@@ -19,6 +19,8 @@ pub mod probes;
 pub mod request;
 pub mod session;
 mod skeleton;
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

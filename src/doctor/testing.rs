@@ -1,0 +1,82 @@
+//! Answers made by hand, for the tests of probes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::about::About;
+use super::answers::Answers;
+use super::exchange::Exchange;
+use super::finding::{Finding, Judged, Pause};
+use super::probes;
+use super::request::Request;
+
+/// Returns that one server was asked, without a key or any other option.
+pub(super) fn about() -> About {
+    About {
+        civitrawl: String::from("0.0.0"),
+        platform: String::from("test"),
+        server: String::from("https://civitai.com/api/v1"),
+        other_host: None,
+        began: 1_800_000_000_000,
+        key: false,
+        download: false,
+    }
+}
+
+/// Returns an answer with a status and a skeleton.
+pub(super) fn answer(request: &Request, status: u16, skeleton: Value) -> Exchange {
+    Exchange {
+        request: request.clone(),
+        failure: None,
+        status,
+        http: String::from("HTTP/2.0"),
+        ms: 100,
+        headers: BTreeMap::from([(String::from("content-type"), String::from("application/json"))]),
+        location_host: None,
+        bytes: 1000,
+        blake3: String::new(),
+        repairs: 0,
+        skeleton,
+        cut: false,
+        body: None,
+    }
+}
+
+/// Returns the skeleton of a page; the last one has no cursor.
+pub(super) fn page(items: impl IntoIterator<Item = Value>, cursor: Option<&str>) -> Value {
+    let items: Vec<Value> = items.into_iter().collect();
+    match cursor {
+        Some(cursor) => json!({ "items": items, "metadata": { "nextCursor": cursor } }),
+        None => json!({ "items": items, "metadata": {} }),
+    }
+}
+
+/// Returns a value of a request's query.
+pub(super) fn value<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// Returns the finding of a probe, by its name, about a server that answers so.
+pub(super) fn examine(id: &str, serve: impl FnMut(&Request) -> Exchange) -> Finding {
+    let probe = probes::all().find(|probe| probe.id == id).unwrap_or_else(|| panic!("there is no probe {id}"));
+    judge(probe.judge, &mut Answers::new(about()), serve)
+}
+
+/// Returns the finding of a judgement; `serve` gives each answer that it needs and that is not known.
+pub(super) fn judge(
+    judge: fn(&Answers) -> Judged,
+    answers: &mut Answers,
+    mut serve: impl FnMut(&Request) -> Exchange,
+) -> Finding {
+    loop {
+        match judge(answers) {
+            Ok(finding) => return finding,
+            Err(Pause::Lost(why)) => return Finding::untold(why),
+            Err(Pause::Wanted(request)) => {
+                assert!(answers.all().len() < 60, "a probe asks without end: {request:?}");
+                answers.add(serve(&request));
+            }
+        }
+    }
+}
