@@ -3,6 +3,7 @@
 use super::probe::Probe;
 
 mod account;
+mod beginning;
 mod cursors;
 mod files;
 mod hosts;
