@@ -1,5 +1,9 @@
 //! The beginning of the models by date, read in several ways while it stays the same.
 
+use std::cmp::Reverse;
+
+use serde_json::Value;
+
 use super::super::answers::{Answers, Heard};
 use super::super::exchange::Page;
 use super::super::finding::Pause;
@@ -40,7 +44,9 @@ pub(super) struct Oldest<'a> {
     pub fraction: Option<Fraction<'a>>,
     /// The second page of one row, by its number.
     pub second: Heard<'a>,
-    /// The first models by their ids, and one that does not exist.
+    /// The models of the longer page that have most versions.
+    pub known: Vec<&'a Value>,
+    /// These by their ids, and [`NO_MODEL`].
     pub by_ids: Heard<'a>,
 }
 
@@ -88,15 +94,26 @@ pub(super) fn oldest(answers: &Answers) -> Result<Oldest<'_>, Pause> {
         |key| head("Oldest", key),
         |key, longer| {
             let beginning = beginning(answers, "Oldest", key, longer)?;
-            let known: Vec<String> = longer.ids().iter().take(3).chain([&NO_MODEL]).map(i64::to_string).collect();
+            let known = most_versions(longer);
+            let ids = known.iter().filter_map(|model| model["id"].as_i64()).chain([NO_MODEL]);
+            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
             Ok(Oldest {
                 fraction: fraction(answers, key, &beginning)?,
                 second: answers.heard(list("Oldest", 1).with("page", 2).with("_", key))?,
-                by_ids: answers.heard(list("Oldest", 100).with("ids", known.join(",")).with("_", key))?,
+                by_ids: answers.heard(list("Oldest", 100).with("ids", ids.join(",")).with("_", key))?,
+                known,
                 beginning,
             })
         },
     )
+}
+
+/// Returns the three models of a page with most versions, in the page's order among equals.
+fn most_versions(page: Page<'_>) -> Vec<&Value> {
+    let mut known: Vec<&Value> = page.items.iter().filter(|item| item["id"].is_i64()).collect();
+    known.sort_by_key(|model| Reverse(model["modelVersions"].as_array().map_or(0, Vec::len)));
+    known.truncate(3);
+    known
 }
 
 fn head(sort: &str, key: &str) -> Request {

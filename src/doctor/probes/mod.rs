@@ -26,6 +26,7 @@ pub static GROUPS: &[&[Probe]] = &[
     files::PROBES,
     hosts::PROBES,
     items::PROBES,
+    service::LIMITS,
 ];
 
 /// Returns every probe, in the order in which they are judged.
