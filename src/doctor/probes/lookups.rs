@@ -211,3 +211,130 @@ fn hash(answers: &Answers) -> Judged {
         false => Finding::differs(format!("version {} is shown, without the file of version {version}", other["id"])),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{answer, examine, page, value};
+    use super::*;
+
+    /// The answers to each kind of request; the second one of a kind is that to a fresh key.
+    struct Server {
+        listed: Vec<Value>,
+        model: [(u16, Value); 2],
+        none: (u16, Value),
+        version: [(u16, Value); 2],
+        by_hash: [(u16, Value); 2],
+        /// True if the list still shows the model at the end.
+        stays: bool,
+        html: bool,
+    }
+
+    fn file() -> Value {
+        json!({ "primary": true, "scannedAt": "2024-01-02T03:04:05.678", "hashes": { "SHA256": "A".repeat(64) } })
+    }
+
+    fn missing() -> (u16, Value) {
+        (404, json!({ "error": "No model with id 7" }))
+    }
+
+    impl Server {
+        fn new() -> Self {
+            let version = json!({ "id": 112, "air": "urn:air:sd1:lora:civitai:7@112", "usageControl": "Download", "files": [file()] });
+            let model = json!({ "id": 7, "modelVersions": [{ "id": 112, "status": "Published", "createdAt": "2024-01-02T03:04:05.678Z" }] });
+            Self {
+                listed: vec![
+                    json!({ "id": 6, "modelVersions": [] }),
+                    json!({ "id": 7, "modelVersions": [{ "id": 112, "files": [file()] }] }),
+                ],
+                model: [(200, model), missing()],
+                none: missing(),
+                version: [(200, version.clone()), missing()],
+                by_hash: [(200, version), missing()],
+                stays: true,
+                html: false,
+            }
+        }
+
+        fn serve(&self, request: &Request) -> Exchange {
+            let again = usize::from(value(request, "_").is_some());
+            let (status, skeleton) = match request.path.as_str() {
+                "models" if again == 1 => (200, page(self.listed.iter().filter(|_| self.stays).cloned(), None)),
+                "models" => (200, page(self.listed.clone(), Some("2024-01-02 03:04:05.678|8"))),
+                "models/7" => self.model[again].clone(),
+                "models/2147483000" => self.none.clone(),
+                path if path.contains("by-hash") => self.by_hash[again].clone(),
+                _ => self.version[again].clone(),
+            };
+            let kind = if self.html { "text/html" } else { "application/json" };
+            let headers = BTreeMap::from([(String::from("content-type"), String::from(kind))]);
+            Exchange { headers, ..answer(request, status, skeleton) }
+        }
+    }
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&mut Server);
+        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+            ("as today", |_| (), &[]),
+            ("a cached 404 of a model", |server| server.model.reverse(), &[("D1", Handled)]),
+            ("a model that cannot be looked up", |server| server.model[0] = missing(), &[("D1", Differs)]),
+            (
+                "a model that is gone since",
+                |server| (server.model[0], server.stays) = (missing(), false),
+                &[("D1", Untold)],
+            ),
+            ("another model", |server| server.model[0].1["id"] = json!(8), &[("D1", Differs)]),
+            (
+                "versions without a status",
+                |server| server.model[0].1["modelVersions"][0]["status"] = Value::Null,
+                &[("D1", Handled)],
+            ),
+            ("models fail", |server| server.model[0] = (500, Value::Null), &[("D1", Untold)]),
+            ("other words", |server| server.none = (404, json!({ "error": "Gone" })), &[("D2", Handled)]),
+            ("a 404 of HTML", |server| (server.none, server.html) = ((404, Value::Null), true), &[("D2", Differs)]),
+            ("a model that cannot be", |server| server.none = (200, json!({ "id": 1 })), &[("D2", Differs)]),
+            ("an id that is refused", |server| server.none = (400, json!({ "error": "id" })), &[("D2", Differs)]),
+            ("absence fails", |server| server.none = (502, Value::Null), &[("D2", Untold)]),
+            ("no usage control", |server| server.version[0].1["usageControl"] = Value::Null, &[("D3", Handled)]),
+            (
+                "times with a zone",
+                |server| server.version[0].1["files"][0]["scannedAt"] = json!("2024-01-02T03:04:05.678Z"),
+                &[("D3", Handled)],
+            ),
+            (
+                "primary only if it is",
+                |server| server.version[0].1["files"][0]["primary"] = Value::Null,
+                &[("D3", Handled)],
+            ),
+            ("another version", |server| server.version[0].1["id"] = json!(113), &[("D3", Differs)]),
+            ("no such version", |server| server.version[0] = missing(), &[("D3", Differs), ("D4", Untold)]),
+            ("a version without files", |server| server.version[0].1["files"] = json!([]), &[("D4", Untold)]),
+            ("an older version of that hash", |server| server.by_hash[0].1["id"] = json!(16), &[]),
+            (
+                "a version without that hash",
+                |server| server.by_hash[0].1["files"][0]["hashes"] = json!({}),
+                &[("D4", Differs)],
+            ),
+            ("no version of that hash", |server| server.by_hash[0] = missing(), &[("D4", Differs)]),
+            (
+                "no file in the lists",
+                |server| server.listed.truncate(1),
+                &[("D1", Untold), ("D3", Untold), ("D4", Untold)],
+            ),
+        ];
+        for (name, change, moved) in cases {
+            let mut server = Server::new();
+            change(&mut server);
+            for probe in PROBES {
+                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
+                let finding = examine(probe.id, |request| server.serve(request));
+                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
+            }
+        }
+    }
+}

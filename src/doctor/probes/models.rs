@@ -218,3 +218,162 @@ fn limits(answers: &Answers) -> Judged {
     }
     Ok(Finding::handled(format!("{} models are shown; a crawl asks for 100", answer.page()?.items.len())))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::exchange::Exchange;
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{answer, examine, page, value};
+    use super::*;
+
+    /// A server of models that differs in a few things.
+    struct Server {
+        /// The masks of levels, newest first, again and again.
+        masks: &'static [i64],
+        /// Number of models.
+        models: i64,
+        /// True if pages are numbered.
+        numbered: bool,
+        /// True if `nsfw` has no effect.
+        all_levels: bool,
+        /// Ids that `ids` shows beside those asked for, and does not show.
+        foreign: &'static [i64],
+        lacking: &'static [i64],
+        /// Versions of each model in the list, and by ids.
+        versions: (i64, i64),
+        /// The answers to an unknown tag, an unknown user, and a limit too large.
+        tag: fn(&Request) -> Exchange,
+        user: fn(&Request) -> Exchange,
+        limit: fn(&Request) -> Exchange,
+    }
+
+    impl Server {
+        fn new() -> Self {
+            Self {
+                masks: &[1, 3, 28, 31],
+                models: 1000,
+                numbered: false,
+                all_levels: false,
+                foreign: &[],
+                lacking: &[],
+                versions: (2, 3),
+                tag: |request| answer(request, 200, page([json!({ "id": 5 })], Some("5|5"))),
+                user: |request| answer(request, 404, json!({ "message": "User not found" })),
+                limit: |request| answer(request, 400, json!({ "message": "Too big" })),
+            }
+        }
+
+        fn serve(&self, request: &Request) -> Exchange {
+            let asked = |name| value(request, name);
+            if asked("tag").is_some() {
+                return (self.tag)(request);
+            }
+            if asked("username").is_some() {
+                return (self.user)(request);
+            }
+            let limit: i64 = asked("limit").unwrap().parse().unwrap();
+            if limit == 101 {
+                return (self.limit)(request);
+            }
+            let model = |id: i64, versions: i64| {
+                let mask = self.masks[usize::try_from(id).unwrap() % self.masks.len()];
+                json!({ "id": id, "nsfwLevel": mask, "modelVersions": (0..versions).map(|at| json!({ "id": id * 16 + at })).collect::<Vec<_>>() })
+            };
+            if let Some(ids) = asked("ids") {
+                let ids = ids.split(',').map(|id| id.parse().unwrap()).chain(self.foreign.iter().copied());
+                let shown = ids.filter(|id| *id != NO_MODEL && !self.lacking.contains(id));
+                return answer(request, 200, page(shown.map(|id| model(id, self.versions.1)), None));
+            }
+            let from = match (asked("cursor"), asked("page")) {
+                (Some(cursor), _) => cursor.rsplit_once('|').unwrap().1.parse().unwrap(),
+                (None, Some(_)) if self.numbered => 2,
+                _ => 1,
+            };
+            let ids: Vec<i64> = (from..=self.models).take(usize::try_from(limit).unwrap()).collect();
+            let next = ids.last().map(|last| last + 1).filter(|next| *next <= self.models);
+            let cursor = next.map(|next| format!("2024-01-02 03:04:05.{next:0>3}|{next}"));
+            let items = ids.into_iter().map(|id| model(id, self.versions.0));
+            let is_listed = |model: &Value| {
+                asked("nsfw").is_some() || self.all_levels || model["nsfwLevel"].as_i64().unwrap() & 1 == 1
+            };
+            answer(request, 200, page(items.filter(is_listed), cursor.as_deref()))
+        }
+    }
+
+    const EMPTY: fn(&Request) -> Exchange = |request| answer(request, 200, page([], None));
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&mut Server);
+        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+            ("as today", |_| (), &[]),
+            ("numbered pages", |server| server.numbered = true, &[("C1", Handled)]),
+            ("every level by default", |server| server.all_levels = true, &[("C2", Handled)]),
+            ("a clamped region", |server| server.masks = &[1, 3, 31], &[("C3", Differs)]),
+            (
+                "a clean beginning",
+                |server| {
+                    server.masks = const {
+                        &{
+                            let mut masks = [1; 141];
+                            masks[99] = 28;
+                            masks
+                        }
+                    }
+                },
+                &[],
+            ),
+            ("a small catalog", |server| (server.models, server.masks) = (20, &[1]), &[("C3", Untold)]),
+            ("no levels", |server| (server.masks, server.models) = (&[0], 20), &[("C2", Untold)]),
+            (
+                "hardly any model",
+                |server| server.models = 2,
+                &[("C1", Untold), ("C2", Untold), ("C4", Untold), ("C5", Untold)],
+            ),
+            ("others beside the ids", |server| server.foreign = &[8, 9], &[("C4", Differs)]),
+            ("one of the ids lacks", |server| server.lacking = &[2], &[("C4", Differs)]),
+            ("all of the ids lack", |server| server.lacking = &[1, 2, 3], &[("C4", Differs), ("C5", Untold)]),
+            ("fewer versions by ids", |server| server.versions = (2, 1), &[("C5", Differs)]),
+            ("no versions in the list", |server| server.versions = (0, 1), &[("C5", Untold)]),
+            ("a tag is heeded", |server| server.tag = EMPTY, &[("C6", Handled)]),
+            (
+                "a page of a tag is empty",
+                |server| server.tag = |request| answer(request, 200, page([], Some("5|5"))),
+                &[("C6", Untold)],
+            ),
+            ("an unknown user has an empty list", |server| server.user = EMPTY, &[("C7", Handled)]),
+            (
+                "an unknown user is no filter",
+                |server| server.user = |request| answer(request, 200, page([json!({ "id": 5 })], None)),
+                &[("C7", Differs)],
+            ),
+            (
+                "an unknown user in other words",
+                |server| server.user = |request| answer(request, 404, json!({ "message": "Nobody" })),
+                &[("C7", Handled)],
+            ),
+            (
+                "users fail",
+                |server| server.user = |request| answer(request, 500, json!({ "message": "User not found" })),
+                &[("C7", Untold)],
+            ),
+            ("larger limits", |server| server.limit = EMPTY, &[("C8", Handled)]),
+            (
+                "a limit without a reason",
+                |server| server.limit = |request| answer(request, 400, Value::Null),
+                &[("C8", Handled)],
+            ),
+        ];
+        for (name, change, moved) in cases {
+            let mut server = Server::new();
+            change(&mut server);
+            for probe in PROBES {
+                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
+                let finding = examine(probe.id, |request| server.serve(request));
+                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
+            }
+        }
+    }
+}

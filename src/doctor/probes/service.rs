@@ -156,3 +156,89 @@ fn unlimited(answers: &Answers) -> Judged {
         )),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{about, answer, examine, judge, page};
+    use super::*;
+
+    fn served(request: &Request) -> Exchange {
+        let mut page = page([json!({ "id": 1 })], Some("2024-01-02 03:04:05.678|2"));
+        page["metadata"]["nextPage"] = json!("https://civitai.com/…");
+        let mut answer = answer(request, 200, page);
+        let headers = [
+            ("content-encoding", "gzip"),
+            ("cache-control", "public, s-maxage=300, stale-while-revalidate=150"),
+            ("cf-cache-status", "MISS"),
+        ];
+        answer.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        answer
+    }
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&mut Exchange);
+        fn set(answer: &mut Exchange, name: &str, value: &str) {
+            answer.headers.insert(name.to_owned(), value.to_owned());
+        }
+        const NO_PAGE: [(&str, Verdict); 3] = [("A2", Untold), ("A3", Untold), ("A4", Untold)];
+        let no_page = |verdict| [[("A1", verdict)].as_slice(), &NO_PAGE].concat();
+        let cases: &[(&str, Change, Vec<(&str, Verdict)>)] = &[
+            ("as today", |_| (), vec![]),
+            ("a strange encoding", |answer| set(answer, "content-encoding", "br"), vec![("A1", Differs)]),
+            ("plain answers", |answer| set(answer, "content-encoding", "identity"), vec![("A4", Handled)]),
+            ("blocked", |answer| (answer.status, answer.skeleton) = (403, Value::Null), no_page(Differs)),
+            ("moved", |answer| answer.status = 301, no_page(Differs)),
+            ("down", |answer| answer.status = 503, no_page(Untold)),
+            ("too many", |answer| answer.status = 429, [no_page(Untold), vec![("A5", Handled)]].concat()),
+            ("no page", |answer| answer.skeleton = json!({}), vec![("A1", Differs), ("A2", Untold), ("A3", Untold)]),
+            (
+                "a page of HTML",
+                |answer| {
+                    answer.skeleton = Value::Null;
+                    set(answer, "content-type", "text/html");
+                },
+                vec![("A1", Differs), ("A2", Untold), ("A3", Untold)],
+            ),
+            ("no cache", |answer| set(answer, "cache-control", "no-store"), vec![("A2", Handled)]),
+            ("a long cache", |answer| set(answer, "cache-control", "public, s-maxage=3600"), vec![("A2", Handled)]),
+            (
+                "another cache",
+                |answer| {
+                    answer.headers.remove("cf-cache-status");
+                },
+                vec![("A2", Handled)],
+            ),
+            (
+                "links elsewhere",
+                |answer| answer.skeleton["metadata"]["nextPage"] = json!("https://elsewhere.example/…"),
+                vec![("A3", Handled)],
+            ),
+            ("no link", |answer| answer.skeleton["metadata"] = json!({}), vec![("A3", Untold)]),
+            ("no address", |answer| answer.skeleton["metadata"]["nextPage"] = json!("…17"), vec![("A3", Handled)]),
+            ("a limit", |answer| set(answer, "ratelimit-remaining", "9"), vec![("A5", Handled)]),
+            ("a wait", |answer| set(answer, "retry-after", "2"), vec![("A5", Handled)]),
+        ];
+        for (name, change, moved) in cases {
+            let serve = |request: &Request| {
+                let mut answer = served(request);
+                change(&mut answer);
+                answer
+            };
+            for id in ["A1", "A2", "A3", "A4", "A5"] {
+                let mut answers = Answers::new(about());
+                answers.add(serve(&first_models()));
+                let probe = PROBES.iter().chain(LIMITS).find(|probe| probe.id == id).unwrap();
+                let finding = judge(probe.judge, &mut answers, serve);
+                let expected = moved.iter().find(|(moved, _)| *moved == id).map_or(Holds, |(_, verdict)| *verdict);
+                assert_eq!(finding.verdict, expected, "{name}: {id}: {}", finding.evidence);
+            }
+        }
+        assert_eq!(examine("A5", served).verdict, Untold);
+        let mut keyed = Answers::new(super::super::super::about::About { key: true, ..about() });
+        assert_eq!(judge(cached, &mut keyed, served).verdict, Untold);
+    }
+}
