@@ -3,6 +3,7 @@
 use super::probe::Probe;
 
 mod account;
+mod beginning;
 mod cursors;
 mod files;
 mod hosts;
@@ -25,6 +26,7 @@ pub static GROUPS: &[&[Probe]] = &[
     files::PROBES,
     hosts::PROBES,
     items::PROBES,
+    service::LIMITS,
 ];
 
 /// Returns every probe, in the order in which they are judged.
