@@ -432,7 +432,7 @@ fn by_ids(answers: &Answers) -> Judged {
     let known = known(answers)?;
     let asked: Vec<i64> = known.ids().take(3).collect();
     let ids = asked.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let shown = answers.page(known.request(&[("ids", &ids), ("_", &answers.fresh("ids"))]))?.ids();
+    let shown = answers.page(known.request(&[("ids", &ids), ("limit", "3"), ("_", &answers.fresh("ids"))]))?.ids();
     Ok(match shown.iter().filter(|id| !asked.contains(id)).count() {
         _ if shown.is_empty() => Finding::untold(format!("none of {} images is shown by its id", asked.len())),
         0 => Finding::holds(format!("{} of {} images and no other", shown.len(), asked.len())),
