@@ -7,6 +7,7 @@ use super::probe::Probe;
 use super::request::Request;
 
 mod account;
+mod beginning;
 mod cursors;
 mod files;
 mod hosts;
@@ -29,6 +30,7 @@ pub static GROUPS: &[&[Probe]] = &[
     files::PROBES,
     hosts::PROBES,
     items::PROBES,
+    service::LIMITS,
 ];
 
 /// Returns every probe, in the order in which they are judged.
