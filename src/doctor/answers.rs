@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::about::About;
 use super::exchange::{Exchange, Page};
-use super::finding::{Finding, Pause};
+use super::finding::Pause;
 use super::request::{Request, To};
 use crate::api::me;
 
@@ -20,6 +20,9 @@ pub struct Answers {
     /// True if that is because the examination ended before all was asked for.
     ended_early: bool,
 }
+
+/// An answer, or why it cannot be had.
+pub type Heard<'a> = Result<&'a Exchange, Pause>;
 
 /// Most times that a moving list is asked for before it is given up.
 const TRIES: u32 = 3;
@@ -91,6 +94,17 @@ impl Answers {
         }
     }
 
+    /// Returns the answer to a request, or why it cannot be had.
+    ///
+    /// # Errors
+    /// When it is not known yet.
+    pub fn heard(&self, request: Request) -> Result<Heard<'_>, Pause> {
+        match self.get(request) {
+            Err(wanted @ Pause::Wanted(_)) => Err(wanted),
+            heard => Ok(heard),
+        }
+    }
+
     /// Returns the page that answers a request.
     ///
     /// # Errors
@@ -104,24 +118,24 @@ impl Answers {
         format!("{}{name}", self.about.began)
     }
 
-    /// Judges a list that may change meanwhile. `head` asks for its beginning with a fresh key: once before, and once after
-    /// `judge`. A judgement counts if both show the same ids; else there are two more tries.
+    /// Reads a list that may change meanwhile. `head` asks for its beginning with a fresh key: once before, and once after
+    /// `read`, whose reading counts if both show the same ids; else there are two more tries.
     ///
     /// # Errors
     /// When an answer is not known yet or cannot be had, or the list changes each time.
-    pub fn steady(
-        &self,
+    pub fn steady<'a, T>(
+        &'a self,
         name: &str,
         head: impl Fn(&str) -> Request,
-        judge: impl Fn(&str, Page<'_>) -> Result<Finding, Pause>,
-    ) -> Result<Finding, Pause> {
+        read: impl Fn(&str, Page<'a>) -> Result<T, Pause>,
+    ) -> Result<T, Pause> {
         for attempt in 0..TRIES {
             let key = self.fresh(&format!("{name}{attempt}"));
             let before = self.page(head(&key))?;
-            let finding = judge(&key, before)?;
+            let reading = read(&key, before)?;
             let after = self.page(head(&self.fresh(&format!("{name}{attempt}end"))))?;
             if before.ids() == after.ids() {
-                return Ok(finding);
+                return Ok(reading);
             }
         }
         Err(Pause::Lost(format!("the list changed in each of {TRIES} tries")))

@@ -57,4 +57,4 @@ pub use secret::{Secret, SecretError};
 pub use settings::{Error, Settings};
 pub use source::Source;
 pub use transfer::download_url;
-pub use verdict::{Judge, Verdict};
+pub use verdict::{Judge, Verdict, is_lapsed};

@@ -1,5 +1,176 @@
 //! Lists by number, and words: F.
 
-use super::super::probe::Probe;
+use std::collections::HashSet;
 
-pub(super) const PROBES: &[Probe] = &[];
+use serde_json::Value;
+
+use super::super::about::Needs;
+use super::super::answers::Answers;
+use super::super::exchange::Page;
+use super::super::finding::{Finding, Judged};
+use super::super::probe::Probe;
+use super::super::request::Request;
+use super::confirmed;
+use crate::api::enums;
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        id: "F1",
+        fact: "tags are listed page by page, all of them by the query `%`",
+        relied_on: &["api/tags.rs", "engine/walk/by_number.rs"],
+        remedy: "Do not rely on `query = \"%\"`: add walks of tags by first letters, and take the tags of the models too.",
+        needs: Needs::Nothing,
+        judge: tags,
+    },
+    Probe {
+        id: "F2",
+        fact: "the totals of tags are dummies, so only an empty page ends them",
+        relied_on: &["api/tags.rs"],
+        remedy: "Attach the file to a report: pages of tags cannot be read.",
+        needs: Needs::Nothing,
+        judge: totals_of_tags,
+    },
+    Probe {
+        id: "F3",
+        fact: "creators have no order, so a crawl walks them twice",
+        relied_on: &["api/creators.rs"],
+        remedy: "Attach the file to a report.",
+        needs: Needs::Nothing,
+        judge: order_of_creators,
+    },
+    Probe {
+        id: "F4",
+        fact: "pages of creators report how many there are",
+        relied_on: &["api/creators.rs", "api/envelope.rs", "engine/walk/by_number.rs"],
+        remedy: "Leave out walks of creators, which would end early; the models name their creators.",
+        needs: Needs::Nothing,
+        judge: totals_of_creators,
+    },
+    Probe {
+        id: "F5",
+        fact: "the server has no type of model that is new",
+        relied_on: &["api/enums.rs", "api/models_params.rs", "engine/walk/by_value.rs"],
+        remedy: "Attach the file to a report.",
+        needs: Needs::Nothing,
+        judge: words,
+    },
+];
+
+/// Items of a page.
+const LIMIT: usize = 20;
+
+fn numbered(path: &str, page: &str, key: &str) -> Request {
+    Request::new(path, &[("limit", LIMIT.to_string().as_str()), ("page", page), ("_", key)])
+}
+
+/// Returns the request for a page of all tags.
+fn all_tags(page: &str, key: &str) -> Request {
+    numbered("tags", page, key).with("query", "%")
+}
+
+fn names<'a>(page: Page<'a>, key: &str) -> Vec<&'a Value> {
+    page.items.iter().map(|item| &item[key]).collect()
+}
+
+fn tags(answers: &Answers) -> Judged {
+    let key = answers.fresh("tags");
+    confirmed(
+        answers,
+        &key,
+        |key| all_tags("1", key),
+        |answer| {
+            let first = answer.page()?;
+            let all = first.items.len();
+            if all < LIMIT {
+                let plain = answers.page(numbered("tags", "1", &key))?.items.len();
+                return Ok(match plain > all {
+                    true => Finding::differs(format!("`%` finds {all} tags, and without a query there are {plain}")),
+                    false => Finding::untold(format!("there are {all} tags, and they have one page")),
+                });
+            }
+            let next = answers.page(all_tags("2", &key))?;
+            let shown: HashSet<&Value> = names(first, "name").into_iter().collect();
+            let (more, repeated) =
+                (next.items.len(), names(next, "name").iter().filter(|name| shown.contains(*name)).count());
+            Ok(match repeated {
+                _ if more == 0 => Finding::untold(format!("there are {all} tags, and they have one page")),
+                0 => Finding::holds(format!("{all} and {more} tags")),
+                repeated if repeated < more => Finding::handled(format!(
+                    "{repeated} of {more} tags repeat the page before; a crawl keeps each once"
+                )),
+                _ => Finding::differs(format!("the second page repeats all {more} tags of the first")),
+            })
+        },
+    )
+}
+
+fn totals_of_tags(answers: &Answers) -> Judged {
+    let metadata = answers.page(all_tags("1", &answers.fresh("tags")))?.metadata;
+    let total = |key: &str| metadata[key].to_string();
+    let totals = format!("`totalItems` {}, `totalPages` {}", total("totalItems"), total("totalPages"));
+    Ok(match metadata["totalPages"].as_u64() {
+        _ if !metadata.is_object() => Finding::differs("the page has no `metadata`"),
+        Some(0 | 1) => Finding::holds(totals),
+        _ => Finding::handled(format!("{totals}; a walk goes on to the empty page all the same")),
+    })
+}
+
+/// Returns the request for the second page of creators.
+fn creators(key: &str) -> Request {
+    numbered("creators", "2", key)
+}
+
+fn order_of_creators(answers: &Answers) -> Judged {
+    let first = names(answers.page(creators(&answers.fresh("creators")))?, "username");
+    let then = names(answers.page(creators(&answers.fresh("order")))?, "username");
+    let moved = first.iter().zip(&then).filter(|(name, then)| name != then).count();
+    Ok(match moved {
+        _ if first.is_empty() => Finding::untold("there is one page of creators"),
+        0 => Finding::untold(format!("two answers have the same {} creators in the same order", first.len())),
+        moved => Finding::holds(format!("{moved} of {} places changed between two answers", first.len())),
+    })
+}
+
+fn totals_of_creators(answers: &Answers) -> Judged {
+    let page = answers.page(creators(&answers.fresh("creators")))?;
+    // Texts in older answers.
+    let total = |key: &str| {
+        let total = &page.metadata[key];
+        total.as_u64().or_else(|| total.as_str()?.parse().ok())
+    };
+    let shown = page.items.len();
+    let (Some(items), Some(pages)) = (total("totalItems"), total("totalPages")) else {
+        return Ok(Finding::handled("no totals; a walk goes on to an empty page"));
+    };
+    let totals = format!("{items} creators on {pages} pages");
+    Ok(if shown > 0 && (pages < 2 || pages.saturating_mul(LIMIT as u64) < items) {
+        Finding::differs(format!("{totals}, but the second of {LIMIT} shows {shown}"))
+    } else if page.metadata["totalItems"].is_string() {
+        Finding::handled(format!("{totals}, as texts, which are read as numbers"))
+    } else {
+        Finding::holds(totals)
+    })
+}
+
+fn words(answers: &Answers) -> Judged {
+    let words = answers.get(Request::new::<&str>(enums::PATH, &[]))?.json()?;
+    let known = enums::model_types(None);
+    let Some(types) = words["ModelType"].as_array() else {
+        return Ok(Finding::untold(format!(
+            "no list `ModelType`; walks by type ask for the {} known ones",
+            known.len()
+        )));
+    };
+    let new: Vec<String> = types
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|word| !known.iter().any(|known| known == word))
+        .take(10)
+        .map(|word| format!("`{word}`"))
+        .collect();
+    Ok(match new.len() {
+        _ if types.is_empty() => Finding::untold("the list `ModelType` is empty"),
+        0 => Finding::holds(format!("{} types of models, all known", types.len())),
+        _ => Finding::handled(format!("{}; walks by type ask for them too", new.join(", "))),
+    })
+}
