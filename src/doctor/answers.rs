@@ -8,7 +8,7 @@ use super::finding::Pause;
 use super::request::Request;
 
 /// The answers that are known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answers {
     about: About,
     exchanges: Vec<Exchange>,
