@@ -17,7 +17,7 @@ const FLOORS: &[(&str, &str)] = &[
     ("cli", "doctor engine lookup download api fetch dataset storage definition report table sandbox stop"),
     ("engine", "api fetch dataset storage definition table stop"),
     ("lookup", "api fetch dataset storage stop"),
-    ("doctor", "api fetch"),
+    ("doctor", "api fetch stop"),
     ("download", "api lookup fetch dataset storage stop table"),
     ("api", "table"),
     ("fetch", "place table"),

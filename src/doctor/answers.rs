@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::about::About;
 use super::exchange::{Exchange, Page};
 use super::finding::Pause;
-use super::request::Request;
+use super::request::{Request, To};
+use crate::api::me;
 
 /// The answers that are known.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Answers {
     last: HashMap<Request, usize>,
     /// Why no further request is sent; unset while some are.
     over: Option<String>,
+    /// True if that is because the examination ended before all was asked for.
+    ended_early: bool,
 }
 
 /// An answer, or why it cannot be had.
@@ -27,7 +30,7 @@ const TRIES: u32 = 3;
 impl Answers {
     /// Returns no answers.
     pub fn new(about: About) -> Self {
-        Self { about, exchanges: Vec::new(), last: HashMap::new(), over: None }
+        Self { about, exchanges: Vec::new(), last: HashMap::new(), over: None, ended_early: false }
     }
 
     /// Returns who asked whom.
@@ -46,14 +49,32 @@ impl Answers {
         self.exchanges.push(exchange);
     }
 
-    /// Sends no further request, for this reason; the first one is kept.
+    /// Ends the examination early, for this reason; the first one is kept.
     pub fn end(&mut self, reason: impl Into<String>) {
+        self.ended_early |= self.over.is_none();
+        self.close(reason);
+    }
+
+    /// Says why no further answer can be had, unless that is known.
+    pub fn close(&mut self, reason: impl Into<String>) {
         self.over.get_or_insert_with(|| reason.into());
     }
 
-    /// Returns why no further request is sent; `None` while some are.
-    pub fn over(&self) -> Option<&str> {
-        self.over.as_deref()
+    /// Returns why the examination ended early; `None` if it did not, or goes on.
+    pub fn ended(&self) -> Option<&str> {
+        self.over.as_deref().filter(|_| self.ended_early)
+    }
+
+    /// True while requests may be sent.
+    pub fn is_open(&self) -> bool {
+        self.over.is_none()
+    }
+
+    /// True if the server refused the API key where it checks one.
+    pub fn is_key_refused(&self) -> bool {
+        let me = |exchange: &&Exchange| exchange.request.to == To::Server && exchange.request.path == me::PATH;
+        let refused = |exchange: &Exchange| matches!(exchange.status, 401 | 403);
+        self.about.key && self.exchanges.iter().rev().find(me).is_some_and(refused)
     }
 
     /// Returns the answer to a request, whatever its status.

@@ -75,7 +75,9 @@ impl Exchange {
     /// When it has another status, or no JSON.
     pub fn json(&self) -> Result<&Value, Pause> {
         match (self.status, &self.skeleton) {
-            (200, Value::Null) => Err(Pause::Lost(format!("`{}` was answered with no JSON", self.request.path))),
+            (200, skeleton) if !skeleton.is_object() && !skeleton.is_array() => {
+                Err(Pause::Lost(format!("`{}` was answered with no JSON", self.request.path)))
+            }
             (200, skeleton) => Ok(skeleton),
             (status, _) => {
                 let message = self.message();
@@ -95,9 +97,13 @@ impl Exchange {
         Ok(Page { items, cursor: json["metadata"]["nextCursor"].as_str(), metadata: &json["metadata"] })
     }
 
-    /// Returns the words of an error; empty if it has none.
+    /// Returns the words of an error, or of the first issue in it; empty if it has none.
     pub fn message(&self) -> &str {
-        let words = ["message", "error"].into_iter().find_map(|key| self.skeleton[key].as_str());
-        words.unwrap_or_default()
+        let own = |value: &'_ Value| ["message", "error"].into_iter().find(|key| !value[*key].is_null());
+        let mut value = &self.skeleton;
+        while let Some(inner) = own(value).and_then(|key| value.get(key)).or_else(|| value.get(0)) {
+            value = inner;
+        }
+        value.as_str().unwrap_or_default()
     }
 }

@@ -21,3 +21,26 @@ pub mod session;
 mod skeleton;
 #[cfg(test)]
 mod testing;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::probes::all;
+
+    #[test]
+    fn every_probe_says_which_code_relies_on_it_and_what_to_do() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut ids = BTreeSet::new();
+        for probe in all() {
+            let id = probe.id;
+            assert!(ids.insert(id), "{id}: two probes have this name");
+            assert!(!probe.relied_on.is_empty(), "{id} names no code that relies on it");
+            for file in probe.relied_on {
+                assert!(src.join(file).is_file(), "{id}: there is no file `src/{file}`");
+            }
+            assert!(probe.remedy.ends_with('.') && !probe.fact.ends_with('.') && !probe.fact.is_empty(), "{id}");
+        }
+    }
+}

@@ -112,8 +112,7 @@ impl Client {
         rest: Option<Rest<'_>>,
         with_key: bool,
     ) -> Result<Response, TransportError> {
-        let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
-        request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
+        let mut request = of_file(self.connections.get().get(url.clone())).timeout(FILE_TIMEOUT);
         if let Some(Rest { from, validator }) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-"));
             request = validator.into_iter().fold(request, |request, state| request.header(header::IF_RANGE, state));
@@ -124,15 +123,14 @@ impl Client {
     /// Sends one request of this form; its answer is not read yet.
     pub(super) async fn plain(&self, url: &Url, form: Form) -> Result<Response, TransportError> {
         let request = self.connections.get().get(url.clone());
-        let request = match form {
-            Form::Usual | Form::Keyless => request,
-            Form::AnyEncoding => request.header(header::ACCEPT_ENCODING, "br, zstd, gzip"),
-            Form::FirstByte => request
-                .header(header::ACCEPT, "*/*")
-                .header(header::ACCEPT_ENCODING, "identity")
-                .header(header::RANGE, "bytes=0-0"),
+        let (request, with_key) = match form {
+            Form::Usual => (request, true),
+            Form::Keyless => (request, false),
+            Form::AnyEncoding => (request.header(header::ACCEPT_ENCODING, "br, zstd, gzip"), true),
+            Form::File => (of_file(request), true),
+            Form::FirstByte => (of_file(request).header(header::RANGE, "bytes=0-0"), false),
         };
-        self.sent(url, request, matches!(form, Form::Usual | Form::AnyEncoding)).await
+        self.sent(url, request, with_key).await
     }
 
     /// Sends a request, with the key if it may have it and goes to the server's own origin. Returns the answer, with the key masked
@@ -194,7 +192,8 @@ impl Client {
         self.connections.replace();
     }
 
-    async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
+    /// Receives a body as it is on the wire.
+    pub(super) async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let promised = response.content_length();
@@ -227,6 +226,10 @@ impl Client {
             _ => Ok((body.freeze(), claim)),
         }
     }
+}
+
+fn of_file(request: RequestBuilder) -> RequestBuilder {
+    request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity")
 }
 
 fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> ResponseFacts {

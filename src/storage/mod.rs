@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 mod regular;
 mod text;
 
-pub use text::{read_private_text, read_text, replace_text, resolved};
+pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::super::about::About;
 use super::super::answers::Answers;
 use super::super::exchange::Exchange;
-use super::super::file;
+use super::super::file::{self, Recorded};
 use super::super::testing::{about, answer, judge};
 use super::*;
 
@@ -123,6 +123,8 @@ fn reply() -> impl Strategy<Value = (u16, bool, Vec<(String, String)>, Value)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_answer_makes_a_probe_panic_or_ask_without_end(replies in prop::collection::vec(reply(), 1..12), options: bool) {
         let about = About { key: options, download: options, other_host: options.then(|| String::from("https://civitai.red")), ..about() };
@@ -137,12 +139,13 @@ proptest! {
                 Exchange { failure: is_lost.then(|| String::from("cut")), headers: headers.into_iter().collect(), ..answer }
             });
             prop_assert!(!finding.evidence.contains('\n'), "{}: {}", probe.id, finding.evidence);
-            findings.push((probe.id, finding));
+            findings.push(Recorded { id: probe.id.to_owned(), finding });
         }
-        let read = file::read(&file::text(&answers, &findings)).unwrap();
-        for (id, finding) in findings {
+        let (read, recorded) = file::read(&file::text(&answers, &findings)).unwrap();
+        prop_assert_eq!(&recorded, &findings);
+        for Recorded { id, finding } in findings {
             let probe = all().find(|probe| probe.id == id).unwrap();
-            let again = judge(probe.judge, &mut Answers::clone(&read), |request| panic!("{id} asks anew: {request:?}"));
+            let again = judge(probe.judge, &mut read.clone(), |request| panic!("{id} asks anew: {request:?}"));
             prop_assert_eq!(again, finding, "{}", id);
         }
     }
