@@ -17,6 +17,8 @@ mod lists;
 mod lookups;
 mod models;
 mod service;
+#[cfg(test)]
+mod tests;
 
 /// The probes by group, in the order in which they are judged.
 pub static GROUPS: &[&[Probe]] = &[
