@@ -30,7 +30,7 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         id: "E2",
-        fact: "images of a version are listed by that version, also those that do not name it",
+        fact: "images are listed by the version that they were posted for, also if they do not name it",
         relied_on: &["api/image.rs", "engine/walk/ignored_filter.rs"],
         remedy: "Leave out walks of images by `modelVersionId` until the server heeds it again; `crawls/images.toml` has all images.",
         needs: Needs::Nothing,
@@ -166,7 +166,7 @@ fn images(levels: &str) -> Request {
 
 /// Returns the request for the images of these levels with the most reactions.
 pub(super) fn popular(levels: &str) -> Request {
-    images(levels).with("sort", "Most Reactions").with("withTags", true).with("limit", 20)
+    images(levels).with("sort", "Most Reactions").with("withTags", true).with("limit", 50)
 }
 
 fn known(answers: &Answers) -> Result<Known<'_>, Pause> {
@@ -253,9 +253,8 @@ fn form_of_cursors(answers: &Answers) -> Judged {
 
 /// An ignored filter shows the images that are listed without it.
 fn of_version(answers: &Answers) -> Judged {
-    let known = known(answers)?;
-    let version = known.version()?;
-    let request = |key: &str| known.request(&[("sort", "Newest"), ("limit", "5"), ("_", key)]);
+    let version = known(answers)?.version()?;
+    let request = |key: &str| images("31").with("sort", "Newest").with("limit", 20).with("_", key);
     let key = answers.fresh("version");
     confirmed(
         answers,
@@ -267,10 +266,12 @@ fn of_version(answers: &Answers) -> Judged {
             let (all, naming) = (page.items.len(), page.items.iter().filter(names).count());
             Ok(if all == 0 {
                 Finding::untold(format!("version {version} has no image"))
+            } else if naming == all {
+                Finding::untold(format!("all of {all} images name version {version}"))
             } else if naming == 0 && answers.page(request(&key))?.ids() == page.ids() {
                 Finding::differs(format!("the first {all} images are the same without `modelVersionId={version}`"))
             } else {
-                Finding::holds(format!("{naming} of {all} images name version {version}"))
+                Finding::holds(format!("{} of {all} images do not name version {version}", all - naming))
             })
         },
     )
@@ -331,16 +332,13 @@ fn mature(answers: &Answers) -> Judged {
 fn by_id(answers: &Answers) -> Judged {
     let known = known(answers)?;
     let id = known.id()?;
-    let request = |key: &str| known.request(&[("imageId", &id.to_string()), ("withTags", "true"), ("_", key)]);
+    let request = |key: &str| known.request(&[("imageId", &id.to_string()), ("limit", "3"), ("_", key)]);
     confirmed(answers, &answers.fresh("image"), request, |answer| {
         let ids = answer.page()?.ids();
         Ok(match &ids[..] {
             [] => Finding::untold(format!("image {id} is not shown by its id")),
             [only] if *only == id => Finding::holds(format!("image {id}")),
-            ids if ids.contains(&id) => {
-                Finding::handled(format!("{} images beside image {id}; others are passed over", ids.len() - 1))
-            }
-            ids => Finding::differs(format!("{} other images instead of image {id}", ids.len())),
+            ids => Finding::differs(format!("{} images instead of image {id}", ids.len())),
         })
     })
 }
@@ -430,7 +428,9 @@ fn of_one_instant(answers: &Answers) -> Judged {
 
 fn by_ids(answers: &Answers) -> Judged {
     let known = known(answers)?;
-    let asked: Vec<i64> = known.ids().take(3).collect();
+    // The first ones are those that a server without the filter lists.
+    let mut asked: Vec<i64> = known.ids().collect();
+    asked.drain(..asked.len().saturating_sub(3));
     let ids = asked.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     let shown = answers.page(known.request(&[("ids", &ids), ("limit", "3"), ("_", &answers.fresh("ids"))]))?.ids();
     Ok(match shown.iter().filter(|id| !asked.contains(id)).count() {

@@ -31,14 +31,6 @@ pub(super) const PROBES: &[Probe] = &[
         judge: totals_of_tags,
     },
     Probe {
-        id: "F3",
-        fact: "creators have no order, so a crawl walks them twice",
-        relied_on: &["api/creators.rs"],
-        remedy: "Attach the file to a report.",
-        needs: Needs::Nothing,
-        judge: order_of_creators,
-    },
-    Probe {
         id: "F4",
         fact: "pages of creators report how many there are",
         relied_on: &["api/creators.rs", "api/envelope.rs", "engine/walk/by_number.rs"],
@@ -56,16 +48,27 @@ pub(super) const PROBES: &[Probe] = &[
     },
 ];
 
-/// Items of a page.
-const LIMIT: usize = 20;
+/// The order of a list shows itself by two answers that are some time apart, so this is judged later.
+pub(super) const ORDER: &[Probe] = &[Probe {
+    id: "F3",
+    fact: "creators have no order, so a crawl walks them twice",
+    relied_on: &["api/creators.rs"],
+    remedy: "Attach the file to a report.",
+    needs: Needs::Nothing,
+    judge: order_of_creators,
+}];
 
-fn numbered(path: &str, page: &str, key: &str) -> Request {
-    Request::new(path, &[("limit", LIMIT.to_string().as_str()), ("page", page), ("_", key)])
+/// Tags of a page, and creators of a page.
+const TAGS: usize = 20;
+const CREATORS: usize = 50;
+
+fn numbered(path: &str, limit: usize, page: u32, key: &str) -> Request {
+    Request::new::<&str>(path, &[]).with("limit", limit).with("page", page).with("_", key)
 }
 
 /// Returns the request for a page of all tags.
-fn all_tags(page: &str, key: &str) -> Request {
-    numbered("tags", page, key).with("query", "%")
+fn all_tags(page: u32, key: &str) -> Request {
+    numbered("tags", TAGS, page, key).with("query", "%")
 }
 
 fn names<'a>(page: Page<'a>, key: &str) -> Vec<&'a Value> {
@@ -77,18 +80,18 @@ fn tags(answers: &Answers) -> Judged {
     confirmed(
         answers,
         &key,
-        |key| all_tags("1", key),
+        |key| all_tags(1, key),
         |answer| {
             let first = answer.page()?;
             let all = first.items.len();
-            if all < LIMIT {
-                let plain = answers.page(numbered("tags", "1", &key))?.items.len();
+            if all < TAGS {
+                let plain = answers.page(numbered("tags", TAGS, 1, &key))?.items.len();
                 return Ok(match plain > all {
                     true => Finding::differs(format!("`%` finds {all} tags, and without a query there are {plain}")),
                     false => Finding::untold(format!("there are {all} tags, and they have one page")),
                 });
             }
-            let next = answers.page(all_tags("2", &key))?;
+            let next = answers.page(all_tags(2, &key))?;
             let shown: HashSet<&Value> = names(first, "name").into_iter().collect();
             let (more, repeated) =
                 (next.items.len(), names(next, "name").iter().filter(|name| shown.contains(*name)).count());
@@ -105,7 +108,7 @@ fn tags(answers: &Answers) -> Judged {
 }
 
 fn totals_of_tags(answers: &Answers) -> Judged {
-    let metadata = answers.page(all_tags("1", &answers.fresh("tags")))?.metadata;
+    let metadata = answers.page(all_tags(1, &answers.fresh("tags")))?.metadata;
     let total = |key: &str| metadata[key].to_string();
     let totals = format!("`totalItems` {}, `totalPages` {}", total("totalItems"), total("totalPages"));
     Ok(match metadata["totalPages"].as_u64() {
@@ -117,7 +120,7 @@ fn totals_of_tags(answers: &Answers) -> Judged {
 
 /// Returns the request for the second page of creators.
 fn creators(key: &str) -> Request {
-    numbered("creators", "2", key)
+    numbered("creators", CREATORS, 2, key)
 }
 
 fn order_of_creators(answers: &Answers) -> Judged {
@@ -143,8 +146,8 @@ fn totals_of_creators(answers: &Answers) -> Judged {
         return Ok(Finding::handled("no totals; a walk goes on to an empty page"));
     };
     let totals = format!("{items} creators on {pages} pages");
-    Ok(if shown > 0 && (pages < 2 || pages.saturating_mul(LIMIT as u64) < items) {
-        Finding::differs(format!("{totals}, but the second of {LIMIT} shows {shown}"))
+    Ok(if shown > 0 && (pages < 2 || pages.saturating_mul(CREATORS as u64) < items) {
+        Finding::differs(format!("{totals}, but the second, of {CREATORS}, shows {shown}"))
     } else if page.metadata["totalItems"].is_string() {
         Finding::handled(format!("{totals}, as texts, which are read as numbers"))
     } else {
