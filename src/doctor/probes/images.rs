@@ -11,8 +11,8 @@ use super::super::exchange::{Exchange, Page};
 use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::service::first_models;
-use super::{confirmed, second};
+use super::asked::{first_models, images, popular};
+use super::confirmed::{confirmed, second};
 use crate::api::endpoint::{Paging, Windows};
 use crate::api::images::IMAGES;
 use crate::fetch::is_lapsed;
@@ -158,15 +158,6 @@ impl Known<'_> {
         let most = named.iter().rev().max_by_key(|id| named.iter().filter(|other| other == id).count());
         most.copied().ok_or_else(|| Pause::Lost(String::from("none of the images names a version")))
     }
-}
-
-fn images(levels: &str) -> Request {
-    Request::new("images", &[("browsingLevel", levels), ("period", "AllTime")])
-}
-
-/// Returns the request for the images of these levels with the most reactions.
-pub(super) fn popular(levels: &str) -> Request {
-    images(levels).with("sort", "Most Reactions").with("withTags", true).with("limit", 50)
 }
 
 fn known(answers: &Answers) -> Result<Known<'_>, Pause> {

@@ -1,0 +1,43 @@
+//! Judgements that several probes share.
+
+use super::super::answers::Answers;
+use super::super::exchange::Exchange;
+use super::super::finding::{Finding, Judged, Verdict};
+use super::super::request::Request;
+
+/// Judges the answer to a request with this key. A passing fault may have spoiled one that differs, so it is believed only if a
+/// second one, past every cache, differs too; a crawl asks twice as well.
+pub(super) fn confirmed(
+    answers: &Answers,
+    key: &str,
+    request: impl Fn(&str) -> Request,
+    judge: impl Fn(&Exchange) -> Judged,
+) -> Judged {
+    let first = judge(answers.get(request(key))?)?;
+    if first.verdict != Verdict::Differs {
+        return Ok(first);
+    }
+    let then = judge(answers.get(request(&second(key)))?)?;
+    Ok(match then.verdict {
+        Verdict::Holds => Finding::handled(format!("{}; at first {}", then.evidence, first.evidence)),
+        _ => then,
+    })
+}
+
+/// Returns the key of the second request.
+pub(super) fn second(key: &str) -> String {
+    format!("{key}again")
+}
+
+/// Returns the finding about an answer of 404; `None` if it has another status.
+pub(super) fn absent(answer: &Exchange, words: &str) -> Option<Finding> {
+    let is_html = answer.header("content-type").is_some_and(|kind| kind.contains("html"));
+    let cache = answer.header("cf-cache-status").map(|word| format!(", cache {word}")).unwrap_or_default();
+    let message = answer.message();
+    Some(match answer.status {
+        404 if is_html => Finding::differs("404 with a page of HTML, which a crawl takes for a failure"),
+        404 if message.contains(words) => Finding::holds(format!("404 `{message}`{cache}")),
+        404 => Finding::handled(format!("404 `{message}`{cache}, instead of `{words}`; a crawl goes by the status")),
+        _ => return None,
+    })
+}
