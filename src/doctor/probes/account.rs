@@ -59,3 +59,32 @@ fn with_key(answers: &Answers) -> Judged {
 fn untold(answer: &Exchange) -> Finding {
     Finding::untold(format!("`me` is answered with status {}: `{}`", answer.status, answer.message()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{answer, examine};
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_the_status() {
+        let cases: &[(u16, [Verdict; 2])] = &[
+            (200, [Differs, Holds]),
+            (401, [Holds, Differs]),
+            (403, [Untold, Untold]),
+            (404, [Handled, Handled]),
+            (500, [Untold, Untold]),
+        ];
+        for (status, verdicts) in cases {
+            for (probe, verdict) in PROBES.iter().zip(verdicts) {
+                let finding = examine(probe.id, |request| {
+                    assert_eq!(request.to == To::ServerWithoutKey, probe.id == "G1");
+                    answer(request, *status, json!({ "error": "Unauthorized" }))
+                });
+                assert_eq!(finding.verdict, *verdict, "{} {status}: {}", probe.id, finding.evidence);
+            }
+        }
+    }
+}

@@ -6,8 +6,7 @@ use super::super::exchange::Page;
 use super::super::finding::{Finding, Judged, Pause};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::asked::first_models;
-use super::asked::list;
+use super::asked::{first_models, list};
 use super::beginning::{self, Beginning, named, newest, oldest, sent};
 
 /// Milliseconds from 1970 to 2024-01-01: an instant in the middle of the catalog.
@@ -335,7 +334,7 @@ mod tests {
 
         fn new() -> Self {
             Self {
-                dates: (0..40).map(|id| id * 7_129 + 340).collect(),
+                dates: (0..80).map(|id| id * 7_129 + 340).collect(),
                 hidden: Vec::new(),
                 inclusive: (true, true),
                 strict: false,
@@ -424,15 +423,15 @@ mod tests {
             ),
             ("cursors that cannot be read fail", |list| list.refusal = 500, &[("B9", Handled)]),
             ("by offset", |list| list.counters = "100", &[("B8", Handled)]),
-            ("the row of the cursor is hidden", |list| list.hidden = vec![4, 37], &[]),
+            ("the row of the cursor is hidden", |list| list.hidden = vec![4, 77, 27], &[]),
             (
                 "all rows of cursors are hidden",
-                |list| list.hidden = vec![3, 4, 5, 36, 37, 38],
+                |list| list.hidden = vec![3, 4, 5, 26, 27, 28],
                 &[("B2", Untold), ("B3", Untold), ("B4", Untold), ("B5", Untold), ("B6", Untold)],
             ),
             (
                 "no fractions",
-                |list| list.dates = (0..40).map(|id| id * 9000).collect(),
+                |list| list.dates = (0..80).map(|id| id * 9000).collect(),
                 &[("B5", Untold), ("B6", Untold)],
             ),
             (

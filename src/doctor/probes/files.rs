@@ -128,3 +128,91 @@ fn range(answers: &Answers) -> Judged {
         status => Finding::untold(format!("the host of the files answers with status {status}")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{about, answer, judge, page};
+    use super::super::asked::first_models;
+    use super::*;
+
+    fn version(id: i64, availability: &str, size: f64) -> Value {
+        json!({ "id": id, "availability": availability, "files": [{ "id": 10 * id, "sizeKB": size }] })
+    }
+
+    fn models() -> Value {
+        let large = 1e6;
+        let versions = [
+            version(1, "EarlyAccess", 1.0),
+            version(2, "Public", large),
+            version(3, "Public", 7.0),
+            version(4, "Public", 5.0),
+        ];
+        let archived = json!({ "id": 2, "mode": "Archived", "modelVersions": [version(5, "Public", 0.5)] });
+        page([json!({ "id": 1, "modelVersions": versions }), archived], None)
+    }
+
+    /// A file's answer: status, the host of a redirect, and headers.
+    type Given = (u16, Option<&'static str>, &'static [(&'static str, &'static str)]);
+
+    fn given(request: &Request, (status, host, headers): Given) -> Exchange {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Exchange {
+            location_host: host.map(str::to_owned),
+            headers: headers.iter().map(own).collect(),
+            ..answer(request, status, json!({ "message": "no" }))
+        }
+    }
+
+    /// Returns the verdicts of both probes about a server with these models, this answer to the smallest file, and to the next,
+    /// and this one of the host of the files.
+    fn examined(models: &Value, smallest: Given, next: Given, store: Given) -> (Verdict, Verdict) {
+        let mut answers = Answers::new(about());
+        answers.add(answer(&first_models(), 200, models.clone()));
+        let mut verdict = |probe: &Probe| {
+            let finding = judge(probe.judge, &mut answers, |request| {
+                let of = |request: &Request| (request.path.clone(), request.query[0].1.clone());
+                let is_smallest = of(request) == (String::from("4"), String::from("40"));
+                assert!(is_smallest || of(request) == (String::from("3"), String::from("30")), "{request:?}");
+                match request.to {
+                    To::Storage => given(request, store),
+                    _ => given(request, if is_smallest { smallest } else { next }),
+                }
+            });
+            finding.verdict
+        };
+        (verdict(&PROBES[0]), verdict(&PROBES[1]))
+    }
+
+    #[test]
+    fn the_smallest_public_file_is_followed_to_its_host() {
+        let away = (307, Some("store.example"), [].as_slice());
+        let part: Given = (206, None, &[("content-range", "bytes 0-0/5120")]);
+        let none: Given = (404, None, &[]);
+        let html = &[("content-type", "text/html; charset=utf-8")];
+        let cases: &[(Given, Given, Given, (Verdict, Verdict))] = &[
+            (away, none, part, (Holds, Holds)),
+            ((401, None, &[]), away, part, (Holds, Holds)),
+            ((401, None, &[]), none, part, (Handled, Untold)),
+            ((410, None, &[]), (403, None, &[]), part, (Handled, Untold)),
+            ((500, None, &[]), (502, None, &[]), part, (Untold, Untold)),
+            ((307, None, &[]), none, part, (Differs, Holds)),
+            ((302, Some("civitai.com"), &[]), none, (200, None, html), (Handled, Untold)),
+            ((200, None, html), none, part, (Handled, Untold)),
+            ((200, None, &[]), none, part, (Handled, Untold)),
+            (away, none, (206, None, &[]), (Holds, Differs)),
+            (away, none, (206, None, &[("content-range", "bytes 1-1/5120")]), (Holds, Differs)),
+            (away, none, (200, None, &[]), (Holds, Handled)),
+            (away, none, (403, None, &[]), (Holds, Untold)),
+        ];
+        for (smallest, next, store, verdicts) in cases {
+            let found = examined(&models(), *smallest, *next, *store);
+            assert_eq!(found, *verdicts, "{smallest:?} {next:?} {store:?}");
+        }
+        let large =
+            page([json!({ "modelVersions": [version(2, "Public", 1e6), version(1, "EarlyAccess", 1.0)] })], None);
+        assert_eq!(examined(&large, none, none, part), (Untold, Untold));
+    }
+}

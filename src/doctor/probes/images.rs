@@ -11,7 +11,7 @@ use super::super::exchange::{Exchange, Page};
 use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::asked::{first_models, images, popular};
+use super::asked::{LEVELS, first_models, images, popular};
 use super::confirmed::{confirmed, second};
 use crate::api::endpoint::{Paging, Windows};
 use crate::api::images::IMAGES;
@@ -110,7 +110,7 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         id: "E12",
-        fact: "images of one instant are listed by rising ids",
+        fact: "a walk that begins at an instant has all images of it",
         relied_on: &["api/images.rs"],
         remedy: BY_VERSION,
         needs: Needs::Nothing,
@@ -118,8 +118,6 @@ pub(super) const PROBES: &[Probe] = &[
     },
 ];
 
-/// The levels above PG13, and those up to it.
-const LEVELS: [&str; 2] = ["28", "3"];
 /// The bits of PG and PG13.
 const MILD: i64 = 3;
 /// Fewest images that show a clamp.
@@ -220,13 +218,18 @@ fn oldest(known: &Known<'_>, limit: &str, key: &str) -> Request {
     known.request(&[("sort", "Oldest"), ("limit", limit), ("_", key)])
 }
 
+/// Returns the request for a page of them that others follow.
+fn first_oldest(known: &Known<'_>, key: &str) -> Request {
+    oldest(known, "3", key)
+}
+
 fn only_page(page: Page<'_>) -> Finding {
     Finding::untold(format!("the only page has no cursor, and {} images", page.items.len()))
 }
 
 fn form_of_cursors(answers: &Answers) -> Judged {
     // With the key of the first try, so that the answer is shared.
-    let page = answers.page(oldest(&known(answers)?, "2", &answers.fresh(&format!("{OLDEST}0"))))?;
+    let page = answers.page(first_oldest(&known(answers)?, &answers.fresh(&format!("{OLDEST}0"))))?;
     let Some(cursor) = next_cursor(page) else { return Ok(only_page(page)) };
     let form = form(&cursor);
     let is_known = match IMAGES.paging {
@@ -270,11 +273,12 @@ fn of_version(answers: &Answers) -> Judged {
 
 fn across_pages(answers: &Answers) -> Judged {
     let known = known(answers)?;
-    let head = |key: &str| oldest(&known, "5", key);
+    let head = |key: &str| oldest(&known, "6", key);
     answers.steady(OLDEST, head, |key, whole| {
-        let first = answers.page(oldest(&known, "2", key))?;
+        let first = answers.page(first_oldest(&known, key))?;
         let Some(cursor) = next_cursor(first) else { return Ok(only_page(first)) };
-        let next = |key: &str| oldest(&known, "3", key).with("cursor", &cursor);
+        // As many again as the head has, because some may repeat the first page.
+        let next = |key: &str| oldest(&known, "6", key).with("cursor", &cursor);
         confirmed(answers, key, next, |answer| match answer.status {
             400 => Ok(refused(&cursor, answer)),
             _ => Ok(compared(&whole.ids(), &first.ids(), &answer.page()?.ids())),
@@ -387,6 +391,11 @@ fn day(instant: i64) -> String {
     Timestamp::from_millisecond(instant).unwrap_or_default().strftime("%F").to_string()
 }
 
+/// Returns the request for the images from 2024-01-01 on.
+fn from_instant(known: &Known<'_>, key: &str) -> Result<Request, Pause> {
+    Ok(behind(known, &(windows()?.forge)(AN_INSTANT), key))
+}
+
 /// Returns the page that begins at an instant.
 fn page_by_time<'a>(answers: &'a Answers, known: &Known<'_>) -> Result<Page<'a>, Pause> {
     let key = answers.fresh(INSTANT);
@@ -397,7 +406,7 @@ fn page_by_time<'a>(answers: &'a Answers, known: &Known<'_>) -> Result<Page<'a>,
             return Err(Pause::Lost(String::from("the server shows no images from an instant on")));
         }
     };
-    answers.page(behind(known, &(windows()?.forge)(AN_INSTANT), &key))
+    answers.page(from_instant(known, &key)?)
 }
 
 fn of_one_instant(answers: &Answers) -> Judged {
@@ -407,11 +416,14 @@ fn of_one_instant(answers: &Answers) -> Judged {
     let Some((id, at)) = numbers(first, "id").next().zip(instants(first).next()) else {
         return Ok(Finding::untold("the first image behind 2024-01-01 has no id or no date"));
     };
-    let shows = |cursor: &str| Ok(answers.page(behind(&known, cursor, &answers.fresh("tie")))?.ids().contains(&id));
-    Ok(if shows(&format!("feed:{at}:0"))? {
-        Finding::holds(format!("image {id} is behind the id 0 of its instant"))
-    } else if shows(&(windows()?.forge)(at))? {
-        Finding::handled(format!("image {id} is before the id 0 of its instant; windows begin a millisecond earlier"))
+    let key = answers.fresh("tie");
+    let shows = |request: Request| Ok(answers.page(request)?.ids().contains(&id));
+    Ok(if shows(behind(&known, &format!("feed:{at}:0"), &key))? {
+        Finding::holds(format!("image {id} is behind the id 0 of its own"))
+    } else if shows(behind(&known, &(windows()?.forge)(at), &key))? {
+        Finding::handled(format!("image {id} is before the id 0 of its own; windows begin a millisecond earlier"))
+    } else if shows(from_instant(&known, &key)?)? {
+        Finding::differs(format!("image {id} is not behind the millisecond before its own"))
     } else {
         Finding::untold(format!("image {id} is shown no more"))
     })
@@ -419,6 +431,7 @@ fn of_one_instant(answers: &Answers) -> Judged {
 
 fn by_ids(answers: &Answers) -> Judged {
     let known = known(answers)?;
+    known.id()?;
     // The first ones are those that a server without the filter lists.
     let mut asked: Vec<i64> = known.ids().collect();
     asked.drain(..asked.len().saturating_sub(3));
@@ -436,8 +449,8 @@ fn by_ids(answers: &Answers) -> Judged {
 fn with_other_filters(answers: &Answers) -> Judged {
     let known = known(answers)?;
     page_by_time(answers, &known)?;
-    let cursor = (windows()?.forge)(AN_INSTANT);
-    let answer = answers.get(behind(&known, &cursor, &answers.fresh("filters")).with("requiringMeta", true))?;
+    let request = from_instant(&known, &answers.fresh("filters"))?;
+    let answer = answers.get(request.with("requiringMeta", true))?;
     let message = answer.message();
     Ok(match answer.status {
         400 if is_lapsed(message) => Finding::holds(format!("`{message}`")),
@@ -506,4 +519,466 @@ fn users(answers: &Answers) -> Judged {
             others => Finding::differs(format!("{others} users who were not asked for")),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{answer, examine, page, value};
+    use super::*;
+
+    const IMAGES: i64 = 12;
+
+    fn at(id: i64) -> i64 {
+        AN_INSTANT + 1000 * id
+    }
+
+    fn image(id: i64) -> Value {
+        let date = Timestamp::from_millisecond(at(id)).unwrap().to_string();
+        let version = if id % 4 == 0 { 6 } else { 5 };
+        json!({ "id": id, "createdAt": date, "browsingLevel": 4, "postId": 70, "modelVersionIds": [version] })
+    }
+
+    /// Answers as the newest server does.
+    fn serve(request: &Request) -> Exchange {
+        let (status, skeleton) = match request.path.as_str() {
+            "models" => (200, page([json!({ "id": 1, "userId": 901 })], None)),
+            "posts/70" => {
+                let post = json!({ "id": 70, "user": { "id": 900 }, "modelVersionId": 5, "tags": [], "images": [{}] });
+                (200, post)
+            }
+            "users" => {
+                let ids = value(request, "ids").unwrap().split(',').map(|id| id.parse::<i64>().unwrap());
+                let users: Vec<Value> = ids.filter(|id| *id != NO_USER).map(|id| json!({ "id": id })).collect();
+                (200, json!({ "items": users }))
+            }
+            _ => list(request),
+        };
+        answer(request, status, skeleton)
+    }
+
+    fn list(request: &Request) -> (u16, Value) {
+        let given = |name| value(request, name);
+        let cursor = given("cursor");
+        if cursor.is_some() && given("requiringMeta").is_some() {
+            return (400, json!({ "message": "This cursor cannot be continued with these filters" }));
+        }
+        let listed = |ids: &str| ids.split(',').map(|id| id.parse().unwrap()).collect::<Vec<i64>>();
+        let mut ids: Vec<i64> = match given("ids").or(given("imageId")) {
+            Some(ids) => listed(ids),
+            None if given("username").is_some() => Vec::new(),
+            None => (1..=IMAGES).collect(),
+        };
+        match cursor.map(|cursor| (cursor.strip_prefix("feed:").and_then(|keys| keys.split_once(':')), cursor)) {
+            Some((Some((value, id)), _)) => {
+                let place: (i64, i64) = (value.parse().unwrap(), id.parse().unwrap());
+                ids.retain(|id| (at(*id), *id) > place);
+            }
+            Some((None, offset)) => drop(ids.drain(..offset[..1].parse::<usize>().unwrap())),
+            None => {}
+        }
+        let limit = given("limit").unwrap().parse().unwrap();
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let next = ids.last().filter(|_| more).map(|id| format!("feed:{}:{id}", at(*id)));
+        (200, page(ids.into_iter().map(image), next.as_deref()))
+    }
+
+    fn is_first(request: &Request) -> bool {
+        !value(request, "_").is_some_and(|key| key.ends_with("again"))
+    }
+
+    fn is_by_version(request: &Request) -> bool {
+        value(request, "sort") == Some("Newest")
+    }
+
+    fn cursor(request: &Request) -> &str {
+        value(request, "cursor").unwrap_or_default()
+    }
+
+    fn is_forged(request: &Request) -> bool {
+        cursor(request).ends_with(":0")
+    }
+
+    fn items(answer: &mut Exchange) -> &mut Vec<Value> {
+        answer.skeleton["items"].as_array_mut().unwrap()
+    }
+
+    fn empty(answer: &mut Exchange) {
+        answer.skeleton = page([], None);
+    }
+
+    fn fail(answer: &mut Exchange, status: u16, message: &str) {
+        (answer.status, answer.skeleton) = (status, json!({ "message": message }));
+    }
+
+    /// Gives every page of images without a cursor of the feed service another cursor of the next one.
+    fn next(request: &Request, answer: &mut Exchange, cursor: &Value) {
+        if request.path == "images" && !self::cursor(request).starts_with("feed:") {
+            answer.skeleton["metadata"]["nextCursor"] = cursor.clone();
+        }
+    }
+
+    fn name_another(answer: &mut Exchange) {
+        items(answer).iter_mut().for_each(|item| item["modelVersionIds"] = json!([6]));
+    }
+
+    fn level(answer: &mut Exchange, images: usize) {
+        items(answer).iter_mut().take(images).for_each(|item| item["browsingLevel"] = json!(1));
+    }
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&Request, &mut Exchange);
+        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+            ("as today", |_, _| (), &[]),
+            ("offsets", |asked, answer| next(asked, answer, &json!("3|1704067203000")), &[("E1", Handled)]),
+            ("numbers", |asked, answer| next(asked, answer, &json!(3)), &[("E1", Handled)]),
+            ("unknown cursors", |asked, answer| next(asked, answer, &json!("3~\u{1b}é")), &[("E1", Handled)]),
+            ("no cursors", |asked, answer| next(asked, answer, &Value::Null), &[("E1", Untold), ("E3", Untold)]),
+            (
+                "all images name the version",
+                |asked, answer| {
+                    if is_by_version(asked) {
+                        items(answer).retain(|item| item["modelVersionIds"] == json!([5]));
+                    }
+                },
+                &[("E2", Untold)],
+            ),
+            (
+                "a version without images",
+                |asked, answer| {
+                    if is_by_version(asked) {
+                        empty(answer);
+                    }
+                },
+                &[("E2", Untold)],
+            ),
+            (
+                "the version is ignored",
+                |asked, answer| {
+                    if is_by_version(asked) {
+                        name_another(answer);
+                    }
+                },
+                &[("E2", Differs)],
+            ),
+            (
+                "the version is ignored once",
+                |asked, answer| {
+                    if is_by_version(asked) && is_first(asked) {
+                        name_another(answer);
+                    }
+                },
+                &[("E2", Handled)],
+            ),
+            (
+                "the first row behind a cursor is lost",
+                |asked, answer| {
+                    if !cursor(asked).is_empty() && answer.status == 200 {
+                        items(answer).remove(0);
+                    }
+                },
+                &[("E3", Differs), ("E12", Differs)],
+            ),
+            (
+                "a page behind a cursor is empty once",
+                |asked, answer| {
+                    if !is_forged(asked) && !cursor(asked).is_empty() && is_first(asked) {
+                        empty(answer);
+                    }
+                },
+                &[("E3", Handled)],
+            ),
+            (
+                "a row repeats",
+                |asked, answer| {
+                    if !is_forged(asked) && !cursor(asked).is_empty() {
+                        items(answer).insert(0, image(3));
+                    }
+                },
+                &[("E3", Handled)],
+            ),
+            (
+                "cursors lapse",
+                |asked, answer| {
+                    if !is_forged(asked) && !cursor(asked).is_empty() {
+                        fail(answer, 400, "This cursor can no longer be continued; start again without it");
+                    }
+                },
+                &[("E3", Differs)],
+            ),
+            (
+                "the list moves",
+                |asked, answer| {
+                    if value(asked, "_").is_some_and(|key| key.ends_with("end")) {
+                        items(answer).remove(0);
+                    }
+                },
+                &[("E3", Untold)],
+            ),
+            (
+                "a clamped region",
+                |_, answer| {
+                    if answer.status == 200 && answer.skeleton.get("metadata").is_some() {
+                        level(answer, 50)
+                    }
+                },
+                &[("E4", Differs)],
+            ),
+            (
+                "few mild images",
+                |asked, answer| {
+                    if value(asked, "sort") == Some("Most Reactions") {
+                        items(answer).truncate(CLAMPED_MIN - 1);
+                        level(answer, 50);
+                    }
+                },
+                &[("E4", Untold)],
+            ),
+            (
+                "levels of models",
+                |asked, answer| {
+                    if value(asked, "sort") == Some("Most Reactions") {
+                        level(answer, 2);
+                    }
+                },
+                &[("E4", Handled)],
+            ),
+            (
+                "nothing above PG13",
+                |asked, answer| {
+                    if asked.path == "images" && value(asked, "browsingLevel") == Some("28") {
+                        empty(answer);
+                    }
+                },
+                &[("E4", Untold)],
+            ),
+            (
+                "no images",
+                |asked, answer| {
+                    if asked.path == "images" {
+                        empty(answer);
+                    }
+                },
+                &[
+                    ("E1", Untold),
+                    ("E2", Untold),
+                    ("E3", Untold),
+                    ("E4", Untold),
+                    ("E5", Untold),
+                    ("E7", Untold),
+                    ("E8", Untold),
+                    ("E9", Untold),
+                    ("E10", Untold),
+                    ("E12", Untold),
+                ],
+            ),
+            (
+                "bare images",
+                |asked, answer| {
+                    if asked.path == "images" && answer.status == 200 {
+                        items(answer).iter_mut().for_each(|item| *item = json!({}));
+                    }
+                },
+                &[
+                    ("E2", Untold),
+                    ("E4", Untold),
+                    ("E5", Untold),
+                    ("E7", Untold),
+                    ("E8", Untold),
+                    ("E9", Untold),
+                    ("E10", Untold),
+                    ("E12", Untold),
+                ],
+            ),
+            (
+                "an image is hidden",
+                |asked, answer| {
+                    if value(asked, "imageId").is_some() {
+                        empty(answer);
+                    }
+                },
+                &[("E5", Untold)],
+            ),
+            (
+                "image ids are ignored",
+                |asked, answer| {
+                    if value(asked, "imageId").is_some() {
+                        items(answer).push(image(9));
+                    }
+                },
+                &[("E5", Differs)],
+            ),
+            (
+                "unknown users are not found",
+                |asked, answer| {
+                    if value(asked, "username").is_some() {
+                        fail(answer, 404, "User not found");
+                    }
+                },
+                &[("E6", Handled)],
+            ),
+            (
+                "names are ignored",
+                |asked, answer| {
+                    if value(asked, "username").is_some() {
+                        items(answer).push(image(9));
+                    }
+                },
+                &[("E6", Differs)],
+            ),
+            (
+                "forged cursors are refused",
+                |asked, answer| {
+                    if is_forged(asked) {
+                        fail(answer, 400, "Invalid cursor");
+                    }
+                },
+                &[("E7", Differs), ("E9", Untold), ("E12", Untold)],
+            ),
+            (
+                "forged cursors fail",
+                |asked, answer| {
+                    if is_forged(asked) {
+                        fail(answer, 500, "An unexpected error occurred");
+                    }
+                },
+                &[("E7", Differs), ("E9", Untold), ("E12", Untold)],
+            ),
+            (
+                "forged cursors are ignored",
+                |asked, answer| {
+                    if is_forged(asked) {
+                        answer.skeleton = page([image(-9)], Some("5|1704"));
+                    }
+                },
+                &[("E7", Differs), ("E9", Untold), ("E12", Untold)],
+            ),
+            (
+                "the feed service is away",
+                |asked, answer| {
+                    if is_forged(asked) {
+                        fail(answer, 503, "overloaded");
+                    }
+                },
+                &[("E7", Untold), ("E9", Untold), ("E12", Untold)],
+            ),
+            (
+                "a walk is broken off once",
+                |asked, answer| {
+                    if value(asked, "_").is_some_and(|key| key.ends_with(INSTANT)) {
+                        fail(answer, 400, "This cursor can no longer be continued; start again without it");
+                    }
+                },
+                &[("E7", Handled)],
+            ),
+            (
+                "ids are ignored",
+                |asked, answer| {
+                    if value(asked, "ids").is_some() && asked.path == "images" {
+                        items(answer).push(image(1));
+                    }
+                },
+                &[("E8", Handled)],
+            ),
+            (
+                "other words",
+                |asked, answer| {
+                    if answer.status == 400 && is_forged(asked) {
+                        fail(answer, 400, "No such filter");
+                    }
+                },
+                &[("E9", Differs)],
+            ),
+            (
+                "filters are ignored",
+                |_, answer| {
+                    if answer.status == 400 {
+                        (answer.status, answer.skeleton) = (200, page([image(1)], None));
+                    }
+                },
+                &[("E9", Handled)],
+            ),
+            (
+                "a hidden post",
+                |asked, answer| {
+                    if asked.path == "posts/70" {
+                        fail(answer, 404, "Post not found");
+                    }
+                },
+                &[("E10", Untold)],
+            ),
+            (
+                "no posts",
+                |asked, answer| {
+                    if asked.path == "posts/70" {
+                        (answer.status, answer.skeleton) = (404, Value::Null);
+                        answer.headers.insert(String::from("content-type"), String::from("text/html"));
+                    }
+                },
+                &[("E10", Handled)],
+            ),
+            (
+                "another post",
+                |asked, answer| {
+                    if asked.path == "posts/70" {
+                        answer.skeleton["id"] = json!(71);
+                    }
+                },
+                &[("E10", Differs)],
+            ),
+            (
+                "a post without tags",
+                |asked, answer| {
+                    if asked.path == "posts/70" {
+                        answer.skeleton["tags"] = Value::Null;
+                    }
+                },
+                &[("E10", Handled)],
+            ),
+            (
+                "other users",
+                |asked, answer| {
+                    if asked.path == "users" {
+                        items(answer).push(json!({ "id": 7 }));
+                    }
+                },
+                &[("E11", Differs)],
+            ),
+            (
+                "no users",
+                |asked, answer| {
+                    if asked.path == "users" {
+                        empty(answer);
+                    }
+                },
+                &[("E11", Untold)],
+            ),
+            (
+                "ids fall within an instant",
+                |asked, answer| {
+                    let own = format!("feed:{}:0", at(1));
+                    if cursor(asked) == own {
+                        items(answer).remove(0);
+                    }
+                },
+                &[("E12", Handled)],
+            ),
+        ];
+        for (name, change, moved) in cases {
+            for probe in PROBES {
+                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
+                let finding = examine(probe.id, |request| {
+                    let mut answer = serve(request);
+                    change(request, &mut answer);
+                    answer
+                });
+                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
+                assert!(!finding.evidence.contains(char::is_control), "{name}: {}: {}", probe.id, finding.evidence);
+            }
+        }
+    }
 }

@@ -200,3 +200,110 @@ fn repairs(answers: &Answers) -> Judged {
     let times: u32 = bodies.iter().map(|exchange| exchange.repairs).sum();
     share(bodies.len(), broken, "answers", &format!("were repaired, {times} bytes and escapes in all"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::answers::Answers;
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::request::Request;
+    use super::super::super::testing::{about, answer, page};
+    use super::*;
+
+    fn asked(path: &str) -> Request {
+        Request::new::<&str>(path, &[])
+    }
+
+    fn model() -> Value {
+        json!({
+            "id": 1, "name": "…3~0000002a", "allowCommercialUse": ["Image"], "stats": { "downloadCount": 5 },
+            "creator": { "username": "…3~0000002a" }, "tags": ["…3~0000002a", "…3~0000002b"],
+            "modelVersions": [{ "id": 5, "stats": { "downloadCount": 5 }, "files": [{ "id": 7, "sizeKB": 1.5 }] }],
+        })
+    }
+
+    /// Returns what the server has shown: the model in a list and by itself, an image, a creator, words, and an account, of
+    /// which no table has rows.
+    fn shown() -> Vec<Exchange> {
+        vec![
+            answer(&asked("models"), 200, page([model()], None)),
+            answer(&asked("models/1"), 200, model()),
+            answer(&asked("images"), 200, page([json!({ "id": 3, "username": "…4~0000002c" })], None)),
+            answer(&asked("creators"), 200, page([json!({ "username": "…4~0000002c" })], None)),
+            answer(&asked("users"), 200, json!({ "items": [{ "id": 4, "username": "…4~0000002c" }] })),
+            answer(&asked("enums"), 200, json!({ "ModelType": ["LORA"] })),
+            answer(&asked("me"), 200, json!({ "id": 9, "tier": "…4" })),
+            answer(&asked("models/2"), 404, json!({ "error": "No model with id 2" })),
+        ]
+    }
+
+    fn judged(probe: &Probe, exchanges: Vec<Exchange>) -> Finding {
+        let mut answers = Answers::new(about());
+        exchanges.into_iter().for_each(|exchange| answers.add(exchange));
+        (probe.judge)(&answers).unwrap()
+    }
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&mut Vec<Exchange>);
+        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+            ("as it should be", |_| (), &[]),
+            (
+                "a licence as text",
+                |shown| shown[1].skeleton["allowCommercialUse"] = json!("{Image,Rent}"),
+                &[("S1", Handled)],
+            ),
+            (
+                "a hidden counter",
+                |shown| shown[1].skeleton["modelVersions"][0]["stats"]["downloadCount"] = Value::Null,
+                &[("S2", Handled)],
+            ),
+            ("a name of digits", |shown| shown[2].skeleton["items"][0]["username"] = json!(42), &[("S3", Handled)]),
+            ("no creator", |shown| shown[1].skeleton["creator"] = Value::Null, &[("S4", Handled)]),
+            ("no name", |shown| shown[3].skeleton["items"][0]["username"] = Value::Null, &[("S4", Handled)]),
+            ("a new key", |shown| shown[0].skeleton["items"][0]["mood"] = json!("…4"), &[("S5", Handled)]),
+            ("a new counter", |shown| shown[1].skeleton["stats"]["moodCount"] = json!(1), &[("S5", Handled)]),
+            ("another type", |shown| shown[1].skeleton["nsfwLevel"] = json!("…2"), &[("S5", Handled)]),
+            ("an item without an id", |shown| shown[2].skeleton["items"][0]["id"] = Value::Null, &[("S5", Differs)]),
+            ("an item that is no object", |shown| shown[2].skeleton["items"][0] = json!(7), &[("S5", Differs)]),
+            ("a look-up without an id", |shown| shown[1].skeleton["id"] = Value::Null, &[("S5", Differs)]),
+            ("a cut answer", |shown| (shown[2].skeleton["items"][0], shown[2].cut) = (json!({}), true), &[]),
+            ("control bytes", |shown| shown[1].repairs = 2, &[("S6", Handled)]),
+            (
+                "nothing",
+                Vec::clear,
+                &[("S1", Untold), ("S2", Untold), ("S3", Untold), ("S4", Untold), ("S5", Untold), ("S6", Untold)],
+            ),
+        ];
+        for (name, change, moved) in cases {
+            for probe in PROBES {
+                let mut exchanges = shown();
+                change(&mut exchanges);
+                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
+                let finding = judged(probe, exchanges);
+                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
+            }
+        }
+        let mut new = shown();
+        new[0].skeleton["items"][0]["mood"] = json!("…4");
+        new[1].skeleton["stats"]["moodCount"] = json!(1);
+        let evidence = judged(&PROBES[4], new).evidence;
+        assert!(evidence.contains("`models.mood` (1), `models.stats.moodCount` (1)"), "{evidence}");
+    }
+
+    #[test]
+    fn paths_lead_to_their_endpoints() {
+        for (path, name) in [
+            ("models", Some("models")),
+            ("models/7", Some("model")),
+            ("model-versions/7", Some("model_version")),
+            ("model-versions/by-hash/AB", Some("model_version_by_hash")),
+            ("posts/7", Some("post")),
+            ("enums", Some("enums")),
+            ("me", None),
+            ("models/7/8", None),
+            ("7", None),
+        ] {
+            assert_eq!(endpoint_of(path).map(|endpoint| endpoint.name), name, "{path}");
+        }
+    }
+}

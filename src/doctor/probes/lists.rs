@@ -60,7 +60,7 @@ pub(super) const ORDER: &[Probe] = &[Probe {
 
 /// Tags of a page, and creators of a page.
 const TAGS: usize = 20;
-const CREATORS: usize = 50;
+const CREATORS: usize = 100;
 
 fn numbered(path: &str, limit: usize, page: u32, key: &str) -> Request {
     Request::new::<&str>(path, &[]).with("limit", limit).with("page", page).with("_", key)
@@ -136,20 +136,17 @@ fn order_of_creators(answers: &Answers) -> Judged {
 
 fn totals_of_creators(answers: &Answers) -> Judged {
     let page = answers.page(creators(&answers.fresh("creators")))?;
-    // Texts in older answers.
-    let total = |key: &str| {
-        let total = &page.metadata[key];
-        total.as_u64().or_else(|| total.as_str()?.parse().ok())
-    };
-    let shown = page.items.len();
-    let (Some(items), Some(pages)) = (total("totalItems"), total("totalPages")) else {
+    let total = |key: &str| &page.metadata[key];
+    let (shown, totals) = (page.items.len(), [total("totalItems"), total("totalPages")]);
+    if totals.iter().any(|total| total.is_string()) {
+        return Ok(Finding::handled("the totals are texts, which are read as numbers"));
+    }
+    let [Some(items), Some(pages)] = totals.map(Value::as_u64) else {
         return Ok(Finding::handled("no totals; a walk goes on to an empty page"));
     };
     let totals = format!("{items} creators on {pages} pages");
     Ok(if shown > 0 && (pages < 2 || pages.saturating_mul(CREATORS as u64) < items) {
         Finding::differs(format!("{totals}, but the second, of {CREATORS}, shows {shown}"))
-    } else if page.metadata["totalItems"].is_string() {
-        Finding::handled(format!("{totals}, as texts, which are read as numbers"))
     } else {
         Finding::holds(totals)
     })
@@ -176,4 +173,204 @@ fn words(answers: &Answers) -> Judged {
         0 => Finding::holds(format!("{} types of models, all known", types.len())),
         _ => Finding::handled(format!("{}; walks by type ask for them too", new.join(", "))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::exchange::Exchange;
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::testing::{answer, examine, value};
+    use super::*;
+
+    /// Answers as the newest server does; creators change places between two answers.
+    fn serve(request: &Request) -> Exchange {
+        let page: usize = value(request, "page").map_or(0, |page| page.parse().unwrap());
+        let limit: usize = value(request, "limit").map_or(0, |limit| limit.parse().unwrap());
+        let mut names: Vec<usize> = (0..limit).map(|row| page * limit + row).collect();
+        let skeleton = match request.path.as_str() {
+            "enums" => json!({ "ModelType": ["LORA", "Checkpoint"], "BaseModel": ["SD 1.5"] }),
+            "tags" => {
+                let items: Vec<Value> = names.iter().map(|name| json!({ "name": format!("…3~{name:08x}") })).collect();
+                json!({ "items": items, "metadata": { "totalItems": 0, "totalPages": 1 } })
+            }
+            _ => {
+                if value(request, "_").is_some_and(|key| key.ends_with("order")) {
+                    names.swap(0, 1);
+                }
+                let items: Vec<Value> =
+                    names.iter().map(|name| json!({ "username": format!("…3~{name:08x}") })).collect();
+                json!({ "items": items, "metadata": { "totalItems": 250, "totalPages": 3, "currentPage": 2 } })
+            }
+        };
+        answer(request, 200, skeleton)
+    }
+
+    fn is_page(request: &Request, path: &str, page: &str) -> bool {
+        request.path == path && value(request, "page") == Some(page)
+    }
+
+    #[test]
+    fn each_probe_sees_its_fact_and_no_other() {
+        type Change = fn(&Request, &mut Value);
+        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+            ("as today", |_, _| (), &[]),
+            (
+                "`%` is a letter",
+                |asked, json| {
+                    if value(asked, "query").is_some() {
+                        json["items"] = json!([]);
+                    }
+                },
+                &[("F1", Differs)],
+            ),
+            (
+                "few tags",
+                |asked, json| {
+                    if asked.path == "tags" {
+                        json["items"] = json!([{ "name": "…1" }]);
+                    }
+                },
+                &[("F1", Untold)],
+            ),
+            (
+                "one page of tags",
+                |asked, json| {
+                    if is_page(asked, "tags", "2") {
+                        json["items"] = json!([]);
+                    }
+                },
+                &[("F1", Untold)],
+            ),
+            (
+                "pages of tags are ignored",
+                |asked, json| {
+                    if is_page(asked, "tags", "2") {
+                        json["items"] = serve(&all_tags(1, "")).skeleton["items"].clone();
+                    }
+                },
+                &[("F1", Differs)],
+            ),
+            (
+                "a tag repeats",
+                |asked, json| {
+                    if is_page(asked, "tags", "2") {
+                        json["items"][0] = serve(&all_tags(1, "")).skeleton["items"][0].clone();
+                    }
+                },
+                &[("F1", Handled)],
+            ),
+            (
+                "true totals",
+                |asked, json| {
+                    if asked.path == "tags" {
+                        json["metadata"] = json!({ "totalItems": 900, "totalPages": 45 });
+                    }
+                },
+                &[("F2", Handled)],
+            ),
+            (
+                "no metadata",
+                |asked, json| {
+                    if asked.path == "tags" {
+                        json["metadata"] = Value::Null;
+                    }
+                },
+                &[("F2", Differs)],
+            ),
+            (
+                "creators in one order",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        json["items"] = json!([{ "username": "…3" }, {}]);
+                    }
+                },
+                &[("F3", Untold)],
+            ),
+            (
+                "one page of creators",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        *json = json!({ "items": [], "metadata": { "totalItems": 5, "totalPages": 1 } });
+                    }
+                },
+                &[("F3", Untold)],
+            ),
+            (
+                "totals as texts",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        json["metadata"] = json!({ "totalItems": "…3", "totalPages": 3 });
+                    }
+                },
+                &[("F4", Handled)],
+            ),
+            (
+                "no totals",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        json["metadata"] = json!({});
+                    }
+                },
+                &[("F4", Handled)],
+            ),
+            (
+                "dummy totals",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        json["metadata"] = json!({ "totalItems": 0, "totalPages": 1 });
+                    }
+                },
+                &[("F4", Differs)],
+            ),
+            (
+                "too few pages",
+                |asked, json| {
+                    if asked.path == "creators" {
+                        json["metadata"]["totalItems"] = json!(301);
+                    }
+                },
+                &[("F4", Differs)],
+            ),
+            (
+                "a new word",
+                |asked, json| {
+                    if asked.path == "enums" {
+                        json["ModelType"] = json!(["LORA", "Hologram"]);
+                    }
+                },
+                &[("F5", Handled)],
+            ),
+            (
+                "no words",
+                |asked, json| {
+                    if asked.path == "enums" {
+                        json["ModelType"] = json!([]);
+                    }
+                },
+                &[("F5", Untold)],
+            ),
+            (
+                "another form of words",
+                |asked, json| {
+                    if asked.path == "enums" {
+                        json["ModelType"] = json!({ "LORA": 1 });
+                    }
+                },
+                &[("F5", Untold)],
+            ),
+        ];
+        for (name, change, moved) in cases {
+            for probe in PROBES.iter().chain(ORDER) {
+                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
+                let finding = examine(probe.id, |request| {
+                    let mut answer = serve(request);
+                    change(request, &mut answer.skeleton);
+                    answer
+                });
+                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The service itself, its headers and its limits: A.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use url::Url;
 
@@ -139,8 +139,8 @@ fn unlimited(answers: &Answers) -> Judged {
     let refusals = all.iter().filter(|answer| answer.status == 429).count();
     let is_limit = |name: &str| name.contains("ratelimit") || name == "retry-after";
     let headers = all.iter().flat_map(|answer| &answer.headers).filter(|(name, _)| is_limit(name));
-    let headers: BTreeSet<String> = headers.map(|(name, value)| format!("`{name}: {value}`")).collect();
-    let headers: Vec<String> = headers.into_iter().take(4).collect();
+    let headers: BTreeMap<&str, &str> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("`{name}: {value}`")).collect();
     Ok(match (refusals, headers.as_slice()) {
         _ if all.is_empty() => Finding::untold("nothing was answered"),
         (0, []) => Finding::holds(format!("{} answers, none of 429", all.len())),
