@@ -9,7 +9,7 @@ use super::request::{Request, To};
 use crate::api::me;
 
 /// The answers that are known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answers {
     about: About,
     exchanges: Vec<Exchange>,

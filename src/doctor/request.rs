@@ -46,6 +46,7 @@ impl Request {
 
     /// Returns it with one more pair of its query.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "so that texts and numbers are written alike")]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.query.push((name.to_owned(), value.to_string()));
         self

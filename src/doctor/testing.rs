@@ -73,10 +73,8 @@ pub(super) fn judge(
         match judge(answers) {
             Ok(finding) => return finding,
             Err(Pause::Lost(why)) => return Finding::untold(why),
-            Err(Pause::Wanted(request)) => {
-                assert!(answers.all().len() < 60, "a probe asks without end: {request:?}");
-                answers.add(serve(&request));
-            }
+            Err(Pause::Wanted(_)) if answers.all().len() >= 60 => answers.end("60 requests were sent"),
+            Err(Pause::Wanted(request)) => answers.add(serve(&request)),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::super::answers::{Answers, Heard};
 use super::super::exchange::Page;
 use super::super::finding::Pause;
 use super::super::request::Request;
+use super::asked::{NO_MODEL, list};
 use crate::api::endpoint::{NextCursor, Paging, Windows};
 use crate::api::models::MODELS;
 
@@ -63,17 +64,6 @@ pub(super) struct Fraction<'a> {
     pub padded: String,
     /// The page that it opens.
     pub at_padded: Heard<'a>,
-}
-
-/// An id that no model has, and the server takes as one.
-pub(super) const NO_MODEL: i64 = 2_147_483_000;
-
-/// Returns a request for models of every kind and level, by age.
-pub(super) fn list(sort: &str, limit: u32) -> Request {
-    Request::new(
-        "models",
-        &[("sort", sort), ("limit", &limit.to_string()), ("period", "AllTime"), ("nsfw", "true"), ("archived", "true")],
-    )
 }
 
 /// Reads the beginning of the newest models.

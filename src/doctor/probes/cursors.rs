@@ -6,8 +6,9 @@ use super::super::exchange::Page;
 use super::super::finding::{Finding, Judged, Pause};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::beginning::{self, Beginning, list, named, newest, oldest, sent};
-use super::service::first_models;
+use super::asked::first_models;
+use super::asked::list;
+use super::beginning::{self, Beginning, named, newest, oldest, sent};
 
 /// Milliseconds from 1970 to 2024-01-01: an instant in the middle of the catalog.
 const MIDDLE: i64 = 1_704_067_200_000;

@@ -135,7 +135,7 @@ mod tests {
 
     use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
     use super::super::super::testing::{about, answer, judge, page};
-    use super::super::service::first_models;
+    use super::super::asked::first_models;
     use super::*;
 
     fn version(id: i64, availability: &str, size: f64) -> Value {

@@ -5,8 +5,8 @@ use super::super::answers::Answers;
 use super::super::finding::{Finding, Judged};
 use super::super::probe::Probe;
 use super::super::request::{Request, To};
-use super::images::{LEVELS, popular};
-use super::service::first_models;
+use super::asked::{first_models, popular};
+use super::images::LEVELS;
 
 pub(super) const PROBES: &[Probe] = &[Probe {
     id: "I1",

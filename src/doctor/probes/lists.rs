@@ -10,7 +10,7 @@ use super::super::exchange::Page;
 use super::super::finding::{Finding, Judged};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::confirmed;
+use super::confirmed::confirmed;
 use crate::api::enums;
 
 pub(super) const PROBES: &[Probe] = &[

@@ -8,9 +8,8 @@ use super::super::exchange::Exchange;
 use super::super::finding::{Finding, Judged, Pause};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::beginning::{NO_MODEL, list};
-use super::models::sample;
-use super::service::first_models;
+use super::asked::{NO_MODEL, first_models, list, sample};
+use super::confirmed::absent;
 
 const EMPTY_COLUMNS: &str = "None is needed: the columns stay empty. Report it, so that they are read from elsewhere.";
 
@@ -78,19 +77,6 @@ fn with_file(model: &Value) -> Option<Known> {
 fn sha256(version: &Value) -> Option<&str> {
     let hash = |file: &'_ Value| file["hashes"]["SHA256"].as_str().map(str::len) == Some(64);
     version["files"].as_array()?.iter().find(|file| hash(file))?["hashes"]["SHA256"].as_str()
-}
-
-/// Returns the finding about an answer of 404; `None` if it has another status.
-pub(super) fn absent(answer: &Exchange, words: &str) -> Option<Finding> {
-    let is_html = answer.header("content-type").is_some_and(|kind| kind.contains("html"));
-    let cache = answer.header("cf-cache-status").map(|word| format!(", cache {word}")).unwrap_or_default();
-    let message = answer.message();
-    Some(match answer.status {
-        404 if is_html => Finding::differs("404 with a page of HTML, which a crawl takes for a failure"),
-        404 if message.contains(words) => Finding::holds(format!("404 `{message}`{cache}")),
-        404 => Finding::handled(format!("404 `{message}`{cache}, instead of `{words}`; a crawl goes by the status")),
-        _ => return None,
-    })
 }
 
 /// An answer to a look-up.

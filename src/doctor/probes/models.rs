@@ -10,11 +10,10 @@ use super::super::exchange::Page;
 use super::super::finding::{Finding, Judged, Pause};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::beginning::{NO_MODEL, list, oldest, sent};
-use super::lookups::absent;
+use super::asked::{NO_MODEL, list, sample};
+use super::beginning::{oldest, sent};
+use super::confirmed::absent;
 
-/// Newest models of every level that are looked at for one above PG13.
-const SAMPLE: u32 = 50;
 /// Further ones, if none of these is.
 const FURTHER: u32 = 100;
 /// Fewer show nothing: a fifth to a tenth of all models are such.
@@ -86,11 +85,6 @@ pub(super) const PROBES: &[Probe] = &[
         judge: limits,
     },
 ];
-
-/// Returns the request for a sample of the newest models of every level.
-pub(super) fn sample() -> Request {
-    list("Newest", SAMPLE).with("primaryFileOnly", true)
-}
 
 /// Returns the masks of levels that the items of a page have.
 fn masks(page: Page<'_>) -> Vec<i64> {

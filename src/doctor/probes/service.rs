@@ -9,8 +9,8 @@ use super::super::answers::Answers;
 use super::super::exchange::Exchange;
 use super::super::finding::{Finding, Judged};
 use super::super::probe::Probe;
-use super::super::request::{Request, To};
-use super::beginning::list;
+use super::super::request::To;
+use super::asked::first_models;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {
@@ -59,11 +59,6 @@ pub(super) const LIMITS: &[Probe] = &[Probe {
 
 /// Longest time (seconds) that a copy is expected to be kept.
 const AGE_MAX: u64 = 450;
-
-/// Returns the request for the first models, every kind and level of them.
-pub(super) fn first_models() -> Request {
-    list("Oldest", 3)
-}
 
 fn served(answers: &Answers) -> Judged {
     let answer = answers.get(first_models())?;
@@ -162,6 +157,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::request::Request;
     use super::super::super::testing::{about, answer, examine, judge, page};
     use super::*;
 
