@@ -299,8 +299,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::super::exchange::Exchange;
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, page, value};
+    use super::super::super::finding::Verdict::{Differs, Handled, Untold};
+    use super::super::super::testing::{Case, answer, assert_moved, page, value};
     use super::*;
 
     /// A list of models and its rules.
@@ -397,14 +397,9 @@ mod tests {
         }
     }
 
-    fn of(id: &str, list: &List) -> Verdict {
-        examine(id, |request| list.serve(request)).verdict
-    }
-
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
-        type Change = fn(&mut List);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[Case<List>] = &[
             ("as today", |_| (), &[]),
             ("Oldest begins behind the row", |list| list.inclusive.0 = false, &[("B2", Differs)]),
             ("Newest begins behind the row", |list| list.inclusive.1 = false, &[("B3", Handled)]),
@@ -454,13 +449,6 @@ mod tests {
                 &[("B2", Untold)],
             ),
         ];
-        for (name, change, moved) in cases {
-            let mut list = List::new();
-            change(&mut list);
-            for probe in PROBES {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                assert_eq!(of(probe.id, &list), expected, "{name}: {}", probe.id);
-            }
-        }
+        assert_moved(&PROBES.iter().collect::<Vec<_>>(), List::new, List::serve, cases);
     }
 }

@@ -217,8 +217,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::super::exchange::Exchange;
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, page, value};
+    use super::super::super::finding::Verdict::{Differs, Handled, Untold};
+    use super::super::super::testing::{Case, answer, assert_moved, page, value};
     use super::*;
 
     /// A server of models that differs in a few things.
@@ -299,8 +299,7 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
-        type Change = fn(&mut Server);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[Case<Server>] = &[
             ("as today", |_| (), &[]),
             ("numbered pages", |server| server.numbered = true, &[("C1", Handled)]),
             ("every level by default", |server| server.all_levels = true, &[("C2", Handled)]),
@@ -359,14 +358,6 @@ mod tests {
                 &[("C8", Handled)],
             ),
         ];
-        for (name, change, moved) in cases {
-            let mut server = Server::new();
-            change(&mut server);
-            for probe in PROBES {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                let finding = examine(probe.id, |request| server.serve(request));
-                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
-            }
-        }
+        assert_moved(&PROBES.iter().collect::<Vec<_>>(), Server::new, Server::serve, cases);
     }
 }
