@@ -197,9 +197,17 @@ fn a_server_that_goes_away_in_between_ends_it() {
     room.assert_replays(&output);
 }
 
-/// The one test that waits: a request may take 20 s, and is sent twice.
+/// The one test that waits: a request may take 20 s and is sent twice, and all together may take 50 s and what the rate takes.
 #[test]
 fn a_server_that_hangs_or_drips_is_given_up() {
+    let sandbox = Sandbox::start(&["--models", "200"]);
+    let asked = AtomicUsize::new(0);
+    let slow = in_front_of(&sandbox, move |_| {
+        (!asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(3)).then(|| {
+            std::thread::park();
+            Vec::new()
+        })
+    });
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -207,10 +215,20 @@ fn a_server_that_hangs_or_drips_is_given_up() {
             std::thread::spawn(move || drip(socket, count > 0));
         }
     });
-    let room = Room::new();
-    let output = room.examine(&format!("http://127.0.0.1:{port}/api/v1"), 3);
-    assert!(printed(&output).contains("the answer took too long"), "{}", printed(&output));
-    assert_eq!(room.lines("exchange").len(), 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let room = Room::new();
+            let output = room.examine(&format!("http://127.0.0.1:{port}/api/v1"), 3);
+            assert!(printed(&output).contains("cannot be reached: the answer took too long"), "{}", printed(&output));
+            assert_eq!(room.lines("exchange").len(), 2);
+        });
+        scope.spawn(|| {
+            let room = Room::new();
+            let output = room.examine(&slow.base, 3);
+            assert!(printed(&output).contains("the server is so slow that the time is over"), "{}", printed(&output));
+            assert!(room.lines("finding").iter().any(|finding| finding["verdict"] == "holds"), "{}", printed(&output));
+        });
+    });
 }
 
 /// Sends nothing, or an answer byte by byte without an end.
@@ -268,6 +286,22 @@ fn a_key_that_the_server_repeats_is_in_no_file_and_no_line() {
     }
     assert!(server.requests().iter().any(|request| request.header("authorization").contains(CANARY)));
     assert!(server.requests().iter().all(|request| !shows(request.target.as_bytes())));
+}
+
+#[test]
+fn a_key_in_the_name_of_a_header_is_masked() {
+    let key = "0b7c9d1e2f3a4b5c6d7e8f9a0b1c2d3e";
+    let sandbox = Sandbox::start(&["--models", "200"]);
+    let behind = sandbox.base.trim_end_matches("/api/v1").to_owned();
+    let server = Server::answering(move |request| {
+        let headers = format!("ratelimit-{key}: 1\r\nx-ratelimit-limit: {key}\r\nserver: {key}\r\n");
+        answer("200 OK", &headers, &String::from_utf8_lossy(&ask(&format!("{behind}{}", request.target)).body))
+    });
+    let room = Room::new();
+    let output = room.doctor(&server.base).env("CIVITAI_API_KEY", key).output().unwrap();
+    let file = fs::read_to_string(room.file()).unwrap();
+    assert!(file.contains("ratelimit-*API-KEY*") && !file.contains(&key[..12]), "{}", printed(&output));
+    assert!(!printed(&output).contains(&key[..12]), "{}", printed(&output));
 }
 
 #[test]

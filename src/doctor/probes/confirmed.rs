@@ -1,8 +1,8 @@
 //! Judgements that several probes share.
 
 use super::super::answers::Answers;
-use super::super::exchange::Exchange;
-use super::super::finding::{Finding, Judged, Verdict};
+use super::super::exchange::{Exchange, Page};
+use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::request::Request;
 
 /// Judges the answer to a request with this key, and if it differs to one past every cache: see [`twice`].
@@ -12,7 +12,7 @@ pub(super) fn confirmed(
     request: impl Fn(&str) -> Request,
     judge: impl Fn(&Exchange) -> Judged,
 ) -> Judged {
-    twice(key, |key| judge(answers.get(request(key))?))
+    twice(key, |key| judge(settled(answers, key, &request)?))
 }
 
 /// Judges with this key. A passing fault may have spoiled an answer that differs, so it is believed only if the second one
@@ -27,6 +27,22 @@ pub(super) fn twice(key: &str, judge: impl Fn(&str) -> Judged) -> Judged {
         Verdict::Holds => Finding::handled(format!("{}; at first {}", then.evidence, first.evidence)),
         _ => then,
     })
+}
+
+/// Returns the answer to a request with this key; the second one if the first is an end behind a cursor without any item, which
+/// a crawl does not believe either.
+pub(super) fn settled<'a>(
+    answers: &'a Answers,
+    key: &str,
+    request: impl Fn(&str) -> Request,
+) -> Result<&'a Exchange, Pause> {
+    let first = answers.get(request(key))?;
+    let has_cursor = first.request.query.iter().any(|(name, _)| name == "cursor");
+    let is_end = |page: Page<'_>| page.items.is_empty() && page.metadata["nextCursor"].is_null();
+    match first.page() {
+        Ok(page) if has_cursor && is_end(page) => answers.get(request(&second(key))),
+        _ => Ok(first),
+    }
 }
 
 /// Returns the key of the second request.

@@ -12,7 +12,7 @@ use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::probe::Probe;
 use super::super::request::Request;
 use super::asked::{LEVELS, first_models, images, popular};
-use super::confirmed::{confirmed, second};
+use super::confirmed::{confirmed, second, settled};
 use crate::api::endpoint::{Paging, Windows};
 use crate::api::images::IMAGES;
 use crate::fetch::is_lapsed;
@@ -190,6 +190,11 @@ fn windows() -> Result<Windows, Pause> {
     }
 }
 
+/// Returns the cursor with which a walk begins at an instant.
+fn forged(at: i64) -> Result<String, Pause> {
+    Ok((windows()?.forge)(at))
+}
+
 /// Returns the cursor of the next page as a walk sends it; `None` after the last one.
 fn next_cursor(page: Page<'_>) -> Option<String> {
     let token = &page.metadata["nextCursor"];
@@ -360,9 +365,22 @@ fn behind(known: &Known<'_>, cursor: &str, key: &str) -> Request {
     oldest(known, "5", key).with("cursor", cursor)
 }
 
+/// A server without the feed service is an older one, which walks are ready for.
 fn by_time(answers: &Answers) -> Judged {
+    let is_older = form_of_cursors(answers)?.verdict != Verdict::Holds;
+    let found = from_an_instant(answers)?;
+    Ok(match found.verdict {
+        Verdict::Differs if is_older => Finding::handled(format!(
+            "{}; walks by time go on with the older list and say that it ends early; `crawls/images-by-version.toml` has all",
+            found.evidence
+        )),
+        _ => found,
+    })
+}
+
+fn from_an_instant(answers: &Answers) -> Judged {
     let known = known(answers)?;
-    let cursor = (windows()?.forge)(AN_INSTANT);
+    let cursor = forged(AN_INSTANT)?;
     confirmed(
         answers,
         &answers.fresh(INSTANT),
@@ -391,22 +409,17 @@ fn day(instant: i64) -> String {
     Timestamp::from_millisecond(instant).unwrap_or_default().strftime("%F").to_string()
 }
 
-/// Returns the request for the images from 2024-01-01 on.
-fn from_instant(known: &Known<'_>, key: &str) -> Result<Request, Pause> {
-    Ok(behind(known, &(windows()?.forge)(AN_INSTANT), key))
-}
-
 /// Returns the page that begins at an instant.
 fn page_by_time<'a>(answers: &'a Answers, known: &Known<'_>) -> Result<Page<'a>, Pause> {
-    let key = answers.fresh(INSTANT);
-    let key = match by_time(answers)?.verdict {
-        Verdict::Holds => key,
-        Verdict::Handled => second(&key),
+    let (key, cursor) = (answers.fresh(INSTANT), forged(AN_INSTANT)?);
+    let request = |key: &str| behind(known, &cursor, key);
+    match from_an_instant(answers)?.verdict {
+        Verdict::Holds => settled(answers, &key, request)?.page(),
+        Verdict::Handled => answers.page(request(&second(&key))),
         Verdict::Differs | Verdict::Untold => {
-            return Err(Pause::Lost(String::from("the server shows no images from an instant on")));
+            Err(Pause::Lost(String::from("the server shows no images from an instant on")))
         }
-    };
-    answers.page(from_instant(known, &key)?)
+    }
 }
 
 fn of_one_instant(answers: &Answers) -> Judged {
@@ -416,13 +429,15 @@ fn of_one_instant(answers: &Answers) -> Judged {
     let Some((id, at)) = numbers(first, "id").next().zip(instants(first).next()) else {
         return Ok(Finding::untold("the first image behind 2024-01-01 has no id or no date"));
     };
-    let key = answers.fresh("tie");
-    let shows = |request: Request| Ok(answers.page(request)?.ids().contains(&id));
-    Ok(if shows(behind(&known, &format!("feed:{at}:0"), &key))? {
+    let shows = |cursor: &str| {
+        let answer = settled(answers, &answers.fresh("tie"), |key| behind(&known, cursor, key))?;
+        Ok(answer.page()?.ids().contains(&id))
+    };
+    Ok(if shows(&format!("feed:{at}:0"))? {
         Finding::holds(format!("image {id} is behind the id 0 of its own"))
-    } else if shows(behind(&known, &(windows()?.forge)(at), &key))? {
+    } else if shows(&forged(at)?)? {
         Finding::handled(format!("image {id} is before the id 0 of its own; windows begin a millisecond earlier"))
-    } else if shows(from_instant(&known, &key)?)? {
+    } else if shows(&forged(AN_INSTANT)?)? {
         Finding::differs(format!("image {id} is not behind the millisecond before its own"))
     } else {
         Finding::untold(format!("image {id} is shown no more"))
@@ -449,8 +464,9 @@ fn by_ids(answers: &Answers) -> Judged {
 fn with_other_filters(answers: &Answers) -> Judged {
     let known = known(answers)?;
     page_by_time(answers, &known)?;
-    let request = from_instant(&known, &answers.fresh("filters"))?;
-    let answer = answers.get(request.with("requiringMeta", true))?;
+    let cursor = forged(AN_INSTANT)?;
+    let request = |key: &str| behind(&known, &cursor, key).with("requiringMeta", true);
+    let answer = settled(answers, &answers.fresh("filters"), request)?;
     let message = answer.message();
     Ok(match answer.status {
         400 if is_lapsed(message) => Finding::holds(format!("`{message}`")),
@@ -690,7 +706,25 @@ mod tests {
                         empty(answer);
                     }
                 },
+                &[],
+            ),
+            (
+                "a page behind a cursor lacks rows once",
+                |asked, answer| {
+                    if !is_forged(asked) && !cursor(asked).is_empty() && is_first(asked) {
+                        items(answer).remove(0);
+                    }
+                },
                 &[("E3", Handled)],
+            ),
+            (
+                "a page behind a forged cursor is empty once",
+                |asked, answer| {
+                    if is_forged(asked) && is_first(asked) {
+                        (answer.status, answer.skeleton) = (200, page([], None));
+                    }
+                },
+                &[],
             ),
             (
                 "a row repeats",
@@ -856,6 +890,16 @@ mod tests {
                     }
                 },
                 &[("E7", Differs), ("E9", Untold), ("E12", Untold)],
+            ),
+            (
+                "a server without the feed service",
+                |asked, answer| {
+                    next(asked, answer, &json!("3|1704067203000"));
+                    if is_forged(asked) {
+                        fail(answer, 400, "Invalid cursor");
+                    }
+                },
+                &[("E1", Handled), ("E7", Handled), ("E9", Untold), ("E12", Untold)],
             ),
             (
                 "the feed service is away",
