@@ -649,8 +649,9 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
+        type Moved = &'static [(&'static str, Verdict)];
         type Change = fn(&Request, &mut Exchange);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[(&str, Change, Moved)] = &[
             ("as today", |_, _| (), &[]),
             ("offsets", |asked, answer| next(asked, answer, &json!("3|1704067203000")), &[("E1", Handled)]),
             ("numbers", |asked, answer| next(asked, answer, &json!(3)), &[("E1", Handled)]),
@@ -759,7 +760,7 @@ mod tests {
                 "a clamped region",
                 |_, answer| {
                     if answer.status == 200 && answer.skeleton.get("metadata").is_some() {
-                        level(answer, 50)
+                        level(answer, 50);
                     }
                 },
                 &[("E4", Differs)],

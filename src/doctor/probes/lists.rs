@@ -213,8 +213,9 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
+        type Moved = &'static [(&'static str, Verdict)];
         type Change = fn(&Request, &mut Value);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[(&str, Change, Moved)] = &[
             ("as today", |_, _| (), &[]),
             (
                 "`%` is a letter",
