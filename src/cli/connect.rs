@@ -44,7 +44,7 @@ pub(super) struct Connection {
     pub(super) key: Option<Secret>,
     pub(super) listener: Arc<dyn Listener>,
     /// Passes the events of requests to the listener, under the command's name.
-    notify: Box<dyn Fn(fetch::Event) + Send + Sync>,
+    pub(super) notify: Box<dyn Fn(fetch::Event) + Send + Sync>,
     pub(super) stop: Stop,
     /// Requests per second.
     pub(super) rate: f64,

@@ -81,6 +81,7 @@ fn examine(arguments: &Arguments) -> Result<Exit, Exit> {
             base,
             other: other.as_ref().map(|(fetcher, base)| (fetcher, base)),
             stop: &connection.stop,
+            notify: &*connection.notify,
             keeps_bodies: arguments.keep_bodies,
         };
         let found = |probe: &'static Probe, finding: Finding| {

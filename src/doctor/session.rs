@@ -16,7 +16,7 @@ use super::probes;
 use super::request::{Request, To};
 use super::skeleton::{Skeleton, Source, is_shown_host, sentence, skeleton};
 use crate::api::me;
-use crate::fetch::{AttemptError, Exchanged, Fetcher, Form, PageUrl, download_url};
+use crate::fetch::{AttemptError, Event, Exchanged, Fetcher, Form, Notify, PageUrl, download_url};
 use crate::stop::Stop;
 
 /// Most requests, whatever happens.
@@ -41,6 +41,8 @@ pub struct Session<'a> {
     pub other: Option<(&'a Fetcher, &'a Url)>,
     /// Ends the examination early.
     pub stop: &'a Stop,
+    /// Receives the events of requests.
+    pub notify: Notify<'a>,
     /// True if bodies are kept.
     pub keeps_bodies: bool,
 }
@@ -100,10 +102,11 @@ impl Session<'_> {
 
     /// Sends a request, once more if it fails, and adds its answers. Ends the examination where the server wants that.
     async fn ask(&self, answers: &mut Answers, request: Request, progress: &mut Progress) {
-        for _ in 0..2 {
+        for attempt in 1..=2 {
             if answers.all().len() >= REQUESTS_MAX {
                 return answers.end(format!("{REQUESTS_MAX} requests were sent, which is the most"));
             }
+            (self.notify)(Event::Sent { attempt });
             let sent = tokio::select! {
                 biased;
                 () = self.stop.asked() => return answers.end(self.stop.reason().unwrap_or_default()),
@@ -111,7 +114,11 @@ impl Session<'_> {
                 sent = self.send(&request, &mut progress.files) => sent,
             };
             let exchange = match sent {
-                Ok(exchanged) => self.record(&request, exchanged, progress),
+                Ok(exchanged) => {
+                    let Exchanged { status, length: bytes, latency, .. } = exchanged;
+                    (self.notify)(Event::Answered { status, bytes, latency });
+                    self.record(&request, exchanged, progress)
+                }
                 Err(failure) => failed(&request, &failure.to_string()),
             };
             let again = is_retried(&exchange);
@@ -246,4 +253,25 @@ fn escaped(text: &str) -> usize {
         _ => 1,
     };
     text.bytes().map(byte).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_server_does_an_examination_ends_within_two_minutes() {
+        assert!(longest(1.0) < Duration::from_secs(115));
+        // A request may be sent at the end of its time only.
+        assert!(longest(1000.0) >= 2 * REQUEST_TIME, "a server that hangs is named, and not called slow");
+    }
+
+    #[test]
+    fn bodies_take_what_their_json_takes() {
+        for text in ["", "a\"b\\c", "\u{1}\n\t é漢\u{7f}", "{\"a\":\"\\u0001\"}"] {
+            assert!(escaped(text) + 2 >= serde_json::to_string(text).unwrap().len(), "{text:?}");
+        }
+        let mut left = 10;
+        assert!(take(&mut left, 7) && !take(&mut left, 4) && take(&mut left, 3) && left == 0);
+    }
 }

@@ -378,8 +378,9 @@ fn is_address(host: &str) -> bool {
 
 /// Returns a sentence of the server, on one line and bounded, without what may be an address, a token or a mailbox.
 pub(super) fn sentence(text: &str) -> String {
-    let clean = |c: char| if c.is_control() || is_hidden(c) { ' ' } else { c };
-    let line: String = text.chars().take(SENTENCE_MAX).map(clean).collect();
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || is_hidden(c);
+    let words = text.split(is_blank).filter(|word| !word.is_empty());
+    let line: String = words.collect::<Vec<_>>().join(" ").chars().take(SENTENCE_MAX).collect();
     let is_end = |c: char| c.is_whitespace() || "\"'`,;()[]{}<>=|/&?!".contains(c);
     let pieces = line.split_inclusive(is_end).map(|piece| {
         let word = piece.trim_end_matches(is_end);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::about::About;
 use super::answers::Answers;
 use super::exchange::Exchange;
-use super::finding::{Finding, Judged, Pause};
+use super::finding::{Finding, Judged, Pause, Verdict};
+use super::probe::Probe;
 use super::probes;
 use super::request::Request;
 
@@ -75,6 +76,28 @@ pub(super) fn judge(
             Err(Pause::Lost(why)) => return Finding::untold(why),
             Err(Pause::Wanted(_)) if answers.all().len() >= 60 => answers.end("60 requests were sent"),
             Err(Pause::Wanted(request)) => answers.add(serve(&request)),
+        }
+    }
+}
+
+/// A case: its name, its change of a server, and the probes that do not hold then, with their verdicts.
+pub(super) type Case<S> = (&'static str, fn(&mut S), &'static [(&'static str, Verdict)]);
+
+/// Asserts that each case moves its probes and no others of these, which share their answers as in an examination.
+pub(super) fn assert_moved<S>(
+    probes: &[&Probe],
+    server: impl Fn() -> S,
+    serve: impl Fn(&S, &Request) -> Exchange,
+    cases: &[Case<S>],
+) {
+    for (name, change, moved) in cases {
+        let mut server = server();
+        change(&mut server);
+        let mut answers = Answers::new(about());
+        for probe in probes {
+            let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Verdict::Holds, |(_, verdict)| *verdict);
+            let finding = judge(probe.judge, &mut answers, |request| serve(&server, request));
+            assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
         }
     }
 }

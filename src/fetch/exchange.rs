@@ -90,27 +90,29 @@ impl Fetcher {
         Ok(Exchanged {
             status,
             http,
-            headers: kept(&headers),
+            headers: self.kept(&headers),
             location,
             length: body.len() as u64,
             body: inflated(&headers, &body).map(|body| self.client.clean(body)),
             latency: sent.elapsed(),
         })
     }
-}
 
-fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
-    let is_kept = |name: &HeaderName| {
-        HEADERS.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
-    };
-    let text = |name: &HeaderName| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        let values =
-            values.map(|value| if *name == header::CONTENT_DISPOSITION { nameless(value) } else { value.to_owned() });
-        printable(&values.collect::<Vec<_>>().join(", "))
-    };
-    let names = headers.keys().filter(|name| is_kept(name)).take(HEADERS_MAX);
-    names.map(|name| (printable(name.as_str()), text(name))).collect()
+    /// Returns the headers that may be kept. Their values hold no key any more; a name may.
+    fn kept(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let is_kept = |name: &&HeaderName| {
+            HEADERS.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        };
+        let value = |name: &HeaderName| {
+            let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            let is_file = *name == header::CONTENT_DISPOSITION;
+            let values = values.map(|value| if is_file { nameless(value) } else { value.to_owned() });
+            printable(&values.collect::<Vec<_>>().join(", "))
+        };
+        let clean = |name: &HeaderName| self.client.clean(name.as_str().as_bytes().to_vec());
+        let names = headers.keys().filter(is_kept).take(HEADERS_MAX);
+        names.map(|name| (printable(&String::from_utf8_lossy(&clean(name))), value(name))).collect()
+    }
 }
 
 /// Returns the disposition of a file without its name.

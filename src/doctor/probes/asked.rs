@@ -4,6 +4,9 @@ use super::super::request::Request;
 
 /// Newest models of every level that are looked at for one above PG13.
 const SAMPLE: u32 = 50;
+/// The levels above PG13, and those up to it.
+pub(super) const LEVELS: [&str; 2] = ["28", "3"];
+
 /// An id that no model has, and the server takes as one.
 pub(super) const NO_MODEL: i64 = 2_147_483_000;
 

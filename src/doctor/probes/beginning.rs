@@ -8,7 +8,7 @@ use super::super::answers::{Answers, Heard};
 use super::super::exchange::Page;
 use super::super::finding::Pause;
 use super::super::request::Request;
-use super::asked::{NO_MODEL, list};
+use super::asked::{NO_MODEL, list, sample};
 use crate::api::endpoint::{NextCursor, Paging, Windows};
 use crate::api::models::MODELS;
 
@@ -22,6 +22,8 @@ const MANY: u32 = 7;
 pub(super) struct Beginning<'a> {
     /// True for the newest models, false for the oldest.
     pub newest: bool,
+    /// Rows of the first page.
+    pub few: u32,
     /// The longer page.
     pub longer: Page<'a>,
     /// The first page.
@@ -43,7 +45,7 @@ pub(super) struct Oldest<'a> {
     pub beginning: Beginning<'a>,
     /// A row whose date shows the meaning of short fractions, and pages at such; unset without such a row.
     pub fraction: Option<Fraction<'a>>,
-    /// The second page of one row, by its number.
+    /// The second page by its number, of as many rows as the first.
     pub second: Heard<'a>,
     /// The models of the longer page that have most versions.
     pub known: Vec<&'a Value>,
@@ -66,12 +68,14 @@ pub(super) struct Fraction<'a> {
     pub at_padded: Heard<'a>,
 }
 
-/// Reads the beginning of the newest models.
+/// Reads the newest models from the end of [`sample`] on, where new ones are no trouble, else from the beginning.
 ///
 /// # Errors
 /// When an answer is not known yet or cannot be had, or the list changes each time.
 pub(super) fn newest(answers: &Answers) -> Result<Beginning<'_>, Pause> {
-    answers.steady("newest", |key| head("Newest", key), |key, longer| beginning(answers, "Newest", key, longer))
+    let place = answers.page(sample())?.cursor.map(|cursor| sent("Newest", cursor));
+    let page = |rows, key: &str| at(list("Newest", rows), place.as_deref()).with("_", key);
+    answers.steady("newest", |key| page(MANY, key), |key, longer| beginning(answers, "Newest", &page, key, longer))
 }
 
 /// Reads the beginning of the oldest models.
@@ -79,17 +83,18 @@ pub(super) fn newest(answers: &Answers) -> Result<Beginning<'_>, Pause> {
 /// # Errors
 /// When an answer is not known yet or cannot be had, or the list changes each time.
 pub(super) fn oldest(answers: &Answers) -> Result<Oldest<'_>, Pause> {
+    let page = |rows, key: &str| list("Oldest", rows).with("_", key);
     answers.steady(
         "oldest",
-        |key| head("Oldest", key),
+        |key| page(MANY, key),
         |key, longer| {
-            let beginning = beginning(answers, "Oldest", key, longer)?;
+            let beginning = beginning(answers, "Oldest", &page, key, longer)?;
             let known = most_versions(longer);
             let ids = known.iter().filter_map(|model| model["id"].as_i64()).chain([NO_MODEL]);
             let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
             Ok(Oldest {
                 fraction: fraction(answers, key, &beginning)?,
-                second: answers.heard(list("Oldest", 1).with("page", 2).with("_", key))?,
+                second: answers.heard(list("Oldest", beginning.few).with("page", 2).with("_", key))?,
                 by_ids: answers.heard(list("Oldest", 100).with("ids", ids.join(",")).with("_", key))?,
                 known,
                 beginning,
@@ -106,16 +111,26 @@ fn most_versions(page: Page<'_>) -> Vec<&Value> {
     known
 }
 
-fn head(sort: &str, key: &str) -> Request {
-    list(sort, MANY).with("_", key)
+/// Returns a request for the page at a cursor.
+fn at(list: Request, cursor: Option<&str>) -> Request {
+    match cursor {
+        Some(cursor) => list.with("cursor", cursor),
+        None => list,
+    }
 }
 
-fn beginning<'a>(answers: &'a Answers, sort: &str, key: &str, longer: Page<'a>) -> Result<Beginning<'a>, Pause> {
+fn beginning<'a>(
+    answers: &'a Answers,
+    sort: &str,
+    page: &impl Fn(u32, &str) -> Request,
+    key: &str,
+    longer: Page<'a>,
+) -> Result<Beginning<'a>, Pause> {
     let shown = longer.ids();
     let mut hidden = Pause::Lost(String::from("the rows that its cursors name are not shown"));
     for few in FEW {
         let opened = |cursor: &str| answers.heard(list(sort, few).with("cursor", cursor).with("_", key));
-        let first = answers.page(list(sort, few).with("_", key))?;
+        let first = answers.page(page(few, key))?;
         let Some(cursor) = first.cursor else {
             hidden = Pause::Lost(format!("the list ends after {} models", first.items.len()));
             continue;
@@ -123,7 +138,7 @@ fn beginning<'a>(answers: &'a Answers, sort: &str, key: &str, longer: Page<'a>) 
         if named(cursor).is_none_or(|row| shown.contains(&row)) {
             let sent = sent(sort, cursor);
             let (raw, repaired) = (opened(cursor)?, opened(&sent)?);
-            return Ok(Beginning { newest: sort == "Newest", longer, first, cursor, raw, sent, repaired });
+            return Ok(Beginning { newest: sort == "Newest", few, longer, first, cursor, raw, sent, repaired });
         }
     }
     Err(hidden)

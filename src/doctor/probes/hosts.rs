@@ -7,8 +7,7 @@ use super::super::answers::Answers;
 use super::super::finding::{Finding, Judged};
 use super::super::probe::Probe;
 use super::super::request::{Request, To};
-use super::asked::{first_models, popular};
-use super::images::LEVELS;
+use super::asked::{LEVELS, first_models, popular};
 
 pub(super) const PROBES: &[Probe] = &[Probe {
     id: "I1",

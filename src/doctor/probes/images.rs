@@ -11,7 +11,7 @@ use super::super::exchange::{Exchange, Page};
 use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::probe::Probe;
 use super::super::request::Request;
-use super::asked::{first_models, images, popular};
+use super::asked::{LEVELS, first_models, images, popular};
 use super::confirmed::{confirmed, second, settled};
 use crate::api::endpoint::{Paging, Windows};
 use crate::api::images::IMAGES;
@@ -118,8 +118,6 @@ pub(super) const PROBES: &[Probe] = &[
     },
 ];
 
-/// The levels above PG13, and those up to it.
-pub(super) const LEVELS: [&str; 2] = ["28", "3"];
 /// The bits of PG and PG13.
 const MILD: i64 = 3;
 /// Fewest images that show a clamp.

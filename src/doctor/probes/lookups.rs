@@ -204,8 +204,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, page, value};
+    use super::super::super::finding::Verdict::{Differs, Handled, Untold};
+    use super::super::super::testing::{Case, answer, assert_moved, page, value};
     use super::*;
 
     /// The answers to each kind of request; the second one of a kind is that to a fresh key.
@@ -264,8 +264,7 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
-        type Change = fn(&mut Server);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[Case<Server>] = &[
             ("as today", |_| (), &[]),
             ("a cached 404 of a model", |server| server.model.reverse(), &[("D1", Handled)]),
             ("a model that cannot be looked up", |server| server.model[0] = missing(), &[("D1", Differs)]),
@@ -313,14 +312,6 @@ mod tests {
                 &[("D1", Untold), ("D3", Untold), ("D4", Untold)],
             ),
         ];
-        for (name, change, moved) in cases {
-            let mut server = Server::new();
-            change(&mut server);
-            for probe in PROBES {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                let finding = examine(probe.id, |request| server.serve(request));
-                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
-            }
-        }
+        assert_moved(&PROBES.iter().collect::<Vec<_>>(), Server::new, Server::serve, cases);
     }
 }

@@ -14,7 +14,7 @@ use super::asked::{NO_MODEL, list, sample};
 use super::beginning::{oldest, sent};
 use super::confirmed::absent;
 
-/// Further ones, if none of these is.
+/// Newest models that are looked at for one above PG13, if none of the first [`sample`] is.
 const FURTHER: u32 = 100;
 /// Fewer show nothing: a fifth to a tenth of all models are such.
 const SAMPLE_MIN: usize = 30;
@@ -93,14 +93,13 @@ fn masks(page: Page<'_>) -> Vec<i64> {
 
 fn unnumbered(answers: &Answers) -> Judged {
     let oldest = oldest(answers)?;
-    let first = oldest.beginning.longer.ids();
+    let first = oldest.beginning.first.ids();
     let second = oldest.second?.page()?.ids();
-    Ok(match (first.as_slice(), second.as_slice()) {
-        ([first, ..], [shown]) if shown == first => Finding::holds(format!("page 2 begins with model {shown} again")),
-        ([_, second, ..], [shown]) if shown == second => {
-            Finding::handled(format!("page 2 begins with model {shown}, the second; a crawl walks by cursor"))
-        }
-        _ => Finding::untold(format!("page 2 shows {} models, none of the first two", second.len())),
+    let again = second.iter().filter(|row| first.contains(row)).count();
+    Ok(match (second.len(), again) {
+        (0, _) => Finding::untold("page 2 is empty"),
+        (_, 0) => Finding::handled("page 2 has other models than page 1; a crawl walks by cursor"),
+        (all, again) => Finding::holds(format!("{again} of the {all} models on page 2 are on page 1 too")),
     })
 }
 
@@ -127,9 +126,7 @@ fn mature(answers: &Answers) -> Judged {
         masks.extend(self::masks(answers.page(further)?));
     }
     Ok(match (masks.len(), are_mature(&masks)) {
-        (all, 0) if all < SAMPLE_MIN => {
-            Finding::untold(format!("only {all} models have levels, and all show PG or PG13"))
-        }
+        (all, 0) if all < SAMPLE_MIN => Finding::untold(format!("only {all} models have levels")),
         (all, 0) => Finding::differs(format!("all of the {all} newest show PG or PG13")),
         (all, mature) => Finding::holds(format!("{mature} of {all} show neither PG nor PG13")),
     })
@@ -181,7 +178,7 @@ fn all_versions(answers: &Answers) -> Judged {
 }
 
 fn unknown_tag(answers: &Answers) -> Judged {
-    let page = answers.page(list("Newest", 1).with("tag", "civitrawl-no-such-tag"))?;
+    let page = answers.page(list("Newest", 5).with("tag", "civitrawl-no-such-tag"))?;
     Ok(match page.items.len() {
         0 if page.cursor.is_none() => Finding::handled("it filters: no model is shown"),
         0 => Finding::untold("the page is empty, but the list goes on"),
@@ -205,9 +202,11 @@ fn unknown_user(answers: &Answers) -> Judged {
 fn limits(answers: &Answers) -> Judged {
     let answer = answers.get(list("Newest", 101).with("primaryFileOnly", true))?;
     if answer.status == 400 {
-        return Ok(match answer.message() {
+        let message = answer.message();
+        let issues: Value = serde_json::from_str(message).unwrap_or_default();
+        return Ok(match issues[0]["message"].as_str().unwrap_or(message) {
             "" => Finding::handled("400 without a reason"),
-            message => Finding::holds(format!("400 `{message}`")),
+            reason => Finding::holds(format!("400 `{reason}`")),
         });
     }
     Ok(Finding::handled(format!("{} models are shown; a crawl asks for 100", answer.page()?.items.len())))
@@ -218,8 +217,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::super::exchange::Exchange;
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, page, value};
+    use super::super::super::finding::Verdict::{Differs, Handled, Untold};
+    use super::super::super::testing::{Case, answer, assert_moved, page, value};
     use super::*;
 
     /// A server of models that differs in a few things.
@@ -282,7 +281,7 @@ mod tests {
             }
             let from = match (asked("cursor"), asked("page")) {
                 (Some(cursor), _) => cursor.rsplit_once('|').unwrap().1.parse().unwrap(),
-                (None, Some(_)) if self.numbered => 2,
+                (None, Some(_)) if self.numbered => 1 + limit,
                 _ => 1,
             };
             let ids: Vec<i64> = (from..=self.models).take(usize::try_from(limit).unwrap()).collect();
@@ -300,8 +299,7 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
-        type Change = fn(&mut Server);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[Case<Server>] = &[
             ("as today", |_| (), &[]),
             ("numbered pages", |server| server.numbered = true, &[("C1", Handled)]),
             ("every level by default", |server| server.all_levels = true, &[("C2", Handled)]),
@@ -360,14 +358,6 @@ mod tests {
                 &[("C8", Handled)],
             ),
         ];
-        for (name, change, moved) in cases {
-            let mut server = Server::new();
-            change(&mut server);
-            for probe in PROBES {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                let finding = examine(probe.id, |request| server.serve(request));
-                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
-            }
-        }
+        assert_moved(&PROBES.iter().collect::<Vec<_>>(), Server::new, Server::serve, cases);
     }
 }

@@ -1,6 +1,6 @@
 //! The service itself, its headers and its limits: A.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use url::Url;
 
@@ -139,8 +139,8 @@ fn unlimited(answers: &Answers) -> Judged {
     let refusals = all.iter().filter(|answer| answer.status == 429).count();
     let is_limit = |name: &str| name.contains("ratelimit") || name == "retry-after";
     let headers = all.iter().flat_map(|answer| &answer.headers).filter(|(name, _)| is_limit(name));
-    let headers: BTreeSet<String> = headers.map(|(name, value)| format!("`{name}: {value}`")).collect();
-    let headers: Vec<String> = headers.into_iter().take(4).collect();
+    let headers: BTreeMap<&str, &str> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("`{name}: {value}`")).collect();
     Ok(match (refusals, headers.as_slice()) {
         _ if all.is_empty() => Finding::untold("nothing was answered"),
         (0, []) => Finding::holds(format!("{} answers, none of 429", all.len())),
@@ -156,9 +156,9 @@ fn unlimited(answers: &Answers) -> Judged {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Untold};
     use super::super::super::request::Request;
-    use super::super::super::testing::{about, answer, examine, judge, page};
+    use super::super::super::testing::{Case, about, answer, assert_moved, examine, judge, page};
     use super::*;
 
     fn served(request: &Request) -> Exchange {
@@ -176,63 +176,53 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
-        type Change = fn(&mut Exchange);
         fn set(answer: &mut Exchange, name: &str, value: &str) {
             answer.headers.insert(name.to_owned(), value.to_owned());
         }
-        const NO_PAGE: [(&str, Verdict); 3] = [("A2", Untold), ("A3", Untold), ("A4", Untold)];
-        let no_page = |verdict| [[("A1", verdict)].as_slice(), &NO_PAGE].concat();
-        let cases: &[(&str, Change, Vec<(&str, Verdict)>)] = &[
-            ("as today", |_| (), vec![]),
-            ("a strange encoding", |answer| set(answer, "content-encoding", "br"), vec![("A1", Differs)]),
-            ("plain answers", |answer| set(answer, "content-encoding", "identity"), vec![("A4", Handled)]),
-            ("blocked", |answer| (answer.status, answer.skeleton) = (403, Value::Null), no_page(Differs)),
-            ("moved", |answer| answer.status = 301, no_page(Differs)),
-            ("down", |answer| answer.status = 503, no_page(Untold)),
-            ("too many", |answer| answer.status = 429, [no_page(Untold), vec![("A5", Handled)]].concat()),
-            ("no page", |answer| answer.skeleton = json!({}), vec![("A1", Differs), ("A2", Untold), ("A3", Untold)]),
+        const NO_PAGE: &[(&str, Verdict)] = &[("A1", Differs), ("A2", Untold), ("A3", Untold)];
+        const REFUSED: &[(&str, Verdict)] = &[("A1", Differs), ("A2", Untold), ("A3", Untold), ("A4", Untold)];
+        const DOWN: &[(&str, Verdict)] = &[("A1", Untold), ("A2", Untold), ("A3", Untold), ("A4", Untold)];
+        const LIMITED: &[(&str, Verdict)] =
+            &[("A1", Untold), ("A2", Untold), ("A3", Untold), ("A4", Untold), ("A5", Handled)];
+        let cases: &[Case<Exchange>] = &[
+            ("as today", |_| (), &[]),
+            ("a strange encoding", |answer| set(answer, "content-encoding", "br"), &[("A1", Differs)]),
+            ("plain answers", |answer| set(answer, "content-encoding", "identity"), &[("A4", Handled)]),
+            ("blocked", |answer| (answer.status, answer.skeleton) = (403, Value::Null), REFUSED),
+            ("moved", |answer| answer.status = 301, REFUSED),
+            ("down", |answer| answer.status = 503, DOWN),
+            ("too many", |answer| answer.status = 429, LIMITED),
+            ("no page", |answer| answer.skeleton = json!({}), NO_PAGE),
             (
                 "a page of HTML",
                 |answer| {
                     answer.skeleton = Value::Null;
                     set(answer, "content-type", "text/html");
                 },
-                vec![("A1", Differs), ("A2", Untold), ("A3", Untold)],
+                NO_PAGE,
             ),
-            ("no cache", |answer| set(answer, "cache-control", "no-store"), vec![("A2", Handled)]),
-            ("a long cache", |answer| set(answer, "cache-control", "public, s-maxage=3600"), vec![("A2", Handled)]),
+            ("no cache", |answer| set(answer, "cache-control", "no-store"), &[("A2", Handled)]),
+            ("a long cache", |answer| set(answer, "cache-control", "public, s-maxage=3600"), &[("A2", Handled)]),
             (
                 "another cache",
                 |answer| {
                     answer.headers.remove("cf-cache-status");
                 },
-                vec![("A2", Handled)],
+                &[("A2", Handled)],
             ),
             (
                 "links elsewhere",
                 |answer| answer.skeleton["metadata"]["nextPage"] = json!("https://elsewhere.example/…"),
-                vec![("A3", Handled)],
+                &[("A3", Handled)],
             ),
-            ("no link", |answer| answer.skeleton["metadata"] = json!({}), vec![("A3", Untold)]),
-            ("no address", |answer| answer.skeleton["metadata"]["nextPage"] = json!("…17"), vec![("A3", Handled)]),
-            ("a limit", |answer| set(answer, "ratelimit-remaining", "9"), vec![("A5", Handled)]),
-            ("a wait", |answer| set(answer, "retry-after", "2"), vec![("A5", Handled)]),
+            ("no link", |answer| answer.skeleton["metadata"] = json!({}), &[("A3", Untold)]),
+            ("no address", |answer| answer.skeleton["metadata"]["nextPage"] = json!("…17"), &[("A3", Handled)]),
+            ("a limit", |answer| set(answer, "ratelimit-remaining", "9"), &[("A5", Handled)]),
+            ("a wait", |answer| set(answer, "retry-after", "2"), &[("A5", Handled)]),
         ];
-        for (name, change, moved) in cases {
-            let serve = |request: &Request| {
-                let mut answer = served(request);
-                change(&mut answer);
-                answer
-            };
-            for id in ["A1", "A2", "A3", "A4", "A5"] {
-                let mut answers = Answers::new(about());
-                answers.add(serve(&first_models()));
-                let probe = PROBES.iter().chain(LIMITS).find(|probe| probe.id == id).unwrap();
-                let finding = judge(probe.judge, &mut answers, serve);
-                let expected = moved.iter().find(|(moved, _)| *moved == id).map_or(Holds, |(_, verdict)| *verdict);
-                assert_eq!(finding.verdict, expected, "{name}: {id}: {}", finding.evidence);
-            }
-        }
+        let all: Vec<&Probe> = PROBES.iter().chain(LIMITS).collect();
+        let serve = |answer: &Exchange, request: &Request| Exchange { request: request.clone(), ..answer.clone() };
+        assert_moved(&all, || served(&first_models()), serve, cases);
         assert_eq!(examine("A5", served).verdict, Untold);
         let mut keyed = Answers::new(super::super::super::about::About { key: true, ..about() });
         assert_eq!(judge(cached, &mut keyed, served).verdict, Untold);

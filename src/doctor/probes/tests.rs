@@ -123,7 +123,7 @@ fn reply() -> impl Strategy<Value = (u16, bool, Vec<(String, String)>, Value)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn no_answer_makes_a_probe_panic_or_ask_without_end(replies in prop::collection::vec(reply(), 1..12), options: bool) {

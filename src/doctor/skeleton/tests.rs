@@ -111,7 +111,7 @@ fn errors_keep_their_words_without_what_reveals_somebody() {
         ("[10.0.0.1]:80 or 10.0.0.1:80/x", "[…8]:80 or …11/x"),
         ("ray 8f3a1b2c3d4e5f60 of ann@example.com", "ray …16 of …15"),
         ("key=abcdefghij0123456789", "key=…20"),
-        ("two\nlines\u{202e}", "two lines "),
+        ("two\nlines\u{202e}", "two lines"),
         ("by https://civitai.com/articles/123", "by https://civitai.com/articles/123"),
     ] {
         let json = Value::from(sent).to_string();
