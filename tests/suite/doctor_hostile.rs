@@ -203,7 +203,7 @@ fn a_server_that_hangs_or_drips_is_given_up() {
     let sandbox = Sandbox::start(&["--models", "200"]);
     let asked = AtomicUsize::new(0);
     let slow = in_front_of(&sandbox, move |_| {
-        (asked.fetch_add(1, Ordering::SeqCst) % 3 > 0).then(|| {
+        (!asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(3)).then(|| {
             std::thread::park();
             Vec::new()
         })
