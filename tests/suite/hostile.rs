@@ -197,6 +197,12 @@ fn assert_places(room: &Room) {
             }
             ["dataset", "latest", name] => of_snapshot(name),
             ["dataset", "snapshots", number, name] => number.parse::<u32>().is_ok() && of_snapshot(name),
+            ["dataset", "snapshots", number, table, range] => {
+                let number_of = range.strip_suffix(".parquet").filter(|digits| digits.len() == 4);
+                number.parse::<u32>().is_ok()
+                    && of_snapshot(table)
+                    && number_of.is_some_and(|digits| digits.parse::<u16>().is_ok())
+            }
             _ => false,
         };
         assert!(known, "a file of an unknown place: {path}");
