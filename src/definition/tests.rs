@@ -129,8 +129,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "snapshot = { split = [\"image_meta\"] }",
-        "x.toml:4: `snapshot.split` names `image_meta`, which cannot be split by itself. Those that can be are `models`, \
-          `model_versions`, `images`, `gallery_images`, `posts`, `users`.",
+        "x.toml:4: `snapshot.split` names `image_meta`, which cannot be split by itself. Did you mean `images`?",
     ),
     ("snapshot = { kep = 3 }", "x.toml:4: there is no key `kep` in `[snapshot]`. Did you mean `keep`?"),
     ("keep_bodies = \"yes\"", "x.toml:4: `keep_bodies` is `\"yes\"`; it takes `true` or `false`, without quotes."),

@@ -301,7 +301,8 @@ fn a_snapshot_from_before_there_were_ranges_is_what_the_next_one_is_made_of() {
         let dataset = catalog.room.dataset();
         assert!(dataset.join("latest/images.parquet").is_file());
         catalog.room.assert_sound();
-        let report = program().args(["report", &dataset.display().to_string()]).output().unwrap();
+        let there = dataset.display().to_string();
+        let report = program().args(["report", &there, "--output", &format!("{there}.html")]).output().unwrap();
         assert_exit(&report, 0);
         // Nothing has changed but the form, and a command without a crawl file has the default one.
         let output = snapshot(&dataset, &[]);
