@@ -9,15 +9,16 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use civitrawl::dataset::Error;
+use civitrawl::dataset::commit::{End, Why};
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take};
-use civitrawl::dataset::store::Store;
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, take};
+use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table::Table;
 use serde_json::{Value, json};
 
 use crate::sample::flip;
-use crate::support::{Room, Server, assert_exit, copy_tree, printed, program, read, verify};
+use crate::support::{Room, Server, assert_exit, copy_tree, killed_at, printed, program, read, verify};
 
 /// A walk over a list whose pages the tests write, and no snapshot unless it is asked for.
 const CRAWL: &str = r#"
@@ -456,6 +457,56 @@ fn a_file_with_the_same_bytes_is_another_copy_of_its_rows() {
         other => panic!("{other:?}"),
     }
     assert!(file(1).exists() && file(2).parent().unwrap().parent().unwrap().exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_kill_at_any_call_leaves_the_ranges_whole_old_or_new() {
+    let catalog = Catalog::of(CRAWL);
+    let dataset = catalog.room.dataset();
+    let mut taking = program();
+    taking.arg("snapshot").arg(&dataset).args(["--keep", "1", "--prune"]);
+    assert_exit(&taking.output().unwrap(), 0);
+    let mut nights = 0;
+    for nth in (1..).step_by(17) {
+        catalog.night(nights);
+        nights += 1;
+        let killed = killed_at(nth, &dataset, &taking);
+        catalog.room.assert_sound();
+        if killed.is_none() {
+            println!("{} kills, up to call {nth}", nights - 1);
+            assert!(nth > 150, "only {nth} calls were made");
+            break;
+        }
+        assert_exit(&taking.output().unwrap(), 0);
+    }
+    catalog.room.assert_sound();
+    let counts = read("ranges.py", &[&*dataset.display().to_string(), "images", "image_meta"]);
+    assert!(
+        counts.contains(&format!("\"images\": {rows}, \"image_meta\": {rows}", rows = 320 + 3 * nights)),
+        "{counts}"
+    );
+    let left: BTreeSet<String> = files(&dataset.join("latest/images.parquet")).into_keys().collect();
+    assert!(left.iter().eq(&RANGES.map(range)), "{left:?}");
+    assert_eq!(fs::read_dir(dataset.join("snapshots")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pass_that_ends_without_a_row_has_its_snapshot() {
+    let catalog = Catalog::of(CRAWL);
+    catalog.snapshot(&[]);
+    let mut store = Store::open(Layout::new(catalog.room.dataset()), Arc::new(Disk)).unwrap();
+    let last = store.manifest().last.clone().unwrap();
+    let mut walks = last.walks.clone();
+    walks.values_mut().for_each(|walk| walk.end = Some(End { why: Why::Complete, detail: None }));
+    let batch = Batch { tables: Vec::new(), pass: last.pass, walks, prune: Vec::new() };
+    store.commit(&RunInfo::of(&last), batch).unwrap();
+    assert!(is_owed(&store).unwrap());
+    drop(store);
+    let said = printed(&catalog.snapshot(&[]));
+    assert!(said.contains("taken over") && !said.contains("rewritten"), "{said}");
+    let store = Store::open(Layout::new(catalog.room.dataset()), Arc::new(Disk)).unwrap();
+    assert!(!is_owed(&store).unwrap());
 }
 
 /// A way to damage a dataset, and the words that `verify` has for it.

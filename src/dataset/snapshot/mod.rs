@@ -212,18 +212,18 @@ fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Res
     let work = Work { store, options, passes: &passes, directory: &directory, cancel };
     let Found { base, damaged } = work.base()?;
     let reached = base.as_ref().map_or(0, |base| base.inventory.commit);
+    let number = directory.numbers()?.last().map_or(1, |newest| newest + 1);
+    let inventory = Inventory::new(number, last, store.last_hash().to_owned());
+    // A pass may end without a row; it has its snapshot all the same.
+    let is_of_now = |base: &Base| (base.inventory.pass, base.inventory.state) == (inventory.pass, inventory.state);
     let taken = match base {
-        Some(base) if base.changed.is_empty() => {
+        Some(base) if base.changed.is_empty() && is_of_now(&base) => {
             if !damaged.is_empty() {
                 directory.switch_latest(base.inventory.snapshot)?;
             }
             Taken::Nothing(base.inventory)
         }
-        base => {
-            let number = directory.numbers()?.last().map_or(1, |newest| newest + 1);
-            let inventory = Inventory::new(number, last, store.last_hash().to_owned());
-            Taken::New(work.make(inventory, base.as_ref())?)
-        }
+        base => Taken::New(work.make(inventory, base.as_ref())?),
     };
     damaged.into_iter().try_for_each(|number| directory.remove(number))?;
     Ok((taken, reached))
