@@ -17,6 +17,8 @@ const SKELETON_MAX: usize = 16 << 20;
 const ENTRY: usize = 64;
 /// Levels of lists and objects that are kept. Answers have some ten.
 const DEPTH_MAX: u32 = 32;
+/// Images that are kept of each version of a model: they are half of all bytes, and of one form.
+const SHOWN_MAX: usize = 2;
 /// Longest key, and longest word of the API, in bytes.
 const WORD_MAX: usize = 40;
 /// Longest cursor, in bytes.
@@ -286,7 +288,9 @@ impl<'de> Visitor<'de> for At<'_> {
         let mut kept = Vec::new();
         let inside = At { depth: self.depth + 1, ..self };
         let opens = self.opens();
-        while opens && !self.scan.cut.get() {
+        // A version of a model is at least this deep; elsewhere images are things of their own.
+        let most = if self.key == "images" && self.depth >= 3 { SHOWN_MAX } else { usize::MAX };
+        while opens && !self.scan.cut.get() && kept.len() < most {
             match list.next_element_seed(inside)? {
                 Some(element) => kept.push(element),
                 None => return Ok(kept.into()),
