@@ -470,7 +470,8 @@ mod tests {
         let again = "the page behind the cursor is the first one again";
         let longer = [1, 2, 3, 4, 5, 6, 7];
         // The longer page is of seven rows, the first of three: its cursor names the fourth.
-        let cases: &[(bool, &[i64], &[i64], Result<Vec<i64>, Pause>)] = &[
+        type Lost = Result<Vec<i64>, Pause>;
+        let cases: &[(bool, &[i64], &[i64], Lost)] = &[
             (false, &[1, 2, 3], &[4, 5, 6], Ok(vec![])),
             (false, &[1, 2, 3], &[4, 5], Ok(vec![])),
             (false, &[1, 2, 3], &[2, 3, 4], Ok(vec![])),
