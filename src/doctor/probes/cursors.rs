@@ -463,4 +463,42 @@ mod tests {
             assert_eq!(finding.verdict, expected, "{id} {spoilt}: {}", finding.evidence);
         }
     }
+
+    #[test]
+    fn lost_rows_are_those_before_the_last_one_shown() {
+        let untold = |why: &str| Err(Pause::Lost(why.to_owned()));
+        let again = "the page behind the cursor is the first one again";
+        let longer = [1, 2, 3, 4, 5, 6, 7];
+        // The longer page is of seven rows, the first of three: its cursor names the fourth.
+        let cases: &[(bool, &[i64], &[i64], Result<Vec<i64>, Pause>)] = &[
+            (false, &[1, 2, 3], &[4, 5, 6], Ok(vec![])),
+            (false, &[1, 2, 3], &[4, 5], Ok(vec![])),
+            (false, &[1, 2, 3], &[2, 3, 4], Ok(vec![])),
+            (false, &[1, 3], &[4, 6], Ok(vec![5])),
+            (false, &[1, 2, 3], &[5, 6, 7], Ok(vec![4])),
+            (false, &[1, 2, 3], &[6, 7, 8], Ok(vec![4, 5])),
+            (false, &[1, 2, 3], &[8, 9, 10], Ok(vec![4, 5, 6, 7])),
+            (false, &[], &[4, 5, 6], Ok(vec![1, 2, 3])),
+            (false, &[1, 2, 3], &[1, 2, 3], untold(again)),
+            (true, &[1, 2, 3], &[1, 2, 3], Ok(vec![4, 5, 6, 7])),
+            (true, &[1, 2, 3], &[], untold("the page behind the cursor is empty")),
+            (true, &[1, 2, 9], &[4, 5, 6], untold("the longer page does not show the end of the first one")),
+        ];
+        let items = |ids: &[i64]| -> Vec<serde_json::Value> { ids.iter().map(|id| json!({ "id": id })).collect() };
+        for (newest, first, shown, expected) in cases {
+            let (longer, first, shown) = (items(&longer), items(first), items(shown));
+            let page = |items| Page { items, cursor: None, metadata: &serde_json::Value::Null };
+            let beginning = Beginning {
+                newest: *newest,
+                few: 3,
+                longer: page(&longer),
+                first: page(&first),
+                cursor: "2024-01-02 03:04:05.678|4",
+                raw: Err(Pause::Lost(String::new())),
+                sent: String::new(),
+                repaired: Err(Pause::Lost(String::new())),
+            };
+            assert_eq!(lost(&beginning, page(&shown)), *expected, "{first:?} {shown:?}");
+        }
+    }
 }
