@@ -63,6 +63,8 @@ pub(crate) enum Mutation {
     SnapshotFilesNotSynced,
     /// The directory of a snapshot's draft is not synced.
     SnapshotNotSynced,
+    /// The directories of tables in ranges are not synced.
+    RangesNotSynced,
     /// The directory of all snapshots is not synced.
     SnapshotsNotSynced,
     /// `latest` leads to a snapshot before that one has its number.
@@ -84,7 +86,7 @@ pub(crate) enum Mutation {
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 32] = [
+pub(crate) const ALL: [Mutation; 33] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -108,6 +110,7 @@ pub(crate) const ALL: [Mutation; 32] = [
     Mutation::PrunedNotSynced,
     Mutation::SnapshotFilesNotSynced,
     Mutation::SnapshotNotSynced,
+    Mutation::RangesNotSynced,
     Mutation::SnapshotsNotSynced,
     Mutation::ShownFirst,
     Mutation::ShownInPlace,
@@ -182,6 +185,7 @@ impl Mutant {
             Mutation::OnlyParentsSynced => !commits && !parts,
             Mutation::ParentsNotSynced => commits || parts,
             Mutation::SnapshotNotSynced => !is_snapshot_draft(directory),
+            Mutation::RangesNotSynced => directory.extension() != Some(OsStr::new("parquet")),
             Mutation::SnapshotsNotSynced => !directory.ends_with("snapshots"),
             _ => true,
         }
