@@ -26,6 +26,7 @@
 //! | Which host may be asked, and which may have the key? | `place.rs`, `cli/keys.rs` |
 //! | Which columns does a table have? | `table/`, one file each |
 //! | Which traps of the server does the sandbox imitate? | `sandbox/traps.rs` |
+//! | Which facts about the server are relied on, and how is each checked? | `doctor/probes/`, one table a group |
 //!
 //! # Glossary
 //!
@@ -43,10 +44,12 @@
 //! * **snapshot**: a Parquet file for each table with one row a key, published under `latest/`.
 //! * **reject**: an item or page that no table could take, kept as text.
 //! * **trap**: a fault of the real server that the sandbox imitates on demand.
+//! * **probe**: a fact about the server that the crawler relies on, with the judgement of answers that show it.
+//! * **skeleton**: a body without its texts: keys, numbers, dates, cursors and words of the API are left.
 //!
 //! # Who may use whom
 //!
-//! `cli → {engine, lookup, download} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
+//! `cli → {engine, lookup, download, doctor} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
 //! arrow, and `definition` reads from `api` the parameters of an endpoint. [`place`] says how private a host is. Beside the
 //! engine, [`report`] makes a page of what [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code
 //! with it. [`api`], [`table`], [`definition`], [`place`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock,
@@ -73,6 +76,7 @@ pub mod api;
 pub mod cli;
 pub mod dataset;
 pub mod definition;
+pub mod doctor;
 pub mod download;
 pub mod engine;
 pub mod fetch;

@@ -14,9 +14,10 @@ use source::{Modules, Path, Source, files_below, read};
 
 /// The modules that each module may name. `definition` may read the parameters of an endpoint.
 const FLOORS: &[(&str, &str)] = &[
-    ("cli", "engine lookup download api fetch dataset storage definition report table sandbox stop"),
+    ("cli", "doctor engine lookup download api fetch dataset storage definition report table sandbox stop"),
     ("engine", "api fetch dataset storage definition table stop"),
     ("lookup", "api fetch dataset storage stop"),
+    ("doctor", "api fetch stop table"),
     ("download", "api lookup fetch dataset storage stop table"),
     ("api", "table"),
     ("fetch", "place table"),
@@ -33,7 +34,8 @@ const FLOORS: &[(&str, &str)] = &[
 /// Where there is no I/O, no clock, no randomness and nothing asynchronous.
 const PURE: &str = "src/api/ src/table/ src/definition/ src/place.rs src/dataset/commit.rs src/dataset/damage.rs \
     src/dataset/history.rs src/dataset/manifest.rs src/dataset/recovery.rs src/dataset/walk_state.rs \
-    src/fetch/verdict.rs";
+    src/doctor/about.rs src/doctor/answers.rs src/doctor/exchange.rs src/doctor/file.rs src/doctor/finding.rs \
+    src/doctor/probe.rs src/doctor/probes/ src/doctor/request.rs src/doctor/skeleton.rs src/fetch/verdict.rs";
 const IMPURE: &str = "std::fs std::io std::net std::process std::env std::thread std::time::SystemTime \
     std::time::Instant tokio tokio_util futures_util hyper reqwest rand getrandom fastrand async await println \
     eprintln Timestamp::now jiff::Timestamp::now Zoned::now jiff::Zoned::now";

@@ -32,7 +32,7 @@ mod post;
 pub mod post_by_id;
 pub mod pseudonym;
 pub mod rejection;
-mod repair;
+pub mod repair;
 pub mod tags;
 #[cfg(test)]
 mod testing;

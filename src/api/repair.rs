@@ -8,7 +8,7 @@ const REPAIRS_MAX: u32 = 100_000;
 
 /// Returns the text with raw control bytes in strings escaped and lone surrogate escapes replaced by U+FFFD, and the number of
 /// repairs. Borrowed if there was nothing to repair; `None` if there is too much.
-pub(super) fn repair(body: &str) -> Option<(Cow<'_, str>, u32)> {
+pub fn repair(body: &str) -> Option<(Cow<'_, str>, u32)> {
     let bytes = body.as_bytes();
     let mut out = String::new();
     let (mut kept, mut at, mut count) = (0, 0, 0_u32);

@@ -25,9 +25,9 @@ pub(super) struct Asking {
     /// The server's URL, ending in `/api/v1`, or `sandbox`
     #[arg(long, value_name = "URL", default_value = "https://civitai.com/api/v1")]
     server: String,
-    /// Requests per second
-    #[arg(long, value_name = "R", value_parser = rate, default_value = "1")]
-    pub(super) rate: f64,
+    /// Requests per second [default: 1; `sandbox` is asked as fast as it answers]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    rate: Option<f64>,
     /// A file with the API key that only you can read; used if CIVITAI_API_KEY is not set
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -44,9 +44,10 @@ pub(super) struct Connection {
     pub(super) key: Option<Secret>,
     pub(super) listener: Arc<dyn Listener>,
     /// Passes the events of requests to the listener, under the command's name.
-    notify: Box<dyn Fn(fetch::Event) + Send + Sync>,
+    pub(super) notify: Box<dyn Fn(fetch::Event) + Send + Sync>,
     pub(super) stop: Stop,
-    rate: f64,
+    /// Requests per second.
+    pub(super) rate: f64,
 }
 
 impl Asking {
@@ -66,7 +67,7 @@ impl Asking {
             listener,
             notify: Box::new(move |event| hears.event(&Event::Fetch { walk: command, event: &event })),
             stop: Stop::new(None),
-            rate: self.rate,
+            rate: self.rate.unwrap_or(if server == Server::Sandbox { RATE_MAX } else { 1.0 }),
         })
     }
 }
@@ -83,7 +84,8 @@ impl Connection {
         Lookup { base: self.service.base(), fetcher, sha256, in_flight, stop: &self.stop, notify: &*self.notify }
     }
 
-    fn settings(&self) -> Settings {
+    /// Returns the settings of that fetcher.
+    pub(super) fn settings(&self) -> Settings {
         let base = self.service.base().clone();
         Settings { key: self.key.clone(), requests_per_second: self.rate, burst: 1, ..Settings::new(base) }
     }
@@ -129,10 +131,13 @@ fn embedded(catalog: &definition::Sandbox) -> Result<Sandbox, Exit> {
     Sandbox::start(config).map_err(|error| failure(&error))
 }
 
+/// The most requests per second.
+const RATE_MAX: f64 = 1000.0;
+
 /// Parses `--rate`.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| String::from("it is not a number"))?;
-    if (0.01..=1000.0).contains(&rate) { Ok(rate) } else { Err(String::from("it must be from 0.01 to 1000")) }
+    if (0.01..=RATE_MAX).contains(&rate) { Ok(rate) } else { Err(format!("it must be from 0.01 to {RATE_MAX}")) }
 }
 
 /// Parses `--deadline`.

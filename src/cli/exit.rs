@@ -53,7 +53,9 @@ impl Exit {
             Self::Complete => "complete",
             Self::Usage => "the arguments or the crawl file are wrong",
             Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to continue",
-            Self::Doubtful => "finished, but rows are missing, or requested things do not exist; each is named",
+            Self::Doubtful => {
+                "finished, but rows are missing, requested things do not exist, or the server differs; each is named"
+            }
             Self::Damaged => "the dataset is damaged; no damaged file was used or replaced; `verify` names the damage",
             Self::Bug => "the program has a mistake; please report it; nothing committed was lost",
             Self::Disk => {

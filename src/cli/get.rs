@@ -244,7 +244,7 @@ impl Errand<'_> {
             .map_err(|mistakes| usage(&mistakes.to_string()))?;
         crawl.server = self.arguments.asking.server()?;
         crawl.dataset = definition::dataset_path(dataset.to_owned()).map_err(|fault| usage(&fault))?;
-        crawl.pace.requests_per_second = self.arguments.asking.rate;
+        crawl.pace.requests_per_second = self.means.rate;
         Ok(crawl)
     }
 

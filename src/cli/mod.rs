@@ -8,6 +8,7 @@ mod completions;
 mod connect;
 mod crawl;
 mod crawl_file;
+mod doctor;
 mod download;
 mod exit;
 mod explain;
@@ -50,9 +51,10 @@ enum Command {
     Crawl(crawl::Arguments),
     /// Print the walks of a crawl file, with their requests and time; sends no request
     Plan(plan::Arguments),
-    // The help of these two is longer than a line, so it is with their arguments.
+    // The help of these is longer than a line, so it is with their arguments.
     Get(get::Arguments),
     Download(download::Arguments),
+    Doctor(doctor::Arguments),
     /// Print the state of a dataset; works while a crawl runs
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and print each fault; changes nothing
@@ -95,6 +97,7 @@ fn run(arguments: &Arguments) -> Exit {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Download(arguments) => download::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),

@@ -18,7 +18,7 @@ use super::cancel::{Cancel, check};
 use super::error::{During, Error};
 use super::history::Part;
 use super::layout::Layout;
-use crate::storage::{Content, Ranges, Storage};
+use crate::storage::{Content, Ranges, Storage, Unsynced};
 use crate::table::Table;
 
 /// Bytes that are compared together.
@@ -275,14 +275,28 @@ pub(super) fn write_recorded(
     path: &Path,
     content: &mut Content<'_>,
 ) -> io::Result<RecordedFile> {
+    let (written, unsynced) = create_recorded(storage, path, content)?;
+    storage.sync_one(unsynced)?;
+    Ok(written)
+}
+
+/// Writes a new file. Returns what was written, for the record, and its content, which is not durable yet.
+///
+/// # Errors
+/// The first error of `content`, or the disk's.
+pub(super) fn create_recorded(
+    storage: &dyn Storage,
+    path: &Path,
+    content: &mut Content<'_>,
+) -> io::Result<(RecordedFile, Unsynced)> {
     let mut written = (0, String::new());
-    storage.write(path, &mut |to| {
+    let unsynced = storage.create(path, &mut |to| {
         let mut to = Hashing { to, hasher: blake3::Hasher::new(), bytes: 0 };
         content(&mut to)?;
         written = (to.bytes, to.hasher.finalize().to_string());
         Ok(())
     })?;
-    Ok(RecordedFile::new(path.to_owned(), written.0, &written.1))
+    Ok((RecordedFile::new(path.to_owned(), written.0, &written.1), unsynced))
 }
 
 /// Hashes what it writes.

@@ -9,17 +9,17 @@ use arrow::array::RecordBatch;
 
 use super::cancel::NEVER;
 use super::commit::{Part, PrunedPart, Record, WalkState, chain_hash};
-use super::directories::{ensure_dir, sync_above};
+use super::directories::{named, sync_all};
 use super::error::{During, Error};
 use super::folder;
 use super::layout::{Layout, PartName, RunId, is_draft};
 use super::manifest::{FULL_EVERY, Manifest};
 use super::part::{Maker, read_rows, rows_in_footer, write_part};
 use super::read::{Inspected, inspect, record_numbers};
-use super::recorded_file::{RecordedFile, as_io, write_recorded};
+use super::recorded_file::{RecordedFile, as_io, create_recorded};
 use super::recovery::Recovery;
 use super::snapshot::snapshot_dir::SnapshotDir;
-use crate::storage::Storage;
+use crate::storage::{Failed, Storage, Unsynced};
 use crate::table::{self, Table};
 
 /// A dataset open for writing. Its lock keeps every other writer out.
@@ -30,7 +30,7 @@ pub struct Store {
     manifest: Manifest,
     last_hash: String,
     full_every: u64,
-    /// Directories whose names are durable already.
+    /// Directories of parts that this store has created.
     ensured: HashSet<PathBuf>,
     _lock: Box<dyn Send>,
 }
@@ -89,14 +89,11 @@ impl Store {
         let lock = storage.lock(&path, folder::MARK).map_err(|error| unable(&layout, LOCKS, "lock", &path, error))?;
         let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
         let Inspected { manifest, last_hash, recovery } = inspect(&layout, &*storage)?;
-        if manifest.last.is_none() {
-            sync_above(&*storage, layout.root())?;
+        for directory in [layout.commits(), layout.runs()] {
+            storage.make_dir(&directory).during("create", &directory)?;
         }
-        let commits = layout.commits();
-        storage.make_dir(&commits).during("create", &commits)?;
         probe(&layout, &*storage)?;
-        // A killed run may have linked a record without syncing the directory: this makes that record durable too.
-        storage.sync_dir(&commits).during("sync", &commits)?;
+        sync_names(&layout, &*storage, manifest.last.is_none())?;
         let ensured = HashSet::new();
         let store = Self { layout, storage, manifest, last_hash, full_every: FULL_EVERY, ensured, _lock: lock };
         store.recover(&recovery)?;
@@ -183,7 +180,7 @@ impl Store {
         }
         let name = PartName { commit, run: info.run.clone() };
         let tables: Vec<_> = batch.tables.iter().filter(|(_, rows)| rows.num_rows() > 0).map(|(t, _)| *t).collect();
-        let drafted = self.stage(info, &name, batch.tables).and_then(|parts| {
+        let drafted = self.stage(info, &name, batch.tables).and_then(|(parts, mut unsynced)| {
             let record = Record {
                 format: super::commit::FORMAT,
                 commit,
@@ -200,7 +197,11 @@ impl Store {
                 pruned: batch.prune,
                 before: self.manifest.is_full_due(self.full_every).then(|| Box::new(self.manifest.history.clone())),
             };
-            self.draft(&record).map(|hash| (record, hash))
+            let (hash, draft) = self.draft(&record)?;
+            unsynced.push(draft);
+            sync_all(&*self.storage, unsynced)?;
+            tables.iter().zip(&record.parts).try_for_each(|(table, part)| self.check_staged(table, part))?;
+            Ok((record, hash))
         });
         let (record, hash) = drafted.inspect_err(|_| self.discard(&tables, &name))?;
         // From here on staged files must stay, because a link that reports an error may have been made.
@@ -224,14 +225,10 @@ impl Store {
             self.remove(&self.layout.part(table, &part.name))?;
             tables.insert(self.layout.parts(table));
         }
-        for directory in tables {
-            match self.storage.sync_dir(&directory) {
-                // Copied by something that leaves out empty directories.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                synced => synced.during("sync", &directory)?,
-            }
-        }
-        Ok(())
+        let mut failed = self.storage.sync(tables.into_iter().map(Unsynced::Names).collect());
+        // Copied by something that leaves out empty directories.
+        failed.retain(|failed| failed.error.kind() != ErrorKind::NotFound);
+        failed.into_iter().try_for_each(|Failed { path, error }| Err(error).during("sync", &path))
     }
 
     /// Removes the records before the last full one. If a crash brings some back, the next open removes them.
@@ -245,47 +242,64 @@ impl Store {
         self.storage.remove(path).during("remove", path)
     }
 
-    /// Writes the rows of every table as a staged part, durable under its staged name.
+    /// Writes the rows of every table as a staged part. Returns the parts, for the record, with all that must be durable first.
     fn stage(
         &mut self,
         info: &RunInfo,
         name: &PartName,
         tables: Vec<(&'static Table, RecordBatch)>,
-    ) -> Result<Vec<Part>, Error> {
+    ) -> Result<(Vec<Part>, Vec<Unsynced>), Error> {
         let maker = Maker { crawl: &info.crawl, commit: name.commit, run: info.run.to_string() };
-        let mut parts = Vec::new();
-        for (table, rows) in tables {
-            if rows.num_rows() == 0 {
+        let (mut parts, mut unsynced, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for (table, batch) in tables {
+            let rows = batch.num_rows() as u64;
+            if rows == 0 {
                 continue;
             }
-            let directory = self.layout.parts(table);
-            self.ensure_once(&directory)?;
+            changed.extend(self.ensure_once(self.layout.parts(table))?);
             let path = self.layout.staged(table, name);
-            let mut write = |to: &mut (dyn io::Write + Send)| write_part(table, &rows, &maker, to).map_err(as_io);
-            let written = write_recorded(&*self.storage, &path, &mut write).during("write", &path)?;
-            parts.push(self.check_staged(table, name, rows.num_rows() as u64, &written)?);
-            self.storage.sync_dir(&directory).during("sync", &directory)?;
+            let mut write = |to: &mut (dyn io::Write + Send)| write_part(table, &batch, &maker, to).map_err(as_io);
+            let (written, content) = create_recorded(&*self.storage, &path, &mut write).during("write", &path)?;
+            unsynced.push(content);
+            let (bytes, hash) = (written.bytes(), written.hash().to_owned());
+            parts.push(Part { table: table.name.to_owned(), name: name.clone(), rows, bytes, hash });
         }
-        Ok(parts)
+        // Each directory once, behind the last change of its names.
+        unsynced.extend(changed.into_iter().map(Unsynced::Names));
+        Ok((parts, unsynced))
     }
 
-    /// Reads a staged part back, and compares it with what was written. Returns its entry for the record.
-    fn check_staged(&self, table: &Table, name: &PartName, rows: u64, written: &RecordedFile) -> Result<Part, Error> {
-        let file = written.open(&*self.storage, NEVER)?;
+    /// Creates the directory of a table's parts, unless this store did so before. Returns the directories whose names change by
+    /// that and by a new part.
+    fn ensure_once(&mut self, directory: PathBuf) -> Result<Vec<PathBuf>, Error> {
+        let mut changed = vec![directory.clone()];
+        if !self.ensured.contains(&directory) {
+            self.storage.make_dir(&directory).during("create", &directory)?;
+            let inside = directory.ancestors().skip(1).take_while(|dir| dir.starts_with(self.layout.root()));
+            changed.extend(inside.map(|dir| named(dir).to_owned()));
+            self.ensured.insert(directory);
+        }
+        Ok(changed)
+    }
+
+    /// Reads a staged part back, and compares it with what was written.
+    fn check_staged(&self, table: &Table, part: &Part) -> Result<(), Error> {
+        let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
+        let file = staged.open(&*self.storage, NEVER)?;
         let found = rows_in_footer(table, file.whole()?).map_err(|error| file.fault(&error))?;
-        if found != rows {
-            return Err(file.fault(&format!("it holds {found} rows where {rows} were written")));
+        if found != part.rows {
+            return Err(file.fault(&format!("it holds {found} rows where {} were written", part.rows)));
         }
-        let (bytes, hash) = (written.bytes(), written.hash().to_owned());
-        Ok(Part { table: table.name.to_owned(), name: name.clone(), rows, bytes, hash })
+        Ok(())
     }
 
-    /// Writes the record as a draft. Returns the hash by which the next record will name it.
-    fn draft(&self, record: &Record) -> Result<String, Error> {
+    /// Writes the record as a draft. Returns the hash by which the next record will name it, and its content, which is not
+    /// durable yet.
+    fn draft(&self, record: &Record) -> Result<(String, Unsynced), Error> {
         let draft = self.layout.record_draft(record.commit);
         let text = record.encode().map_err(io::Error::from).during("write", &draft)?;
-        self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
-        Ok(chain_hash(text.as_bytes()))
+        let content = self.storage.create(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
+        Ok((chain_hash(text.as_bytes()), content))
     }
 
     /// Makes the commit: links the drafted record to its number, which is the commit point.
@@ -307,10 +321,7 @@ impl Store {
                 other => other.during("create", &path)?,
             }
         }
-        for (table, _) in parts {
-            let directory = self.layout.parts(table);
-            self.storage.sync_dir(&directory).during("sync", &directory)?;
-        }
+        sync_all(&*self.storage, parts.iter().map(|(table, _)| Unsynced::Names(self.layout.parts(table))).collect())?;
         for (table, name) in parts {
             self.remove(&self.layout.staged(table, name))?;
         }
@@ -325,24 +336,11 @@ impl Store {
         let _ = self.storage.remove(&self.layout.record_draft(name.commit));
     }
 
-    /// Creates a directory inside the dataset durably, unless this store did so before.
-    fn ensure_once(&mut self, directory: &Path) -> Result<(), Error> {
-        let inside: Vec<_> = directory.ancestors().take_while(|dir| *dir != self.layout.root()).collect();
-        for dir in inside.into_iter().rev() {
-            if !self.ensured.contains(dir) {
-                ensure_dir(&*self.storage, dir)?;
-                self.ensured.insert(dir.to_owned());
-            }
-        }
-        Ok(())
-    }
-
     /// Replaces the report of a run.
     ///
     /// # Errors
     /// [`Error::Disk`].
     pub fn write_report(&mut self, run: &RunId, text: &str) -> Result<(), Error> {
-        self.ensure_once(&self.layout.runs())?;
         let (draft, path) = (self.layout.report_draft(run), self.layout.report(run));
         self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
         self.storage.rename(&draft, &path).during("replace", &path)
@@ -355,17 +353,34 @@ const SYNCS: &str = "cannot sync directories, without which a power loss could u
 const SYMLINKS: &str =
     "has no symbolic links, by which snapshots are published; `snapshot = { take = false }` does without";
 
-/// Tries the links and syncs that commits need, and makes the names in the dataset's directory durable.
+/// Tries the links that commits need.
 fn probe(layout: &Layout, storage: &dyn Storage) -> Result<(), Error> {
-    let (root, link) = (layout.root(), layout.probe());
+    let link = layout.probe();
     let link_error = |error| unable(layout, HARD_LINKS, "create", &link, error);
     match storage.link(&layout.lock(), &link) {
         // A run was killed here.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         made => made.map_err(link_error)?,
     }
-    storage.remove(&link).during("remove", &link)?;
-    storage.sync_dir(root).map_err(|error| unable(layout, SYNCS, "sync", root, error))
+    storage.remove(&link).during("remove", &link)
+}
+
+/// Makes all names of a dataset that are not its parts' durable, because this run or a killed one may have created them: a record
+/// may have been linked without a sync of its directory. In a new dataset those of the directories above it, too.
+fn sync_names(layout: &Layout, storage: &dyn Storage, is_new: bool) -> Result<(), Error> {
+    let (root, commits) = (layout.root(), layout.commits());
+    let above = root.ancestors().skip(1).filter(|_| is_new).map(named);
+    let names = [root, &commits].into_iter().chain(above).map(|dir| Unsynced::Names(dir.to_owned())).collect();
+    for Failed { path, error } in storage.sync(names) {
+        match error.kind() {
+            _ if path.starts_with(root) => return Err(unable(layout, SYNCS, "sync", &path, error)),
+            // No directory was created where none may be, and some file systems cannot sync directories.
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {}
+            ErrorKind::InvalidInput | ErrorKind::Unsupported => {}
+            _ => return Err(error).during("sync", &path),
+        }
+    }
+    Ok(())
 }
 
 /// Returns the error of an action: a lack of the file system, if the error says that the action is impossible there.

@@ -16,6 +16,7 @@ use url::{Origin, Url};
 use super::answer::Answer;
 use super::connections::{Connections, JSON};
 use super::error::{TransportError, TransportErrorKind};
+use super::form::Form;
 use super::inflate::{Encoding, INFLATED_CAP, InflateError, head, inflate, is_plain_json, without_mark};
 use super::mask::Mask;
 use super::memory::{Claim, Memory};
@@ -111,12 +112,24 @@ impl Client {
         rest: Option<Rest<'_>>,
         with_key: bool,
     ) -> Result<Response, TransportError> {
-        let mut request = self.connections.get().get(url.clone()).timeout(FILE_TIMEOUT);
-        request = request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity");
+        let mut request = of_file(self.connections.get().get(url.clone())).timeout(FILE_TIMEOUT);
         if let Some(Rest { from, validator }) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-"));
             request = validator.into_iter().fold(request, |request, state| request.header(header::IF_RANGE, state));
         }
+        self.sent(url, request, with_key).await
+    }
+
+    /// Sends one request of this form; its answer is not read yet.
+    pub(super) async fn plain(&self, url: &Url, form: Form) -> Result<Response, TransportError> {
+        let request = self.connections.get().get(url.clone());
+        let (request, with_key) = match form {
+            Form::Usual => (request, true),
+            Form::Keyless => (request, false),
+            Form::AnyEncoding => (request.header(header::ACCEPT_ENCODING, "br, zstd, gzip"), true),
+            Form::File => (of_file(request), true),
+            Form::FirstByte => (of_file(request).header(header::RANGE, "bytes=0-0"), false),
+        };
         self.sent(url, request, with_key).await
     }
 
@@ -179,7 +192,8 @@ impl Client {
         self.connections.replace();
     }
 
-    async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
+    /// Receives a body as it is on the wire.
+    pub(super) async fn body(&self, mut response: Response) -> Result<(Bytes, Claim), TransportError> {
         let cap = self.wire_cap;
         let too_large = || TransportError::new(TransportErrorKind::TooLarge, format!("more than `{cap}` bytes"));
         let promised = response.content_length();
@@ -212,6 +226,10 @@ impl Client {
             _ => Ok((body.freeze(), claim)),
         }
     }
+}
+
+fn of_file(request: RequestBuilder) -> RequestBuilder {
+    request.header(header::ACCEPT, "*/*").header(header::ACCEPT_ENCODING, "identity")
 }
 
 fn response_facts(status: u16, headers: &HeaderMap, head: &[u8], url: &Url) -> ResponseFacts {

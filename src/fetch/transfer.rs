@@ -142,7 +142,11 @@ fn broken(reason: impl Into<String>) -> AttemptError {
 fn next_hop(api: &Url, from: &Url, headers: &HeaderMap) -> Result<Url, AttemptError> {
     let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     let target = location.and_then(|location| from.join(location).ok());
-    let target = target.ok_or_else(|| AttemptError::NotFollowed(String::from("a redirect without an address")))?;
+    followed(api, target.ok_or_else(|| AttemptError::NotFollowed(String::from("a redirect without an address")))?)
+}
+
+/// Returns the target of a redirect if a download follows it.
+pub(super) fn followed(api: &Url, target: Url) -> Result<Url, AttemptError> {
     let safe = target.scheme() == "https" || (target.scheme() == "http" && place_of(&target) == Place::ThisMachine);
     if !safe
         || !place_of(api).may_lead_to(place_of(&target))

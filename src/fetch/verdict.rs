@@ -145,9 +145,7 @@ fn failure(facts: &ResponseFacts, message: String) -> FetchErrorKind {
             None => FetchErrorKind::Unexpected { status, message },
         },
         400 if message.contains("Invalid cursor") => FetchErrorKind::CursorRefused(message),
-        400 if message.contains("cursor can") && message.contains("be continued") => {
-            FetchErrorKind::CursorLapsed(message)
-        }
+        400 if is_lapsed(&message) => FetchErrorKind::CursorLapsed(message),
         400 => FetchErrorKind::BadRequest(message),
         401 => FetchErrorKind::KeyRefused { status, message },
         403 if facts.is_json() => FetchErrorKind::KeyRefused { status, message },
@@ -157,6 +155,11 @@ fn failure(facts: &ResponseFacts, message: String) -> FetchErrorKind {
         451 => FetchErrorKind::RegionBlocked(message),
         _ => FetchErrorKind::Unexpected { status, message },
     }
+}
+
+/// Returns true for the words with which the server refuses to continue a list behind a cursor of its own.
+pub fn is_lapsed(message: &str) -> bool {
+    message.contains("cursor can") && message.contains("be continued")
 }
 
 fn retry(reason: String, wait: Option<Duration>) -> Verdict {

@@ -40,7 +40,7 @@ macro_rules! traps {
             /// Every trap of the server as it is. The traps apart from these would make it another server: they hide what
             /// no client can get, or contradict another trap, so each is named on its own.
             pub fn all() -> Traps {
-                Traps($(if belongs_to_all!($all) { 1 << Trap::$trap as u64 } else { 0 })|+)
+                Traps($(if belongs_to_all!($all) { 1 << Trap::$trap as u128 } else { 0 })|+)
             }
         }
     };
@@ -90,12 +90,41 @@ traps! {
     Outage, "outage", apart, "Of every 200 requests for lists the last 50 are answered by empty ones without a cursor; look-ups are as ever";
     EarlyEnd, "early-end", apart, "Some pages of models and images behind a cursor name no next one, whenever they are asked for";
     LinkWithoutCursor, "link-without-cursor", apart, "Some pages of models and images asked for the first time link to the next one and name no cursor";
+    OldestLostRow, "oldest-lost-row", apart, "Under sort=Oldest of models the row a cursor names is not on the page it opens";
+    StrictIds, "strict-ids", apart, "Under sort=Newest of models no row of the instant a cursor names is on the page it opens, whatever id it names";
+    LongFractions, "long-fractions", apart, "Cursor dates of models have six digits of fraction";
+    OffsetCursors, "offset-cursors", apart, "Under sorts by counters the cursor of models is an offset";
+    CursorsFail, "cursors-fail", apart, "A cursor of models that cannot be read fails with status 500, as before June 2026, instead of being refused";
+    PagesServed, "pages-served", apart, "models?page=2 is the second page";
+    MatureByDefault, "mature-by-default", apart, "Without nsfw models of every level are listed";
+    IdsIgnored, "ids-ignored", apart, "models?ids= ignores the ids and answers the whole list";
+    IdsNewestVersion, "ids-newest-version", apart, "models?ids= shows the newest version of each model only";
+    TagHeeded, "tag-heeded", apart, "models?tag= of an unknown tag is an empty list rather than the whole one";
+    UnknownUsersEmpty, "unknown-users-empty", apart, "models?username= of an unknown user is an empty list rather than a 404";
+    LargerLimits, "larger-limits", apart, "Pages of models hold up to 200 items";
+    BareLookups, "bare-lookups", apart, "models/:id shows of a version what the list does: neither status nor createdAt";
+    HtmlNegatives, "html-negatives", apart, "Looked up in vain, models and versions are answered by a page of HTML with status 404";
+    ZonedScans, "zoned-scans", apart, "scannedAt has its time zone under model-versions too";
+    OtherHash, "other-hash", apart, "model-versions/by-hash answers the version after the one that has the hash";
+    ImagesLostRow, "images-lost-row", apart, "The first row of every page of images behind a cursor is missing";
+    ImageIdIgnored, "image-id-ignored", apart, "images?imageId= is ignored, as until March 2026, and the whole list answered";
+    ImageIdsIgnored, "image-ids-ignored", apart, "In era 2026-09 images?ids= is ignored, as it was before";
+    ImageUsersRefused, "image-users-refused", apart, "images?username= of an unknown user is a 404 everywhere, not only in the database";
+    FeedFiltersIgnored, "feed-filters-ignored", apart, "In era 2026-09 a `feed:` cursor is continued under filters that the feed service cannot express, and these are ignored";
+    EscapedLikes, "escaped-likes", apart, "In tags?query= `%` and `_` are characters like any other, so no query lists everything";
+    TextTotals, "text-totals", apart, "The totals of creators are texts, as documented in 2023";
+    NewWords, "new-words", apart, "The enumerations name a model type, a base model and a file type of tomorrow";
+    NoAccounts, "no-accounts", apart, "There is no `/me`";
+    NoEdgeCache, "no-edge-cache", apart, "The edge keeps no answer";
+    RateHeaders, "rate-headers", apart, "Every answer names a limit of requests a minute and how many are left, which nobody enforces";
+    LoginsDemanded, "logins-demanded", apart, "Every download demands a login";
+    NoRanges, "no-ranges", apart, "The host of the files ignores Range and always sends the whole file";
     Mutation, "mutation", apart, "As requests go by models are published, published again, edited and unpublished, and images posted and deleted, which lists notice late";
 }
 
 /// A set of traps, read from `all`, `none`, `a,b`, `all,-c` or `all,d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traps(u64);
+pub struct Traps(u128);
 
 impl Traps {
     /// Returns no trap: the friendliest server.
@@ -104,7 +133,7 @@ impl Traps {
     }
 
     pub(crate) fn has(self, trap: Trap) -> bool {
-        self.0 & (1 << trap as u64) != 0
+        self.0 & (1 << trap as u128) != 0
     }
 }
 
@@ -131,7 +160,7 @@ impl FromStr for Traps {
     }
 }
 
-fn bit(name: &str) -> Result<u64, Error> {
+fn bit(name: &str) -> Result<u128, Error> {
     let known = || Traps::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let position = Traps::NAMES.iter().position(|(known, _)| *known == name);
     let position = position.ok_or_else(|| Error::Trap { word: name.to_owned(), known: known() })?;

@@ -9,12 +9,15 @@ use std::sync::{Mutex, PoisonError};
 
 mod regular;
 mod text;
+mod unsynced;
 
-pub use text::{read_private_text, read_text, replace_text, resolved};
+pub use unsynced::{Failed, Unsynced};
+
+pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
-    /// Creates a directory and those above it; each is durable after [`Storage::sync_dir`] of its parent.
+    /// Creates a directory and those above it; each is durable after a [`Storage::sync`] of the names in its parent.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
     /// Returns names and sizes of the files in a directory, sorted by name; empty if there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
@@ -22,9 +25,12 @@ pub trait Storage: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Opens a file to be read in ranges, however large it is.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>>;
-    /// Writes a new file, replacing any of that name, and makes its content durable; its name is durable after
-    /// [`Storage::sync_dir`]. A failed sync is never repeated: the kernel may have dropped the pages and report success.
-    fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()>;
+    /// Writes a new file, replacing any of that name. Returns its content, which is not durable yet; its name is durable after a
+    /// [`Storage::sync`] of the names in its directory.
+    fn create(&self, path: &Path, content: &mut Content<'_>) -> io::Result<Unsynced>;
+    /// Makes contents and names durable, side by side and in any order. Returns those that failed, after all were tried. A failed
+    /// sync is never repeated: the kernel may have dropped the pages and report success.
+    fn sync(&self, batch: Vec<Unsynced>) -> Vec<Failed>;
     /// Gives a file a second name; fails if that name exists, and with `Unsupported` where files have one name only. Durable after
     /// [`Storage::sync_dir`].
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -39,11 +45,22 @@ pub trait Storage: Send + Sync {
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
     /// Returns the target of a symbolic link; `None` if there is none.
     fn read_symlink(&self, path: &Path) -> io::Result<Option<PathBuf>>;
-    /// Makes the names in a directory durable.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Locks a file exclusively without waiting; returns `None` if another process holds it. Dropping the guard unlocks. A new
     /// file, or one that a power loss cut short or filled with zeros, gets `mark` as its content, durably.
     fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>>;
+
+    /// Makes a content or the names of a directory durable.
+    fn sync_one(&self, unsynced: Unsynced) -> io::Result<()> {
+        self.sync(vec![unsynced]).pop().map_or(Ok(()), |failed| Err(failed.error))
+    }
+    /// Writes a new file as [`Storage::create`] does, and makes its content durable.
+    fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()> {
+        self.sync_one(self.create(path, content)?)
+    }
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.sync_one(Unsynced::Names(dir.to_owned()))
+    }
 }
 
 /// Writes a file's content.
@@ -110,10 +127,18 @@ impl Storage for Disk {
         Ok(Box::new(Mutex::new(regular::open(path)?)))
     }
 
-    fn write(&self, path: &Path, content: &mut Content<'_>) -> io::Result<()> {
+    fn create(&self, path: &Path, content: &mut Content<'_>) -> io::Result<Unsynced> {
         let mut file = io::BufWriter::with_capacity(1 << 16, regular::create(path)?);
         content(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Unsynced::Content(path.to_owned(), Box::new(move || file.sync_all())))
+    }
+
+    fn sync(&self, batch: Vec<Unsynced>) -> Vec<Failed> {
+        unsynced::side_by_side(batch, |unsynced| match unsynced {
+            Unsynced::Content(_, sync) => sync(),
+            Unsynced::Names(dir) => File::open(dir)?.sync_all(),
+        })
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -144,10 +169,6 @@ impl Storage for Disk {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             other => other.map(Some),
         }
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
     }
 
     fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>> {

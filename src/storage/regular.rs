@@ -23,6 +23,14 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Creates a file that only its owner may read, and opens it for writing. Whatever has its name is left alone.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(path)
+}
+
 /// Opens a file for reading and writing, or creates it.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]

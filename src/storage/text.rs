@@ -19,6 +19,20 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// Reads the same of a stranger, which may be anything.
+///
+/// # Errors
+/// The I/O error, and `InvalidData` if it is no regular file, not UTF-8, or larger than `bytes_max`.
+pub fn read_foreign_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    regular::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        let reason = format!("it is larger than {bytes_max} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(text)
+}
+
 /// Replaces a text file that is not part of a dataset. A reader sees the old text or the new one, never half of it.
 ///
 /// # Errors
@@ -32,6 +46,14 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_file_name(format!(".{name}.tmp"));
     regular::create(&draft)?.write_all(text.as_bytes())?;
     fs::rename(&draft, path)
+}
+
+/// Creates a file that only its owner may read, for a text that its owner may wish to read before others do.
+///
+/// # Errors
+/// The I/O error, `AlreadyExists` if there is anything of that name.
+pub fn create_private(path: &Path) -> io::Result<impl io::Write + use<>> {
+    regular::create_private(path)
 }
 
 /// Returns the absolute path of a file or directory, without links and `..`.

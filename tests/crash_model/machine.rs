@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use civitrawl::storage::{Content, Entry, Ranges, Storage};
+use civitrawl::storage::{Content, Entry, Failed, Ranges, Storage, Unsynced};
 
 use crate::disk::{Opened, State};
+use crate::number;
+use crate::power::Random;
 
 /// The part that survives every crash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -40,7 +42,7 @@ pub(crate) struct Failing {
 
 /// A running system with one disk.
 pub(crate) struct Machine {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     held: Arc<AtomicBool>,
 }
 
@@ -66,11 +68,11 @@ impl Machine {
     pub(crate) fn start(state: State, promised: Promised, failing: Option<Failing>) -> Arc<Self> {
         let history = vec![Moment { state: state.clone(), promised }];
         let inner = Inner { state, history, promised, steps: 0, failing };
-        Arc::new(Self { inner: Mutex::new(inner), held: Arc::default() })
+        Arc::new(Self { inner: Arc::new(Mutex::new(inner)), held: Arc::default() })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics while holding it")
+        lock(&self.inner)
     }
 
     /// From now on this must survive everything, beside what was promised before.
@@ -107,40 +109,14 @@ impl Machine {
         }
     }
 
-    /// Makes a step that changes the disk, or fails; `failed` is what a failure does.
-    fn step<T>(&self, act: impl FnOnce(&mut State) -> Result<T>, failed: impl FnOnce(&mut State)) -> Result<T> {
-        let mut inner = self.inner();
-        let result = match inner.failure() {
-            None => act(&mut inner.state),
-            Some(failing) => {
-                if failing.done {
-                    // It reports an error and has done it all the same.
-                    let _ = act(&mut inner.state);
-                } else {
-                    failed(&mut inner.state);
-                }
-                Err(Error::from_raw_os_error(failing.code))
-            }
-        };
-        let moment = Moment { state: inner.state.clone(), promised: inner.promised };
-        inner.history.push(moment);
-        result
+    /// Makes a step that changes the disk, or fails.
+    fn step<T>(&self, act: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        self.inner().step(act, |_| ())
     }
+}
 
-    /// [`Storage::write`], with or without its sync.
-    pub(crate) fn write_file(&self, path: &Path, content: &mut Content<'_>, sync: bool) -> Result<()> {
-        let mut bytes = Vec::new();
-        content(&mut bytes)?;
-        let file = self.step(|state| state.create(path), |_| ())?;
-        // Two pieces, so that a failure of the second one leaves a short file.
-        for piece in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
-            self.step(|state| state.append(file, piece), |_| ())?;
-        }
-        if !sync {
-            return Ok(());
-        }
-        self.step(|state| state.sync_file(file), |state| state.fail_sync(file))
-    }
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().expect("nobody panics while holding it")
 }
 
 impl Inner {
@@ -149,12 +125,34 @@ impl Inner {
         self.steps += 1;
         self.failing.filter(|failing| failing.at == step || (failing.from_then_on && failing.at < step))
     }
+
+    /// Makes a step that changes the disk, or fails; `failed` is what a failure does.
+    fn step<T>(&mut self, act: impl FnOnce(&mut State) -> Result<T>, failed: impl FnOnce(&mut State)) -> Result<T> {
+        let result = match self.failure() {
+            None => act(&mut self.state),
+            Some(failing) => {
+                if failing.done {
+                    // It reports an error and has done it all the same.
+                    let _ = act(&mut self.state);
+                } else {
+                    failed(&mut self.state);
+                }
+                Err(Error::from_raw_os_error(failing.code))
+            }
+        };
+        self.history.push(Moment { state: self.state.clone(), promised: self.promised });
+        result
+    }
+
+    fn sync_file(&mut self, file: usize) -> Result<()> {
+        self.step(|state| state.sync_file(file), |state| state.fail_sync(file))
+    }
 }
 
 impl Storage for Machine {
     fn make_dir(&self, dir: &Path) -> Result<()> {
         let missing = self.look(|state| Ok(state.missing(dir)))?;
-        missing.iter().try_for_each(|dir| self.step(|state| state.make_dir(dir), |_| ()))
+        missing.iter().try_for_each(|dir| self.step(|state| state.make_dir(dir)))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
@@ -172,55 +170,75 @@ impl Storage for Machine {
         self.look(|state| Ok(Box::new(Opened(state.read(path)?)) as Box<dyn Ranges>))
     }
 
-    fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
-        self.write_file(path, content, true)
+    fn create(&self, path: &Path, content: &mut Content<'_>) -> Result<Unsynced> {
+        let mut bytes = Vec::new();
+        content(&mut bytes)?;
+        let file = self.step(|state| state.create(path))?;
+        // Two pieces, so that a failure of the second one leaves a short file.
+        for piece in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
+            self.step(|state| state.append(file, piece))?;
+        }
+        let inner = Arc::clone(&self.inner);
+        Ok(Unsynced::Content(path.to_owned(), Box::new(move || lock(&inner).sync_file(file))))
+    }
+
+    /// In an order that another `SEED=` changes: any of a batch may be the first to be done, and any the last.
+    fn sync(&self, mut batch: Vec<Unsynced>) -> Vec<Failed> {
+        let mut random = Random(number("SEED", 1) ^ self.steps() as u64);
+        let mut failed = Vec::new();
+        while !batch.is_empty() {
+            let next = batch.swap_remove(random.below(batch.len()));
+            let path = next.path().to_owned();
+            let synced = match next {
+                Unsynced::Content(_, sync) => sync(),
+                Unsynced::Names(dir) => self.step(|state| state.sync_dir(&dir)),
+            };
+            failed.extend(synced.err().map(|error| Failed { path, error }));
+        }
+        failed
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.step(|state| state.link(from, to), |_| ())
+        self.step(|state| state.link(from, to))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.step(|state| state.rename(from, to), |_| ())
+        self.step(|state| state.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        match self.step(|state| state.remove(path), |_| ()) {
+        match self.step(|state| state.remove(path)) {
             Err(error) if State::is_missing(&error) => Ok(()),
             other => other,
         }
     }
 
     fn remove_dir(&self, dir: &Path) -> Result<()> {
-        match self.step(|state| state.remove_dir(dir), |_| ()) {
+        match self.step(|state| state.remove_dir(dir)) {
             Err(error) if State::is_missing(&error) => Ok(()),
             other => other,
         }
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
-        self.step(|state| state.symlink(target, path), |_| ())
+        self.step(|state| state.symlink(target, path))
     }
 
     fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.look(|state| state.read_symlink(path))
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        self.step(|state| state.sync_dir(dir), |_| ())
-    }
-
     fn lock(&self, path: &Path, mark: &[u8]) -> Result<Option<Box<dyn Send>>> {
-        let file = self.step(|state| state.file(path).or_else(|_| state.create(path)), |_| ())?;
+        let file = self.step(|state| state.file(path).or_else(|_| state.create(path)))?;
         let free = !self.held.swap(true, Ordering::SeqCst);
         let content = self.look(|state| state.read(path))?;
         if free && (content.len() < mark.len() || content.iter().all(|byte| *byte == 0)) {
             for length in [mark.len() / 2, mark.len()] {
-                self.step(|state| state.fill(file, &mark[..length]), |_| ())?;
+                self.step(|state| state.fill(file, &mark[..length]))?;
             }
         }
         if free {
-            self.step(|state| state.sync_file(file), |state| state.fail_sync(file))?;
+            self.inner().sync_file(file)?;
         }
         Ok(free.then(|| Box::new(Hold(Arc::clone(&self.held))) as Box<dyn Send>))
     }

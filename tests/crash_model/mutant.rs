@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Result;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use civitrawl::dataset::commit::{PrunedPart, Record};
 use civitrawl::dataset::layout::{Layout, record_number, snapshot_number};
-use civitrawl::storage::{Content, Entry, Ranges, Storage};
+use civitrawl::storage::{Content, Entry, Failed, Ranges, Storage, Unsynced};
 use civitrawl::table;
 
 use crate::crawl::place;
@@ -33,6 +33,18 @@ pub(crate) enum Mutation {
     NoFileSynced,
     /// Staged parts are not synced.
     StagedNotSynced,
+    /// Of the staged parts of a commit, the last one is not synced.
+    LastStagedNotSynced,
+    /// The last staged part of a commit is synced when its record is there.
+    RecordBeforeSynced,
+    /// The directory of a staged part is synced before that is written.
+    SyncedBeforeStaged,
+    /// The directory above a new one is synced before that is made.
+    SyncedBeforeMade,
+    /// The directory of a part is synced before that has its final name.
+    SyncedBeforeLinked,
+    /// The directory of the records is synced together with the final names that the record allows.
+    PublishedBeforeSynced,
     /// Drafts of records are not synced.
     DraftNotSynced,
     /// A link takes the old name away: a rename, which is not atomic.
@@ -86,7 +98,7 @@ pub(crate) enum Mutation {
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 33] = [
+pub(crate) const ALL: [Mutation; 39] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -95,6 +107,12 @@ pub(crate) const ALL: [Mutation; 33] = [
     Mutation::WrongDirectorySynced,
     Mutation::NoFileSynced,
     Mutation::StagedNotSynced,
+    Mutation::LastStagedNotSynced,
+    Mutation::RecordBeforeSynced,
+    Mutation::SyncedBeforeStaged,
+    Mutation::SyncedBeforeMade,
+    Mutation::SyncedBeforeLinked,
+    Mutation::PublishedBeforeSynced,
     Mutation::DraftNotSynced,
     Mutation::LinkRenames,
     Mutation::LinkCopies,
@@ -126,15 +144,20 @@ pub(crate) const ALL: [Mutation; 33] = [
 pub(crate) fn wrap(machine: &Arc<Machine>, mutation: Option<Mutation>) -> Arc<dyn Storage> {
     match mutation {
         None => Arc::clone(machine) as Arc<dyn Storage>,
-        Some(mutation) => Arc::new(Mutant { machine: Arc::clone(machine), mutation, unsynced: Mutex::default() }),
+        Some(mutation) => {
+            let (skipped, late) = (Mutex::default(), Mutex::default());
+            Arc::new(Mutant { machine: Arc::clone(machine), mutation, skipped, late })
+        }
     }
 }
 
 struct Mutant {
     machine: Arc<Machine>,
     mutation: Mutation,
-    /// Directories with a change whose sync, the next one there, is to be left out.
-    unsynced: Mutex<BTreeSet<PathBuf>>,
+    /// Directories whose next sync is to be left out.
+    skipped: Mutex<BTreeSet<PathBuf>>,
+    /// What is to be synced later than the protocol wants.
+    late: Mutex<Vec<Unsynced>>,
 }
 
 fn is_part(path: &Path) -> bool {
@@ -176,7 +199,22 @@ fn final_name(path: &Path) -> String {
 }
 
 impl Mutant {
-    fn syncs(&self, directory: &Path) -> bool {
+    fn syncs(&self, unsynced: &Unsynced) -> bool {
+        match unsynced {
+            Unsynced::Content(path, _) => match self.mutation {
+                Mutation::NoFileSynced => false,
+                Mutation::StagedNotSynced => !is_staged(path),
+                Mutation::DraftNotSynced => !is_draft(path),
+                Mutation::SnapshotFilesNotSynced => !path.parent().is_some_and(is_snapshot_draft),
+                _ => true,
+            },
+            Unsynced::Names(directory) => {
+                self.syncs_names(directory) && !locked(&self.skipped).remove(directory.as_path())
+            }
+        }
+    }
+
+    fn syncs_names(&self, directory: &Path) -> bool {
         let (commits, parts) = (directory.ends_with("commits"), is_in(directory, "parts"));
         match self.mutation {
             Mutation::NoDirectorySynced => false,
@@ -189,6 +227,28 @@ impl Mutant {
             Mutation::SnapshotsNotSynced => !directory.ends_with("snapshots"),
             _ => true,
         }
+    }
+
+    /// Takes out of a batch what is to be synced later, and adds what is late by now.
+    fn delay(&self, batch: &mut Vec<Unsynced>) {
+        let mut late = locked(&self.late);
+        let last_staged = batch.iter().rposition(|unsynced| is_staged(unsynced.path()));
+        let is_commits = batch.len() == 1 && batch.iter().all(|unsynced| unsynced.path() == place().commits());
+        match self.mutation {
+            Mutation::LastStagedNotSynced => drop(last_staged.map(|last| batch.remove(last))),
+            Mutation::RecordBeforeSynced => late.extend(last_staged.map(|last| batch.remove(last))),
+            Mutation::PublishedBeforeSynced if is_commits => late.append(batch),
+            Mutation::PublishedBeforeSynced => batch.append(&mut late),
+            _ => {}
+        }
+    }
+
+    /// Syncs the directory that a name is in now, instead of the next time.
+    fn sync_early(&self, path: &Path) {
+        let directory = path.parent().expect("all names are in directories").to_owned();
+        // It may be about to be made.
+        let _ = self.machine.sync_dir(&directory);
+        self.skip_sync_of(path);
     }
 
     /// Removes what the drafted record will make redundant or has removed, although it does not count yet.
@@ -214,7 +274,7 @@ impl Mutant {
     /// Leaves out the next sync of the directory that a name is in.
     fn skip_sync_of(&self, path: &Path) {
         let directory = path.parent().expect("all names are in directories").to_owned();
-        self.unsynced.lock().expect("nobody panics while holding it").insert(directory);
+        locked(&self.skipped).insert(directory);
     }
 
     /// Lets `latest` lead to a snapshot that is not there yet.
@@ -231,15 +291,23 @@ impl Mutant {
     }
 
     /// Writes a file that already has its final name.
-    fn write_in_place(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
+    fn create_in_place(&self, path: &Path, content: &mut Content<'_>) -> Result<Unsynced> {
         let place = path.with_file_name(final_name(path));
-        self.machine.write(&place, content)?;
-        self.machine.link(&place, path)
+        let unsynced = self.machine.create(&place, content)?;
+        self.machine.link(&place, path)?;
+        Ok(unsynced)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nobody panics while holding it")
 }
 
 impl Storage for Mutant {
     fn make_dir(&self, dir: &Path) -> Result<()> {
+        if self.mutation == Mutation::SyncedBeforeMade && is_in(dir, "parts") {
+            self.sync_early(dir);
+        }
         self.machine.make_dir(dir)
     }
 
@@ -257,18 +325,26 @@ impl Storage for Mutant {
         self.machine.open(path)
     }
 
-    fn write(&self, path: &Path, content: &mut Content<'_>) -> Result<()> {
+    fn create(&self, path: &Path, content: &mut Content<'_>) -> Result<Unsynced> {
         match self.mutation {
-            Mutation::SnapshotFilesNotSynced => {
-                self.machine.write_file(path, content, !path.parent().is_some_and(is_snapshot_draft))
-            }
-            Mutation::NoFileSynced => self.machine.write_file(path, content, false),
-            Mutation::StagedNotSynced => self.machine.write_file(path, content, !is_staged(path)),
-            Mutation::DraftNotSynced => self.machine.write_file(path, content, !is_draft(path)),
-            Mutation::PublishedAtOnce if is_staged(path) => self.write_in_place(path, content),
-            Mutation::RecordWrittenInPlace if is_draft(path) => self.write_in_place(path, content),
-            _ => self.machine.write(path, content),
+            Mutation::PublishedAtOnce if is_staged(path) => return self.create_in_place(path, content),
+            Mutation::RecordWrittenInPlace if is_draft(path) => return self.create_in_place(path, content),
+            Mutation::SyncedBeforeStaged if is_staged(path) => self.sync_early(path),
+            _ => {}
         }
+        self.machine.create(path, content)
+    }
+
+    fn sync(&self, mut batch: Vec<Unsynced>) -> Vec<Failed> {
+        batch.retain(|unsynced| self.syncs(unsynced));
+        self.delay(&mut batch);
+        for unsynced in &mut batch {
+            match unsynced {
+                Unsynced::Names(dir) if self.mutation == Mutation::WrongDirectorySynced => drop(dir.pop()),
+                _ => {}
+            }
+        }
+        self.machine.sync(batch)
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
@@ -286,6 +362,15 @@ impl Storage for Mutant {
             Mutation::RecordWrittenInPlace if is_draft(from) => Ok(()),
             Mutation::RedundantRemovedFirst | Mutation::PrunedRemovedFirst if is_draft(from) => {
                 self.remove_first(from, to)
+            }
+            Mutation::SyncedBeforeLinked if is_staged(from) => {
+                self.sync_early(to);
+                self.machine.link(from, to)
+            }
+            Mutation::RecordBeforeSynced if is_draft(from) => {
+                self.machine.link(from, to)?;
+                let late = std::mem::take(&mut *locked(&self.late));
+                self.machine.sync(late).into_iter().try_for_each(|failed| Err(failed.error))
             }
             _ => self.machine.link(from, to),
         }
@@ -329,16 +414,6 @@ impl Storage for Mutant {
 
     fn read_symlink(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.machine.read_symlink(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        if !self.syncs(dir) || self.unsynced.lock().expect("nobody panics while holding it").remove(dir) {
-            return Ok(());
-        }
-        match dir.parent() {
-            Some(parent) if self.mutation == Mutation::WrongDirectorySynced => self.machine.sync_dir(parent),
-            _ => self.machine.sync_dir(dir),
-        }
     }
 
     fn lock(&self, path: &Path, mark: &[u8]) -> Result<Option<Box<dyn Send>>> {

@@ -1,5 +1,5 @@
-//! Calls of the disk that fail, by `strace`: a few of those that `scripts/disks` tries. `scripts/test` leaves this out where
-//! there is no `strace`.
+//! Calls of the disk that fail or take long, by `strace`: a few of those that `scripts/disks` and `scripts/syncs` try.
+//! `scripts/test` leaves this out where there is no `strace`.
 
 #![cfg(target_os = "linux")]
 
@@ -10,6 +10,11 @@ use crate::support::{Room, SMALL, assert_exit, printed, read};
 #[test]
 fn a_call_that_fails_once_or_for_ever_costs_no_row() {
     read("../../scripts/disks", &["16", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
+}
+
+#[test]
+fn a_commit_waits_four_times_for_a_slow_disk_however_many_tables_it_has() {
+    read("../../scripts/syncs", &["--quick", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn items(forms: &[String]) -> Vec<Value> {
     items
 }
 
-fn respond(request: &Request, asked: &AtomicUsize) -> Vec<u8> {
+pub(crate) fn respond(request: &Request, asked: &AtomicUsize) -> Vec<u8> {
     let (authorization, target) = (request.header("authorization"), &*request.target);
     let forms = written(authorization);
     let said = json!({ "error": format!("bad key {}", forms.join(" | ")), "message": "ESCAPED" });

@@ -88,9 +88,20 @@ fn ends_and_reasons_are_explained_and_unknown_words_are_not() {
 fn every_command_has_its_page_its_help_and_its_completion() {
     let completions = shown(&["completions", "bash"]);
     let program = shown(&["man"]);
-    for command in
-        ["crawl", "plan", "get", "download", "status", "verify", "schema", "explain", "sandbox", "man", "completions"]
-    {
+    for command in [
+        "crawl",
+        "plan",
+        "get",
+        "download",
+        "doctor",
+        "status",
+        "verify",
+        "schema",
+        "explain",
+        "sandbox",
+        "man",
+        "completions",
+    ] {
         assert!(completions.contains(command) && program.contains(command), "{command}");
         assert!(shown(&["man", command]).contains(&format!(".TH civitrawl-{command} 1")));
         let (short, long) = (shown(&[command, "-h"]), shown(&[command, "--help"]));

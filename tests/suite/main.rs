@@ -22,6 +22,8 @@ mod cuts;
 mod damage;
 mod damaged_snapshot;
 mod disks;
+mod doctor_files;
+mod doctor_hostile;
 mod download;
 mod echo;
 mod ends;

@@ -109,10 +109,14 @@ fn metadata(query: &NumberQuery, found: usize, links: &Links<'_>, json: &mut Wri
     let sure = query.page.saturating_mul(query.limit).saturating_add(1);
     let total = if query.text.is_some() { found.min(sure) } else { found };
     json.open_at("metadata", '{');
-    json.int("totalItems", total as i64);
+    let count = |key, count: usize, json: &mut Writer| match links.traps.has(Trap::TextTotals) {
+        true => json.text(key, &count.to_string()),
+        false => json.int(key, count as i64),
+    };
+    count("totalItems", total, json);
     json.int("currentPage", query.page as i64);
     json.int("pageSize", query.limit as i64);
-    json.int("totalPages", query.pages(total) as i64);
+    count("totalPages", query.pages(total), json);
     let more = query.page < query.pages(found);
     if query.text.is_some() {
         json.flag("hasMore", more);

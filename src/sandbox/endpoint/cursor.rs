@@ -17,22 +17,26 @@ pub(crate) enum Position {
 
 /// The rows of a date cursor's instant that are on the page it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Boundary {
+pub(super) enum Boundary {
+    /// All of them.
+    Instant,
     /// The named row and those after it.
-    Exact,
-    /// Under Oldest all rows; under Newest the named row and those after it.
-    Whole,
-    /// Under Oldest all rows; under Newest those after the named row, which is lost.
-    Lost,
+    Row,
+    /// Those after the named row, which is lost.
+    AfterRow,
+    /// None of them.
+    AfterInstant,
 }
 
 impl Boundary {
-    /// Returns the boundary of an era under these traps.
-    pub(crate) fn of(era: Era, traps: Traps) -> Boundary {
-        match (era, traps.has(Trap::NewestLostRow)) {
-            (Era::Sep2026, _) => Boundary::Exact,
-            (_, true) => Boundary::Lost,
-            (_, false) => Boundary::Whole,
+    /// Returns the boundary of a sort by date, in an era under these traps.
+    pub(super) fn of(sort: Sort, era: Era, traps: Traps) -> Boundary {
+        match (sort == Sort::Oldest, era == Era::Sep2026) {
+            (true, _) if traps.has(Trap::OldestLostRow) => Boundary::AfterRow,
+            (true, false) => Boundary::Instant,
+            (false, _) if traps.has(Trap::StrictIds) => Boundary::AfterInstant,
+            (false, false) if traps.has(Trap::NewestLostRow) => Boundary::AfterRow,
+            _ => Boundary::Row,
         }
     }
 }
@@ -40,8 +44,10 @@ impl Boundary {
 /// Returns the cursor that names a row: its sort keys joined with `|`, nothing for a missing date.
 pub(super) fn print(sort: Sort, entry: &Entry, traps: Traps) -> String {
     if sort.by_date() {
-        let trimmed = traps.has(Trap::TrimmedFractions);
-        let date = entry.last_version_at.map(|ms| dates::database_text(ms, trimmed));
+        let long = traps.has(Trap::LongFractions);
+        let trimmed = traps.has(Trap::TrimmedFractions) && !long;
+        let micros = if long { "000" } else { "" };
+        let date = entry.last_version_at.map(|ms| dates::database_text(ms, trimmed) + micros);
         return format!("{}|{}", date.unwrap_or_default(), entry.id);
     }
     let (first, second) = sort.counters(entry);
@@ -75,11 +81,13 @@ pub(super) fn follows(sort: Sort, position: Position, entry: &Entry, boundary: B
         }
         Position::Date(instant, from) => match entry.last_version_at {
             None => false,
-            Some(at) if sort == Sort::Oldest => {
-                at > instant || (at == instant && (boundary != Boundary::Exact || id >= from))
-            }
-            Some(at) if boundary == Boundary::Lost => at < instant || (at == instant && id < from),
-            Some(at) => at < instant || (at == instant && id <= from),
+            Some(at) if at == instant => match boundary {
+                Boundary::Instant => true,
+                Boundary::Row => id == from || (id > from) == (sort == Sort::Oldest),
+                Boundary::AfterRow => id != from && (id > from) == (sort == Sort::Oldest),
+                Boundary::AfterInstant => false,
+            },
+            Some(at) => (at > instant) == (sort == Sort::Oldest),
         },
     }
 }
@@ -155,20 +163,23 @@ mod tests {
 
     #[test]
     fn the_boundary_row_is_on_the_page_except_under_newest() {
+        let of = |sort, era, text: &str| Boundary::of(sort, era, traps(text));
         for (sort, boundary, expected) in [
-            (Sort::HighestRated, Boundary::Lost, true),
-            (Sort::Oldest, Boundary::Lost, true),
-            (Sort::Oldest, Boundary::Exact, true),
-            (Sort::Newest, Boundary::Whole, true),
-            (Sort::Newest, Boundary::Exact, true),
-            (Sort::Newest, Boundary::Lost, false),
+            (Sort::HighestRated, Boundary::AfterRow, true),
+            (Sort::Oldest, of(Sort::Oldest, Era::Aug2026, "newest-lost-row"), true),
+            (Sort::Oldest, of(Sort::Oldest, Era::Sep2026, "newest-lost-row"), true),
+            (Sort::Oldest, of(Sort::Oldest, Era::Sep2026, "oldest-lost-row"), false),
+            (Sort::Newest, of(Sort::Newest, Era::Aug2026, "none"), true),
+            (Sort::Newest, of(Sort::Newest, Era::Sep2026, "newest-lost-row"), true),
+            (Sort::Newest, of(Sort::Newest, Era::Aug2026, "newest-lost-row"), false),
+            (Sort::Newest, of(Sort::Newest, Era::Aug2026, "strict-ids"), false),
         ] {
             let position = parse(sort, &print(sort, &entry(), Traps::none()), Traps::none(), Era::Aug2026).unwrap();
             assert_eq!(follows(sort, position, &entry(), boundary), expected, "{sort:?} {boundary:?}");
         }
         let tied = Entry { id: 6, ..entry() };
         let shown = |boundary| follows(Sort::Oldest, Position::Date(1_709_164_800_500, 7), &tied, boundary);
-        assert!(shown(Boundary::Lost) && !shown(Boundary::Exact));
+        assert!(shown(Boundary::Instant) && !shown(Boundary::Row) && !shown(Boundary::AfterRow));
     }
 
     #[test]

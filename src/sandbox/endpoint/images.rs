@@ -35,6 +35,16 @@ fn understood(mut query: ImagesQuery, catalog: &Catalog) -> Result<ImagesQuery, 
     if unknown && catalog.traps.has(Trap::FeedCursorIgnored) {
         query.cursor = None;
     }
+    if catalog.traps.has(Trap::ImageIdIgnored) {
+        query.image = None;
+    }
+    if catalog.traps.has(Trap::ImageIdsIgnored) {
+        query.ids = None;
+    }
+    if resumed && catalog.traps.has(Trap::FeedFiltersIgnored) {
+        (query.requiring_meta, query.post) = (false, None);
+    }
+    query.backend = query.backend_in(catalog.era);
     if query.backend == Backend::Feed && !resumed && catalog.traps.has(Trap::OldFirstPages) {
         query.backend = Backend::Search;
     }
@@ -50,6 +60,9 @@ fn page(list: &ImagesList<'_>) -> Result<ImagesPage, Answer> {
         (Backend::Database, _) => list.database_page(),
         (Backend::Search, _) => list.search_page(),
     }?;
+    if list.query.cursor.is_some() && list.rules.catalog.traps.has(Trap::ImagesLostRow) && !page.ranks.is_empty() {
+        page.ranks.remove(0);
+    }
     list.remove_hidden(&mut page.ranks);
     Ok(page)
 }

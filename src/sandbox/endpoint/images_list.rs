@@ -32,7 +32,7 @@ pub(crate) struct ImagesList<'a> {
 impl<'a> ImagesList<'a> {
     pub(crate) fn new(rules: Rules<'a>, query: &'a ImagesQuery) -> Result<ImagesList<'a>, Answer> {
         let named = query.username.as_ref().map(|name| rules.catalog.user(name));
-        if named == Some(None) && query.legacy() {
+        if named == Some(None) && (query.legacy() || rules.catalog.traps.has(Trap::ImageUsersRefused)) {
             return Err(coded(404, "User not found", "NOT_FOUND"));
         }
         let by_id = query.user.map(|id| id.checked_sub(FIRST_USER));

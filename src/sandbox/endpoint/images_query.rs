@@ -85,7 +85,8 @@ impl ImagesQuery {
         narrow || (self.model.is_some() && self.version.is_none())
     }
 
-    fn backend_in(&self, era: Era) -> Backend {
+    /// Returns the part of the server of an era that answers this query.
+    pub(crate) fn backend_in(&self, era: Era) -> Backend {
         match self.legacy() {
             true => Backend::Database,
             false if era == Era::Sep2026 && self.fits_the_feed() => Backend::Feed,

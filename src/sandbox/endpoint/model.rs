@@ -5,6 +5,7 @@ use crate::sandbox::catalog::Catalog;
 use crate::sandbox::render;
 use crate::sandbox::render::json::Writer;
 use crate::sandbox::render::view::View;
+use crate::sandbox::traps::Trap;
 
 /// Answers a request for one model.
 pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
@@ -15,7 +16,8 @@ pub(crate) fn answer(catalog: &Catalog, id: &str) -> Answer {
         return missing(&id.to_string());
     };
     let mut json = Writer::default();
-    render::model(catalog, row, View::DETAIL, &mut json);
+    let view = if catalog.traps.has(Trap::BareLookups) { View::EVERYTHING } else { View::DETAIL };
+    render::model(catalog, row, view, &mut json);
     Answer { items: vec![id], ..Answer::json(200, json.out) }
 }
 

@@ -41,6 +41,11 @@ impl Hashes {
     pub(crate) fn find(&self, hash: &str) -> Option<u32> {
         self.0.get(&key(hash)).map(|(_, id)| *id)
     }
+
+    /// The version with the next id that any hash names.
+    pub(crate) fn after(&self, version: u32) -> Option<u32> {
+        self.0.values().map(|(_, id)| *id).filter(|id| *id > version).min()
+    }
 }
 
 fn key(hash: &str) -> u64 {

@@ -7,10 +7,11 @@ use super::models_query::{self, ModelsQuery};
 use crate::sandbox::catalog::Catalog;
 use crate::sandbox::render;
 use crate::sandbox::render::json::Writer;
+use crate::sandbox::traps::Trap;
 
 /// Answers a list request.
 pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)], links: &Links<'_>) -> Answer {
-    let query = match models_query::parse(catalog.era, pairs) {
+    let query = match models_query::parse(catalog.era, catalog.traps, pairs) {
         Ok(query) => query,
         Err(refusal) => return refusal,
     };
@@ -19,6 +20,7 @@ pub(crate) fn answer(catalog: &Catalog, pairs: &[(String, String)], links: &Link
     };
     match list.page() {
         Ok(page) => body(catalog, &list, &query, page, links),
+        Err(_) if catalog.traps.has(Trap::CursorsFail) => Answer::unexpected(),
         Err(message) => Answer::message(400, &message),
     }
 }

@@ -27,11 +27,13 @@ pub(crate) struct ModelsList<'a> {
 impl<'a> ModelsList<'a> {
     /// Returns `None` when the query names an unknown user; an unknown tag filters nothing.
     pub(crate) fn new(catalog: &'a Catalog, query: &'a ModelsQuery) -> Option<ModelsList<'a>> {
+        let nobody = catalog.traps.has(Trap::UnknownUsersEmpty).then_some(u32::MAX);
         let user = match &query.username {
-            Some(name) => Some(catalog.user(name)?),
+            Some(name) => Some(catalog.user(name).or(nobody)?),
             None => None,
         };
-        let tag = query.tag.as_ref().and_then(|name| catalog.tag(name));
+        let nothing = catalog.traps.has(Trap::TagHeeded).then_some(u32::MAX);
+        let tag = query.tag.as_ref().and_then(|name| catalog.tag(name).or(nothing));
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = || catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();
         let oldest = query.period_days.and_then(|days| Some(newest()? - days * 86_400_000));
@@ -54,6 +56,9 @@ impl<'a> ModelsList<'a> {
     /// Returns the versions that `baseModels` and `modelVersionIds` leave of a generated model, as bits.
     fn among(&self, entry: &Entry) -> u16 {
         let (bases, ids) = (&self.query.bases, &self.query.version_ids);
+        if self.query.ids.is_some() && self.catalog.traps.has(Trap::IdsNewestVersion) {
+            return entry.listed_versions().next().map_or(0, |newest| 1 << newest);
+        }
         let Some(generator) = self.catalog.generator().filter(|_| !bases.is_empty() || ids.is_some()) else {
             return u16::MAX;
         };
@@ -70,12 +75,15 @@ impl<'a> ModelsList<'a> {
     /// One row more than the limit is taken, and becomes the cursor. Rows with nothing to show are removed after that, so
     /// a page may be short or empty and still have a cursor.
     pub(crate) fn page(&self) -> Result<ModelsPage, String> {
-        if self.text.is_some() {
-            return self.search_page();
+        if self.by_offset() {
+            return self.offset_page();
         }
         let sort = self.query.sort;
         let limit = self.query.limit as usize;
-        let mut taken: Vec<u32> = self.rows_from_cursor()?.filter(|row| self.matches(*row)).take(limit + 1).collect();
+        let numbered = self.query.cursor.is_none() && self.catalog.traps.has(Trap::PagesServed);
+        let pages = self.query.page.filter(|_| numbered).map_or(0, |page| page as usize - 1);
+        let rows = self.rows_from_cursor()?.filter(|row| self.matches(*row)).skip(pages.saturating_mul(limit));
+        let mut taken: Vec<u32> = rows.take(limit + 1).collect();
         let next = (limit > 0 && taken.len() > limit).then(|| taken.pop()).flatten();
         let next = next.map(|row| cursor::print(sort, self.catalog.entry(row), self.catalog.traps));
         taken.retain(|row| self.shows(self.catalog.entry(*row)));
@@ -100,11 +108,16 @@ impl<'a> ModelsList<'a> {
         Ok(rows.filter(|(place, row)| dated(*row) || *place < reach).map(|(_, row)| row).collect())
     }
 
+    /// True when the cursor is an offset into the hits, as in the text search.
+    fn by_offset(&self) -> bool {
+        self.text.is_some() || (!self.query.sort.by_date() && self.catalog.traps.has(Trap::OffsetCursors))
+    }
+
     /// Returns all rows of the sort from the cursor on; a date cursor leaves out the undated tail.
     fn rows_from_cursor(&self) -> Result<impl Iterator<Item = u32> + '_, String> {
         let sort = self.query.sort;
         let order = self.catalog.order(sort);
-        let rows = match self.query.cursor.as_ref().filter(|_| self.text.is_none()) {
+        let rows = match self.query.cursor.as_ref().filter(|_| !self.by_offset()) {
             None => order,
             Some(text) => {
                 let position = cursor::parse(sort, text, self.catalog.traps, self.catalog.era)?;
@@ -113,7 +126,7 @@ impl<'a> ModelsList<'a> {
                 }
                 let dated = |row: &u32| !sort.by_date() || self.catalog.entry(*row).last_version_at.is_some();
                 let order = &order[..order.partition_point(dated)];
-                let boundary = cursor::Boundary::of(self.catalog.era, self.catalog.traps);
+                let boundary = cursor::Boundary::of(sort, self.catalog.era, self.catalog.traps);
                 let before = |row: &u32| !cursor::follows(sort, position, self.catalog.entry(*row), boundary);
                 &order[order.partition_point(before)..]
             }
@@ -138,8 +151,8 @@ impl<'a> ModelsList<'a> {
         })
     }
 
-    /// Returns a page of the text search, whose cursor is an offset into the hits.
-    fn search_page(&self) -> Result<ModelsPage, String> {
+    /// Returns a page whose cursor is an offset into the hits.
+    fn offset_page(&self) -> Result<ModelsPage, String> {
         let text = self.query.cursor.as_deref().unwrap_or("0");
         let offset: usize =
             text.parse().map_err(|_| format!("Invalid cursor: unparseable numeric value \"{text}\""))?;
@@ -154,13 +167,14 @@ impl<'a> ModelsList<'a> {
     /// The filters of the database query.
     fn matches(&self, row: u32) -> bool {
         let (entry, query) = (self.catalog.entry(row), self.query);
+        let mature = query.nsfw || self.catalog.traps.has(Trap::MatureByDefault);
         let hidden_minor = query.nsfw && entry.minor && self.catalog.traps.has(Trap::HiddenMinors);
         !entry.hidden
             && !entry.person
             && self.among(entry) != 0
             && in_region(entry, self.catalog.traps)
             && (query.archived || entry.mode != Mode::Archived)
-            && (if query.nsfw { entry.level != 0 } else { entry.level & 1 != 0 })
+            && (if mature { entry.level != 0 } else { entry.level & 1 != 0 })
             && !hidden_minor
             && (query.kinds.is_empty() || query.kinds.contains(&entry.kind))
             && (!query.early_access || entry.early_access != 0)

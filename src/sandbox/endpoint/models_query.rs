@@ -9,6 +9,7 @@ use super::check::{self, Check};
 use crate::sandbox::catalog::sort::Sort;
 use crate::sandbox::catalog::words::{KINDS, after_nights};
 use crate::sandbox::era::Era;
+use crate::sandbox::traps::{Trap, Traps};
 
 /// The checked parameters, without those that the server does not know or that have no effect.
 #[derive(Clone, Debug)]
@@ -69,12 +70,12 @@ const UNTYPABLE: &[&str] = &[
 const MODES: &[(&str, bool)] = &[("published", true), ("stats", false)];
 
 /// Checks the parameters in the server's order: sign-in, every parameter, paging. The error is the refusal.
-pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ModelsQuery, Answer> {
+pub(crate) fn parse(era: Era, traps: Traps, pairs: &[(String, String)]) -> Result<ModelsQuery, Answer> {
     if pairs.iter().any(|(key, _)| key == "favorites" || key == "hidden") {
         return Err(Answer::error(401, "Unauthorized"));
     }
     let mut check = Check::new(pairs);
-    let query = query(era, &mut check);
+    let query = query(era, traps, &mut check);
     if !check.issues.is_empty() {
         return Err(Answer::issues(check.issues));
     }
@@ -85,13 +86,13 @@ pub(crate) fn parse(era: Era, pairs: &[(String, String)]) -> Result<ModelsQuery,
     Ok(query)
 }
 
-fn query(era: Era, check: &mut Check<'_>) -> ModelsQuery {
+fn query(era: Era, traps: Traps, check: &mut Check<'_>) -> ModelsQuery {
     refuse_shapes(check);
     let published = check.choice("periodMode", MODES, true);
     let period_days = check.choice("period", check::PERIODS, None).filter(|_| published);
     check.truth_word("primaryFileOnly");
     ModelsQuery {
-        limit: check.number("limit", 0.0, 100.0).unwrap_or(100),
+        limit: check.number("limit", 0.0, if traps.has(Trap::LargerLimits) { 200.0 } else { 100.0 }).unwrap_or(100),
         cursor: check.filled("cursor"),
         sort: check.choice("sort", Sort::WORDS, Sort::HighestRated),
         kinds: kinds(check),
@@ -103,7 +104,7 @@ fn query(era: Era, check: &mut Check<'_>) -> ModelsQuery {
             _ => check.filled("earlyAccess").is_some(),
         },
         period_days,
-        ids: ids(check, "ids"),
+        ids: ids(check, "ids").filter(|_| !traps.has(Trap::IdsIgnored)),
         bases: check.pairs.iter().filter(|(key, _)| key == "baseModels").map(|(_, name)| name.clone()).collect(),
         version_ids: ids(check, "modelVersionIds"),
         username: check.filled("username").or_else(|| check.filled("user")),
@@ -147,7 +148,8 @@ mod tests {
 
     fn read(text: &str) -> Result<ModelsQuery, (u16, String)> {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-        parse(Era::Sep2026, &pairs).map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
+        parse(Era::Sep2026, Traps::none(), &pairs)
+            .map_err(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
     }
 
     #[test]
@@ -163,8 +165,9 @@ mod tests {
         assert_eq!(read("period=Week&periodMode=stats").unwrap().period_days, None);
         assert_eq!(read("tag=a&tagname=b").unwrap().tag.as_deref(), Some("b"));
         assert!(read("page=50&cursor=1|2|3").is_ok());
-        let early =
-            |era, value: &str| parse(era, &[("earlyAccess".to_owned(), value.to_owned())]).unwrap().early_access;
+        let early = |era, value: &str| {
+            parse(era, Traps::none(), &[("earlyAccess".to_owned(), value.to_owned())]).unwrap().early_access
+        };
         assert!(early(Era::Aug2026, "false") && early(Era::Aug2026, "maybe"));
         assert!(!early(Era::Sep2026, "false") && early(Era::Sep2026, "true"));
     }

@@ -32,8 +32,13 @@ pub(crate) fn listed(catalog: &Catalog, query: &NumberQuery) -> Vec<u32> {
     match &query.text {
         None => numbered.map(|(tag, _)| tag).filter(|tag| featured(*tag)).collect(),
         Some(text) => {
-            let pattern: Vec<char> = format!("{}%", text.to_lowercase()).chars().collect();
-            let fits = |name: &String| like(&pattern, &name.to_lowercase().chars().collect::<Vec<_>>());
+            let text = text.to_lowercase();
+            let pattern: Vec<char> = format!("{text}%").chars().collect();
+            let escaped = catalog.traps.has(Trap::EscapedLikes);
+            let fits = |name: &String| match name.to_lowercase() {
+                name if escaped => name.starts_with(&text),
+                name => like(&pattern, &name.chars().collect::<Vec<_>>()),
+            };
             let mut tags: Vec<u32> = numbered.filter(|(_, name)| fits(name)).map(|(tag, _)| tag).collect();
             tags.sort_by_key(|tag| (names[*tag as usize].chars().count(), *tag));
             tags

@@ -99,9 +99,9 @@ impl World {
         self.hashes.get_or_init(|| Hashes::build(&self.catalog))
     }
 
-    /// The number of nights that passed.
-    pub(crate) fn night(&self) -> usize {
-        self.nights.len()
+    /// The number of nights whose new words are known.
+    pub(crate) fn nights_of_words(&self) -> usize {
+        self.nights.len() + usize::from(self.catalog.traps.has(Trap::NewWords))
     }
 
     fn gallery(&self) -> &Gallery {

@@ -59,6 +59,7 @@ impl Tricks {
         if LOOKUPS.iter().any(|start| path.starts_with(start)) {
             // The newest edge caches only the errors of one path, and none for callers with a key.
             let kept = self.era != Era::Sep2026 || (path.starts_with("models/") && !keyed);
+            let kept = kept && !self.traps.has(Trap::NoEdgeCache);
             return (draw(Trap::CachedNegatives, 100) && pairs.is_empty() && kept).then_some(Trick::Denied);
         }
         let database = sent("modelId") && !sent("modelVersionId");

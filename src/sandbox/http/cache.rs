@@ -7,9 +7,9 @@ use std::time::Instant;
 use super::call::Call;
 use crate::sandbox::endpoint::answer::Answer;
 use crate::sandbox::era::Era;
+use crate::sandbox::traps::{Trap, Traps};
 
 const BUDGET: usize = 64 << 20;
-const CACHED: &str = "public, s-maxage=300, stale-while-revalidate=150";
 
 /// An answer ready to be sent.
 #[derive(Debug)]
@@ -58,30 +58,44 @@ fn weight(key: &str, packed: &Packed) -> usize {
     key.len() + packed.answer.body.len() + 4 * packed.answer.items.len() + 200
 }
 
-/// Returns the `Cache-Control` of an answer.
-pub(super) fn cache_control(era: Era, call: &Call, status: u16) -> &'static str {
-    let missing_model = status == 404 && call.below().starts_with("models/");
-    match status {
-        400.. if era == Era::Sep2026 && !missing_model => "no-store, max-age=0",
-        _ if bypassed(era, call) => "private, max-age=0, no-cache",
-        500.. => "no-store",
-        _ => CACHED,
+/// The edge at one answer: everything that its headers depend on.
+pub(super) struct Edge<'a> {
+    pub(super) era: Era,
+    pub(super) traps: Traps,
+    pub(super) call: &'a Call,
+    pub(super) status: u16,
+}
+
+impl Edge<'_> {
+    /// Returns the `Cache-Control` of the answer.
+    pub(super) fn cache_control(&self) -> &'static str {
+        let path = self.call.below();
+        let missing_model = self.status == 404 && path.starts_with("models/");
+        match self.status {
+            400.. if self.era == Era::Sep2026 && !missing_model => "no-store, max-age=0",
+            _ if self.bypassed() || self.traps.has(Trap::NoEdgeCache) => "private, max-age=0, no-cache",
+            500.. => "no-store",
+            _ if path.starts_with("/api/download/") => "no-store",
+            200 if path.starts_with("model-versions/by-hash/") => "public, s-maxage=3600, stale-while-revalidate=1800",
+            _ => "public, s-maxage=300, stale-while-revalidate=150",
+        }
     }
-}
 
-/// True when the edge never answers such a request from its cache.
-fn bypassed(era: Era, call: &Call) -> bool {
-    call.below() == "me" || (era == Era::Sep2026 && call.authorization)
-}
+    /// True when the edge never answers such a request from its cache.
+    fn bypassed(&self) -> bool {
+        self.call.below() == "me" || (self.era == Era::Sep2026 && self.call.authorization)
+    }
 
-/// Returns the `cf-cache-status` of an answer, and true when it comes from the cache. `made_before` is true for an answer
-/// that was sent before.
-pub(super) fn cache_status(era: Era, call: &Call, status: u16, made_before: bool) -> (&'static str, bool) {
-    let cached = era != Era::Sep2026 || cache_control(era, call, status) == CACHED;
-    match (bypassed(era, call), made_before && cached) {
-        (true, _) => ("BYPASS", false),
-        (_, true) => ("HIT", true),
-        (_, false) => ("MISS", false),
+    /// Returns the `cf-cache-status` of the answer, and true when it comes from the cache. `made_before` is true for an
+    /// answer that was sent before.
+    pub(super) fn cache_status(&self, made_before: bool) -> (&'static str, bool) {
+        let cached = self.era != Era::Sep2026 || self.cache_control().starts_with("public");
+        match (self.bypassed(), made_before && cached) {
+            _ if self.traps.has(Trap::NoEdgeCache) => ("DYNAMIC", false),
+            (true, _) => ("BYPASS", false),
+            (_, true) => ("HIT", true),
+            (_, false) => ("MISS", false),
+        }
     }
 }
 

@@ -87,20 +87,27 @@ impl Dispatch<'_> {
             "images" => images::answer(world.rules(&call.host), pairs, &links),
             "creators" => world.creators().answer(&links, self.requests),
             "tags" => tags::answer(&world.catalog, &links),
-            "enums" => enums::answer(world.night()),
-            "me" if world.catalog.era > Era::Y2023 => me::answer(call.key.as_deref()),
+            "enums" => enums::answer(world.nights_of_words()),
+            "me" if world.catalog.era > Era::Y2023 && !world.catalog.traps.has(Trap::NoAccounts) => {
+                me::answer(call.key.as_deref())
+            }
             "users" if world.catalog.era > Era::Y2023 => users::answer(&world.catalog, pairs),
-            path => self.look_up(path),
+            path => match self.look_up(path) {
+                answer if answer.status == 404 && world.catalog.traps.has(Trap::HtmlNegatives) => no_page(),
+                answer => answer,
+            },
         }
     }
 
     fn look_up(&self, path: &str) -> Answer {
-        let world = self.world;
+        let (world, traps) = (self.world, self.world.catalog.traps);
         let below = |start: &str| path.strip_prefix(start);
         if let Some(id) = below("models/") {
             model::answer(&world.catalog, id)
         } else if let Some(hash) = below("model-versions/by-hash/") {
-            model_versions::found(&world.catalog, world.hashes().find(hash))
+            let found = world.hashes().find(hash);
+            let after = |id| if traps.has(Trap::OtherHash) { world.hashes().after(id) } else { Some(id) };
+            model_versions::found(&world.catalog, found.and_then(after))
         } else if let Some(id) = below("model-versions/") {
             model_versions::answer(&world.catalog, id)
         } else if let (Some(id), Era::Sep2026) = (below("posts/"), world.catalog.era) {

@@ -11,13 +11,16 @@ use crate::sandbox::catalog::random::{Random, Stream};
 use crate::sandbox::catalog::{Catalog, file_bytes};
 use crate::sandbox::endpoint::answer::Answer;
 use crate::sandbox::endpoint::model_versions;
+use crate::sandbox::traps::{Trap, Traps};
 
 /// The time that a link is valid, in milliseconds.
 const VALID_FOR: u64 = 60_000;
+
 /// The host of the files.
 #[derive(Debug, Clone)]
 pub(super) struct FileHost {
     pub(super) seed: u64,
+    pub(super) traps: Traps,
     /// `http://127.0.0.1:PORT`.
     pub(super) origin: String,
 }
@@ -42,7 +45,7 @@ impl FileHost {
         if body["usageControl"] != "Download" {
             return unauthorized("The creator of this asset has disabled downloads on this file");
         }
-        if needs_login(self.seed, id) && !call.authorization {
+        if self.needs_login(id) && !call.authorization {
             return unauthorized("The creator of this asset requires you to be logged in to download it");
         }
         let primary = body["files"][0]["id"].as_u64().and_then(|file| u32::try_from(file).ok());
@@ -61,9 +64,19 @@ impl FileHost {
         Answer { location: Some(format!("{}{path}?{query}", self.origin).into()), ..Answer::json(307, "") }
     }
 
+    /// True for a version whose creator demands a login.
+    fn needs_login(&self, version: u32) -> bool {
+        let drawn = Random::new(self.seed, Stream::Content, u64::from(version) | 1 << 40).chance(150);
+        drawn || self.traps.has(Trap::LoginsDemanded)
+    }
+
     fn signature(&self, path: &str, name: &str, expires: u64) -> String {
+        self.digest((path, name, expires))
+    }
+
+    fn digest(&self, what: impl Hash) -> String {
         let mut hasher = DefaultHasher::new();
-        (self.seed, path, name, expires).hash(&mut hasher);
+        (self.seed, what).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
@@ -82,18 +95,23 @@ impl FileHost {
             return Served::refused(404, "<Error><Code>NoSuchKey</Code></Error>");
         };
         let whole = content.len();
-        let from: Option<usize> =
-            call.range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let range = call.range.as_deref().filter(|_| !self.traps.has(Trap::NoRanges));
+        let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (from, to): (Option<usize>, _) = range.map_or((None, whole), |(from, to)| {
+            (from.parse().ok(), to.parse::<usize>().map_or(whole, |last| last.saturating_add(1).min(whole)))
+        });
         let disposition = format!("attachment; filename=\"{}\"", name.replace(['"', '\\'], "_"));
+        let etag = format!("\"{}\"", self.digest(&call.path));
         match from {
-            Some(from) if from >= whole => Served::refused(416, "<Error><Code>InvalidRange</Code></Error>"),
+            Some(from) if from >= to => Served::refused(416, "<Error><Code>InvalidRange</Code></Error>"),
             Some(from) => Served {
                 status: 206,
-                range: Some(format!("bytes {from}-{}/{whole}", whole - 1)),
+                range: Some(format!("bytes {from}-{}/{whole}", to - 1)),
                 disposition,
-                body: Bytes::from(content).slice(from..),
+                etag,
+                body: Bytes::from(content).slice(from..to),
             },
-            None => Served { status: 200, range: None, disposition, body: content.into() },
+            None => Served { status: 200, range: None, disposition, etag, body: content.into() },
         }
     }
 }
@@ -105,18 +123,21 @@ pub(super) struct Served {
     pub(super) range: Option<String>,
     /// `Content-Disposition`.
     pub(super) disposition: String,
+    /// `ETag`.
+    pub(super) etag: String,
     pub(super) body: Bytes,
 }
 
 impl Served {
     fn refused(status: u16, body: &'static str) -> Served {
-        Served { status, range: None, disposition: String::new(), body: Bytes::from_static(body.as_bytes()) }
+        Served {
+            status,
+            range: None,
+            disposition: String::new(),
+            etag: String::new(),
+            body: Bytes::from_static(body.as_bytes()),
+        }
     }
-}
-
-/// True for a version whose creator demands a login.
-fn needs_login(seed: u64, version: u32) -> bool {
-    Random::new(seed, Stream::Content, u64::from(version) | 1 << 40).chance(150)
 }
 
 fn unauthorized(message: &str) -> Answer {

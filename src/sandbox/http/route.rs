@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName};
 use hyper::{Request, Response};
 
-use super::cache::{self, Cache, Packed};
+use super::cache::{Cache, Edge, Packed};
 use super::call::Call;
 use super::dispatch::{self, Dispatch};
 use super::file_host::FileHost;
@@ -28,10 +28,12 @@ use crate::sandbox::fault::plan::{Plan, Target};
 use crate::sandbox::fault::tricks::{Trick, Tricks};
 use crate::sandbox::fault::{Fault, Kind};
 use crate::sandbox::oracle::{self, fewest_requests};
-use crate::sandbox::traps::Trap;
+use crate::sandbox::traps::{Trap, Traps};
 
 /// The time that the database works on a query before it returns an empty result.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The requests a minute that the trap `rate-headers` names.
+const A_MINUTE: usize = 600;
 
 /// The host that a request is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,7 @@ pub(super) struct State {
     files: FileHost,
     latency: Duration,
     era: Era,
+    traps: Traps,
     /// The requests for posts; `None` unless they are limited.
     limit: Option<Mutex<Limit>>,
     tricks: Mutex<Tricks>,
@@ -74,9 +77,10 @@ impl State {
         Ok(State {
             world: RwLock::new(World::build(&options, images, config.depth_cap as usize)?),
             scheme,
-            files: FileHost { seed: config.seed, origin: format!("{scheme}://{files}") },
+            files: FileHost { seed: config.seed, traps: config.traps, origin: format!("{scheme}://{files}") },
             latency: config.latency,
             era: config.era,
+            traps: config.traps,
             limit: config.traps.has(Trap::PostsLimit).then(Mutex::default),
             tricks: Mutex::new(Tricks::new(config.seed, config.traps, config.era)),
             plan: Mutex::new(Plan::new(config.seed, config.faults)),
@@ -268,10 +272,12 @@ impl Exchange<'_> {
             served.body = damage::flipped(&served.body);
         }
         self.note(|record| record.status = Some(served.status));
+        let ranges = if self.state.traps.has(Trap::NoRanges) { "none" } else { "bytes" };
         let mut response = Response::builder()
             .status(served.status)
             .header(header::CONTENT_TYPE, "application/octet-stream")
-            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::ACCEPT_RANGES, ranges)
+            .header(header::ETAG, served.etag)
             .header(header::CONTENT_DISPOSITION, served.disposition)
             .header(header::CONTENT_LENGTH, served.body.len());
         if let Some(range) = served.range {
@@ -293,14 +299,25 @@ impl Exchange<'_> {
 
     /// Returns the headers of an answer.
     fn headers(&self, packed: &Packed, made_before: bool) -> Vec<(HeaderName, String)> {
-        let (era, status) = (self.state.era, packed.answer.status);
-        let (word, cached) = cache::cache_status(era, self.call, status, made_before);
+        let (state, status) = (self.state, packed.answer.status);
+        let edge = Edge { era: state.era, traps: state.traps, call: self.call, status };
+        let (word, cached) = edge.cache_status(made_before);
         let mut headers = vec![
             (header::DATE, self.state.world().date()),
-            (header::CACHE_CONTROL, cache::cache_control(era, self.call, status).to_owned()),
+            (header::CACHE_CONTROL, edge.cache_control().to_owned()),
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
+            (header::VARY, "Accept-Encoding".to_owned()),
+            (header::SERVER, "cloudflare".to_owned()),
+            (HeaderName::from_static("cf-ray"), format!("8c{:014x}-FRA", self.number)),
             (HeaderName::from_static("cf-cache-status"), word.to_owned()),
         ];
+        if state.traps.has(Trap::RateHeaders) {
+            let left = A_MINUTE.saturating_sub(self.number + 1);
+            for (name, value) in [("ratelimit-limit", A_MINUTE), ("ratelimit-remaining", left), ("ratelimit-reset", 60)]
+            {
+                headers.push((HeaderName::from_static(name), value.to_string()));
+            }
+        }
         if let Some(seconds) = packed.answer.retry_after {
             headers.push((header::RETRY_AFTER, seconds.to_string()));
         }

@@ -27,7 +27,7 @@ pub(crate) fn answer(world: &World, endpoint: &str, pairs: &[(String, String)]) 
 }
 
 fn models(world: &World, pairs: &[(String, String)]) -> Result<(usize, usize), Answer> {
-    let query = models_query::parse(world.catalog.era, pairs)?;
+    let query = models_query::parse(world.catalog.era, world.catalog.traps, pairs)?;
     let list = ModelsList::new(&world.catalog, &query);
     let list = list.ok_or_else(|| Answer::message(404, "User not found"))?;
     let rows = list.hits().map_err(|message| Answer::message(400, &message))?;

@@ -141,7 +141,7 @@ fn models(world: &World, pairs: &[(String, String)]) -> Result<Vec<(u32, View)>,
     let all = (String::from("ids"), String::from("all"));
     let given = pairs.len();
     let pairs: Vec<_> = pairs.iter().filter(|pair| **pair != all).cloned().collect();
-    let mut query = models_query::parse(world.catalog.era, &pairs)?;
+    let mut query = models_query::parse(world.catalog.era, world.catalog.traps, &pairs)?;
     if pairs.len() < given {
         // A hundred fit on one page, which shows undated models too.
         query.ids = Some(world.catalog.entries.iter().map(|entry| entry.id).collect());
@@ -230,7 +230,8 @@ fn users(world: &World, pairs: &[(String, String)]) -> Result<String, Answer> {
 
 fn enums(world: &World) -> Result<String, Answer> {
     let mut lines = String::new();
-    post_rows::of_enums(&text_of(&enums::answer(world.night())), &mut lines).map_err(|error| broken(&error))?;
+    post_rows::of_enums(&text_of(&enums::answer(world.nights_of_words())), &mut lines)
+        .map_err(|error| broken(&error))?;
     Ok(lines)
 }
 

@@ -9,6 +9,7 @@ use super::view::{Item, Oddity};
 use crate::sandbox::catalog::random::{Random, Stream};
 use crate::sandbox::catalog::words::FILE_KINDS;
 use crate::sandbox::catalog::{dates, file_bytes};
+use crate::sandbox::traps::Trap;
 
 /// Number of VAE files that many versions link to, so that one file id occurs under several versions.
 const SHARED_FILES: u32 = 5;
@@ -98,7 +99,8 @@ fn scans(random: &mut Random, item: &Item<'_>, shape: Shape, json: &mut Writer) 
         json.raw("scannedAt", "null");
     } else {
         let scanned = dates::iso(item.entry.created_at + i64::from(random.below(86_400_000)));
-        json.text("scannedAt", if shape == Shape::Lookup { scanned.trim_end_matches('Z') } else { &scanned });
+        let zoned = shape == Shape::Item || item.generator.traps.has(Trap::ZonedScans);
+        json.text("scannedAt", if zoned { &scanned } else { scanned.trim_end_matches('Z') });
     }
 }
 

@@ -8,6 +8,7 @@ mod lookups;
 mod mutation;
 mod names;
 mod night;
+mod other_servers;
 mod paging;
 mod service;
 
@@ -61,10 +62,14 @@ pub(super) fn fetch(sandbox: &Sandbox, path: &str, head: &str) -> io::Result<Rep
     send(sandbox, "GET", path, head)
 }
 
-/// Sends one request.
+/// Sends one request to the API.
 pub(super) fn send(sandbox: &Sandbox, method: &str, path: &str, head: &str) -> io::Result<Reply> {
     let base = sandbox.base_url();
-    let host = base.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    exchange(base.strip_prefix("http://").unwrap().split('/').next().unwrap(), method, path, head)
+}
+
+/// Sends one request to a host.
+pub(super) fn exchange(host: &str, method: &str, path: &str, head: &str) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_millis(if head.contains("impatient") { 400 } else { 20_000 })))?;
     let path = path.replace(' ', "%20").replace('|', "%7C");

@@ -171,7 +171,9 @@ fn heads_and_links_are_the_servers() {
     has(&first, "cache-control", "public, s-maxage=300, stale-while-revalidate=150");
     has(&first, "access-control-allow-origin", "*");
     has(&first, "cf-cache-status", "MISS");
-    assert!(field(&first.head, "date").is_some());
+    has(&first, "vary", "Accept-Encoding");
+    has(&first, "server", "cloudflare");
+    assert!(field(&first.head, "date").is_some() && field(&first.head, "cf-ray").is_some());
     let again = get(&server, "/api/v1/models?limit=10&tag=&nsfw=true");
     has(&again, "cf-cache-status", "HIT");
     assert!(field(&again.head, "age").is_some());
