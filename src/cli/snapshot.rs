@@ -11,7 +11,7 @@ use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
-use crate::dataset::snapshot::{File, Inventory, SnapshotOptions, Taken, take_unless};
+use crate::dataset::snapshot::{Contents, Inventory, SnapshotOptions, Taken, split, take_unless};
 use crate::dataset::store::Store;
 use crate::definition::Keep;
 use crate::stop::Stop;
@@ -72,16 +72,21 @@ fn snapshot(layout: &Layout, arguments: &Arguments, stop: &Stop) -> Result<Optio
     let mut store = Store::open(layout.clone(), Arc::new(Disk))?;
     store.check_symlinks()?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
-    let options = SnapshotOptions { tables: &[], history: &[], keep, prune: arguments.prune };
+    let split = split(&store)?;
+    let options = SnapshotOptions { tables: &[], history: &[], split: &split, keep, prune: arguments.prune };
     take_unless(&mut store, &options, &|| stop.is_asked())
 }
 
 fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> Vec<String> {
-    let row = |file: &File| {
-        let how = if file.rewritten { "rewritten" } else { "taken over" };
-        vec![file.name(), count(file.rows), size(file.bytes), how.to_owned()]
+    let row = |table: Contents| {
+        let how = match (table.rewritten, table.files) {
+            (0, _) => String::from("taken over"),
+            (rewritten, files) if rewritten < files => format!("{rewritten} of {files} files rewritten"),
+            _ => String::from("rewritten"),
+        };
+        vec![table.name, count(table.rows), size(table.bytes), how]
     };
-    let rows: Vec<Vec<String>> = inventory.files.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = inventory.tables().into_iter().map(row).collect();
     let head = format!(
         "snapshot {} of {} holds everything up to commit {}, taken in {}",
         inventory.snapshot,

@@ -214,7 +214,7 @@ fn snapshot(layout: &Layout, manifest: &Manifest) -> String {
         "snapshot {} of {}: {}, everything up to commit {}{newer}",
         taken.snapshot,
         taken.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        several(taken.files.len() as u64, "table"),
+        several(taken.tables().len() as u64, "table"),
         taken.commit
     )
 }

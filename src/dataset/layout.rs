@@ -95,7 +95,7 @@ impl Layout {
         self.root.join("latest")
     }
 
-    /// Returns the file of a table in the newest snapshot, by way of the link.
+    /// Returns the file of a table, or its directory, in the newest snapshot, by way of the link.
     pub fn latest_table(&self, table: &Table) -> PathBuf {
         Self::snapshot_file(&self.latest(), table, false)
     }
@@ -130,15 +130,25 @@ impl Layout {
         snapshot.join("snapshot.json")
     }
 
-    /// Returns the file of a table, or of its history, in a snapshot's directory.
+    /// Returns the file of a table, or of its history, in a snapshot's directory; of a table in ranges their directory.
     pub fn snapshot_file(snapshot: &Path, table: &Table, history: bool) -> PathBuf {
         snapshot.join(format!("{}{}.parquet", table.name, if history { "_history" } else { "" }))
+    }
+
+    /// Returns the file of a range in the directory of a table.
+    pub fn snapshot_range(table: &Path, range: u16) -> PathBuf {
+        table.join(range_name(range))
     }
 
     /// Returns the file of sorted run `n` in a snapshot's draft.
     pub fn snapshot_run(draft: &Path, n: usize) -> PathBuf {
         draft.join(format!("{n}.run"))
     }
+}
+
+/// Returns the name of the file of a range.
+pub fn range_name(range: u16) -> String {
+    format!("{range:04}.parquet")
 }
 
 /// True if a file in a snapshot's draft is a run.

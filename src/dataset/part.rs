@@ -22,10 +22,16 @@ use crate::table::{Column, Table};
 
 /// Rows passed to the encoder at a time; bounds the memory for their sorted copy.
 const SLICE_ROWS: usize = 4096;
-/// Encoded bytes of one row group. Readers skip and parallelize by row groups, and the writer holds one in memory.
-const ROW_GROUP_BYTES: usize = 4 << 20;
-/// Rows of one row group.
-const ROW_GROUP_ROWS: usize = 128 << 10;
+/// The row groups of a part: a commit writes several tables at once.
+const OF_PARTS: RowGroups = RowGroups { bytes: 4 << 20, rows: 128 << 10 };
+
+/// The most that one row group has. Readers skip and parallelize by row groups, and the writer holds one in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowGroups {
+    /// Encoded bytes.
+    pub(super) bytes: usize,
+    pub(super) rows: usize,
+}
 
 /// Parquet page size. A merge holds one page per column of each open file.
 const PAGE_BYTES: usize = 256 << 10;
@@ -54,7 +60,7 @@ pub fn write_part(
     let order = order(table, rows)?;
     let facts =
         vec![("crawl", maker.crawl.to_owned()), ("commit", maker.commit.to_string()), ("run", maker.run.clone())];
-    let mut writer = ArrowWriter::try_new(to, table.schema(), Some(properties(&table.columns(), 1, facts)?))?;
+    let mut writer = ArrowWriter::try_new(to, table.schema(), Some(properties(&table.columns(), 1, OF_PARTS, facts)?))?;
     let mut at = 0;
     while at < order.len() {
         let length = SLICE_ROWS.min(order.len() - at);
@@ -131,6 +137,7 @@ fn order(table: &Table, rows: &RecordBatch) -> Result<UInt32Array, ArrowError> {
 pub(super) fn properties(
     columns: &[Column],
     level: i32,
+    row_groups: RowGroups,
     facts: Vec<(&str, String)>,
 ) -> Result<WriterProperties, ParquetError> {
     let fact = |(key, value)| KeyValue::new(format!("civitrawl.{key}"), value);
@@ -138,8 +145,8 @@ pub(super) fn properties(
     let builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(row_groups.bytes))
+        .set_max_row_group_row_count(Some(row_groups.rows))
         .set_key_value_metadata(Some(facts));
     Ok(columns.iter().filter(|column| !column.dictionary).fold(builder, without_dictionary).build())
 }

@@ -71,7 +71,10 @@ impl RecordedFile {
     /// [`Error::Rotten`] if it is not, byte for byte, what is recorded; [`Error::Disk`]; [`Error::Cancelled`].
     pub(super) fn open(&self, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<CheckedFile, Error> {
         let file = match self.find(storage) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::rotten(&self.path, "is missing")),
+            // A file may be in the place of its directory.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(Error::rotten(&self.path, "is missing"));
+            }
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 return Err(Error::rotten(&self.path, format!("cannot be read: {error}")));
             }

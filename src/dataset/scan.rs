@@ -14,7 +14,7 @@ use super::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 use crate::table::Table;
 
-/// The files that hold the rows of a table: the committed parts and, if parts were removed, a snapshot's file.
+/// The files that hold the rows of a table: the committed parts and, if parts were removed, a snapshot's files.
 pub struct Scan<'a> {
     layout: Layout,
     storage: &'a dyn Storage,
@@ -45,7 +45,7 @@ impl<'a> Scan<'a> {
         if commit > 0 {
             let directory = SnapshotDir::new(layout, storage);
             let taken = directory.newest_with(commit)?;
-            files.extend(taken.file(table.name, false).and_then(|file| directory.recorded(taken.snapshot, file)));
+            files.extend(taken.files_of(table.name, false).filter_map(|file| directory.recorded(taken.snapshot, file)));
         }
         Ok(Self { layout: layout.clone(), storage, table, files })
     }

@@ -1,6 +1,5 @@
 //! Reads the newest snapshot: its inventory, and its columns batch by batch, without rows that are gone.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use arrow::array::RecordBatch;
@@ -24,7 +23,8 @@ const BATCH_ROWS: usize = 8192;
 pub struct SnapshotReader<'a> {
     layout: &'a Layout,
     storage: &'a dyn Storage,
-    files: BTreeMap<String, RecordedFile>,
+    /// The files of each table, without histories.
+    files: Vec<(String, RecordedFile)>,
     /// The content of the snapshot.
     pub inventory: Inventory,
     /// The content of the newest snapshot before it; `None` if there is none.
@@ -53,8 +53,8 @@ impl<'a> SnapshotReader<'a> {
         let inventory = inventory_of(number)?;
         let earlier = directory.numbers()?.into_iter().filter(|earlier| *earlier < number).max();
         let previous = earlier.map(inventory_of).transpose()?;
-        let recorded = |file| Some((File::name(file), directory.recorded(number, file)?));
-        let files = inventory.files.iter().filter_map(recorded).collect();
+        let recorded = |file: &File| Some((file.table.clone(), directory.recorded(number, file)?));
+        let files = inventory.files.iter().filter(|file| !file.history).filter_map(recorded).collect();
         Ok(Some(Self { layout, storage, files, inventory, previous }))
     }
 
@@ -69,22 +69,23 @@ impl<'a> SnapshotReader<'a> {
         columns: &[&str],
         show: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
-        let Some(file) = self.files.get(table.name) else { return Ok(()) };
-        let file = file.open(self.storage, NEVER)?;
-        let builder = file.parquet()?;
-        let wanted = columns.iter().copied().chain(["gone_at"]);
-        let only = ProjectionMask::columns(builder.parquet_schema(), wanted);
-        let reader = builder.with_projection(only).with_batch_size(BATCH_ROWS).build();
-        for batch in reader.map_err(|error| file.fault(&error))? {
-            let batch = batch.map_err(|error| file.fault(&error))?;
-            let batch = match batch.column_by_name("gone_at") {
-                None => batch,
-                Some(gone_at) => {
-                    let there = is_null(gone_at).and_then(|there| filter_record_batch(&batch, &there));
-                    there.map_err(|error| Error::unfit(table, &error))?
-                }
-            };
-            show(&batch);
+        for (_, file) in self.files.iter().filter(|(of, _)| of == table.name) {
+            let file = file.open(self.storage, NEVER)?;
+            let builder = file.parquet()?;
+            let wanted = columns.iter().copied().chain(["gone_at"]);
+            let only = ProjectionMask::columns(builder.parquet_schema(), wanted);
+            let reader = builder.with_projection(only).with_batch_size(BATCH_ROWS).build();
+            for batch in reader.map_err(|error| file.fault(&error))? {
+                let batch = batch.map_err(|error| file.fault(&error))?;
+                let batch = match batch.column_by_name("gone_at") {
+                    None => batch,
+                    Some(gone_at) => {
+                        let there = is_null(gone_at).and_then(|there| filter_record_batch(&batch, &there));
+                        there.map_err(|error| Error::unfit(table, &error))?
+                    }
+                };
+                show(&batch);
+            }
         }
         Ok(())
     }

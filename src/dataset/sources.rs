@@ -6,7 +6,7 @@ use super::snapshot_reader::SnapshotReader;
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 
-/// The file of a table or of its history in the newest snapshot, or all parts of a table.
+/// The file or files of a table or of its history in the newest snapshot, or all parts of a table.
 #[derive(Debug)]
 pub struct Source {
     /// The table's name, followed by `_history` for a history.
@@ -19,7 +19,7 @@ pub struct Source {
     pub snapshot: bool,
     /// A glob that matches the files.
     pub files: String,
-    /// The file, or the directory of the parts.
+    /// The file, or the directory of the ranges or of the parts.
     pub place: String,
     /// The columns.
     pub columns: Vec<Column>,
@@ -33,16 +33,18 @@ pub fn sources(layout: &Layout, storage: &dyn Storage) -> Result<Vec<Source>, Er
     let inventory = SnapshotReader::newest(layout, storage)?.map(|snapshot| snapshot.inventory);
     let mut sources = Vec::new();
     for table in crate::table::ALL.iter().copied() {
-        let file = |history| inventory.as_ref().and_then(|inventory| inventory.file(table.name, history));
-        for file in [file(false), file(true)].into_iter().flatten() {
+        let first = |history| inventory.as_ref().and_then(|inventory| inventory.files_of(table.name, history).next());
+        for file in [first(false), first(true)].into_iter().flatten() {
             let place = Layout::snapshot_file(&layout.latest(), table, file.history).display().to_string();
             let columns = if file.history { table.history_columns() } else { table.snapshot_columns() };
-            let (name, history, files) = (file.name(), file.history, literal(&place));
+            // DuckDB takes a name with special characters for a glob, which matches no directory.
+            let files = format!("{}{}", literal(&place), if file.range.is_some() { "/*.parquet" } else { "" });
+            let (name, history) = (file.name(), file.history);
             sources.push(Source { name, table, history, snapshot: true, files, place, columns });
         }
         let parts = layout.parts(table);
         let parted = storage.list(&parts).during("list", &parts)?.iter().any(|part| part.name.ends_with(".parquet"));
-        if parted && file(false).is_none() {
+        if parted && first(false).is_none() {
             let place = parts.display().to_string();
             let files = format!("{}/*.parquet", literal(&place));
             let (name, columns) = (table.name.to_owned(), table.columns());

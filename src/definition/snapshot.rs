@@ -1,4 +1,4 @@
-//! `snapshot` and `history`: the snapshot taken at the end of a pass, and the time it is kept.
+//! `snapshot` and `history`: the snapshot taken at the end of a pass, its form, and the time it is kept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 
 /// `snapshot`: the snapshot taken at the end of a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// True to take one (default true).
     pub take: bool,
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub keep: Keep,
     /// True to remove parts whose rows it holds (default false).
     pub prune: bool,
+    /// Tables that it keeps in ranges of ids (default those with images, and posts), with the tables that belong to them.
+    pub split: Vec<&'static Table>,
     /// The whole dataset is read and verified at the end of each pass whose number is a multiple of this (1 to 1000); `None` for
     /// never.
     pub verify_every: Option<u32>,
@@ -84,28 +86,45 @@ pub(super) fn read_snapshot(file: &mut Section<'_>, found: &mut Findings<'_>) ->
     let verify_every = section.read("verify_every", expected, found, |value| {
         u32::try_from(whole(value)?).ok().filter(|passes| (1..=1000).contains(passes))
     });
+    let can_be = |table: &Table| table.is_splittable();
+    let split = read_tables(&mut section, "split", can_be, ["cannot be split by itself", "that can be"], found);
     section.finish(found);
-    Snapshot { take, keep: keep.unwrap_or_default(), prune, verify_every }
+    let by_default = || table::ALL.iter().copied().filter(|table| table.is_split_by_default()).collect();
+    let split = split.unwrap_or_else(by_default);
+    Snapshot { take, keep: keep.unwrap_or_default(), prune, split, verify_every }
 }
 
 /// Reads `history`: a list of tables whose rows are things of the catalog.
 pub(super) fn read_history(file: &mut Section<'_>, found: &mut Findings<'_>) -> Vec<&'static Table> {
-    let known = || table::ALL.iter().copied().filter(|table| table.role() == Role::Entity);
+    let can_have = |table: &Table| table.role() == Role::Entity;
+    let words = ["is no table with a history", "with a history"];
+    read_tables(file, "history", can_have, words, found).unwrap_or_default()
+}
+
+/// Reads a list of tables that are `fit`. The words are the ends of "which …", about another table, and of "those …".
+fn read_tables(
+    section: &mut Section<'_>,
+    key: &'static str,
+    fit: fn(&Table) -> bool,
+    [unfit, fitting]: [&str; 2],
+    found: &mut Findings<'_>,
+) -> Option<Vec<&'static Table>> {
+    let known = || table::ALL.iter().copied().filter(|table| fit(table));
     let mut tables: Vec<&'static Table> = Vec::new();
-    for name in file.texts("history", found).unwrap_or_default() {
+    for name in section.texts(key, found)? {
         match known().find(|table| table.name == name) {
             Some(table) if tables.contains(&table) => {}
             Some(table) => tables.push(table),
             None => {
                 let names = || known().map(|table| table.name);
-                let otherwise = format!("Those with a history are {}.", suggestion::list(names()));
+                let otherwise = format!("Those {fitting} are {}.", suggestion::list(names()));
                 let ending = suggestion::did_you_mean(&name, names(), &otherwise);
-                let text = format!("`history` names `{}`, which is no table with a history.{ending}", clip(&name));
-                found.mistake(file.at_key("history"), text);
+                let text = format!("`{}` names `{}`, which {unfit}.{ending}", section.full_name(key), clip(&name));
+                found.mistake(section.at_key(key), text);
             }
         }
     }
-    tables
+    Some(tables)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::{Crawl, Keep, Mistakes, Server, Snapshot, Warning, parse};
 use crate::api::ENDPOINTS;
+use crate::table;
 
 const MODELS: &str = include_str!("../../crawls/models.toml");
 const SANDBOX: &str = include_str!("../../crawls/sandbox.toml");
@@ -61,9 +62,10 @@ fn defaults_are_those_documented() {
     assert_eq!((crawl.retry.attempts, crawl.retry.elapsed.as_secs()), (8, 900));
     assert_eq!((crawl.commit.every.as_secs(), crawl.commit.bytes), (60, 64 << 20));
     assert_eq!((crawl.keep_bodies, crawl.insecure_http, crawl.key_file), (false, false, None));
+    let split = vec![&table::images::TABLE, &table::gallery_images::TABLE, &table::posts::TABLE];
     assert_eq!(
         (crawl.snapshot, crawl.history),
-        (Snapshot { take: true, keep: Keep::Count(3), prune: false, verify_every: None }, Vec::new())
+        (Snapshot { take: true, keep: Keep::Count(3), prune: false, split, verify_every: None }, Vec::new())
     );
     assert_eq!((crawl.sandbox.models, crawl.sandbox.seed, crawl.sandbox.traps.as_str()), (2000, 1, "all"));
     assert_eq!((crawl.sandbox.faults.len(), crawl.sandbox.latency), (0, Duration::ZERO));
@@ -124,6 +126,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "snapshot = { verify_every = 0 }",
         "x.toml:4: `snapshot.verify_every` is `0`; it takes how many passes, from `1` to `1000`.",
+    ),
+    (
+        "snapshot = { split = [\"image_meta\"] }",
+        "x.toml:4: `snapshot.split` names `image_meta`, which cannot be split by itself. Did you mean `images`?",
     ),
     ("snapshot = { kep = 3 }", "x.toml:4: there is no key `kep` in `[snapshot]`. Did you mean `keep`?"),
     ("keep_bodies = \"yes\"", "x.toml:4: `keep_bodies` is `\"yes\"`; it takes `true` or `false`, without quotes."),

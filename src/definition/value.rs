@@ -49,6 +49,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Returns the name of a key in sentences, for example `pace.burst`.
+    pub(super) fn full_name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
     /// Returns the table of `key`, if present.
     pub(super) fn table(&mut self, key: &'static str, found: &mut Findings<'_>) -> Option<&'a DeTable<'a>> {
         self.read(key, "a table", found, DeValue::as_table)
@@ -174,7 +179,7 @@ impl<'a> Section<'a> {
         let read = convert(value.get_ref());
         if read.is_none() {
             let written = found.written(value.span());
-            found.mistake(self.at_key(key), format!("`{}{key}` is `{written}`; it takes {expected}.", self.prefix));
+            found.mistake(self.at_key(key), format!("`{}` is `{written}`; it takes {expected}.", self.full_name(key)));
         }
         read
     }

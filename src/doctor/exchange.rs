@@ -72,9 +72,10 @@ impl Exchange {
     /// Returns the skeleton of an answer with status 200.
     ///
     /// # Errors
-    /// When it has another status, or no JSON.
+    /// When it has another status, no JSON, or more than a skeleton holds.
     pub fn json(&self) -> Result<&Value, Pause> {
         match (self.status, &self.skeleton) {
+            (200, _) if self.cut => Err(Pause::Lost(format!("`{}` was answered with too much", self.request.path))),
             (200, skeleton) if !skeleton.is_object() && !skeleton.is_array() => {
                 Err(Pause::Lost(format!("`{}` was answered with no JSON", self.request.path)))
             }

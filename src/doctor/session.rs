@@ -122,8 +122,11 @@ impl Session<'_> {
                 Err(failure) => failed(&request, &failure.to_string()),
             };
             let again = is_retried(&exchange);
-            let reason = is_end(&exchange)
-                .then(|| format!("the server answered `{}` with status {}", request.path, exchange.status));
+            let reason = is_end(&exchange).then(|| {
+                let said = Some(exchange.message()).filter(|said| !said.is_empty());
+                let said = said.map(|said| format!(": `{said}`")).unwrap_or_default();
+                format!("the server answered `{}` with status {}{said}", request.path, exchange.status)
+            });
             answers.add(exchange);
             if let Some(reason) = reason {
                 return answers.end(reason);

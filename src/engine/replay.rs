@@ -17,7 +17,7 @@ use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::snapshot::{SnapshotOptions, tables, take};
+use crate::dataset::snapshot::{SnapshotOptions, split, tables, take};
 use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{StoredPage, StoredReject};
 use crate::fetch::Encoding;
@@ -70,7 +70,9 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if replayed.commits > 0 {
         // The next snapshot is made of the replayed parts alone; older snapshots stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
-        take(&mut store, &SnapshotOptions { tables: &tables, history: &history, keep: &|_, _| true, prune: false })?;
+        let (split, keep) = (split(&store)?, &|_, _| true);
+        let options = SnapshotOptions { tables: &tables, history: &history, split: &split, keep, prune: false };
+        take(&mut store, &options)?;
     }
     Ok(replayed)
 }

@@ -24,7 +24,7 @@ pub(super) async fn after_pass(
     run: &Run,
     outcome: Outcome,
 ) -> Result<(Store, Outcome), Error> {
-    let wished = crawl.snapshot;
+    let wished = crawl.snapshot.clone();
     let is_verified = wished.verify_every.is_some_and(|passes| run.pass.is_multiple_of(passes.into()));
     if !outcome.is_over() || !(wished.take || is_verified) {
         return Ok((store, outcome));
@@ -38,7 +38,8 @@ pub(super) async fn after_pass(
         if wished.take {
             let began = Instant::now();
             let keep = &|newer, age| wished.keep.keeps(newer, age);
-            let options = SnapshotOptions { tables: &tables, history: &history, keep, prune: wished.prune };
+            let options =
+                SnapshotOptions { tables: &tables, history: &history, split: &wished.split, keep, prune: wished.prune };
             match take_unless(&mut store, &options, cancel)? {
                 Some(Taken::New(inventory)) => {
                     listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });

@@ -9,6 +9,7 @@ use super::chart::{self, COLOURS, figure};
 use super::health::Health;
 use super::tally::Tally;
 use super::text::{bytes, change, count, foreign, percent};
+use crate::dataset::snapshot::Contents;
 use crate::dataset::snapshot_reader::SnapshotReader;
 
 /// Most bars in a table.
@@ -164,16 +165,16 @@ pub(super) fn images(catalog: &Catalog) -> Markup {
 pub(super) fn growth(snapshot: &SnapshotReader<'_>, there: &BTreeMap<&str, u64>) -> Markup {
     let rows = |file: &str| {
         let previous = snapshot.previous.as_ref()?;
-        previous.files.iter().find(|other| other.name() == file).map(|other| other.rows)
+        previous.tables().into_iter().find(|other| other.name == file).map(|other| other.rows)
     };
-    let table = |file: &crate::dataset::snapshot::File| {
-        let before = rows(&file.name());
-        let grown = before.map_or(String::from("–"), |before| change(file.rows, before));
-        let name = file.name();
-        let gone = there.get(name.as_str()).map_or(String::new(), |there| count(file.rows.saturating_sub(*there)));
-        [name, count(file.rows), grown, gone, bytes(file.bytes as f64)].map(|cell| html! { (cell) }).to_vec()
+    let table = |table: Contents| {
+        let grown = rows(&table.name).map_or(String::from("–"), |before| change(table.rows, before));
+        let there = there.get(table.name.as_str());
+        let gone = there.map_or(String::new(), |there| count(table.rows.saturating_sub(*there)));
+        let cells = [table.name, count(table.rows), grown, gone, bytes(table.bytes as f64)];
+        cells.map(|cell| html! { (cell) }).to_vec()
     };
-    let tables: Vec<Vec<Markup>> = snapshot.inventory.files.iter().map(table).collect();
+    let tables: Vec<Vec<Markup>> = snapshot.inventory.tables().into_iter().map(table).collect();
     let since = snapshot.previous.as_ref().map(|previous| previous.at.strftime("; grown since %Y-%m-%d %H:%M UTC"));
     let caption = format!(
         "Rows of the snapshot, things that are gone included{}",

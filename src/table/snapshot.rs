@@ -15,6 +15,10 @@ pub enum Role {
     Log,
 }
 
+/// The tables that a snapshot keeps in ranges of ids, with those that belong to them, unless it is asked for others: they have
+/// nearly all bytes of a full catalog, and a night adds to their ends.
+const SPLIT: [&str; 3] = ["images", "gallery_images", "posts"];
+
 impl Table {
     /// Returns the role of the table's rows in a snapshot.
     pub fn role(&self) -> Role {
@@ -29,6 +33,22 @@ impl Table {
             },
             None => Role::Entity,
         }
+    }
+
+    /// Returns the table that owns the rows: the table itself, unless it is a child table.
+    pub fn owner(&'static self) -> &'static Self {
+        if let Role::Child(owner) = self.role() { owner } else { self }
+    }
+
+    /// True if a snapshot can keep the table in ranges of ids: its rows are things of the catalog, and ids name them.
+    pub fn is_splittable(&self) -> bool {
+        let is_id = |column: &Column| column.name == self.key[0] && column.data_type == Id::data_type();
+        self.role() == Role::Entity && self.columns().iter().any(is_id)
+    }
+
+    /// True if a snapshot keeps the table in ranges of ids unless it is asked for others.
+    pub fn is_split_by_default(&self) -> bool {
+        SPLIT.contains(&self.name)
     }
 
     /// Returns the columns that a snapshot takes from the table: all but answer bodies, which stay in the parts.
@@ -126,6 +146,18 @@ mod tests {
             ("rejects", "nobody"),
         ];
         assert_eq!(roles, expected);
+    }
+
+    #[test]
+    fn tables_named_by_ids_can_be_split() {
+        let names = |wanted: fn(&Table) -> bool| -> Vec<&str> {
+            ALL.iter().filter(|table| wanted(table)).map(|table| table.name).collect()
+        };
+        assert_eq!(names(Table::is_split_by_default), ["images", "gallery_images", "posts"]);
+        assert_eq!(
+            names(Table::is_splittable),
+            ["models", "model_versions", "images", "gallery_images", "posts", "users"]
+        );
     }
 
     #[test]

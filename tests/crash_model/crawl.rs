@@ -178,7 +178,10 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
 
 /// Takes a snapshot, with the history of tags, in the place of the one before; gives its number.
 fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
-    match take(store, &SnapshotOptions { tables: &[], history: &[&tags::TABLE], keep: &|_, _| false, prune })? {
+    match take(
+        store,
+        &SnapshotOptions { tables: &[], history: &[&tags::TABLE], split: &[], keep: &|_, _| false, prune },
+    )? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
         Taken::Empty => unreachable!("there are commits"),
     }

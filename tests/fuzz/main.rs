@@ -144,7 +144,7 @@ macro_rules! targets {
     };
 }
 
-targets! { record crawl_file page repair cursor verdict inflate budget }
+targets! { record crawl_file page repair cursor verdict inflate budget examination }
 
 /// Records of another version are refused at once, and nothing behind that is ever reached.
 #[test]

@@ -9,6 +9,8 @@ use civitrawl::dataset::commit::Record;
 use civitrawl::dataset::recovery::{check_chain, plan_recovery};
 use civitrawl::definition;
 use civitrawl::definition::{difference, fingerprint};
+use civitrawl::doctor::session::judge;
+use civitrawl::doctor::{file, probes};
 use civitrawl::fetch::{
     Encoding, InflateError, Judge, ResponseFacts, TransportError, TransportErrorKind, Unreadable, Verdict, inflate,
 };
@@ -27,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("verdict", verdict),
     ("inflate", body),
     ("budget", budget),
+    ("examination", examination),
 ];
 
 /// Two commit records, one on each side of a NUL, each as it is and with a checksum that fits, alone and as a chain.
@@ -237,5 +240,24 @@ fn body(data: &[u8]) {
         Ok(inflated) => assert!(sound && inflated == expected, "others read another text"),
         Err(InflateError::TooLarge { .. }) => assert!(!sound || expected.len() > CAP, "it is not too large"),
         Err(InflateError::Damaged(_)) => assert!(!sound || expected.len() > CAP, "others can read it"),
+    }
+}
+
+/// A file of an examination: refused with a reason, or judged by every probe, and then written and read as the same.
+fn examination(data: &[u8]) {
+    match file::read(&String::from_utf8_lossy(data)) {
+        Ok((answers, findings)) => {
+            assert!(!answers.is_open(), "a file has all its answers");
+            for probe in probes::all() {
+                let judged = judge(&answers, probe);
+                assert!(judged.is_ok(), "{}: no request is sent for a file", probe.id);
+            }
+            let (again, same) = file::read(&file::text(&answers, &findings)).expect("what was written is read");
+            assert_eq!(
+                (again.about(), again.all(), again.ended(), same),
+                (answers.about(), answers.all(), answers.ended(), findings)
+            );
+        }
+        Err(reason) => assert!(!reason.is_empty()),
     }
 }

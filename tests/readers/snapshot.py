@@ -234,20 +234,40 @@ def check_history(table, path):
     return [f"{table}_history: {len(wanted)} rows wanted, {len(found)} found; first differences {differ}"], len(found)
 
 
+def check_files(path, key, files):
+    """A table is a file, or a directory of files, each with the rows of its range of ids."""
+    ranges = [file.get("range") for file in files]
+    places = {path / f"{range:04}.parquet" if range is not None else path: file for range, file in zip(ranges, files)}
+    faults = []
+    if path.is_dir() and {*path.iterdir()} != {*places}:
+        faults.append(f"{path} holds {sorted(path.iterdir())}, and not {sorted(places)}")
+    for place, file in places.items():
+        if pyarrow.parquet.ParquetFile(place).metadata.num_rows != file["rows"]:
+            faults.append(f"{place}: its rows are not {file['rows']}")
+        if file.get("range") is not None:
+            of = f"least(greatest({key} >> 20, 0), 2047)"
+            other = duckdb.sql(f"SELECT count(*) FROM '{place}' WHERE {of} != {file['range']}").fetchall()[0][0]
+            faults += [f"{place} holds {other} rows of other ranges"] if other else []
+            faults += [f"{place} is empty"] if file["rows"] == 0 and len(files) > 1 else []
+    return faults
+
+
 def main(dataset, other=None):
     global PARTS, LATEST
     PARTS, LATEST = other or dataset, Path(dataset, "latest")
     prepare(dataset)
     faults, counts, latest = [], {}, LATEST
     inventory = json.loads(Path(latest, "snapshot.json").read_text())
-    files = {(file["table"], file["history"]): file for file in inventory["files"]}
+    files = {}
+    for file in inventory["files"]:
+        files.setdefault((file["table"], file["history"]), []).append(file)
     tables = {path.name for path in Path(PARTS, "parts").iterdir() if any(path.glob("*.parquet"))}
     # A table without rows has a file too, where it was asked for.
     if not tables <= {table for table, history in files if not history}:
         faults.append(f"tables {sorted(tables)}, files {sorted(files)}")
     if inventory["commit"] != last_record(dataset)["commit"] and other is None:
         faults.append(f"it reaches commit {inventory['commit']} only")
-    for (table, history), file in files.items():
+    for (table, history), of_table in files.items():
         path = latest / f"{table}{'_history' if history else ''}.parquet"
         if history:
             found, counts[f"{table}_history"] = check_history(table, path)
@@ -256,8 +276,7 @@ def main(dataset, other=None):
             faults += compare(table, expected(table), path)
             faults += is_sorted(table, path, ALL_KEYS[table])
             counts[table] = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
-        if pyarrow.parquet.ParquetFile(path).metadata.num_rows != file["rows"]:
-            faults.append(f"{path}: its rows are not {file['rows']}")
+        faults += check_files(path, ALL_KEYS[table][0], of_table)
     gone_rows = sum(
         duckdb.sql(f"SELECT count(gone_at) FROM '{latest / table}.parquet'").fetchall()[0][0]
         for table, history in files

@@ -104,7 +104,7 @@ const REFUSING: &[Hostile] = &[
         |_| {
             b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-type: text/html\r\n\r\n<html>error code: 1010 your IP 203.0.113.7".to_vec()
         },
-        "ended early: the server answered `models` with status 403",
+        "ended early: the server answered `models` with status 403: `error code: 1010`",
     ),
     ("throttling", |_| answer("429 Too Many Requests", "retry-after: 60\r\n", "{}"), "with status 429"),
     (

@@ -188,6 +188,10 @@ fn assert_places(room: &Room) {
         let table = name.strip_suffix(".parquet").and_then(civitrawl::table::named);
         name == "snapshot.json" || table.is_some()
     };
+    let of_range = |name: &str| {
+        let digits = name.strip_suffix(".parquet").filter(|digits| digits.len() == 4);
+        digits.is_some_and(|digits| digits.parse::<u16>().is_ok())
+    };
     for path in found {
         let known = match path.split('/').collect::<Vec<_>>()[..] {
             ["crawl.toml"] | ["dataset", ".lock"] => true,
@@ -197,6 +201,10 @@ fn assert_places(room: &Room) {
             }
             ["dataset", "latest", name] => of_snapshot(name),
             ["dataset", "snapshots", number, name] => number.parse::<u32>().is_ok() && of_snapshot(name),
+            ["dataset", "latest", table, range] => of_snapshot(table) && of_range(range),
+            ["dataset", "snapshots", number, table, range] => {
+                number.parse::<u32>().is_ok() && of_snapshot(table) && of_range(range)
+            }
             _ => false,
         };
         assert!(known, "a file of an unknown place: {path}");

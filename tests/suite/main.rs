@@ -54,6 +54,7 @@ mod pipes;
 mod planted;
 mod posts;
 mod privacy;
+mod ranges;
 mod readers;
 mod readme;
 mod refusals;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -222,10 +222,12 @@ fn rows(file: &Path) -> Vec<u8> {
 
 /// Returns the tables of the newest snapshot. Histories are left out: from the parts they may be longer.
 fn snapshot(dataset: &Path) -> Made {
-    let files = below(&dataset.join("latest/."));
+    let latest = dataset.join("latest/.");
+    let files = below(&latest);
     let tables = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "parquet"));
-    let tables = tables.filter(|file| !file.as_os_str().as_bytes().ends_with(b"_history.parquet"));
-    tables.map(|file| (file.file_name().unwrap().to_string_lossy().into_owned(), rows(file))).collect()
+    let name = |file: &Path| file.strip_prefix(&latest).unwrap().display().to_string();
+    let tables = tables.filter(|file| !name(file).contains("_history.parquet"));
+    tables.map(|file| (name(file), rows(file))).collect()
 }
 
 /// Returns the tables of the newest snapshot, and the parts.

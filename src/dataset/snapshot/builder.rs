@@ -1,10 +1,11 @@
-//! Builds the files of one snapshot, table by table: each is written anew, or linked from the snapshot before.
+//! Builds the files of one snapshot, table by table: each is written anew, or linked from the snapshot before. A table is one
+//! file, or one for each range of ids in a directory.
 
 use std::path::{Path, PathBuf};
 
 use super::inventory::File;
 use super::latest::{children_of_latest, compact, copy, latest};
-use super::merge::Merge;
+use super::merge::{Chain, Merge};
 use super::merge_columns::{MergeColumns, row_columns};
 use super::passes::Passes;
 use super::periods::extend;
@@ -23,6 +24,9 @@ const WIDTH_MAX: usize = 112;
 /// The columns of Parquet that take as much memory as a run.
 const RUN_WIDTH: usize = 8;
 
+/// Writes the rows of a range, which a merge returns, or all rows for `None`.
+type FillRange<'f, 'a> = dyn FnMut(Option<u16>, &mut Merge<'a>, &mut RowWriter<'_>) -> Result<(), Error> + 'f;
+
 /// A snapshot being built.
 pub(super) struct SnapshotBuilder<'a> {
     pub(super) storage: &'a dyn Storage,
@@ -30,9 +34,11 @@ pub(super) struct SnapshotBuilder<'a> {
     pub(super) cancel: Cancel<'a>,
     /// The directory of the dataset.
     pub(super) dataset: &'a Path,
+    /// The number of the snapshot.
+    pub(super) number: u64,
     /// The directory of the draft.
     pub(super) draft: &'a Path,
-    /// The facts in every file's metadata.
+    /// The facts in the metadata of every file but those of ranges, whose bytes follow from their rows alone.
     pub(super) facts: Vec<(&'static str, String)>,
     /// The number of runs written so far.
     pub(super) runs: usize,
@@ -47,51 +53,93 @@ pub(super) struct Built {
     file: RecordedFile,
 }
 
-/// The files that hold a table's rows: those of the snapshot before, and the parts committed since.
+/// The files that hold the rows to write: those of the snapshot before that are not linked, and the parts committed since.
 pub(super) struct TableInputs {
-    pub(super) before: Option<RecordedFile>,
-    pub(super) history: Option<RecordedFile>,
+    pub(super) before: Chain,
+    pub(super) history: Chain,
     pub(super) parts: Vec<RecordedFile>,
 }
 
-impl SnapshotBuilder<'_> {
+/// The form of a table in a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// True to keep it in ranges of ids.
+    pub(super) split: bool,
+    /// True to keep its history.
+    pub(super) history: bool,
+}
+
+impl<'a> SnapshotBuilder<'a> {
     /// Links a file of the snapshot before, which is in this directory.
     pub(super) fn link(&mut self, before: &Path, file: &File) -> Result<(), Error> {
         let (Some(from), Some(to)) = (path_in(before, file), path_in(self.draft, file)) else { return Ok(()) };
+        self.make_place(&to)?;
         self.storage.link(&from, &to).during("create", &to)?;
         let entry = File { rewritten: false, ..file.clone() };
         self.built.push(Built { file: RecordedFile::new(to, entry.bytes, &entry.hash), entry });
         Ok(())
     }
 
-    /// Writes a table, and its history if one is kept.
-    pub(super) fn table(&mut self, table: &'static Table, inputs: TableInputs, history: bool) -> Result<(), Error> {
-        let (files, runs) = self.gather(table, &inputs, history)?;
-        let file = match table.role() {
-            Role::Entity => self.file(table, false, 3, &mut |to| {
-                latest(&mut self.merge(MergeColumns::of_rows(table), &files)?, self.passes, to)
-            })?,
-            Role::Child(owner) => self.file(table, false, 1, &mut |to| {
-                let mut rows = self.merge(MergeColumns::of_rows(table), &files)?;
-                // Empty where no page has shown an owner: then no child row is kept.
-                let owners: Vec<RecordedFile> = self.written(owner.name).cloned().collect();
-                children_of_latest(&mut rows, &mut self.merge(MergeColumns::of_keys(owner), &owners)?, to)
-            })?,
-            Role::Log => {
-                self.file(table, false, 0, &mut |to| copy(&mut self.merge(MergeColumns::of_rows(table), &files)?, to))?
+    /// Writes a table, and its history if one is kept. A table in ranges gets the files of those that have rows in the inputs,
+    /// beside the files that were linked; if there are none, an empty one.
+    pub(super) fn table(&mut self, table: &'static Table, inputs: TableInputs, form: Form) -> Result<(), Error> {
+        let (files, runs) = self.gather(table, inputs.parts, form.history)?;
+        let files: Vec<Chain> = files.into_iter().map(|file| vec![file]).chain([inputs.before]).collect();
+        let (passes, mut rows) = (self.passes, self.merge(MergeColumns::of_rows(table), files.clone())?);
+        match table.role() {
+            Role::Entity => {
+                self.files(table, false, form.split, &mut rows, &mut |_, rows, to| latest(rows, passes, to))?;
             }
-        };
-        self.built.push(file);
-        if history && table.role() == Role::Entity {
-            let earlier: Vec<RecordedFile> = inputs.history.into_iter().collect();
-            let file = self.file(table, true, 2, &mut |to| {
-                let mut earlier = self.merge(MergeColumns::of_states(table), &earlier)?;
-                let mut observed = self.merge(MergeColumns::of_states(table), &files)?;
-                extend(&mut earlier, &mut observed, self.passes, to)
+            Role::Child(owner) => {
+                // None where no page has shown an owner: then no child row is kept.
+                let owners: Vec<(Option<u16>, RecordedFile)> = self.written(owner.name).collect();
+                let owners: Vec<(Option<u16>, Chain)> = match form.split {
+                    true => owners.into_iter().map(|(range, file)| (range, vec![file])).collect(),
+                    false => vec![(None, owners.into_iter().map(|(_, file)| file).collect())],
+                };
+                for (range, owners) in owners {
+                    rows.narrow(range)?;
+                    let mut owners = self.merge(MergeColumns::of_keys(owner), vec![owners])?;
+                    if range.is_none() || rows.peek().is_some() {
+                        self.file(table, false, range, &mut |to| children_of_latest(&mut rows, &mut owners, to))?;
+                    }
+                }
+            }
+            Role::Log => self.file(table, false, None, &mut |to| copy(&mut rows, to))?,
+        }
+        if form.history && table.role() == Role::Entity {
+            let mut earlier = self.merge(MergeColumns::of_states(table), vec![inputs.history])?;
+            let mut observed = self.merge(MergeColumns::of_states(table), files)?;
+            self.files(table, true, form.split, &mut observed, &mut |range, observed, to| {
+                earlier.narrow(range)?;
+                extend(&mut earlier, observed, passes, to)
             })?;
-            self.built.push(file);
+        }
+        for history in [false, form.history && table.role() == Role::Entity] {
+            if !self.built.iter().any(|built| built.entry.table == table.name && built.entry.history == history) {
+                let empty = self.write(table, history, Some(0), &mut |_| Ok(()))?;
+                self.built.push(empty);
+            }
         }
         runs.iter().try_for_each(|run| self.storage.remove(run).during("remove", run))
+    }
+
+    /// Writes one file of all rows or, if the table is split, one of each range that has rows.
+    fn files(
+        &mut self,
+        table: &'static Table,
+        history: bool,
+        split: bool,
+        rows: &mut Merge<'a>,
+        fill: &mut FillRange<'_, 'a>,
+    ) -> Result<(), Error> {
+        if !split {
+            return self.file(table, history, None, &mut |to| fill(None, rows, to));
+        }
+        while let range @ Some(_) = rows.next_range() {
+            self.file(table, history, range, &mut |to| fill(range, rows, to))?;
+        }
+        Ok(())
     }
 
     /// Merges parts into runs until few enough files are left to be open together. Returns these files, and the runs among
@@ -99,12 +147,11 @@ impl SnapshotBuilder<'_> {
     fn gather(
         &mut self,
         table: &'static Table,
-        inputs: &TableInputs,
+        mut files: Vec<RecordedFile>,
         each_pass: bool,
     ) -> Result<(Vec<RecordedFile>, Vec<PathBuf>), Error> {
         let part = row_columns(table).len();
         let width = |file: &RecordedFile| if is_run(file.path()) { RUN_WIDTH } else { part };
-        let mut files = inputs.parts.clone();
         let mut runs: Vec<PathBuf> = Vec::new();
         while files.len() > 1 && files.iter().map(width).sum::<usize>() > WIDTH_MAX {
             let mut open = 0;
@@ -122,7 +169,6 @@ impl SnapshotBuilder<'_> {
             runs.push(run.path().to_owned());
             files.push(run);
         }
-        files.extend(inputs.before.clone());
         Ok((files, runs))
     }
 
@@ -137,47 +183,80 @@ impl SnapshotBuilder<'_> {
         let timestamps = if table.role() == Role::Entity { 2 } else { 0 };
         let shape = Shape { columns: row_columns(table), timestamps, purpose: Purpose::Run, unique: None };
         write(self.storage, run, &shape, &mut |to| {
-            let mut merge = self.merge(MergeColumns::of_rows(table), chunk)?;
+            let files = chunk.iter().map(|file| vec![file.clone()]).collect();
+            let mut merge = self.merge(MergeColumns::of_rows(table), files)?;
             if timestamps == 0 { copy(&mut merge, to) } else { compact(&mut merge, self.passes, each_pass, to) }
         })
     }
 
-    /// Writes one file of the snapshot. Returns its entry for the inventory, read back from the disk.
+    /// Writes one file of the snapshot; of a range only if it has rows.
     fn file(
+        &mut self,
+        table: &'static Table,
+        history: bool,
+        range: Option<u16>,
+        fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let built = self.write(table, history, range, fill)?;
+        if range.is_some() && built.entry.rows == 0 {
+            let path = built.file.path();
+            return self.storage.remove(path).during("remove", path);
+        }
+        self.built.push(built);
+        Ok(())
+    }
+
+    /// Writes one file of the snapshot. Returns its entry for the inventory, read back from the disk.
+    fn write(
         &self,
         table: &'static Table,
         history: bool,
-        timestamps: usize,
+        range: Option<u16>,
         fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
     ) -> Result<Built, Error> {
-        let path = Layout::snapshot_file(self.draft, table, history);
-        let columns = if history { table.history_columns() } else { table.snapshot_columns() };
+        let of_table = Layout::snapshot_file(self.draft, table, history);
+        let path = range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range));
+        self.make_place(&path)?;
+        let (columns, timestamps) = match table.role() {
+            Role::Entity if history => (table.history_columns(), 2),
+            Role::Entity => (table.snapshot_columns(), 3),
+            Role::Child(_) => (table.snapshot_columns(), 1),
+            Role::Log => (table.snapshot_columns(), 0),
+        };
         // A history has one row for each period of an entity.
         let unique = (!history).then(|| Unique { dataset: self.dataset.to_owned(), table });
-        let shape = Shape { columns, timestamps, purpose: Purpose::Readers(&self.facts), unique };
+        let facts = if range.is_some() { &[][..] } else { &self.facts };
+        let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique };
         let file = write(self.storage, &path, &shape, fill)?;
         let rows = file.open(self.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
         let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
-        let (bytes, hash) = (file.bytes(), file.hash().to_owned());
-        Ok(Built { entry: File { table, history, rows, bytes, hash, rewritten: true }, file })
+        let (bytes, hash, written_for) = (file.bytes(), file.hash().to_owned(), self.number);
+        Ok(Built { entry: File { table, history, range, rows, bytes, hash, rewritten: true, written_for }, file })
     }
 
-    /// True if the file of this table was built already.
+    /// Creates the directory of a file that is to be in one of its own.
+    fn make_place(&self, path: &Path) -> Result<(), Error> {
+        let directory = path.parent().unwrap_or(path);
+        if directory == self.draft { Ok(()) } else { self.storage.make_dir(directory).during("create", directory) }
+    }
+
+    /// True if the table was built already.
     pub(super) fn has(&self, table: &str) -> bool {
-        self.written(table).next().is_some()
+        self.built.iter().any(|built| built.entry.table == table)
     }
 
-    /// Returns the file of a table if it was built already.
-    fn written(&self, table: &str) -> impl Iterator<Item = &RecordedFile> {
-        let of_table = move |built: &&Built| built.entry.table == table && !built.entry.history;
-        self.built.iter().filter(of_table).map(|built| &built.file)
+    /// Returns the files that were written of a table, with the range of each.
+    fn written(&self, table: &str) -> impl Iterator<Item = (Option<u16>, RecordedFile)> {
+        let of_table =
+            move |built: &&Built| built.entry.table == table && !built.entry.history && built.entry.rewritten;
+        self.built.iter().filter(of_table).map(|built| (built.entry.range, built.file.clone()))
     }
 
     fn merge(
         &self,
         columns: Result<MergeColumns, arrow::error::ArrowError>,
-        files: &[RecordedFile],
-    ) -> Result<Merge<'_>, Error> {
+        files: Vec<Chain>,
+    ) -> Result<Merge<'a>, Error> {
         Merge::open(self.storage, columns, files, self.cancel)
     }
 }

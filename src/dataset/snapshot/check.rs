@@ -1,15 +1,15 @@
 //! Checks the snapshots: whole files, rows in order, no key twice, child rows beside their owner, and a link that leads to a
 //! snapshot. Reads only, in little memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::error::ArrowError;
 
-use super::inventory::File;
+use super::inventory::{File, Inventory};
 use super::latest::owner;
 use super::merge::Merge;
 use super::merge_columns::{MergeColumns, RowRef};
-use super::snapshot_dir::{Latest, Loaded, SnapshotDir};
+use super::snapshot_dir::{Latest, Loaded, SnapshotDir, directories};
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
 use crate::dataset::layout::Layout;
@@ -78,26 +78,41 @@ impl Check<'_> {
             Loaded::Sound(inventory) => inventory,
             Loaded::Damaged(reason) => return Ok(vec![format!("`snapshot.json` is damaged: {reason}")]),
         };
-        let (mut faults, mut sound) = (Vec::new(), BTreeMap::new());
+        let (mut faults, mut sound) = (self.strays(&inventory)?, BTreeMap::new());
         for file in &inventory.files {
-            let name = file.name();
+            let name = file.file_name();
             let Some(recorded) = self.directory.recorded(self.number, file) else {
                 faults.push(format!("`{name}` is of no table that this version knows"));
                 continue;
             };
             let opened = recorded.open(self.storage, self.cancel).map(|_| None);
             match or_fault(opened)? {
-                Some(fault) => faults.push(format!("`{name}.parquet` {fault}")),
+                Some(fault) => faults.push(format!("`{name}` {fault}")),
                 None => drop(sound.insert(name, recorded)),
             }
         }
         for file in &inventory.files {
             let Some(table) = table::named(&file.table) else { continue };
-            let owner = if let Role::Child(owner) = table.role() { owner.name } else { table.name };
-            let is_lost = |name: &str| inventory.file(name, false).is_some() && !sound.contains_key(name);
-            let Some(recorded) = sound.get(&file.name()).filter(|_| !is_lost(owner)) else { continue };
-            let fault = or_fault(self.rows(table, file, recorded, sound.get(owner)))?;
-            faults.extend(fault.map(|fault| format!("`{}.parquet` {fault}", file.name())));
+            let of_owner = inventory.files_of(table.owner().name, false).find(|owner| owner.range == file.range);
+            let owner = of_owner.map(File::file_name);
+            let recorded_owner = owner.as_ref().and_then(|name| sound.get(name));
+            let is_lost = owner.is_some() && recorded_owner.is_none();
+            let Some(recorded) = sound.get(&file.file_name()).filter(|_| !is_lost) else { continue };
+            let fault = or_fault(self.rows(table, file, recorded, recorded_owner))?;
+            faults.extend(fault.map(|fault| format!("`{}` {fault}", file.file_name())));
+        }
+        Ok(faults)
+    }
+
+    /// Returns a fault for each file in the directory of a table that is not the snapshot's: readers would read it too.
+    fn strays(&self, inventory: &Inventory) -> Result<Vec<String>, Error> {
+        let known: BTreeSet<String> = inventory.files.iter().map(File::file_name).collect();
+        let mut faults = Vec::new();
+        for directory in directories(&self.directory.path(self.number), inventory) {
+            let table = directory.file_name().unwrap_or_default().to_string_lossy();
+            let found = self.directory.entries(&directory)?.into_iter();
+            let strays = found.map(|entry| format!("{table}/{}", entry.name)).filter(|name| !known.contains(name));
+            faults.extend(strays.map(|name| format!("`{}` is not of it, and readers read it", name.escape_debug())));
         }
         Ok(faults)
     }
@@ -121,6 +136,9 @@ impl Check<'_> {
             if previous.is_some_and(|previous| !follows(&previous, &row)) {
                 return Ok(Some(String::from("is not sorted by its key, or holds one twice")));
             }
+            if file.range.is_some_and(|range| range != row.range()) {
+                return Ok(Some(String::from("holds a row of another range")));
+            }
             if let Some(owners) = &mut owners
                 && !owned(owners, &row)?
             {
@@ -134,7 +152,7 @@ impl Check<'_> {
     }
 
     fn open(&self, columns: Result<MergeColumns, ArrowError>, file: Option<&RecordedFile>) -> Result<Merge<'_>, Error> {
-        Merge::open(self.storage, columns, file.cloned().as_slice(), self.cancel)
+        Merge::open(self.storage, columns, vec![file.cloned().into_iter().collect()], self.cancel)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::commit::{Record, WalkState};
+use crate::dataset::layout::range_name;
 use crate::table;
 
 /// The inventory format that this program writes and reads.
@@ -56,6 +57,9 @@ pub struct File {
     pub table: String,
     /// True for the table's history.
     pub history: bool,
+    /// The range of ids whose rows it holds; `None` if it holds all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<u16>,
     /// The number of rows.
     pub rows: u64,
     /// The size in bytes.
@@ -64,12 +68,41 @@ pub struct File {
     pub hash: String,
     /// True if the file was written for this snapshot, false if it is a link to the previous snapshot's.
     pub rewritten: bool,
+    /// The number of the snapshot for which it was written; 0 if that was before there were ranges.
+    #[serde(default)]
+    pub written_for: u64,
+}
+
+/// A table of a snapshot, or its history, over all its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The table's name, followed by `_history` for a history.
+    pub name: String,
+    /// The number of rows.
+    pub rows: u64,
+    /// The size in bytes.
+    pub bytes: u64,
+    /// The number of files.
+    pub files: usize,
+    /// The number of files that were written for this snapshot.
+    pub rewritten: usize,
 }
 
 impl File {
-    /// Returns the file's name without its extension.
+    /// Returns the table's name, followed by `_history` for a history.
     pub fn name(&self) -> String {
         format!("{}{}", self.table, if self.history { "_history" } else { "" })
+    }
+
+    /// Returns the file's name in the directory of the snapshot.
+    pub fn file_name(&self) -> String {
+        let range = self.range.map(|range| format!("/{}", range_name(range))).unwrap_or_default();
+        format!("{}.parquet{range}", self.name())
+    }
+
+    /// True if both are names of one file on the disk, by what the inventories say.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.file_name() == other.file_name() && self.hash == other.hash && self.written_for == other.written_for
     }
 }
 
@@ -96,9 +129,32 @@ impl Inventory {
         }
     }
 
-    /// Returns the file of a table, or of its history.
-    pub fn file(&self, table: &str, history: bool) -> Option<&File> {
-        self.files.iter().find(|file| file.table == table && file.history == history)
+    /// Returns the files of a table, or of its history.
+    pub fn files_of(&self, table: &str, history: bool) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(move |file| file.table == table && file.history == history)
+    }
+
+    /// True if it has the table, or its history.
+    pub fn has(&self, table: &str, history: bool) -> bool {
+        self.files_of(table, history).next().is_some()
+    }
+
+    /// True if it has the table in ranges; `None` if it lacks the table, or nobody was asked how to keep it.
+    pub(super) fn is_split(&self, table: &str) -> Option<bool> {
+        self.files_of(table, false).next().filter(|file| file.written_for > 0).map(|file| file.range.is_some())
+    }
+
+    /// Returns its tables and their histories, in the order of their files.
+    pub fn tables(&self) -> Vec<Contents> {
+        let of_one_table = self.files.chunk_by(|file, next| file.name() == next.name());
+        let contents = |files: &[File]| Contents {
+            name: files[0].name(),
+            rows: files.iter().map(|file| file.rows).sum(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            files: files.len(),
+            rewritten: files.iter().filter(|file| file.rewritten).count(),
+        };
+        of_one_table.map(contents).collect()
     }
 
     pub(super) fn encode(&self) -> Result<String, serde_json::Error> {

@@ -1,8 +1,9 @@
-//! Merges sorted files: returns their rows in the order of keys.
+//! Merges sorted files: returns their rows in the order of keys, of all ids or of one range of them.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::vec;
 
 use arrow::error::ArrowError;
 
@@ -13,33 +14,43 @@ use crate::dataset::error::{During, Error};
 use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 
+/// Files of which each has greater keys than the one before it. They are read one after the other.
+pub(super) type Chain = Vec<RecordedFile>;
+
 /// Sorted files being merged.
 pub(super) struct Merge<'a> {
+    storage: &'a dyn Storage,
     columns: MergeColumns,
     inputs: Vec<Input>,
     /// The inputs that have a row left, the one with the least key last.
     order: Vec<usize>,
+    /// Set if rows behind this range are held back.
+    range: Option<u16>,
     cancel: Cancel<'a>,
 }
 
 struct Input {
-    run: Run,
+    /// The file being read; `None` before the first one and behind the last one.
+    run: Option<Run>,
+    rest: vec::IntoIter<RecordedFile>,
     next: Option<RowRef>,
 }
 
 impl<'a> Merge<'a> {
-    /// Opens the files, which are compared with what is recorded of them. Each batch that is read checks `cancel` first.
+    /// Opens the first file of each chain. The files are compared with what is recorded of them. Each batch that is read checks
+    /// `cancel` first.
     pub(super) fn open(
-        storage: &dyn Storage,
+        storage: &'a dyn Storage,
         columns: Result<MergeColumns, ArrowError>,
-        files: &[RecordedFile],
+        chains: Vec<Chain>,
         cancel: Cancel<'a>,
     ) -> Result<Self, Error> {
-        let first = files.first().map_or(Path::new(""), RecordedFile::path);
+        let first = chains.iter().flatten().next().map_or(Path::new(""), RecordedFile::path);
         let columns = columns.map_err(io::Error::other).during("compare rows of", first)?;
-        let open = |file| Ok(Input { run: Run::open(storage, file, &columns, cancel)?, next: None });
-        let inputs = files.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
-        let mut merge = Self { columns, order: Vec::with_capacity(inputs.len()), inputs, cancel };
+        let input = |chain: Chain| Input { run: None, rest: chain.into_iter(), next: None };
+        let inputs: Vec<Input> = chains.into_iter().map(input).collect();
+        let order = Vec::with_capacity(inputs.len());
+        let mut merge = Self { storage, columns, inputs, order, range: None, cancel };
         for input in 0..merge.inputs.len() {
             merge.advance(input)?;
         }
@@ -48,15 +59,17 @@ impl<'a> Merge<'a> {
 
     /// Returns the next row without moving on.
     pub(super) fn peek(&self) -> Option<&RowRef> {
-        self.order.last().and_then(|first| self.inputs[*first].next.as_ref())
+        let next = self.order.last().and_then(|first| self.inputs[*first].next.as_ref());
+        next.filter(|row| self.range.is_none_or(|range| row.range() == range))
     }
 
     /// Returns the next row.
     pub(super) fn next(&mut self) -> Result<Option<RowRef>, Error> {
-        let Some(first) = self.order.pop() else { return Ok(None) };
-        let row = self.inputs[first].next.clone();
-        self.advance(first)?;
-        Ok(row)
+        let Some(row) = self.peek().cloned() else { return Ok(None) };
+        if let Some(first) = self.order.pop() {
+            self.advance(first)?;
+        }
+        Ok(Some(row))
     }
 
     /// Fills `group` with all rows of the next key; returns false if there is none.
@@ -71,9 +84,28 @@ impl<'a> Merge<'a> {
         Ok(!group.is_empty())
     }
 
+    /// Moves on to the next range that has rows and returns it; only its rows are returned from here on. `None` at the end.
+    pub(super) fn next_range(&mut self) -> Option<u16> {
+        self.range = None;
+        self.range = self.peek().map(RowRef::range);
+        self.range
+    }
+
+    /// Moves on to this range, or to all rows for `None`; only its rows are returned from here on.
+    pub(super) fn narrow(&mut self, range: Option<u16>) -> Result<(), Error> {
+        self.range = None;
+        while let (Some(range), Some(next)) = (range, self.peek())
+            && next.range() < range
+        {
+            self.next()?;
+        }
+        self.range = range;
+        Ok(())
+    }
+
     /// Moves an input to its next row, and puts it into its place in the order.
     fn advance(&mut self, input: usize) -> Result<(), Error> {
-        self.inputs[input].advance(&self.columns, self.cancel)?;
+        self.inputs[input].advance(self.storage, &self.columns, self.cancel)?;
         if let Some(next) = &self.inputs[input].next {
             let key = |other: &usize| self.inputs[*other].next.as_ref().map(RowRef::key);
             let at = self.order.partition_point(|other| (key(other), *other) > (Some(next.key()), input));
@@ -84,7 +116,7 @@ impl<'a> Merge<'a> {
 }
 
 impl Input {
-    fn advance(&mut self, columns: &MergeColumns, cancel: Cancel<'_>) -> Result<(), Error> {
+    fn advance(&mut self, storage: &dyn Storage, columns: &MergeColumns, cancel: Cancel<'_>) -> Result<(), Error> {
         if let Some(row) = &mut self.next
             && row.row + 1 < row.batch.rows.num_rows()
         {
@@ -93,12 +125,20 @@ impl Input {
         }
         check(cancel)?;
         self.next = None;
-        while let Some(batch) = self.run.next(columns)? {
-            if batch.rows.num_rows() > 0 {
-                self.next = Some(RowRef { batch: Arc::new(batch), row: 0 });
-                break;
+        loop {
+            match self.run.as_mut().map(|run| run.next(columns)).transpose()?.flatten() {
+                Some(batch) if batch.rows.num_rows() == 0 => {}
+                Some(batch) => {
+                    self.next = Some(RowRef { batch: Arc::new(batch), row: 0 });
+                    return Ok(());
+                }
+                None => {
+                    // The file that was read is closed before the next one is opened.
+                    self.run = None;
+                    let Some(file) = self.rest.next() else { return Ok(()) };
+                    self.run = Some(Run::open(storage, &file, columns, cancel)?);
+                }
             }
         }
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
+use super::ranges::range_of;
 use crate::dataset::columns::Columns;
 use crate::table::snapshot::{Role, seen};
 use crate::table::{Column, Table};
@@ -15,6 +16,8 @@ use crate::table::{Column, Table};
 pub(super) struct MergeColumns {
     schema: SchemaRef,
     key: Comparison,
+    /// The first column of the key: the one whose ranges a table is kept in.
+    id: &'static str,
     /// The column that names the listed entity: see [`RowRef::entity`].
     name: &'static str,
     /// The columns that decide whether an entity has changed.
@@ -32,6 +35,8 @@ pub(super) struct KeyedBatch {
     keys: Rows,
     name: &'static str,
     states: Option<Rows>,
+    /// The first column of the key, where it is a number.
+    ids: Option<Int64Array>,
     pass: Int64Array,
     walk: StringArray,
     page: Int64Array,
@@ -52,7 +57,8 @@ impl MergeColumns {
 
     /// Returns the columns of a snapshot's table that name the row, its page and when its entity was gone.
     pub(super) fn of_keys(table: &Table) -> Result<Self, ArrowError> {
-        let wanted = |column: &Column| table.key.contains(&column.name) || LATEST.contains(&column.name);
+        let link = table.parent.map_or(&[][..], |(_, link)| link);
+        let wanted = |column: &Column| [table.key, link, &LATEST].iter().any(|names| names.contains(&column.name));
         let columns: Vec<Column> = table.snapshot_columns().into_iter().filter(wanted).collect();
         Self::new(table, &columns, &[])
     }
@@ -78,7 +84,7 @@ impl MergeColumns {
         let name = table.parent.map_or(table.key[0], |(_, link)| link[0]);
         let name = if schema.index_of(name).is_ok() { name } else { table.key[0] };
         let state = if state.is_empty() { None } else { Some(Comparison::new(&schema, state)?) };
-        Ok(Self { schema, key, name, state })
+        Ok(Self { schema, key, id: table.key[0], name, state })
     }
 
     /// True if this column of a file is read.
@@ -103,7 +109,8 @@ impl MergeColumns {
         };
         let keys = self.key.of(&rows)?;
         let states = self.state.as_ref().map(|state| state.of(&rows)).transpose()?;
-        Ok(KeyedBatch { rows, keys, name: self.name, states, pass, walk, page })
+        let ids = rows.numbers(self.id).array().cloned();
+        Ok(KeyedBatch { rows, keys, name: self.name, states, ids, pass, walk, page })
     }
 }
 
@@ -152,6 +159,11 @@ impl RowRef {
     /// Returns the row's counters and states as bytes; empty where none are compared.
     pub(super) fn state(&self) -> &[u8] {
         self.batch.states.as_ref().map_or(&[], |states| states.row(self.row).data())
+    }
+
+    /// Returns the range of ids that the row is in; the first one for things that have names.
+    pub(super) fn range(&self) -> u16 {
+        self.batch.ids.as_ref().map_or(0, |ids| range_of(ids.value(self.row)))
     }
 
     pub(super) fn pass(&self) -> i64 {

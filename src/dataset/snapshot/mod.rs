@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! TAKE     parts behind the previous snapshot, and that snapshot ─ merged by key ─▶ latest rows ─▶ snapshots/<n>.tmp
-//!          (a table without new rows is linked); every file and directory synced; renamed to snapshots/<n>.
+//!          (a table without new rows is linked, and of a table in ranges each range without any); every file and directory
+//!          synced; renamed to snapshots/<n>.
 //! SHOW     a fresh link is renamed to `latest`, atomically. ← readers see the new one
 //! CANCEL   before that, the draft is cleared away: readers see the old one, and the next run takes it anew.
 //! RETIRE   old snapshots become drafts again, and go; with `prune`, parts whose rows it holds go by a commit.
@@ -19,11 +20,13 @@ mod merge;
 mod merge_columns;
 mod passes;
 mod periods;
+mod ranges;
 mod row_writer;
 mod run;
 pub(super) mod snapshot_dir;
+mod touched;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
@@ -37,10 +40,11 @@ use super::recorded_file::RecordedFile;
 use super::store::{Batch, RunInfo, Store};
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
-use builder::{SnapshotBuilder, TableInputs};
-pub use inventory::{File, Inventory, State};
+use builder::{Form, SnapshotBuilder, TableInputs};
+pub use inventory::{Contents, File, Inventory, State};
 use passes::Passes;
 use snapshot_dir::{Loaded, SnapshotDir, damaged_inventory};
+use touched::{has_gone, ranges_of};
 
 /// The options of a snapshot.
 pub struct SnapshotOptions<'a> {
@@ -48,6 +52,8 @@ pub struct SnapshotOptions<'a> {
     pub tables: &'a [&'static Table],
     /// Tables whose history is kept, beside those whose history was kept before.
     pub history: &'a [&'static Table],
+    /// Tables that are kept in ranges of ids, with the tables that belong to them.
+    pub split: &'a [&'static Table],
     /// Returns true if an older snapshot is kept, given the number of newer ones and its age.
     pub keep: &'a dyn Fn(usize, SignedDuration) -> bool,
     /// Removes the parts whose rows the snapshot holds.
@@ -70,8 +76,8 @@ pub enum Taken {
 /// # Errors
 /// [`Error::Damaged`] if parts were removed and no sound snapshot holds their rows; [`Error::Disk`].
 pub fn take(store: &mut Store, options: &SnapshotOptions<'_>) -> Result<Taken, Error> {
-    let taken = make(store, options, NEVER)?;
-    remove_superfluous(store, options, &taken, NEVER)?;
+    let (taken, base) = make(store, options, NEVER)?;
+    remove_superfluous(store, options, &taken, base, NEVER)?;
     Ok(taken)
 }
 
@@ -84,11 +90,11 @@ pub fn take_unless(
     options: &SnapshotOptions<'_>,
     cancel: Cancel<'_>,
 ) -> Result<Option<Taken>, Error> {
-    let taken = match make(store, options, cancel) {
+    let (taken, base) = match make(store, options, cancel) {
         Err(Error::Cancelled) => return Ok(None),
-        taken => taken?,
+        made => made?,
     };
-    match remove_superfluous(store, options, &taken, cancel) {
+    match remove_superfluous(store, options, &taken, base, cancel) {
         // What is left is removed behind the next snapshot.
         Err(Error::Cancelled) => Ok(Some(taken)),
         removed => removed.map(|()| Some(taken)),
@@ -111,7 +117,18 @@ pub fn is_owed(store: &Store) -> Result<bool, Error> {
 /// [`Error::Disk`].
 pub fn tables(store: &Store, history: bool) -> Result<Vec<&'static Table>, Error> {
     let Some(inventory) = newest(store)? else { return Ok(Vec::new()) };
-    Ok(table::ALL.iter().copied().filter(|table| inventory.file(table.name, history).is_some()).collect())
+    Ok(table::ALL.iter().copied().filter(|table| inventory.has(table.name, history)).collect())
+}
+
+/// Returns the tables that the newest snapshot has in ranges, and, of those that it lacks, the ones that are split by default.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn split(store: &Store) -> Result<Vec<&'static Table>, Error> {
+    let inventory = newest(store)?;
+    let known = |table: &Table| inventory.as_ref().and_then(|inventory| inventory.is_split(table.name));
+    let is_split = |table: &&'static Table| known(table).unwrap_or(table.is_split_by_default());
+    Ok(table::ALL.iter().copied().filter(|table| table.role() == Role::Entity).filter(is_split).collect())
 }
 
 /// Returns the inventory of the newest snapshot, if it is sound.
@@ -121,15 +138,16 @@ fn newest(store: &Store) -> Result<Option<Inventory>, Error> {
     Ok(directory.inventory(newest)?.sound())
 }
 
-/// Removes what a snapshot makes superfluous: older snapshots, and parts.
+/// Removes what a snapshot makes superfluous: older snapshots, and parts. `base` is as [`make`] returns it.
 fn remove_superfluous(
     store: &mut Store,
     options: &SnapshotOptions<'_>,
     taken: &Taken,
+    base: u64,
     cancel: Cancel<'_>,
 ) -> Result<(), Error> {
     retire(store, options, taken, cancel)?;
-    prune(store, options, taken, cancel)
+    prune(store, options, taken, base, cancel)
 }
 
 /// Removes the older snapshots that are not kept. The newest one stays; where parts were removed, its rows must be sound.
@@ -143,8 +161,7 @@ fn retire(store: &Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel: C
             continue;
         }
         if store.manifest().history.absorbed > 0 {
-            let is_same = |file: &File, other: &File| file.name() == other.name() && file.hash == other.hash;
-            let has = |file: &File| old.iter().any(|old| old.files.iter().any(|other| is_same(file, other)));
+            let has = |file: &File| old.iter().any(|old| old.files.iter().any(|other| file.is_same(other)));
             check_copies(store, taken, &|file| !has(file), cancel)?;
         }
         directory.remove(number)?;
@@ -153,17 +170,25 @@ fn retire(store: &Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel: C
 }
 
 /// Removes the parts whose rows the snapshot holds, if asked to. Parts of `pages` stay, because they may hold bodies.
-fn prune(store: &mut Store, options: &SnapshotOptions<'_>, taken: &Taken, cancel: Cancel<'_>) -> Result<(), Error> {
+fn prune(
+    store: &mut Store,
+    options: &SnapshotOptions<'_>,
+    taken: &Taken,
+    base: u64,
+    cancel: Cancel<'_>,
+) -> Result<(), Error> {
     let (Taken::New(inventory) | Taken::Nothing(inventory)) = taken else { return Ok(()) };
     if !options.prune {
         return Ok(());
     }
     let manifest = store.manifest();
     let absorbed = manifest.history.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
-    let held = |part: &&Part| part.table != table::pages::TABLE.name && inventory.file(&part.table, false).is_some();
+    let held = |part: &&Part| part.table != table::pages::TABLE.name && inventory.has(&part.table, false);
     let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
-    check_copies(store, taken, &|file| prune.iter().any(|part| part.table == file.table), cancel)?;
+    // The rows of later parts are in files that were written.
+    let is_copy = |file: &File, part: &PrunedPart| part.table == file.table && part.name.commit <= base;
+    check_copies(store, taken, &|file| prune.iter().any(|part| is_copy(file, part)), cancel)?;
     let info = RunInfo::of(&last);
     // The walk states do not change.
     store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).map(drop)
@@ -179,27 +204,29 @@ fn check_copies(store: &Store, taken: &Taken, wanted: &dyn Fn(&File) -> bool, ca
     recorded.try_for_each(|file| file.open(store.storage(), cancel).map(drop))
 }
 
-fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Result<Taken, Error> {
-    let Some(last) = &store.manifest().last else { return Ok(Taken::Empty) };
+/// Takes the snapshot. Returns with it the last commit whose rows may be in files that were taken over; 0 for none.
+fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Result<(Taken, u64), Error> {
+    let Some(last) = &store.manifest().last else { return Ok((Taken::Empty, 0)) };
     let passes = Passes::of(store.manifest());
     let directory = SnapshotDir::new(store.layout(), store.storage());
     let work = Work { store, options, passes: &passes, directory: &directory, cancel };
     let Found { base, damaged } = work.base()?;
+    let reached = base.as_ref().map_or(0, |base| base.inventory.commit);
+    let number = directory.numbers()?.last().map_or(1, |newest| newest + 1);
+    let inventory = Inventory::new(number, last, store.last_hash().to_owned());
+    // A pass may end without a row; it has its snapshot all the same.
+    let is_of_now = |base: &Base| (base.inventory.pass, base.inventory.state) == (inventory.pass, inventory.state);
     let taken = match base {
-        Some(base) if base.changed.is_empty() => {
+        Some(base) if base.changed.is_empty() && is_of_now(&base) => {
             if !damaged.is_empty() {
                 directory.switch_latest(base.inventory.snapshot)?;
             }
             Taken::Nothing(base.inventory)
         }
-        base => {
-            let number = directory.numbers()?.last().map_or(1, |newest| newest + 1);
-            let inventory = Inventory::new(number, last, store.last_hash().to_owned());
-            Taken::New(work.make(inventory, base.as_ref())?)
-        }
+        base => Taken::New(work.make(inventory, base.as_ref())?),
     };
     damaged.into_iter().try_for_each(|number| directory.remove(number))?;
-    Ok(taken)
+    Ok((taken, reached))
 }
 
 /// True if a table, or one that its rows belong to, is among these.
@@ -228,10 +255,36 @@ struct Found {
 /// The snapshot from which the next one is made.
 struct Base {
     inventory: Inventory,
-    /// The tables that have changed since.
-    changed: Vec<&'static Table>,
+    /// The changes since, of each table that has any.
+    changed: BTreeMap<&'static str, Change>,
     /// The files that will be read, by name; all of them if nothing has changed. Each was found sound.
     files: BTreeMap<String, RecordedFile>,
+}
+
+/// The rows of a table that are not as a snapshot has them.
+#[derive(Debug, Clone)]
+enum Change {
+    /// Any of them.
+    All,
+    /// Those in some ranges of ids.
+    Ranges(BTreeSet<u16>),
+}
+
+impl Base {
+    /// True if a file holds rows that have changed.
+    fn is_changed(&self, file: &File) -> bool {
+        match (self.changed.get(file.table.as_str()), file.range) {
+            (None, _) => false,
+            (Some(Change::Ranges(ranges)), Some(range)) => ranges.contains(&range),
+            (Some(_), _) => true,
+        }
+    }
+
+    /// Returns the files of a table, or of its history, that are read.
+    fn files_read(&self, table: &Table, history: bool) -> Vec<RecordedFile> {
+        let of_table = self.inventory.files_of(table.name, history).filter(|file| self.is_changed(file));
+        of_table.filter_map(|file| self.files.get(&file.file_name()).cloned()).collect()
+    }
 }
 
 impl Work<'_> {
@@ -252,19 +305,21 @@ impl Work<'_> {
                 // Parts behind it were removed, or replaced by others that repeat its rows.
                 break;
             }
-            let begun = |table: &&Table| inventory.file(table.name, true).is_some();
-            let lacks = |table: &&'static Table| !begun(table) && inventory.file(table.name, false).is_some();
+            let lacks = |table: &&'static Table| !inventory.has(table.name, true) && inventory.has(table.name, false);
             if history.absorbed == 0 && self.options.history.iter().any(lacks) {
                 // A history begins with the first observation, so it is made from all parts.
                 continue;
             }
-            let changed = self.changed(&inventory);
-            // Every file that will be read must be whole; if nothing changed, all files must be.
-            let is_read = |file: &&File| changed.is_empty() || changed.iter().any(|table| table.name == file.table);
-            match self.sound_files(&inventory, &is_read) {
-                Ok(files) => return Ok(Found { base: Some(Base { inventory, changed, files }), damaged }),
-                Err(Error::Rotten { path, reason: fault }) => {
-                    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(damage) = self.directory.misfit(&inventory)? {
+                damaged.push(number);
+                damages.push(damage);
+                continue;
+            }
+            match self.based_on(inventory) {
+                Ok(base) => return Ok(Found { base: Some(base), damaged }),
+                Err(Error::Rotten { path, reason: fault }) if path.starts_with(self.directory.path(number)) => {
+                    let place = path.strip_prefix(self.directory.path(number)).unwrap_or(&path);
+                    let file = place.to_string_lossy().into_owned();
                     damaged.push(number);
                     damages.push(Damage::Snapshot { snapshot: number, file, fault });
                 }
@@ -280,35 +335,72 @@ impl Work<'_> {
         }
     }
 
-    /// Hashes some files of a snapshot. Returns them by name.
-    fn sound_files(
-        &self,
-        inventory: &Inventory,
-        wanted: &dyn Fn(&&File) -> bool,
-    ) -> Result<BTreeMap<String, RecordedFile>, Error> {
-        let mut sound = BTreeMap::new();
-        for file in inventory.files.iter().filter(wanted) {
-            let unknown = || Error::rotten(&self.directory.path(inventory.snapshot), "has a table of another version");
-            let recorded = self.directory.recorded(inventory.snapshot, file).ok_or_else(unknown)?;
-            recorded.open(self.store.storage(), self.cancel)?;
-            sound.insert(file.name(), recorded);
+    /// Finds what has changed since a snapshot, and hashes what of it will be read; if nothing has changed, all of it.
+    fn based_on(&self, inventory: Inventory) -> Result<Base, Error> {
+        let changed = self.changed(&inventory)?;
+        let mut base = Base { inventory, changed, files: BTreeMap::new() };
+        for file in &base.inventory.files {
+            if base.changed.is_empty() || base.is_changed(file) {
+                let recorded = self.recorded(&base.inventory, file)?;
+                recorded.open(self.store.storage(), self.cancel)?;
+                base.files.insert(file.file_name(), recorded);
+            }
         }
-        Ok(sound)
+        Ok(base)
+    }
+
+    /// Returns a file of a snapshot.
+    fn recorded(&self, inventory: &Inventory, file: &File) -> Result<RecordedFile, Error> {
+        let unknown = || Error::rotten(&self.directory.path(inventory.snapshot), "has a table of another version");
+        self.directory.recorded(inventory.snapshot, file).ok_or_else(unknown)
     }
 
     /// Returns the tables whose rows or `gone_at` differ from a snapshot's. An entity and its child rows change together.
-    fn changed(&self, inventory: &Inventory) -> Vec<&'static Table> {
-        let found_gone = self.passes.found_gone_since(inventory.pass, inventory.state != State::Unfinished);
-        let fresh = |table: &Table| !self.parts(table, inventory.commit).is_empty();
-        let owner = |table: &'static Table| if let Role::Child(owner) = table.role() { owner } else { table };
-        let changed = |table: &&'static Table| {
-            let family = table::ALL.iter().filter(|other| owner(other) == owner(table));
-            let known = inventory.file(table.name, false).is_some();
-            (!known && is_wanted(table, self.options.tables))
-                || (known && found_gone && table.role() != Role::Log)
-                || family.into_iter().any(|table| fresh(table))
-        };
-        table::ALL.iter().copied().filter(changed).collect()
+    fn changed(&self, inventory: &Inventory) -> Result<BTreeMap<&'static str, Change>, Error> {
+        let mut changed = BTreeMap::new();
+        for owner in table::ALL.iter().copied().filter(|table| table.owner() == *table) {
+            let family = table::ALL.iter().copied().filter(|table| table.owner() == owner);
+            let of_family = self.change(inventory, owner, &family.clone().collect::<Vec<_>>())?;
+            for table in family {
+                let is_new = !inventory.has(table.name, false) && is_wanted(table, self.options.tables);
+                let change = of_family.clone().or_else(|| is_new.then_some(Change::Ranges(BTreeSet::new())));
+                changed.extend(change.map(|change| (table.name, change)));
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Returns the rows of a table and of those that belong to it that differ from a snapshot's; `None` if none does.
+    fn change(
+        &self,
+        inventory: &Inventory,
+        owner: &'static Table,
+        family: &[&'static Table],
+    ) -> Result<Option<Change>, Error> {
+        let is_known = inventory.has(owner.name, false);
+        let is_fresh = family.iter().any(|table| !self.parts(table, inventory.commit).is_empty());
+        let found_gone = is_known
+            && owner.role() != Role::Log
+            && self.passes.found_gone_since(inventory.pass, inventory.state != State::Unfinished);
+        let is_split = self.options.split.contains(&owner);
+        if is_known && inventory.is_split(owner.name).unwrap_or(false) != is_split {
+            return Ok(Some(Change::All));
+        }
+        let begins_history = self.options.history.contains(&owner) && !inventory.has(owner.name, true);
+        if !is_known || !is_split || begins_history {
+            return Ok((is_fresh || found_gone).then_some(Change::All));
+        }
+        // A child row is new only where its owner is.
+        let (storage, parts) = (self.store.storage(), self.parts(owner, inventory.commit));
+        let mut ranges = ranges_of(storage, owner, &parts, self.cancel)?;
+        for file in inventory.files_of(owner.name, false).filter(|_| found_gone) {
+            if let Some(range) = file.range.filter(|range| !ranges.contains(range))
+                && has_gone(storage, owner, &self.recorded(inventory, file)?, self.passes, self.cancel)?
+            {
+                ranges.insert(range);
+            }
+        }
+        Ok((is_fresh || !ranges.is_empty()).then_some(Change::Ranges(ranges)))
     }
 
     /// Returns the parts of a table that were committed after this commit.
@@ -333,6 +425,7 @@ impl Work<'_> {
             passes: self.passes,
             cancel: self.cancel,
             dataset: self.store.layout().root(),
+            number,
             draft: &draft,
             facts,
             runs: 0,
@@ -341,39 +434,48 @@ impl Work<'_> {
         let made = self.build(&mut builder, base).and_then(|()| {
             inventory.from = base.map(|base| base.inventory.snapshot);
             inventory.files = builder.built.iter().map(|built| built.entry.clone()).collect();
+            let place = |file: &File| table::ALL.iter().position(|table| table.name == file.table);
+            inventory.files.sort_by_key(|file| (place(file), file.history, file.range));
             let path = Layout::inventory(&draft);
             let text = inventory.encode().map_err(std::io::Error::from).during("write", &path)?;
             storage.write(&path, &mut |to| to.write_all(text.as_bytes())).during("write", &path)
         });
         // A draft that cannot be removed harms nobody but takes room. The next open tries again.
         made.inspect_err(|_| drop(self.directory.clear(number)))?;
-        self.directory.publish(number)?;
+        self.directory.publish(&inventory)?;
         Ok(inventory)
     }
 
-    /// Builds the file of every table, and its history.
+    /// Builds the files of every table, and of its history.
     fn build(&self, builder: &mut SnapshotBuilder<'_>, base: Option<&Base>) -> Result<(), Error> {
         for table in table::ALL.iter().copied() {
-            if let Some(base) = base.filter(|base| !base.changed.contains(&table)) {
-                for file in base.inventory.files.iter().filter(|file| file.table == table.name) {
+            if let Some(base) = base {
+                let is_changed = base.changed.contains_key(table.name);
+                let of_table = base.inventory.files.iter().filter(|file| file.table == table.name);
+                // The empty file of a table without rows has no place beside others.
+                let stays = |file: &&File| !base.is_changed(file) && (!is_changed || file.rows > 0);
+                for file in of_table.filter(stays) {
                     builder.link(&self.directory.path(base.inventory.snapshot), file)?;
                 }
-                continue;
+                if !is_changed {
+                    continue;
+                }
             }
-            let before = |history: bool| {
-                let base = base?;
-                base.files.get(&base.inventory.file(table.name, history)?.name()).cloned()
-            };
+            let before = |history: bool| base.map_or_else(Vec::new, |base| base.files_read(table, history));
             let inputs = TableInputs {
                 before: before(false),
                 history: before(true),
                 parts: self.parts(table, base.map_or(0, |base| base.inventory.commit)),
             };
-            let has_history = self.options.history.contains(&table) || inputs.history.is_some();
+            let had = |history: bool| base.is_some_and(|base| base.inventory.has(table.name, history));
+            let form = Form {
+                split: self.options.split.contains(&table.owner()),
+                history: self.options.history.contains(&table) || had(true),
+            };
             let belongs = table.parent.is_some_and(|(parent, _)| builder.has(parent));
             let is_due = belongs || self.options.tables.contains(&table);
-            if is_due || inputs.before.is_some() || !inputs.parts.is_empty() {
-                builder.table(table, inputs, has_history)?;
+            if is_due || had(false) || !inputs.parts.is_empty() {
+                builder.table(table, inputs, form)?;
             }
         }
         Ok(())

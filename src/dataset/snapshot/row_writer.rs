@@ -14,13 +14,15 @@ use super::merge_columns::{KeyedBatch, RowRef, schema};
 use super::run::RunWriter;
 use crate::dataset::damage::Damage;
 use crate::dataset::error::{During, Error};
-use crate::dataset::part::properties;
+use crate::dataset::part::{RowGroups, properties};
 use crate::dataset::recorded_file::{RecordedFile, as_io, write_recorded};
 use crate::storage::Storage;
 use crate::table::{Column, Table};
 
 /// The zstd level of snapshots: they are read for weeks.
 const LEVEL: i32 = 2;
+/// The row groups of files for readers, who fetch each column of each group by itself.
+const ROW_GROUPS: RowGroups = RowGroups { bytes: 16 << 20, rows: 1 << 20 };
 /// The rows that are written together.
 const BATCH_ROWS: usize = 1024;
 
@@ -109,7 +111,7 @@ impl<W: Write + Send> Writer<W> {
         match shape.purpose {
             Purpose::Run => RunWriter::new(to, &schema).map(Self::Run).map_err(io::Error::other),
             Purpose::Readers(facts) => {
-                let properties = properties(&shape.columns, LEVEL, facts.to_vec()).map_err(as_io)?;
+                let properties = properties(&shape.columns, LEVEL, ROW_GROUPS, facts.to_vec()).map_err(as_io)?;
                 ArrowWriter::try_new(to, schema, Some(properties)).map(Self::Parquet).map_err(as_io)
             }
         }

@@ -1,5 +1,6 @@
 //! The directory of a dataset's snapshots, and the link `latest` that readers follow.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
 use crate::dataset::recorded_file::RecordedFile;
-use crate::storage::Storage;
+use crate::storage::{Entry, Storage};
 use crate::table;
 
 /// The snapshots of a dataset.
@@ -120,23 +121,45 @@ impl<'a> SnapshotDir<'a> {
     pub(in crate::dataset) fn newest_with(&self, commit: u64) -> Result<Inventory, Error> {
         let mut damages = vec![Damage::LostSnapshot { commit }];
         for snapshot in self.numbers()?.into_iter().rev() {
-            let directory = self.layout.snapshot(snapshot);
-            let entries = self.storage.list(&directory).during("list", &directory)?;
-            let bytes = |file: &File| Some(entries.iter().find(|entry| entry.name == file_name(file))?.bytes);
             match self.inventory(snapshot)? {
                 Loaded::Damaged(fault) => damages.push(damaged_inventory(snapshot, &fault)),
                 Loaded::Sound(taken) if taken.commit < commit => {}
-                Loaded::Sound(taken) => match taken.files.iter().find(|file| bytes(file) != Some(file.bytes)) {
+                Loaded::Sound(taken) => match self.misfit(&taken)? {
                     None => return Ok(taken),
-                    Some(file) => damages.push(Damage::Snapshot {
-                        snapshot,
-                        file: file_name(file),
-                        fault: bytes(file).map_or("is missing", |_| "has another size than was written").to_owned(),
-                    }),
+                    Some(damage) => damages.push(damage),
                 },
             }
         }
         Err(Error::Damaged { dataset: self.layout.root().to_owned(), damages })
+    }
+
+    /// Returns the damage of the first file of a snapshot that is missing or has another size than was written.
+    pub(super) fn misfit(&self, inventory: &Inventory) -> Result<Option<Damage>, Error> {
+        let snapshot = inventory.snapshot;
+        let mut listed: BTreeMap<PathBuf, Vec<Entry>> = BTreeMap::new();
+        for file in &inventory.files {
+            let Some(path) = path_in(&self.layout.snapshot(snapshot), file) else { continue };
+            let (directory, name) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default());
+            if !listed.contains_key(directory) {
+                listed.insert(directory.to_owned(), self.entries(directory)?);
+            }
+            let found = listed[directory].iter().find(|entry| *entry.name == *name);
+            let fault = match found {
+                None => "is missing",
+                Some(entry) if entry.bytes != file.bytes => "has another size than was written",
+                Some(_) => continue,
+            };
+            return Ok(Some(Damage::Snapshot { snapshot, file: file.file_name(), fault: fault.to_owned() }));
+        }
+        Ok(None)
+    }
+
+    /// Returns the files in a directory of a snapshot; none if a file is in its place.
+    pub(super) fn entries(&self, directory: &Path) -> Result<Vec<Entry>, Error> {
+        match self.storage.list(directory) {
+            Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(Vec::new()),
+            entries => entries.during("list", directory),
+        }
     }
 
     /// Returns the directory of a snapshot.
@@ -158,10 +181,14 @@ impl<'a> SnapshotDir<'a> {
         Ok(draft)
     }
 
-    /// Gives a draft its number and switches `latest` to it. All files of the draft must be durable.
-    pub(super) fn publish(&self, number: u64) -> Result<(), Error> {
+    /// Gives a draft its number and switches `latest` to it. The content of its files must be durable; their names are made so.
+    pub(super) fn publish(&self, inventory: &Inventory) -> Result<(), Error> {
+        let number = inventory.snapshot;
         let (draft, path, all) =
             (self.layout.snapshot_draft(number), self.layout.snapshot(number), self.layout.snapshots());
+        for directory in directories(&draft, inventory) {
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+        }
         self.storage.sync_dir(&draft).during("sync", &draft)?;
         self.storage.rename(&draft, &path).during("create", &path)?;
         self.storage.sync_dir(&all).during("sync", &all)?;
@@ -196,9 +223,28 @@ impl<'a> SnapshotDir<'a> {
         }
         for entry in self.storage.list(&draft).during("list", &draft)? {
             let path = Layout::entry(&draft, &entry.name);
-            self.storage.remove(&path).during("remove", &path)?;
+            match self.storage.read_symlink(&path) {
+                // It is no link, so it may be the directory of a table.
+                Err(error) if error.kind() == ErrorKind::InvalidInput => self.clear_table(&path)?,
+                _ => self.storage.remove(&path).during("remove", &path)?,
+            }
         }
         self.storage.remove_dir(&draft).during("remove", &draft)
+    }
+
+    /// Removes a file of a draft, or the directory of a table and all its files.
+    fn clear_table(&self, path: &Path) -> Result<(), Error> {
+        let files = match self.storage.list(path) {
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                return self.storage.remove(path).during("remove", path);
+            }
+            files => files.during("list", path)?,
+        };
+        for file in files {
+            let path = Layout::entry(path, &file.name);
+            self.storage.remove(&path).during("remove", &path)?;
+        }
+        self.storage.remove_dir(path).during("remove", path)
     }
 }
 
@@ -207,12 +253,14 @@ pub(super) fn damaged_inventory(snapshot: u64, fault: &str) -> Damage {
     Damage::Snapshot { snapshot, file: String::from("snapshot.json"), fault: format!("is damaged: {fault}") }
 }
 
-/// Returns the name of a file in a snapshot's directory.
-fn file_name(file: &File) -> String {
-    format!("{}.parquet", file.name())
-}
-
 /// Returns the path of a file in a snapshot's directory; `None` for a table that this version does not know.
 pub(super) fn path_in(snapshot: &Path, file: &File) -> Option<PathBuf> {
-    table::named(&file.table).map(|table| Layout::snapshot_file(snapshot, table, file.history))
+    let of_table = Layout::snapshot_file(snapshot, table::named(&file.table)?, file.history);
+    Some(file.range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range)))
+}
+
+/// Returns the directories of tables that are kept in ranges, in a snapshot's directory.
+pub(super) fn directories(snapshot: &Path, inventory: &Inventory) -> BTreeSet<PathBuf> {
+    let in_ranges = inventory.files.iter().filter(|file| file.range.is_some());
+    in_ranges.filter_map(|file| Some(path_in(snapshot, file)?.parent()?.to_owned())).collect()
 }

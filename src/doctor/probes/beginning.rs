@@ -17,6 +17,10 @@ const FEW: [u32; 3] = [3, 4, 2];
 /// Rows of the page that two pages are compared with.
 const MANY: u32 = 7;
 
+/// The names of the readings.
+pub(super) const OLDEST: &str = "oldest";
+pub(super) const NEWEST: &str = "newest";
+
 /// A page, the one that its cursor opens, and a longer one that shows all of their rows.
 #[derive(Debug, Clone)]
 pub(super) struct Beginning<'a> {
@@ -49,8 +53,8 @@ pub(super) struct Oldest<'a> {
     pub second: Heard<'a>,
     /// The models of the longer page that have most versions.
     pub known: Vec<&'a Value>,
-    /// These by their ids, and [`NO_MODEL`].
-    pub by_ids: Heard<'a>,
+    /// The key of all requests, that for the known models by their ids among them.
+    pub key: String,
 }
 
 /// A row, and two pages whose cursors have fractions near that of its date.
@@ -72,35 +76,53 @@ pub(super) struct Fraction<'a> {
 ///
 /// # Errors
 /// When an answer is not known yet or cannot be had, or the list changes each time.
-pub(super) fn newest(answers: &Answers) -> Result<Beginning<'_>, Pause> {
+pub(super) fn newest<'a>(answers: &'a Answers, name: &str) -> Result<Beginning<'a>, Pause> {
     let place = answers.page(sample())?.cursor.map(|cursor| sent("Newest", cursor));
     let page = |rows, key: &str| at(list("Newest", rows), place.as_deref()).with("_", key);
-    answers.steady("newest", |key| page(MANY, key), |key, longer| beginning(answers, "Newest", &page, key, longer))
+    answers.steady(name, |key| page(MANY, key), |key, longer| beginning(answers, "Newest", &page, key, longer))
 }
 
 /// Reads the beginning of the oldest models.
 ///
 /// # Errors
 /// When an answer is not known yet or cannot be had, or the list changes each time.
-pub(super) fn oldest(answers: &Answers) -> Result<Oldest<'_>, Pause> {
-    let page = |rows, key: &str| list("Oldest", rows).with("_", key);
+pub(super) fn oldest<'a>(answers: &'a Answers, name: &str) -> Result<Beginning<'a>, Pause> {
+    answers.steady(name, |key| first(MANY, key), |key, longer| beginning(answers, "Oldest", &first, key, longer))
+}
+
+/// Reads the beginning of the oldest models, and further pages of these.
+///
+/// # Errors
+/// When an answer is not known yet or cannot be had, or the list changes each time.
+pub(super) fn more_of_oldest(answers: &Answers) -> Result<Oldest<'_>, Pause> {
     answers.steady(
-        "oldest",
-        |key| page(MANY, key),
+        OLDEST,
+        |key| first(MANY, key),
         |key, longer| {
-            let beginning = beginning(answers, "Oldest", &page, key, longer)?;
+            let beginning = beginning(answers, "Oldest", &first, key, longer)?;
             let known = most_versions(longer);
-            let ids = known.iter().filter_map(|model| model["id"].as_i64()).chain([NO_MODEL]);
-            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+            answers.heard(by_ids(&known, key)).map(drop)?;
             Ok(Oldest {
                 fraction: fraction(answers, key, &beginning)?,
-                second: answers.heard(list("Oldest", beginning.few).with("page", 2).with("_", key))?,
-                by_ids: answers.heard(list("Oldest", 100).with("ids", ids.join(",")).with("_", key))?,
+                second: answers.heard(first(beginning.few, key).with("page", 2))?,
                 known,
+                key: key.to_owned(),
                 beginning,
             })
         },
     )
+}
+
+/// Returns the request for the oldest models.
+fn first(limit: u32, key: &str) -> Request {
+    list("Oldest", limit).with("_", key)
+}
+
+/// Returns the request for these models and [`NO_MODEL`] by their ids.
+pub(super) fn by_ids(models: &[&Value], key: &str) -> Request {
+    let ids = models.iter().filter_map(|model| model["id"].as_i64()).chain([NO_MODEL]);
+    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+    list("Oldest", 100).with("ids", ids.join(",")).with("_", key)
 }
 
 /// Returns the three models of a page with most versions, in the page's order among equals.

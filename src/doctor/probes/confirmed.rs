@@ -5,19 +5,24 @@ use super::super::exchange::{Exchange, Page};
 use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::request::Request;
 
-/// Judges the answer to a request with this key. A passing fault may have spoiled one that differs, so it is believed only if a
-/// second one, past every cache, differs too; a crawl asks twice as well.
+/// Judges the answer to a request with this key, and if it differs to one past every cache: see [`twice`].
 pub(super) fn confirmed(
     answers: &Answers,
     key: &str,
     request: impl Fn(&str) -> Request,
     judge: impl Fn(&Exchange) -> Judged,
 ) -> Judged {
-    let first = judge(settled(answers, key, &request)?)?;
+    twice(key, |key| judge(settled(answers, key, &request)?))
+}
+
+/// Judges with this key. A passing fault may have spoiled an answer that differs, so it is believed only if the second one
+/// differs too; a crawl asks twice as well.
+pub(super) fn twice(key: &str, judge: impl Fn(&str) -> Judged) -> Judged {
+    let first = judge(key)?;
     if first.verdict != Verdict::Differs {
         return Ok(first);
     }
-    let then = judge(answers.get(request(&second(key)))?)?;
+    let then = judge(&second(key))?;
     Ok(match then.verdict {
         Verdict::Holds => Finding::handled(format!("{}; at first {}", then.evidence, first.evidence)),
         _ => then,

@@ -3,11 +3,12 @@
 use super::super::about::Needs;
 use super::super::answers::{Answers, Heard};
 use super::super::exchange::Page;
-use super::super::finding::{Finding, Judged, Pause};
+use super::super::finding::{Finding, Judged, Pause, Verdict};
 use super::super::probe::Probe;
 use super::super::request::Request;
 use super::asked::{first_models, list};
-use super::beginning::{self, Beginning, named, newest, oldest, sent};
+use super::beginning::{self, Beginning, NEWEST, OLDEST, more_of_oldest, named, newest, oldest, sent};
+use super::confirmed::twice;
 
 /// Milliseconds from 1970 to 2024-01-01: an instant in the middle of the catalog.
 const MIDDLE: i64 = 1_704_067_200_000;
@@ -168,54 +169,50 @@ fn rows(lost: &[i64]) -> String {
     lost.join(", ")
 }
 
-fn oldest_is_whole(answers: &Answers) -> Judged {
-    let beginning = oldest(answers)?.beginning;
+/// Judges the page behind the cursor that a crawl sends.
+fn repaired_is_whole(beginning: &Beginning<'_>) -> Judged {
+    let sent = &beginning.sent;
     if let Some(message) = refused(&beginning.repaired) {
-        return Ok(Finding::differs(format!("`{}` is refused: `{message}`", beginning.sent)));
+        return Ok(Finding::differs(format!("`{sent}` is refused: `{message}`")));
     }
-    let sent = lost_behind(&beginning, &beginning.repaired)?;
-    Ok(match (sent.as_slice(), lost_behind(&beginning, &beginning.raw)) {
-        ([], Ok(raw)) if !raw.is_empty() => Finding::handled(format!(
-            "behind `{}` model {} is lost; the crawl sends `{}`, which loses none",
-            beginning.cursor,
-            rows(&raw),
-            beginning.sent
-        )),
-        ([], _) => Finding::holds(whole(&beginning, &beginning.sent, &beginning.repaired)),
-        (lost, _) => Finding::differs(format!("behind `{}` model {} is lost", beginning.sent, rows(lost))),
+    let lost = lost_behind(beginning, &beginning.repaired)?;
+    Ok(match lost.as_slice() {
+        [] => Finding::holds(whole(beginning, sent, &beginning.repaired)),
+        lost => Finding::differs(format!("behind `{sent}` model {} is lost", rows(lost))),
+    })
+}
+
+/// Judges the page behind the server's own cursor.
+fn raw_is_whole(beginning: &Beginning<'_>) -> Judged {
+    let Beginning { cursor, sent, .. } = beginning;
+    let lost = lost_behind(beginning, &beginning.raw)?;
+    Ok(match lost.as_slice() {
+        [] => Finding::holds(whole(beginning, cursor, &beginning.raw)),
+        lost => Finding::handled(format!("behind `{cursor}` model {} is lost; the crawl sends `{sent}`", rows(lost))),
+    })
+}
+
+fn oldest_is_whole(answers: &Answers) -> Judged {
+    twice(OLDEST, |name| {
+        let beginning = if name == OLDEST { more_of_oldest(answers)?.beginning } else { oldest(answers, name)? };
+        let repaired = repaired_is_whole(&beginning)?;
+        let is_whole = repaired.verdict == Verdict::Holds;
+        Ok(raw_is_whole(&beginning).ok().filter(|raw| is_whole && raw.verdict == Verdict::Handled).unwrap_or(repaired))
     })
 }
 
 fn newest_is_whole(answers: &Answers) -> Judged {
-    let beginning = newest(answers)?;
-    let lost = lost_behind(&beginning, &beginning.raw)?;
-    Ok(match lost.as_slice() {
-        [] => Finding::holds(whole(&beginning, beginning.cursor, &beginning.raw)),
-        lost => Finding::handled(format!(
-            "behind `{}` model {} is lost; the crawl sends `{}`",
-            beginning.cursor,
-            rows(lost),
-            beginning.sent
-        )),
-    })
+    raw_is_whole(&newest(answers, NEWEST)?)
 }
 
 fn repaired_newest_is_whole(answers: &Answers) -> Judged {
-    let beginning = newest(answers)?;
-    if let Some(message) = refused(&beginning.repaired) {
-        return Ok(Finding::differs(format!("`{}` is refused: `{message}`", beginning.sent)));
-    }
-    let lost = lost_behind(&beginning, &beginning.repaired)?;
-    Ok(match lost.as_slice() {
-        [] => Finding::holds(whole(&beginning, &beginning.sent, &beginning.repaired)),
-        lost => Finding::differs(format!("behind `{}` model {} is lost", beginning.sent, rows(lost))),
-    })
+    twice(NEWEST, |name| repaired_is_whole(&newest(answers, name)?))
 }
 
 const NO_FRACTION: &str = "no date of the first models has a fraction that shows it";
 
 fn fractions_count(answers: &Answers) -> Judged {
-    let Some(fraction) = oldest(answers)?.fraction else {
+    let Some(fraction) = more_of_oldest(answers)?.fraction else {
         return Ok(Finding::untold(NO_FRACTION));
     };
     let (row, cursor) = (fraction.row, &fraction.short);
@@ -227,7 +224,7 @@ fn fractions_count(answers: &Answers) -> Judged {
 }
 
 fn padding_is_exact(answers: &Answers) -> Judged {
-    let Some(fraction) = oldest(answers)?.fraction else {
+    let Some(fraction) = more_of_oldest(answers)?.fraction else {
         return Ok(Finding::untold(NO_FRACTION));
     };
     let (row, cursor) = (fraction.row, &fraction.padded);
@@ -300,7 +297,7 @@ mod tests {
 
     use super::super::super::exchange::Exchange;
     use super::super::super::finding::Verdict::{Differs, Handled, Untold};
-    use super::super::super::testing::{Case, answer, assert_moved, page, value};
+    use super::super::super::testing::{Case, answer, assert_moved, examine, page, value};
     use super::*;
 
     /// A list of models and its rules.
@@ -450,5 +447,20 @@ mod tests {
             ),
         ];
         assert_moved(&PROBES.iter().collect::<Vec<_>>(), List::new, List::serve, cases);
+    }
+
+    #[test]
+    fn a_loss_is_believed_if_it_is_seen_twice() {
+        let (sound, broken) = (List::new(), List { strict: true, inclusive: (false, true), ..List::new() });
+        for (id, spoilt, expected) in [
+            ("B2", "oldest0", Handled),
+            ("B2", "oldest", Differs),
+            ("B4", "newest0", Handled),
+            ("B4", "newest", Differs),
+        ] {
+            let is_spoilt = |request: &Request| value(request, "_").is_some_and(|key| key.contains(spoilt));
+            let finding = examine(id, |request| if is_spoilt(request) { &broken } else { &sound }.serve(request));
+            assert_eq!(finding.verdict, expected, "{id} {spoilt}: {}", finding.evidence);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The other host: I.
 
+use std::collections::HashSet;
+
 use super::super::about::Needs;
 use super::super::answers::Answers;
 use super::super::finding::{Finding, Judged};
@@ -19,9 +21,9 @@ pub(super) const PROBES: &[Probe] = &[Probe {
 fn both(answers: &Answers) -> Judged {
     let compared = |request: Request| {
         let (here, there) = (answers.page(request.clone())?.ids(), answers.page(request.to(To::OtherHost))?.ids());
-        let same = here.iter().zip(&there).filter(|(here, there)| here == there).count();
-        let all = here.len().max(there.len());
-        Ok((all, all - same))
+        let known: HashSet<&i64> = here.iter().collect();
+        let others = there.iter().filter(|id| !known.contains(id)).count();
+        Ok((here.len().max(there.len()), if here == there { 0 } else { others.max(1) }))
     };
     let (models, other_models) = compared(first_models())?;
     let (images, other_images) = compared(popular(LEVELS[0]))?;
@@ -29,7 +31,7 @@ fn both(answers: &Answers) -> Judged {
         _ if models + images == 0 => Finding::untold("neither host shows anything"),
         0 => Finding::holds(format!("the first {models} models and {images} images")),
         _ => Finding::handled(format!(
-            "of the first {models} models and {images} images {other_models} and {other_images} differ; keep a dataset to one host"
+            "of the first {models} models and {images} images {other_models} and {other_images} are others; keep a dataset to one host"
         )),
     })
 }

@@ -541,8 +541,8 @@ fn users(answers: &Answers) -> Judged {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, page, value};
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Untold};
+    use super::super::super::testing::{answer, assert_moved, page, value};
     use super::*;
 
     const IMAGES: i64 = 12;
@@ -647,8 +647,9 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
+        type Moved = &'static [(&'static str, Verdict)];
         type Change = fn(&Request, &mut Exchange);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[(&str, Change, Moved)] = &[
             ("as today", |_, _| (), &[]),
             ("offsets", |asked, answer| next(asked, answer, &json!("3|1704067203000")), &[("E1", Handled)]),
             ("numbers", |asked, answer| next(asked, answer, &json!(3)), &[("E1", Handled)]),
@@ -757,7 +758,7 @@ mod tests {
                 "a clamped region",
                 |_, answer| {
                     if answer.status == 200 && answer.skeleton.get("metadata").is_some() {
-                        level(answer, 50)
+                        level(answer, 50);
                     }
                 },
                 &[("E4", Differs)],
@@ -1012,17 +1013,21 @@ mod tests {
                 &[("E12", Handled)],
             ),
         ];
+        let probes: Vec<&Probe> = PROBES.iter().collect();
         for (name, change, moved) in cases {
-            for probe in PROBES {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                let finding = examine(probe.id, |request| {
-                    let mut answer = serve(request);
-                    change(request, &mut answer);
-                    answer
-                });
-                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
-                assert!(!finding.evidence.contains(char::is_control), "{name}: {}: {}", probe.id, finding.evidence);
-            }
+            let serve = |(): &(), request: &Request| {
+                let mut answer = serve(request);
+                change(request, &mut answer);
+                answer
+            };
+            assert_moved(&probes, || (), serve, &[(name, |()| (), moved)]);
         }
+    }
+
+    #[test]
+    fn the_form_of_a_cursor_has_no_letter_that_a_screen_obeys() {
+        assert_eq!(form("feed:1704067200000:12"), "feed:n:n");
+        assert_eq!(form("3~\u{1b}é 12|"), "n~???n|");
+        assert_eq!(form(&"1|".repeat(500)).len(), 60);
     }
 }

@@ -244,8 +244,9 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
+        type Moved = &'static [(&'static str, Verdict)];
         type Change = fn(&mut Vec<Exchange>);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[(&str, Change, Moved)] = &[
             ("as it should be", |_| (), &[]),
             (
                 "a licence as text",

@@ -180,8 +180,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::super::exchange::Exchange;
-    use super::super::super::finding::Verdict::{self, Differs, Handled, Holds, Untold};
-    use super::super::super::testing::{answer, examine, value};
+    use super::super::super::finding::Verdict::{self, Differs, Handled, Untold};
+    use super::super::super::testing::{answer, assert_moved, value};
     use super::*;
 
     /// Answers as the newest server does; creators change places between two answers.
@@ -213,8 +213,9 @@ mod tests {
 
     #[test]
     fn each_probe_sees_its_fact_and_no_other() {
+        type Moved = &'static [(&'static str, Verdict)];
         type Change = fn(&Request, &mut Value);
-        let cases: &[(&str, Change, &[(&str, Verdict)])] = &[
+        let cases: &[(&str, Change, Moved)] = &[
             ("as today", |_, _| (), &[]),
             (
                 "`%` is a letter",
@@ -361,16 +362,14 @@ mod tests {
                 &[("F5", Untold)],
             ),
         ];
+        let probes: Vec<&Probe> = PROBES.iter().chain(ORDER).collect();
         for (name, change, moved) in cases {
-            for probe in PROBES.iter().chain(ORDER) {
-                let expected = moved.iter().find(|(id, _)| *id == probe.id).map_or(Holds, |(_, verdict)| *verdict);
-                let finding = examine(probe.id, |request| {
-                    let mut answer = serve(request);
-                    change(request, &mut answer.skeleton);
-                    answer
-                });
-                assert_eq!(finding.verdict, expected, "{name}: {}: {}", probe.id, finding.evidence);
-            }
+            let serve = |(): &(), request: &Request| {
+                let mut answer = serve(request);
+                change(request, &mut answer.skeleton);
+                answer
+            };
+            assert_moved(&probes, || (), serve, &[(name, |()| (), moved)]);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::finding::{Finding, Judged, Pause};
 use super::super::probe::Probe;
 use super::super::request::Request;
 use super::asked::{NO_MODEL, first_models, list, sample};
-use super::confirmed::absent;
+use super::confirmed::{absent, confirmed};
 
 const EMPTY_COLUMNS: &str = "None is needed: the columns stay empty. Report it, so that they are read from elsewhere.";
 
@@ -140,13 +140,15 @@ fn model(answers: &Answers) -> Judged {
 }
 
 fn no_model(answers: &Answers) -> Judged {
-    let answer = answers.get(path(&format!("models/{NO_MODEL}")))?;
-    if let Some(finding) = absent(answer, "No model with id") {
-        return Ok(finding);
-    }
-    Ok(match answer.status {
-        500.. => Finding::untold(format!("status {}", answer.status)),
-        status => Finding::differs(format!("status {status} `{}`", answer.message())),
+    let request = |key: &str| path(&format!("models/{NO_MODEL}")).with("_", key);
+    confirmed(answers, &answers.fresh("nothing"), request, |answer| {
+        if let Some(finding) = absent(answer, "No model with id") {
+            return Ok(finding);
+        }
+        Ok(match answer.status {
+            500.. => Finding::untold(format!("status {}", answer.status)),
+            status => Finding::differs(format!("status {status} `{}`", answer.message())),
+        })
     })
 }
 

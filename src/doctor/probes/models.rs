@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::super::about::Needs;
 use super::super::answers::Answers;
 use super::super::exchange::Page;
-use super::super::finding::{Finding, Judged, Pause};
+use super::super::finding::{Finding, Judged};
 use super::super::probe::Probe;
 use super::super::request::Request;
 use super::asked::{NO_MODEL, list, sample};
-use super::beginning::{oldest, sent};
-use super::confirmed::absent;
+use super::beginning::{self, Oldest, more_of_oldest, sent};
+use super::confirmed::{absent, confirmed};
 
 /// Newest models that are looked at for one above PG13, if none of the first [`sample`] is.
 const FURTHER: u32 = 100;
@@ -92,7 +92,7 @@ fn masks(page: Page<'_>) -> Vec<i64> {
 }
 
 fn unnumbered(answers: &Answers) -> Judged {
-    let oldest = oldest(answers)?;
+    let oldest = more_of_oldest(answers)?;
     let first = oldest.beginning.first.ids();
     let second = oldest.second?.page()?.ids();
     let again = second.iter().filter(|row| first.contains(row)).count();
@@ -132,13 +132,10 @@ fn mature(answers: &Answers) -> Judged {
     })
 }
 
-/// Returns the known models and those of the answer to a request for them.
-///
-/// # Errors
-/// When an answer is not known yet or cannot be had.
-fn by_ids(answers: &Answers) -> Result<(Vec<&Value>, Page<'_>), Pause> {
-    let oldest = oldest(answers)?;
-    Ok((oldest.known, oldest.by_ids?.page()?))
+/// Judges the answer to a request for known models by their ids.
+fn by_ids(answers: &Answers, judge: impl Fn(&[&Value], Page<'_>) -> Finding) -> Judged {
+    let Oldest { known, key, .. } = more_of_oldest(answers)?;
+    confirmed(answers, &key, |key| beginning::by_ids(&known, key), |answer| Ok(judge(&known, answer.page()?)))
 }
 
 fn id(model: &Value) -> i64 {
@@ -146,34 +143,38 @@ fn id(model: &Value) -> i64 {
 }
 
 fn asked_for(answers: &Answers) -> Judged {
-    let (known, page) = by_ids(answers)?;
-    let (known, shown): (Vec<i64>, _) = (known.into_iter().map(id).collect(), page.ids());
-    let foreign = shown.iter().filter(|id| **id != NO_MODEL && !known.contains(id)).count();
-    let lacking = known.iter().filter(|id| !shown.contains(id)).count();
-    Ok(match (foreign, lacking) {
-        _ if known.is_empty() => Finding::untold("no model is known by its id"),
-        (0, 0) => Finding::holds(format!("{} models asked for, and these {} shown", known.len(), shown.len())),
-        (0, _) => Finding::differs(format!("{lacking} of {} models that the list shows are not shown", known.len())),
-        _ => Finding::differs(format!("{foreign} of {} models shown were not asked for", shown.len())),
+    by_ids(answers, |known, page| {
+        let (known, shown): (Vec<i64>, _) = (known.iter().map(|model| id(model)).collect(), page.ids());
+        let foreign = shown.iter().filter(|id| **id != NO_MODEL && !known.contains(id)).count();
+        let lacking = known.iter().filter(|id| !shown.contains(id)).count();
+        match (foreign, lacking) {
+            _ if known.is_empty() => Finding::untold("no model is known by its id"),
+            (0, 0) => Finding::holds(format!("{} models asked for, and these {} shown", known.len(), shown.len())),
+            (0, _) => {
+                Finding::differs(format!("{lacking} of {} models that the list shows are not shown", known.len()))
+            }
+            _ => Finding::differs(format!("{foreign} of {} models shown were not asked for", shown.len())),
+        }
     })
 }
 
 fn all_versions(answers: &Answers) -> Judged {
-    let (known, page) = by_ids(answers)?;
     let versions =
         |model: &Value| -> BTreeSet<i64> { model["modelVersions"].as_array().into_iter().flatten().map(id).collect() };
-    let pairs = known.iter().filter_map(|listed| {
-        let shown = page.items.iter().find(|shown| id(shown) == id(listed))?;
-        Some((versions(listed), versions(shown)))
-    });
-    let pairs: Vec<_> = pairs.collect();
-    let listed: usize = pairs.iter().map(|(listed, _)| listed.len()).sum();
-    let shown: usize = pairs.iter().map(|(_, shown)| shown.len()).sum();
-    let lacking: usize = pairs.iter().map(|(listed, shown)| listed.difference(shown).count()).sum();
-    Ok(match (listed, lacking) {
-        (0, _) => Finding::untold("the list shows no version of the models asked for"),
-        (_, 0) => Finding::holds(format!("{shown} versions by ids, {listed} in the list")),
-        _ => Finding::differs(format!("{lacking} of {listed} versions that the list shows are lacking")),
+    by_ids(answers, |known, page| {
+        let pairs = known.iter().filter_map(|listed| {
+            let shown = page.items.iter().find(|shown| id(shown) == id(listed))?;
+            Some((versions(listed), versions(shown)))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let listed: usize = pairs.iter().map(|(listed, _)| listed.len()).sum();
+        let shown: usize = pairs.iter().map(|(_, shown)| shown.len()).sum();
+        let lacking: usize = pairs.iter().map(|(listed, shown)| listed.difference(shown).count()).sum();
+        match (listed, lacking) {
+            (0, _) => Finding::untold("the list shows no version of the models asked for"),
+            (_, 0) => Finding::holds(format!("{shown} versions by ids, {listed} in the list")),
+            _ => Finding::differs(format!("{lacking} of {listed} versions that the list shows are lacking")),
+        }
     })
 }
 
@@ -187,15 +188,17 @@ fn unknown_tag(answers: &Answers) -> Judged {
 }
 
 fn unknown_user(answers: &Answers) -> Judged {
-    let answer = answers.get(list("Newest", 1).with("username", "civitrawl_no_such_user"))?;
-    if let Some(finding) = absent(answer, "User not found") {
-        return Ok(finding);
-    }
-    let page = answer.page()?;
-    Ok(match page.items.len() {
-        0 if page.cursor.is_none() => Finding::handled("it has an empty list, and a walk of it no rows"),
-        0 => Finding::untold("the page is empty, but the list goes on"),
-        _ => Finding::differs("models of others are shown"),
+    let request = |key: &str| list("Newest", 1).with("username", "civitrawl_no_such_user").with("_", key);
+    confirmed(answers, &answers.fresh("user"), request, |answer| {
+        if let Some(finding) = absent(answer, "User not found") {
+            return Ok(finding);
+        }
+        let page = answer.page()?;
+        Ok(match page.items.len() {
+            0 if page.cursor.is_none() => Finding::handled("it has an empty list, and a walk of it no rows"),
+            0 => Finding::untold("the page is empty, but the list goes on"),
+            _ => Finding::differs("models of others are shown"),
+        })
     })
 }
 

@@ -19,7 +19,7 @@ use super::events::{Event, Listener};
 use super::pass::Pass;
 use crate::dataset::commit::WalkState;
 use crate::dataset::layout::RunId;
-use crate::dataset::snapshot::{File, Inventory};
+use crate::dataset::snapshot::Inventory;
 use crate::fetch;
 
 /// A run in numbers and sentences; the content of `runs/<run>.json`.
@@ -136,8 +136,8 @@ pub struct WalkReport {
 impl SnapshotReport {
     fn of(inventory: &Inventory, took: Duration) -> Self {
         let names = |rewritten: bool| {
-            let files = inventory.files.iter().filter(move |file| file.rewritten == rewritten);
-            files.map(File::name).collect()
+            let tables = inventory.tables().into_iter().filter(|table| (table.rewritten > 0) == rewritten);
+            tables.map(|table| table.name).collect()
         };
         Self {
             number: inventory.snapshot,
