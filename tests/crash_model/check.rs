@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::AsArray as _;
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 
 use civitrawl::dataset::commit::fingerprint;
@@ -19,7 +20,7 @@ use civitrawl::table::Table;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::Value;
 
-use crate::crawl::{COMMITS, FULL_EVERY, PRUNED, PRUNING, cursor, has_creators, open, pages, place, run, walks};
+use crate::crawl::{COMMITS, FULL_EVERY, PRUNED, PRUNING, cursor, has_users, open, pages, place, run, user_ids, walks};
 use crate::disk::State;
 use crate::machine::{Machine, Moment, Promised};
 use crate::mutant::{Mutation, wrap};
@@ -211,25 +212,30 @@ fn whole(state: &State, number: u64) -> Result<u64, Violation> {
     let content = state.read(&Layout::inventory(&directory)).map_err(|error| fault(&error.to_string()))?;
     let inventory: Value = serde_json::from_slice(&content).map_err(|error| fault(&error.to_string()))?;
     let commit = inventory["commit"].as_u64().ok_or_else(|| fault("it names no commit"))?;
-    let mut names = BTreeSet::new();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for file in inventory["files"].as_array().into_iter().flatten() {
         let table = file["table"].as_str().unwrap_or_default();
         let name = if file["history"] == true { format!("{table}_history") } else { table.to_owned() };
-        let content =
-            state.read(&directory.join(format!("{name}.parquet"))).map_err(|_| fault(&format!("no {name}")))?;
+        let place = match file["range"].as_u64() {
+            Some(range) => format!("{name}.parquet/{range:04}.parquet"),
+            None => format!("{name}.parquet"),
+        };
+        let content = state.read(&directory.join(&place)).map_err(|_| fault(&format!("no {place}")))?;
         if file["hash"] != blake3::hash(&content).to_string() {
-            return Err(fault(&format!("`{name}` is not whole")));
+            return Err(fault(&format!("`{place}` is not whole")));
         }
-        let rows: u64 = absorbed(table, commit).map(|(_, rows)| rows).sum();
-        if file["rows"] != rows {
-            return Err(fault(&format!("`{name}` has {} rows; {rows} were committed", file["rows"])));
-        }
-        names.insert(name);
+        *counts.entry(name).or_default() += file["rows"].as_u64().unwrap_or_default();
     }
-    if names.iter().eq(["creators", "pages", "tags", "tags_history"]) {
+    for (name, count) in &counts {
+        let rows: u64 = absorbed(name.trim_end_matches("_history"), commit).map(|(_, rows)| rows).sum();
+        if *count != rows {
+            return Err(fault(&format!("`{name}` has {count} rows; {rows} were committed")));
+        }
+    }
+    if counts.keys().eq(["pages", "tags", "tags_history", "users"]) {
         Ok(commit)
     } else {
-        Err(fault(&format!("{names:?}")))
+        Err(fault(&format!("{counts:?}")))
     }
 }
 
@@ -244,19 +250,27 @@ fn absorbed(table: &str, commit: u64) -> impl Iterator<Item = (u64, u64)> {
 
 /// The newest snapshot has each row that was committed, once.
 fn has_every_row(state: &State) -> Result<(), Violation> {
-    let tables: [(&Table, &str); 2] = [(&table::tags::TABLE, "name"), (&table::creators::TABLE, "username")];
-    for (table, key) in tables {
-        let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
-        let path = Layout::snapshot_file(&place().root().join(target), table, false);
-        let content = Bytes::from(state.read(&path).map_err(|error| error.to_string())?);
+    let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
+    let of_table = |table: &Table| Layout::snapshot_file(&place().root().join(&target), table, false);
+    let read = |path: &Path| -> Result<Vec<RecordBatch>, Violation> {
+        let content = Bytes::from(state.read(path).map_err(|error| error.to_string())?);
         let reader = ParquetRecordBatchReader::try_new(content, 1024).map_err(|error| error.to_string())?;
-        let batches: Vec<_> = reader.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        let names = batches.iter().filter_map(|batch| batch.column_by_name(key)?.as_string_opt::<i32>());
-        let found: Vec<String> = names.flat_map(|names| names.iter().flatten().map(str::to_owned)).collect();
-        let named = |(commit, rows): (u64, u64)| (0..rows).map(move |n| format!("{commit}-{n}"));
-        if !absorbed(table.name, COMMITS).flat_map(named).eq(found.iter().cloned()) {
-            return Err(format!("`latest` has {found:?} in `{}`", table.name));
-        }
+        reader.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    };
+    let tags = read(&of_table(&table::tags::TABLE))?;
+    let names = tags.iter().filter_map(|batch| batch.column_by_name("name")?.as_string_opt::<i32>());
+    let found: Vec<String> = names.flat_map(|names| names.iter().flatten().map(str::to_owned)).collect();
+    let named = |(commit, rows): (u64, u64)| (0..rows).map(move |n| format!("{commit}-{n}"));
+    if !absorbed("tags", COMMITS).flat_map(named).eq(found.iter().cloned()) {
+        return Err(format!("`latest` has {found:?} in `tags`"));
+    }
+    let users = of_table(&table::users::TABLE);
+    let ranges: Vec<_> =
+        state.list(&users).iter().map(|entry| read(&users.join(&entry.name))).collect::<Result<_, _>>()?;
+    let ids = ranges.iter().flatten().filter_map(|batch| batch.column_by_name("id")?.as_primitive_opt::<Int64Type>());
+    let found: Vec<i64> = ids.flat_map(|ids| ids.iter().flatten()).collect();
+    if !absorbed("users", COMMITS).flat_map(|(commit, _)| user_ids(commit)).eq(found.iter().copied()) {
+        return Err(format!("`latest` has {found:?} in `users`"));
     }
     Ok(())
 }
@@ -265,7 +279,7 @@ fn has_every_row(state: &State) -> Result<(), Violation> {
 fn rows(commit: u64) -> Vec<(&'static str, u64)> {
     match commit {
         PRUNING => vec![],
-        _ if has_creators(commit) => vec![("tags", 3), ("creators", 3), ("pages", 2)],
+        _ if has_users(commit) => vec![("tags", 3), ("users", 3), ("pages", 2)],
         _ => vec![("tags", 3), ("pages", 1)],
     }
 }

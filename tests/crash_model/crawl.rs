@@ -12,7 +12,7 @@ use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::dataset::{Error, layout};
 use civitrawl::storage::Storage;
 use civitrawl::table;
-use civitrawl::table::{Provenance, Table, TableBuilder, creators, tags};
+use civitrawl::table::{Provenance, Table, TableBuilder, tags, users};
 
 use crate::machine::Promised;
 
@@ -31,16 +31,16 @@ const SNAPSHOTS: [u64; 2] = [PRUNING - 1, COMMITS];
 /// The parts that a commit removes: table, and the commit that added it. The fourth adds none to one of the tables.
 pub(crate) const PRUNED: [(u64, &str, u64); 6] = [
     (3, "tags", 1),
-    (3, "creators", 2),
+    (3, "users", 2),
     (4, "tags", 2),
     (PRUNING, "tags", 3),
     (PRUNING, "tags", 4),
-    (PRUNING, "creators", 4),
+    (PRUNING, "users", 4),
 ];
 
-/// Returns whether a commit adds creators.
-pub(crate) fn has_creators(commit: u64) -> bool {
-    matches!(commit, 2 | 4)
+/// Returns whether a commit adds users.
+pub(crate) fn has_users(commit: u64) -> bool {
+    matches!(commit, 2 | 4 | 6)
 }
 
 /// The pages of tags there are behind a commit: one for each that adds rows.
@@ -48,9 +48,9 @@ pub(crate) fn pages(commit: u64) -> u64 {
     commit - u64::from(commit >= PRUNING)
 }
 
-/// The pages of creators there are behind a commit.
-fn pages_of_creators(commit: u64) -> u64 {
-    (1..=commit).filter(|commit| has_creators(*commit)).count() as u64
+/// The pages of users there are behind a commit.
+fn pages_of_users(commit: u64) -> u64 {
+    (1..=commit).filter(|commit| has_users(*commit)).count() as u64
 }
 
 /// The dataset; the directory above it is not there either.
@@ -61,7 +61,7 @@ pub(crate) fn place() -> Layout {
 /// A run of its own for each set of digits.
 pub(crate) fn info(digits: u16) -> RunInfo {
     let began = jiff::Timestamp::UNIX_EPOCH;
-    let definition = serde_json::json!({ "walks": ["tags", "creators"] });
+    let definition = serde_json::json!({ "walks": ["tags", "users"] });
     RunInfo {
         run: layout::RunId::new(&began, digits),
         crawl: String::from("model"),
@@ -91,15 +91,21 @@ pub(crate) fn walks(commit: u64) -> BTreeMap<String, WalkState> {
     };
     let mut walks = BTreeMap::from([(String::from("tags"), walk(pages(commit)))]);
     if commit >= 2 {
-        walks.insert(String::from("creators"), walk(pages_of_creators(commit)));
+        walks.insert(String::from("users"), walk(pages_of_users(commit)));
     }
     walks
 }
 
-/// The rows a commit makes durable: a page of tags, and with some a page of creators.
+/// The ids of the users that a commit adds: those of a range of their own.
+pub(crate) fn user_ids(commit: u64) -> impl Iterator<Item = i64> {
+    let first = i64::try_from(commit).expect("commits are few") << 20;
+    first..first + 3
+}
+
+/// The rows a commit makes durable: a page of tags, and with some a page of users.
 pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
-    let (mut tag, mut creator, mut page) =
-        (tags::Builder::default(), creators::Builder::default(), table::pages::Builder::default());
+    let (mut tag, mut user, mut page) =
+        (tags::Builder::default(), users::Builder::default(), table::pages::Builder::default());
     let number = |page: u64| i64::try_from(page).expect("pages are few");
     let names: Vec<String> = (0..3).map(|n| format!("{commit}-{n}")).collect();
     let at = |walk, page| Provenance { pass: 1, walk, page, fetched_at: 0 };
@@ -108,15 +114,14 @@ pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
         tag.push(tags::Row { name, model_count: None, link: None, extra: None, at: &here });
     });
     push_page(&mut page, &here);
-    if has_creators(commit) {
-        let here = at("creators", number(pages_of_creators(commit)));
-        names.iter().for_each(|username| {
-            let row = creators::Row { username, model_count: None, link: None, image: None, extra: None, at: &here };
-            creator.push(row);
-        });
+    if has_users(commit) {
+        let here = at("users", number(pages_of_users(commit)));
+        for id in user_ids(commit) {
+            user.push(users::Row { id, username: None, extra: None, at: &here });
+        }
         push_page(&mut page, &here);
     }
-    let builders: [&mut dyn TableBuilder; 3] = [&mut tag, &mut creator, &mut page];
+    let builders: [&mut dyn TableBuilder; 3] = [&mut tag, &mut user, &mut page];
     let finish = |builder: &mut dyn TableBuilder| -> (&'static Table, RecordBatch) {
         (builder.table(), builder.finish().expect("rows fit their table"))
     };
@@ -176,12 +181,11 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
     }
 }
 
-/// Takes a snapshot, with the history of tags, in the place of the one before; gives its number.
+/// Takes a snapshot, with the history of tags and users in ranges, in the place of the one before; gives its number.
 fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
-    match take(
-        store,
-        &SnapshotOptions { tables: &[], history: &[&tags::TABLE], split: &[], keep: &|_, _| false, prune },
-    )? {
+    let options =
+        SnapshotOptions { tables: &[], history: &[&tags::TABLE], split: &[&users::TABLE], keep: &|_, _| false, prune };
+    match take(store, &options)? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
         Taken::Empty => unreachable!("there are commits"),
     }

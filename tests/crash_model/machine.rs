@@ -1,6 +1,6 @@
 //! The disk as the store gets it: every step is remembered, and any of them may fail.
 
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -156,7 +156,10 @@ impl Storage for Machine {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
-        self.look(|state| Ok(state.list(dir)))
+        self.look(|state| match state.file(dir) {
+            Ok(_) => Err(ErrorKind::NotADirectory.into()),
+            Err(_) => Ok(state.list(dir)),
+        })
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {

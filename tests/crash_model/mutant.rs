@@ -75,6 +75,8 @@ pub(crate) enum Mutation {
     SnapshotFilesNotSynced,
     /// The directory of a snapshot's draft is not synced.
     SnapshotNotSynced,
+    /// The directories of tables in ranges are not synced.
+    RangesNotSynced,
     /// The directory of all snapshots is not synced.
     SnapshotsNotSynced,
     /// `latest` leads to a snapshot before that one has its number.
@@ -96,7 +98,7 @@ pub(crate) enum Mutation {
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 38] = [
+pub(crate) const ALL: [Mutation; 39] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -126,6 +128,7 @@ pub(crate) const ALL: [Mutation; 38] = [
     Mutation::PrunedNotSynced,
     Mutation::SnapshotFilesNotSynced,
     Mutation::SnapshotNotSynced,
+    Mutation::RangesNotSynced,
     Mutation::SnapshotsNotSynced,
     Mutation::ShownFirst,
     Mutation::ShownInPlace,
@@ -220,6 +223,7 @@ impl Mutant {
             Mutation::OnlyParentsSynced => !commits && !parts,
             Mutation::ParentsNotSynced => commits || parts,
             Mutation::SnapshotNotSynced => !is_snapshot_draft(directory),
+            Mutation::RangesNotSynced => directory.extension() != Some(OsStr::new("parquet")),
             Mutation::SnapshotsNotSynced => !directory.ends_with("snapshots"),
             _ => true,
         }

@@ -22,6 +22,7 @@ mod cuts;
 mod damage;
 mod damaged_snapshot;
 mod disks;
+mod doctor;
 mod doctor_files;
 mod doctor_hostile;
 mod download;

@@ -62,7 +62,7 @@ fn doubts(room: &Room) -> String {
 /// Switches of the sandbox that `all` alone throws.
 const THROWN_BY_ALL: [&str; 3] = ["feed-restarts", "null-dates", "posts-limit"];
 
-fn sources(folder: &str) -> String {
+pub fn sources(folder: &str) -> String {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).expect("there are tests").map(|file| file.expect("it can be listed").path());
     files.filter(|file| file.is_file()).map(|file| std::fs::read_to_string(file).expect("it is text")).collect()

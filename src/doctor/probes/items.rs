@@ -77,13 +77,15 @@ fn endpoint_of(path: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().copied().find(|endpoint| fits(endpoint))
 }
 
-/// Returns every item that the server has shown, with its endpoint. An answer without a list is one itself.
+/// Returns every item that the server has shown, with its endpoint. The answer to a look-up is one itself.
 fn items(answers: &Answers) -> impl Iterator<Item = (&'static Endpoint, &Value)> {
     let whole = answers.all().iter().filter(|exchange| exchange.status == 200 && exchange.skeleton.is_object());
     whole.flat_map(|Exchange { request, skeleton, cut, .. }| {
         let endpoint = endpoint_of(&request.path).filter(|_| !cut);
-        let list = endpoint.filter(|endpoint| is_list(endpoint)).and_then(|_| skeleton["items"].as_array());
-        let items = list.map_or(std::slice::from_ref(skeleton), Vec::as_slice);
+        let items = match endpoint.is_some_and(is_list) {
+            true => skeleton["items"].as_array().map_or(&[][..], Vec::as_slice),
+            false => std::slice::from_ref(skeleton),
+        };
         endpoint.into_iter().flat_map(|endpoint| items.iter().map(move |item| (endpoint, item)))
     })
 }
@@ -268,6 +270,7 @@ mod tests {
             ("an item that is no object", |shown| shown[2].skeleton["items"][0] = json!(7), &[("S5", Differs)]),
             ("a look-up without an id", |shown| shown[1].skeleton["id"] = Value::Null, &[("S5", Differs)]),
             ("a cut answer", |shown| (shown[2].skeleton["items"][0], shown[2].cut) = (json!({}), true), &[]),
+            ("a list without items", |shown| shown.push(answer(&asked("tags"), 200, json!({ "error": "…9" }))), &[]),
             ("control bytes", |shown| shown[1].repairs = 2, &[("S6", Handled)]),
             (
                 "nothing",

@@ -77,7 +77,7 @@ fn cursors_may_have_other_forms() {
     });
     let refused = |server: &Sandbox| listed(server, "models?sort=Oldest&cursor=|1");
     in_both("cursors-fail", refused, |_, without, with| {
-        assert_eq!((&without[0], &with[0]), (&400.into(), &500.into()))
+        assert_eq!((&without[0], &with[0]), (&400.into(), &500.into()));
     });
 }
 
@@ -158,10 +158,10 @@ fn lookups_may_answer_otherwise() {
         serde_json::json!([body["files"][0]["scannedAt"].as_str().unwrap().ends_with('Z'), named])
     };
     in_both("zoned-scans", version, |_, without, with| {
-        assert_eq!((&without[0], &with[0]), (&false.into(), &true.into()))
+        assert_eq!((&without[0], &with[0]), (&false.into(), &true.into()));
     });
     in_both("other-hash", version, |_, without, with| {
-        assert_eq!((&without[1], &with[1]), (&true.into(), &false.into()))
+        assert_eq!((&without[1], &with[1]), (&true.into(), &false.into()));
     });
 }
 
@@ -179,7 +179,7 @@ fn lists_of_images_may_answer_otherwise() {
         (walked == page("limit=4").ids()).into()
     };
     in_both("images-lost-row", two_pages, |_, without, with| {
-        assert_eq!((without, with), (&true.into(), &false.into()))
+        assert_eq!((without, with), (&true.into(), &false.into()));
     });
     let by_id =
         |server: &Sandbox| listed(server, &format!("images?imageId={}&browsingLevel=31", ids(&three(server))[1]));

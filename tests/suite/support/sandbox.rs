@@ -75,6 +75,8 @@ impl Drop for Sandbox {
 pub struct Logged {
     /// Seconds since the sandbox began.
     pub at: f64,
+    /// The host as asked, with its port.
+    pub host: String,
     /// The path as sent.
     pub path: String,
     /// The query as sent.
@@ -96,6 +98,7 @@ fn logged(line: &str) -> Logged {
     let value: Value = serde_json::from_str(line).expect("the log is JSON lines");
     Logged {
         at: value["at_s"].as_f64().expect("every request has its time"),
+        host: value["host"].as_str().unwrap_or_default().to_owned(),
         path: value["path"].as_str().unwrap_or_default().to_owned(),
         range: value["range"].as_str().map(str::to_owned),
         query: value["query"].as_str().unwrap_or_default().to_owned(),
