@@ -226,7 +226,8 @@ impl<'a> SnapshotDir<'a> {
             match self.storage.read_symlink(&path) {
                 // It is no link, so it may be the directory of a table.
                 Err(error) if error.kind() == ErrorKind::InvalidInput => self.clear_table(&path)?,
-                _ => self.storage.remove(&path).during("remove", &path)?,
+                Err(error) => return Err(error).during("read", &path),
+                Ok(_) => self.storage.remove(&path).during("remove", &path)?,
             }
         }
         self.storage.remove_dir(&draft).during("remove", &draft)
