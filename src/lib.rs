@@ -41,7 +41,7 @@
 //! * **part**: a Parquet file of one table and one commit.
 //! * **commit**: rows and cursors made durable together, by a **record** that names the parts.
 //! * **manifest**: the state of a dataset by all its records.
-//! * **snapshot**: a Parquet file for each table with one row a key, published under `latest/`.
+//! * **snapshot**: each table with one row a key, as one Parquet file or one for each **range** of ids, published under `latest/`.
 //! * **reject**: an item or page that no table could take, kept as text.
 //! * **trap**: a fault of the real server that the sandbox imitates on demand.
 //! * **probe**: a fact about the server that the crawler relies on, with the judgement of answers that show it.

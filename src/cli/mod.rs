@@ -59,7 +59,7 @@ enum Command {
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and print each fault; changes nothing
     Verify(verify::Arguments),
-    /// Take a snapshot: the newest row of each thing, one sorted file per table, in `latest/`
+    /// Take a snapshot: the newest row of each thing, sorted tables in `latest/`
     Snapshot(snapshot::Arguments),
     /// Rebuild every row from the answers kept in a dataset; sends no request
     Replay(replay::Arguments),

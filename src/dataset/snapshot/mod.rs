@@ -1,4 +1,4 @@
-//! Snapshots: the latest observation of every entity in one sorted file per table, for analysts.
+//! Snapshots: the latest observation of every entity in sorted tables, for analysts.
 //!
 //! ```text
 //! TAKE     parts behind the previous snapshot, and that snapshot ─ merged by key ─▶ latest rows ─▶ snapshots/<n>.tmp
