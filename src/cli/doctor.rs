@@ -9,7 +9,7 @@ use url::Url;
 
 use super::connect::{Asking, Connection};
 use super::exit::Exit;
-use super::format::several;
+use super::format::{several, span};
 use super::output::{complain, is_closed, print, usage};
 use super::signals::run_until_stopped;
 use crate::definition::Server;
@@ -97,7 +97,7 @@ fn examine(arguments: &Arguments) -> Result<Exit, Exit> {
         return Err(Exit::Stopped);
     }
     let requests = several(answers.all().len() as u64, "request");
-    print([format!("{requests} in {} s: {}", began.elapsed().as_secs(), sum(&findings))]);
+    print([format!("{requests} in {}: {}", span(began.elapsed().as_secs_f64()), sum(&findings))]);
     conclude(&answers);
     print([format!(
         "The answers are in `{}`, without names, titles, prompts, keys and addresses{}.",
