@@ -140,7 +140,7 @@ impl Session<'_> {
         if let Some(last) = failures.first()
             && (failures.len() == answers.all().len() || failures.len() >= LOST_MAX)
         {
-            answers.end(format!("the server cannot be reached: {last}"));
+            answers.end(format!("the server is away: {last}"));
         }
     }
 

@@ -89,15 +89,15 @@ type Hostile = (&'static str, fn(&Request) -> Vec<u8>, &'static str);
 
 /// Those that make every request fail, or the examination end. The exit code is 3, or 4 where a refusal is a fact that differs.
 const REFUSING: &[Hostile] = &[
-    ("resets", |_| Vec::new(), "ended early: the server cannot be reached: "),
-    ("no HTTP", |_| b"SSH-2.0-OpenSSH_9.6\r\n".repeat(1000), "ended early: the server cannot be reached: "),
+    ("resets", |_| Vec::new(), "ended early: the server is away: "),
+    ("no HTTP", |_| b"SSH-2.0-OpenSSH_9.6\r\n".repeat(1000), "ended early: the server is away: "),
     (
         "endless headers",
         |_| {
             [b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(50_000)]
                 .concat()
         },
-        "ended early: the server cannot be reached: ",
+        "ended early: the server is away: ",
     ),
     (
         "a network's page",
@@ -179,7 +179,7 @@ fn a_server_that_is_away_is_asked_twice_and_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let room = Room::new();
     let output = room.examine(&format!("http://127.0.0.1:{port}/api/v1"), 3);
-    assert!(printed(&output).contains("ended early: the server cannot be reached: "), "{}", printed(&output));
+    assert!(printed(&output).contains("ended early: the server is away: "), "{}", printed(&output));
     assert_eq!(room.lines("exchange").len(), 2);
     room.assert_replays(&output);
 }
@@ -219,7 +219,7 @@ fn a_server_that_hangs_or_drips_is_given_up() {
         scope.spawn(|| {
             let room = Room::new();
             let output = room.examine(&format!("http://127.0.0.1:{port}/api/v1"), 3);
-            assert!(printed(&output).contains("cannot be reached: the answer took too long"), "{}", printed(&output));
+            assert!(printed(&output).contains("is away: the answer took too long"), "{}", printed(&output));
             assert_eq!(room.lines("exchange").len(), 2);
         });
         scope.spawn(|| {

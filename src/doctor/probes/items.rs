@@ -114,7 +114,7 @@ fn under<'a>(key: &str, value: &'a Value) -> Vec<&'a Value> {
 /// Returns the finding that some of all things have the other form, which is handled so.
 fn share(all: usize, other: usize, things: &str, handled: &str) -> Judged {
     Ok(match other {
-        _ if all == 0 => Finding::untold(format!("no answer has {things}")),
+        _ if all == 0 => Finding::untold(format!("there are no {things}")),
         0 => Finding::holds(format!("all of {all} {things}")),
         other => Finding::handled(format!("{other} of {all} {things} {handled}")),
     })

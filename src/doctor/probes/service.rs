@@ -135,7 +135,7 @@ fn compressed(answers: &Answers) -> Judged {
 }
 
 fn unlimited(answers: &Answers) -> Judged {
-    let all = answers.all();
+    let all: Vec<&Exchange> = answers.all().iter().filter(|answer| answer.failure.is_none()).collect();
     let refusals = all.iter().filter(|answer| answer.status == 429).count();
     let is_limit = |name: &str| name.contains("ratelimit") || name == "retry-after";
     let headers = all.iter().flat_map(|answer| &answer.headers).filter(|(name, _)| is_limit(name));
