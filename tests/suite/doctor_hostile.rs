@@ -87,7 +87,7 @@ fn gzipped(body: &[u8]) -> Vec<u8> {
 /// A kind of hostility, its answers, and the words that it must lead to.
 type Hostile = (&'static str, fn(&Request) -> Vec<u8>, &'static str);
 
-/// Those that make every request fail, or the examination end. The exit code is 3, or 4 where a refusal is a fact that differs.
+/// The servers that make every request fail, or the examination end. The exit code is 3, or 4 where a refusal is a fact that differs.
 const REFUSING: &[Hostile] = &[
     ("resets", |_| Vec::new(), "ended early: the server is away: "),
     ("no HTTP", |_| b"SSH-2.0-OpenSSH_9.6\r\n".repeat(1000), "ended early: the server is away: "),
@@ -114,7 +114,7 @@ const REFUSING: &[Hostile] = &[
     ),
 ];
 
-/// Those that answer with nonsense for ever: the examination goes on, and tells little.
+/// The servers that answer with nonsense for ever: the examination goes on, and tells little.
 const TALKING: &[Hostile] = &[
     (
         "a loop of redirects",
