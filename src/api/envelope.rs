@@ -216,8 +216,8 @@ pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, Un
     read_as_sent.or_else(|unreadable| match repair(body) {
         _ if unreadable.too_large => Err(unreadable),
         None => Err(unreadable),
-        Some((_, 0)) if !halves => Err(unreadable),
-        Some((text, repairs)) => read(&text).map(|page| Page { repairs, ..page }),
+        Some((_, repairs)) if repairs.count() == 0 && !halves => Err(unreadable),
+        Some((text, repairs)) => read(&text).map(|page| Page { repairs: repairs.count(), ..page }),
     })
 }
 

@@ -6,12 +6,28 @@ use std::borrow::Cow;
 /// Most repairs of one body. One with more is noise, and would take six times its memory.
 const REPAIRS_MAX: u32 = 100_000;
 
-/// Returns the text with raw control bytes in strings escaped and lone surrogate escapes replaced by U+FFFD, and the number of
-/// repairs. Borrowed if there was nothing to repair; `None` if there is too much.
-pub fn repair(body: &str) -> Option<(Cow<'_, str>, u32)> {
+/// The repairs of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Repairs {
+    /// Raw control bytes that were escaped.
+    pub control_bytes: u32,
+    /// Escapes of half a surrogate pair that were replaced.
+    pub halves: u32,
+}
+
+impl Repairs {
+    /// Returns their number.
+    pub fn count(self) -> u32 {
+        self.control_bytes + self.halves
+    }
+}
+
+/// Returns the text with raw control bytes in strings escaped and lone surrogate escapes replaced by U+FFFD, and the repairs.
+/// Borrowed if there was nothing to repair; `None` if there is too much.
+pub fn repair(body: &str) -> Option<(Cow<'_, str>, Repairs)> {
     let bytes = body.as_bytes();
     let mut out = String::new();
-    let (mut kept, mut at, mut count) = (0, 0, 0_u32);
+    let (mut kept, mut at, mut repairs) = (0, 0, Repairs::default());
     let mut in_string = false;
     while at < bytes.len() {
         let (length, replacement) = match bytes[at] {
@@ -27,18 +43,21 @@ pub fn repair(body: &str) -> Option<(Cow<'_, str>, u32)> {
             out.push_str(&body[kept..at]);
             out.push_str(&replacement);
             kept = at + length;
-            count += 1;
-            if count > REPAIRS_MAX {
+            match bytes[at] {
+                b'\\' => repairs.halves += 1,
+                _ => repairs.control_bytes += 1,
+            }
+            if repairs.count() > REPAIRS_MAX {
                 return None;
             }
         }
         at += length;
     }
-    if count == 0 {
-        return Some((Cow::Borrowed(body), 0));
+    if repairs.count() == 0 {
+        return Some((Cow::Borrowed(body), repairs));
     }
     out.push_str(&body[kept..]);
-    Some((Cow::Owned(out), count))
+    Some((Cow::Owned(out), repairs))
 }
 
 /// Returns the length of the escape that `bytes` begins with, and its replacement if it is half a surrogate pair.
@@ -70,19 +89,19 @@ mod tests {
     #[test]
     fn repairs_what_is_known_to_break_and_nothing_else() {
         let cases = [
-            (r#"{"a":"b"}"#, r#"{"a":"b"}"#, 0),
-            ("{\"a\":\n\"x\ry\"}", "{\"a\":\n\"x\\u000dy\"}", 1),
-            ("[\"\u{1}\u{1f}\"]", r#"["\u0001\u001f"]"#, 2),
-            (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#, 0),
-            (r#"["\ud83d"]"#, r#"["\ufffd"]"#, 1),
-            (r#"["\ud83dx\ude00"]"#, r#"["\ufffdx\ufffd"]"#, 2),
-            (r#"["\ud83d\ud83d\ude00"]"#, r#"["\ufffd\ud83d\ude00"]"#, 1),
-            (r#"["\\ud83d"]"#, r#"["\\ud83d"]"#, 0),
-            (r#"["\"", "\\"]"#, r#"["\"", "\\"]"#, 0),
+            (r#"{"a":"b"}"#, r#"{"a":"b"}"#, (0, 0)),
+            ("{\"a\":\n\"x\ry\"}", "{\"a\":\n\"x\\u000dy\"}", (1, 0)),
+            ("[\"\u{1}\u{1f}\"]", r#"["\u0001\u001f"]"#, (2, 0)),
+            (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#, (0, 0)),
+            (r#"["\ud83d"]"#, r#"["\ufffd"]"#, (0, 1)),
+            (r#"["\ud83dx\ude00"]"#, r#"["\ufffdx\ufffd"]"#, (0, 2)),
+            (r#"["\ud83d\ud83d\ude00"]"#, r#"["\ufffd\ud83d\ude00"]"#, (0, 1)),
+            (r#"["\\ud83d"]"#, r#"["\\ud83d"]"#, (0, 0)),
+            (r#"["\"", "\\"]"#, r#"["\"", "\\"]"#, (0, 0)),
         ];
-        for (given, expected, repairs) in cases {
-            let (text, count) = repair(given).unwrap();
-            assert_eq!((&*text, count), (expected, repairs), "{given}");
+        for (given, expected, (control_bytes, halves)) in cases {
+            let (text, repairs) = repair(given).unwrap();
+            assert_eq!((&*text, repairs), (expected, Repairs { control_bytes, halves }), "{given}");
         }
         let noise = |bytes| format!("\"{}\"", "\n".repeat(bytes));
         assert!(repair(&noise(REPAIRS_MAX as usize)).is_some() && repair(&noise(REPAIRS_MAX as usize + 1)).is_none());
@@ -92,7 +111,7 @@ mod tests {
         #[test]
         fn any_text_is_safe_and_a_second_pass_finds_nothing(text in "\\PC*|[\"\\\\ud83\\x00-\\x1f é]*") {
             let (once, _) = repair(&text).unwrap();
-            prop_assert_eq!(repair(&once).unwrap().1, 0);
+            prop_assert_eq!(repair(&once).unwrap().1, Repairs::default());
         }
 
         #[test]

@@ -31,9 +31,12 @@ pub struct Exchange {
     pub bytes: u64,
     /// The BLAKE3 hash of the inflated body in hexadecimal; empty if it could not be inflated.
     pub blake3: String,
-    /// Control bytes and broken escapes that were repaired before the body could be read as JSON.
+    /// Raw control bytes that were escaped before the body could be read as JSON.
     #[serde(default)]
-    pub repairs: u32,
+    pub control_bytes: u32,
+    /// Escapes of half a character that were replaced.
+    #[serde(default)]
+    pub halves: u32,
     /// The skeleton of the body; null if it is no JSON.
     #[serde(default)]
     pub skeleton: Value,

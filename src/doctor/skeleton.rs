@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
-use crate::api::repair::repair;
+use crate::api::repair::{Repairs, repair};
 use crate::fetch::is_hidden;
 
 /// Most bytes of memory of one skeleton.
@@ -112,8 +112,8 @@ pub(super) struct Skeleton {
     pub(super) value: Value,
     /// True if it ends early, because the body has too much.
     pub(super) cut: bool,
-    /// Control bytes and broken escapes that were repaired.
-    pub(super) repairs: u32,
+    /// Its repairs.
+    pub(super) repairs: Repairs,
 }
 
 /// Returns the skeleton of a body, in memory that `left` has; takes that from it.

@@ -57,11 +57,19 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         id: "S6",
-        fact: "answers are sound JSON",
+        fact: "answers have no raw control bytes, which JSON forbids",
         relied_on: &["api/repair.rs", "api/envelope.rs"],
         remedy: "Attach the file to a report.",
         needs: Needs::Nothing,
-        judge: repairs,
+        judge: control_bytes,
+    },
+    Probe {
+        id: "S7",
+        fact: "no text is cut in the middle of a character",
+        relied_on: &["api/repair.rs", "api/envelope.rs"],
+        remedy: "Attach the file to a report.",
+        needs: Needs::Nothing,
+        judge: halves,
     },
 ];
 
@@ -196,11 +204,19 @@ fn keys(answers: &Answers) -> Judged {
     })
 }
 
-fn repairs(answers: &Answers) -> Judged {
+fn control_bytes(answers: &Answers) -> Judged {
+    repaired(answers, |exchange| exchange.control_bytes, "raw control bytes, which are escaped")
+}
+
+fn halves(answers: &Answers) -> Judged {
+    repaired(answers, |exchange| exchange.halves, "halves of a character, which are replaced")
+}
+
+/// Returns the finding that some answers had to be repaired so many times.
+fn repaired(answers: &Answers, repairs: fn(&Exchange) -> u32, things: &str) -> Judged {
     let bodies: Vec<&Exchange> = answers.all().iter().filter(|exchange| !exchange.skeleton.is_null()).collect();
-    let broken = bodies.iter().filter(|exchange| exchange.repairs > 0).count();
-    let times: u32 = bodies.iter().map(|exchange| exchange.repairs).sum();
-    share(bodies.len(), broken, "answers", &format!("were repaired, {times} bytes and escapes in all"))
+    let times: Vec<u32> = bodies.iter().map(|exchange| repairs(exchange)).filter(|times| *times > 0).collect();
+    share(bodies.len(), times.len(), "answers", &format!("have {} {things}", times.iter().sum::<u32>()))
 }
 
 #[cfg(test)]
@@ -271,11 +287,20 @@ mod tests {
             ("a look-up without an id", |shown| shown[1].skeleton["id"] = Value::Null, &[("S5", Differs)]),
             ("a cut answer", |shown| (shown[2].skeleton["items"][0], shown[2].cut) = (json!({}), true), &[]),
             ("a list without items", |shown| shown.push(answer(&asked("tags"), 200, json!({ "error": "…9" }))), &[]),
-            ("control bytes", |shown| shown[1].repairs = 2, &[("S6", Handled)]),
+            ("control bytes", |shown| shown[1].control_bytes = 2, &[("S6", Handled)]),
+            ("half a character", |shown| shown[1].halves = 1, &[("S7", Handled)]),
             (
                 "nothing",
                 Vec::clear,
-                &[("S1", Untold), ("S2", Untold), ("S3", Untold), ("S4", Untold), ("S5", Untold), ("S6", Untold)],
+                &[
+                    ("S1", Untold),
+                    ("S2", Untold),
+                    ("S3", Untold),
+                    ("S4", Untold),
+                    ("S5", Untold),
+                    ("S6", Untold),
+                    ("S7", Untold),
+                ],
             ),
         ];
         for (name, change, moved) in cases {
