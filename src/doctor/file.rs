@@ -18,11 +18,11 @@ const VALUES_MAX: usize = 2_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// Who asked whom; the first line.
+    /// The server asked, and the options; the first line.
     About {
         /// The form of the file.
         format: u32,
-        /// Who asked whom.
+        /// The server asked, and the options.
         #[serde(flatten)]
         about: About,
     },

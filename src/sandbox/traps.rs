@@ -99,7 +99,7 @@ traps! {
     MatureByDefault, "mature-by-default", apart, "Without nsfw models of every level are listed";
     IdsIgnored, "ids-ignored", apart, "models?ids= ignores the ids and answers the whole list";
     IdsNewestVersion, "ids-newest-version", apart, "models?ids= shows the newest version of each model only";
-    TagHeeded, "tag-heeded", apart, "models?tag= of an unknown tag is an empty list rather than the whole one";
+    TagFilters, "tag-filters", apart, "models?tag= of an unknown tag is an empty list rather than the whole one";
     UnknownUsersEmpty, "unknown-users-empty", apart, "models?username= of an unknown user is an empty list rather than a 404";
     LargerLimits, "larger-limits", apart, "Pages of models hold up to 200 items";
     BareLookups, "bare-lookups", apart, "models/:id shows of a version what the list does: neither status nor createdAt";

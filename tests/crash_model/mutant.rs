@@ -156,7 +156,7 @@ struct Mutant {
     mutation: Mutation,
     /// Directories whose next sync is to be left out.
     skipped: Mutex<BTreeSet<PathBuf>>,
-    /// What is to be synced later than the protocol wants.
+    /// The syncs that are made later than the protocol wants.
     late: Mutex<Vec<Unsynced>>,
 }
 

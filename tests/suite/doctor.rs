@@ -123,7 +123,7 @@ const NOTICED: &[(&str, [&str; 2])] = &[
     ("mature-by-default", ["C2~", "C2~"]),
     ("ids-ignored", ["C4!", "C4!"]),
     ("ids-newest-version", ["C5!", "C5!"]),
-    ("tag-heeded", ["C6~", "C6~"]),
+    ("tag-filters", ["C6~", "C6~"]),
     ("unknown-users-empty", ["C7~", "C7~"]),
     ("larger-limits", ["C8~", "C8~"]),
     ("bare-lookups", ["D1~", "D1~"]),

@@ -266,7 +266,7 @@ struct Base {
 enum Change {
     /// Any of them.
     All,
-    /// Those in some ranges of ids.
+    /// The rows in some ranges of ids.
     Ranges(BTreeSet<u16>),
 }
 

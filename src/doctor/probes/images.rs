@@ -32,7 +32,7 @@ pub(super) const PROBES: &[Probe] = &[
         id: "E2",
         fact: "images are listed by the version that they were posted for, also if they do not name it",
         relied_on: &["api/image.rs", "engine/walk/ignored_filter.rs"],
-        remedy: "Leave out walks of images by `modelVersionId` until the server heeds it again; `crawls/images.toml` has all images.",
+        remedy: "Leave out walks of images by `modelVersionId` until the server filters by it again; `crawls/images.toml` has all images.",
         needs: Needs::Nothing,
         judge: of_version,
     },

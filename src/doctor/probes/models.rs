@@ -332,7 +332,7 @@ mod tests {
             ("all of the ids lack", |server| server.lacking = &[1, 2, 3], &[("C4", Differs), ("C5", Untold)]),
             ("fewer versions by ids", |server| server.versions = (2, 1), &[("C5", Differs)]),
             ("no versions in the list", |server| server.versions = (0, 1), &[("C5", Untold)]),
-            ("a tag is heeded", |server| server.tag = EMPTY, &[("C6", Handled)]),
+            ("a tag filters", |server| server.tag = EMPTY, &[("C6", Handled)]),
             (
                 "a page of a tag is empty",
                 |server| server.tag = |request| answer(request, 200, page([], Some("5|5"))),

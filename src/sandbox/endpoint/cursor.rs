@@ -22,7 +22,7 @@ pub(super) enum Boundary {
     Instant,
     /// The named row and those after it.
     Row,
-    /// Those after the named row, which is lost.
+    /// The rows after the named one, which is lost.
     AfterRow,
     /// None of them.
     AfterInstant,

@@ -32,7 +32,7 @@ impl<'a> ModelsList<'a> {
             Some(name) => Some(catalog.user(name).or(nobody)?),
             None => None,
         };
-        let nothing = catalog.traps.has(Trap::TagHeeded).then_some(u32::MAX);
+        let nothing = catalog.traps.has(Trap::TagFilters).then_some(u32::MAX);
         let tag = query.tag.as_ref().and_then(|name| catalog.tag(name).or(nothing));
         // A period ends at the newest date of the catalog, not today: the same query must give the same rows every day.
         let newest = || catalog.entries.iter().filter_map(|entry| entry.last_version_at).max();

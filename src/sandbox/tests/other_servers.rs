@@ -110,7 +110,7 @@ fn parameters_of_models_may_mean_something_else() {
         assert_eq!((count(without), count(with), most(without) > 1, most(with)), (3, 3, true, 1));
     });
     in_both(
-        "tag-heeded",
+        "tag-filters",
         |server| listed(server, "models?tag=no such tag"),
         |_, without, with| {
             assert_eq!((count(&without[1]) > 50, with), (true, &serde_json::json!([200, []])));
