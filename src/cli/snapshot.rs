@@ -11,7 +11,7 @@ use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
-use crate::dataset::snapshot::{Contents, Inventory, SnapshotOptions, Taken, split, take_unless};
+use crate::dataset::snapshot::{Contents, Inventory, SnapshotOptions, Taken, split, take_unless, threads};
 use crate::dataset::store::Store;
 use crate::definition::Keep;
 use crate::stop::Stop;
@@ -73,7 +73,8 @@ fn snapshot(layout: &Layout, arguments: &Arguments, stop: &Stop) -> Result<Optio
     store.check_symlinks()?;
     let keep = &|newer, age| arguments.keep.keeps(newer, age);
     let split = split(&store)?;
-    let options = SnapshotOptions { tables: &[], history: &[], split: &split, keep, prune: arguments.prune };
+    let options =
+        SnapshotOptions { tables: &[], history: &[], split: &split, keep, prune: arguments.prune, threads: threads() };
     take_unless(&mut store, &options, &|| stop.is_asked())
 }
 

@@ -3,7 +3,7 @@
 use super::error::Error;
 
 /// Returns true as soon as the work is to be cancelled.
-pub type Cancel<'a> = &'a dyn Fn() -> bool;
+pub type Cancel<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// The check of work that is never cancelled.
 pub(super) const NEVER: Cancel<'static> = &|| false;

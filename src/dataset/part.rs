@@ -34,7 +34,7 @@ pub(super) struct RowGroups {
 }
 
 /// Parquet page size. A merge holds one page per column of each open file.
-const PAGE_BYTES: usize = 256 << 10;
+pub(super) const PAGE_BYTES: usize = 256 << 10;
 
 /// The origin of a part, for its metadata.
 #[derive(Debug, Clone)]

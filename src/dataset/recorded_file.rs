@@ -3,11 +3,10 @@
 //! A file is hashed whole before anything of it is used, and every block that is read afterwards is compared with what was
 //! hashed. So no row is made of other bytes than were written, not even where two readings of a disk differ.
 
-use std::cell::OnceCell;
 use std::fmt::Display;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -34,14 +33,14 @@ pub(super) struct RecordedFile {
     staged: Option<PathBuf>,
     bytes: u64,
     hash: String,
-    /// A checksum of each block, set once the file was found to be what is recorded.
-    blocks: OnceCell<Arc<[u32]>>,
+    /// A checksum of each block, set once the file was found to be what is recorded. Copies share it.
+    blocks: Arc<OnceLock<Arc<[u32]>>>,
 }
 
 impl RecordedFile {
     /// Returns the file at this path, with its size and BLAKE3 hash as they are recorded.
     pub(super) fn new(path: PathBuf, bytes: u64, hash: &str) -> Self {
-        Self { path, staged: None, bytes, hash: hash.to_owned(), blocks: OnceCell::new() }
+        Self { path, staged: None, bytes, hash: hash.to_owned(), blocks: Arc::default() }
     }
 
     /// Returns the file of a part, which may still have its staged name if it is of the last commit.
@@ -266,20 +265,6 @@ impl Read for Tail {
     }
 }
 
-/// Writes a new file and makes its content durable. Returns what was written, for the record.
-///
-/// # Errors
-/// The first error of `content`, or the disk's.
-pub(super) fn write_recorded(
-    storage: &dyn Storage,
-    path: &Path,
-    content: &mut Content<'_>,
-) -> io::Result<RecordedFile> {
-    let (written, unsynced) = create_recorded(storage, path, content)?;
-    storage.sync_one(unsynced)?;
-    Ok(written)
-}
-
 /// Writes a new file. Returns what was written, for the record, and its content, which is not durable yet.
 ///
 /// # Errors
@@ -368,7 +353,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let (path, content) = (Layout::entry(folder.path(), "file"), content());
         let mut fill = |to: &mut (dyn Write + Send)| content.chunks(777).try_for_each(|chunk| to.write_all(chunk));
-        let written = write_recorded(&Disk, &path, &mut fill).unwrap();
+        let (written, _) = create_recorded(&Disk, &path, &mut fill).unwrap();
         assert_eq!((written.bytes(), written.hash()), (100_000, blake3::hash(&content).to_string().as_str()));
         let file = written.open(&Disk, NEVER).unwrap();
         for (start, length) in [(0, 0), (0, 1), (16_383, 2), (16_384, 16_384), (5, 99_995), (99_999, 1), (100_000, 0)] {

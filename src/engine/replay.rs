@@ -17,7 +17,7 @@ use crate::dataset::Error;
 use crate::dataset::commit::{Part, Record};
 use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::snapshot::{SnapshotOptions, split, tables, take};
+use crate::dataset::snapshot::{SnapshotOptions, split, tables, take, threads};
 use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{StoredPage, StoredReject};
 use crate::fetch::Encoding;
@@ -71,7 +71,14 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
         // The next snapshot is made of the replayed parts alone; older snapshots stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);
         let (split, keep) = (split(&store)?, &|_, _| true);
-        let options = SnapshotOptions { tables: &tables, history: &history, split: &split, keep, prune: false };
+        let options = SnapshotOptions {
+            tables: &tables,
+            history: &history,
+            split: &split,
+            keep,
+            prune: false,
+            threads: threads(),
+        };
         take(&mut store, &options)?;
     }
     Ok(replayed)

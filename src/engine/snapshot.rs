@@ -6,7 +6,7 @@ use super::events::Event;
 use super::run::Run;
 use super::{Error, Outcome};
 use crate::dataset;
-use crate::dataset::snapshot::{Cancel, SnapshotOptions, Taken, take_unless};
+use crate::dataset::snapshot::{Cancel, SnapshotOptions, Taken, take_unless, threads};
 use crate::dataset::store::Store;
 use crate::dataset::verify::verify;
 use crate::definition::Crawl;
@@ -38,8 +38,14 @@ pub(super) async fn after_pass(
         if wished.take {
             let began = Instant::now();
             let keep = &|newer, age| wished.keep.keeps(newer, age);
-            let options =
-                SnapshotOptions { tables: &tables, history: &history, split: &wished.split, keep, prune: wished.prune };
+            let options = SnapshotOptions {
+                tables: &tables,
+                history: &history,
+                split: &wished.split,
+                keep,
+                prune: wished.prune,
+                threads: threads(),
+            };
             match take_unless(&mut store, &options, cancel)? {
                 Some(Taken::New(inventory)) => {
                     listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });

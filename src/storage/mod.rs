@@ -3,9 +3,8 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 mod regular;
 mod text;
@@ -124,7 +123,7 @@ impl Storage for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Ranges>> {
-        Ok(Box::new(Mutex::new(regular::open(path)?)))
+        Ok(Box::new(Opened(regular::open(path)?)))
     }
 
     fn create(&self, path: &Path, content: &mut Content<'_>) -> io::Result<Unsynced> {
@@ -191,15 +190,19 @@ impl Storage for Disk {
     }
 }
 
-impl Ranges for Mutex<File> {
+/// A file that is read in ranges, by several threads if need be.
+struct Opened(File);
+
+impl Ranges for Opened {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.lock().unwrap_or_else(PoisonError::into_inner).metadata()?.len())
+        Ok(self.0.metadata()?.len())
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at))?;
-        file.read(buffer)
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_at(&self.0, buffer, at);
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_read(&self.0, buffer, at);
     }
 }
 

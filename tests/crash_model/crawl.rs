@@ -183,8 +183,14 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
 
 /// Takes a snapshot, with the history of tags and users in ranges, in the place of the one before; gives its number.
 fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
-    let options =
-        SnapshotOptions { tables: &[], history: &[&tags::TABLE], split: &[&users::TABLE], keep: &|_, _| false, prune };
+    let options = SnapshotOptions {
+        tables: &[],
+        history: &[&tags::TABLE],
+        split: &[&users::TABLE],
+        keep: &|_, _| false,
+        prune,
+        threads: 1,
+    };
     match take(store, &options)? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),
         Taken::Empty => unreachable!("there are commits"),

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take_unless};
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take_unless, threads};
 use civitrawl::dataset::store::Store;
 use civitrawl::storage::Disk;
 use serde_json::Value;
@@ -52,7 +52,14 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
         let left = AtomicU32::new(looks);
         let cancel = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err();
         let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");
-        let options = SnapshotOptions { tables: &[], history: &[], split: &[], keep: &|_, _| true, prune: true };
+        let options = SnapshotOptions {
+            tables: &[],
+            history: &[],
+            split: &[],
+            keep: &|_, _| true,
+            prune: true,
+            threads: threads(),
+        };
         let taken = take_unless(&mut store, &options, &cancel).expect("the disk is whole");
         drop(store);
         room.assert_sound();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use civitrawl::dataset::Error;
 use civitrawl::dataset::commit::{End, Why};
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, take};
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, take, threads};
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table::Table;
@@ -440,7 +440,7 @@ fn a_file_with_the_same_bytes_is_another_copy_of_its_rows() {
     let take = |split: &[&'static Table], keep: usize| {
         let mut store = Store::open(Layout::new(&dataset), Arc::new(Disk)).unwrap();
         let keep = &|newer, _| newer < keep;
-        take(&mut store, &SnapshotOptions { tables: &[], history: &[], split, keep, prune: true })
+        take(&mut store, &SnapshotOptions { tables: &[], history: &[], split, keep, prune: true, threads: threads() })
     };
     // The third snapshot has the bytes of the first one, and no link to it.
     let images = &[&civitrawl::table::images::TABLE];

@@ -2,54 +2,64 @@
 //! file, or one for each range of ids in a directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::chains::{Chain, Weighed, chained};
 use super::inventory::File;
 use super::latest::{children_of_latest, compact, copy, latest};
-use super::merge::{Chain, Merge};
+use super::merge::Merge;
 use super::merge_columns::{MergeColumns, row_columns};
 use super::passes::Passes;
 use super::periods::extend;
 use super::row_writer::{Purpose, RowWriter, Shape, Unique, write};
+use super::run::RUN_BYTES;
 use super::snapshot_dir::path_in;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::{During, Error};
-use crate::dataset::layout::{Layout, is_run};
+use crate::dataset::layout::Layout;
 use crate::dataset::recorded_file::RecordedFile;
-use crate::storage::Storage;
+use crate::storage::{Storage, Unsynced};
 use crate::table::Table;
 use crate::table::snapshot::Role;
 
-/// The columns that may be open at once. More files are first merged into fewer.
-const WIDTH_MAX: usize = 112;
-/// The columns of Parquet that take as much memory as a run.
-const RUN_WIDTH: usize = 8;
+/// The files whose contents are made durable together.
+const SYNCED: usize = 24;
 
 /// Writes the rows of a range, which a merge returns, or all rows for `None`.
 type FillRange<'f, 'a> = dyn FnMut(Option<u16>, &mut Merge<'a>, &mut RowWriter<'_>) -> Result<(), Error> + 'f;
 
-/// A snapshot being built.
-pub(super) struct SnapshotBuilder<'a> {
+/// The draft of a snapshot.
+pub(super) struct Draft<'a> {
     pub(super) storage: &'a dyn Storage,
     pub(super) passes: &'a Passes,
-    pub(super) cancel: Cancel<'a>,
     /// The directory of the dataset.
     pub(super) dataset: &'a Path,
     /// The number of the snapshot.
     pub(super) number: u64,
-    /// The directory of the draft.
-    pub(super) draft: &'a Path,
+    /// Its directory.
+    pub(super) path: &'a Path,
     /// The facts in the metadata of every file but those of ranges, whose bytes follow from their rows alone.
     pub(super) facts: Vec<(&'static str, String)>,
+    /// The memory that the files open at once may take for each builder, in bytes. More are first merged into fewer.
+    pub(super) open_max: u64,
     /// The number of runs written so far.
-    pub(super) runs: usize,
+    pub(super) runs: AtomicUsize,
+}
+
+/// Builds the tables of a draft that belong together.
+pub(super) struct FamilyBuilder<'a> {
+    draft: &'a Draft<'a>,
+    cancel: Cancel<'a>,
     /// The files built so far.
-    pub(super) built: Vec<Built>,
+    built: Vec<Built>,
+    /// Their contents that are not durable yet.
+    unsynced: Vec<Unsynced>,
 }
 
 /// A file of the snapshot being built.
-pub(super) struct Built {
+struct Built {
     /// Its entry for the inventory.
-    pub(super) entry: File,
+    entry: File,
     file: RecordedFile,
 }
 
@@ -58,6 +68,13 @@ pub(super) struct TableInputs {
     pub(super) before: Chain,
     pub(super) history: Chain,
     pub(super) parts: Vec<RecordedFile>,
+}
+
+impl TableInputs {
+    /// Returns the size of all files, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.before.iter().chain(&self.history).chain(&self.parts).map(RecordedFile::bytes).sum()
+    }
 }
 
 /// The form of a table in a snapshot.
@@ -69,12 +86,22 @@ pub(super) struct Form {
     pub(super) history: bool,
 }
 
-impl<'a> SnapshotBuilder<'a> {
+impl<'a> FamilyBuilder<'a> {
+    pub(super) fn new(draft: &'a Draft<'a>, cancel: Cancel<'a>) -> Self {
+        Self { draft, cancel, built: Vec::new(), unsynced: Vec::new() }
+    }
+
+    /// Makes the files durable. Returns their entries for the inventory.
+    pub(super) fn finish(mut self) -> Result<Vec<File>, Error> {
+        self.sync()?;
+        Ok(self.built.into_iter().map(|built| built.entry).collect())
+    }
+
     /// Links a file of the snapshot before, which is in this directory.
     pub(super) fn link(&mut self, before: &Path, file: &File) -> Result<(), Error> {
-        let (Some(from), Some(to)) = (path_in(before, file), path_in(self.draft, file)) else { return Ok(()) };
+        let (Some(from), Some(to)) = (path_in(before, file), path_in(self.draft.path, file)) else { return Ok(()) };
         self.make_place(&to)?;
-        self.storage.link(&from, &to).during("create", &to)?;
+        self.draft.storage.link(&from, &to).during("create", &to)?;
         let entry = File { rewritten: false, ..file.clone() };
         self.built.push(Built { file: RecordedFile::new(to, entry.bytes, &entry.hash), entry });
         Ok(())
@@ -83,9 +110,9 @@ impl<'a> SnapshotBuilder<'a> {
     /// Writes a table, and its history if one is kept. A table in ranges gets the files of those that have rows in the inputs,
     /// beside the files that were linked; if there are none, an empty one.
     pub(super) fn table(&mut self, table: &'static Table, inputs: TableInputs, form: Form) -> Result<(), Error> {
-        let (files, runs) = self.gather(table, inputs.parts, form.history)?;
-        let files: Vec<Chain> = files.into_iter().map(|file| vec![file]).chain([inputs.before]).collect();
-        let (passes, mut rows) = (self.passes, self.merge(MergeColumns::of_rows(table), files.clone())?);
+        let (mut files, runs) = self.gather(table, inputs.parts, form.history)?;
+        files.push(inputs.before);
+        let (passes, mut rows) = (self.draft.passes, self.merge(MergeColumns::of_rows(table), files.clone())?);
         match table.role() {
             Role::Entity => {
                 self.files(table, false, form.split, &mut rows, &mut |_, rows, to| latest(rows, passes, to))?;
@@ -117,11 +144,12 @@ impl<'a> SnapshotBuilder<'a> {
         }
         for history in [false, form.history && table.role() == Role::Entity] {
             if !self.built.iter().any(|built| built.entry.table == table.name && built.entry.history == history) {
-                let empty = self.write(table, history, Some(0), &mut |_| Ok(()))?;
+                let (empty, unsynced) = self.write(table, history, Some(0), &mut |_| Ok(()))?;
                 self.built.push(empty);
+                self.unsynced.push(unsynced);
             }
         }
-        runs.iter().try_for_each(|run| self.storage.remove(run).during("remove", run))
+        runs.iter().try_for_each(|run| self.draft.storage.remove(run).during("remove", run))
     }
 
     /// Writes one file of all rows or, if the table is split, one of each range that has rows.
@@ -142,51 +170,51 @@ impl<'a> SnapshotBuilder<'a> {
         Ok(())
     }
 
-    /// Merges parts into runs until few enough files are left to be open together. Returns these files, and the runs among
-    /// them.
+    /// Puts parts into chains, and merges chains into runs until few enough are left to be open together. Returns these chains,
+    /// and the runs among them.
     fn gather(
         &mut self,
         table: &'static Table,
-        mut files: Vec<RecordedFile>,
+        parts: Vec<RecordedFile>,
         each_pass: bool,
-    ) -> Result<(Vec<RecordedFile>, Vec<PathBuf>), Error> {
-        let part = row_columns(table).len();
-        let width = |file: &RecordedFile| if is_run(file.path()) { RUN_WIDTH } else { part };
+    ) -> Result<(Vec<Chain>, Vec<PathBuf>), Error> {
+        let mut chains = chained(self.draft.storage, table, parts, self.cancel)?;
         let mut runs: Vec<PathBuf> = Vec::new();
-        while files.len() > 1 && files.iter().map(width).sum::<usize>() > WIDTH_MAX {
+        while chains.len() > 1 && chains.iter().map(|chain| chain.memory).sum::<u64>() > self.draft.open_max {
             let mut open = 0;
-            let fits = |file: &&RecordedFile| {
-                open += width(file);
-                open <= WIDTH_MAX
+            let fits = |chain: &&Weighed| {
+                open += chain.memory;
+                open <= self.draft.open_max
             };
-            let together = files.iter().take_while(fits).count().max(2);
-            let chunk: Vec<RecordedFile> = files.drain(..together).collect();
-            self.runs += 1;
-            let run = self.run(table, &Layout::snapshot_run(self.draft, self.runs), &chunk, each_pass)?;
-            for merged in runs.extract_if(.., |run| chunk.iter().any(|file| file.path() == run)) {
-                self.storage.remove(&merged).during("remove", &merged)?;
+            let together = chains.iter().take_while(fits).count().max(2);
+            let merged: Vec<Chain> = chains.drain(..together).map(|chain| chain.files).collect();
+            let number = 1 + self.draft.runs.fetch_add(1, Ordering::Relaxed);
+            let run = self.run(table, &Layout::snapshot_run(self.draft.path, number), merged.clone(), each_pass)?;
+            for read in runs.extract_if(.., |run| merged.iter().flatten().any(|file| file.path() == run)) {
+                self.draft.storage.remove(&read).during("remove", &read)?;
             }
             runs.push(run.path().to_owned());
-            files.push(run);
+            chains.push(Weighed { files: vec![run], memory: RUN_BYTES });
         }
-        Ok((files, runs))
+        Ok((chains.into_iter().map(|chain| chain.files).collect(), runs))
     }
 
-    /// Merges some files into a run. Of an entity it keeps only the observations that may still win.
+    /// Merges some chains into a run. Of an entity it keeps only the observations that may still win.
     fn run(
         &self,
         table: &'static Table,
         run: &Path,
-        chunk: &[RecordedFile],
+        chains: Vec<Chain>,
         each_pass: bool,
     ) -> Result<RecordedFile, Error> {
         let timestamps = if table.role() == Role::Entity { 2 } else { 0 };
         let shape = Shape { columns: row_columns(table), timestamps, purpose: Purpose::Run, unique: None };
-        write(self.storage, run, &shape, &mut |to| {
-            let files = chunk.iter().map(|file| vec![file.clone()]).collect();
-            let mut merge = self.merge(MergeColumns::of_rows(table), files)?;
-            if timestamps == 0 { copy(&mut merge, to) } else { compact(&mut merge, self.passes, each_pass, to) }
+        write(self.draft.storage, run, &shape, &mut |to| {
+            let mut merge = self.merge(MergeColumns::of_rows(table), chains.clone())?;
+            if timestamps == 0 { copy(&mut merge, to) } else { compact(&mut merge, self.draft.passes, each_pass, to) }
         })
+        // No run outlives its draft.
+        .map(|(run, _)| run)
     }
 
     /// Writes one file of the snapshot; of a range only if it has rows.
@@ -197,13 +225,20 @@ impl<'a> SnapshotBuilder<'a> {
         range: Option<u16>,
         fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let built = self.write(table, history, range, fill)?;
+        let (built, unsynced) = self.write(table, history, range, fill)?;
         if range.is_some() && built.entry.rows == 0 {
             let path = built.file.path();
-            return self.storage.remove(path).during("remove", path);
+            return self.draft.storage.remove(path).during("remove", path);
         }
         self.built.push(built);
-        Ok(())
+        self.unsynced.push(unsynced);
+        if self.unsynced.len() < SYNCED { Ok(()) } else { self.sync() }
+    }
+
+    /// Makes the contents written so far durable.
+    fn sync(&mut self) -> Result<(), Error> {
+        let failed = self.draft.storage.sync(std::mem::take(&mut self.unsynced)).into_iter().next();
+        failed.map_or(Ok(()), |failed| Err(failed.error).during("write", &failed.path))
     }
 
     /// Writes one file of the snapshot. Returns its entry for the inventory, read back from the disk.
@@ -213,8 +248,8 @@ impl<'a> SnapshotBuilder<'a> {
         history: bool,
         range: Option<u16>,
         fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
-    ) -> Result<Built, Error> {
-        let of_table = Layout::snapshot_file(self.draft, table, history);
+    ) -> Result<(Built, Unsynced), Error> {
+        let of_table = Layout::snapshot_file(self.draft.path, table, history);
         let path = range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range));
         self.make_place(&path)?;
         let (columns, timestamps) = match table.role() {
@@ -224,25 +259,25 @@ impl<'a> SnapshotBuilder<'a> {
             Role::Log => (table.snapshot_columns(), 0),
         };
         // A history has one row for each period of an entity.
-        let unique = (!history).then(|| Unique { dataset: self.dataset.to_owned(), table });
-        let facts = if range.is_some() { &[][..] } else { &self.facts };
+        let unique = (!history).then(|| Unique { dataset: self.draft.dataset.to_owned(), table });
+        let facts = if range.is_some() { &[][..] } else { &self.draft.facts };
         let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique };
-        let file = write(self.storage, &path, &shape, fill)?;
-        let rows = file.open(self.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
+        let (file, unsynced) = write(self.draft.storage, &path, &shape, fill)?;
+        let rows = file.open(self.draft.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
         let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
-        let (bytes, hash, written_for) = (file.bytes(), file.hash().to_owned(), self.number);
-        Ok(Built { entry: File { table, history, range, rows, bytes, hash, rewritten: true, written_for }, file })
+        let (bytes, hash, written_for) = (file.bytes(), file.hash().to_owned(), self.draft.number);
+        let entry = File { table, history, range, rows, bytes, hash, rewritten: true, written_for };
+        Ok((Built { entry, file }, unsynced))
     }
 
     /// Creates the directory of a file that is to be in one of its own.
     fn make_place(&self, path: &Path) -> Result<(), Error> {
         let directory = path.parent().unwrap_or(path);
-        if directory == self.draft { Ok(()) } else { self.storage.make_dir(directory).during("create", directory) }
-    }
-
-    /// True if the table was built already.
-    pub(super) fn has(&self, table: &str) -> bool {
-        self.built.iter().any(|built| built.entry.table == table)
+        if directory == self.draft.path {
+            Ok(())
+        } else {
+            self.draft.storage.make_dir(directory).during("create", directory)
+        }
     }
 
     /// Returns the files that were written of a table, with the range of each.
@@ -257,6 +292,6 @@ impl<'a> SnapshotBuilder<'a> {
         columns: Result<MergeColumns, arrow::error::ArrowError>,
         files: Vec<Chain>,
     ) -> Result<Merge<'a>, Error> {
-        Merge::open(self.storage, columns, files, self.cancel)
+        Merge::open(self.draft.storage, columns, files, self.cancel)
     }
 }

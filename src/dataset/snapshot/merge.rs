@@ -7,15 +7,13 @@ use std::vec;
 
 use arrow::error::ArrowError;
 
+use super::chains::Chain;
 use super::merge_columns::{MergeColumns, RowRef};
 use super::run::Run;
 use crate::dataset::cancel::{Cancel, check};
 use crate::dataset::error::{During, Error};
 use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
-
-/// Files of which each has greater keys than the one before it. They are read one after the other.
-pub(super) type Chain = Vec<RecordedFile>;
 
 /// Sorted files being merged.
 pub(super) struct Merge<'a> {
@@ -124,12 +122,17 @@ impl Input {
             return Ok(());
         }
         check(cancel)?;
-        self.next = None;
+        let last = self.next.take();
         loop {
             match self.run.as_mut().map(|run| run.next(columns)).transpose()?.flatten() {
                 Some(batch) if batch.rows.num_rows() == 0 => {}
                 Some(batch) => {
-                    self.next = Some(RowRef { batch: Arc::new(batch), row: 0 });
+                    let first = RowRef { batch: Arc::new(batch), row: 0 };
+                    // Statistics, and files of other programs, may be wrong: a merge of unsorted rows would double some.
+                    if let Some(run) = self.run.as_ref().filter(|_| last.is_some_and(|last| first.key() < last.key())) {
+                        return Err(run.fault("its rows are not in the order of keys"));
+                    }
+                    self.next = Some(first);
                     return Ok(());
                 }
                 None => {

@@ -13,7 +13,9 @@
 //! whatever their size.
 
 mod builder;
+mod chains;
 pub(super) mod check;
+mod families;
 mod inventory;
 mod latest;
 mod merge;
@@ -27,6 +29,9 @@ pub(super) mod snapshot_dir;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
 
 use jiff::SignedDuration;
 
@@ -40,7 +45,8 @@ use super::recorded_file::RecordedFile;
 use super::store::{Batch, RunInfo, Store};
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
-use builder::{Form, SnapshotBuilder, TableInputs};
+use builder::{Draft, Form, TableInputs};
+use families::{Family, Task};
 pub use inventory::{Contents, File, Inventory, State};
 use passes::Passes;
 use snapshot_dir::{Loaded, SnapshotDir, damaged_inventory};
@@ -58,7 +64,17 @@ pub struct SnapshotOptions<'a> {
     pub keep: &'a dyn Fn(usize, SignedDuration) -> bool,
     /// Removes the parts whose rows the snapshot holds.
     pub prune: bool,
+    /// The threads that build tables side by side: [`threads`], unless the order of all calls is to be the same each time.
+    pub threads: usize,
 }
+
+/// Returns the threads that build the tables of a snapshot, 1 or 2: more would share the tables of few families.
+pub fn threads() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+}
+
+/// The memory that all files open at once may take, in bytes.
+const OPEN_MAX: u64 = 40 << 20;
 
 /// The result of taking a snapshot.
 #[derive(Debug)]
@@ -420,20 +436,21 @@ impl Work<'_> {
             ("commit", inventory.commit.to_string()),
             ("commit_hash", inventory.commit_hash.clone()),
         ];
-        let mut builder = SnapshotBuilder {
+        let threads = self.options.threads.max(1);
+        let of_draft = Draft {
             storage,
             passes: self.passes,
-            cancel: self.cancel,
             dataset: self.store.layout().root(),
             number,
-            draft: &draft,
+            path: &draft,
             facts,
-            runs: 0,
-            built: Vec::new(),
+            open_max: OPEN_MAX / threads as u64,
+            runs: AtomicUsize::new(0),
         };
-        let made = self.build(&mut builder, base).and_then(|()| {
+        let before = base.map(|base| self.directory.path(base.inventory.snapshot)).unwrap_or_default();
+        let made = families::build(&of_draft, self.families(base, &before), threads, self.cancel).and_then(|files| {
             inventory.from = base.map(|base| base.inventory.snapshot);
-            inventory.files = builder.built.iter().map(|built| built.entry.clone()).collect();
+            inventory.files = files;
             let place = |file: &File| table::ALL.iter().position(|table| table.name == file.table);
             inventory.files.sort_by_key(|file| (place(file), file.history, file.range));
             let path = Layout::inventory(&draft);
@@ -446,38 +463,42 @@ impl Work<'_> {
         Ok(inventory)
     }
 
-    /// Builds the files of every table, and of its history.
-    fn build(&self, builder: &mut SnapshotBuilder<'_>, base: Option<&Base>) -> Result<(), Error> {
+    /// Returns the work of every table, and of its history. `before` is the directory of the snapshot before.
+    fn families<'b>(&self, base: Option<&'b Base>, before: &'b Path) -> Vec<Family<'b>> {
+        let mut families: BTreeMap<&'static str, Family<'b>> = BTreeMap::new();
+        let mut had: BTreeSet<&'static str> = BTreeSet::new();
         for table in table::ALL.iter().copied() {
-            if let Some(base) = base {
-                let is_changed = base.changed.contains_key(table.name);
-                let of_table = base.inventory.files.iter().filter(|file| file.table == table.name);
-                // The empty file of a table without rows has no place beside others.
-                let stays = |file: &&File| !base.is_changed(file) && (!is_changed || file.rows > 0);
-                for file in of_table.filter(stays) {
-                    builder.link(&self.directory.path(base.inventory.snapshot), file)?;
-                }
-                if !is_changed {
-                    continue;
-                }
-            }
-            let before = |history: bool| base.map_or_else(Vec::new, |base| base.files_read(table, history));
-            let inputs = TableInputs {
-                before: before(false),
-                history: before(true),
-                parts: self.parts(table, base.map_or(0, |base| base.inventory.commit)),
-            };
-            let had = |history: bool| base.is_some_and(|base| base.inventory.has(table.name, history));
-            let form = Form {
-                split: self.options.split.contains(&table.owner()),
-                history: self.options.history.contains(&table) || had(true),
-            };
-            let belongs = table.parent.is_some_and(|(parent, _)| builder.has(parent));
-            let is_due = belongs || self.options.tables.contains(&table);
-            if is_due || had(false) || !inputs.parts.is_empty() {
-                builder.table(table, inputs, form)?;
+            let is_changed = base.is_none_or(|base| base.changed.contains_key(table.name));
+            // The empty file of a table without rows has no place beside others.
+            let stays = |base: &Base, file: &File| !base.is_changed(file) && (!is_changed || file.rows > 0);
+            let of_table = base.into_iter().flat_map(|base| base.inventory.files.iter().map(move |file| (base, file)));
+            let of_table = of_table.filter(|(base, file)| file.table == table.name && stays(base, file));
+            let linked: Vec<_> = of_table.map(|(_, file)| (before, file)).collect();
+            let belongs = table.parent.is_some_and(|(parent, _)| had.contains(parent));
+            let written = if is_changed { self.inputs(table, belongs, base) } else { None };
+            if written.is_some() || !linked.is_empty() {
+                had.insert(table.name);
+                families.entry(table.owner().name).or_default().push(Task { table, linked, written });
             }
         }
-        Ok(())
+        families.into_values().collect()
+    }
+
+    /// Returns the rows of a changed table and its form; `None` if it has no place in the snapshot. `belongs` is true if the table
+    /// that its rows belong to has one.
+    fn inputs(&self, table: &'static Table, belongs: bool, base: Option<&Base>) -> Option<(TableInputs, Form)> {
+        let before = |history: bool| base.map_or_else(Vec::new, |base| base.files_read(table, history));
+        let had = |history: bool| base.is_some_and(|base| base.inventory.has(table.name, history));
+        let inputs = TableInputs {
+            before: before(false),
+            history: before(true),
+            parts: self.parts(table, base.map_or(0, |base| base.inventory.commit)),
+        };
+        let form = Form {
+            split: self.options.split.contains(&table.owner()),
+            history: self.options.history.contains(&table) || had(true),
+        };
+        let is_due = belongs || self.options.tables.contains(&table) || had(false) || !inputs.parts.is_empty();
+        is_due.then_some((inputs, form))
     }
 }

@@ -15,8 +15,8 @@ use super::run::RunWriter;
 use crate::dataset::damage::Damage;
 use crate::dataset::error::{During, Error};
 use crate::dataset::part::{RowGroups, properties};
-use crate::dataset::recorded_file::{RecordedFile, as_io, write_recorded};
-use crate::storage::Storage;
+use crate::dataset::recorded_file::{RecordedFile, as_io, create_recorded};
+use crate::storage::{Storage, Unsynced};
 use crate::table::{Column, Table};
 
 /// The zstd level of snapshots: they are read for weeks.
@@ -125,7 +125,7 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-/// Writes a file with the rows that `fill` pushes, and makes its content durable. Returns what was written.
+/// Writes a file with the rows that `fill` pushes. Returns what was written, and its content, which is not durable yet.
 ///
 /// # Errors
 /// The first error of `fill`; [`Error::Disk`].
@@ -134,9 +134,9 @@ pub(super) fn write(
     path: &Path,
     shape: &Shape<'_>,
     fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
-) -> Result<RecordedFile, Error> {
+) -> Result<(RecordedFile, Unsynced), Error> {
     let mut failed = None;
-    let written = write_recorded(storage, path, &mut |to| {
+    let written = create_recorded(storage, path, &mut |to| {
         let batch = BatchBuilder::new(schema(&shape.columns), shape.timestamps);
         let (writer, unique) = (Writer::new(to, shape)?, shape.unique.clone());
         let mut rows = RowWriter { writer, batch, path: path.to_owned(), unique, last_key: Vec::new() };

@@ -22,11 +22,13 @@ use crate::dataset::recorded_file::{CheckedFile, RecordedFile, Tail};
 use crate::storage::Storage;
 
 /// Rows read at a time from each Parquet file of a merge.
-const BATCH_ROWS: usize = 128;
+pub(super) const BATCH_ROWS: usize = 128;
 /// Bytes of a batch in a run.
 const BATCH_BYTES: usize = 128 << 10;
 /// The window of a run's zstd stream, as a power of two: its reader keeps so many bytes.
 const WINDOW: u32 = 17;
+/// The memory of an open run: its window, and some batches.
+pub(super) const RUN_BYTES: u64 = 512 << 10;
 
 /// The zstd level of runs: fast, because each is read once.
 const LEVEL: i32 = -5;
@@ -53,6 +55,11 @@ impl Run {
         let file = recorded.open(storage, cancel)?;
         let reader = if is_run(recorded.path()) { stream(&file)? } else { parquet(&file, columns)? };
         Ok(Self { reader, file })
+    }
+
+    /// Returns the error for content that cannot be right.
+    pub(super) fn fault(&self, reason: &str) -> Error {
+        self.file.fault(&reason)
     }
 
     /// Returns the next rows; `None` at the end.
