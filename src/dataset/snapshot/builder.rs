@@ -189,7 +189,7 @@ impl<'a> FamilyBuilder<'a> {
             let together = chains.iter().take_while(fits).count().max(2);
             let merged: Vec<Chain> = chains.drain(..together).map(|chain| chain.files).collect();
             let number = 1 + self.draft.runs.fetch_add(1, Ordering::Relaxed);
-            let run = self.run(table, &Layout::snapshot_run(self.draft.path, number), merged.clone(), each_pass)?;
+            let run = self.run(table, &Layout::snapshot_run(self.draft.path, number), &merged, each_pass)?;
             for read in runs.extract_if(.., |run| merged.iter().flatten().any(|file| file.path() == run)) {
                 self.draft.storage.remove(&read).during("remove", &read)?;
             }
@@ -200,17 +200,11 @@ impl<'a> FamilyBuilder<'a> {
     }
 
     /// Merges some chains into a run. Of an entity it keeps only the observations that may still win.
-    fn run(
-        &self,
-        table: &'static Table,
-        run: &Path,
-        chains: Vec<Chain>,
-        each_pass: bool,
-    ) -> Result<RecordedFile, Error> {
+    fn run(&self, table: &'static Table, run: &Path, chains: &[Chain], each_pass: bool) -> Result<RecordedFile, Error> {
         let timestamps = if table.role() == Role::Entity { 2 } else { 0 };
         let shape = Shape { columns: row_columns(table), timestamps, purpose: Purpose::Run, unique: None };
         write(self.draft.storage, run, &shape, &mut |to| {
-            let mut merge = self.merge(MergeColumns::of_rows(table), chains.clone())?;
+            let mut merge = self.merge(MergeColumns::of_rows(table), chains.to_vec())?;
             if timestamps == 0 { copy(&mut merge, to) } else { compact(&mut merge, self.draft.passes, each_pass, to) }
         })
         // No run outlives its draft.

@@ -1,5 +1,6 @@
 //! Builds the tables of a snapshot, those that belong together one after the other, and several such families side by side.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,19 +36,31 @@ pub(super) fn build(
 ) -> Result<Vec<File>, Error> {
     // The largest one begins first, so that none is left alone at the end.
     families.sort_by_key(bytes);
-    let (left, failed) = (Mutex::new(families), AtomicBool::new(false));
+    let built = side_by_side(families, threads, cancel, &|family, cancel| one(draft, family, cancel))?;
+    Ok(built.into_iter().flatten().collect())
+}
+
+/// Does the work of all jobs on so many threads, the last job first. The check that it gets says also when another thread has
+/// failed or panicked.
+fn side_by_side<J: Send, D: Send>(
+    jobs: Vec<J>,
+    threads: usize,
+    cancel: Cancel<'_>,
+    work: &(dyn Fn(J, Cancel<'_>) -> Result<D, Error> + Sync),
+) -> Result<Vec<D>, Error> {
+    let (left, failed) = (Mutex::new(jobs), AtomicBool::new(false));
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let is_over = || failed.load(Ordering::Relaxed) || cancel();
     let work = || {
-        let mut files = Vec::new();
-        while let Some(family) = next() {
-            let built = one(draft, family, &is_over);
-            failed.fetch_or(built.is_err(), Ordering::Relaxed);
-            files.extend(built?);
+        let mut done = Vec::new();
+        while let Some(job) = next() {
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| work(job, &is_over)));
+            failed.fetch_or(!matches!(ended, Ok(Ok(_))), Ordering::Relaxed);
+            done.push(ended.unwrap_or_else(|panicked| panic::resume_unwind(panicked))?);
         }
-        Ok(files)
+        Ok(done)
     };
-    let results: Vec<Result<Vec<File>, Error>> = thread::scope(|scope| {
+    let results: Vec<Result<Vec<D>, Error>> = thread::scope(|scope| {
         // Where no more threads can be had, fewer of them do the same.
         let start = |_| thread::Builder::new().name(String::from("snapshot")).spawn_scoped(scope, work).ok();
         let helpers: Vec<_> = (1..threads).map_while(start).collect();
@@ -57,16 +70,16 @@ pub(super) fn build(
         };
         helpers.into_iter().map(ended).chain([own]).collect()
     });
-    let (mut files, mut error) = (Vec::new(), None);
+    let (mut all, mut error) = (Vec::new(), None);
     for result in results {
         match result {
-            Ok(built) => files.extend(built),
+            Ok(done) => all.extend(done),
             // A thread that was ended by the error of another one says only that it was cancelled.
             Err(other) if matches!(error, None | Some(Error::Cancelled)) => error = Some(other),
             Err(_) => {}
         }
     }
-    error.map_or(Ok(files), Err)
+    error.map_or(Ok(all), Err)
 }
 
 fn one(draft: &Draft<'_>, family: Family<'_>, cancel: Cancel<'_>) -> Result<Vec<File>, Error> {
@@ -83,4 +96,61 @@ fn one(draft: &Draft<'_>, family: Family<'_>, cancel: Cancel<'_>) -> Result<Vec<
 /// Returns the size of what is read for a family.
 fn bytes(family: &Family<'_>) -> u64 {
     family.iter().filter_map(|task| task.written.as_ref()).map(|(inputs, _)| inputs.bytes()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::cancel::{NEVER, check};
+
+    /// Works until it is cancelled.
+    fn endless(cancel: Cancel<'_>) -> Result<u32, Error> {
+        loop {
+            check(cancel)?;
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn every_job_is_done_once() {
+        let mut done = side_by_side((0..100).collect(), 2, NEVER, &|job: u32, _| Ok(job)).unwrap();
+        done.sort_unstable();
+        assert_eq!(done, (0..100).collect::<Vec<_>>());
+        assert!(side_by_side(Vec::new(), 2, NEVER, &|job: u32, _| Ok(job)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_first_failure_stops_the_other_thread_and_is_returned() {
+        for failing in [0, 1] {
+            let failed = side_by_side(vec![2, 1, 0], 2, NEVER, &|job: u32, cancel| match job == failing {
+                true => Err(Error::rotten(Path::new("x"), "is missing")),
+                false => endless(cancel),
+            });
+            assert!(matches!(failed, Err(Error::Rotten { .. })), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancel_stops_both() {
+        let asked = AtomicBool::new(false);
+        let is_asked = || asked.load(Ordering::Relaxed);
+        let cancelled = side_by_side(vec![2, 1, 0], 2, &is_asked, &|job: u32, cancel| {
+            asked.fetch_or(job == 1, Ordering::Relaxed);
+            endless(cancel)
+        });
+        assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+    }
+
+    #[test]
+    fn a_panic_stops_the_other_thread_and_is_passed_on() {
+        for failing in [0, 1] {
+            let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
+                side_by_side(vec![2, 1, 0], 2, NEVER, &|job: u32, cancel| {
+                    assert_ne!(job, failing, "on purpose");
+                    endless(cancel)
+                })
+            }));
+            assert!(panicked.is_err());
+        }
+    }
 }

@@ -21,6 +21,10 @@ pub(super) struct Winner {
 ///
 /// Within a pass the walk listed first wins, so that a narrower walk never hides a fuller one's row.
 pub(super) fn winners(group: &[RowRef], passes: &Passes, each_pass: bool) -> Vec<Winner> {
+    if let [row] = group {
+        let (first, last) = (row.instant("first_seen_at"), row.instant("last_seen_at"));
+        return vec![Winner { row: row.clone(), first, last }];
+    }
     let mut rows: Vec<&RowRef> = group.iter().collect();
     rows.sort_by(|a, b| by_age(a, b, passes));
     let same = |a: &&RowRef, b: &&RowRef| !each_pass || a.pass() == b.pass();

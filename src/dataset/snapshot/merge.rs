@@ -145,3 +145,64 @@ impl Input {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::dataset::cancel::NEVER;
+    use crate::dataset::layout::Layout;
+    use crate::dataset::part::{Maker, write_part};
+    use crate::dataset::recorded_file::create_recorded;
+    use crate::storage::Disk;
+    use crate::table::{self, Table};
+
+    /// Writes a part of images with these ids.
+    fn part(directory: &Path, name: &str, ids: &[i64]) -> RecordedFile {
+        let table: &Table = table::named("images").unwrap();
+        let column = |field: &std::sync::Arc<arrow::datatypes::Field>| -> ArrayRef {
+            match field.data_type() {
+                _ if field.is_nullable() => new_null_array(field.data_type(), ids.len()),
+                DataType::Int64 => Arc::new(Int64Array::from(ids.to_vec())),
+                DataType::Utf8 => Arc::new(StringArray::from(vec!["walk"; ids.len()])),
+                other => arrow::compute::cast(&Int64Array::from(ids.to_vec()), other).unwrap(),
+            }
+        };
+        let columns: Vec<ArrayRef> = table.schema().fields().iter().map(column).collect();
+        assert!(columns.iter().all(|column| column.len() == ids.len()));
+        let rows = RecordBatch::try_new(table.schema(), columns).unwrap();
+        let maker = Maker { crawl: "crawl", commit: 1, run: String::new() };
+        let path = Layout::entry(directory, name);
+        let mut content =
+            |to: &mut (dyn io::Write + Send)| write_part(table, &rows, &maker, to).map_err(io::Error::other);
+        create_recorded(&Disk, &path, &mut content).unwrap().0
+    }
+
+    fn ids(chains: Vec<Chain>) -> Result<Vec<String>, Error> {
+        let mut merge = Merge::open(&Disk, MergeColumns::of_rows(table::named("images").unwrap()), chains, NEVER)?;
+        let mut ids = Vec::new();
+        while let Some(row) = merge.next()? {
+            ids.push(row.text("id"));
+        }
+        Ok(ids)
+    }
+
+    #[test]
+    fn a_chain_whose_files_do_not_follow_each_other_is_refused() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let [low, high, amid] =
+            [("low", [1, 4]), ("high", [5, 9]), ("amid", [4, 6])].map(|(name, ids)| part(directory.path(), name, &ids));
+        let sound = ["1", "4", "5", "9"];
+        assert_eq!(ids(vec![vec![low.clone(), high.clone()]]).unwrap(), sound);
+        assert_eq!(ids(vec![vec![high.clone()], vec![low.clone()]]).unwrap(), sound);
+        assert_eq!(ids(vec![vec![low.clone()], vec![amid.clone()]]).unwrap(), ["1", "4", "4", "6"]);
+        for (chain, refused) in
+            [(vec![high.clone(), low.clone()], &low), (vec![low.clone(), amid, high.clone()], &high)]
+        {
+            let error = ids(vec![chain]).unwrap_err();
+            assert!(matches!(&error, Error::Rotten { path, .. } if path == refused.path()), "{error:?}");
+        }
+    }
+}

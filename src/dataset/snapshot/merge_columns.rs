@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::array::{
+    Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, new_null_array,
+};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
@@ -40,6 +42,8 @@ pub(super) struct KeyedBatch {
     pass: Int64Array,
     walk: StringArray,
     page: Int64Array,
+    /// The columns of [`INSTANTS`]; `None` for those that are not read.
+    instants: [Option<TimestampMillisecondArray>; INSTANTS.len()],
 }
 
 /// A row of a batch.
@@ -110,7 +114,8 @@ impl MergeColumns {
         let keys = self.key.of(&rows)?;
         let states = self.state.as_ref().map(|state| state.of(&rows)).transpose()?;
         let ids = rows.numbers(self.id).array().cloned();
-        Ok(KeyedBatch { rows, keys, name: self.name, states, ids, pass, walk, page })
+        let instants = INSTANTS.map(|name| rows.instants(name).array().cloned());
+        Ok(KeyedBatch { rows, keys, name: self.name, states, ids, pass, walk, page, instants })
     }
 }
 
@@ -118,6 +123,8 @@ impl MergeColumns {
 const LATEST: [&str; 4] = ["pass", "walk", "page", "gone_at"];
 /// The columns of a history that distinguish its periods.
 const PERIOD: [&str; 5] = ["pass", "walk", "page", "valid_from", "valid_to"];
+/// The columns of which instants are read row by row.
+const INSTANTS: [&str; 6] = ["fetched_at", "first_seen_at", "last_seen_at", "gone_at", "valid_from", "valid_to"];
 /// The columns that rows straight from a page do not have.
 const SEEN: [&str; 2] = ["first_seen_at", "last_seen_at"];
 
@@ -193,8 +200,10 @@ impl RowRef {
         self.batch.rows.keys(column).get(self.row).map(|key| key.to_string()).unwrap_or_default()
     }
 
-    /// Returns the instant in a column, in milliseconds since 1970.
+    /// Returns the instant in one of [`INSTANTS`], in milliseconds since 1970.
     pub(super) fn instant(&self, column: &str) -> Option<i64> {
-        self.batch.rows.instants(column).get(self.row)
+        let at = INSTANTS.iter().position(|name| *name == column)?;
+        let instants = self.batch.instants[at].as_ref()?;
+        instants.is_valid(self.row).then(|| instants.value(self.row))
     }
 }

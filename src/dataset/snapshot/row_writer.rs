@@ -1,11 +1,13 @@
 //! Writes one file row by row: a file of a snapshot, or a run that will be merged into one.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray};
-use arrow::compute::interleave;
+use arrow::array::{
+    Array as _, ArrayData, ArrayRef, MutableArrayData, RecordBatch, TimestampMillisecondArray, make_array,
+};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
@@ -158,14 +160,16 @@ pub(super) fn write(
 struct BatchBuilder {
     schema: SchemaRef,
     batches: Vec<Arc<KeyedBatch>>,
-    /// The picked rows, as (batch, row).
-    picks: Vec<(usize, usize)>,
+    /// The picked rows: neighbours of one batch together.
+    spans: Vec<(usize, Range<usize>)>,
+    /// The number of picked rows.
+    rows: usize,
     timestamps: Vec<Vec<Option<i64>>>,
 }
 
 impl BatchBuilder {
     fn new(schema: SchemaRef, timestamps: usize) -> Self {
-        Self { schema, batches: Vec::new(), picks: Vec::new(), timestamps: vec![Vec::new(); timestamps] }
+        Self { schema, batches: Vec::new(), spans: Vec::new(), rows: 0, timestamps: vec![Vec::new(); timestamps] }
     }
 
     fn push(&mut self, row: &RowRef, timestamps: &[Option<i64>]) {
@@ -174,32 +178,49 @@ impl BatchBuilder {
             self.batches.push(Arc::clone(&row.batch));
             self.batches.len() - 1
         });
-        self.picks.push((batch, row.row));
+        match self.spans.last_mut() {
+            Some((last, rows)) if (*last, rows.end) == (batch, row.row) => rows.end += 1,
+            _ => self.spans.push((batch, row.row..row.row + 1)),
+        }
+        self.rows += 1;
         for (column, timestamp) in self.timestamps.iter_mut().zip(timestamps) {
             column.push(*timestamp);
         }
     }
 
     fn is_full(&self) -> bool {
-        self.picks.len() >= BATCH_ROWS
+        self.rows >= BATCH_ROWS
+    }
+
+    /// Returns the picked rows of a column.
+    fn copied(&self, column: usize) -> Result<ArrayRef, ArrowError> {
+        if let [(batch, rows)] = &self.spans[..] {
+            return Ok(self.batches[*batch].rows.column(column).slice(rows.start, rows.len()));
+        }
+        let values: Vec<ArrayData> = self.batches.iter().map(|batch| batch.rows.column(column).to_data()).collect();
+        let mut copied = MutableArrayData::new(values.iter().collect(), false, self.rows);
+        for (batch, rows) in &self.spans {
+            copied.try_extend(*batch, rows.start, rows.end)?;
+        }
+        Ok(make_array(copied.freeze()))
     }
 
     /// Returns the picked rows and starts anew; `None` if no row was picked.
     fn take(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        if self.picks.is_empty() {
+        if self.rows == 0 {
             return Ok(None);
         }
         let copied = self.schema.fields().len() - self.timestamps.len();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in 0..copied {
-            let values: Vec<&dyn Array> = self.batches.iter().map(|batch| &**batch.rows.column(column)).collect();
-            columns.push(interleave(&values, &self.picks)?);
+            columns.push(self.copied(column)?);
         }
         for timestamps in &mut self.timestamps {
             columns.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(timestamps)).with_timezone("UTC")));
         }
         self.batches.clear();
-        self.picks.clear();
+        self.spans.clear();
+        self.rows = 0;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map(Some)
     }
 }
