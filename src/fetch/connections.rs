@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, redirect, retry};
 use tokio::time::Instant;
+use tokio_rustls::rustls::crypto::ring;
 
 use super::resolver::Resolver;
 use super::settings::{Error, Settings};
@@ -63,6 +64,8 @@ impl Connections {
 }
 
 fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
+    // The library takes the process's cryptography, and panics if none is chosen. One that was chosen before stays.
+    let _ = ring::default_provider().install_default();
     // A system without a certificate store (a slim container) gets the bundled one.
     builder(settings).build().or_else(|_| with_bundled_roots(settings))
 }

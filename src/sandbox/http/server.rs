@@ -15,6 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
@@ -107,8 +108,9 @@ fn tls(pem: &str) -> Result<TlsAcceptor, Error> {
     let unusable = |error: &dyn std::error::Error| Error::Tls(error.to_string());
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| unusable(&error))?;
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(chain.map_err(|error| unusable(&error))?, key);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().map_err(|error| unusable(&error))?;
+    let config = config.with_no_client_auth().with_single_cert(chain.map_err(|error| unusable(&error))?, key);
     let mut config = config.map_err(|error| unusable(&error))?;
     config.alpn_protocols = [HTTP2, b"http/1.1"].map(<[u8]>::to_vec).into();
     Ok(Arc::new(config).into())

@@ -28,7 +28,7 @@ pub fn tls_config(protocols: &[&[u8]]) -> Arc<ServerConfig> {
 pub fn tls_config_of(certificate: &str, protocols: &[&[u8]]) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(pem(certificate)).expect("it is a certificate")];
     let key = PrivateKeyDer::from_pem_file(pem("key.pem")).expect("it is a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.expect("there are versions").with_no_client_auth().with_single_cert(chain, key);
     let mut config = config.expect("the key is of the certificate");
@@ -40,7 +40,7 @@ pub fn tls_config_of(certificate: &str, protocols: &[&[u8]]) -> Arc<ServerConfig
 pub fn tls_stream(socket: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(SANDBOX_PEM).expect("it is a certificate")).expect("it can be trusted");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.expect("there are versions").with_root_certificates(roots).with_no_client_auth();
     let connection = ClientConnection::new(Arc::new(config), Ipv4Addr::LOCALHOST.into());
