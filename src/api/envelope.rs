@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
@@ -211,7 +212,8 @@ impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Items<T>, S
 /// If the body cannot be read even after repair, or is too large.
 pub(super) fn repaired(body: &str, mut read: impl FnMut(&str) -> Result<Page, Unreadable>) -> Result<Page, Unreadable> {
     // The server does not escape whole characters, so these escapes are rare and nearly always halves.
-    let halves = body.contains("\\u") && (body.contains("\\ud") || body.contains("\\uD"));
+    let mut escapes = memmem::find_iter(body.as_bytes(), "\\u");
+    let halves = escapes.any(|at| matches!(body.as_bytes().get(at + 2), Some(b'd' | b'D')));
     let read_as_sent = if halves { Err(Unreadable::damaged(TOO_BROKEN)) } else { read(body) };
     read_as_sent.or_else(|unreadable| match repair(body) {
         _ if unreadable.too_large => Err(unreadable),
