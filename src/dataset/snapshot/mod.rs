@@ -14,7 +14,7 @@
 
 mod builder;
 pub(super) mod check;
-mod inventory;
+pub(super) mod inventory;
 mod latest;
 mod merge;
 mod merge_columns;
