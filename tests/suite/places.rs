@@ -18,6 +18,9 @@ endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 20 }
 "#;
 
+/// A way to damage a file.
+type Damage = fn(&Path);
+
 fn copying(verb: &str, from: &Path, to: &Path) -> Command {
     let mut command = program();
     command.arg(verb).arg(from).arg(to);
@@ -147,7 +150,7 @@ fn a_place_that_was_damaged_is_refused_and_the_copy_stays_as_it_was() {
         let name = path.file_name().unwrap().to_str().unwrap();
         !name.contains("orphan") && name != "00000009.json" && !name.starts_with('.')
     });
-    let damages: [(&str, fn(&Path)); 3] =
+    let damages: [(&str, Damage); 3] =
         [("flipped", flip), ("cut", truncate), ("missing", |path| fs::remove_file(path).unwrap())];
     let mut tried = 0;
     for (at, path) in named.enumerate() {
