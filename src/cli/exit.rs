@@ -115,6 +115,7 @@ impl From<&dataset::Error> for Exit {
             }
             dataset::Error::Disk { .. } | dataset::Error::Lacking { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. }
+            | dataset::Error::Apart { .. }
             | dataset::Error::Foreign { .. }
             | dataset::Error::Newer { .. }
             | dataset::Error::Pruned { .. } => Self::Usage,

@@ -22,6 +22,8 @@ mod man;
 mod output;
 mod plan;
 mod progress;
+mod pull;
+mod push;
 mod replay;
 mod report;
 mod sandbox;
@@ -61,6 +63,10 @@ enum Command {
     Verify(verify::Arguments),
     /// Take a snapshot: the newest row of each thing, sorted tables in `latest/`
     Snapshot(snapshot::Arguments),
+    /// Copy a dataset to a place that it can be pulled from, even while a crawl writes to it; sends only what is new
+    Push(push::Arguments),
+    /// Copy a dataset from such a place into an empty directory, or into an earlier copy of it
+    Pull(pull::Arguments),
     /// Rebuild every row from the answers kept in a dataset; sends no request
     Replay(replay::Arguments),
     /// Write the figures of the newest snapshot and of its crawl as one HTML page
@@ -101,6 +107,8 @@ fn run(arguments: &Arguments) -> Exit {
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Push(arguments) => push::run(arguments),
+        Command::Pull(arguments) => pull::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),

@@ -99,6 +99,14 @@ pub enum Error {
     /// A snapshot or a check was cancelled; [`snapshot::take_unless`](super::snapshot::take_unless) returns `None` for it.
     #[error("the work was cancelled")]
     Cancelled,
+    /// One of two copies of a dataset does not continue the other.
+    #[error("`{}` {reason}; it was not touched", there.display())]
+    Apart {
+        /// The copy that would have been continued.
+        there: PathBuf,
+        /// The difference with its remedy, as the rest of a sentence about that copy.
+        reason: String,
+    },
     /// There is no dataset.
     #[error("there is no dataset at `{}`", dataset.display())]
     Absent {

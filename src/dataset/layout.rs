@@ -146,6 +146,94 @@ impl Layout {
     }
 }
 
+/// The directory to which a dataset is pushed. Every file but the head has a name of its own for ever: that of a part, or one made
+/// of its content's hash.
+#[derive(Debug, Clone)]
+pub struct PlaceLayout {
+    root: PathBuf,
+}
+
+impl PlaceLayout {
+    /// The names that a place may hold at its top.
+    pub const NAMES: [&str; 8] =
+        [".push.lock", ".latest.json.tmp", "latest.json", "parts", "records", "snapshots", "tables", "lost+found"];
+
+    /// Returns the layout of the place in this directory, which need not exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the directory of the place.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the lock file, which only one push can hold.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join(".push.lock")
+    }
+
+    /// Returns the file that names the last commit and snapshot pushed.
+    pub fn head(&self) -> PathBuf {
+        self.root.join("latest.json")
+    }
+
+    /// Returns the file of a record with this content.
+    pub fn record(&self, n: u64, hash: &FileHash) -> PathBuf {
+        self.root.join("records").join(format!("{n:08}-{hash}.json"))
+    }
+
+    /// Returns the file of a part.
+    pub fn part(&self, table: &Table, name: &PartName) -> PathBuf {
+        self.root.join("parts").join(table.name).join(name.to_string())
+    }
+
+    /// Returns the file of an inventory with this content.
+    pub fn inventory(&self, hash: &FileHash) -> PathBuf {
+        self.root.join("snapshots").join(format!("{hash}.json"))
+    }
+
+    /// Returns the file of a snapshot's table, or of its history, with this content.
+    pub fn table(&self, table: &Table, history: bool, hash: &FileHash) -> PathBuf {
+        self.root.join(Self::table_name(table, history, hash))
+    }
+
+    /// Returns the same, relative to the directory of the place.
+    pub fn table_name(table: &Table, history: bool, hash: &FileHash) -> String {
+        format!("tables/{}{}/{hash}.parquet", table.name, if history { "_history" } else { "" })
+    }
+
+    /// Returns the name under which a file is written before it is whole.
+    pub fn draft(path: &Path) -> PathBuf {
+        path.with_file_name(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()))
+    }
+}
+
+/// A BLAKE3 hash in hexadecimal, checked, so that it may be part of a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileHash(String);
+
+impl fmt::Display for FileHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for FileHash {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_shaped = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if is_shaped { Ok(Self(text)) } else { Err(format!("`{}` is no hash", text.escape_debug())) }
+    }
+}
+
+impl From<FileHash> for String {
+    fn from(hash: FileHash) -> Self {
+        hash.0
+    }
+}
+
 /// Returns the name of the file of a range.
 pub fn range_name(range: u16) -> String {
     format!("{range:04}.parquet")
@@ -293,8 +381,11 @@ mod tests {
                 let made = name.to_string();
                 prop_assert!(!made.contains('/') && !made.contains("..") && !made.contains('\0'));
             }
-            if let Ok(run) = RunId::try_from(text) {
+            if let Ok(run) = RunId::try_from(text.clone()) {
                 prop_assert!(!run.to_string().contains(['/', '.']));
+            }
+            if let Ok(hash) = FileHash::try_from(text) {
+                prop_assert!(!hash.to_string().contains(['/', '.']));
             }
         }
     }

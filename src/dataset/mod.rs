@@ -26,6 +26,7 @@ pub mod missing;
 pub mod novelty;
 pub mod origin;
 pub mod part;
+pub mod place;
 pub mod read;
 mod recorded_file;
 pub mod recovery;

@@ -78,8 +78,10 @@ pub fn plan_recovery(manifest: &Manifest, files: &BTreeMap<&str, Vec<Entry>>) ->
     {
         let mut take = |name: String| unnamed.remove(&(part.table.as_str(), name));
         let published = take(part.name.to_string());
-        // Only the publish of the last commit can have been interrupted. Older staged files are leftovers.
-        let staged = if commit == manifest.last_commit() { take(part.name.staged()) } else { None };
+        // The publish of the last commit can have been interrupted, and of all commits if they were pulled. Other staged files of
+        // older commits are leftovers.
+        let is_due = commit == manifest.last_commit() || published.is_none();
+        let staged = if is_due { take(part.name.staged()) } else { None };
         let (table, name) = (part.table.clone(), part.name.to_string());
         match published.or(staged) {
             None => damages.push(Damage::missing(part, commit)),

@@ -96,6 +96,8 @@ fn every_command_has_its_page_its_help_and_its_completion() {
         "doctor",
         "status",
         "verify",
+        "push",
+        "pull",
         "schema",
         "explain",
         "sandbox",

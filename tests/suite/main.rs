@@ -51,6 +51,7 @@ mod nights;
 mod output;
 mod pace;
 mod pipes;
+mod places;
 mod planted;
 mod posts;
 mod privacy;

@@ -226,12 +226,12 @@ fn what_no_crash_can_cause_is_damage() {
             "of commit 1 is missing",
         ),
         (
-            "an old part is staged only",
+            "an old part is staged only, and shorter",
             Box::new(move |d| {
                 d.remove(&("models", name(1)));
-                d.insert(staged(1)[0].clone(), 101);
+                d.insert(staged(1)[0].clone(), 5);
             }),
-            "of commit 1 is missing",
+            "has 5 bytes; 101 were",
         ),
         (
             "the last part is gone",

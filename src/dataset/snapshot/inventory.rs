@@ -162,7 +162,7 @@ impl Inventory {
     }
 
     /// Reads the inventory of this snapshot.
-    pub(super) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, Fault> {
+    pub(in crate::dataset) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, Fault> {
         let known = |read: &Self| read.files.iter().all(|file| table::named(&file.table).is_some());
         let inventory: Self = checksummed_json::decode(content, FORMAT, known)?;
         if inventory.format != FORMAT {

@@ -16,7 +16,7 @@ mod builder;
 mod chains;
 pub(super) mod check;
 mod families;
-mod inventory;
+pub(super) mod inventory;
 mod latest;
 mod merge;
 mod merge_columns;

@@ -174,7 +174,7 @@ impl<'a> SnapshotDir<'a> {
     }
 
     /// Creates an empty directory for the draft of a snapshot. Returns its path.
-    pub(super) fn begin(&self, number: u64) -> Result<PathBuf, Error> {
+    pub(in crate::dataset) fn begin(&self, number: u64) -> Result<PathBuf, Error> {
         let draft = self.layout.snapshot_draft(number);
         ensure_dir(self.storage, &self.layout.snapshots())?;
         ensure_dir(self.storage, &draft)?;
@@ -182,7 +182,7 @@ impl<'a> SnapshotDir<'a> {
     }
 
     /// Gives a draft its number and switches `latest` to it. The content of its files must be durable; their names are made so.
-    pub(super) fn publish(&self, inventory: &Inventory) -> Result<(), Error> {
+    pub(in crate::dataset) fn publish(&self, inventory: &Inventory) -> Result<(), Error> {
         let number = inventory.snapshot;
         let (draft, path, all) =
             (self.layout.snapshot_draft(number), self.layout.snapshot(number), self.layout.snapshots());
@@ -255,7 +255,7 @@ pub(super) fn damaged_inventory(snapshot: u64, fault: &str) -> Damage {
 }
 
 /// Returns the path of a file in a snapshot's directory; `None` for a table that this version does not know.
-pub(super) fn path_in(snapshot: &Path, file: &File) -> Option<PathBuf> {
+pub(in crate::dataset) fn path_in(snapshot: &Path, file: &File) -> Option<PathBuf> {
     let of_table = Layout::snapshot_file(snapshot, table::named(&file.table)?, file.history);
     Some(file.range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range)))
 }

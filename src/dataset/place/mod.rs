@@ -1,0 +1,19 @@
+//! Copies of a dataset: `push` to a place, `pull` from it.
+//!
+//! ```text
+//! PUSH     parts, the newest snapshot's files, its inventory, the records, each hashed before it gets its name; all synced;
+//!          `latest.json` replaced (the commit point). Nothing is ever removed: a reader may hold it.
+//! PULL     what `latest.json` names and the dataset lacks, each hashed: parts to their staged names, the snapshot to a draft;
+//!          all synced; the records in order; the snapshot; then the dataset is opened, which publishes the parts.
+//! ```
+//! A place has no state but its head: whatever a killed push left beside it is used by the next push, or by none.
+
+mod chain;
+mod copied;
+mod head;
+mod pull;
+mod push;
+
+pub use copied::Copied;
+pub use pull::pull;
+pub use push::push;

@@ -1,0 +1,195 @@
+//! Pulls a dataset from a place into a directory that is empty or holds an earlier state of it.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::chain::{Chain, read_named};
+use super::copied::Copied;
+use super::head::Head;
+use crate::dataset::cancel::{Cancel, check};
+use crate::dataset::checksummed_json::Fault;
+use crate::dataset::directories::ensure_dir;
+use crate::dataset::error::{During, Error};
+use crate::dataset::folder;
+use crate::dataset::layout::{FileHash, Layout, PlaceLayout};
+use crate::dataset::recorded_file::RecordedFile;
+use crate::dataset::snapshot::inventory::Inventory;
+use crate::dataset::snapshot::snapshot_dir::{SnapshotDir, path_in};
+use crate::dataset::store::Store;
+use crate::storage::Storage;
+use crate::table;
+
+/// Pulls what the head of a place names. What is there already is not fetched again.
+///
+/// # Errors
+/// [`Error::Absent`] if nothing was pushed there; [`Error::Apart`] and [`Error::Foreign`] if the directory holds anything else
+/// than an earlier state of that dataset; [`Error::Held`]; [`Error::Damaged`], [`Error::Rotten`] and [`Error::Newer`] of either,
+/// and then no commit was added; [`Error::Disk`]; [`Error::Cancelled`].
+pub fn pull(
+    place: &PlaceLayout,
+    layout: &Layout,
+    storage: Arc<dyn Storage>,
+    cancel: Cancel<'_>,
+) -> Result<Copied, Error> {
+    let Some(head) = Head::read(place, &*storage)? else {
+        return Err(Error::Absent { dataset: place.root().to_owned() });
+    };
+    let there = Chain::of_place(place, &head, &*storage)?;
+    let snapshot = inventory(place, &head, &*storage)?;
+    folder::recognize(layout, &*storage)?;
+    let continued =
+        |here: &Chain| there.continues(here).map_err(|reason| Error::Apart { there: layout.root().to_owned(), reason });
+    continued(&Chain::of_dataset(layout, &*storage)?)?;
+    storage.make_dir(layout.root()).during("create", layout.root())?;
+    let lock = storage.lock(&layout.lock(), folder::MARK).during("lock", &layout.lock())?;
+    let Some(lock) = lock else { return Err(Error::Held { dataset: layout.root().to_owned() }) };
+    let here = Chain::of_dataset(layout, &*storage)?;
+    continued(&here)?;
+    let mut pull = Pull { place, layout, storage: &*storage, cancel, copied: Copied::default() };
+    pull.parts(&there)?;
+    let snapshot = snapshot.map(|(inventory, content)| pull.snapshot(inventory, &content)).transpose()?;
+    pull.withdraw(&here, &there)?;
+    pull.records(&here, &there)?;
+    if let Some((inventory, true)) = &snapshot {
+        SnapshotDir::new(layout, &*storage).publish(inventory)?;
+    }
+    let mut copied = pull.copied;
+    (copied.commit, copied.snapshot) = (head.commit, snapshot.map(|(inventory, _)| inventory.snapshot));
+    drop(lock);
+    // Publishes the parts, and removes what was withdrawn.
+    match Store::open(layout.clone(), storage) {
+        Ok(_) | Err(Error::Held { .. }) => Ok(copied),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the inventory that the head of a place names, and its content.
+fn inventory(place: &PlaceLayout, head: &Head, storage: &dyn Storage) -> Result<Option<(Inventory, Vec<u8>)>, Error> {
+    let Some(snapshot) = &head.snapshot else { return Ok(None) };
+    let path = place.inventory(&snapshot.inventory);
+    let content = read_named(&path, &snapshot.inventory, storage)?;
+    match Inventory::decode(snapshot.number, &content) {
+        Ok(inventory) => Ok(Some((inventory, content))),
+        Err(Fault::Damaged(reason)) => Err(Error::rotten(&path, format!("is damaged: {reason}"))),
+        Err(Fault::Newer(newer)) => Err(Error::Newer { dataset: place.root().to_owned(), newer }),
+    }
+}
+
+/// A pull under way.
+struct Pull<'a> {
+    place: &'a PlaceLayout,
+    layout: &'a Layout,
+    storage: &'a dyn Storage,
+    cancel: Cancel<'a>,
+    copied: Copied,
+}
+
+impl Pull<'_> {
+    /// Fetches the parts that are not here to their staged names, by which nothing reads them before a record names them.
+    fn parts(&mut self, there: &Chain) -> Result<(), Error> {
+        for table in table::ALL {
+            let directory = self.layout.parts(table);
+            let parts = there.manifest.live_parts().filter(|part| part.table == table.name);
+            let mut parts = parts.peekable();
+            if parts.peek().is_none() {
+                continue;
+            }
+            ensure_dir(self.storage, self.layout.root())?;
+            ensure_dir(self.storage, directory.parent().unwrap_or(&directory))?;
+            ensure_dir(self.storage, &directory)?;
+            let entries = self.storage.list(&directory).during("list", &directory)?;
+            let present: BTreeMap<String, u64> = entries.into_iter().map(|entry| (entry.name, entry.bytes)).collect();
+            for part in parts {
+                if present.get(&part.name.to_string()) == Some(&part.bytes) {
+                    self.copied.present += 1;
+                    continue;
+                }
+                let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
+                self.fetch(&self.place.part(table, &part.name), &staged)?;
+            }
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the files of the snapshot to a draft. Returns true unless the snapshot is here already.
+    fn snapshot(&mut self, inventory: Inventory, content: &[u8]) -> Result<(Inventory, bool), Error> {
+        let number = inventory.snapshot;
+        let snapshots = SnapshotDir::new(self.layout, self.storage);
+        if let Some(newest) = snapshots.numbers()?.last().copied().filter(|newest| *newest >= number) {
+            let path = Layout::inventory(&self.layout.snapshot(newest));
+            if newest == number && self.storage.read(&path).is_ok_and(|here| here == content) {
+                self.copied.present += inventory.files.len() as u64;
+                return Ok((inventory, false));
+            }
+            let reason = format!("holds a snapshot {newest} of its own; name a new directory");
+            return Err(Error::Apart { there: self.layout.root().to_owned(), reason });
+        }
+        let draft = snapshots.begin(number)?;
+        for file in &inventory.files {
+            let (Some(table), Some(path)) = (table::named(&file.table), path_in(&draft, file)) else { continue };
+            if file.range.is_some() {
+                ensure_dir(self.storage, path.parent().unwrap_or(&path))?;
+            }
+            let source = self.place.table(table, file.history, &self.hash(&file.hash)?);
+            self.fetch(&source, &RecordedFile::new(path, file.bytes, &file.hash))?;
+        }
+        let path = Layout::inventory(&draft);
+        self.storage.write(&path, &mut |to| to.write_all(content)).during("write", &path)?;
+        Ok((inventory, true))
+    }
+
+    fn hash(&self, text: &str) -> Result<FileHash, Error> {
+        FileHash::try_from(text.to_owned())
+            .map_err(|fault| Error::rotten(self.place.root(), format!("is damaged: {fault}")))
+    }
+
+    /// Gives the parts that are no longer named their staged names again: an earlier state still finds them, and a later one
+    /// sweeps them.
+    fn withdraw(&self, here: &Chain, there: &Chain) -> Result<(), Error> {
+        for part in here.manifest.live_parts().filter(|part| !there.has(part)) {
+            let Some(table) = table::named(&part.table) else { continue };
+            let (path, staged) = (self.layout.part(table, &part.name), self.layout.staged(table, &part.name));
+            match self.storage.rename(&path, &staged) {
+                // The same pull was killed after this.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                renamed => renamed.during("withdraw", &path)?,
+            }
+            let directory = self.layout.parts(table);
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the records that are not here, in order.
+    fn records(&mut self, here: &Chain, there: &Chain) -> Result<(), Error> {
+        let directory = self.layout.commits();
+        ensure_dir(self.storage, &directory)?;
+        for (number, content) in there.records.iter().filter(|(number, _)| *number > here.manifest.last_commit()) {
+            let (draft, path) = (self.layout.record_draft(*number), self.layout.record(*number));
+            self.storage.write(&draft, &mut |to| to.write_all(content)).during("write", &draft)?;
+            self.storage.rename(&draft, &path).during("create", &path)?;
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+            self.copied.note(content.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Fetches a file, unless a killed pull did. It is durable, and it is what is recorded, or this fails.
+    fn fetch(&mut self, from: &Path, to: &RecordedFile) -> Result<(), Error> {
+        check(self.cancel)?;
+        if to.open(self.storage, self.cancel).is_ok() {
+            self.copied.present += 1;
+            return Ok(());
+        }
+        let source = RecordedFile::new(from.to_owned(), to.bytes(), to.hash()).open(self.storage, self.cancel)?;
+        let path = to.path();
+        // Each block is compared with what was hashed.
+        let copied = self.storage.write(path, &mut |to| io::copy(&mut source.stream(), to).map(drop));
+        copied.during("write", path)?;
+        self.copied.note(to.bytes());
+        Ok(())
+    }
+}
