@@ -1,10 +1,13 @@
-//! `civitrawl explain CODE`: the meaning of an exit code, a walk end, a download state, a reject reason, a table or a column.
+//! `civitrawl explain CODE`: the meaning of an exit code, a walk end, a download state, a reject reason, a table, a column or a
+//! parameter.
 //!
 //! [`registry`] lists every code; the texts come from the place that declares the code.
 
 use super::exit::Exit;
 use super::output::{complain_of, print};
 use super::schema::type_name;
+use crate::api::ENDPOINTS;
+use crate::api::endpoint::ParamKind;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
 use crate::download::status::DownloadStatus;
@@ -13,7 +16,7 @@ use crate::table::{self, Table};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// An exit code (`4`), a walk end (`cursor_loop`), a download state (`early_access`), the code of a reject's reason
-    /// (`twin`), a table (`models`) or a column (`models.nsfw_levels`)
+    /// (`twin`), a table (`models`), a column (`models.nsfw_levels`) or a parameter of an endpoint (`models.types`)
     #[arg(required = true, value_name = "CODE")]
     word: Vec<String>,
 }
@@ -73,16 +76,47 @@ fn unknown(word: &str) -> Vec<String> {
     let mut lines = vec![format!("there is no code `{word}`; known are")];
     lines.extend(kinds);
     lines.extend([format!("tables: {}", tables.join(", ")), String::from("columns, such as models.id")]);
+    lines.push(String::from("parameters of endpoints, such as models.types"));
     lines
 }
 
 fn of_tables(word: &str) -> Option<Vec<String>> {
-    let Some((table, column)) = word.split_once('.') else { return table::named(word).map(of_table) };
+    let Some((place, name)) = word.split_once('.') else { return table::named(word).map(of_table) };
+    let lines: Vec<String> = of_column(place, name).into_iter().chain(of_parameter(place, name)).collect();
+    (!lines.is_empty()).then_some(lines)
+}
+
+/// Returns the line of a parameter of an endpoint: its values, and the trap in it.
+fn of_parameter(endpoint: &str, name: &str) -> Option<String> {
+    let endpoint = ENDPOINTS.iter().find(|known| known.name == endpoint)?;
+    let param = endpoint.params.iter().find(|known| known.name == name)?;
+    let warning = param.warning.map_or_else(String::new, |warning| format!(" Warning: {}.", warning.text));
+    Some(format!("parameter {} of `{}`: {}.{warning}", param.name, endpoint.name, values(param.kind)))
+}
+
+/// Returns the values that a parameter takes, as they are written in a crawl file.
+fn values(kind: ParamKind) -> String {
+    let quoted = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    match kind {
+        ParamKind::Int { min, max } => format!("a whole number from {min} to {max}"),
+        ParamKind::Bool => String::from("`true` or `false`"),
+        ParamKind::OnlyTrue => String::from("`true`, or left out, since the server reads `false` as true"),
+        ParamKind::Word(words) => format!("one of {}", quoted(words)),
+        ParamKind::Words(words) => format!("one of, or a list of, {}", quoted(words)),
+        ParamKind::Text => String::from("text"),
+        ParamKind::Texts { min: 0 | 1 } => String::from("text, or a list of texts"),
+        ParamKind::Texts { min } => format!("a list of at least {min} texts"),
+        ParamKind::Ids => String::from("a whole number, or a list of them"),
+        ParamKind::Managed(why) | ParamKind::Refused(why) => format!("cannot be asked for: {why}"),
+    }
+}
+
+fn of_column(table: &str, column: &str) -> Option<String> {
     let table = table::named(table)?;
     let mut columns = table.columns().into_iter().chain(table.snapshot_columns());
     let column = columns.find(|known| known.name == column)?;
     let null = if column.nullable { "may be null" } else { "never null" };
-    Some(vec![format!("{}.{} ({}, {null}): {}", table.name, column.name, type_name(&column), column.doc)])
+    Some(format!("{}.{} ({}, {null}): {}", table.name, column.name, type_name(&column), column.doc))
 }
 
 fn of_table(table: &Table) -> Vec<String> {

@@ -17,7 +17,7 @@ use crate::table::choice::Choice;
 /// A checked crawl file.
 #[derive(Debug, Clone)]
 pub struct Crawl {
-    /// The file's stem (`models` for `crawls/models.toml`): the crawl's name in records, parts and logs.
+    /// `name`, or the file's stem (`models` for `crawls/models.toml`): the crawl's name in records, parts and logs.
     pub name: String,
     /// The server to request.
     pub server: Server,

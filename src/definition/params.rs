@@ -47,6 +47,7 @@ pub(super) fn read<'a>(
         read_unchecked(key, value, &mut query, checked, found);
     }
     warn_of_drift(endpoint, &query, checked, at, found);
+    warn_of_lost_meta(&query, checked, found);
     query
 }
 
@@ -226,6 +227,17 @@ fn read_unchecked(
             },
         };
         query.pairs.push((name.to_owned(), text));
+    }
+}
+
+/// Warns of `flatMeta` without `withMeta`: it shapes what the server then leaves out.
+fn warn_of_lost_meta(query: &SentParams, checked: Option<&DeTable<'_>>, found: &mut Findings<'_>) {
+    let sent = |name: &str| query.pairs.iter().any(|(key, value)| key == name && value == "true");
+    let flat = checked.and_then(|checked| checked.get_key_value("flatMeta"));
+    if let Some((key, _)) = flat.filter(|_| sent("flatMeta") && !sent("withMeta")) {
+        let text = "`flatMeta` without `withMeta = true`: the server then shows no prompts, resources and settings of \
+                    images, and their columns stay empty; add `withMeta = true`.";
+        found.warn(key.span().start, text);
     }
 }
 

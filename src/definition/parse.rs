@@ -50,6 +50,7 @@ fn read<'a>(
     found: &mut Findings<'_>,
 ) -> Option<Crawl> {
     let mut file = Section::top(document);
+    let named = read_crawl_name(&mut file, found);
     let server = read_server(&mut file, found);
     let dataset = read_dataset(&mut file, found);
     let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
@@ -68,7 +69,7 @@ fn read<'a>(
     let (pseudonymize, pseudonym_key_file) = privacy::read(&mut file, keep_bodies, &walks, found);
     file.finish(found);
     Some(Crawl {
-        name: name.to_owned(),
+        name: named.unwrap_or(name).to_owned(),
         server: server?,
         dataset: dataset?,
         pace,
@@ -87,6 +88,11 @@ fn read<'a>(
         sandbox,
         walks,
     })
+}
+
+/// Reads `name`, which stands in for the file's stem. `None` if it is absent or wrong.
+fn read_crawl_name<'a>(file: &mut Section<'a>, found: &mut Findings<'_>) -> Option<&'a str> {
+    file.read("name", walk::NAME, found, |value| value.as_str().filter(|name| walk::is_name(name)))
 }
 
 /// Reads `server`, which is required.

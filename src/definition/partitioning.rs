@@ -1,13 +1,14 @@
 //! `split` and `for_each`: the division of a walk, checked against its endpoint.
 
 use arrow::datatypes::DataType;
+use toml::de::DeValue;
 
 use super::choice::{ChoiceKeys, kind, known_column};
 use super::crawl::{Each, Partitioning, Source};
 use super::later::{ENTERED, can_be_entered, date};
 use super::mistake::Findings;
 use super::suggestion;
-use super::value::{Section, Value, whole};
+use super::value::{Section, Value, text, whole};
 use crate::api::endpoint::{Endpoint, Paging, Param, ParamKind};
 use crate::api::lookup::ID_MAX;
 use crate::table::{self, Table};
@@ -149,7 +150,9 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
     let column = section.text("column", found);
     let (only_at, only) = (section.at_key("only"), section.text("only", found));
     let choice = ChoiceKeys::take(section, found);
-    let list = section.texts("list", found);
+    let list = section.read("list", "a list of texts or whole numbers, such as `[\"…\", 7]`", found, |value| {
+        value.as_array()?.iter().map(|item| listed(item.get_ref())).collect()
+    });
     let range_at = section.at_key("range");
     let range = section.take("range");
     let source = match (table, column, list, range) {
@@ -197,6 +200,11 @@ fn read_each(section: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Each
         }
     };
     Some(Each { source, param, batch })
+}
+
+/// Returns one value of a `list` as it is sent; `None` if it is neither text nor a whole number.
+fn listed(value: &DeValue<'_>) -> Option<String> {
+    text(value).map(str::to_owned).or_else(|| whole(value).map(|number| number.to_string()))
 }
 
 /// Reads `[first, last]` or `[first, "newest"]`, of numbers that can be ids.

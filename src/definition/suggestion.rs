@@ -3,7 +3,8 @@
 /// Longest word, in bytes, that gets a suggestion.
 const LONGEST: usize = 64;
 
-/// Returns the first known word with the smallest distance to `word`, ignoring case, if at most half of its letters differ.
+/// Returns the first known word with the smallest distance to `word`, ignoring case, if at most half of its letters differ. One that
+/// contains `word` goes before all others: `versionId` is nearer to `modelVersionId` than to `postId`.
 pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let word = word.to_lowercase();
     if word.len() > LONGEST {
@@ -11,10 +12,11 @@ pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) 
     }
     known
         .into_iter()
-        .map(|other| (strsim::levenshtein(&word, &other.to_lowercase()), other))
-        .filter(|(distance, other)| distance * 2 <= word.chars().count().max(other.chars().count()))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other)
+        .map(|other| (other.to_lowercase(), other))
+        .map(|(lower, other)| (!lower.contains(&word), strsim::levenshtein(&word, &lower), other))
+        .filter(|(_, distance, other)| distance * 2 <= word.chars().count().max(other.chars().count()))
+        .min_by_key(|(differs, distance, _)| (*differs, *distance))
+        .map(|(_, _, other)| other)
 }
 
 /// Returns ` Did you mean …?` if a known word is near, else the sentence `otherwise`.
@@ -42,6 +44,7 @@ mod tests {
         assert_eq!(nearest("oldest", sorts), Some("Oldest"));
         assert_eq!(nearest("Random", sorts), None);
         assert_eq!(nearest("", sorts), None);
+        assert_eq!(nearest("versionId", ["postId", "imageId", "modelVersionId"]), Some("modelVersionId"));
         assert_eq!(nearest(&"Newest".repeat(1000), sorts), None);
     }
 }

@@ -73,6 +73,27 @@ fn defaults_are_those_documented() {
 }
 
 #[test]
+fn a_crawl_has_the_name_of_its_file_or_its_own() {
+    let named = |name: &str| read(&format!("name = {name}\n{HEAD}{WALK}")).map(|(crawl, _)| crawl.name);
+    assert_eq!(named("\"top-loras\""), Ok("top-loras".to_owned()));
+    for refused in ["\"\"", "\"a/b\"", "\"a b\"", "7"] {
+        assert!(named(refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn flat_meta_alone_is_warned_of() {
+    let warned = |params: &str| {
+        let params = format!("params = {{ sort = \"Oldest\", {params} }}");
+        let walk = format!("{HEAD}[[walk]]\nname = \"w\"\nendpoint = \"images\"\n{params}\n");
+        let (_, warnings) = read(&walk).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+        warnings.iter().any(|warning| warning.line == 7 && warning.text.starts_with("`flatMeta` without"))
+    };
+    assert!(warned("flatMeta = true") && warned("flatMeta = true, withMeta = false"));
+    assert!(!warned("flatMeta = true, withMeta = true") && !warned("flatMeta = false") && !warned("withMeta = true"));
+}
+
+#[test]
 fn every_setting_is_read() {
     let text = "server = \"sandbox\"\ndataset = \"d\"\nkeep_bodies = true\nkey_file = \"k\"\ninsecure_http = true\n\
         pace = { requests_per_second = 3, burst = 5, in_flight = 6 }\n\
@@ -102,7 +123,7 @@ const KNOWN: &str = "`models`, `model`, `model_version`, `model_version_by_hash`
 const MISTAKES: &[(&str, &str)] = &[
     (
         "burst = 4",
-        "x.toml:4: there is no key `burst` here. Known are `server`, `dataset`, `insecure_http`, \
+        "x.toml:4: there is no key `burst` here. Known are `name`, `server`, `dataset`, `insecure_http`, \
           `keep_bodies`, `snapshot`, `history`, `key_file`, `pace`, `timeouts`, `retry`, `commit`, `absence`, `sandbox`, `walk`, `pseudonymize`, \
           `pseudonym_key_file`.",
     ),

@@ -8,8 +8,16 @@ use super::value::Section;
 use super::{params, suggestion};
 use crate::api::endpoint::Endpoint;
 
-/// The longest name of a walk.
+/// The longest name.
 const NAME_CHARS: usize = 64;
+/// The form of a name, in a sentence.
+pub(super) const NAME: &str = "letters, digits, `-` and `_`, at most 64 of them";
+
+/// True if a crawl or a walk can have this name.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !name.is_empty() && name.len() <= NAME_CHARS && name.chars().all(plain)
+}
 
 /// Reads every walk. One that cannot be read is left out, with a mistake noted.
 pub(super) fn read_all(file: &mut Section<'_>, endpoints: &[&'static Endpoint], found: &mut Findings<'_>) -> Vec<Walk> {
@@ -81,10 +89,8 @@ fn read_name<'a>(
         found.mistake(at, "this walk has no `name`; give it one that no other walk of the file has.");
     }
     let name = section.text("name", found)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if name.len() > NAME_CHARS || !name.chars().all(plain) {
-        let text = format!("letters, digits, `-` and `_`, at most {NAME_CHARS} of them");
-        found.mistake(at, format!("`name` is `{}`; it takes {text}.", clip(name)));
+    if !is_name(name) {
+        found.mistake(at, format!("`name` is `{}`; it takes {NAME}.", clip(name)));
         return None;
     }
     if let Some((_, line)) = named.iter().find(|(other, _)| *other == name) {

@@ -111,3 +111,18 @@ fn every_command_has_its_page_its_help_and_its_completion() {
     }
     assert_exit(&run(&["man", "nope"]), 2);
 }
+
+#[test]
+fn parameters_are_explained_with_their_values_and_traps() {
+    assert!(shown(&["explain", "models.types"]).contains("a list of, `Checkpoint`"));
+    assert!(shown(&["explain", "models.sort"]).contains("`Oldest`"));
+    assert!(shown(&["explain", "creators.page"]).contains("cannot be asked for: "));
+    assert!(shown(&["explain", "images.limit"]).contains("a whole number from"));
+    // A column and a parameter of one name are both explained.
+    let both = shown(&["explain", "images.username"]);
+    assert!(
+        both.starts_with("images.username (VARCHAR") && both.contains("\nparameter username of `images`: text."),
+        "{both}"
+    );
+    assert_exit(&run(&["explain", "models.typos"]), 2);
+}

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, read, requests, shipped};
+use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, program, read, requests, shipped};
 
 const CRAWL: &str = r#"
 server = "{base}"
@@ -183,4 +183,24 @@ fn systemd_understands_the_units() {
     assert_eq!(files.len(), 2, "{units}");
     let verify = Command::new("systemd-analyze").arg("verify").args(files).output().expect("systemd-analyze runs");
     assert!(verify.status.success() && verify.stdout.is_empty() && verify.stderr.is_empty(), "{}", printed(&verify));
+}
+
+/// The name is the crawl's own, so that the file may be moved and called otherwise.
+#[test]
+fn a_file_has_a_name_of_its_own_and_lists_ids_as_numbers() {
+    let sandbox = Sandbox::start(&["--models", "20", "--traps", "none"]);
+    let ids: Vec<String> = sandbox.truth("models").iter().take(2).map(|row| row["id"].to_string()).collect();
+    let walk = "[[walk]]\nname = \"chosen\"\nendpoint = \"model\"\nfor_each = { list = [IDS] }\n";
+    let text = format!("name = \"top-two\"\n{walk}").replace("IDS", &ids.join(", "));
+    let text = format!("server = \"{{base}}\"\ndataset = \"{{dataset}}\"\n{text}");
+    let room = Room::new(&text, &sandbox.base);
+    let first = room.run(&[]);
+    assert_exit(&first, 0);
+    assert!(printed(&first).contains("pass 1 of `top-two` is complete: 2 requests"), "{}", printed(&first));
+    let moved = room.file().with_file_name("another.toml");
+    std::fs::rename(room.file(), &moved).expect("the crawl file can be renamed");
+    let second = program().arg("crawl").arg(&moved).output().expect("the program runs");
+    assert_exit(&second, 0);
+    assert!(printed(&second).contains("pass 2 of `top-two` is complete: 2 requests"), "{}", printed(&second));
+    room.assert_sound();
 }

@@ -43,6 +43,11 @@ fn walks_divide_as_they_are_written() {
             each(list, Some("username"), 1),
         ),
         (
+            "images",
+            format!("{newest}\nfor_each = {{ list = [7, \"8\", 0x10], param = \"modelVersionId\" }}"),
+            each(Source::List(["7", "8", "16"].map(str::to_owned).to_vec()), Some("modelVersionId"), 1),
+        ),
+        (
             "models",
             format!("{oldest}\nfor_each = {{ range = [1, 3000], param = \"ids\", batch = 250 }}"),
             each(Source::Range { first: 1, last: 3000 }, Some("ids"), 250),
