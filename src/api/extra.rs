@@ -8,9 +8,6 @@ pub(super) fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The room of an object with any field: most need no more, so they grow once.
-const ROOM_MIN: usize = 192;
-
 /// A JSON object under construction: no closing brace yet, and empty without fields.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Extra(String);
@@ -23,20 +20,16 @@ impl Extra {
 
     /// Adds one field of an item being read, as long as the item may take more memory.
     pub(super) fn take(&mut self, key: &str, json: &str) {
-        let grown = if self.is_empty() { Self::room(key, json).max(ROOM_MIN) } else { Self::room(key, json) };
-        if charge(grown) {
+        if charge(Self::room(key, json)) {
             self.add(key, json);
         }
     }
 
     /// Adds one field; `json` is the JSON text of its value.
     pub(super) fn add(&mut self, key: &str, json: &str) {
-        let room = Self::room(key, json);
-        self.0.reserve(if self.0.capacity() == 0 { room.max(ROOM_MIN) } else { room });
+        self.0.reserve(Self::room(key, json));
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        // All bytes are looked at, which is faster than to end at the first.
-        let is_special = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
-        if key.bytes().fold(false, |any, byte| any | is_special(byte)) {
+        if key.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
             self.0.push_str(&json_text(key));
         } else {
             self.0.push('"');

@@ -205,7 +205,7 @@ pub fn rows_in_footer(table: &Table, content: Bytes) -> Result<u64, ParquetError
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Int64Array};
+    use arrow::array::{ArrayRef, Int64Array, TimestampMillisecondArray};
     use proptest::prelude::*;
 
     use super::*;
@@ -220,13 +220,35 @@ mod tests {
             match field.data_type() {
                 DataType::Int64 => Arc::new(values.collect::<Int64Array>()),
                 DataType::Utf8 => Arc::new(StringArray::from_iter_values(values.map(|value| value.to_string()))),
+                DataType::Timestamp(..) => {
+                    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
+                }
                 other => new_null_array(other, values.len()),
             }
         };
-        let fields: Vec<Field> =
-            table.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+        let schema = table.schema();
         RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_part_is_the_same_whatever_the_order_in_which_its_rows_came() {
+        let table = named("model_tags").unwrap();
+        let part = |values: &[Vec<i64>]| {
+            let rows = rows(table, values);
+            let maker = Maker { crawl: "c", commit: 1, run: String::from("r") };
+            let mut part = Vec::new();
+            write_part(table, &rows, &maker, &mut part).unwrap();
+            (part.clone(), read_rows(table, part.into()).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>())
+        };
+        let count = 3 * SLICE_ROWS as i64 + 7;
+        let sorted: Vec<Vec<i64>> = (0..count).map(|n| vec![n / 3, n % 3, 1, 1, 1, 1]).collect();
+        let (mut turned, mut behind) = (sorted.clone(), sorted.clone());
+        turned.reverse();
+        // Of the last rows only one is not in its place.
+        behind.swap(SLICE_ROWS * 2 + 1, SLICE_ROWS * 2 + 5);
+        let expected = part(&sorted);
+        assert_eq!(expected.1 as i64, count);
+        assert!(part(&turned) == expected && part(&behind) == expected);
     }
 
     proptest! {

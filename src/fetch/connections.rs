@@ -64,13 +64,13 @@ impl Connections {
 }
 
 fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
-    // The library takes the process's cryptography, and panics if none is chosen. One that was chosen before stays.
-    let _ = ring::default_provider().install_default();
     // A system without a certificate store (a slim container) gets the bundled one.
     builder(settings).build().or_else(|_| with_bundled_roots(settings))
 }
 
 fn builder(settings: &Settings) -> ClientBuilder {
+    // The library takes the process's cryptography, and panics if none is chosen. One that was chosen before stays.
+    let _ = ring::default_provider().install_default();
     let headers = HeaderMap::from_iter([
         (header::ACCEPT, HeaderValue::from_static(JSON)),
         (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
