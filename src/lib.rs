@@ -20,6 +20,7 @@
 //! | How is a false end found? | `api/envelope.rs` and `engine/writer/walk_progress.rs`; it is rechecked by `engine/walk/by_cursor.rs` |
 //! | How are missing rows rechecked? | `engine/walk/recheck.rs`, `engine/walk/missing.rs` |
 //! | How is a snapshot merged? | `dataset/snapshot/` |
+//! | How is a dataset copied while it is written to? | `dataset/place/` |
 //! | How is a file compared with its record before it is used? | `dataset/recorded_file.rs` |
 //! | How is memory bounded? | of an answer `api/allowance.rs`, of all bodies in flight `fetch/memory.rs` |
 //! | How is a run stopped, whatever hangs? | `cli/signals.rs` |
@@ -42,6 +43,7 @@
 //! * **commit**: rows and cursors made durable together, by a **record** that names the parts.
 //! * **manifest**: the state of a dataset by all its records.
 //! * **snapshot**: each table with one row a key, as one Parquet file or one for each **range** of ids, published under `latest/`.
+//! * **place**: a directory to which a dataset was pushed, and from which it can be pulled.
 //! * **reject**: an item or page that no table could take, kept as text.
 //! * **trap**: a fault of the real server that the sandbox imitates on demand.
 //! * **probe**: a fact about the server that the crawler relies on, with the judgement of answers that show it.
