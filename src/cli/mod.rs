@@ -24,6 +24,7 @@ mod plan;
 mod progress;
 mod pull;
 mod push;
+mod reading;
 mod replay;
 mod report;
 mod sandbox;

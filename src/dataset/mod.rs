@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod missing;
 pub mod novelty;
 pub mod origin;
+mod page_numbers;
 pub mod part;
 pub mod place;
 pub mod read;

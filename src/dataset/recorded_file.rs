@@ -64,6 +64,11 @@ impl RecordedFile {
         &self.hash
     }
 
+    /// True once it was found to be what is recorded.
+    pub(super) fn is_checked(&self) -> bool {
+        self.blocks.get().is_some()
+    }
+
     /// Opens the file. The first time this reads all of it.
     ///
     /// # Errors

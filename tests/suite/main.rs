@@ -43,6 +43,7 @@ mod hostile;
 mod hosts;
 mod http2;
 mod keys;
+mod large;
 mod levels;
 mod local;
 mod mounts;
