@@ -25,9 +25,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// True for a call about a file that is sent in parts.
-    pub fn is_of_upload(&self) -> bool {
-        self.asks("uploads").or(self.asks("uploadId")).is_some()
+    /// Returns the step of a file that is sent in parts.
+    pub fn step_of_upload(&self) -> Option<&'static str> {
+        match (self.asks("uploads"), self.asks("uploadId"), self.method.as_str()) {
+            (Some(_), _, _) => Some("begin"),
+            (_, Some(_), "PUT") => Some("part"),
+            (_, Some(_), "POST") => Some("end"),
+            _ => None,
+        }
     }
 
     fn asks(&self, name: &str) -> Option<&str> {
@@ -135,9 +140,11 @@ impl Store {
         self.lock().objects.clone()
     }
 
-    /// Replaces the objects.
+    /// Replaces the objects, and forgets what was begun.
     pub fn hold(&self, objects: BTreeMap<String, Vec<u8>>) {
-        self.lock().objects = objects;
+        let mut state = self.lock();
+        state.objects = objects;
+        state.uploads.clear();
     }
 
     /// Returns the uploads that were begun and neither completed nor given up.
