@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod completions;
 mod connect;
+mod copies;
 mod crawl;
 mod crawl_file;
 mod doctor;

@@ -11,6 +11,8 @@
 mod absence;
 mod account;
 mod bodies;
+#[cfg(feature = "stores")]
+mod buckets;
 mod budget;
 mod catalog;
 mod clock;
