@@ -11,6 +11,7 @@ mod crawl;
 mod crawl_file;
 mod doctor;
 mod download;
+mod estimate;
 mod exit;
 mod explain;
 mod format;
