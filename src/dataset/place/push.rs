@@ -40,8 +40,9 @@ pub fn push(layout: &Layout, place: &PlaceLayout, storage: &dyn Storage, cancel:
     continued(&seen.chain, place, storage)?;
     storage.make_dir(place.root()).during("create", place.root())?;
     let lock = storage.lock(&place.lock(), MARK).during("lock", &place.lock())?;
-    let Some(_lock) = lock else { return Err(Error::Held { dataset: place.root().to_owned() }) };
+    let Some(_lock) = lock else { return Err(Error::held(place.root(), storage, &place.lock(), MARK)) };
     continued(&seen.chain, place, storage)?;
+    storage.name_holder(&place.lock(), MARK);
     loop {
         let mut push = Push { layout, place, storage, cancel, copied: Copied::default(), touched: BTreeSet::new() };
         match push.all(&seen) {
