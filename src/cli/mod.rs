@@ -60,7 +60,6 @@ enum Command {
     Get(get::Arguments),
     Download(download::Arguments),
     Doctor(doctor::Arguments),
-    /// Print the state of a dataset; works while a crawl runs
     Status(status::Arguments),
     /// Check every record, part and row of a dataset and print each fault; changes nothing
     Verify(verify::Arguments),

@@ -5,15 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::damage::Damage;
 use super::origin::Newer;
+use crate::storage::{Holder, Storage};
 
 /// An error of a dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process writes to the dataset.
-    #[error("another crawl holds the dataset `{}`; wait for it to end, or give this one another `--dataset`", dataset.display())]
+    #[error(
+        "another crawl holds the dataset `{}`{}; wait for it to end, or give this one another `--dataset`",
+        dataset.display(), holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+    )]
     Held {
         /// The dataset.
         dataset: PathBuf,
+        /// The process, if it can be named.
+        holder: Option<Holder>,
     },
     /// The files are not what a crawl left.
     #[error(
@@ -145,6 +151,11 @@ impl Error {
             Some(newer) => Self::Newer { dataset, newer: newer.clone() },
             None => Self::Damaged { dataset, damages },
         }
+    }
+
+    /// Returns the error that another process holds this lock of a dataset or a place.
+    pub(super) fn held(dataset: &Path, storage: &dyn Storage, lock: &Path, mark: &[u8]) -> Self {
+        Self::Held { dataset: dataset.to_owned(), holder: storage.holder(lock, mark) }
     }
 
     /// True if a file is missing that was to be read.

@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::read::record_numbers;
 use crate::storage::Storage;
 
-/// The content of a lock file, by which a dataset without records is recognized.
+/// The first bytes of a lock file, by which a dataset without records is recognized.
 pub(super) const MARK: &[u8] = b"civitrawl\n";
 
 /// The content of a directory.
@@ -46,7 +46,7 @@ pub(super) fn recognize(layout: &Layout, storage: &dyn Storage) -> Result<Folder
         }
         _ => false,
     };
-    if lock == MARK || names.iter().all(is_begun) || !record_numbers(layout, storage)?.is_empty() {
+    if lock.starts_with(MARK) || names.iter().all(is_begun) || !record_numbers(layout, storage)?.is_empty() {
         return Ok(Folder::Dataset);
     }
     Err(foreign())

@@ -145,6 +145,16 @@ impl History {
         }
     }
 
+    /// Returns the end of the last pass that is complete; `None` if none is.
+    pub fn last_complete(&self) -> Option<jiff::Timestamp> {
+        self.passes.values().rev().find(|pass| pass.is_complete())?.ended_at
+    }
+
+    /// Returns the bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        self.parts.values().flatten().map(|part| part.bytes).sum()
+    }
+
     /// Returns the number of the last pass that made a commit; 0 before the first.
     pub(super) fn last_pass(&self) -> u64 {
         self.passes.last_key_value().map_or(0, |(pass, _)| *pass)

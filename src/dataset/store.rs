@@ -19,7 +19,7 @@ use super::read::{Inspected, inspect, record_numbers};
 use super::recorded_file::{RecordedFile, as_io, create_recorded};
 use super::recovery::Recovery;
 use super::snapshot::snapshot_dir::SnapshotDir;
-use crate::storage::{Failed, Storage, Unsynced};
+use crate::storage::{Disk, Failed, Holder, Storage, Unsynced, is_locked};
 use crate::table::{self, Table};
 
 /// A dataset open for writing. Its lock keeps every other writer out.
@@ -89,8 +89,10 @@ impl Store {
         }
         storage.make_dir(layout.root()).during("create", layout.root())?;
         let lock = storage.lock(&path, folder::MARK).map_err(|error| unable(&layout, LOCKS, "lock", &path, error))?;
-        let lock = lock.ok_or_else(|| Error::Held { dataset: layout.root().to_owned() })?;
+        let lock = lock.ok_or_else(|| Error::held(layout.root(), &*storage, &path, folder::MARK))?;
         let Inspected { manifest, last_hash, recovery } = inspect(&layout, &*storage)?;
+        // A damaged dataset is not written to.
+        storage.name_holder(&path, folder::MARK);
         for directory in [layout.commits(), layout.runs()] {
             storage.make_dir(&directory).during("create", &directory)?;
         }
@@ -378,6 +380,15 @@ impl Store {
         self.settle_beside(vec![content])?;
         self.storage.rename(&draft, &path).during("replace", &path)
     }
+}
+
+/// Returns the process that writes to a dataset on the disk, as far as it can be named; `None` if there is none.
+///
+/// # Errors
+/// The lock cannot be opened, or the file system has no locks.
+pub fn holder(layout: &Layout) -> io::Result<Option<Option<Holder>>> {
+    let path = layout.lock();
+    Ok(is_locked(&path)?.then(|| Disk.holder(&path, folder::MARK)))
 }
 
 const LOCKS: &str = "has no locks (`flock`), without which two crawls could write at once";

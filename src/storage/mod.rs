@@ -2,14 +2,18 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the disk below every dataset")]
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
+mod lock;
 mod regular;
+mod space;
 mod text;
 mod unsynced;
 
+pub use lock::{Holder, is_locked};
+pub use space::free_bytes;
 pub use unsynced::{Failed, Unsynced};
 
 pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};
@@ -47,6 +51,15 @@ pub trait Storage: Send + Sync {
     /// Locks a file exclusively without waiting; returns `None` if another process holds it. Dropping the guard unlocks. A new
     /// file, or one that a power loss cut short or filled with zeros, gets `mark` as its content, durably.
     fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>>;
+    /// Writes this process behind the mark of a lock that it holds. Nobody needs that after a power loss, and a disk without room
+    /// for it is no reason to end, so it is not durable and may fail.
+    fn name_holder(&self, _path: &Path, _mark: &[u8]) {}
+    /// Returns the process that is named by a lock which some process holds; `None` if it cannot be named.
+    fn holder(&self, path: &Path, mark: &[u8]) -> Option<Holder> {
+        let mut text = vec![0; mark.len() + Holder::BYTES_MAX];
+        let read = self.open(path).and_then(|file| file.read_at(0, &mut text)).ok()?;
+        Holder::named_by(text[..read].strip_prefix(mark)?)
+    }
 
     /// Makes a content or the names of a directory durable.
     fn sync_one(&self, unsynced: Unsynced) -> io::Result<()> {
@@ -171,22 +184,11 @@ impl Storage for Disk {
     }
 
     fn lock(&self, path: &Path, mark: &[u8]) -> io::Result<Option<Box<dyn Send>>> {
-        let mut file = regular::open_or_create(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(io::Error::new(io::ErrorKind::Unsupported, error)),
-        }
-        let mut content = Vec::new();
-        (&mut file).take(mark.len() as u64).read_to_end(&mut content)?;
-        if content.len() < mark.len() || content.iter().all(|byte| *byte == 0) {
-            file.rewind()?;
-            file.write_all(mark)?;
-            file.set_len(mark.len() as u64)?;
-        }
-        // A run that was killed may have written it without the sync.
-        file.sync_all()?;
-        Ok(Some(Box::new(file)))
+        lock::lock(path, mark)
+    }
+
+    fn name_holder(&self, path: &Path, mark: &[u8]) {
+        let _ = lock::name_holder(path, mark);
     }
 }
 

@@ -62,7 +62,8 @@ fn every_dataset_of_every_version_is_read_and_carried_on() {
         for (name, sound) in verified {
             let found = corpus.on(name, "verify", 0);
             assert!(found.contains(sound.as_str().unwrap()), "{name}: {found}");
-            corpus.on(name, "status", 0);
+            let state = if name == "interrupted" { 3 } else { 0 };
+            corpus.on(name, "status", state);
             corpus.on(name, "snapshot", 0);
             corpus.on(name, "crawl", 0);
             corpus.on(name, "snapshot", 0);

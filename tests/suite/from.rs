@@ -126,7 +126,8 @@ fn a_first_pass_that_was_stopped_or_killed_goes_on_from_there() {
         assert_exit(&room.run(&["--max-pages", "3"]), 3);
         for nth in [3, 7, 12, 18] {
             killed_at(nth, &room.dataset(), &room.crawl());
-            assert_exit(&program().arg("status").arg(room.dataset()).output().unwrap(), 0);
+            // A run may be killed after its last commit.
+            room.status();
         }
         let asked = queries(&room, &sandbox, &[]);
         assert!(asked.iter().all(|query| query.contains("cursor=2026-")), "{asked:?}");

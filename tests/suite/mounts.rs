@@ -58,7 +58,7 @@ fn a_read_only_disk_is_reported() {
         mount -o remount,ro \"$3\" || exit 97
         \"$1\" crawl \"$2\" >&2; [ $? = 74 ] || exit 96
         \"$1\" verify \"$3\" >&2 || exit 95
-        \"$1\" status \"$3\" >&2 || exit 94
+        \"$1\" status \"$3\" >&2; [ $? = 3 ] || exit 94
         mount -o remount,rw \"$3\" || exit 93
         \"$1\" crawl \"$2\" >&2 || exit 92
         \"$1\" verify \"$3\" >&2 || exit 91";

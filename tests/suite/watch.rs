@@ -128,11 +128,13 @@ fn the_metrics_are_those_of_the_run() {
 }
 
 #[test]
-fn a_watched_dataset_is_reported_until_its_pass_is_over() {
+fn a_watched_dataset_is_reported_until_its_run_has_ended() {
     let sandbox = Sandbox::start(&["--models", "300", "--latency", "150"]);
     let room = Room::new(SMALL, &sandbox.base);
     assert_exit(&room.run(&["--max-pages", "1"]), 3);
     let mut crawl = room.crawl().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // A dataset that nobody writes to is not watched.
+    until_held(&room);
     let output = program().arg("status").arg("--watch").arg(room.dataset()).output().unwrap();
     assert_exit(&output, 0);
     assert_eq!(crawl.wait().unwrap().code(), Some(0));
@@ -143,4 +145,122 @@ fn a_watched_dataset_is_reported_until_its_pass_is_over() {
     let last = &text[text.rfind(": pass 1 is ").unwrap()..];
     assert!(last.contains("\nsnapshot 1 of ") && last.contains(": complete; "), "it is watched to its end: {last}");
     assert!(!text.contains('\u{1b}'), "no terminal, no codes");
+}
+
+/// Returns the object of `status --json`, and the exit code.
+fn standing(room: &Room) -> (serde_json::Value, i32) {
+    let output = program().args(["status", "--json"]).arg(room.dataset()).output().unwrap();
+    let object = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", printed(&output)));
+    (object, output.status.code().expect("no signal ended it"))
+}
+
+/// Returns once a process writes to the dataset.
+fn until_held(room: &Room) {
+    while standing(room).0["locked"] != true {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_killed_run_is_known_by_its_lock() {
+    let sandbox = Sandbox::start(&["--models", "300", "--latency", "150"]);
+    let room = Room::new(SMALL, &sandbox.base);
+    assert_exit(&room.run(&["--max-pages", "1"]), 3);
+    let mut crawl = room.crawl().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let first = standing(&room).0["commit"].clone();
+    while standing(&room).0["commit"] == first {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let (running, code) = standing(&room);
+    assert_eq!((code, &running["state"], &running["run"]["state"]), (3, &"unfinished".into(), &"running".into()));
+    assert_eq!((&running["locked"], &running["holder"]["pid"]), (&true.into(), &crawl.id().into()));
+    let named = format!("process {} since ", crawl.id());
+    assert!(room.status().contains(&format!("\n{named}")), "{}", room.status());
+    let second = room.run(&[]);
+    assert_exit(&second, 75);
+    assert!(printed(&second).contains(&format!("dataset` ({named}")), "{}", printed(&second));
+
+    let watch = program().args(["status", "--watch"]).arg(room.dataset()).stdout(Stdio::piped()).spawn().unwrap();
+    crawl.kill().unwrap();
+    crawl.wait().unwrap();
+    let watched = watch.wait_with_output().unwrap();
+    assert_exit(&watched, 3);
+    for said in [printed(&watched), room.status()] {
+        assert!(said.contains("the last run was killed, or failed: run it again"), "{said}");
+        assert!(said.contains(": killed; "), "{said}");
+    }
+    let (killed, code) = standing(&room);
+    assert_eq!((code, &killed["state"], &killed["run"]["state"]), (3, &"unfinished".into(), &"killed".into()));
+    assert_eq!((&killed["locked"], &killed["holder"]), (&false.into(), &serde_json::Value::Null));
+
+    // The name that the killed run left is nobody's, whoever holds the lock now.
+    let lock = room.dataset().join(".lock");
+    assert!(std::fs::read_to_string(&lock).unwrap().contains(&named));
+    let mut backup = std::process::Command::new("flock").arg(&lock).args(["sleep", "1000"]).spawn().unwrap();
+    until_held(&room);
+    let refused = room.run(&[]);
+    assert_exit(&refused, 75);
+    assert!(!printed(&refused).contains("process "), "{}", printed(&refused));
+    let (held, _) = standing(&room);
+    assert_eq!((&held["locked"], &held["holder"]), (&true.into(), &serde_json::Value::Null));
+    // Its child has the lock as well.
+    let child = std::process::Command::new("pkill").arg("-P").arg(backup.id().to_string()).status().unwrap();
+    assert!(child.success());
+    backup.wait().unwrap();
+
+    assert_exit(&room.run(&[]), 0);
+    let (over, code) = standing(&room);
+    assert_eq!((code, &over["state"], &over["run"]["state"]), (0, &"complete".into(), &"complete".into()));
+    assert!(room.status().contains(": complete; "));
+}
+
+#[test]
+fn the_state_of_a_dataset_is_an_exit_code_and_an_object() {
+    let fault = "kind=invalid-json,page=3,times=0";
+    let sandbox = Sandbox::start(&["--models", "120", "--fault", fault]);
+    let room = Room::new(SMALL, &sandbox.base);
+    let absent = program().args(["status", "--json"]).arg(room.dataset()).output().unwrap();
+    assert_exit(&absent, 2);
+    assert_exit(&room.run(&["--max-pages", "2"]), 3);
+    let (unfinished, code) = standing(&room);
+    assert_eq!((code, &unfinished["state"], &unfinished["run"]["state"]), (3, &"unfinished".into(), &"stopped".into()));
+    assert_eq!((&unfinished["last_complete_at"], &unfinished["snapshot"]), (&().into(), &().into()));
+    assert_exit(&room.run(&[]), 4);
+    let (doubtful, code) = standing(&room);
+    assert_eq!((code, &doubtful["state"], &doubtful["last_complete_at"]), (4, &"doubtful".into(), &().into()));
+    assert!(doubtful["doubts"].to_string().contains("page 3 "), "{doubtful}");
+
+    let sound = Sandbox::start(&["--models", "120"]);
+    let room = Room::new(SMALL, &sound.base);
+    assert_exit(&room.run(&[]), 0);
+    let (complete, code) = standing(&room);
+    assert_eq!((code, &complete["state"]), (0, &"complete".into()));
+    assert_eq!(complete["walks"]["models"]["state"], "complete");
+    assert_eq!(complete["snapshot"]["number"], 1);
+    assert!(complete["last_complete_at"].is_string() && complete["free_bytes"].as_u64() > Some(0), "{complete}");
+    let pages = room.query("SELECT count(*) FROM pages");
+    assert_eq!(format!("[{}]\n", complete["tables"]["pages"]["rows"]), pages);
+    let files = |folder: &str| {
+        files_below(&room.dataset().join(folder))
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+    };
+    let bytes: u64 = files("parts").chain(files("snapshots")).map(|path| path.metadata().unwrap().len()).sum();
+    assert_eq!(complete["dataset_bytes"], bytes);
+
+    // The names that the README lists are those that there are.
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let documented = readme.split("| name in `status --json` |").nth(1).expect("the README lists them");
+    let documented = documented.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let documented: BTreeSet<String> = documented
+        .flat_map(|line| {
+            line.split('|').nth(1).unwrap().split(',').map(|name| name.trim().trim_matches('`').to_owned())
+        })
+        .collect();
+    let names: BTreeSet<String> = complete.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, documented);
+    // A damaged snapshot is damage.
+    let inventory = room.dataset().join("snapshots/000001/snapshot.json");
+    std::fs::remove_file(inventory).unwrap();
+    assert_eq!(standing(&room).1, 65);
 }

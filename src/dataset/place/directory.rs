@@ -121,7 +121,9 @@ impl Place for Directory {
         self.storage.make_dir(&self.root).during("create", &self.root)?;
         let path = PlaceName::lock().path(&self.root);
         let lock = self.storage.lock(&path, MARK).during("lock", &path)?;
-        lock.ok_or_else(|| Error::Held { dataset: self.root.clone() })
+        let lock = lock.ok_or_else(|| Error::held(&self.root, &*self.storage, &path, MARK))?;
+        self.storage.name_holder(&path, MARK);
+        Ok(lock)
     }
 
     fn replace_head(&self, _seen: Option<&[u8]>, mut content: &[u8]) -> Result<(), Error> {

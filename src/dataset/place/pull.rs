@@ -44,9 +44,12 @@ pub fn pull(
     continued(&Chain::of_dataset(layout, &*storage)?)?;
     storage.make_dir(layout.root()).during("create", layout.root())?;
     let lock = storage.lock(&layout.lock(), folder::MARK).during("lock", &layout.lock())?;
-    let Some(lock) = lock else { return Err(Error::Held { dataset: layout.root().to_owned() }) };
+    let Some(lock) = lock else {
+        return Err(Error::held(layout.root(), &*storage, &layout.lock(), folder::MARK));
+    };
     let here = Chain::of_dataset(layout, &*storage)?;
     continued(&here)?;
+    storage.name_holder(&layout.lock(), folder::MARK);
     let mut pull = Pull { place, layout, storage: &*storage, cancel, copied: Copied::default() };
     pull.parts(&there)?;
     let snapshot = snapshot.map(|(inventory, content)| pull.snapshot(inventory, &content)).transpose()?;

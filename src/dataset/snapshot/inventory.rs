@@ -107,6 +107,11 @@ impl File {
 }
 
 impl Inventory {
+    /// Returns the bytes of its files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
     /// Returns the inventory of a snapshot whose files are still to be built.
     pub(super) fn new(snapshot: u64, last: &Record, commit_hash: String) -> Self {
         let state = match (last.is_pass_over(), last.walks.values().any(WalkState::is_doubtful)) {

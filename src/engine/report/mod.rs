@@ -143,7 +143,7 @@ impl SnapshotReport {
             number: inventory.snapshot,
             rewritten: names(true),
             taken_over: names(false),
-            bytes: inventory.files.iter().map(|file| file.bytes).sum(),
+            bytes: inventory.bytes(),
             seconds: took.as_secs_f64(),
         }
     }
