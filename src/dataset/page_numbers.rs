@@ -275,7 +275,7 @@ mod tests {
         let passes = passes(&BTreeMap::from([((1, String::from("images")), 20_000)]), &[]);
         // The last value lacks its last page, which nobody can know but by the count.
         assert_eq!(check(&passes, &commits, 64), (Vec::new(), 1));
-        let mut without = commits.clone();
+        let mut without = commits;
         without[70].remove(50);
         let faults = [
             "pass 1, walk `images/2350`: page 1 of 3 is missing",

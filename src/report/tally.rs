@@ -25,20 +25,20 @@ pub(super) struct Tally {
     pub(super) nameless: u64,
 }
 
+/// Takes a name, `None` for a thing without one, and how often it came.
+type Add<'a> = dyn FnMut(Option<&str>, u64) + 'a;
+
 impl Tally {
     /// Counts the names that `read` adds. It is called again for as long as there are names that were not counted yet, and adds
     /// the same ones each time.
     ///
     /// # Errors
     /// Those of `read`.
-    pub(super) fn of<E>(mut read: impl FnMut(&mut dyn FnMut(Option<&str>, u64)) -> Result<(), E>) -> Result<Self, E> {
+    pub(super) fn of<E>(mut read: impl FnMut(&mut Add<'_>) -> Result<(), E>) -> Result<Self, E> {
         Self::within(BYTES, &mut read)
     }
 
-    fn within<E>(
-        bytes: usize,
-        read: &mut dyn FnMut(&mut dyn FnMut(Option<&str>, u64)) -> Result<(), E>,
-    ) -> Result<Self, E> {
+    fn within<E>(bytes: usize, read: &mut dyn FnMut(&mut Add<'_>) -> Result<(), E>) -> Result<Self, E> {
         let (hasher, mut tally) = (RandomState::new(), Self::default());
         let mut share = Some(Share::new(&hasher, 0));
         while let Some(mut counted) = share {

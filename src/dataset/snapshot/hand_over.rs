@@ -62,7 +62,11 @@ mod tests {
     fn every_thing_is_used_in_order_before_it_returns() {
         for (aside, end) in [(false, 0), (true, 0), (false, 1000), (true, 1000)] {
             let mut used = Vec::new();
-            let made = hand_over(aside, &mut |number| Ok(used.push(number)), numbers(end)).unwrap();
+            let mut take = |number| {
+                used.push(number);
+                Ok(())
+            };
+            let made = hand_over(aside, &mut take, numbers(end)).unwrap();
             assert_eq!((made, used), (end, (0..end).collect::<Vec<_>>()));
         }
     }
@@ -71,7 +75,10 @@ mod tests {
     fn a_thread_of_its_own_uses_them_only_if_wanted() {
         for aside in [false, true] {
             let (own, mut other) = (thread::current().id(), None);
-            let mut used = |_: u32| Ok(other = Some(thread::current().id()));
+            let mut used = |_: u32| {
+                other = Some(thread::current().id());
+                Ok(())
+            };
             hand_over(aside, &mut used, numbers(1)).unwrap();
             assert_eq!(other != Some(own), aside);
         }
@@ -95,7 +102,10 @@ mod tests {
         for (aside, user, maker) in [(false, true, false), (true, true, false), (true, false, true), (true, true, true)]
         {
             let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
-                let mut used = |_| Ok(assert!(!user, "on purpose"));
+                let mut used = |_| {
+                    assert!(!user, "on purpose");
+                    Ok(())
+                };
                 hand_over(aside, &mut used, |hand_over| {
                     (0..10).take_while(|number| hand_over(*number).is_ok()).for_each(drop);
                     assert!(!maker, "on purpose");
