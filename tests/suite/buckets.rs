@@ -15,6 +15,9 @@ use crate::support::{Room, Server, Trap, assert_exit, assert_sound, printed, pro
 
 const URL: &str = "s3://models/a/b";
 
+/// Variables that are set or removed.
+type Environment = &'static [(&'static str, Option<&'static str>)];
+
 /// A push or pull with short timeouts.
 fn copying(store: &Store, verb: &str, dataset: &Path, url: &str) -> Command {
     let mut command = program();
@@ -70,7 +73,7 @@ fn a_copy_is_the_dataset_and_is_carried_on_elsewhere() {
     let first = sample.dataset();
     assert_exit(&sample.room.run(&["--max-pages", "1"]), 3);
     let rooms: Vec<Room> = (0..4).map(|_| sample.damaged(|_| ())).collect();
-    let mut before = first.clone();
+    let mut before = first;
     for (turn, room) in [&sample.room].into_iter().chain(&rooms).enumerate() {
         let here = room.dataset();
         if turn > 0 {
@@ -350,7 +353,7 @@ fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent
     let store = Store::start();
     let (dataset, trap) = (sample.dataset(), Trap::open());
     let nobody = format!("http://127.0.0.1:{}", trap.port);
-    let refused: [(&str, &[(&str, Option<&str>)], &str); 9] = [
+    let refused: [(&str, Environment, &str); 9] = [
         ("s3://key:canary@models/a", &[], "credentials are taken from the environment"),
         ("s3://models/a?token=canary", &[], "credentials are taken from the environment"),
         ("s3://models/a/../b", &[], "is not names"),
