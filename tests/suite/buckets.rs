@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::places::{CRAWL, kept};
 use crate::sample::{Sample, flip};
 use crate::support::bucket::{Call, SECRET, Store, Way};
-use crate::support::{Room, Server, Trap, assert_exit, assert_sound, printed, program};
+use crate::support::{Room, Server, Trap, assert_exit, assert_sound, printed, program, terminate};
 
 const URL: &str = "s3://models/a/b";
 
@@ -395,4 +396,25 @@ fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent
     assert_exit(&wrong, 2);
     assert!(printed(&wrong).contains("refuses these credentials (403 InvalidAccessKeyId)"), "{}", printed(&wrong));
     assert_eq!(trap.visitors(), 0);
+}
+
+#[test]
+fn a_copy_is_stopped_while_a_store_hangs() {
+    let sample = Sample::make();
+    let store = Store::start();
+    assert_exit(&push(&store, &sample.dataset()), 0);
+    store.answers(|number, _| if number >= 2 { Way::Hang } else { Way::Well });
+    let (room, here) = (TempDir::new().unwrap(), sample.dataset());
+    for (verb, dataset) in [("push", here.as_path()), ("pull", room.path())] {
+        let mut command = copying(&store, verb, dataset, URL);
+        let child = command.env_remove("AWS_TIMEOUT").stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        while store.calls().len() < 3 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        terminate(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_exit(&output, 3);
+        assert!(printed(&output).contains("stopped early: SIGTERM received; run it again"), "{}", printed(&output));
+        store.answers(|number, _| if number >= 2 { Way::Hang } else { Way::Well });
+    }
 }
