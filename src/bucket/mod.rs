@@ -181,7 +181,7 @@ impl Bucket {
         Ok(Some((content, meta)))
     }
 
-    fn put_whole(&self, name: &PlaceName, content: Bytes) -> Result<(), Error> {
+    fn put_whole(&self, name: &PlaceName, content: &Bytes) -> Result<(), Error> {
         let key = self.key(name.as_str())?;
         let put = || {
             let (store, key, content) = (Arc::clone(&self.store), key.clone(), PutPayload::from(content.clone()));
@@ -324,7 +324,7 @@ impl Place for Bucket {
 
     fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
         let first = block(content, &self.path(name))?;
-        if (first.len() as u64) < RANGE { self.put_whole(name, first) } else { self.put_parts(name, first, content) }
+        if (first.len() as u64) < RANGE { self.put_whole(name, &first) } else { self.put_parts(name, first, content) }
     }
 
     /// A store has no locks. The condition on the head keeps one push from undoing another.

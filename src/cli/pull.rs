@@ -11,7 +11,7 @@ use crate::storage::Disk;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The place to which the dataset was pushed: a directory, as a path or a `file:///` URL
+    /// The place to which the dataset was pushed: a directory, as a path or a `file:///` URL, or `s3://…` or `az://…`
     place: String,
     /// The directory of the copy: empty, or an earlier copy
     dataset: PathBuf,

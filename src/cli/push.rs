@@ -12,7 +12,7 @@ use crate::storage::Disk;
 pub(super) struct Arguments {
     /// The dataset's directory, as `dataset` in the crawl file names it
     dataset: PathBuf,
-    /// The place: a directory, as a path or a `file:///` URL
+    /// The place: a directory, as a path or a `file:///` URL, or `s3://bucket/prefix` or `az://container/prefix`
     place: String,
 }
 

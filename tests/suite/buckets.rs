@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::places::{CRAWL, kept};
 use crate::sample::{Sample, flip};
 use crate::support::bucket::{Call, SECRET, Store, Way};
-use crate::support::{Room, Server, Trap, assert_exit, assert_sound, printed, program};
+use crate::support::{Room, Server, Trap, assert_exit, assert_sound, printed, program, terminate};
 
 const URL: &str = "s3://models/a/b";
+
+/// Variables that are set or removed.
+type Environment = &'static [(&'static str, Option<&'static str>)];
 
 /// A push or pull with short timeouts.
 fn copying(store: &Store, verb: &str, dataset: &Path, url: &str) -> Command {
@@ -70,7 +74,7 @@ fn a_copy_is_the_dataset_and_is_carried_on_elsewhere() {
     let first = sample.dataset();
     assert_exit(&sample.room.run(&["--max-pages", "1"]), 3);
     let rooms: Vec<Room> = (0..4).map(|_| sample.damaged(|_| ())).collect();
-    let mut before = first.clone();
+    let mut before = first;
     for (turn, room) in [&sample.room].into_iter().chain(&rooms).enumerate() {
         let here = room.dataset();
         if turn > 0 {
@@ -350,7 +354,7 @@ fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent
     let store = Store::start();
     let (dataset, trap) = (sample.dataset(), Trap::open());
     let nobody = format!("http://127.0.0.1:{}", trap.port);
-    let refused: [(&str, &[(&str, Option<&str>)], &str); 9] = [
+    let refused: [(&str, Environment, &str); 9] = [
         ("s3://key:canary@models/a", &[], "credentials are taken from the environment"),
         ("s3://models/a?token=canary", &[], "credentials are taken from the environment"),
         ("s3://models/a/../b", &[], "is not names"),
@@ -392,4 +396,25 @@ fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent
     assert_exit(&wrong, 2);
     assert!(printed(&wrong).contains("refuses these credentials (403 InvalidAccessKeyId)"), "{}", printed(&wrong));
     assert_eq!(trap.visitors(), 0);
+}
+
+#[test]
+fn a_copy_is_stopped_while_a_store_hangs() {
+    let sample = Sample::make();
+    let store = Store::start();
+    assert_exit(&push(&store, &sample.dataset()), 0);
+    store.answers(|number, _| if number >= 2 { Way::Hang } else { Way::Well });
+    let (room, here) = (TempDir::new().unwrap(), sample.dataset());
+    for (verb, dataset) in [("push", here.as_path()), ("pull", room.path())] {
+        let mut command = copying(&store, verb, dataset, URL);
+        let child = command.env_remove("AWS_TIMEOUT").stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        while store.calls().len() < 3 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        terminate(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_exit(&output, 3);
+        assert!(printed(&output).contains("stopped early: SIGTERM received; run it again"), "{}", printed(&output));
+        store.answers(|number, _| if number >= 2 { Way::Hang } else { Way::Well });
+    }
 }
