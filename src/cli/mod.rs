@@ -22,6 +22,7 @@ mod local;
 mod logging;
 mod man;
 mod output;
+mod parameters;
 mod plan;
 mod progress;
 mod pull;
@@ -73,7 +74,7 @@ enum Command {
     Replay(replay::Arguments),
     /// Write the figures of the newest snapshot and of its crawl as one HTML page
     Report(report::Arguments),
-    /// Print the tables and their columns
+    /// Print the tables and their columns, or the parameters of endpoints
     Schema(schema::Arguments),
     /// Explain a code that this program prints, a table or a column
     Explain(explain::Arguments),

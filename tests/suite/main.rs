@@ -52,6 +52,7 @@ mod local;
 mod mounts;
 mod naive;
 mod nights;
+mod options;
 mod output;
 mod pace;
 mod pipes;
