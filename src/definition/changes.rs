@@ -136,7 +136,7 @@ fn walk<'d, 'a>(
     };
     let DeValue::Array(walks) = document.get_mut("walk")?.get_mut() else { return None };
     let walks: &mut DeArray<'a> = walks;
-    match walks.iter_mut().nth(index)?.get_mut() {
+    match walks.get_mut(index)?.get_mut() {
         DeValue::Table(walk) => Some(walk),
         _ => None,
     }

@@ -305,7 +305,8 @@ fn check_param(
         (Paging::Lookup, Some(_)) => format!("`{}` takes its values in the path; leave `param` out.", endpoint.name),
         (_, None) => String::from("`for_each` needs `param`: the parameter that carries its values."),
         (_, Some(param)) if !names().any(|known| known == param) => {
-            let ending = suggestion::did_you_mean(param, names(), "");
+            let otherwise = format!("`civitrawl schema --params {}` lists those it has.", endpoint.name);
+            let ending = suggestion::did_you_mean(param, names(), &otherwise);
             format!("`{}` has no parameter `{param}`.{ending}", endpoint.name)
         }
         (_, Some(param)) if params.iter().any(|(name, _)| name == param) => {

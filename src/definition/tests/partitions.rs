@@ -124,6 +124,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "`models` has no parameter `idz`. Did you mean `ids`?",
     ),
     (
+        "creators",
+        "",
+        "for_each = { list = [7], param = \"modelVersionId\" }",
+        "`creators` has no parameter `modelVersionId`. `civitrawl schema --params creators` lists those it has.",
+    ),
+    (
         "models",
         OLDEST,
         "for_each = { range = [9, 1], param = \"ids\" }",
