@@ -54,11 +54,11 @@ fn breadth() -> usize {
     usize::try_from(number("BREADTH", 1)).unwrap()
 }
 
-/// The crawl from an empty disk to its end, every moment of it.
-fn crawled(mutation: Option<Mutation>) -> Result<Vec<Moment>, String> {
+/// The crawl from an empty disk to its end, every moment of it. The order of calls is the same each time only on one thread.
+fn crawled(mutation: Option<Mutation>, threads: usize) -> Result<Vec<Moment>, String> {
     let machine = Machine::start(State::new(), Promised::default(), None);
     let storage = wrap(&machine, mutation);
-    run(&storage, 1, &|more| machine.promise(more)).map_err(|error| format!("it cannot crawl: {error}"))?;
+    run(&storage, 1, threads, &|more| machine.promise(more)).map_err(|error| format!("it cannot crawl: {error}"))?;
     has_one_writer(&storage)?;
     Ok(machine.history())
 }
@@ -66,11 +66,20 @@ fn crawled(mutation: Option<Mutation>) -> Result<Vec<Moment>, String> {
 #[test]
 fn whatever_a_crash_leaves_recovers() {
     let mut explorer = Explorer::new(None, 2, seed(), breadth());
-    let moments = crawled(None).unwrap();
+    let moments = crawled(None, 1).unwrap();
     let found = explorer.explore(&moments, 0);
     println!("{} steps, {}", moments.len(), explorer.summary());
     found.unwrap();
     assert!(explorer.states > 10_000, "only {} states were tried", explorer.states);
+}
+
+#[test]
+fn whatever_a_crash_leaves_of_snapshots_made_on_two_threads_recovers() {
+    let mut explorer = Explorer::new(None, 0, seed(), breadth());
+    let moments = crawled(None, 2).unwrap();
+    let found = explorer.explore(&moments, 0);
+    println!("{} steps, {}", moments.len(), explorer.summary());
+    found.unwrap();
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn every_mutation_of_the_protocol_is_caught() {
         // Most are found without crashing any recovery, and soon.
         let violation = (0..=2).find_map(|recoveries| {
             let mut explorer = Explorer::new(Some(mutation), recoveries, 1, 1);
-            crawled(Some(mutation)).and_then(|moments| explorer.explore(&moments, 0)).err()
+            crawled(Some(mutation), 1).and_then(|moments| explorer.explore(&moments, 0)).err()
         });
         println!("{mutation:?}: {}", violation.unwrap_or_else(|| panic!("{mutation:?} was not caught")));
     }
@@ -89,14 +98,14 @@ fn every_mutation_of_the_protocol_is_caught() {
 fn failed(failing: Failing) -> (Result<(), Error>, Arc<Machine>) {
     let machine = Machine::start(State::new(), Promised::default(), Some(failing));
     let storage = wrap(&machine, None);
-    (run(&storage, 1, &|more| machine.promise(more)), machine)
+    (run(&storage, 1, 1, &|more| machine.promise(more)), machine)
 }
 
 #[test]
 fn a_step_that_fails_loses_nothing() {
     let steps = {
         let machine = Machine::start(State::new(), Promised::default(), None);
-        run(&wrap(&machine, None), 1, &|_| ()).unwrap();
+        run(&wrap(&machine, None), 1, 1, &|_| ()).unwrap();
         machine.steps()
     };
     let (mut random, mut states, mut errors) = (Random(seed()), 0, 0);

@@ -22,7 +22,7 @@ use crate::table::Table;
 
 /// Bytes that are compared together.
 const BLOCK: usize = 16 << 10;
-/// Bytes hashed at a time.
+/// Bytes hashed at a time. A file of no more is in memory while it is open, so that its columns cost no reads.
 const HASHED: usize = 16 * BLOCK;
 
 /// A file, and what is recorded of it.
@@ -33,7 +33,7 @@ pub(super) struct RecordedFile {
     staged: Option<PathBuf>,
     bytes: u64,
     hash: String,
-    /// A checksum of each block, set once the file was found to be what is recorded. Copies share it.
+    /// A checksum of each block, none of a small file; set once the file was found to be what is recorded. Copies share it.
     blocks: Arc<OnceLock<Arc<[u32]>>>,
 }
 
@@ -69,7 +69,16 @@ impl RecordedFile {
         self.blocks.get().is_some()
     }
 
-    /// Opens the file. The first time this reads all of it.
+    /// Returns the bytes of it that are in memory while it is open.
+    pub(super) fn bytes_held(&self) -> u64 {
+        if self.is_small() { self.bytes } else { 0 }
+    }
+
+    fn is_small(&self) -> bool {
+        self.bytes <= HASHED as u64
+    }
+
+    /// Opens the file. The first time this reads all of it; of a small one every time.
     ///
     /// # Errors
     /// [`Error::Rotten`] if it is not, byte for byte, what is recorded; [`Error::Disk`]; [`Error::Cancelled`].
@@ -84,14 +93,19 @@ impl RecordedFile {
             }
             file => file.during("read", &self.path)?,
         };
-        let blocks = match self.blocks.get() {
-            Some(blocks) => Arc::clone(blocks),
-            None => {
-                let blocks = self.compare(&*file, cancel)?;
-                Arc::clone(self.blocks.get_or_init(|| blocks))
-            }
+        let source = if self.is_small() {
+            let mut whole = Bytes::new();
+            self.compare(&*file, cancel, &mut |read| whole = Bytes::copy_from_slice(read))?;
+            self.blocks.get_or_init(Arc::default);
+            Source::Memory(whole)
+        } else if let Some(blocks) = self.blocks.get() {
+            Source::Disk(file, Arc::clone(blocks))
+        } else {
+            let mut blocks = Vec::new();
+            self.compare(&*file, cancel, &mut |read| blocks.extend(read.chunks(BLOCK).map(crc32fast::hash)))?;
+            Source::Disk(file, Arc::clone(self.blocks.get_or_init(|| blocks.into())))
         };
-        let content = CheckedContent { file, bytes: self.bytes, blocks, failure: Mutex::default() };
+        let content = CheckedContent { source, bytes: self.bytes, failure: Mutex::default() };
         Ok(CheckedFile { path: self.path.clone(), content: Arc::new(content) })
     }
 
@@ -106,13 +120,13 @@ impl RecordedFile {
         file
     }
 
-    /// Hashes the file. Returns a checksum of each block.
-    fn compare(&self, file: &dyn Ranges, cancel: Cancel<'_>) -> Result<Arc<[u32]>, Error> {
+    /// Hashes the file. Calls `show` with all of it, piece by piece.
+    fn compare(&self, file: &dyn Ranges, cancel: Cancel<'_>, show: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let found = file.bytes().during("read", &self.path)?;
         if found != self.bytes {
             return Err(Error::other_size(&self.path, found, self.bytes));
         }
-        let (mut hasher, mut blocks) = (blake3::Hasher::new(), Vec::new());
+        let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; HASHED.min(self.bytes as usize)];
         let mut at = 0;
         while at < self.bytes {
@@ -121,13 +135,13 @@ impl RecordedFile {
             let read = &mut buffer[..length as usize];
             read_exact_at(file, at, read).during("read", &self.path)?;
             hasher.update(read);
-            blocks.extend(read.chunks(BLOCK).map(crc32fast::hash));
+            show(read);
             at += length;
         }
         if hasher.finalize().to_string() != self.hash {
             return Err(Error::other_hash(&self.path));
         }
-        Ok(blocks.into())
+        Ok(())
     }
 }
 
@@ -166,13 +180,19 @@ impl CheckedFile {
     }
 }
 
-/// The content of a checked file. Each block is compared when it is read again.
+/// The content of a checked file.
 struct CheckedContent {
-    file: Box<dyn Ranges>,
+    source: Source,
     bytes: u64,
-    blocks: Arc<[u32]>,
     /// The last error of the disk, which the readers of Parquet do not pass on.
     failure: Mutex<Option<io::Error>>,
+}
+
+/// The place from which a checked file is read.
+enum Source {
+    Memory(Bytes),
+    /// The file, and a checksum of each block, which is compared when the block is read again.
+    Disk(Box<dyn Ranges>, Arc<[u32]>),
 }
 
 impl CheckedContent {
@@ -180,12 +200,16 @@ impl CheckedContent {
     fn range(&self, start: u64, length: usize) -> io::Result<Bytes> {
         let end = start.checked_add(length as u64).filter(|end| *end <= self.bytes);
         let end = end.ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "it ends too early"))?;
+        let (file, blocks) = match &self.source {
+            Source::Memory(whole) => return Ok(whole.slice(start as usize..end as usize)),
+            Source::Disk(file, blocks) => (file, blocks),
+        };
         let first = start / BLOCK as u64;
         let from = first * BLOCK as u64;
         let to = end.next_multiple_of(BLOCK as u64).min(self.bytes);
         let mut content = vec![0; (to - from) as usize];
-        read_exact_at(&*self.file, from, &mut content).map_err(|error| self.keep(error))?;
-        let sums = self.blocks.get(first as usize..).unwrap_or_default();
+        read_exact_at(&**file, from, &mut content).map_err(|error| self.keep(error))?;
+        let sums = blocks.get(first as usize..).unwrap_or_default();
         if !content.chunks(BLOCK).zip(sums).all(|(block, sum)| crc32fast::hash(block) == *sum) {
             return Err(io::Error::new(ErrorKind::InvalidData, "its bytes are other ones than a moment ago"));
         }
@@ -346,38 +370,46 @@ mod tests {
         }
     }
 
-    fn content() -> Vec<u8> {
-        (0..100_000_u32).map(|n| (n % 251) as u8).collect()
+    fn content(length: usize) -> Vec<u8> {
+        (0..length).map(|n| (n % 251) as u8).collect()
     }
 
     #[test]
     fn ranges_and_streams_are_the_content() {
         let folder = tempfile::TempDir::new().unwrap();
-        let (path, content) = (Layout::entry(folder.path(), "file"), content());
-        let mut fill = |to: &mut (dyn Write + Send)| content.chunks(777).try_for_each(|chunk| to.write_all(chunk));
-        let (written, _) = create_recorded(&Disk, &path, &mut fill).unwrap();
-        assert_eq!((written.bytes(), written.hash()), (100_000, blake3::hash(&content).to_string().as_str()));
-        let file = written.open(&Disk, NEVER).unwrap();
-        for (start, length) in [(0, 0), (0, 1), (16_383, 2), (16_384, 16_384), (5, 99_995), (99_999, 1), (100_000, 0)] {
-            assert_eq!(file.content.range(start, length).unwrap(), &content[start as usize..][..length], "{start}");
-            let mut read = Vec::new();
-            Chunks(Arc::clone(&file.content)).get_read(start).unwrap().read_to_end(&mut read).unwrap();
-            assert_eq!(read, &content[start as usize..]);
+        // The first one is kept in memory, the other one is read in ranges.
+        for size in [HASHED, HASHED + 99_999] {
+            let (path, content) = (Layout::entry(folder.path(), "file"), content(size));
+            let mut fill = |to: &mut (dyn Write + Send)| content.chunks(777).try_for_each(|chunk| to.write_all(chunk));
+            let (written, _) = create_recorded(&Disk, &path, &mut fill).unwrap();
+            assert_eq!((written.bytes(), written.hash()), (size as u64, &*blake3::hash(&content).to_string()));
+            let file = written.open(&Disk, NEVER).unwrap();
+            assert_eq!(matches!(file.content.source, Source::Memory(_)), size == HASHED);
+            let ranges = [(0, 0), (0, 1), (16_383, 2), (16_384, 16_384), (5, size - 5), (size - 1, 1), (size, 0)];
+            for (start, length) in ranges {
+                assert_eq!(file.content.range(start as u64, length).unwrap(), &content[start..][..length], "{start}");
+                let mut read = Vec::new();
+                let mut rest = Chunks(Arc::clone(&file.content)).get_read(start as u64).unwrap();
+                rest.read_to_end(&mut read).unwrap();
+                assert_eq!(read, &content[start..]);
+            }
+            assert!(file.content.range(size as u64 - 1, 2).is_err() && file.content.range(u64::MAX, 2).is_err());
+            assert_eq!(file.whole().unwrap(), content);
         }
-        assert!(file.content.range(99_999, 2).is_err() && file.content.range(u64::MAX, 2).is_err());
-        assert_eq!(file.whole().unwrap(), content);
     }
 
     #[test]
     fn a_block_that_is_read_otherwise_the_second_time_is_refused() {
-        let (content, otherwise) = (content(), Arc::new(AtomicBool::new(false)));
+        let (content, otherwise) = (content(100_000), Arc::new(AtomicBool::new(false)));
         let hash = blake3::hash(&content).to_string();
         let recorded = RecordedFile::new(Layout::entry(Path::new("x"), "file"), content.len() as u64, &hash);
+        let blocks: Vec<u32> = content.chunks(BLOCK).map(crc32fast::hash).collect();
         let file = Fickle(content, Arc::clone(&otherwise));
-        let blocks = recorded.compare(&file, NEVER).unwrap();
+        recorded.compare(&file, NEVER, &mut |_| ()).unwrap();
         otherwise.store(true, Ordering::Relaxed);
-        assert!(matches!(recorded.compare(&file, NEVER), Err(Error::Rotten { .. })));
-        let content = CheckedContent { bytes: recorded.bytes, file: Box::new(file), blocks, failure: Mutex::default() };
+        assert!(matches!(recorded.compare(&file, NEVER, &mut |_| ()), Err(Error::Rotten { .. })));
+        let source = Source::Disk(Box::new(file), blocks.into());
+        let content = CheckedContent { bytes: recorded.bytes, source, failure: Mutex::default() };
         assert!(content.range(0, 16_384).is_ok() && content.range(32_768, 10).is_ok());
         assert_eq!(content.range(30_000, 1).unwrap_err().kind(), ErrorKind::InvalidData);
         let file = CheckedFile { path: recorded.path, content: Arc::new(content) };

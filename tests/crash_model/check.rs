@@ -61,7 +61,7 @@ pub(crate) fn recovers(moment: &Moment, mutation: Option<Mutation>) -> Result<Ve
 pub(crate) fn goes_on(moment: &Moment, mutation: Option<Mutation>) -> Result<Vec<Moment>, Violation> {
     let machine = Machine::start(moment.state.clone(), moment.promised, None);
     let storage = wrap(&machine, mutation);
-    run(&storage, 2, &|more| machine.promise(more)).map_err(|error| format!("it cannot continue: {error}"))?;
+    run(&storage, 2, 1, &|more| machine.promise(more)).map_err(|error| format!("it cannot continue: {error}"))?;
     let findings = verify(&place(), &*storage, &|| false, &mut |_, _| {})
         .map_err(|error| format!("it cannot be verified: {error}"))?;
     if !findings.faults.is_empty() || findings.records != records_of(COMMITS).count() as u64 || findings.snapshots != 1

@@ -159,15 +159,21 @@ pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
 }
 
 /// Opens the dataset and crawls until all is whole, a report behind some commits as a run writes it; `promise` hears
-/// every commit and every snapshot that returned `Ok`, the commit found at the beginning first.
-pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Promised)) -> Result<(), Error> {
+/// every commit and every snapshot that returned `Ok`, the commit found at the beginning first. Snapshots are made on so many
+/// threads.
+pub(crate) fn run(
+    storage: &Arc<dyn Storage>,
+    digits: u16,
+    threads: usize,
+    promise: &dyn Fn(Promised),
+) -> Result<(), Error> {
     let mut store = open(storage)?;
     let info = info(digits);
     let mut last = store.manifest().last_commit();
     promise(Promised { commit: last, snapshot: 0 });
     loop {
         if SNAPSHOTS.contains(&last) {
-            let snapshot = snapshot(&mut store, last + 1 == PRUNING)?;
+            let snapshot = snapshot(&mut store, last + 1 == PRUNING, threads)?;
             last = store.manifest().last_commit();
             promise(Promised { commit: last, snapshot });
         }
@@ -185,14 +191,14 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
 }
 
 /// Takes a snapshot, with the history of tags and users in ranges, in the place of the one before; gives its number.
-fn snapshot(store: &mut Store, prune: bool) -> Result<u64, Error> {
+fn snapshot(store: &mut Store, prune: bool, threads: usize) -> Result<u64, Error> {
     let options = SnapshotOptions {
         tables: &[],
         history: &[&tags::TABLE],
         split: &[&users::TABLE],
         keep: &|_, _| false,
         prune,
-        threads: 1,
+        threads,
     };
     match take(store, &options)? {
         Taken::New(inventory) | Taken::Nothing(inventory) => Ok(inventory.snapshot),

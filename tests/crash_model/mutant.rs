@@ -77,6 +77,8 @@ pub(crate) enum Mutation {
     PrunedNotSynced,
     /// Files of snapshots are not synced.
     SnapshotFilesNotSynced,
+    /// Of the files of a snapshot that are synced together, the last one is not.
+    LastSnapshotFileNotSynced,
     /// The directory of a snapshot's draft is not synced.
     SnapshotNotSynced,
     /// The directories of tables in ranges are not synced.
@@ -102,7 +104,7 @@ pub(crate) enum Mutation {
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 41] = [
+pub(crate) const ALL: [Mutation; 42] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -133,6 +135,7 @@ pub(crate) const ALL: [Mutation; 41] = [
     Mutation::PrunedKept,
     Mutation::PrunedNotSynced,
     Mutation::SnapshotFilesNotSynced,
+    Mutation::LastSnapshotFileNotSynced,
     Mutation::SnapshotNotSynced,
     Mutation::RangesNotSynced,
     Mutation::SnapshotsNotSynced,
@@ -176,6 +179,13 @@ fn is_snapshot(path: &Path) -> bool {
 
 fn is_snapshot_draft(path: &Path) -> bool {
     is_in(path, "snapshots") && path.extension() == Some(OsStr::new("tmp"))
+}
+
+/// True for the content of a table of a snapshot, or of a range of one.
+fn is_snapshot_content(unsynced: &Unsynced) -> bool {
+    let is_table = unsynced.path().extension() == Some(OsStr::new("parquet"));
+    let mut above = unsynced.path().ancestors();
+    matches!(unsynced, Unsynced::Content(..)) && is_table && above.any(is_snapshot_draft)
 }
 
 fn is_record(path: &Path) -> bool {
@@ -248,6 +258,7 @@ impl Mutant {
             .filter_map(|path| Some(path.parent()?.to_owned()))
             .collect();
         match self.mutation {
+            Mutation::LastSnapshotFileNotSynced if batch.iter().all(is_snapshot_content) => drop(batch.pop()),
             Mutation::LastStagedNotSynced => drop(last_staged.map(|last| batch.remove(last))),
             Mutation::RecordBeforeSynced => late.extend(last_staged.map(|last| batch.remove(last))),
             Mutation::UnsettledNotSynced if has_draft => {

@@ -15,7 +15,7 @@ use civitrawl::storage::Disk;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::sample::{Sample, contents, copy, files, flip, part, record, staged, swap, truncate, zero};
+use crate::sample::{Sample, contents, copy, files, flip, part, record, replace_part, staged, swap, truncate, zero};
 
 use crate::support::{Room, printed, verify};
 
@@ -163,11 +163,7 @@ fn take_column(dataset: &Path, column: &str) {
     let mut writer = ArrowWriter::try_new(&mut content, rows.schema(), None).unwrap();
     writer.write(&rows).unwrap();
     writer.close().unwrap();
-    fs::write(&path, &content).unwrap();
-    let mut changed = Record::decode(3, &fs::read(record(dataset, 3)).unwrap()).unwrap();
-    let named = changed.parts.iter_mut().find(|part| part.table == "models").unwrap();
-    (named.bytes, named.hash) = (content.len() as u64, blake3::hash(&content).to_string());
-    fs::write(record(dataset, 3), changed.encode().unwrap()).unwrap();
+    replace_part(dataset, "models", 3, &content);
 }
 
 #[test]

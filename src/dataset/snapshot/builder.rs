@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::chains::{Chain, Weighed, chained};
+use super::chains::{Chain, Weighed, chained, too_many};
 use super::inventory::File;
 use super::latest::{children_of_latest, compact, copy, latest};
 use super::merge::Merge;
@@ -182,13 +182,7 @@ impl<'a> FamilyBuilder<'a> {
     ) -> Result<(Vec<Chain>, Vec<PathBuf>), Error> {
         let mut chains = chained(self.draft.storage, table, parts, self.cancel)?;
         let mut runs: Vec<PathBuf> = Vec::new();
-        while chains.len() > 1 && chains.iter().map(|chain| chain.memory).sum::<u64>() > self.draft.open_max {
-            let mut open = 0;
-            let fits = |chain: &&Weighed| {
-                open += chain.memory;
-                open <= self.draft.open_max
-            };
-            let together = chains.iter().take_while(fits).count().max(2);
+        while let Some(together) = too_many(&chains, self.draft.open_max) {
             let merged: Vec<Chain> = chains.drain(..together).map(|chain| chain.files).collect();
             let number = 1 + self.draft.runs.fetch_add(1, Ordering::Relaxed);
             let run = self.run(table, &Layout::snapshot_run(self.draft.path, number), &merged, each_pass)?;

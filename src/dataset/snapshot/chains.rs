@@ -1,12 +1,11 @@
 //! Chains: parts whose keys follow each other are read one after the other, so that few files are open together.
 
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::run::BATCH_ROWS;
+use super::run::{RUN_BYTES, memory};
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
-use crate::dataset::part::PAGE_BYTES;
 use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
 use crate::table::Table;
@@ -20,11 +19,6 @@ pub(super) struct Weighed {
     pub(super) memory: u64,
 }
 
-/// The memory of an open column beside the rows and the page that it holds: its decompressor.
-const COLUMN_BYTES: u64 = 32 << 10;
-/// The most that a column of a part holds: a page of entries and one of the dictionary, of 1 MiB by the writer's default.
-const PAGES_BYTES: u64 = PAGE_BYTES as u64 + (1 << 20);
-
 /// Puts the parts of a table into as few chains as possible, by the statistics in their footers. A part without any is a chain
 /// of its own. The reader of a chain checks that its rows are in order.
 pub(super) fn chained(
@@ -36,7 +30,7 @@ pub(super) fn chained(
     let (mut known, mut chains) = (Vec::new(), Vec::new());
     for part in parts {
         let file = part.open(storage, cancel)?.parquet()?;
-        let (memory, ids) = (memory(file.metadata()), ids_of(file.metadata(), table.key[0]));
+        let (memory, ids) = (part.bytes_held() + memory(file.metadata()), ids_of(file.metadata(), table.key[0]));
         match ids {
             Some(ids) => known.push((ids, (part, memory))),
             None => chains.push(Weighed { files: vec![part], memory }),
@@ -49,16 +43,21 @@ pub(super) fn chained(
     Ok(chains)
 }
 
-/// Returns the memory that an open part takes: of each column its pages, and the rows of a batch.
-fn memory(footer: &ParquetMetaData) -> u64 {
-    let of_column = |column: &ColumnChunkMetaData| {
-        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0);
-        let rows = u64::try_from(column.num_values()).unwrap_or(0).max(1);
-        let batch = bytes.saturating_mul(BATCH_ROWS as u64) / rows;
-        COLUMN_BYTES + bytes.min(PAGES_BYTES) + bytes.min(batch)
+/// Returns how many of the first chains to merge into a run: as few as must be gone for the others to fit beside it, of those
+/// that fit together. `None` if all fit into this memory.
+pub(super) fn too_many(chains: &[Weighed], open_max: u64) -> Option<usize> {
+    let mut left: u64 = chains.iter().map(|chain| chain.memory).sum();
+    if chains.len() < 2 || left <= open_max {
+        return None;
+    }
+    let mut open = 0;
+    let goes = |chain: &&Weighed| {
+        let is_due = left + RUN_BYTES > open_max;
+        open += chain.memory;
+        left -= chain.memory;
+        is_due && open <= open_max
     };
-    let of_group = |group: &RowGroupMetaData| group.columns().iter().map(of_column).sum();
-    footer.row_groups().iter().map(of_group).max().unwrap_or(0)
+    Some(chains.iter().take_while(goes).count().max(2))
 }
 
 /// The least and the greatest id of a part.
@@ -114,6 +113,25 @@ mod tests {
         ];
         for (extents, chains) in cases {
             assert_eq!(chains_of(extents), chains, "{extents:?}");
+        }
+    }
+
+    #[test]
+    fn as_few_chains_are_merged_as_make_room_for_the_others() {
+        let cases: [(&[u64], Option<usize>); 8] = [
+            (&[], None),
+            (&[99], None),
+            (&[4, 4], None),
+            (&[4, 5], Some(2)),
+            (&[1; 9], Some(2)),
+            (&[1; 12], Some(5)),
+            (&[1; 99], Some(8)),
+            (&[7, 7, 7], Some(2)),
+        ];
+        for (memory, together) in cases {
+            let chain = |memory: &u64| Weighed { files: Vec::new(), memory: memory * RUN_BYTES };
+            let chains: Vec<Weighed> = memory.iter().map(chain).collect();
+            assert_eq!(too_many(&chains, 8 * RUN_BYTES), together, "{memory:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! compressed stream of small batches, so many can be open together.
 
 use std::io::Write;
+use std::vec;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -12,17 +13,26 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::basic::Type;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use zstd::{Decoder, Encoder};
 
 use super::merge_columns::{KeyedBatch, MergeColumns};
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
 use crate::dataset::layout::is_run;
+use crate::dataset::part::PAGE_BYTES;
 use crate::dataset::recorded_file::{CheckedFile, RecordedFile, Tail};
 use crate::storage::Storage;
 
-/// Rows read at a time from each Parquet file of a merge.
-pub(super) const BATCH_ROWS: usize = 128;
+/// Rows read at a time from a Parquet file that is not read whole.
+const BATCH_ROWS: u64 = 128;
+/// The memory of an open column beside the rows and the page that it holds: its decompressor.
+const COLUMN_BYTES: u64 = 32 << 10;
+/// The memory of a value, or of the place of a text.
+const VALUE_BYTES: u64 = 8;
+/// The most that a column of a part holds: a page of entries and one of the dictionary, of 1 MiB by the writer's default.
+const PAGES_BYTES: u64 = PAGE_BYTES as u64 + (1 << 20);
 /// Bytes of a batch in a run.
 const BATCH_BYTES: usize = 128 << 10;
 /// The window of a run's zstd stream, as a power of two: its reader keeps so many bytes.
@@ -40,6 +50,7 @@ pub(super) struct Run {
 }
 
 enum Reader {
+    Rows(vec::IntoIter<RecordBatch>),
     Parquet(ParquetRecordBatchReader),
     Stream(Box<StreamReader<Decoder<'static, Tail>>>),
 }
@@ -65,6 +76,7 @@ impl Run {
     /// Returns the next rows; `None` at the end.
     pub(super) fn next(&mut self, columns: &MergeColumns) -> Result<Option<KeyedBatch>, Error> {
         let read = match &mut self.reader {
+            Reader::Rows(rows) => rows.next().map(Ok),
             Reader::Parquet(reader) => reader.next(),
             Reader::Stream(reader) => reader.next(),
         };
@@ -78,8 +90,44 @@ fn parquet(file: &CheckedFile, columns: &MergeColumns) -> Result<Reader, Error> 
     let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| columns.reads(field.name()));
     let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
-    reader.map(Reader::Parquet).map_err(|error| file.fault(&error))
+    let is_whole = of_rows(builder.metadata()).is_some_and(|rows| rows <= of_reader(builder.metadata()));
+    let rows = if is_whole { usize::MAX } else { BATCH_ROWS as usize };
+    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| file.fault(&error))?;
+    if !is_whole {
+        return Ok(Reader::Parquet(reader));
+    }
+    let rows: Result<Vec<RecordBatch>, ArrowError> = reader.collect();
+    rows.map(|rows| Reader::Rows(rows.into_iter())).map_err(|error| file.fault(&error))
+}
+
+/// Returns the memory that an open Parquet file takes: that of all its rows, if these need no more than a reader of a few.
+pub(super) fn memory(footer: &ParquetMetaData) -> u64 {
+    of_rows(footer).unwrap_or(u64::MAX).min(of_reader(footer))
+}
+
+/// Returns the memory of a reader: of each column its pages, and the rows of a batch.
+fn of_reader(footer: &ParquetMetaData) -> u64 {
+    let of_column = |column: &ColumnChunkMetaData| {
+        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+        let rows = u64::try_from(column.num_values()).unwrap_or(0).max(1);
+        let batch = bytes.saturating_mul(BATCH_ROWS) / rows;
+        COLUMN_BYTES + bytes.min(PAGES_BYTES) + bytes.min(batch)
+    };
+    let of_group = |group: &RowGroupMetaData| group.columns().iter().map(of_column).sum();
+    footer.row_groups().iter().map(of_group).max().unwrap_or(0)
+}
+
+/// Returns the memory of all rows; `None` if the footer does not know how long texts are.
+fn of_rows(footer: &ParquetMetaData) -> Option<u64> {
+    let of_column = |column: &ColumnChunkMetaData| {
+        let texts = match column.column_type() {
+            Type::BYTE_ARRAY => u64::try_from(column.unencoded_byte_array_data_bytes()?).ok()?,
+            _ => 0,
+        };
+        let values = u64::try_from(column.num_values()).ok()?;
+        Some(texts.saturating_add(values.saturating_mul(VALUE_BYTES)))
+    };
+    footer.row_groups().iter().flat_map(RowGroupMetaData::columns).map(of_column).sum()
 }
 
 fn stream(file: &CheckedFile) -> Result<Reader, Error> {
