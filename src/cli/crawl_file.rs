@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::exit::Exit;
-use super::output::{complain, complain_of};
+use super::output::{complain, complain_of, warn_of};
 use crate::api::ENDPOINTS;
 use crate::definition::{self, Crawl};
 use crate::storage;
@@ -18,9 +18,8 @@ pub(super) fn read(path: &Path) -> Result<Crawl, Exit> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     match definition::parse(&name, &text, ENDPOINTS) {
         Ok((crawl, warnings)) => {
-            for warning in warnings {
-                complain(&format!("{shown}:{}: {}", warning.line, warning.text));
-            }
+            let warnings = warnings.iter().map(|warning| format!("{shown}:{}: {}", warning.line, warning.text));
+            warn_of(&warnings.collect::<Vec<_>>());
             Ok(crawl)
         }
         Err(mistakes) => {

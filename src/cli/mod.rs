@@ -15,10 +15,12 @@ mod explain;
 mod format;
 mod get;
 mod input;
+mod json_log;
 mod keys;
 mod local;
 mod logging;
 mod man;
+mod min_free;
 mod output;
 mod plan;
 mod progress;
@@ -84,6 +86,7 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    json_log::begin(&std::env::args_os().collect::<Vec<_>>());
     let exit = signals::attended(|| match Arguments::try_parse() {
         Ok(arguments) => run(&arguments),
         Err(error) if error.use_stderr() => output::misused(&quotable(error)),
@@ -93,7 +96,9 @@ pub fn main() -> ExitCode {
             Exit::Complete
         }
     });
-    output::settled(exit).into()
+    let exit = output::settled(exit);
+    logging::close(exit);
+    exit.into()
 }
 
 fn run(arguments: &Arguments) -> Exit {

@@ -26,6 +26,7 @@ impl Committer {
                 let began = Instant::now();
                 let outcome = store.commit(&run.info, batch).and_then(|record| {
                     run.listener.event(&Event::Committed { record: &record, took: began.elapsed() });
+                    run.look_at_disk();
                     run.write_report(&mut store)
                 });
                 let failed = outcome.is_err();
