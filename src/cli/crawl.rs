@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
+use super::min_free::Keeping;
 use super::output::{complain, failure, print, usage};
 use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
@@ -51,6 +52,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
     #[command(flatten)]
+    keeping: Keeping,
+    #[command(flatten)]
     watching: Watching,
 }
 
@@ -81,9 +84,9 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
 }
 
 fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
-    let service = match Service::of(&crawl.server, &crawl.sandbox) {
-        Ok(service) => service,
-        Err(exit) => return exit,
+    let (service, min_free) = match (Service::of(&crawl.server, &crawl.sandbox), arguments.keeping.of(&crawl.dataset)) {
+        (Ok(service), Ok(min_free)) => (service, min_free),
+        (Err(exit), _) | (_, Err(exit)) => return exit,
     };
     let options = Options {
         base: service.base().clone(),
@@ -94,6 +97,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         believe: arguments.believe_shorter.iter().cloned().collect(),
         hide,
         metrics: arguments.metrics_file.clone(),
+        min_free,
         stop: stop.clone(),
     };
     let expected =
@@ -110,7 +114,7 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
     match result {
         Ok((report, outcome)) => {
             print(summary(crawl, &report, &outcome));
-            if let Outcome::Stopped(reason) | Outcome::KeyRefused(reason) = &outcome {
+            if let Some(reason) = outcome.reason() {
                 complain(&format!("stopped early: {reason}"));
             }
             Exit::from(&outcome)
@@ -123,7 +127,7 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
     let state = match outcome {
         Outcome::Complete => "complete",
         Outcome::Doubtful => "finished, but rows are missing",
-        Outcome::Stopped(_) | Outcome::KeyRefused(_) => "unfinished; run again to continue",
+        Outcome::Stopped(_) | Outcome::KeyRefused(_) | Outcome::DiskLow(_) => "unfinished; run again to continue",
     };
     let dataset = crawl.dataset.display();
     let head = format!(

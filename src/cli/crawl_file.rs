@@ -6,7 +6,7 @@ use super::connect::rate;
 use super::exit::Exit;
 use super::format::several;
 use super::input::words;
-use super::output::{complain, complain_of, failure, usage};
+use super::output::{complain, complain_of, failure, usage, warn_of};
 use crate::api::ENDPOINTS;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_manifest;
@@ -84,9 +84,8 @@ impl CrawlFile {
             changes = Changes { each, values, ..changes };
         }
         let (crawl, warnings) = parse(&changes)?;
-        for warning in warnings {
-            complain(&format!("{}: {}", warning.place.shown(&shown), warning.text));
-        }
+        let warnings = warnings.iter().map(|warning| format!("{}: {}", warning.place.shown(&shown), warning.text));
+        warn_of(&warnings.collect::<Vec<_>>());
         Ok(crawl)
     }
 

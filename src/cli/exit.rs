@@ -59,7 +59,7 @@ impl Exit {
             Self::Damaged => "the dataset is damaged; no damaged file was used or replaced; `verify` names the damage",
             Self::Bug => "the program has a mistake; please report it; nothing committed was lost",
             Self::Disk => {
-                "the disk or stdout failed (full, read-only, broken), or the system refuses files, threads or sockets; nothing \
+                "the disk or stdout failed (full or about to be, read-only, broken), or the system refuses files, threads or sockets; nothing \
                  committed was lost"
             }
             Self::Held => "another crawl holds the dataset",
@@ -101,6 +101,7 @@ impl From<&Outcome> for Exit {
             Outcome::Complete => Self::Complete,
             Outcome::Doubtful => Self::Doubtful,
             Outcome::Stopped(_) => Self::Stopped,
+            Outcome::DiskLow(_) => Self::Disk,
             Outcome::KeyRefused(_) => Self::Key,
         }
     }

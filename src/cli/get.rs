@@ -261,6 +261,7 @@ impl Errand<'_> {
                 restart,
                 hide: None,
                 metrics: None,
+                min_free: None,
                 stop: self.means.stop.clone(),
             };
             engine::crawl(crawl, options, self.means.listener.clone())

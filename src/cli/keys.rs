@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use url::Host;
 
 use super::exit::Exit;
-use super::output::{complain, usage};
+use super::output::{usage, warn};
 use crate::api::pseudonym::Pseudonyms;
 use crate::definition::{Crawl, Server};
 use crate::fetch::Secret;
@@ -42,7 +42,7 @@ pub(super) fn api_key(
     };
     let key = Secret::parse(&text).map_err(|error| usage(&error.to_string()))?;
     if !key.is_masked() {
-        complain(
+        warn(
             "the API key is so short or simple that it cannot be masked in the server's answers; real keys have 32 digits and \
              letters",
         );

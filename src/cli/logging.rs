@@ -3,19 +3,25 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use indicatif::MultiProgress;
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
-use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::exit::Exit;
+use super::json_log::{self, COUNTS};
+use super::output::{ALIKE_MAX, warn};
 use super::progress::Progress;
 use super::shown::{shown, shown_json};
 use super::stderr;
@@ -74,7 +80,8 @@ pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> 
     // A second run in one process, as in tests, keeps the first one's log.
     let _ = match format {
         LogFormat::Text => {
-            log.with_ansi(on_terminal()).with_timer(Clock).fmt_fields(fields()).finish().with(ours).try_init()
+            let lines = TextLines { all: verbose > 0 };
+            log.with_ansi(on_terminal()).fmt_fields(fields()).event_format(lines).finish().with(ours).try_init()
         }
         LogFormat::Json => log.json().flatten_event(true).finish().with(ours).try_init(),
     };
@@ -114,6 +121,9 @@ struct Lines {
 
 impl io::Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if line.is_empty() {
+            return Ok(0);
+        }
         let text = String::from_utf8_lossy(line);
         let text = match self.format {
             LogFormat::Text => text,
@@ -135,13 +145,62 @@ fn on_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
-/// The time before a text line: to the second, and on a terminal without the date.
-struct Clock;
+/// The text lines: the level, the time (on a terminal without the date), the message and its fields. Of each kind of warnings
+/// and errors only the first few are shown, unless `all` are.
+struct TextLines {
+    all: bool,
+}
 
-impl FormatTime for Clock {
-    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+/// The number of warnings and errors of each kind, by their message.
+static ALIKE: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>, N: for<'w> FormatFields<'w> + 'static> FormatEvent<S, N> for TextLines {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let level = *event.metadata().level();
+        if level <= Level::WARN && !self.all && count_alike(event) > ALIKE_MAX {
+            return Ok(());
+        }
+        let word = level.as_str().to_lowercase();
+        let word = if level == Level::WARN { "warning" } else { &word };
         let form = if on_terminal() { "%H:%M:%S UTC" } else { "%Y-%m-%dT%H:%M:%SZ" };
-        write!(line, "{}", jiff::Timestamp::now().strftime(form))
+        match line.has_ansi_escapes() && level <= Level::WARN {
+            true => write!(line, "\x1b[33m{word}:\x1b[0m ")?,
+            false => write!(line, "{word}: ")?,
+        }
+        write!(line, "{} ", jiff::Timestamp::now().strftime(form))?;
+        context.format_fields(line.by_ref(), event)?;
+        writeln!(line)
+    }
+}
+
+/// Returns the number of lines of this kind, with this one.
+fn count_alike(event: &tracing::Event<'_>) -> usize {
+    let mut message = String::new();
+    event.record(&mut |field: &Field, value: &dyn std::fmt::Debug| {
+        if field.name() == "message" {
+            message = format!("{value:?}");
+        }
+    });
+    let mut alike = ALIKE.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = alike.entry(message).or_default();
+    *count += 1;
+    *count
+}
+
+/// Prints the last lines of the log, before the program ends with this code.
+pub(super) fn close(exit: Exit) {
+    for (message, count) in ALIKE.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if *count > ALIKE_MAX {
+            warn(&format!("{message}: and {} more; `-v` shows each", count - ALIKE_MAX));
+        }
+    }
+    if let Some(line) = json_log::end(exit) {
+        stderr::write(line.as_bytes());
     }
 }
 
@@ -150,6 +209,7 @@ struct Log;
 
 impl Listener for Log {
     fn event(&self, event: &Event<'_>) {
+        count(event);
         match event {
             Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
             Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
@@ -180,6 +240,23 @@ impl Listener for Log {
                 tracing::info!(snapshot, files = inventory.files.len(), rewritten, took_ms, "snapshot taken");
             }
         }
+    }
+}
+
+/// Counts what the last line of a JSON log reports.
+fn count(event: &Event<'_>) {
+    let add = |count: &AtomicU64, by: u64| _ = count.fetch_add(by, Ordering::Relaxed);
+    match event {
+        Event::Fetch { event: fetch::Event::Sent { .. }, .. } => add(&COUNTS.requests, 1),
+        Event::Page { items, .. } => {
+            add(&COUNTS.pages, 1);
+            add(&COUNTS.items, *items);
+        }
+        Event::Committed { record, .. } => {
+            add(&COUNTS.commits, 1);
+            add(&COUNTS.rows, record.parts.iter().map(|part| part.rows).sum());
+        }
+        _ => {}
     }
 }
 

@@ -17,10 +17,12 @@ mod explain;
 mod format;
 mod get;
 mod input;
+mod json_log;
 mod keys;
 mod local;
 mod logging;
 mod man;
+mod min_free;
 mod output;
 mod parameters;
 mod plan;
@@ -88,6 +90,7 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    json_log::begin(&std::env::args_os().collect::<Vec<_>>());
     let exit = signals::attended(|| match Arguments::try_parse() {
         Ok(arguments) => run(&arguments),
         Err(error) if error.use_stderr() => output::misused(&quotable(error)),
@@ -97,7 +100,9 @@ pub fn main() -> ExitCode {
             Exit::Complete
         }
     });
-    output::settled(exit).into()
+    let exit = output::settled(exit);
+    logging::close(exit);
+    exit.into()
 }
 
 fn run(arguments: &Arguments) -> Exit {

@@ -6,7 +6,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::exit::Exit;
+use super::json_log;
 use super::shown::{shown, shown_json};
 use super::stderr;
 
@@ -82,7 +85,43 @@ pub(super) fn complain_of<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) {
     stderr::write(problem(lines).as_bytes());
 }
 
+/// Prints warnings to stderr, a line each. Of those that differ only in what they quote and in numbers the first few are printed,
+/// and the rest counted.
+pub(super) fn warn_of(warnings: &[String]) {
+    let kind = |warning: &str| -> String {
+        let plain = warning.split('`').step_by(2);
+        plain.collect::<String>().chars().filter(|c| !c.is_ascii_digit()).collect()
+    };
+    let most = if json_log::is_on() { usize::MAX } else { ALIKE_MAX };
+    let kinds: Vec<String> = warnings.iter().map(|warning| kind(warning)).collect();
+    for (at, warning) in warnings.iter().enumerate() {
+        let alike = |others: &[String]| others.iter().filter(|other| **other == kinds[at]).count();
+        match (alike(&kinds[..at]) + 1, alike(&kinds[at + 1..])) {
+            (shown, later) if shown == most && later > 0 => warn(&format!("{warning} (and {later} more like it)")),
+            (shown, _) if shown <= most => warn(warning),
+            _ => {}
+        }
+    }
+}
+
+/// The most messages of a kind that are shown.
+pub(super) const ALIKE_MAX: usize = 3;
+
+/// Prints a warning to stderr, as one line.
+pub(super) fn warn(text: &str) {
+    let line = match json_log::is_on() {
+        true => json_log::line("WARN", "warning", json!({ "text": text })),
+        false => format!("warning: {}\n", shown(text)),
+    };
+    stderr::write(line.as_bytes());
+}
+
+/// Returns the lines of a problem as they are printed; one line where the log is JSON.
 fn problem<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
+    if json_log::is_on() {
+        let lines: Vec<String> = lines.into_iter().map(|line| line.as_ref().trim().to_owned()).collect();
+        return json_log::line("ERROR", "problem", json!({ "text": lines.join("\n") }));
+    }
     let lines = lines.into_iter().map(|line| shown(line.as_ref()).into_owned() + "\n");
     format!("civitrawl: {}", lines.collect::<String>())
 }
@@ -90,6 +129,10 @@ fn problem<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
 /// Prints an error of the command line, none of whose arguments is raw, and returns the exit code for it.
 pub(super) fn misused(error: &clap::Error) -> Exit {
     let text = error.render();
+    if json_log::is_on() {
+        complain_of(text.to_string().lines());
+        return Exit::Usage;
+    }
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
     let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
     stderr::write(text.as_bytes());

@@ -11,7 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::exit::Exit;
+use super::json_log;
 use super::output::{complain, complain_within};
+use super::stderr;
 use crate::stop::Stop;
 
 /// Time for work to end after it was asked to. Ends are promised within 10 s.
@@ -145,6 +147,9 @@ impl Listener {
 /// Ends the process whatever its threads do: no lock is waited for, and nothing else is run.
 fn end(exit: Exit, last_words: &str) -> ! {
     complain_within(last_words, LAST_WORDS);
+    if let Some(line) = json_log::end(exit) {
+        stderr::write_within(line.as_bytes(), LAST_WORDS);
+    }
     signal_hook::low_level::exit(exit as i32)
 }
 

@@ -1,21 +1,22 @@
 //! `civitrawl snapshot DATASET`: takes a snapshot outside a crawl.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::exit::Exit;
 use super::format::{count, grid, size, span};
+use super::min_free::Keeping;
 use super::output::{complain, failure, print};
 use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_records;
-use crate::dataset::snapshot::{Contents, Inventory, SnapshotOptions, Taken, split, take_unless, threads};
+use crate::dataset::snapshot::{Cancel, Contents, Inventory, SnapshotOptions, Taken, split, take_unless, threads};
 use crate::dataset::store::Store;
 use crate::definition::Keep;
 use crate::stop::Stop;
-use crate::storage::Disk;
+use crate::storage::{Disk, MinFree};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -27,6 +28,8 @@ pub(super) struct Arguments {
     /// Remove the parts whose rows the snapshot holds, except those of `pages`; the snapshot is then their only copy
     #[arg(long)]
     prune: bool,
+    #[command(flatten)]
+    keeping: Keeping,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -34,8 +37,18 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let layout = Layout::new(&arguments.dataset);
     let stop = Stop::new(None);
     attend(&stop, None);
-    match snapshot(&layout, arguments, &stop) {
+    let min_free = match arguments.keeping.of(layout.root()) {
+        Ok(min_free) => min_free,
+        Err(exit) => return exit,
+    };
+    let lack = OnceLock::new();
+    let is_disk_low = || min_free.as_ref().and_then(MinFree::lack).map(|found| lack.get_or_init(|| found)).is_some();
+    match snapshot(&layout, arguments, &|| stop.is_asked() || is_disk_low()) {
         Ok(None) => {
+            if let Some(lack) = lack.get() {
+                complain(&format!("stopped early: {lack}"));
+                return Exit::Disk;
+            }
             complain(&format!(
                 "stopped early: {}; run it again to take the snapshot",
                 stop.reason().unwrap_or_default()
@@ -64,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// Takes the snapshot; returns `None` if it was stopped before.
-fn snapshot(layout: &Layout, arguments: &Arguments, stop: &Stop) -> Result<Option<Taken>, Error> {
+fn snapshot(layout: &Layout, arguments: &Arguments, cancel: Cancel<'_>) -> Result<Option<Taken>, Error> {
     // Opening would create a dataset if there is none.
     if read_records(layout, &Disk)?.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
@@ -75,7 +88,7 @@ fn snapshot(layout: &Layout, arguments: &Arguments, stop: &Stop) -> Result<Optio
     let split = split(&store)?;
     let options =
         SnapshotOptions { tables: &[], history: &[], split: &split, keep, prune: arguments.prune, threads: threads() };
-    take_unless(&mut store, &options, &|| stop.is_asked())
+    take_unless(&mut store, &options, cancel)
 }
 
 fn summary(layout: &Layout, inventory: &Inventory, seconds: f64) -> Vec<String> {

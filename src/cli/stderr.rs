@@ -6,10 +6,12 @@ use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::json_log;
+
 /// The time that stderr may take for one text.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Printed once stderr is read again.
-const GAP: &[u8] = b"civitrawl: stderr was not read for a while; messages are missing here\n";
+const GAP: &str = "stderr was not read for a while; messages are missing here";
 
 static STDERR: LazyLock<Stderr> = LazyLock::new(Stderr::default);
 
@@ -89,12 +91,19 @@ impl Stderr {
             queue.written = through;
             queue.stuck = false;
             if std::mem::take(&mut queue.gap) {
-                queue.waiting.extend_from_slice(GAP);
+                queue.waiting.extend_from_slice(gap().as_bytes());
                 queue.given += 1;
             }
             self.changed.notify_all();
         }
     }
+}
+
+fn gap() -> String {
+    if json_log::is_on() {
+        return json_log::line("ERROR", "problem", serde_json::json!({ "text": GAP }));
+    }
+    format!("civitrawl: {GAP}\n")
 }
 
 #[cfg(test)]

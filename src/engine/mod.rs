@@ -40,6 +40,8 @@ pub enum Outcome {
     Stopped(String),
     /// The server wants another key; the next run continues.
     KeyRefused(String),
+    /// The disk has less room than it has to keep; the next run continues.
+    DiskLow(String),
 }
 
 impl Outcome {
@@ -53,7 +55,7 @@ impl Outcome {
         match self {
             Self::Complete => "complete",
             Self::Doubtful => "doubtful",
-            Self::Stopped(_) | Self::KeyRefused(_) => "stopped",
+            Self::Stopped(_) | Self::KeyRefused(_) | Self::DiskLow(_) => "stopped",
         }
     }
 
@@ -61,7 +63,7 @@ impl Outcome {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Complete | Self::Doubtful => None,
-            Self::Stopped(reason) | Self::KeyRefused(reason) => Some(reason.clone()),
+            Self::Stopped(reason) | Self::KeyRefused(reason) | Self::DiskLow(reason) => Some(reason.clone()),
         }
     }
 }

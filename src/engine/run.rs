@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
 
@@ -18,6 +19,7 @@ use crate::dataset::store::{RunInfo, Store};
 use crate::definition::{Crawl, identity};
 use crate::fetch::Secret;
 use crate::stop::Stop;
+use crate::storage::MinFree;
 
 /// Options of a run beside its crawl file.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Options {
     pub hide: Option<Pseudonyms>,
     /// The file for the run's numbers in Prometheus's text format, if any.
     pub metrics: Option<PathBuf>,
+    /// The room that the disk has to keep, if any.
+    pub min_free: Option<MinFree>,
     /// Stops the run early.
     pub stop: Stop,
 }
@@ -56,11 +60,23 @@ pub(super) struct Run {
     /// Stops it early.
     pub(super) stop: Stop,
     metrics: Option<Arc<Metrics>>,
+    min_free: Option<MinFree>,
+    /// True once the run was stopped for want of room.
+    is_disk_low: Arc<AtomicBool>,
 }
 
 impl Run {
     /// Names a run, starts its report, and notifies the listeners.
-    pub(super) fn begin(crawl: &Crawl, pass: &Pass, options: &Options, listener: Arc<dyn Listener>) -> Self {
+    ///
+    /// # Errors
+    /// The disk's error.
+    pub(super) fn begin(
+        crawl: &Crawl,
+        pass: &Pass,
+        options: &Options,
+        store: &Store,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Self, Error> {
         let info = RunInfo {
             run: new_id(),
             crawl: crawl.name.clone(),
@@ -70,12 +86,34 @@ impl Run {
         let rate = crawl.pace.requests_per_second;
         let report = ReportBuilder::new(info.run.clone(), &crawl.name, pass, rate);
         let report = Arc::new(report);
-        let metrics = options.metrics.clone().map(|path| Arc::new(Metrics::new(path, Arc::clone(&report))));
+        let metrics = options.metrics.clone().map(|path| Metrics::new(path, Arc::clone(&report), store));
+        let metrics = metrics.transpose()?.map(Arc::new);
         let mut listeners = vec![Arc::clone(&report) as Arc<dyn Listener>, listener];
         listeners.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Listener>));
         let listener: Arc<dyn Listener> = Arc::new(listeners);
         listener.event(&Event::Started { run: &info.run, pass: pass.number, resumed: pass.resumed });
-        Self { info, pass: pass.number, report, listener, stop: options.stop.clone(), metrics }
+        let (stop, min_free) = (options.stop.clone(), options.min_free.clone());
+        let is_disk_low = Arc::default();
+        let run = Self { info, pass: pass.number, report, listener, stop, metrics, min_free, is_disk_low };
+        run.look_at_disk();
+        Ok(run)
+    }
+
+    /// Stops the run if the disk has less room than it has to keep.
+    pub(super) fn look_at_disk(&self) {
+        let lack = self.min_free.as_ref().filter(|_| !self.stop.is_asked()).and_then(MinFree::lack);
+        if let Some(lack) = lack {
+            self.is_disk_low.store(true, Ordering::Relaxed);
+            self.stop.ask(lack);
+        }
+    }
+
+    /// Returns the outcome of the run, which may have been stopped for want of room.
+    pub(super) fn judged(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Stopped(reason) if self.is_disk_low.load(Ordering::Relaxed) => Outcome::DiskLow(reason),
+            outcome => outcome,
+        }
     }
 
     /// Writes the report as it is now.
@@ -94,7 +132,7 @@ impl Run {
         self.report.conclude(outcome);
         self.write_report(store)?;
         if let Some(metrics) = &self.metrics {
-            metrics.write();
+            metrics.finish(store)?;
         }
         Ok(self.report.snapshot())
     }

@@ -31,10 +31,13 @@ pub(super) async fn after_pass(
     }
     // Whatever becomes of the snapshot, the doubts are reported; until then the report says `running`.
     run.write_report(&mut store)?;
-    let (history, listener, request) = (crawl.history.clone(), run.listener.clone(), run.stop.clone());
+    let (history, listener, working) = (crawl.history.clone(), run.listener.clone(), run.clone());
     let tables: Vec<_> = crawl.walks.iter().flat_map(|walk| walk.endpoint.tables).copied().collect();
     let work = move || -> Result<(Store, Option<&str>), dataset::Error> {
-        let cancel: Cancel<'_> = &|| request.is_asked();
+        let cancel: Cancel<'_> = &|| {
+            working.look_at_disk();
+            working.stop.is_asked()
+        };
         if wished.take {
             let began = Instant::now();
             let keep = &|newer, age| wished.keep.keeps(newer, age);

@@ -13,7 +13,7 @@ mod text;
 mod unsynced;
 
 pub use lock::{Holder, is_locked};
-pub use space::free_bytes;
+pub use space::{MinFree, free_bytes};
 pub use unsynced::{Failed, Unsynced};
 
 pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};

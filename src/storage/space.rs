@@ -1,7 +1,36 @@
-//! The room that a disk has left.
+//! The room that a disk has left, and has to keep.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The room that a disk has to keep.
+#[derive(Debug, Clone)]
+pub struct MinFree {
+    /// A path on the disk, which need not exist yet.
+    pub path: PathBuf,
+    /// The least number of free bytes.
+    pub bytes: u64,
+}
+
+impl MinFree {
+    /// Returns a sentence if the disk has less room than it has to keep; `None` also if that cannot be known.
+    pub fn lack(&self) -> Option<String> {
+        let free = free_bytes(&self.path).ok().filter(|free| *free < self.bytes)?;
+        let (free, kept, path) = (megabytes(free), megabytes(self.bytes), self.path.display());
+        Some(format!(
+            "the disk of `{path}` has {free} left, and `--min-free` keeps {kept}; free some space and run it again"
+        ))
+    }
+}
+
+/// Formats bytes: `40.0 MB`, `5.0 GB`.
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    }
+}
 
 /// Returns the bytes that a user may still write to the disk of a path, which need not exist yet.
 ///

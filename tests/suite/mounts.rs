@@ -50,6 +50,34 @@ fn a_full_disk_is_reported_and_an_enlarged_one_is_written_on() {
 }
 
 #[test]
+fn a_disk_that_runs_full_is_left_the_room_that_it_has_to_keep() {
+    let sandbox = Sandbox::start(&["--models", "1500"]);
+    let steady = Room::new(SMALL, &sandbox.base);
+    assert_exit(&steady.run(&[]), 0);
+    let room = Room::new(SMALL, &sandbox.base);
+    let kept = room.file().with_file_name("kept");
+    // It has room for some commits, and for the snapshot only once it is larger.
+    let script = format!(
+        "mount -t tmpfs -o size=10m none \"$3\" || exit 99
+        \"$1\" crawl \"$2\" --min-free 9MB >&2; [ $? = 74 ] || exit 98
+        [ $(df --output=avail -k \"$3\" | tail -1) -gt 4000 ] || exit 97
+        [ -n \"$(ls $3/commits)\" ] || exit 96
+        \"$1\" verify \"$3\" >&2 || exit 95
+        \"$1\" status \"$3\" >&2; [ $? = 3 ] || exit 94
+        \"$1\" crawl \"$2\" --min-free 9MB >&2; [ $? = 74 ] || exit 93
+        mount -o remount,size=64m \"$3\" || exit 92
+        \"$1\" crawl \"$2\" --min-free 9MB >&2 || exit 91
+        \"$1\" verify \"$3\" >&2 || exit 90
+        cp -a \"$3\" {}",
+        kept.display()
+    );
+    let output = with_mounts(&room, &script);
+    assert_says(&output, &["`--min-free` keeps 9.0 MB", ": stopped (the disk of"]);
+    assert!(!printed(&output).contains("No space left"), "{}", printed(&output));
+    steady.read("same.py", &[&kept.display().to_string()]);
+}
+
+#[test]
 fn a_read_only_disk_is_reported() {
     let sandbox = Sandbox::start(&["--models", "60"]);
     let room = Room::new(SMALL, &sandbox.base);

@@ -25,7 +25,8 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 fn source() -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let engine = files_below(&source.join("engine"));
-    let files = engine.into_iter().chain([source.join("cli/logging.rs")]);
+    let files =
+        engine.into_iter().chain(["logging", "json_log", "output"].map(|name| source.join(format!("cli/{name}.rs"))));
     files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
 }
 
@@ -47,7 +48,7 @@ fn log_lines_have_the_fields_that_are_documented() {
         faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
         let sandbox = Sandbox::start(&arguments);
         let output = Room::new(SMALL, &sandbox.base).run(&["-v", "-v", "--log-format", "json"]);
-        for line in String::from_utf8_lossy(&output.stderr).lines().filter(|line| !line.starts_with("civitrawl: ")) {
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
             let line: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
             let mut fields: BTreeSet<String> = line.as_object().unwrap().keys().cloned().collect();
             for always in ["timestamp", "level", "message"] {
@@ -120,6 +121,17 @@ fn the_metrics_are_those_of_the_run() {
     let rows = sample(&stopped, "civitrawl_rows_total", &[("table", "pages")])
         + sample(&over, "civitrawl_rows_total", &[("table", "pages")]);
     assert_eq!(rows, sample(&over, "civitrawl_walk_pages", &[("walk", "models")]));
+    // The first run ended within its first pass.
+    for (scrape, ended) in [(&stopped, false), (&over, true)] {
+        let now = sample(scrape, "civitrawl_written_timestamp_seconds", &[]);
+        for name in ["civitrawl_last_complete_timestamp_seconds", "civitrawl_last_snapshot_timestamp_seconds"] {
+            let at = sample(scrape, name, &[]);
+            assert!(if ended { (now - 60.0..=now).contains(&at) } else { at == 0.0 }, "{name} is {at} at {now}");
+        }
+        assert!(sample(scrape, "civitrawl_free_bytes", &[]) > 0.0);
+    }
+    assert_eq!(sample(&over, "civitrawl_dataset_bytes", &[]), standing(&room).0["dataset_bytes"].as_f64().unwrap());
+    assert!(sample(&stopped, "civitrawl_dataset_bytes", &[]) > 0.0);
     // Nothing is left beside it, and a place that cannot be written to stops no crawl.
     assert!(!file.with_file_name(".civitrawl.prom.tmp").exists());
     let nowhere = room.run(&["--metrics-file", "/nowhere/civitrawl.prom"]);
@@ -263,4 +275,115 @@ fn the_state_of_a_dataset_is_an_exit_code_and_an_object() {
     let inventory = room.dataset().join("snapshots/000001/snapshot.json");
     std::fs::remove_file(inventory).unwrap();
     assert_eq!(standing(&room).1, 65);
+}
+
+/// Fails unless every line on stderr is JSON, and the last one says that the run ended with this code; returns it.
+fn assert_json_to_the_end(output: &std::process::Output, code: i32) -> serde_json::Value {
+    assert_exit(output, code);
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = text.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        assert!(["timestamp", "level", "message"].iter().all(|name| line[name].is_string()), "{line}");
+        line
+    });
+    let last = lines.last().unwrap_or_else(|| panic!("nothing was logged: {}", printed(output)));
+    assert_eq!((&last["message"], &last["exit"]), (&"run ended".into(), &code.into()), "{text}");
+    assert_eq!(text.matches("\"run ended\"").count(), 1, "{text}");
+    last
+}
+
+#[test]
+fn a_json_log_is_json_to_its_last_line() {
+    let sandbox = Sandbox::start(&["--models", "200", "--latency", "100"]);
+    let room = Room::new(SMALL, &sandbox.base);
+    let file = room.file().display().to_string();
+    let run = |words: &[&str]| program().args(words).output().unwrap();
+    let json = ["--log-format", "json"];
+    // The file is bad, or missing, or an argument is.
+    let bad = room.file().with_file_name("bad.toml");
+    std::fs::write(&bad, "colour = 1\nserver = 2\n").unwrap();
+    for words in [
+        &["crawl", bad.to_str().unwrap()][..],
+        &["crawl", "no/such.toml"],
+        &["crawl", &file, "--rate", "fast"],
+        &["crawl", &file, "--nonsense"],
+        &["get", "model", "x", "--server", &sandbox.base],
+        &["download", "80", "--into", &file, "--server", &sandbox.base],
+    ] {
+        let output = run(&[words, &json].concat());
+        let last = assert_json_to_the_end(&output, 2);
+        assert_eq!(last["requests"], 0);
+        assert!(printed(&output).contains("\"problem\",\"text\":"), "{}", printed(&output));
+    }
+    assert_json_to_the_end(&run(&["crawl", &file, "--log-format=json", "--min-free", "1000TB"]), 74);
+    let stopped = assert_json_to_the_end(&room.run(&[&json[..], &["--max-pages", "3"]].concat()), 3);
+    assert_eq!((&stopped["requests"], &stopped["pages"], &stopped["items"]), (&3.into(), &3.into(), &30.into()));
+
+    let crawl = room.crawl().args(json).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until_held(&room);
+    let held = room.run(&json);
+    assert!(printed(&held).contains("another crawl holds the dataset"), "{}", printed(&held));
+    assert_json_to_the_end(&held, 75);
+    crate::support::terminate(&crawl);
+    assert_json_to_the_end(&crawl.wait_with_output().unwrap(), 3);
+    let over = assert_json_to_the_end(&room.run(&json), 0);
+    assert!(over["rows"].as_u64() > Some(200) && over["seconds"].as_f64() > Some(0.0), "{over}");
+}
+
+#[test]
+fn warnings_say_so_and_those_of_a_kind_are_few() {
+    let faults: Vec<String> = [2, 4, 6, 8, 10].iter().map(|nth| format!("kind=status,code=503,nth={nth}")).collect();
+    let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
+    let arguments: Vec<&str> = ["--models", "120"].into_iter().chain(faults).collect();
+    let sandbox = Sandbox::start(&arguments);
+    let walks: String = (1..=5)
+        .map(|walk| {
+            format!("[[walk]]\nname = \"models{walk}\"\nendpoint = \"models\"\nparams = {{ sort = \"Oldest\", tag = \"a{walk}, b\" }}\n")
+        })
+        .collect();
+    let room = Room::new(SMALL, &sandbox.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 0);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.lines().all(|line| line.starts_with("warning: ")), "{text}");
+    assert_eq!(text.matches("Z asking again walk=\"models\" ").count(), 3, "{text}");
+    assert!(text.ends_with("warning: asking again: and 2 more; `-v` shows each\n"), "{text}");
+
+    let verbose = Sandbox::start(&arguments);
+    let text = printed(&Room::new(SMALL, &verbose.base).run(&["-v"]));
+    assert_eq!(text.matches("Z asking again walk=\"models\" ").count(), 5, "{text}");
+    assert!(text.contains("\ninfo: ") && !text.contains("more; `-v`"), "{text}");
+
+    let plan = Room::new(&walks, "https://civitai.com/api/v1");
+    let output = program().arg("plan").arg(plan.file()).output().unwrap();
+    assert_exit(&output, 0);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.lines().all(|line| line.starts_with("warning: ")), "{text}");
+    assert_eq!(text.matches("a tag the server does not know").count(), 3, "{text}");
+    assert_eq!(text.matches(" (and 2 more like it)\n").count(), 1, "{text}");
+}
+
+#[test]
+fn a_disk_is_left_the_room_that_it_has_to_keep() {
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(SMALL, &sandbox.base);
+    let full = room.run(&["--min-free", "1000TB"]);
+    assert_exit(&full, 74);
+    for word in ["left, and `--min-free` keeps 1000000.0 GB", "free some space and run it again"] {
+        assert!(printed(&full).contains(word), "{}", printed(&full));
+    }
+    assert!(crate::support::requests(&sandbox).is_empty(), "nothing is asked for");
+    for wrong in ["5", "a lot", "-1GB"] {
+        assert_exit(&room.run(&[&format!("--min-free={wrong}")]), 2);
+    }
+    assert_exit(&room.run(&["--min-free", "1MB"]), 0);
+    assert_exit(&room.run(&["--max-pages", "1"]), 3);
+    let snapshots = || std::fs::read_dir(room.dataset().join("snapshots")).unwrap().count();
+    let take = |size: &str| program().args(["snapshot", "--min-free", size]).arg(room.dataset()).output().unwrap();
+    let refused = take("1000TB");
+    assert_exit(&refused, 74);
+    assert!(printed(&refused).contains("`--min-free` keeps"), "{}", printed(&refused));
+    assert_eq!(snapshots(), 1);
+    assert_exit(&take("1MB"), 0);
+    assert_eq!(snapshots(), 2);
 }

@@ -89,9 +89,11 @@ impl Standing {
     /// Returns the state of the last run: `running`, `complete`, `doubtful`, `stopped`, or `killed` if it ended otherwise; `None`
     /// if it has no report.
     pub(super) fn run_state(&self) -> Option<&str> {
-        match self.report["state"].as_str()? {
-            "running" if self.is_left() => Some("killed"),
-            state => Some(state),
+        match self.report["state"].as_str() {
+            // A run writes its first report behind its first commit.
+            None => matches!(self.lock, Lock::Held(_)).then_some("running"),
+            Some("running") if self.is_left() => Some("killed"),
+            state => state,
         }
     }
 

@@ -149,7 +149,10 @@ pub fn split(store: &Store) -> Result<Vec<&'static Table>, Error> {
 }
 
 /// Returns the inventory of the newest snapshot, if it is sound.
-fn newest(store: &Store) -> Result<Option<Inventory>, Error> {
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn newest(store: &Store) -> Result<Option<Inventory>, Error> {
     let directory = SnapshotDir::new(store.layout(), store.storage());
     let Some(newest) = directory.numbers()?.last().copied() else { return Ok(None) };
     Ok(directory.inventory(newest)?.sound())

@@ -3,33 +3,88 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
 
 use super::{Report, ReportBuilder, WalkReport};
+use crate::dataset::Error;
+use crate::dataset::layout::Layout;
+use crate::dataset::snapshot::{Inventory, newest};
+use crate::dataset::store::Store;
 use crate::engine::events::{Event, Listener};
-use crate::storage::replace_text;
+use crate::storage::{free_bytes, replace_text};
 
 /// Writes the metrics of a run to a file.
 pub(crate) struct Metrics {
     path: PathBuf,
     report_builder: Arc<ReportBuilder>,
+    dataset: Layout,
+    facts: Mutex<DatasetFacts>,
+}
+
+/// The facts of a dataset that its records and its newest snapshot know.
+#[derive(Debug, Clone, Copy)]
+struct DatasetFacts {
+    /// The end of the last complete pass; `None` if there is none.
+    last_complete: Option<Timestamp>,
+    /// The time of the newest snapshot; `None` if there is none.
+    last_snapshot: Option<Timestamp>,
+    /// The bytes of all parts, and of the newest snapshot.
+    parts: u64,
+    snapshot: u64,
+}
+
+impl DatasetFacts {
+    fn of(store: &Store) -> Result<Self, Error> {
+        let (history, snapshot) = (&store.manifest().history, newest(store)?);
+        Ok(Self {
+            last_complete: history.last_complete(),
+            last_snapshot: snapshot.as_ref().map(|snapshot| snapshot.at),
+            parts: history.bytes(),
+            snapshot: snapshot.as_ref().map_or(0, Inventory::bytes),
+        })
+    }
 }
 
 impl Metrics {
-    pub(crate) fn new(path: PathBuf, report_builder: Arc<ReportBuilder>) -> Self {
-        Self { path, report_builder }
+    /// # Errors
+    /// The disk's error.
+    pub(crate) fn new(path: PathBuf, report_builder: Arc<ReportBuilder>, store: &Store) -> Result<Self, Error> {
+        let facts = Mutex::new(DatasetFacts::of(store)?);
+        Ok(Self { path, report_builder, dataset: store.layout().clone(), facts })
+    }
+
+    fn facts(&self) -> MutexGuard<'_, DatasetFacts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the file. When that fails, a warning is logged and the run continues.
-    pub(crate) fn write(&self) {
-        if let Err(error) = replace_text(&self.path, &text(&self.report_builder.snapshot())) {
+    fn write(&self) {
+        let facts = *self.facts();
+        let text = text(&self.report_builder.snapshot(), &facts, free_bytes(self.dataset.root()).ok());
+        if let Err(error) = replace_text(&self.path, &text) {
             tracing::warn!(path = %self.path.display(), %error, "the metrics cannot be written");
         }
+    }
+
+    /// Replaces the file at the end of the run, when pruning is over as well.
+    ///
+    /// # Errors
+    /// The disk's error.
+    pub(crate) fn finish(&self, store: &Store) -> Result<(), Error> {
+        let facts = DatasetFacts::of(store)?;
+        *self.facts() = facts;
+        self.write();
+        Ok(())
     }
 }
 
 impl Listener for Metrics {
     fn event(&self, event: &Event<'_>) {
+        if let Event::Committed { record, .. } = event {
+            self.facts().parts += record.parts.iter().map(|part| part.bytes).sum::<u64>();
+        }
         if matches!(event, Event::Started { .. } | Event::Committed { .. }) {
             self.write();
         }
@@ -71,12 +126,36 @@ fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
 }
 
-/// Returns the metrics in Prometheus' text format.
-fn text(report: &Report) -> String {
+/// A metric of the dataset: name, help, value.
+type DatasetMetric = (&'static str, &'static str, fn(&DatasetFacts) -> f64);
+
+const DATASET_METRICS: &[DatasetMetric] = &[
+    (
+        "last_complete_timestamp_seconds",
+        "End of the last pass that was over with nothing missing; 0 before the first.",
+        |facts| seconds(facts.last_complete),
+    ),
+    ("last_snapshot_timestamp_seconds", "Time of the newest snapshot; 0 before the first.", |facts| {
+        seconds(facts.last_snapshot)
+    }),
+    ("dataset_bytes", "Bytes of all parts and of the newest snapshot.", |facts| (facts.parts + facts.snapshot) as f64),
+];
+
+fn seconds(at: Option<Timestamp>) -> f64 {
+    at.map_or(0.0, |at| at.as_second() as f64)
+}
+
+/// Returns the metrics in Prometheus' text format. The free bytes of the dataset's disk are left out if they are not known.
+fn text(report: &Report, facts: &DatasetFacts, free: Option<u64>) -> String {
     let mut page = Page { text: String::new(), crawl: quoted(&report.crawl) };
     for (name, kind, help, value) in METRICS {
         page.family(name, kind, help, [(String::new(), value(report))]);
     }
+    for (name, help, value) in DATASET_METRICS {
+        page.family(name, "gauge", help, [(String::new(), value(facts))]);
+    }
+    let free = free.map(|free| (String::new(), free as f64));
+    page.family("free_bytes", "gauge", "Bytes that the dataset's disk has left.", free);
     let answers = report.traffic.statuses.iter().map(|(status, n)| (format!("status=\"{status}\""), *n as f64));
     page.family("answers_total", "counter", "Answers by HTTP status.", answers);
     let rows = report.rows.iter().map(|(table, n)| (format!("table=\"{}\"", quoted(table)), *n as f64));

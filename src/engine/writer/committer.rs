@@ -30,6 +30,7 @@ impl Committer {
                 let began = Instant::now();
                 let outcome = store.commit(&run.info, batch).and_then(|record| {
                     run.listener.event(&Event::Committed { record: &record, took: began.elapsed() });
+                    run.look_at_disk();
                     if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                         run.write_report(&mut store)?;
                         reported = Some(Instant::now());
