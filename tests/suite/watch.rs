@@ -286,7 +286,7 @@ fn assert_json_to_the_end(output: &std::process::Output, code: i32) -> serde_jso
         assert!(["timestamp", "level", "message"].iter().all(|name| line[name].is_string()), "{line}");
         line
     });
-    let last = lines.last().unwrap_or_else(|| panic!("nothing was logged: {}", printed(output)));
+    let last = lines.next_back().unwrap_or_else(|| panic!("nothing was logged: {}", printed(output)));
     assert_eq!((&last["message"], &last["exit"]), (&"run ended".into(), &code.into()), "{text}");
     assert_eq!(text.matches("\"run ended\"").count(), 1, "{text}");
     last
