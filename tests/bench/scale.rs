@@ -32,7 +32,7 @@ fn main() {
     let copies: i64 = copies.parse().expect("a number of copies");
     let last = dataset.manifest().last.as_ref().expect("a commit");
     let commits = commits(&dataset);
-    let span = commits.iter().flatten().map(|(table, rows)| spread(table, rows)).max().expect("rows");
+    let span = span(&commits);
     // The pages and items of each walk: of one copy, and so far.
     let (all, mut done) = (counted(commits.iter().flatten()), BTreeMap::new());
     for copy in 0..copies {
@@ -83,12 +83,16 @@ fn is_id(table: &Table, column: &str) -> bool {
     (column == "id" && table.name != "tags") || (column.ends_with("_id") && column != "tag_id")
 }
 
-/// How far apart the keys are that a table's own ids are.
-fn spread(table: &Table, rows: &RecordBatch) -> i64 {
-    let ids = rows.numbers(if is_id(table, table.key[0]) { table.key[0] } else { "" });
-    let (least, most) =
-        ids.iter().flatten().fold((i64::MAX, i64::MIN), |(least, most), id| (least.min(id), most.max(id)));
-    most.saturating_sub(least).saturating_add(1).max(1)
+/// A number by which ids can be shifted so that no copy has one of another.
+fn span(commits: &[Rows]) -> i64 {
+    let mut ids: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for (table, rows) in commits.iter().flatten().filter(|(table, _)| is_id(table, table.key[0])) {
+        for id in rows.numbers(table.key[0]).iter().flatten() {
+            let (least, most) = ids.entry(table.name).or_insert((id, id));
+            (*least, *most) = (id.min(*least), id.max(*most));
+        }
+    }
+    ids.values().map(|(least, most)| most - least + 1).max().expect("rows")
 }
 
 /// The rows with ids, names, pages and partitions of this copy.

@@ -3,7 +3,7 @@
     snapshot.py DATASET [OTHER]
 
 Every table: the newest observation of each thing, its child rows, when it was first and last seen and when it had
-gone; every history: a row per change. OTHER is a dataset with all parts, where DATASET's own have been pruned.
+gone, by the records, and by `scripts/queries/snapshot.sql`; every history: a row per change. OTHER is a dataset with all parts, where DATASET's own have been pruned.
 """
 
 import json
@@ -169,6 +169,18 @@ def expected(table):
     return f"SELECT * {bodies} FROM {source(table)}"
 
 
+def by_query(table):
+    """The table as `scripts/queries/snapshot.sql` defines it; `None` where it lacks parts."""
+    owner, link = OWNERS.get(table, (table, None))
+    if table in LOGS or not parts(PARTS, table) or not parts(PARTS, owner):
+        return None
+    key = ", ".join(f'"{column}"' for column in ALL_KEYS[owner])
+    thing = "model_id" if owner == "model_versions" else f'"{ALL_KEYS[owner][0]}"'
+    if table in OWNERS:
+        return f"FROM latest_children('{table}', {link}, '{owner}', {thing})"
+    return f"FROM latest_things('{table}', [{key}], {thing})"
+
+
 def compare(name, wanted, path):
     columns = ", ".join(f'"{column}"' for column, *_ in duckdb.sql(f"DESCRIBE {wanted}").fetchall())
     there = {column for column, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM '{path}'").fetchall()}
@@ -256,6 +268,8 @@ def main(dataset, other=None):
     global PARTS, LATEST
     PARTS, LATEST = other or dataset, Path(dataset, "latest")
     prepare(dataset)
+    duckdb.execute(f"SET file_search_path = '{dataset}'")
+    duckdb.execute((Path(__file__).resolve().parents[2] / "scripts/queries/snapshot.sql").read_text())
     faults, counts, latest = [], {}, LATEST
     inventory = json.loads(Path(latest, "snapshot.json").read_text())
     files = {}
@@ -274,6 +288,8 @@ def main(dataset, other=None):
             faults += found
         else:
             faults += compare(table, expected(table), path)
+            if not other and (query := by_query(table)):
+                faults += compare(f"{table} by snapshot.sql", query, path)
             faults += is_sorted(table, path, ALL_KEYS[table])
             counts[table] = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
         faults += check_files(path, ALL_KEYS[table][0], of_table)

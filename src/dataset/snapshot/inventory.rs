@@ -1,5 +1,7 @@
 //! `snapshot.json`: the content of a snapshot, the commit it reaches, and its origin. A checksum closes the file. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::checksummed_json::{self, Fault};
@@ -35,6 +37,33 @@ pub struct Inventory {
     pub from: Option<u64>,
     /// Its files.
     pub files: Vec<File>,
+    /// The walks of every pass, in the order of the crawl file: with the parts all that its rows follow from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walks: Vec<WalkOfPass>,
+}
+
+/// A walk of a pass, as far as it decides which rows are the latest and which things are gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalkOfPass {
+    /// The pass.
+    pub pass: u64,
+    /// The walk's name.
+    pub walk: String,
+    /// The walk's position in the crawl file, counted from 0: of the rows of a pass those of the first walk count most.
+    pub rank: u64,
+    /// The number of its question, the same for all walks that ask the same; `None` if its rows prove nothing about later ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<u64>,
+    /// The end of the pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<jiff::Timestamp>,
+    /// Set if the walk finds things gone that walks with its question saw in earlier passes: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_gone_at: Option<jiff::Timestamp>,
+    /// Things that it does not find gone, by the first column of their key.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub withheld: BTreeSet<String>,
 }
 
 /// The state of a pass.
@@ -131,6 +160,7 @@ impl Inventory {
             state,
             from: None,
             files: Vec::new(),
+            walks: Vec::new(),
         }
     }
 

@@ -233,7 +233,8 @@ fn make(store: &Store, options: &SnapshotOptions<'_>, cancel: Cancel<'_>) -> Res
     let Found { base, damaged } = work.base()?;
     let reached = base.as_ref().map_or(0, |base| base.inventory.commit);
     let number = directory.numbers()?.last().map_or(1, |newest| newest + 1);
-    let inventory = Inventory::new(number, last, store.last_hash().to_owned());
+    let mut inventory = Inventory::new(number, last, store.last_hash().to_owned());
+    inventory.walks = passes.walks();
     // A pass may end without a row; it has its snapshot all the same.
     let is_of_now = |base: &Base| (base.inventory.pass, base.inventory.state) == (inventory.pass, inventory.state);
     let taken = match base {

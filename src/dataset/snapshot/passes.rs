@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::inventory::WalkOfPass;
 use crate::dataset::commit::WalkState;
 use crate::dataset::manifest::Manifest;
 
@@ -21,6 +23,7 @@ struct Pass {
     ranks: HashMap<String, usize>,
     /// The question of each walk, as an index into [`Passes::answers`].
     questions: HashMap<String, usize>,
+    ended_at: Option<Timestamp>,
     /// True if all its walks have ended and one of them can find entities gone.
     found_gone: bool,
 }
@@ -48,7 +51,7 @@ impl Passes {
         let mut all = Self::default();
         let mut known: Vec<Question> = Vec::new();
         for (number, summary) in &manifest.history.passes {
-            let mut pass = Pass::default();
+            let mut pass = Pass { ended_at: summary.ended_at, ..Pass::default() };
             let asked = questions(manifest.definition(*number).unwrap_or(&Value::Null));
             for (rank, question) in asked.into_iter().enumerate() {
                 let (walk, whole) = (question.walk.clone(), question.whole);
@@ -72,6 +75,30 @@ impl Passes {
             all.passes.insert(*number, pass);
         }
         all
+    }
+
+    /// Returns the walks of all passes, each pass in the order of its definition.
+    pub(super) fn walks(&self) -> Vec<WalkOfPass> {
+        let mut walks = Vec::new();
+        for (number, pass) in &self.passes {
+            let mut names: Vec<&String> = pass.ranks.keys().collect();
+            names.sort_by_key(|name| pass.ranks[*name]);
+            for walk in names {
+                let question = pass.questions.get(walk).copied();
+                let answers = question.and_then(|question| self.answers.get(question));
+                let answer = answers.into_iter().flatten().find(|answer| answer.gone.pass == *number);
+                walks.push(WalkOfPass {
+                    pass: *number,
+                    walk: walk.clone(),
+                    rank: pass.ranks[walk] as u64,
+                    question: question.map(|question| question as u64),
+                    ended_at: pass.ended_at,
+                    found_gone_at: answer.and_then(|answer| Timestamp::from_millisecond(answer.gone.at).ok()),
+                    withheld: answer.map_or_else(BTreeSet::new, |answer| answer.withheld.clone()),
+                });
+            }
+        }
+        walks
     }
 
     /// Returns the position of a row's walk in the definition of its pass; `walk` is the name in the row.

@@ -2,8 +2,8 @@
 
     snapshot.py SCHEMA DATASET DIRECTORY [equal]
 
-SCHEMA is the output of `civitrawl schema --format json`. The rows of a table must be of one walk: with several, the place of each
-in the crawl file decides within a pass. No row may be gone.
+SCHEMA is the output of `civitrawl schema --format json`. Things are those of `scripts/queries/snapshot.sql`; what belongs to them is
+joined to the file of its owner, which is written before.
 """
 
 import json
@@ -17,6 +17,8 @@ OWNERS = {"model_id": "models", "version_id": "model_versions", "image_id": "ima
 PAGE = ["pass", "walk", "page"]
 connection = duckdb.connect()
 connection.execute("SET threads = 2")
+connection.execute(f"SET file_search_path = '{dataset}'")
+connection.execute((Path(__file__).resolve().parents[3] / "scripts/queries/snapshot.sql").read_text())
 
 
 def path(table):
@@ -30,21 +32,17 @@ def columns(table):
 
 
 def select(table, key):
-    """The rows of a table in a snapshot, as SQL: of an entity the latest, of what belongs to one those beside it."""
+    """The rows of a table in a snapshot, as SQL."""
     parts, names = f"'{dataset}/parts/{table}/*.parquet'", columns(table)
-    kept = ", ".join(name for name in names if name not in ("first_seen_at", "last_seen_at", "gone_at"))
     if "first_seen_at" in names:
-        return f"""SELECT {kept}, first_seen_at, last_seen_at, NULL::TIMESTAMPTZ AS gone_at FROM (
-            SELECT *, min(fetched_at) OVER same AS first_seen_at, max(fetched_at) OVER same AS last_seen_at,
-                row_number() OVER (PARTITION BY {', '.join(key)}
-                    ORDER BY pass DESC, fetched_at DESC, page DESC, walk DESC) AS place
-            FROM {parts} WINDOW same AS (PARTITION BY {', '.join(key)})) WHERE place = 1"""
+        thing = "model_id" if table == "model_versions" else key[0]
+        return f"SELECT {', '.join(names)} FROM latest_things('{table}', {key[0] if len(key) == 1 else '[' + ', '.join(key) + ']'}, {thing})"
     if "gone_at" in names:
         owner = f"'{directory}/{OWNERS[key[0]]}.parquet'"
         beside = " AND ".join(f"child.{name} = owner.{name}" for name in PAGE)
-        return f"""SELECT {kept}, NULL::TIMESTAMPTZ AS gone_at FROM {parts} AS child
-            SEMI JOIN {owner} AS owner ON child.{key[0]} = owner.id AND {beside}"""
-    return f"SELECT {kept} FROM {parts}"
+        kept = ", ".join(f"child.{name}" for name in names if name != "gone_at")
+        return f"SELECT {kept}, owner.gone_at FROM {parts} AS child JOIN {owner} AS owner ON child.{key[0]} = owner.id AND {beside}"
+    return f"SELECT {', '.join(names)} FROM {parts}"
 
 
 for table in json.loads(Path(schema).read_text())["tables"]:
