@@ -281,7 +281,7 @@ fn the_state_of_a_dataset_is_an_exit_code_and_an_object() {
 fn assert_json_to_the_end(output: &std::process::Output, code: i32) -> serde_json::Value {
     assert_exit(output, code);
     let text = String::from_utf8_lossy(&output.stderr);
-    let lines = text.lines().map(|line| {
+    let mut lines = text.lines().map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
         assert!(["timestamp", "level", "message"].iter().all(|name| line[name].is_string()), "{line}");
         line
