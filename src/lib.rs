@@ -21,6 +21,8 @@
 //! | How are missing rows rechecked? | `engine/walk/recheck.rs`, `engine/walk/missing.rs` |
 //! | How is a snapshot merged? | `dataset/snapshot/` |
 //! | How is a dataset copied while it is written to? | `dataset/place/` |
+//! | How is a dataset copied to an object store? | `bucket/` |
+//! | How are missing pages noticed by `verify`? | `dataset/page_numbers.rs` |
 //! | How is a file compared with its record before it is used? | `dataset/recorded_file.rs` |
 //! | How is memory bounded? | of an answer `api/allowance.rs`, of all bodies in flight `fetch/memory.rs` |
 //! | How is a run stopped, whatever hangs? | `cli/signals.rs` |
@@ -43,7 +45,7 @@
 //! * **commit**: rows and cursors made durable together, by a **record** that names the parts.
 //! * **manifest**: the state of a dataset by all its records.
 //! * **snapshot**: each table with one row a key, as one Parquet file or one for each **range** of ids, published under `latest/`.
-//! * **place**: a directory to which a dataset was pushed, and from which it can be pulled.
+//! * **place**: a directory, or a prefix of a bucket, to which a dataset was pushed, and from which it can be pulled.
 //! * **reject**: an item or page that no table could take, kept as text.
 //! * **trap**: a fault of the real server that the sandbox imitates on demand.
 //! * **probe**: a fact about the server that the crawler relies on, with the judgement of answers that show it.
@@ -51,11 +53,11 @@
 //!
 //! # Who may use whom
 //!
-//! `cli → {engine, lookup, download, doctor} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
+//! `cli → {engine, lookup, download, doctor, bucket} → {api, fetch, dataset, definition} → {storage, table}`; a room uses only those behind its
 //! arrow, and `definition` reads from `api` the parameters of an endpoint. [`place`] says how private a host is. Beside the
 //! engine, [`report`] makes a page of what [`dataset`] holds. The crawler knows [`sandbox`] by HTTP only, and shares no code
 //! with it. [`api`], [`table`], [`definition`], [`place`] and the files that `tests/tidy.rs` lists are pure: no I/O, no clock,
-//! no randomness. Files are touched in few rooms, sockets only in [`fetch`] and [`sandbox`], paths are made only in
+//! no randomness. Files are touched in few rooms, sockets only in [`fetch`], [`sandbox`] and `bucket`, paths are made only in
 //! [`dataset::layout`]. No two files import each other, not even by a detour. `tests/tidy.rs` holds all this.
 //!
 //! # Invariants

@@ -30,15 +30,20 @@ fn sessions(readme: &str) -> Vec<Command> {
     commands
 }
 
+/// The units of sizes and times.
+const UNITS: [&str; 8] = ["B", "kB", "MB", "GB", "ms", "s", "min", "h"];
+
 /// The text with every number, size, time and run of blanks made the same: they differ from run to run.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     for word in text.split_inclusive(char::is_whitespace) {
         let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
+        // A slow machine takes minutes where another takes seconds.
+        let unit = word.trim_end().trim_end_matches([',', ':', ';']);
         match (is_number, word.trim_end()) {
             (_, "") => {}
             (true, _) if masked.ends_with("# ") => {}
-            (false, "B" | "kB" | "MB" | "GB") if masked.ends_with("# ") => {}
+            (false, _) if masked.ends_with("# ") && UNITS.contains(&unit) => {}
             (true, _) => masked.push_str("# "),
             (false, word) => masked.push_str(&format!("{word} ")),
         }
