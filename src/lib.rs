@@ -75,6 +75,8 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod api;
+#[cfg(feature = "stores")]
+pub mod bucket;
 pub mod cli;
 pub mod dataset;
 pub mod definition;

@@ -15,7 +15,8 @@ pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Accept<'de> for Fields<'de> {
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut fields = Vec::new();
+        // Most objects that are read so have no more fields. The room is not charged, because it is given back with the object.
+        let mut fields = Vec::with_capacity(32);
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
             if charge(size_of::<(Cow<'_, str>, &str)>()) {
                 fields.push((key, value.get()));

@@ -29,14 +29,16 @@ impl Extra {
     pub(super) fn add(&mut self, key: &str, json: &str) {
         self.0.reserve(Self::room(key, json));
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        if key.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        // Without a branch for each byte, this takes half the instructions.
+        let odd = key.bytes().fold(false, |odd, byte| odd | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+        if odd {
             self.0.push_str(&json_text(key));
+            self.0.push(':');
         } else {
             self.0.push('"');
             self.0.push_str(key);
-            self.0.push('"');
+            self.0.push_str("\":");
         }
-        self.0.push(':');
         self.0.push_str(json);
     }
 

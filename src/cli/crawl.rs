@@ -1,22 +1,23 @@
 //! `civitrawl crawl FILE`: runs a crawl, or continues it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::{Service, duration, rate};
-use super::crawl_file;
+use super::connect::{Service, duration};
+use super::crawl_file::CrawlFile;
+use super::estimate::Estimates;
 use super::exit::Exit;
 use super::format::{count, grid, several, span};
 use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
 use super::min_free::Keeping;
 use super::output::{complain, failure, print, usage};
-use super::plan::expected;
 use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::literal;
-use crate::definition::{Crawl, Server, dataset_path};
+use crate::definition::Crawl;
 use crate::engine::crawl as engine;
 use crate::engine::report::Report;
 use crate::engine::run::Options;
@@ -27,20 +28,11 @@ use crate::table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The crawl file: TOML that says what to fetch, such as `crawls/models.toml`
-    file: PathBuf,
-    /// The dataset's directory, instead of the crawl file's
-    #[arg(long, value_name = "DIR")]
-    dataset: Option<PathBuf>,
-    /// The server's URL, ending in `/api/v1`, or `sandbox`; instead of the crawl file's
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    crawl: CrawlFile,
     /// A file with the API key that only you can read, instead of the crawl file's; used if CIVITAI_API_KEY is not set
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Requests per second, instead of the crawl file's
-    #[arg(long, value_name = "R", value_parser = rate)]
-    rate: Option<f64>,
     /// Requests in flight at once, instead of the crawl file's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     in_flight: Option<u32>,
@@ -68,10 +60,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let stop = Stop::new(arguments.max_pages);
     attend(&stop, arguments.deadline);
-    let begun = crawl_file::read(&arguments.file).and_then(|mut crawl| {
+    let begun = arguments.crawl.read().and_then(|mut crawl| {
         apply_options(&mut crawl, arguments)?;
-        let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((&arguments.file, &crawl)))?;
-        let hide = pseudonyms(&arguments.file, &crawl)?;
+        let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((arguments.crawl.path(), &crawl)))?;
+        let hide = pseudonyms(arguments.crawl.path(), &crawl)?;
         crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
         Ok((crawl, key, hide))
     });
@@ -81,19 +73,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Applies the options of the command line to the crawl.
+/// Applies the options of a run to the crawl.
 fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
-    if let Some(text) = &arguments.server {
-        crawl.server = Server::parse(text, crawl.insecure_http).map_err(|error| usage(&error.to_string()))?;
-    }
-    if let Some(dataset) = &arguments.dataset {
-        crawl.dataset = dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?;
-    }
     let known = |name: &&String| crawl.walks.iter().any(|walk| walk.name == **name);
     if let Some(other) = arguments.believe_shorter.iter().find(|name| !known(name)) {
         return Err(usage(&format!("`--believe-shorter` names `{other}`, and `{}` has no such walk", crawl.name)));
     }
-    crawl.pace.requests_per_second = arguments.rate.unwrap_or(crawl.pace.requests_per_second);
     crawl.pace.in_flight = arguments.in_flight.unwrap_or(crawl.pace.in_flight);
     Ok(())
 }
@@ -115,7 +100,9 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         min_free,
         stop: stop.clone(),
     };
-    let listener = listener(&arguments.watching, expected(crawl));
+    let expected =
+        if arguments.watching.shows_progress() { Estimates::of(crawl).pages(crawl) } else { BTreeMap::new() };
+    let listener = listener(&arguments.watching, expected);
     match run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
@@ -166,6 +153,10 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
         let (number, files) = (snapshot.number, snapshot.rewritten.len() + snapshot.taken_over.len());
         let (tables, seconds) = (several(files as u64, "table"), span(snapshot.seconds));
         let line = format!("snapshot {number}: {tables} in {}, {seconds}", layout.latest().display());
+        lines.extend([String::new(), line]);
+    }
+    if report.snapshot.is_none() && !outcome.is_over() && !report.rows.is_empty() {
+        let line = format!("to read what is there already: civitrawl snapshot {dataset}");
         lines.extend([String::new(), line]);
     }
     if report.snapshot.is_some() && report.rows.contains_key(table::models::TABLE.name) {

@@ -110,7 +110,8 @@ impl From<&Outcome> for Exit {
 impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
-            dataset::Error::Held { .. } => Self::Held,
+            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } => Self::Held,
+            dataset::Error::Away { .. } => Self::Stopped,
             dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
                 Self::Damaged
             }
@@ -119,7 +120,8 @@ impl From<&dataset::Error> for Exit {
             | dataset::Error::Apart { .. }
             | dataset::Error::Foreign { .. }
             | dataset::Error::Newer { .. }
-            | dataset::Error::Pruned { .. } => Self::Usage,
+            | dataset::Error::Pruned { .. }
+            | dataset::Error::Refused { .. } => Self::Usage,
         }
     }
 }

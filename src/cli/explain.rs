@@ -5,9 +5,9 @@
 
 use super::exit::Exit;
 use super::output::{complain_of, print};
+use super::parameters::{trap, values};
 use super::schema::type_name;
 use crate::api::ENDPOINTS;
-use crate::api::endpoint::ParamKind;
 use crate::api::rejection::Rejection;
 use crate::dataset::commit::Why;
 use crate::download::status::DownloadStatus;
@@ -90,25 +90,11 @@ fn of_tables(word: &str) -> Option<Vec<String>> {
 fn of_parameter(endpoint: &str, name: &str) -> Option<String> {
     let endpoint = ENDPOINTS.iter().find(|known| known.name == endpoint)?;
     let param = endpoint.params.iter().find(|known| known.name == name)?;
-    let warning = param.warning.map_or_else(String::new, |warning| format!(" Warning: {}.", warning.text));
-    Some(format!("parameter {} of `{}`: {}.{warning}", param.name, endpoint.name, values(param.kind)))
-}
-
-/// Returns the values that a parameter takes, as they are written in a crawl file.
-fn values(kind: ParamKind) -> String {
-    let quoted = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    match kind {
-        ParamKind::Int { min, max } => format!("a whole number from {min} to {max}"),
-        ParamKind::Bool => String::from("`true` or `false`"),
-        ParamKind::OnlyTrue => String::from("`true`, or left out, since the server reads `false` as true"),
-        ParamKind::Word(words) => format!("one of {}", quoted(words)),
-        ParamKind::Words(words) => format!("one of, or a list of, {}", quoted(words)),
-        ParamKind::Text => String::from("text"),
-        ParamKind::Texts { min: 0 | 1 } => String::from("text, or a list of texts"),
-        ParamKind::Texts { min } => format!("a list of at least {min} texts"),
-        ParamKind::Ids => String::from("a whole number, or a list of them"),
-        ParamKind::Managed(why) | ParamKind::Refused(why) => format!("cannot be asked for: {why}"),
-    }
+    let warning = match trap(param) {
+        "" => String::new(),
+        text => format!(" Warning: {text}."),
+    };
+    Some(format!("parameter {} of `{}`: {}.{warning}", param.name, endpoint.name, values(param)))
 }
 
 fn of_column(table: &str, column: &str) -> Option<String> {

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::exit::Exit;
 use super::output::{complain, usage};
-use super::screen::screen;
+use super::reading::reading;
 use crate::download::digest;
-use crate::lookup::model_files::{self, ModelFile};
+use crate::lookup::model_files;
 
 /// The model files of a folder, by their SHA256.
 #[derive(Debug, Default)]
@@ -35,7 +33,7 @@ impl Local {
             let endings = model_files::ENDINGS.join(", .");
             return Err(usage(&format!("`{}` holds no model file: none ends in .{endings}", folder.display())));
         }
-        let bar = progress(shown, &found.files);
+        let bar = reading(shown, "hashing", Some(found.files.iter().map(|file| file.bytes).sum()));
         for file in found.files {
             let path = file.path;
             if file.bytes == 0 {
@@ -110,17 +108,6 @@ impl Local {
             _ => object.to_owned(),
         }
     }
-}
-
-fn progress(shown: bool, files: &[ModelFile]) -> ProgressBar {
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    let bar = ProgressBar::with_draw_target(Some(bytes), screen(shown));
-    // The template is a valid constant.
-    let style = ProgressStyle::with_template(
-        "hashing {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}, {eta} left  {wide_msg}",
-    );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }
 
 #[cfg(test)]

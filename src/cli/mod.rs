@@ -6,10 +6,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod completions;
 mod connect;
+mod copies;
 mod crawl;
 mod crawl_file;
 mod doctor;
 mod download;
+mod estimate;
 mod exit;
 mod explain;
 mod format;
@@ -22,10 +24,12 @@ mod logging;
 mod man;
 mod min_free;
 mod output;
+mod parameters;
 mod plan;
 mod progress;
 mod pull;
 mod push;
+mod reading;
 mod replay;
 mod report;
 mod sandbox;
@@ -72,7 +76,7 @@ enum Command {
     Replay(replay::Arguments),
     /// Write the figures of the newest snapshot and of its crawl as one HTML page
     Report(report::Arguments),
-    /// Print the tables and their columns
+    /// Print the tables and their columns, or the parameters of endpoints
     Schema(schema::Arguments),
     /// Explain a code that this program prints, a table or a column
     Explain(explain::Arguments),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::output::{complain, failure, print};
+use super::reading::reading;
 use crate::dataset::layout::Layout;
 use crate::report;
 use crate::storage::{self, Disk};
@@ -18,7 +19,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    match report::page(&Layout::new(&arguments.dataset), &Disk) {
+    let bar = reading(true, "reading", None);
+    let page = report::page(&Layout::new(&arguments.dataset), &Disk, &|bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    match page {
         Ok(Some(page)) => match storage::replace_text(&arguments.output, &page) {
             Ok(()) => {
                 print([arguments.output.display().to_string()]);

@@ -7,8 +7,10 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::output::{complain, print_own};
+use super::output::{complain, print_own, usage};
+use super::parameters;
 use super::shown::shown;
+use crate::api::ENDPOINTS;
 use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::{Source, sources};
@@ -17,8 +19,12 @@ use crate::table::{self, Column, Table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only this table
-    table: Option<String>,
+    /// Only this table; with `--params`, only this endpoint
+    #[arg(value_name = "TABLE|ENDPOINT")]
+    name: Option<String>,
+    /// The parameters of endpoints instead: their values, and the traps in them
+    #[arg(long, conflicts_with_all = ["format", "dataset"])]
+    params: bool,
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
@@ -40,7 +46,10 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let tables: Vec<&'static Table> = match &arguments.table {
+    if arguments.params {
+        return parameters_of(arguments.name.as_deref());
+    }
+    let tables: Vec<&'static Table> = match &arguments.name {
         None => table::ALL.to_vec(),
         Some(name) => match table::named(name) {
             Some(table) => vec![table],
@@ -58,6 +67,19 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Format::Json => format!("{:#}\n", json!({ "tables": tables.iter().map(|t| as_json(t)).collect::<Vec<_>>() })),
     };
     print_own(&text);
+    Exit::Complete
+}
+
+/// Prints the parameters of every endpoint, or of one.
+fn parameters_of(name: Option<&str>) -> Exit {
+    let chosen = ENDPOINTS.iter().filter(|known| name.is_none_or(|name| known.name == name));
+    let texts: Vec<String> = chosen.map(|endpoint| parameters::markdown(endpoint)).collect();
+    if texts.is_empty() {
+        let known: Vec<&str> = ENDPOINTS.iter().map(|endpoint| endpoint.name).collect();
+        let name = name.unwrap_or_default();
+        return usage(&format!("there is no endpoint `{name}`; the endpoints are {}", known.join(", ")));
+    }
+    print_own(&texts.join("\n"));
     Exit::Complete
 }
 

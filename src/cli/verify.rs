@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::format::several;
 use super::output::{failure, print};
+use super::reading::reading;
 use crate::dataset::layout::Layout;
 use crate::dataset::verify::verify;
 use crate::storage::Disk;
@@ -16,11 +17,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let findings = match verify(&Layout::new(&arguments.dataset), &Disk, &|| false) {
+    let bar = reading(true, "checking", Some(0));
+    let verified = verify(&Layout::new(&arguments.dataset), &Disk, &|| false, &mut |read, all| {
+        bar.set_length(all);
+        bar.set_position(read);
+    });
+    bar.finish_and_clear();
+    let findings = match verified {
         Ok(findings) => findings,
-        Err(error) => {
-            return failure(&error);
-        }
+        Err(error) => return failure(&error),
     };
     for fault in &findings.faults {
         print([fault.to_string()]);

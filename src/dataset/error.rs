@@ -113,6 +113,28 @@ pub enum Error {
         /// The difference with its remedy, as the rest of a sentence about that copy.
         reason: String,
     },
+    /// A store does not answer, or answers that it cannot.
+    #[error("`{}` {reason}; run it again: what was sent already is not sent again", place.display())]
+    Away {
+        /// The store, or one of its files.
+        place: PathBuf,
+        /// The fault, as the rest of a sentence about it.
+        reason: String,
+    },
+    /// A store refuses what was asked.
+    #[error("`{}` {reason}", place.display())]
+    Refused {
+        /// The store, or one of its files.
+        place: PathBuf,
+        /// The refusal with its remedy, as the rest of a sentence about it.
+        reason: String,
+    },
+    /// Another push replaced the head of a place meanwhile.
+    #[error("another push to `{}` went ahead of this one, which changed nothing that readers see; run it again", place.display())]
+    Overtaken {
+        /// The place.
+        place: PathBuf,
+    },
     /// There is no dataset.
     #[error("there is no dataset at `{}`", dataset.display())]
     Absent {
@@ -141,9 +163,28 @@ impl Error {
         matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// True if it is about a file in this directory.
+    pub(super) fn is_of(&self, directory: &Path) -> bool {
+        match self {
+            Self::Disk { path, .. } | Self::Rotten { path, .. } => path.starts_with(directory),
+            Self::Damaged { dataset, .. } => dataset == directory,
+            _ => false,
+        }
+    }
+
     /// Returns the error that a file is not what is recorded of it.
-    pub(super) fn rotten(path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn rotten(path: &Path, reason: impl Into<String>) -> Self {
         Self::Rotten { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// Returns the error that a file has another size than is recorded.
+    pub(crate) fn other_size(path: &Path, found: u64, recorded: u64) -> Self {
+        Self::rotten(path, format!("is not what was written: it has {found} bytes instead of {recorded}"))
+    }
+
+    /// Returns the error that a file has another hash than is recorded.
+    pub(super) fn other_hash(path: &Path) -> Self {
+        Self::rotten(path, "is not what was written: its hash is another")
     }
 
     /// Returns the error for rows that do not fit their table's declaration, which is a fault of this program.

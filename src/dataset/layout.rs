@@ -146,66 +146,64 @@ impl Layout {
     }
 }
 
-/// The directory to which a dataset is pushed. Every file but the head has a name of its own for ever: that of a part, or one made
-/// of its content's hash.
-#[derive(Debug, Clone)]
-pub struct PlaceLayout {
-    root: PathBuf,
-}
+/// The name of a file in a place, with `/` between its folder and the rest. Every file but the head has a name of its own for
+/// ever: that of a part, or one made of its content's hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceName(String);
 
-impl PlaceLayout {
+impl PlaceName {
     /// The names that a place may hold at its top.
-    pub const NAMES: [&str; 8] =
+    pub const TOP: [&str; 8] =
         [".push.lock", ".latest.json.tmp", "latest.json", "parts", "records", "snapshots", "tables", "lost+found"];
 
-    /// Returns the layout of the place in this directory, which need not exist.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
-    }
-
-    /// Returns the directory of the place.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Returns the lock file, which only one push can hold.
-    pub fn lock(&self) -> PathBuf {
-        self.root.join(".push.lock")
-    }
-
     /// Returns the file that names the last commit and snapshot pushed.
-    pub fn head(&self) -> PathBuf {
-        self.root.join("latest.json")
+    pub fn head() -> Self {
+        Self(String::from("latest.json"))
+    }
+
+    /// Returns the lock file of a directory, which only one push can hold.
+    pub fn lock() -> Self {
+        Self(String::from(".push.lock"))
     }
 
     /// Returns the file of a record with this content.
-    pub fn record(&self, n: u64, hash: &FileHash) -> PathBuf {
-        self.root.join("records").join(format!("{n:08}-{hash}.json"))
+    pub fn record(n: u64, hash: &FileHash) -> Self {
+        Self(format!("records/{n:08}-{hash}.json"))
     }
 
     /// Returns the file of a part.
-    pub fn part(&self, table: &Table, name: &PartName) -> PathBuf {
-        self.root.join("parts").join(table.name).join(name.to_string())
+    pub fn part(table: &Table, name: &PartName) -> Self {
+        Self(format!("parts/{}/{name}", table.name))
     }
 
     /// Returns the file of an inventory with this content.
-    pub fn inventory(&self, hash: &FileHash) -> PathBuf {
-        self.root.join("snapshots").join(format!("{hash}.json"))
+    pub fn inventory(hash: &FileHash) -> Self {
+        Self(format!("snapshots/{hash}.json"))
     }
 
     /// Returns the file of a snapshot's table, or of its history, with this content.
-    pub fn table(&self, table: &Table, history: bool, hash: &FileHash) -> PathBuf {
-        self.root.join(Self::table_name(table, history, hash))
+    pub fn table(table: &Table, history: bool, hash: &FileHash) -> Self {
+        Self(format!("tables/{}{}/{hash}.parquet", table.name, if history { "_history" } else { "" }))
     }
 
-    /// Returns the same, relative to the directory of the place.
-    pub fn table_name(table: &Table, history: bool, hash: &FileHash) -> String {
-        format!("tables/{}{}/{hash}.parquet", table.name, if history { "_history" } else { "" })
+    /// Returns the name as it is written in the head.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
-    /// Returns the name under which a file is written before it is whole.
-    pub fn draft(path: &Path) -> PathBuf {
-        path.with_file_name(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()))
+    /// Returns its folder, which is empty at the top, and its name there.
+    pub fn split(&self) -> (&str, &str) {
+        self.0.rsplit_once('/').unwrap_or(("", &self.0))
+    }
+
+    /// Returns the file in a place that is a directory.
+    pub fn path(&self, root: &Path) -> PathBuf {
+        root.join(&self.0)
+    }
+
+    /// Returns the file in which it is written before it is whole.
+    pub fn draft(&self, root: &Path) -> PathBuf {
+        self.path(root).with_file_name(format!(".{}.tmp", self.split().1))
     }
 }
 

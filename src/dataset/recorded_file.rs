@@ -64,6 +64,11 @@ impl RecordedFile {
         &self.hash
     }
 
+    /// True once it was found to be what is recorded.
+    pub(super) fn is_checked(&self) -> bool {
+        self.blocks.get().is_some()
+    }
+
     /// Opens the file. The first time this reads all of it.
     ///
     /// # Errors
@@ -105,10 +110,7 @@ impl RecordedFile {
     fn compare(&self, file: &dyn Ranges, cancel: Cancel<'_>) -> Result<Arc<[u32]>, Error> {
         let found = file.bytes().during("read", &self.path)?;
         if found != self.bytes {
-            return Err(Error::rotten(
-                &self.path,
-                format!("is not what was written: it has {found} bytes instead of {}", self.bytes),
-            ));
+            return Err(Error::other_size(&self.path, found, self.bytes));
         }
         let (mut hasher, mut blocks) = (blake3::Hasher::new(), Vec::new());
         let mut buffer = vec![0; HASHED.min(self.bytes as usize)];
@@ -123,7 +125,7 @@ impl RecordedFile {
             at += length;
         }
         if hasher.finalize().to_string() != self.hash {
-            return Err(Error::rotten(&self.path, "is not what was written: its hash is another"));
+            return Err(Error::other_hash(&self.path));
         }
         Ok(blocks.into())
     }

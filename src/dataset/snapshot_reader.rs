@@ -25,6 +25,8 @@ pub struct SnapshotReader<'a> {
     storage: &'a dyn Storage,
     /// The files of each table, without histories.
     files: Vec<(String, RecordedFile)>,
+    /// Called with the bytes of each file that was read whole, to be compared with its record.
+    progress: &'a dyn Fn(u64),
     /// The content of the snapshot.
     pub inventory: Inventory,
     /// The content of the newest snapshot before it; `None` if there is none.
@@ -55,7 +57,13 @@ impl<'a> SnapshotReader<'a> {
         let previous = earlier.map(inventory_of).transpose()?;
         let recorded = |file: &File| Some((file.table.clone(), directory.recorded(number, file)?));
         let files = inventory.files.iter().filter(|file| !file.history).filter_map(recorded).collect();
-        Ok(Some(Self { layout, storage, files, inventory, previous }))
+        Ok(Some(Self { layout, storage, files, progress: &|_| {}, inventory, previous }))
+    }
+
+    /// Returns the same reader, which calls `progress` with the bytes of each file as soon as it was compared with its record.
+    #[must_use]
+    pub fn watched(self, progress: &'a dyn Fn(u64)) -> Self {
+        Self { progress, ..self }
     }
 
     /// Calls `show` with some columns of the rows of a table that are not gone, batch by batch. Never calls it if the
@@ -70,7 +78,11 @@ impl<'a> SnapshotReader<'a> {
         show: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
         for (_, file) in self.files.iter().filter(|(of, _)| of == table.name) {
+            let (is_new, bytes) = (!file.is_checked(), file.bytes());
             let file = file.open(self.storage, NEVER)?;
+            if is_new {
+                (self.progress)(bytes);
+            }
             let builder = file.parquet()?;
             let wanted = columns.iter().copied().chain(["gone_at"]);
             let only = ProjectionMask::columns(builder.parquet_schema(), wanted);
@@ -100,13 +112,12 @@ impl<'a> SnapshotReader<'a> {
         Ok(count)
     }
 
-    /// Returns the reports of the dataset's runs, oldest first, without damaged ones and those that are no files.
+    /// Calls `show` with each report of the dataset's runs, oldest first, without damaged ones and those that are no files.
     ///
     /// # Errors
     /// [`Error::Disk`].
-    pub fn run_reports(&self) -> Result<Vec<Value>, Error> {
+    pub fn run_reports(&self, show: &mut dyn FnMut(&Value)) -> Result<(), Error> {
         let directory = self.layout.runs();
-        let mut reports = Vec::new();
         for entry in self.storage.list(&directory).during("list", &directory)? {
             if entry.name.ends_with(".json") {
                 let path = Layout::entry(&directory, &entry.name);
@@ -114,9 +125,9 @@ impl<'a> SnapshotReader<'a> {
                     Err(error) if error.kind() == ErrorKind::InvalidData => continue,
                     content => content.during("read", &path)?,
                 };
-                reports.extend(serde_json::from_slice::<Value>(&content));
+                serde_json::from_slice(&content).iter().for_each(&mut *show);
             }
         }
-        Ok(reports)
+        Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub struct Store {
     full_every: u64,
     /// Directories of parts that this store has created.
     ensured: HashSet<PathBuf>,
+    /// Parts whose final names are not durable yet, so that they keep their staged ones.
+    unsettled: Vec<(&'static Table, PartName)>,
     _lock: Box<dyn Send>,
 }
 
@@ -96,8 +98,9 @@ impl Store {
         }
         probe(&layout, &*storage)?;
         sync_names(&layout, &*storage, manifest.last.is_none())?;
-        let ensured = HashSet::new();
-        let store = Self { layout, storage, manifest, last_hash, full_every: FULL_EVERY, ensured, _lock: lock };
+        let (ensured, unsettled) = (HashSet::new(), Vec::new());
+        let full_every = FULL_EVERY;
+        let mut store = Self { layout, storage, manifest, last_hash, full_every, ensured, unsettled, _lock: lock };
         store.recover(&recovery)?;
         Ok(store)
     }
@@ -148,10 +151,13 @@ impl Store {
         &*self.storage
     }
 
-    fn recover(&self, recovery: &Recovery) -> Result<(), Error> {
-        let publish: Vec<_> =
+    fn recover(&mut self, recovery: &Recovery) -> Result<(), Error> {
+        let publish =
             recovery.publish.iter().filter_map(|part| Some((table::named(&part.table)?, part.name.clone()))).collect();
-        self.publish(&publish)?;
+        self.publish(publish)?;
+        if !self.unsettled.is_empty() {
+            self.settle()?;
+        }
         for (table, name) in &recovery.sweep {
             if let Some(table) = table::named(table) {
                 self.remove(&Layout::entry(&self.layout.parts(table), name))?;
@@ -169,7 +175,8 @@ impl Store {
         SnapshotDir::new(&self.layout, &*self.storage).recover()
     }
 
-    /// Makes rows and walk states durable together, then publishes the parts. After `Ok` no crash can undo the commit.
+    /// Makes rows and walk states durable together, then publishes the parts. After `Ok` no crash can undo the commit. The staged
+    /// names of its parts stay until the next commit, report or [`Store::settle`], which make the final ones durable.
     ///
     /// # Errors
     /// [`Error::Disk`]. Before the commit point the staged files are removed again, and the last commit remains the latest.
@@ -202,6 +209,7 @@ impl Store {
             let (hash, draft) = self.draft(&record)?;
             unsynced.push(draft);
             sync_all(&*self.storage, unsynced)?;
+            self.remove_staged()?;
             tables.iter().zip(&record.parts).try_for_each(|(table, part)| self.check_staged(table, part))?;
             Ok((record, hash))
         });
@@ -210,8 +218,7 @@ impl Store {
         self.enact(commit)?;
         let record = self.manifest.add(record).clone();
         self.last_hash = hash;
-        let parts: Vec<_> = tables.into_iter().map(|table| (table, name.clone())).collect();
-        self.publish(&parts)?;
+        self.publish(tables.into_iter().map(|table| (table, name.clone())).collect())?;
         self.remove_pruned()?;
         if self.manifest.full == commit {
             self.remove_redundant()?;
@@ -244,7 +251,8 @@ impl Store {
         self.storage.remove(path).during("remove", path)
     }
 
-    /// Writes the rows of every table as a staged part. Returns the parts, for the record, with all that must be durable first.
+    /// Writes the rows of every table as a staged part. Returns the parts, for the record, with all that must be durable first: the
+    /// final names of the commit before, too.
     fn stage(
         &mut self,
         info: &RunInfo,
@@ -252,7 +260,7 @@ impl Store {
         tables: Vec<(&'static Table, RecordBatch)>,
     ) -> Result<(Vec<Part>, Vec<Unsynced>), Error> {
         let maker = Maker { crawl: &info.crawl, commit: name.commit, run: info.run.to_string() };
-        let (mut parts, mut unsynced, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut parts, mut unsynced, mut changed) = (Vec::new(), Vec::new(), self.unsettled_directories());
         for (table, batch) in tables {
             let rows = batch.num_rows() as u64;
             if rows == 0 {
@@ -314,20 +322,44 @@ impl Store {
         self.remove(&draft)
     }
 
-    /// Links committed parts to their final names.
-    fn publish(&self, parts: &[(&'static Table, PartName)]) -> Result<(), Error> {
-        for (table, name) in parts {
+    /// Links committed parts to their final names, which are durable once the store is settled.
+    fn publish(&mut self, parts: Vec<(&'static Table, PartName)>) -> Result<(), Error> {
+        for (table, name) in &parts {
             let (staged, path) = (self.layout.staged(table, name), self.layout.part(table, name));
             match self.storage.link(&staged, &path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 other => other.during("create", &path)?,
             }
         }
-        sync_all(&*self.storage, parts.iter().map(|(table, _)| Unsynced::Names(self.layout.parts(table))).collect())?;
-        for (table, name) in parts {
-            self.remove(&self.layout.staged(table, name))?;
-        }
+        self.unsettled = parts;
         Ok(())
+    }
+
+    /// Makes the final names of the last commit's parts durable and removes the staged ones. Without this call the next commit, the
+    /// next report or the next [`Store::open`] does both, so that a commit waits for the disk only twice.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]; this store must not be used again.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.settle_beside(Vec::new())
+    }
+
+    /// Settles, and makes these contents durable beside it.
+    fn settle_beside(&mut self, mut unsynced: Vec<Unsynced>) -> Result<(), Error> {
+        unsynced.extend(self.unsettled_directories().into_iter().map(Unsynced::Names));
+        sync_all(&*self.storage, unsynced)?;
+        self.remove_staged()
+    }
+
+    /// Returns the directories of the parts whose final names are not durable yet.
+    fn unsettled_directories(&self) -> BTreeSet<PathBuf> {
+        self.unsettled.iter().map(|(table, _)| self.layout.parts(table)).collect()
+    }
+
+    /// Removes the staged names of parts whose final ones are durable now.
+    fn remove_staged(&mut self) -> Result<(), Error> {
+        let settled = std::mem::take(&mut self.unsettled);
+        settled.iter().try_for_each(|(table, name)| self.remove(&self.layout.staged(table, name)))
     }
 
     /// Removes the staged files of a failed commit, ignoring errors: the next open sweeps the rest.
@@ -338,13 +370,14 @@ impl Store {
         let _ = self.storage.remove(&self.layout.record_draft(name.commit));
     }
 
-    /// Replaces the report of a run.
+    /// Replaces the report of a run, and settles.
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// [`Error::Disk`]; this store must not be used again.
     pub fn write_report(&mut self, run: &RunId, text: &str) -> Result<(), Error> {
         let (draft, path) = (self.layout.report_draft(run), self.layout.report(run));
-        self.storage.write(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
+        let content = self.storage.create(&draft, &mut |to| to.write_all(text.as_bytes())).during("write", &draft)?;
+        self.settle_beside(vec![content])?;
         self.storage.rename(&draft, &path).during("replace", &path)
     }
 }

@@ -27,6 +27,9 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
     canonical
 }
 
+/// Items of a list that a sentence shows.
+const SHOWN_ITEMS: usize = 8;
+
 /// Returns the canonical JSON of one walk.
 fn walk(walk: &Walk) -> Value {
     let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -116,11 +119,29 @@ fn compare(prefix: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
                 let prefix = if key == "params" { format!("{prefix}param ") } else { format!("{prefix}{key} ") };
                 compare(&prefix, old, new, lines);
             }
+            (Some(Value::Array(old)), Some(Value::Array(new))) if old.len().max(new.len()) > SHOWN_ITEMS => {
+                lines.push(compare_lists(&name, old, new));
+            }
             (Some(old), Some(new)) => lines.push(format!("{name} was {}, is {}", shown(old), shown(new))),
             (Some(old), None) => lines.push(format!("{name} was {}, is gone", shown(old))),
             (None, Some(new)) => lines.push(format!("{name} is new: {}", shown(new))),
             (None, None) => {}
         }
+    }
+}
+
+/// Returns the line for two lists of which one is long: what one has and the other has not.
+fn compare_lists(name: &str, old: &[Value], new: &[Value]) -> String {
+    let without = |all: &[Value], others: &[Value]| {
+        let others: BTreeSet<String> = others.iter().map(Value::to_string).collect();
+        let rest = all.iter().filter(|item| !others.contains(&item.to_string())).cloned().collect();
+        Some(Value::Array(rest)).filter(|rest| rest != &json!([])).map(|rest| shown(&rest))
+    };
+    match (without(old, new), without(new, old)) {
+        (Some(lost), Some(gained)) => format!("{name} has {lost} no more, and {gained} is new in it"),
+        (Some(lost), None) => format!("{name} has {lost} no more"),
+        (None, Some(gained)) => format!("{gained} is new in {name}"),
+        (None, None) => format!("{name} has another order, or items that repeat"),
     }
 }
 
@@ -171,7 +192,12 @@ fn find<'v>(walks: &'v Value, name: &str) -> Option<&'v Value> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("`{text}`"),
-        Value::Array(items) if !items.is_empty() => items.iter().map(shown).collect::<Vec<String>>().join(", "),
+        Value::Array(items) if !items.is_empty() => {
+            let first: Vec<String> = items.iter().take(SHOWN_ITEMS).map(shown).collect();
+            let more = items.len() - first.len();
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            first.join(", ") + &rest
+        }
         other => format!("`{other}`"),
     }
 }

@@ -1,5 +1,6 @@
 //! Crawl file → checked [`Crawl`]. Pure: takes the text, returns the crawl or every mistake at once.
 
+mod changes;
 mod choice;
 mod crawl;
 mod credential;
@@ -19,14 +20,15 @@ mod suggestion;
 mod value;
 mod walk;
 
+pub use changes::Changes;
 pub use crawl::{
     Absence, Beginning, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
 };
 pub use dataset_path::dataset_path;
 pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use identity::identity;
-pub use mistake::{Mistake, Mistakes, Warning};
-pub use parse::parse;
+pub use mistake::{Mistake, Mistakes, Place, Warning};
+pub use parse::{parse, parse_changed};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
 

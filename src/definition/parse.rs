@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
 use super::dataset_path::dataset_path;
 use super::mistake::{Findings, Mistakes, Warning};
@@ -28,7 +29,29 @@ const COMMIT_MAX: u64 = 8 << 30;
 /// # Errors
 /// Every mistake in the file, each with its line. Text that is not TOML gets only syntax mistakes.
 pub fn parse(name: &str, text: &str, endpoints: &[&'static Endpoint]) -> Result<(Crawl, Vec<Warning>), Mistakes> {
+    parse_changed(name, text, &Changes::default(), endpoints)
+}
+
+/// Parses a crawl file as [`parse`] does, with the changes of a command line.
+///
+/// # Errors
+/// As [`parse`]; a mistake in a change names its option instead of a line.
+pub fn parse_changed(
+    name: &str,
+    text: &str,
+    changes: &Changes,
+    endpoints: &[&'static Endpoint],
+) -> Result<(Crawl, Vec<Warning>), Mistakes> {
+    let changes = changes.written();
+    // Each change is read as a line behind the file, so that a place in it is none in the file.
     let mut found = Findings::new(text);
+    let lines: Vec<(usize, String)> = changes
+        .iter()
+        .map(|change| {
+            let at = found.add(&change.option, &change.line);
+            (at, " ".repeat(at) + &change.line)
+        })
+        .collect();
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut places: Vec<_> = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error)).collect();
     places.sort_by_key(|(at, _)| *at);
@@ -38,7 +61,17 @@ pub fn parse(name: &str, text: &str, endpoints: &[&'static Endpoint]) -> Result<
         found.mistake(at, format!("this is not TOML: {}.", error.message()));
     }
     // A document recovered from broken syntax would add mistakes that are not in the file.
-    let crawl = if found.any_mistake() { None } else { read(name, document.get_ref(), endpoints, &mut found) };
+    if found.any_mistake() {
+        return found.conclude(None);
+    }
+    let mut document = document.into_inner();
+    for (change, (at, line)) in changes.iter().zip(&lines) {
+        match DeTable::parse(line) {
+            Ok(read) => changes::apply(change, read.get_ref(), *at, &mut document, &mut found),
+            Err(error) => found.mistake(*at, format!("it is not TOML: {}.", error.message())),
+        }
+    }
+    let crawl = read(name, &document, endpoints, &mut found);
     found.conclude(crawl)
 }
 

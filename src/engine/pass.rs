@@ -109,7 +109,7 @@ pub enum Refusal {
     },
     /// The definition changed in the middle of a pass.
     #[error(
-        "the crawl file changed while pass {pass} is unfinished:{}\nundo the change to finish the pass, start a new one with `--restart` (its rows are added to the same dataset), or give it another `--dataset`",
+        "the crawl file changed while pass {pass} is unfinished:{}\nundo the change (in the file, in `--set` or in `--each`) to finish the pass, start a new one with `--restart` (its rows are added to the same dataset), or give it another `--dataset`",
         differences.iter().map(|line| format!("\n  {line}")).collect::<String>()
     )]
     Changed {

@@ -67,6 +67,7 @@ pub fn replay(layout: Layout, heard: &mut dyn FnMut(&Record)) -> Result<Replayed
     if replayed.commits == 0 {
         rebuild(&mut store, through, &left, &mut replayed, heard)?;
     }
+    store.settle()?;
     if replayed.commits > 0 {
         // The next snapshot is made of the replayed parts alone; older snapshots stay.
         let (tables, history) = (tables(&store, false)?, tables(&store, true)?);

@@ -73,7 +73,7 @@ pub(super) async fn after_pass(
 /// # Errors
 /// Every damage found; the disk's error.
 fn assert_sound(store: &Store, cancel: Cancel<'_>) -> Result<bool, dataset::Error> {
-    match verify(store.layout(), &Disk, cancel) {
+    match verify(store.layout(), &Disk, cancel, &mut |_, _| {}) {
         Ok(findings) if findings.faults.is_empty() => Ok(true),
         Ok(findings) => {
             Err(dataset::Error::Unsound { dataset: store.layout().root().to_owned(), faults: findings.faults })

@@ -64,13 +64,17 @@ impl Connections {
 }
 
 fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
-    // A system without a certificate store (a slim container) gets the bundled one.
-    builder(settings).build().or_else(|_| with_bundled_roots(settings))
+    with_known_roots(|| builder(settings))
+}
+
+/// Builds a client with the process's cryptography. A system without a certificate store (a slim container) gets the bundled one.
+pub(crate) fn with_known_roots(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<reqwest::Client> {
+    // The library takes the process's cryptography, and panics if none is chosen. One that was chosen before stays.
+    let _ = ring::default_provider().install_default();
+    builder().build().or_else(|_| with_bundled_roots(builder()))
 }
 
 fn builder(settings: &Settings) -> ClientBuilder {
-    // The library takes the process's cryptography, and panics if none is chosen. One that was chosen before stays.
-    let _ = ring::default_provider().install_default();
     let headers = HeaderMap::from_iter([
         (header::ACCEPT, HeaderValue::from_static(JSON)),
         (header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
@@ -94,11 +98,11 @@ fn builder(settings: &Settings) -> ClientBuilder {
     if place_of(&settings.base) == Place::ThisMachine { builder.no_proxy() } else { builder }
 }
 
-fn with_bundled_roots(settings: &Settings) -> reqwest::Result<reqwest::Client> {
+fn with_bundled_roots(builder: ClientBuilder) -> reqwest::Result<reqwest::Client> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     let roots = roots.map(|root| Certificate::from_der(root));
     let roots = roots.collect::<reqwest::Result<Vec<_>>>()?;
-    builder(settings).tls_certs_only(roots).build()
+    builder.tls_certs_only(roots).build()
 }
 
 #[cfg(test)]
@@ -110,6 +114,7 @@ mod tests {
     #[test]
     fn a_client_is_built_without_the_systems_certificates() {
         let settings = Settings::new(Url::parse("https://civitai.com/api/v1").unwrap());
-        assert!(with_bundled_roots(&settings).is_ok());
+        let _ = ring::default_provider().install_default();
+        assert!(with_bundled_roots(builder(&settings)).is_ok());
     }
 }

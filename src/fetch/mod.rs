@@ -41,6 +41,8 @@ mod verdict;
 pub use answer::{Answer, Unreadable, text};
 pub use attempt_error::AttemptError;
 pub use attempts::Attempts;
+#[cfg(feature = "stores")]
+pub(crate) use connections::with_known_roots;
 pub use error::{FetchError, FetchErrorKind, TransportError, TransportErrorKind};
 pub use event::{Event, Notify};
 pub use exchange::Exchanged;

@@ -4,15 +4,15 @@
 use maud::{Markup, html};
 
 use super::plot;
-use super::tally::{Tally, Top};
+use super::tally::Tally;
 use super::text::{count, foreign, percent};
 
 /// Number of colours for the parts of a column; the last is for all others.
 pub(super) const COLOURS: usize = 8;
 
 /// Renders a table with a bar for each of the most frequent names, as parts of a whole.
-pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole: u64) -> Markup {
-    let Top { names, others } = tally.top(most);
+pub(super) fn bars(caption: &str, what: &str, tally: &Tally, whole: u64) -> Markup {
+    let Tally { names, others, .. } = tally;
     let longest = names.first().map_or(1, |(_, count)| *count).max(1);
     html! {
         table.bars {
@@ -20,7 +20,7 @@ pub(super) fn bars(caption: &str, what: &str, tally: &Tally, most: usize, whole:
             colgroup { col.name; col; col.share; }
             thead.unseen { tr { th { "name" } th { (what) } th { "share" } } }
             tbody {
-                @for (name, number) in &names {
+                @for (name, number) in names {
                     tr {
                         th scope="row" { (foreign(name)) }
                         (bar(*number, longest, whole))

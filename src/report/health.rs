@@ -63,19 +63,21 @@ impl Health {
         let pass = i64::try_from(snapshot.inventory.pass).unwrap_or(i64::MAX);
         let columns = ["pass", "endpoint", "attempts", "items", "bytes", "latency_ms"];
         snapshot.scan(&pages::TABLE, &columns, &mut |rows| health.count_pages(rows, pass))?;
-        snapshot.scan(&rejects::TABLE, &["pass", "reason"], &mut |rows| {
-            let (reasons, of) = (rows.texts("reason"), rows.numbers("pass"));
-            let reasons = reasons.iter().zip(of.iter()).filter(|(_, of)| *of == Some(pass));
-            reasons.for_each(|(reason, _)| health.rejects.add(reason, 1));
+        health.rejects = Tally::of(|add| {
+            snapshot.scan(&rejects::TABLE, &["pass", "reason"], &mut |rows| {
+                let (reasons, of) = (rows.texts("reason"), rows.numbers("pass"));
+                let reasons = reasons.iter().zip(of.iter()).filter(|(_, of)| *of == Some(pass));
+                reasons.for_each(|(reason, _)| add(reason, 1));
+            })
         })?;
         for table in table::ALL.iter().filter(|table| table.role() == Role::Entity) {
             health.there.insert(table.name, snapshot.count(table)?);
         }
-        for report in snapshot.run_reports()? {
+        snapshot.run_reports(&mut |report| {
             if report["pass"].as_u64() == Some(snapshot.inventory.pass) {
-                health.take(&report);
+                health.take(report);
             }
-        }
+        })?;
         Ok(health)
     }
 

@@ -12,8 +12,6 @@ use super::text::{bytes, change, count, foreign, percent};
 use crate::dataset::snapshot::Contents;
 use crate::dataset::snapshot_reader::SnapshotReader;
 
-/// Most bars in a table.
-const MOST: usize = 12;
 /// Most runs shown of a pass.
 const RUNS: usize = 10;
 
@@ -21,28 +19,17 @@ pub(super) fn models(catalog: &Catalog) -> Markup {
     // Most catalogs lack some levels.
     let held: Vec<usize> = (0..LEVELS.len()).filter(|level| catalog.levels[*level] > 0).collect();
     let heads: Vec<&str> = held.iter().map(|level| LEVELS[*level]).collect();
-    let rows: Vec<(String, Vec<u64>)> = catalog
-        .types
-        .top(MOST)
-        .names
-        .into_iter()
-        .map(|(name, _)| {
-            let levels = catalog.levels_of_types.get(&name).copied().unwrap_or_default();
-            (name, held.iter().map(|level| levels[*level]).collect())
-        })
-        .collect();
-    let mut levels = Tally::default();
-    LEVELS
-        .iter()
-        .zip(catalog.levels)
-        .filter(|(_, count)| *count > 0)
-        .for_each(|(level, count)| levels.add(Some(level), count));
+    let of_types = catalog.types.names.iter().zip(&catalog.levels_of_types);
+    let of_types =
+        of_types.map(|((name, _), levels)| (name.clone(), held.iter().map(|level| levels[*level]).collect()));
+    let rows: Vec<(String, Vec<u64>)> = of_types.collect();
+    let levels = Tally::of_few(held.iter().map(|level| (LEVELS[*level], catalog.levels[*level])));
     html! {
         section {
             h2 { "Models" }
             div.two {
-                (chart::bars("By type", "models", &catalog.types, MOST, catalog.models))
-                (chart::bars("By the highest level they show", "models", &levels, LEVELS.len(), catalog.models))
+                (chart::bars("By type", "models", &catalog.types, catalog.models))
+                (chart::bars("By the highest level they show", "models", &levels, catalog.models))
             }
             (chart::matrix("Types and levels: the more of a type, the stronger its colour", &heads, &rows))
         }
@@ -50,51 +37,44 @@ pub(super) fn models(catalog: &Catalog) -> Markup {
 }
 
 pub(super) fn versions(catalog: &Catalog) -> Markup {
-    let top = catalog.base_models.top(COLOURS - 1);
-    let mut parts: Vec<String> = top.names.into_iter().map(|(name, _)| name).collect();
-    let months: Vec<(String, Vec<u64>)> = catalog
-        .months
-        .iter()
-        .map(|(month, tally)| {
-            let mut numbers: Vec<u64> = parts.iter().map(|part| tally.count(part)).collect();
-            numbers.push(tally.total() + tally.nameless - numbers.iter().sum::<u64>());
-            (month.clone(), numbers)
-        })
-        .collect();
+    let top = catalog.base_models.names.iter().take(COLOURS - 1);
+    let mut parts: Vec<String> = top.map(|(name, _)| name.clone()).collect();
+    let month = |(month, numbers): (&String, &[u64; COLOURS])| {
+        let (of_parts, others) = numbers.split_at(parts.len());
+        (month.clone(), [of_parts, &[others.iter().sum()]].concat())
+    };
+    let months: Vec<(String, Vec<u64>)> = catalog.months.iter().map(month).collect();
     parts.push(String::from("others"));
     html! {
         section {
             h2 { "Versions" }
             (chart::columns("Versions published a month, by base model", &parts, &months))
-            (chart::bars("By base model", "versions", &catalog.base_models, MOST, catalog.versions))
+            (chart::bars("By base model", "versions", &catalog.base_models, catalog.versions))
         }
     }
 }
 
 pub(super) fn licences(catalog: &Catalog) -> Markup {
     let licences = &catalog.licences;
-    let mut terms = Tally::default();
-    for (term, count) in [
+    let terms = Tally::of_few([
         ("no credit needed", licences.no_credit),
         ("derivatives may be shared", licences.derivatives),
         ("under other terms", licences.other_terms),
-    ] {
-        terms.add(Some(term), count);
-    }
+    ]);
     html! {
         section {
             h2 { "Licences" }
             div.two {
-                (chart::bars("Commercial uses that creators permit", "models", &licences.commercial, MOST, catalog.models))
-                (chart::bars("Other permissions", "models", &terms, MOST, catalog.models))
+                (chart::bars("Commercial uses that creators permit", "models", &licences.commercial, catalog.models))
+                (chart::bars("Other permissions", "models", &terms, catalog.models))
             }
         }
     }
 }
 
 pub(super) fn people(catalog: &Catalog) -> Markup {
-    let top = catalog.creator_downloads.top(MOST);
-    let longest = top.names.first().map_or(1, |(_, count)| *count);
+    let creators = &catalog.creator_downloads.names;
+    let longest = creators.first().map_or(1, |(_, count)| *count);
     html! {
         section {
             h2 { "Creators and tags" }
@@ -104,16 +84,16 @@ pub(super) fn people(catalog: &Catalog) -> Markup {
                     colgroup { col.name; col; col.share; col.share; }
                     thead { tr { th { "creator" } th { "downloads" } th { "share" } th { "models" } } }
                     tbody {
-                        @for (name, downloads) in &top.names {
+                        @for ((name, downloads), models) in creators.iter().zip(&catalog.creator_models) {
                             tr {
                                 th scope="row" { (foreign(name)) }
                                 (chart::bar(*downloads, longest, catalog.downloads))
-                                td.share { (count(catalog.creator_models.count(name))) }
+                                td.share { (count(*models)) }
                             }
                         }
                     }
                 }
-                (chart::bars("Tags that most models carry", "models", &catalog.model_tags, MOST, catalog.models))
+                (chart::bars("Tags that most models carry", "models", &catalog.model_tags, catalog.models))
             }
         }
     }
@@ -126,9 +106,9 @@ pub(super) fn files(catalog: &Catalog) -> Markup {
             h2 { "Files" }
             p { (count(files.count)) " files of " (bytes(files.bytes)) " in all; one that several versions share counts for each." }
             div.three {
-                (chart::bars("Formats", "files", &files.formats, MOST, files.count))
-                (chart::bars("Pickle scans", "files", &files.pickle_scans, MOST, files.count))
-                (chart::bars("Virus scans", "files", &files.virus_scans, MOST, files.count))
+                (chart::bars("Formats", "files", &files.formats, files.count))
+                (chart::bars("Pickle scans", "files", &files.pickle_scans, files.count))
+                (chart::bars("Virus scans", "files", &files.virus_scans, files.count))
             }
         }
     }
@@ -153,7 +133,7 @@ pub(super) fn images(catalog: &Catalog) -> Markup {
                 div.two {
                     (chart::grid("Images with generation data", &["", "images", "with data", "share"], &kept))
                     @if catalog.images.0 > 0 {
-                        (chart::bars("Posted images by kind", "images", &catalog.image_types, MOST, catalog.images.0))
+                        (chart::bars("Posted images by kind", "images", &catalog.image_types, catalog.images.0))
                     }
                 }
             }
@@ -189,8 +169,7 @@ pub(super) fn growth(snapshot: &SnapshotReader<'_>, there: &BTreeMap<&str, u64>)
 }
 
 pub(super) fn health(health: &Health) -> Markup {
-    let mut statuses = Tally::default();
-    health.statuses.iter().for_each(|(status, count)| statuses.add(Some(status), *count));
+    let statuses = Tally::of_few(health.statuses.iter().map(|(status, count)| (&**status, *count)));
     let endpoint = |(name, endpoint): (&String, &super::health::Endpoint)| {
         let time =
             |percent| endpoint.latency.percentile(percent).map_or(String::from("–"), |ms| format!("{ms}\u{a0}ms"));
@@ -221,8 +200,8 @@ pub(super) fn health(health: &Health) -> Markup {
             }
             (chart::grid("Pages of this pass, and how long their answers took", &heads, &endpoints))
             div.two {
-                (chart::bars("Answers by HTTP status", "answers", &statuses, MOST, statuses.total()))
-                (chart::bars("Items that no table could take", "items", &health.rejects, MOST, health.rejects.total()))
+                (chart::bars("Answers by HTTP status", "answers", &statuses, statuses.total()))
+                (chart::bars("Items that no table could take", "items", &health.rejects, health.rejects.total()))
             }
             (runs(health))
             h3 { "What may be missing" }

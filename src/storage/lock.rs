@@ -180,7 +180,7 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !over.load(relaxed) {
-                        _ = is_locked(&path).unwrap()
+                        _ = is_locked(&path).unwrap();
                     }
                 });
             }

@@ -62,7 +62,8 @@ pub(crate) fn goes_on(moment: &Moment, mutation: Option<Mutation>) -> Result<Vec
     let machine = Machine::start(moment.state.clone(), moment.promised, None);
     let storage = wrap(&machine, mutation);
     run(&storage, 2, &|more| machine.promise(more)).map_err(|error| format!("it cannot continue: {error}"))?;
-    let findings = verify(&place(), &*storage, &|| false).map_err(|error| format!("it cannot be verified: {error}"))?;
+    let findings = verify(&place(), &*storage, &|| false, &mut |_, _| {})
+        .map_err(|error| format!("it cannot be verified: {error}"))?;
     if !findings.faults.is_empty() || findings.records != records_of(COMMITS).count() as u64 || findings.snapshots != 1
     {
         let Findings { records, snapshots, faults, .. } = findings;

@@ -158,7 +158,7 @@ pub(crate) fn open(storage: &Arc<dyn Storage>) -> Result<Store, Error> {
     Ok(store)
 }
 
-/// Opens the dataset and crawls until all is whole, a report behind each commit as a run writes it; `promise` hears
+/// Opens the dataset and crawls until all is whole, a report behind some commits as a run writes it; `promise` hears
 /// every commit and every snapshot that returned `Ok`, the commit found at the beginning first.
 pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Promised)) -> Result<(), Error> {
     let mut store = open(storage)?;
@@ -172,12 +172,15 @@ pub(crate) fn run(storage: &Arc<dyn Storage>, digits: u16, promise: &dyn Fn(Prom
             promise(Promised { commit: last, snapshot });
         }
         if last == COMMITS {
-            return Ok(());
+            return store.settle();
         }
         let batch = batch(last + 1, store.manifest());
         last = store.commit(&info, batch)?.commit;
         promise(Promised { commit: last, snapshot: 0 });
-        store.write_report(&info.run, "{}")?;
+        // A report settles what the commit published, and some commits have none.
+        if last.is_multiple_of(3) {
+            store.write_report(&info.run, "{}")?;
+        }
     }
 }
 

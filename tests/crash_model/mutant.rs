@@ -53,6 +53,10 @@ pub(crate) enum Mutation {
     LinkCopies,
     /// The staged name is removed before the final one is made.
     StagedRemovedFirst,
+    /// The staged name is removed before the final one is durable.
+    StagedRemovedAtOnce,
+    /// The final names of a commit are not synced with the next one, where that adds nothing to their directory.
+    UnsettledNotSynced,
     /// A part gets its final name as soon as it is written.
     PublishedAtOnce,
     /// A record is written under its number from the start.
@@ -98,7 +102,7 @@ pub(crate) enum Mutation {
 }
 
 /// Every mutation.
-pub(crate) const ALL: [Mutation; 39] = [
+pub(crate) const ALL: [Mutation; 41] = [
     Mutation::NoDirectorySynced,
     Mutation::CommitsNotSynced,
     Mutation::PartsNotSynced,
@@ -117,6 +121,8 @@ pub(crate) const ALL: [Mutation; 39] = [
     Mutation::LinkRenames,
     Mutation::LinkCopies,
     Mutation::StagedRemovedFirst,
+    Mutation::StagedRemovedAtOnce,
+    Mutation::UnsettledNotSynced,
     Mutation::PublishedAtOnce,
     Mutation::RecordWrittenInPlace,
     Mutation::StagedKept,
@@ -234,9 +240,19 @@ impl Mutant {
         let mut late = locked(&self.late);
         let last_staged = batch.iter().rposition(|unsynced| is_staged(unsynced.path()));
         let is_commits = batch.len() == 1 && batch.iter().all(|unsynced| unsynced.path() == place().commits());
+        let has_draft = batch.iter().any(|unsynced| is_draft(unsynced.path()));
+        let staged: BTreeSet<_> = batch
+            .iter()
+            .map(Unsynced::path)
+            .filter(|path| is_staged(path))
+            .filter_map(|path| Some(path.parent()?.to_owned()))
+            .collect();
         match self.mutation {
             Mutation::LastStagedNotSynced => drop(last_staged.map(|last| batch.remove(last))),
             Mutation::RecordBeforeSynced => late.extend(last_staged.map(|last| batch.remove(last))),
+            Mutation::UnsettledNotSynced if has_draft => {
+                batch.retain(|unsynced| !is_in(unsynced.path(), "parts") || staged.contains(unsynced.path()));
+            }
             Mutation::PublishedBeforeSynced if is_commits => late.append(batch),
             Mutation::PublishedBeforeSynced => batch.append(&mut late),
             _ => {}
@@ -362,6 +378,10 @@ impl Storage for Mutant {
             Mutation::RecordWrittenInPlace if is_draft(from) => Ok(()),
             Mutation::RedundantRemovedFirst | Mutation::PrunedRemovedFirst if is_draft(from) => {
                 self.remove_first(from, to)
+            }
+            Mutation::StagedRemovedAtOnce if is_staged(from) => {
+                self.machine.link(from, to)?;
+                self.machine.remove(from)
             }
             Mutation::SyncedBeforeLinked if is_staged(from) => {
                 self.sync_early(to);

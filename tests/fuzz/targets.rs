@@ -8,7 +8,7 @@ use civitrawl::api::page::{Page, Query};
 use civitrawl::dataset::commit::Record;
 use civitrawl::dataset::recovery::{check_chain, plan_recovery};
 use civitrawl::definition;
-use civitrawl::definition::{difference, fingerprint};
+use civitrawl::definition::{Place, difference, fingerprint};
 use civitrawl::doctor::session::judge;
 use civitrawl::doctor::{file, probes};
 use civitrawl::fetch::{
@@ -78,7 +78,10 @@ fn crawl_file(data: &[u8]) {
         Err(mistakes) => {
             let lines = 1 + text.matches('\n').count();
             assert!(!mistakes.list.is_empty());
-            assert!(mistakes.list.iter().all(|mistake| (1..=lines).contains(&mistake.line)), "{mistakes}");
+            assert!(
+                mistakes.list.iter().all(|mistake| (Place::Line(1)..=Place::Line(lines)).contains(&mistake.place)),
+                "{mistakes}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-"""Runs the README's Python as a reader pastes it: readme.py README DIRECTORY, where `data/sandbox` was crawled.
+"""Runs the README's Python as a reader pastes it, and every ready query: readme.py README DIRECTORY, where `data/sandbox` was
+crawled. Only the history of a single pass may have no rows.
 
 Spark is no part of this Python: its block is left out.
 """
@@ -8,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+import duckdb
+
 
 def main(readme, directory):
     blocks = re.findall(r"^```python\n(.*?)^```$", Path(readme).read_text(), re.MULTILINE | re.DOTALL)
@@ -16,6 +19,12 @@ def main(readme, directory):
     os.chdir(directory)
     for block in blocks:
         exec(compile(block, readme, "exec"), {})
+    queries = sorted(Path(readme).resolve().parent.glob("scripts/queries/*.sql"))
+    assert queries, "the queries are lost"
+    os.chdir("data/sandbox")
+    for query in queries:
+        rows = duckdb.sql(query.read_text()).fetchall()
+        assert rows or query.name == "downloads-by-week.sql", f"{query.name} finds nothing"
 
 
 main(*sys.argv[1:])

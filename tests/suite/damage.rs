@@ -216,8 +216,8 @@ fn a_part_of_another_size_or_name_is_refused() {
 fn a_part_of_other_bytes_is_found() {
     let sample = Sample::make();
     let cases: [(&str, Damage, &str); 3] = [
-        ("zeroed", Box::new(|d| zero(&part(d, "models", 1))), "is not what was committed: its hash is another"),
-        ("flipped", Box::new(|d| flip(&part(d, "pages", 2))), "is not what was committed: its hash is another"),
+        ("zeroed", Box::new(|d| zero(&part(d, "models", 1))), "is not what was written: its hash is another"),
+        ("flipped", Box::new(|d| flip(&part(d, "pages", 2))), "is not what was written: its hash is another"),
         (
             "its last byte",
             Box::new(|d| {
@@ -226,7 +226,7 @@ fn a_part_of_other_bytes_is_found() {
                 *content.last_mut().unwrap() ^= 1;
                 fs::write(path, content).unwrap();
             }),
-            "is not what was committed: its hash is another",
+            "is not what was written: its hash is another",
         ),
     ];
     for (what, damage, named) in &cases {
@@ -255,7 +255,7 @@ fn a_staged_file_that_a_record_needs_is_guarded_like_its_part() {
     let other_bytes: [(&str, Damage); 2] =
         [("zeroed", Box::new(|d| zero(&unpublish(d)))), ("flipped", Box::new(|d| flip(&unpublish(d))))];
     for (what, damage) in &other_bytes {
-        assert_found(&sample, what, damage, "is not what was committed: its hash is another");
+        assert_found(&sample, what, damage, "is not what was written: its hash is another");
     }
 }
 

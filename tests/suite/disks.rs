@@ -13,7 +13,7 @@ fn a_call_that_fails_once_or_for_ever_costs_no_row() {
 }
 
 #[test]
-fn a_commit_waits_four_times_for_a_slow_disk_however_many_tables_it_has() {
+fn a_commit_waits_twice_for_a_slow_disk_however_many_tables_it_has() {
     read("../../scripts/syncs", &["--quick", "--binary", env!("CARGO_BIN_EXE_civitrawl")]);
 }
 

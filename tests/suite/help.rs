@@ -113,6 +113,21 @@ fn every_command_has_its_page_its_help_and_its_completion() {
 }
 
 #[test]
+fn all_parameters_of_an_endpoint_are_listed_with_their_values_and_traps() {
+    let models = shown(&["schema", "--params", "models"]);
+    assert!(models.starts_with("## models\n") && !models.contains("## images"), "{models}");
+    assert!(models.contains("| types | one of, or a list of, `Checkpoint`"), "{models}");
+    assert!(models.contains("| tag | text | a tag the server does not know is no filter"), "{models}");
+    assert!(models.contains("| cursor | cannot be asked for: "), "{models}");
+    let all = shown(&["schema", "--params"]);
+    assert!(all.contains(models.trim_end()) && all.contains("## images\n") && all.contains("## users\n"), "{all}");
+    let wrong = run(&["schema", "--params", "model_tags"]);
+    assert_exit(&wrong, 2);
+    assert!(printed(&wrong).contains("there is no endpoint `model_tags`; the endpoints are models, "));
+    assert_exit(&run(&["schema", "--params", "--format", "json"]), 2);
+}
+
+#[test]
 fn parameters_are_explained_with_their_values_and_traps() {
     assert!(shown(&["explain", "models.types"]).contains("a list of, `Checkpoint`"));
     assert!(shown(&["explain", "models.sort"]).contains("`Oldest`"));

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::sample::{Sample, contents, flip, truncate};
 use crate::support::{Room, assert_exit, assert_sound, copy_tree, killed_at, printed, program, verify};
 
-const CRAWL: &str = r#"
+pub(crate) const CRAWL: &str = r#"
 snapshot = { keep = 1, prune = true }
 
 [[walk]]
@@ -17,6 +17,9 @@ name = "models"
 endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 20 }
 "#;
+
+/// The word about an address with a secret, or about stores where they are left out of the program.
+const STORES: &str = if cfg!(feature = "stores") { "from the environment" } else { "--features stores" };
 
 /// A way to damage a file.
 type Damage = fn(&Path);
@@ -41,7 +44,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The records and parts of a dataset, by their names in it.
-fn kept(dataset: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn kept(dataset: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let found = contents(dataset).into_iter().map(|(path, (content, _))| (path, content));
     let named = found.map(|(path, content)| (path.strip_prefix(dataset).unwrap().to_owned(), content));
     named.filter(|(path, _)| path.starts_with("commits") || path.starts_with("parts")).collect()
@@ -196,7 +199,7 @@ fn copies_that_went_different_ways_and_places_of_others_are_refused() {
     fs::write(taken.join("photo.jpg"), "mine").unwrap();
     let file = at("file");
     fs::write(&file, "mine").unwrap();
-    let refused: [(&str, Output, &str); 9] = [
+    let refused: [(&str, Output, &str); 10] = [
         ("a fork is pushed", push(&sample.dataset(), &place), "went another way"),
         ("a fork is pulled into", pull(&place, &sample.dataset()), "went another way"),
         ("another dataset is pushed", push(&other.dataset(), &place), "another dataset"),
@@ -205,7 +208,8 @@ fn copies_that_went_different_ways_and_places_of_others_are_refused() {
         ("a copy in a folder of pictures", pull(&place, &taken), "is no dataset"),
         ("a file", push(&sample.dataset(), &file), "is no directory"),
         ("nothing is pushed", push(&at("nothing"), &at("empty")), "there is no dataset"),
-        ("a bucket", push(&sample.dataset(), Path::new("s3://user:secret@bucket/x")), "begins with `s3://`"),
+        ("a secret", push(&sample.dataset(), Path::new("s3://user:secret@bucket/x")), STORES),
+        ("a page", push(&sample.dataset(), Path::new("https://user:secret@bucket/x")), "begins with `https://`"),
     ];
     for (what, output, said) in refused {
         assert_eq!(output.status.code(), Some(2), "{what}: {}", printed(&output));

@@ -108,7 +108,12 @@ fn every_crawl_file_opens_with_what_its_plan_says() {
         let planned = program().arg("plan").arg(&file).output().unwrap();
         assert_exit(&planned, 0);
         let planned = String::from_utf8(planned.stdout).unwrap();
-        let (total, _) = planned.lines().last().unwrap().split_once(", retries aside").unwrap();
+        let (total, _) = planned
+            .lines()
+            .find(|line| line.contains(", retries"))
+            .unwrap()
+            .split_once(", retries and rechecks aside")
+            .unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         let head = text.lines().take_while(|line| line.starts_with('#'));
         let head = head.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ");

@@ -1,12 +1,10 @@
 //! The records of one copy of a dataset, and the comparison of two copies.
 
-use std::io::ErrorKind;
-use std::path::Path;
-
 use super::head::Head;
+use super::kept::Place;
 use crate::dataset::commit::{Part, Record, chain_hash};
-use crate::dataset::error::{During, Error};
-use crate::dataset::layout::{FileHash, Layout, PlaceLayout};
+use crate::dataset::error::Error;
+use crate::dataset::layout::{FileHash, Layout, PlaceName};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_records;
 use crate::dataset::recovery::{check_chain, is_full};
@@ -28,12 +26,12 @@ impl Chain {
     }
 
     /// Returns the records that the head of a place names.
-    pub(super) fn of_place(place: &PlaceLayout, head: &Head, storage: &dyn Storage) -> Result<Self, Error> {
+    pub(super) fn of_place(place: &dyn Place, head: &Head) -> Result<Self, Error> {
         let (mut records, mut commit, mut hash) = (Vec::new(), head.commit, head.record.clone());
         loop {
-            let path = place.record(commit, &hash);
-            let content = read_named(&path, &hash, storage)?;
-            let previous = previous_of(commit, &content).map_err(|reason| Error::rotten(&path, reason))?;
+            let name = PlaceName::record(commit, &hash);
+            let content = read_named(place, &name, &hash)?;
+            let previous = previous_of(commit, &content).map_err(|reason| Error::rotten(&place.path(&name), reason))?;
             let begins = commit <= 1 || is_full(commit, &content);
             records.push((commit, content));
             match previous {
@@ -98,16 +96,10 @@ fn previous_of(commit: u64, content: &[u8]) -> Result<Option<FileHash>, String> 
 }
 
 /// Returns the content of a file of a place that is named by its hash.
-pub(super) fn read_named(path: &Path, hash: &FileHash, storage: &dyn Storage) -> Result<Vec<u8>, Error> {
-    let content = match storage.read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::rotten(path, "is missing")),
-        Err(error) if error.kind() == ErrorKind::InvalidData => {
-            return Err(Error::rotten(path, format!("cannot be read: {error}")));
-        }
-        content => content.during("read", path)?,
-    };
-    match chain_hash(&content) == hash.to_string() {
-        true => Ok(content),
-        false => Err(Error::rotten(path, "is not what was written: its hash is another")),
+pub(super) fn read_named(place: &dyn Place, name: &PlaceName, hash: &FileHash) -> Result<Vec<u8>, Error> {
+    match place.read(name)? {
+        None => Err(Error::rotten(&place.path(name), "is missing")),
+        Some(content) if chain_hash(&content) == hash.to_string() => Ok(content),
+        Some(_) => Err(Error::other_hash(&place.path(name))),
     }
 }

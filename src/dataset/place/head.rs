@@ -1,14 +1,13 @@
 //! `latest.json`: the last commit and snapshot of a place. A checksum closes the file.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::Place;
 use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::error::{During, Error};
-use crate::dataset::layout::{FileHash, PlaceLayout};
-use crate::storage::Storage;
+use crate::dataset::layout::{FileHash, PlaceName};
 
 const FORMAT: u32 = 1;
 
@@ -44,33 +43,24 @@ impl Head {
         Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), commit, record, snapshot, tables }
     }
 
-    /// Returns the head of a place; `None` before the end of its first push.
+    /// Returns the head of a place, and its content; `None` before the end of its first push.
     ///
     /// # Errors
-    /// [`Error::Rotten`]; [`Error::Newer`]; [`Error::Disk`].
-    pub(super) fn read(place: &PlaceLayout, storage: &dyn Storage) -> Result<Option<Self>, Error> {
-        let path = place.head();
-        let content = match storage.read(&path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(Error::rotten(&path, format!("cannot be read: {error}")));
-            }
-            content => content.during("read", &path)?,
-        };
+    /// [`Error::Rotten`]; [`Error::Newer`]; those of the place.
+    pub(super) fn read(place: &dyn Place) -> Result<Option<(Self, Vec<u8>)>, Error> {
+        let name = PlaceName::head();
+        let Some(content) = place.read(&name)? else { return Ok(None) };
         match checksummed_json::decode(&content, FORMAT, |_| true) {
-            Ok(head) => Ok(Some(head)),
-            Err(Fault::Damaged(reason)) => Err(Error::rotten(&path, format!("is damaged: {reason}"))),
+            Ok(head) => Ok(Some((head, content))),
+            Err(Fault::Damaged(reason)) => Err(Error::rotten(&place.path(&name), format!("is damaged: {reason}"))),
             Err(Fault::Newer(newer)) => Err(Error::Newer { dataset: place.root().to_owned(), newer }),
         }
     }
 
-    /// Replaces the head of a place. All that it names must be durable.
-    pub(super) fn write(&self, place: &PlaceLayout, storage: &dyn Storage) -> Result<(), Error> {
-        let path = place.head();
-        let draft = PlaceLayout::draft(&path);
+    /// Replaces the head of a place, which was `seen`.
+    pub(super) fn replace(&self, seen: Option<&[u8]>, place: &dyn Place) -> Result<(), Error> {
+        let path = place.path(&PlaceName::head());
         let content = checksummed_json::encode(self).map_err(std::io::Error::other).during("write", &path)?;
-        storage.write(&draft, &mut |to| to.write_all(content.as_bytes())).during("write", &draft)?;
-        storage.rename(&draft, &path).during("replace", &path)?;
-        storage.sync_dir(place.root()).during("sync", place.root())
+        place.replace_head(seen, content.as_bytes())
     }
 }

@@ -1,20 +1,20 @@
 //! Pulls a dataset from a place into a directory that is empty or holds an earlier state of it.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::chain::{Chain, read_named};
 use super::copied::Copied;
 use super::head::Head;
+use super::kept::Place;
 use crate::dataset::cancel::{Cancel, check};
 use crate::dataset::checksummed_json::Fault;
 use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder;
-use crate::dataset::layout::{FileHash, Layout, PlaceLayout};
-use crate::dataset::recorded_file::RecordedFile;
+use crate::dataset::layout::{FileHash, Layout, PlaceName};
+use crate::dataset::recorded_file::{RecordedFile, create_recorded};
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::{SnapshotDir, path_in};
 use crate::dataset::store::Store;
@@ -28,16 +28,16 @@ use crate::table;
 /// than an earlier state of that dataset; [`Error::Held`]; [`Error::Damaged`], [`Error::Rotten`] and [`Error::Newer`] of either,
 /// and then no commit was added; [`Error::Disk`]; [`Error::Cancelled`].
 pub fn pull(
-    place: &PlaceLayout,
+    place: &dyn Place,
     layout: &Layout,
     storage: Arc<dyn Storage>,
     cancel: Cancel<'_>,
 ) -> Result<Copied, Error> {
-    let Some(head) = Head::read(place, &*storage)? else {
+    let Some((head, _)) = Head::read(place)? else {
         return Err(Error::Absent { dataset: place.root().to_owned() });
     };
-    let there = Chain::of_place(place, &head, &*storage)?;
-    let snapshot = inventory(place, &head, &*storage)?;
+    let there = Chain::of_place(place, &head)?;
+    let snapshot = inventory(place, &head)?;
     folder::recognize(layout, &*storage)?;
     let continued =
         |here: &Chain| there.continues(here).map_err(|reason| Error::Apart { there: layout.root().to_owned(), reason });
@@ -69,20 +69,20 @@ pub fn pull(
 }
 
 /// Returns the inventory that the head of a place names, and its content.
-fn inventory(place: &PlaceLayout, head: &Head, storage: &dyn Storage) -> Result<Option<(Inventory, Vec<u8>)>, Error> {
+fn inventory(place: &dyn Place, head: &Head) -> Result<Option<(Inventory, Vec<u8>)>, Error> {
     let Some(snapshot) = &head.snapshot else { return Ok(None) };
-    let path = place.inventory(&snapshot.inventory);
-    let content = read_named(&path, &snapshot.inventory, storage)?;
+    let name = PlaceName::inventory(&snapshot.inventory);
+    let content = read_named(place, &name, &snapshot.inventory)?;
     match Inventory::decode(snapshot.number, &content) {
         Ok(inventory) => Ok(Some((inventory, content))),
-        Err(Fault::Damaged(reason)) => Err(Error::rotten(&path, format!("is damaged: {reason}"))),
+        Err(Fault::Damaged(reason)) => Err(Error::rotten(&place.path(&name), format!("is damaged: {reason}"))),
         Err(Fault::Newer(newer)) => Err(Error::Newer { dataset: place.root().to_owned(), newer }),
     }
 }
 
 /// A pull under way.
 struct Pull<'a> {
-    place: &'a PlaceLayout,
+    place: &'a dyn Place,
     layout: &'a Layout,
     storage: &'a dyn Storage,
     cancel: Cancel<'a>,
@@ -110,7 +110,7 @@ impl Pull<'_> {
                     continue;
                 }
                 let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
-                self.fetch(&self.place.part(table, &part.name), &staged)?;
+                self.fetch(&PlaceName::part(table, &part.name), &staged)?;
             }
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
@@ -136,7 +136,7 @@ impl Pull<'_> {
             if file.range.is_some() {
                 ensure_dir(self.storage, path.parent().unwrap_or(&path))?;
             }
-            let source = self.place.table(table, file.history, &self.hash(&file.hash)?);
+            let source = PlaceName::table(table, file.history, &self.hash(&file.hash)?);
             self.fetch(&source, &RecordedFile::new(path, file.bytes, &file.hash))?;
         }
         let path = Layout::inventory(&draft);
@@ -181,17 +181,25 @@ impl Pull<'_> {
     }
 
     /// Fetches a file, unless a killed pull did. It is durable, and it is what is recorded, or this fails.
-    fn fetch(&mut self, from: &Path, to: &RecordedFile) -> Result<(), Error> {
+    fn fetch(&mut self, from: &PlaceName, to: &RecordedFile) -> Result<(), Error> {
         check(self.cancel)?;
         if to.open(self.storage, self.cancel).is_ok() {
             self.copied.present += 1;
             return Ok(());
         }
-        let source = RecordedFile::new(from.to_owned(), to.bytes(), to.hash()).open(self.storage, self.cancel)?;
-        let path = to.path();
-        // Each block is compared with what was hashed.
-        let copied = self.storage.write(path, &mut |to| io::copy(&mut source.stream(), to).map(drop));
-        copied.during("write", path)?;
+        let (mut fetched, path) = (Ok(()), to.path());
+        let written = create_recorded(self.storage, path, &mut |writer| {
+            let mut sink = |block: &[u8]| writer.write_all(block).during("write", path);
+            fetched = self.place.fetch(from, to.bytes(), &mut sink);
+            // The error itself is kept beside.
+            fetched.as_ref().map_err(|_| ErrorKind::Other.into()).copied()
+        });
+        fetched?;
+        let (written, unsynced) = written.during("write", path)?;
+        if written.hash() != to.hash() {
+            return Err(Error::other_hash(&self.place.path(from)));
+        }
+        self.storage.sync_one(unsynced).during("write", path)?;
         self.copied.note(to.bytes());
         Ok(())
     }

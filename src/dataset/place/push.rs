@@ -1,54 +1,46 @@
 //! Pushes a dataset to a place, even while a crawl writes to it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 use super::chain::Chain;
 use super::copied::Copied;
 use super::head::{Head, Snapshot};
+use super::kept::Place;
 use crate::dataset::cancel::{Cancel, check};
 use crate::dataset::commit::chain_hash;
-use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder::{self, Folder};
-use crate::dataset::layout::{FileHash, Layout, PlaceLayout};
+use crate::dataset::layout::{FileHash, Layout, PlaceName};
 use crate::dataset::recorded_file::RecordedFile;
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::SnapshotDir;
-use crate::storage::{Content, Storage};
+use crate::storage::Storage;
 use crate::table;
-
-/// The content of the lock file of a place.
-const MARK: &[u8] = b"civitrawl place\n";
 
 /// Pushes the records of a dataset, the parts that they name and its newest snapshot. What is there already is not sent again.
 ///
 /// # Errors
 /// [`Error::Absent`] and [`Error::Foreign`] of the dataset; [`Error::Apart`] if the place holds anything else than an earlier
-/// state of this dataset; [`Error::Held`] by another push; [`Error::Damaged`] and [`Error::Rotten`] of either; [`Error::Disk`];
-/// [`Error::Cancelled`].
-pub fn push(layout: &Layout, place: &PlaceLayout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Copied, Error> {
+/// state of this dataset; [`Error::Held`] and [`Error::Overtaken`] by another push; [`Error::Damaged`] and [`Error::Rotten`] of
+/// either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`]; [`Error::Cancelled`].
+pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: Cancel<'_>) -> Result<Copied, Error> {
     if folder::recognize(layout, storage)? == Folder::Empty {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    check_names(place, storage)?;
+    check_names(place)?;
     let mut seen = State::of(layout, storage)?;
     if seen.chain.records.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    continued(&seen.chain, place, storage)?;
-    storage.make_dir(place.root()).during("create", place.root())?;
-    let lock = storage.lock(&place.lock(), MARK).during("lock", &place.lock())?;
-    let Some(_lock) = lock else { return Err(Error::held(place.root(), storage, &place.lock(), MARK)) };
-    continued(&seen.chain, place, storage)?;
-    storage.name_holder(&place.lock(), MARK);
+    continued(&seen.chain, place)?;
+    let _lock = place.hold()?;
+    let head = continued(&seen.chain, place)?;
+    let head = head.as_deref();
     loop {
-        let mut push = Push { layout, place, storage, cancel, copied: Copied::default(), touched: BTreeSet::new() };
-        match push.all(&seen) {
+        let mut push = Push { layout, place, storage, cancel, copied: Copied::default(), listed: BTreeMap::new() };
+        match push.all(&seen, head) {
             Ok(()) => return Ok(push.copied),
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error) => {
+            Err(error) if error.is_of(layout.root()) => {
                 // A crawl may have pruned a part or retired the snapshot meanwhile.
                 let now = State::of(layout, storage)?;
                 if now == seen {
@@ -56,33 +48,28 @@ pub fn push(layout: &Layout, place: &PlaceLayout, storage: &dyn Storage, cancel:
                 }
                 seen = now;
             }
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// Fails if the top of a place holds anything that no push made.
-fn check_names(place: &PlaceLayout, storage: &dyn Storage) -> Result<(), Error> {
-    let apart = |reason: String| Error::Apart { there: place.root().to_owned(), reason };
-    let entries = match storage.list(place.root()) {
-        Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(apart(String::from("is no directory; name a new or an empty one")));
+fn check_names(place: &dyn Place) -> Result<(), Error> {
+    match place.list("")?.keys().find(|name| !PlaceName::TOP.contains(&name.as_str())) {
+        Some(name) => {
+            let reason = format!("holds `{}`, which no push made; name a new or an empty one", name.escape_debug());
+            Err(Error::Apart { there: place.root().to_owned(), reason })
         }
-        entries => entries.during("list", place.root())?,
-    };
-    match entries.iter().find(|entry| !PlaceLayout::NAMES.contains(&entry.name.as_str())) {
-        Some(entry) => Err(apart(format!(
-            "holds `{}`, which no push made; name a new or an empty directory",
-            entry.name.escape_debug()
-        ))),
         None => Ok(()),
     }
 }
 
-/// Fails unless the place is empty or holds an earlier state of this dataset.
-fn continued(chain: &Chain, place: &PlaceLayout, storage: &dyn Storage) -> Result<(), Error> {
-    let Some(head) = Head::read(place, storage)? else { return Ok(()) };
-    let there = Chain::of_place(place, &head, storage)?;
-    chain.continues(&there).map_err(|reason| Error::Apart { there: place.root().to_owned(), reason })
+/// Returns the content of the head. Fails unless the place is empty or holds an earlier state of this dataset.
+fn continued(chain: &Chain, place: &dyn Place) -> Result<Option<Vec<u8>>, Error> {
+    let Some((head, content)) = Head::read(place)? else { return Ok(None) };
+    let there = Chain::of_place(place, &head)?;
+    chain.continues(&there).map_err(|reason| Error::Apart { there: place.root().to_owned(), reason })?;
+    Ok(Some(content))
 }
 
 /// A dataset at one moment.
@@ -123,21 +110,20 @@ impl State {
 /// A push under way.
 struct Push<'a> {
     layout: &'a Layout,
-    place: &'a PlaceLayout,
+    place: &'a dyn Place,
     storage: &'a dyn Storage,
     cancel: Cancel<'a>,
     copied: Copied,
-    /// Directories whose names are not durable yet.
-    touched: BTreeSet<PathBuf>,
+    /// Names and sizes in the folders of the place that were listed.
+    listed: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl Push<'_> {
-    fn all(&mut self, state: &State) -> Result<(), Error> {
-        let mut listed = BTreeMap::new();
+    fn all(&mut self, state: &State, seen: Option<&[u8]>) -> Result<(), Error> {
         for part in state.chain.manifest.live_parts() {
             let Some(table) = table::named(&part.table) else { continue };
             let file = RecordedFile::of_part(self.layout, table, part);
-            self.send(&file, &self.place.part(table, &part.name), &mut listed)?;
+            self.send(&file, &PlaceName::part(table, &part.name))?;
         }
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut snapshot = None;
@@ -149,83 +135,58 @@ impl Push<'_> {
                 let hash = FileHash::try_from(file.hash.clone()).map_err(|fault| Error::rotten(&path, fault))?;
                 let recorded = SnapshotDir::new(self.layout, self.storage).recorded(number, file);
                 let Some(recorded) = recorded else { continue };
-                self.send(&recorded, &self.place.table(table, file.history, &hash), &mut listed)?;
-                tables.entry(file.name()).or_default().push(PlaceLayout::table_name(table, file.history, &hash));
+                let name = PlaceName::table(table, file.history, &hash);
+                self.send(&recorded, &name)?;
+                tables.entry(file.name()).or_default().push(name.as_str().to_owned());
             }
             let content = self.storage.read(&path).during("read", &path)?;
-            let hash = self.send_content(&content, |place, hash| place.inventory(hash))?;
+            let hash = self.send_content(&content, PlaceName::inventory)?;
             snapshot = Some(Snapshot { number, inventory: hash });
         }
         for (number, content) in &state.chain.records {
-            self.send_content(content, |place, hash| place.record(*number, hash))?;
-        }
-        for directory in std::mem::take(&mut self.touched) {
-            self.storage.sync_dir(&directory).during("sync", &directory)?;
+            self.send_content(content, |hash| PlaceName::record(*number, hash))?;
         }
         let Some(record) = state.chain.last_hash() else { return Ok(()) };
         let commit = state.chain.manifest.last_commit();
         (self.copied.commit, self.copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
-        Head::new(commit, record, snapshot, tables).write(self.place, self.storage)
+        Head::new(commit, record, snapshot, tables).replace(seen, self.place)
     }
 
     /// Sends a file that has no other content under this name, unless one of its size is there.
-    fn send(
-        &mut self,
-        file: &RecordedFile,
-        to: &Path,
-        listed: &mut BTreeMap<PathBuf, BTreeMap<String, u64>>,
-    ) -> Result<(), Error> {
+    fn send(&mut self, file: &RecordedFile, to: &PlaceName) -> Result<(), Error> {
         check(self.cancel)?;
-        let (directory, name) = (to.parent().unwrap_or(to), to.file_name().unwrap_or_default().to_string_lossy());
-        if !listed.contains_key(directory) {
-            let entries = self.storage.list(directory).during("list", directory)?;
-            listed.insert(directory.to_owned(), entries.into_iter().map(|entry| (entry.name, entry.bytes)).collect());
-        }
-        if listed[directory].get(&*name) == Some(&file.bytes()) {
+        if self.size_there(to)? == Some(file.bytes()) {
             self.copied.present += 1;
-            // A killed push may have named it without the sync.
-            self.touched.insert(directory.to_owned());
             return Ok(());
         }
+        // Each block that is sent is compared with what was hashed.
         let checked = file.open(self.storage, self.cancel)?;
-        // Each block is compared with what was hashed.
-        self.write(to, &mut |to| io::copy(&mut checked.stream(), to).map(drop))?;
+        self.place.put(to, &mut checked.stream())?;
         self.copied.note(file.bytes());
         Ok(())
     }
 
-    /// Sends a content under the name that its hash makes.
-    fn send_content(
-        &mut self,
-        content: &[u8],
-        name: impl Fn(&PlaceLayout, &FileHash) -> PathBuf,
-    ) -> Result<FileHash, Error> {
+    /// Sends a content under the name that its hash makes, unless it is there.
+    fn send_content(&mut self, content: &[u8], name: impl Fn(&FileHash) -> PlaceName) -> Result<FileHash, Error> {
+        check(self.cancel)?;
         let hash = FileHash::try_from(chain_hash(content)).map_err(|fault| Error::rotten(self.place.root(), fault))?;
-        let path = name(self.place, &hash);
-        match self.storage.read(&path) {
-            Ok(there) if there == content => {
-                self.copied.present += 1;
-                self.touched.extend(path.parent().map(Path::to_owned));
-            }
-            _ => {
-                self.write(&path, &mut |to| to.write_all(content))?;
-                self.copied.note(content.len() as u64);
-            }
+        let name = name(&hash);
+        let there = self.size_there(&name)? == Some(content.len() as u64);
+        if there && self.place.read(&name)?.is_some_and(|there| there == content) {
+            self.copied.present += 1;
+        } else {
+            self.place.put(&name, &mut &content[..])?;
+            self.copied.note(content.len() as u64);
         }
         Ok(hash)
     }
 
-    /// Writes a file, which gets its name once its content is durable.
-    fn write(&mut self, path: &Path, content: &mut Content<'_>) -> Result<(), Error> {
-        let (directory, draft) = (path.parent().unwrap_or(path), PlaceLayout::draft(path));
-        if !self.touched.contains(directory) {
-            let above = directory.parent().unwrap_or(directory);
-            ensure_dir(self.storage, above)?;
-            ensure_dir(self.storage, directory)?;
+    /// Returns the size of a file in the place; `None` if there is none.
+    fn size_there(&mut self, name: &PlaceName) -> Result<Option<u64>, Error> {
+        let (folder, name) = name.split();
+        if !self.listed.contains_key(folder) {
+            self.listed.insert(folder.to_owned(), self.place.list(folder)?);
         }
-        self.storage.write(&draft, content).during("write", &draft)?;
-        self.storage.rename(&draft, path).during("create", path)?;
-        self.touched.insert(directory.to_owned());
-        Ok(())
+        Ok(self.listed[folder].get(name).copied())
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Draft<'a> {
     pub(super) facts: Vec<(&'static str, String)>,
     /// The memory that the files open at once may take for each builder, in bytes. More are first merged into fewer.
     pub(super) open_max: u64,
+    /// True to encode rows on other threads than they are merged on.
+    pub(super) aside: bool,
     /// The number of runs written so far.
     pub(super) runs: AtomicUsize,
 }
@@ -202,7 +204,13 @@ impl<'a> FamilyBuilder<'a> {
     /// Merges some chains into a run. Of an entity it keeps only the observations that may still win.
     fn run(&self, table: &'static Table, run: &Path, chains: &[Chain], each_pass: bool) -> Result<RecordedFile, Error> {
         let timestamps = if table.role() == Role::Entity { 2 } else { 0 };
-        let shape = Shape { columns: row_columns(table), timestamps, purpose: Purpose::Run, unique: None };
+        let shape = Shape {
+            columns: row_columns(table),
+            timestamps,
+            purpose: Purpose::Run,
+            unique: None,
+            aside: self.draft.aside,
+        };
         write(self.draft.storage, run, &shape, &mut |to| {
             let mut merge = self.merge(MergeColumns::of_rows(table), chains.to_vec())?;
             if timestamps == 0 { copy(&mut merge, to) } else { compact(&mut merge, self.draft.passes, each_pass, to) }
@@ -255,7 +263,7 @@ impl<'a> FamilyBuilder<'a> {
         // A history has one row for each period of an entity.
         let unique = (!history).then(|| Unique { dataset: self.draft.dataset.to_owned(), table });
         let facts = if range.is_some() { &[][..] } else { &self.draft.facts };
-        let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique };
+        let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique, aside: self.draft.aside };
         let (file, unsynced) = write(self.draft.storage, &path, &shape, fill)?;
         let rows = file.open(self.draft.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
         let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));

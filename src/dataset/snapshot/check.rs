@@ -18,7 +18,8 @@ use crate::storage::Storage;
 use crate::table::snapshot::Role;
 use crate::table::{self, Table};
 
-/// Checks every snapshot of a dataset. Returns their number and one sentence for each fault.
+/// Checks every snapshot of a dataset, and calls `done` with the bytes of each file. Returns their number and one sentence for
+/// each fault.
 ///
 /// # Errors
 /// [`Error::Disk`]; [`Error::Cancelled`].
@@ -26,12 +27,13 @@ pub(in crate::dataset) fn check(
     layout: &Layout,
     storage: &dyn Storage,
     cancel: Cancel<'_>,
+    done: &mut dyn FnMut(u64),
 ) -> Result<(u64, Vec<String>), Error> {
     let directory = SnapshotDir::new(layout, storage);
     let (mut checked, mut faults) = (0, Vec::new());
     for number in directory.numbers()? {
         let check = Check { directory: &directory, storage, number, cancel };
-        let found = check.snapshot();
+        let found = check.snapshot(done);
         // A snapshot that a crawl removed meanwhile is not checked.
         if directory.numbers()?.contains(&number) {
             checked += 1;
@@ -44,6 +46,20 @@ pub(in crate::dataset) fn check(
     }
     faults.extend(link(&directory)?);
     Ok((checked, faults))
+}
+
+/// Returns the bytes of the files of all snapshots, as their inventories have them.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub(in crate::dataset) fn bytes_of_snapshots(layout: &Layout, storage: &dyn Storage) -> Result<u64, Error> {
+    let directory = SnapshotDir::new(layout, storage);
+    let mut bytes = 0;
+    for number in directory.numbers()? {
+        let inventory = directory.inventory(number)?.sound();
+        bytes += inventory.iter().flat_map(|inventory| &inventory.files).map(|file| file.bytes).sum::<u64>();
+    }
+    Ok(bytes)
 }
 
 /// Returns the fault of the link that readers follow.
@@ -73,7 +89,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn snapshot(&self) -> Result<Vec<String>, Error> {
+    fn snapshot(&self, done: &mut dyn FnMut(u64)) -> Result<Vec<String>, Error> {
         let inventory = match self.directory.inventory(self.number)? {
             Loaded::Sound(inventory) => inventory,
             Loaded::Damaged(reason) => return Ok(vec![format!("`snapshot.json` is damaged: {reason}")]),
@@ -100,6 +116,7 @@ impl Check<'_> {
             let Some(recorded) = sound.get(&file.file_name()).filter(|_| !is_lost) else { continue };
             let fault = or_fault(self.rows(table, file, recorded, recorded_owner))?;
             faults.extend(fault.map(|fault| format!("`{}` {fault}", file.file_name())));
+            done(file.bytes);
         }
         Ok(faults)
     }

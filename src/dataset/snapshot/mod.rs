@@ -16,6 +16,7 @@ mod builder;
 mod chains;
 pub(super) mod check;
 mod families;
+mod hand_over;
 pub(super) mod inventory;
 mod latest;
 mod merge;
@@ -448,6 +449,7 @@ impl Work<'_> {
             path: &draft,
             facts,
             open_max: OPEN_MAX / threads as u64,
+            aside: threads > 1,
             runs: AtomicUsize::new(0),
         };
         let before = base.map(|base| self.directory.path(base.inventory.snapshot)).unwrap_or_default();

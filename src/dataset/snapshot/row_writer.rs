@@ -12,6 +12,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 
+use super::hand_over::{HandOver, hand_over};
 use super::merge_columns::{KeyedBatch, RowRef, schema};
 use super::run::RunWriter;
 use crate::dataset::damage::Damage;
@@ -38,6 +39,8 @@ pub(super) struct Shape<'a> {
     pub(super) purpose: Purpose<'a>,
     /// Set if no key may occur twice.
     pub(super) unique: Option<Unique>,
+    /// True to encode the rows on a thread of its own.
+    pub(super) aside: bool,
 }
 
 /// A table whose rows, sorted by key, must not have the same key twice.
@@ -62,7 +65,8 @@ enum Writer<W: Write + Send> {
 
 /// Writes the rows of one file.
 pub(super) struct RowWriter<'a> {
-    writer: Writer<&'a mut (dyn Write + Send)>,
+    /// Hands batches over to the writer of the file.
+    write: &'a mut HandOver<'a, RecordBatch>,
     batch: BatchBuilder,
     path: PathBuf,
     unique: Option<Unique>,
@@ -89,12 +93,7 @@ impl RowWriter<'_> {
 
     fn flush(&mut self) -> Result<(), Error> {
         let rows = self.batch.take().map_err(io::Error::other).during("write", &self.path)?;
-        let Some(rows) = rows else { return Ok(()) };
-        match &mut self.writer {
-            Writer::Run(writer) => writer.write(&rows).map_err(io::Error::other),
-            Writer::Parquet(writer) => writer.write(&rows).map_err(as_io),
-        }
-        .during("write", &self.path)
+        rows.map_or(Ok(()), |rows| (self.write)(rows)).during("write", &self.path)
     }
 }
 
@@ -119,6 +118,13 @@ impl<W: Write + Send> Writer<W> {
         }
     }
 
+    fn write(&mut self, rows: &RecordBatch) -> io::Result<()> {
+        match self {
+            Self::Run(writer) => writer.write(rows).map_err(io::Error::other),
+            Self::Parquet(writer) => writer.write(rows).map_err(as_io),
+        }
+    }
+
     fn close(self) -> io::Result<()> {
         match self {
             Self::Run(writer) => writer.close().map_err(io::Error::other),
@@ -139,11 +145,15 @@ pub(super) fn write(
 ) -> Result<(RecordedFile, Unsynced), Error> {
     let mut failed = None;
     let written = create_recorded(storage, path, &mut |to| {
-        let batch = BatchBuilder::new(schema(&shape.columns), shape.timestamps);
-        let (writer, unique) = (Writer::new(to, shape)?, shape.unique.clone());
-        let mut rows = RowWriter { writer, batch, path: path.to_owned(), unique, last_key: Vec::new() };
-        match fill(&mut rows).and_then(|()| rows.flush()) {
-            Ok(()) => rows.writer.close(),
+        let mut writer = Writer::new(to, shape)?;
+        let filled = hand_over(shape.aside, &mut |rows: RecordBatch| writer.write(&rows), |write| {
+            let batch = BatchBuilder::new(schema(&shape.columns), shape.timestamps);
+            let (path, unique) = (path.to_owned(), shape.unique.clone());
+            let mut rows = RowWriter { write, batch, path, unique, last_key: Vec::new() };
+            fill(&mut rows).and_then(|()| rows.flush())
+        })?;
+        match filled {
+            Ok(()) => writer.close(),
             Err(error) => {
                 failed = Some(error);
                 Err(io::Error::other("its rows cannot be read"))

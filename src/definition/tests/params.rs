@@ -1,6 +1,6 @@
 //! The parameters of walks through the whole parser: what is sent, what is refused, what is warned of.
 
-use super::{HEAD, mistakes, read};
+use super::{HEAD, Place, mistakes, read};
 
 /// A file whose only walk, on line 4, has these parameters on line 7.
 fn file(params: &str) -> String {
@@ -168,7 +168,10 @@ fn notable_parameters_raise_warnings() {
     ];
     for (params, expected) in cases {
         let warnings = read(&file(params)).map(|(_, warnings)| warnings).unwrap_or_default();
-        let warnings: Vec<(usize, String)> = warnings.into_iter().map(|warning| (warning.line, warning.text)).collect();
+        let warnings: Vec<(Place, String)> =
+            warnings.into_iter().map(|warning| (warning.place, warning.text)).collect();
+        let expected: Vec<(Place, String)> =
+            expected.into_iter().map(|(line, text)| (Place::Line(line), text)).collect();
         assert_eq!(warnings, expected, "{params}");
     }
 }
@@ -218,8 +221,13 @@ fn a_list_that_the_server_cuts_off_raises_a_warning() {
     for (params, each, expected) in cases {
         let file = file(&format!("sort = \"Newest\", {params}")).replace("\"models\"", "\"images\"") + each;
         let (_, warnings) = read(&file).unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
-        let warnings: Vec<(usize, &str)> = warnings.iter().map(|warning| (warning.line, &*warning.text)).collect();
-        assert_eq!(warnings, expected.map(|text| (4, text)).into_iter().collect::<Vec<_>>(), "{params} {each}");
+        let warnings: Vec<(Place, &str)> =
+            warnings.iter().map(|warning| (warning.place.clone(), &*warning.text)).collect();
+        assert_eq!(
+            warnings,
+            expected.map(|text| (Place::Line(4), text)).into_iter().collect::<Vec<_>>(),
+            "{params} {each}"
+        );
     }
 }
 

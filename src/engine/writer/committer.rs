@@ -2,12 +2,15 @@
 
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::dataset::Error;
 use crate::dataset::store::{Batch, Store};
 use crate::engine::events::Event;
 use crate::engine::run::Run;
+
+/// The report is written behind a commit at most so often, and when the run is over: it costs a sync.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The page writer's handle of the commit thread. At most one commit is under way.
 pub(super) struct Committer {
@@ -22,12 +25,17 @@ impl Committer {
         let (batches, inbox) = channel::<Batch>();
         let (outbox, outcomes) = channel();
         let thread = thread::spawn(move || {
+            let mut reported: Option<Instant> = None;
             for batch in inbox {
                 let began = Instant::now();
                 let outcome = store.commit(&run.info, batch).and_then(|record| {
                     run.listener.event(&Event::Committed { record: &record, took: began.elapsed() });
                     run.look_at_disk();
-                    run.write_report(&mut store)
+                    if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+                        run.write_report(&mut store)?;
+                        reported = Some(Instant::now());
+                    }
+                    Ok(())
                 });
                 let failed = outcome.is_err();
                 if outbox.send(outcome).is_err() || failed {

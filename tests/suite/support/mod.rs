@@ -1,5 +1,7 @@
 //! Everything a test needs: a sandbox or a server of its own, crawl files, the program in a clean environment, the readers.
 
+#[cfg(feature = "stores")]
+pub mod bucket;
 mod crawl_file;
 mod query;
 mod sandbox;

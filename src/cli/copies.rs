@@ -1,0 +1,81 @@
+//! The places that `push` and `pull` name, and what both print at their end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::format::{several, size};
+use super::output::{complain, failure, print, usage};
+use super::signals::attend;
+use crate::dataset::Error;
+use crate::dataset::cancel::Cancel;
+use crate::dataset::place::{Copied, Directory, Place};
+use crate::stop::Stop;
+use crate::storage::Disk;
+
+/// Runs a push or pull with this place, and prints what was copied `to` where; `None` is the place itself.
+pub(super) fn copy(
+    place: &str,
+    verb: &str,
+    to: Option<&Path>,
+    work: impl FnOnce(&dyn Place, Cancel<'_>) -> Result<Copied, Error>,
+) -> Exit {
+    let stop = Stop::new(None);
+    attend(&stop, None);
+    let place = match place_of(place, &stop) {
+        Ok(place) => place,
+        Err(exit) => return exit,
+    };
+    match work(&*place, &|| stop.is_asked()) {
+        Ok(copied) => {
+            let snapshot = copied.snapshot.map(|number| format!(" and snapshot {number}")).unwrap_or_default();
+            print([format!(
+                "{verb}: {} holds everything up to commit {}{snapshot}; {} of {} sent, {} there already",
+                to.unwrap_or(place.root()).display(),
+                copied.commit,
+                several(copied.files, "file"),
+                size(copied.bytes),
+                copied.present
+            )]);
+            Exit::Complete
+        }
+        Err(Error::Cancelled) => {
+            let reason = stop.reason().unwrap_or_default();
+            complain(&format!("stopped early: {reason}; run it again to send the rest"));
+            Exit::Stopped
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+/// Returns the place of a path or URL, or the exit code of a fault that was printed.
+fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
+    let Some((scheme, _)) = text.split_once("://") else { return Ok(Box::new(Directory::new(text, Arc::new(Disk)))) };
+    match scheme {
+        "s3" | "az" => bucket(text, stop),
+        "file" => match url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok()) {
+            Some(path) => Ok(Box::new(Directory::new(path, Arc::new(Disk)))),
+            None => Err(usage("the place is a `file://` URL: write `file:///` and the absolute path of a directory")),
+        },
+        _ => Err(usage(&format!(
+            "the place is a URL that begins with `{scheme}://`: a place is a directory, `s3://bucket/prefix` or \
+             `az://container/prefix`; mount a store of another kind"
+        ))),
+    }
+}
+
+#[cfg(feature = "stores")]
+fn bucket(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
+    match crate::bucket::Bucket::open(text, stop.clone()) {
+        Ok(bucket) => Ok(Box::new(bucket)),
+        Err(fault) => Err(usage(&fault)),
+    }
+}
+
+#[cfg(not(feature = "stores"))]
+fn bucket(_: &str, _: &Stop) -> Result<Box<dyn Place>, Exit> {
+    Err(usage(
+        "the place is in an object store, which this build of civitrawl leaves out: use the wheel or the static binary, build it \
+         with `--features stores`, or name a directory",
+    ))
+}

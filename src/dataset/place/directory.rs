@@ -1,0 +1,137 @@
+//! A directory as a place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::kept::{Place, Sink};
+use crate::dataset::directories::ensure_dir;
+use crate::dataset::error::{During, Error};
+use crate::dataset::layout::{Layout, PlaceName};
+use crate::storage::Storage;
+
+/// The content of the lock file.
+const MARK: &[u8] = b"civitrawl place\n";
+/// Bytes read at a time.
+const BLOCK: u64 = 256 << 10;
+
+/// The directory, which need not exist.
+pub struct Directory {
+    root: PathBuf,
+    storage: Arc<dyn Storage>,
+    /// Directories whose names may not be durable yet: a killed push may have made names without the sync.
+    touched: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Directory {
+    /// Returns the place in this directory.
+    pub fn new(root: impl Into<PathBuf>, storage: Arc<dyn Storage>) -> Self {
+        Self { root: root.into(), storage, touched: Mutex::default() }
+    }
+
+    /// Remembers a directory to be synced. Returns true if it was remembered already.
+    fn touch(&self, directory: &Path) -> bool {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        !touched.insert(directory.to_owned())
+    }
+
+    /// Writes a file, which gets its name once its content is durable.
+    fn write(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
+        let (draft, path) = (name.draft(&self.root), name.path(&self.root));
+        self.storage.write(&draft, &mut |to| io::copy(content, to).map(drop)).during("write", &draft)?;
+        self.storage.rename(&draft, &path).during("create", &path)
+    }
+}
+
+impl Place for Directory {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, name: &PlaceName) -> PathBuf {
+        name.path(&self.root)
+    }
+
+    fn list(&self, folder: &str) -> Result<BTreeMap<String, u64>, Error> {
+        let directory = Layout::entry(&self.root, folder);
+        let entries = match self.storage.list(&directory) {
+            Err(error) if folder.is_empty() && error.kind() == ErrorKind::NotADirectory => {
+                let reason = String::from("is no directory; name a new or an empty one");
+                return Err(Error::Apart { there: self.root.clone(), reason });
+            }
+            entries => entries.during("list", &directory)?,
+        };
+        if !entries.is_empty() {
+            self.touch(&directory);
+        }
+        Ok(entries.into_iter().map(|entry| (entry.name, entry.bytes)).collect())
+    }
+
+    fn read(&self, name: &PlaceName) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(name);
+        let content = match self.storage.read(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(Error::rotten(&path, format!("cannot be read: {error}")));
+            }
+            content => content.during("read", &path)?,
+        };
+        self.touch(path.parent().unwrap_or(&path));
+        Ok(Some(content))
+    }
+
+    fn fetch(&self, name: &PlaceName, bytes: u64, sink: &mut Sink<'_>) -> Result<(), Error> {
+        let path = self.path(name);
+        let file = match self.storage.open(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(Error::rotten(&path, "is missing"));
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(Error::rotten(&path, format!("cannot be read: {error}")));
+            }
+            file => file.during("read", &path)?,
+        };
+        let found = file.bytes().during("read", &path)?;
+        if found != bytes {
+            return Err(Error::other_size(&path, found, bytes));
+        }
+        let (mut block, mut at) = (vec![0; BLOCK.min(bytes) as usize], 0);
+        while at < bytes {
+            let read = match file.read_at(at, &mut block).during("read", &path)? {
+                0 => return Err(Error::other_size(&path, at, bytes)),
+                read => read.min((bytes - at) as usize),
+            };
+            sink(&block[..read])?;
+            at += read as u64;
+        }
+        Ok(())
+    }
+
+    fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
+        let directory = Layout::entry(&self.root, name.split().0);
+        if !self.touch(&directory) {
+            ensure_dir(&*self.storage, directory.parent().unwrap_or(&directory))?;
+            ensure_dir(&*self.storage, &directory)?;
+        }
+        self.write(name, content)
+    }
+
+    fn hold(&self) -> Result<Box<dyn Send>, Error> {
+        self.storage.make_dir(&self.root).during("create", &self.root)?;
+        let path = PlaceName::lock().path(&self.root);
+        let lock = self.storage.lock(&path, MARK).during("lock", &path)?;
+        let lock = lock.ok_or_else(|| Error::held(&self.root, &*self.storage, &path, MARK))?;
+        self.storage.name_holder(&path, MARK);
+        Ok(lock)
+    }
+
+    fn replace_head(&self, _seen: Option<&[u8]>, mut content: &[u8]) -> Result<(), Error> {
+        for directory in std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.storage.sync_dir(&directory).during("sync", &directory)?;
+        }
+        // The lock kept others out.
+        self.write(&PlaceName::head(), &mut content)?;
+        self.storage.sync_dir(&self.root).during("sync", &self.root)
+    }
+}
