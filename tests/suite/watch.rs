@@ -387,3 +387,31 @@ fn a_disk_is_left_the_room_that_it_has_to_keep() {
     assert_exit(&take("1MB"), 0);
     assert_eq!(snapshots(), 2);
 }
+
+#[test]
+fn pruning_says_what_it_frees_and_would_free() {
+    let sandbox = Sandbox::start(&["--models", "60"]);
+    let room = Room::new(SMALL, &sandbox.base);
+    assert_exit(&room.run(&[]), 0);
+    let snapshot = |words: &[&str]| {
+        let output = program().arg("snapshot").args(words).arg(room.dataset()).output().unwrap();
+        assert_exit(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let parts = || {
+        let files = files_below(&room.dataset().join("parts")).into_iter();
+        files.filter(|path| !path.display().to_string().contains("/pages/")).count()
+    };
+    let before = parts();
+    let wanted = snapshot(&["--prune", "--dry-run"]);
+    let size = wanted
+        .strip_prefix(&format!("`--prune` would remove {before} parts of "))
+        .unwrap_or_else(|| panic!("{wanted}"));
+    assert_eq!(parts(), before);
+    let done = snapshot(&["--prune"]);
+    assert!(done.ends_with(&format!("\npruned: parts of {} removed\n", size.trim_end())), "{done} {wanted}");
+    assert_eq!(parts(), 0);
+    assert!(snapshot(&["--prune"]).ends_with("\npruned: parts of 0 B removed\n"));
+    assert!(!snapshot(&[]).contains("pruned"));
+    assert_exit(&program().args(["snapshot", "--dry-run"]).arg(room.dataset()).output().unwrap(), 2);
+}
