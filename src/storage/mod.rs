@@ -12,7 +12,7 @@ mod unsynced;
 
 pub use unsynced::{Failed, Unsynced};
 
-pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};
+pub use text::{create_private, create_text, read_foreign_text, read_private_text, read_text, replace_text, resolved};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {
