@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::{Service, duration};
@@ -19,6 +20,8 @@ use crate::dataset::layout::Layout;
 use crate::dataset::sources::literal;
 use crate::definition::Crawl;
 use crate::engine::crawl as engine;
+use crate::engine::events::{Event, Listener};
+use crate::engine::pass::Refusal;
 use crate::engine::report::Report;
 use crate::engine::run::Options;
 use crate::engine::{Error, Outcome};
@@ -42,6 +45,12 @@ pub(super) struct Arguments {
     /// Commit and stop after this long, for example `30m`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     deadline: Option<Duration>,
+    /// Do nothing if the last pass of the same crawl is over; exits with 0, or with 4 if rows are missing
+    #[arg(long, conflicts_with_all = ["restart", "if_older_than"])]
+    once: bool,
+    /// Do nothing if the last pass of the same crawl ended less than this long ago, for example `20h`
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "restart")]
+    if_older_than: Option<Duration>,
     /// Give up an unfinished pass and begin the next one; the rows stay
     #[arg(long)]
     restart: bool,
@@ -94,6 +103,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         key,
         tells_unknown: true,
         restart: arguments.restart,
+        unless_done_within: arguments.if_older_than.or(arguments.once.then_some(Duration::MAX)),
         believe: arguments.believe_shorter.iter().cloned().collect(),
         hide,
         metrics: arguments.metrics_file.clone(),
@@ -103,6 +113,11 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
     let expected =
         if arguments.watching.shows_progress() { Estimates::of(crawl).pages(crawl) } else { BTreeMap::new() };
     let listener = listener(&arguments.watching, expected);
+    // On a pipe a crawl is silent until something is wrong.
+    let listener: Arc<dyn Listener> = match arguments.watching.shows_progress() {
+        true => Arc::new(vec![Arc::new(NewPass) as Arc<dyn Listener>, listener]),
+        false => listener,
+    };
     match run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
@@ -119,7 +134,27 @@ pub(super) fn conclude(crawl: &Crawl, result: Result<(Report, Outcome), Error>) 
             }
             Exit::from(&outcome)
         }
+        Err(Error::Refused(refusal @ Refusal::Done { is_complete, .. })) => {
+            print([refusal.to_string()]);
+            if is_complete { Exit::Complete } else { Exit::Doubtful }
+        }
         Err(error) => failure(&error),
+    }
+}
+
+/// Says that a run begins a pass behind another one, since that asks for everything again.
+struct NewPass;
+
+impl Listener for NewPass {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Started { pass, resumed: false, .. } = event
+            && *pass > 1
+        {
+            let before = pass - 1;
+            complain(&format!(
+                "pass {pass} begins, behind pass {before}; `--once` begins none behind one that is over"
+            ));
+        }
     }
 }
 

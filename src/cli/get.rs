@@ -259,6 +259,7 @@ impl Errand<'_> {
                 // A later walk may show what this one does not; keys that no walk shows are named at the end.
                 tells_unknown: false,
                 restart,
+                unless_done_within: None,
                 hide: None,
                 metrics: None,
                 min_free: None,

@@ -16,6 +16,7 @@ mod exit;
 mod explain;
 mod format;
 mod get;
+mod init;
 mod input;
 mod json_log;
 mod keys;
@@ -55,6 +56,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write crawl files and queries that are inside the program, or list them
+    Init(init::Arguments),
     /// Run a crawl file, or continue where its last run stopped
     Crawl(crawl::Arguments),
     /// Print the walks of a crawl file, with their requests and time; sends no request
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Exit {
     match &arguments.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Crawl(arguments) => crawl::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Get(arguments) => get::run(arguments),

@@ -51,6 +51,9 @@ fn choose_pass(crawl: &Crawl, options: &Options, store: &Store) -> Result<(Pass,
     let owed = crawl.snapshot.take && is_owed(store)?;
     let now = jiff::Timestamp::now();
     let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed, now)?;
+    if let Some(within) = options.unless_done_within {
+        pass::refuse_repetition(&pass, store.manifest(), within, now)?;
+    }
     let misdated = clocks::heal(&mut pass, crawl, now);
     count_overlaps(crawl, &options.dataset, &mut pass)?;
     Ok((pass, misdated))

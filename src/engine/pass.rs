@@ -1,6 +1,7 @@
 //! Chooses the pass of a run: the unfinished one, or the next. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -107,6 +108,20 @@ pub enum Refusal {
         /// The reason.
         fault: &'static str,
     },
+    /// The last pass asked the same, and is over.
+    #[error(
+        "nothing to do: pass {pass} ended at {}{}",
+        ended_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        if *is_complete { "" } else { ", but rows are missing; `civitrawl status` names them" }
+    )]
+    Done {
+        /// The pass.
+        pass: u64,
+        /// Its end.
+        ended_at: Timestamp,
+        /// True if no row is known to be missing.
+        is_complete: bool,
+    },
     /// The definition changed in the middle of a pass.
     #[error(
         "the crawl file changed while pass {pass} is unfinished:{}\nundo the change (in the file, in `--set` or in `--each`) to finish the pass, start a new one with `--restart` (its rows are added to the same dataset), or give it another `--dataset`",
@@ -168,6 +183,22 @@ pub fn choose(crawl: &Crawl, manifest: &Manifest, restart: bool, owed: bool, now
         definition,
         earlier,
     })
+}
+
+/// Refuses a new pass if the last one, of the same definition, ended less than `within` before `now`; ever, for
+/// [`Duration::MAX`]. A pass that ended in the future is not believed.
+///
+/// # Errors
+/// [`Refusal::Done`].
+pub fn refuse_repetition(pass: &Pass, manifest: &Manifest, within: Duration, now: Timestamp) -> Result<(), Refusal> {
+    let same = manifest.last.as_ref().filter(|last| !pass.resumed && last.definition == pass.definition);
+    let Some(summary) = same.and_then(|last| manifest.history.passes.get(&last.pass)) else { return Ok(()) };
+    let Some(ended_at) = summary.ended_at else { return Ok(()) };
+    let age = Duration::try_from(now.duration_since(ended_at));
+    if within == Duration::MAX || age.is_ok_and(|age| age < within) {
+        return Err(Refusal::Done { pass: manifest.last_pass(), ended_at, is_complete: summary.is_complete() });
+    }
+    Ok(())
 }
 
 /// Collects the earlier passes, as far as walks build on them.

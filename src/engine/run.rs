@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use url::Url;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub key: Option<Secret>,
     /// Gives up an unfinished pass and starts the next.
     pub restart: bool,
+    /// Refuses a new pass of the same definition if the last one ended less than this long ago; ever, for [`Duration::MAX`].
+    pub unless_done_within: Option<Duration>,
     /// Reports values listed in the crawl file for which the server shows nothing.
     pub tells_unknown: bool,
     /// Walks whose lists are believed, in this run, to be as short or as empty as the server shows them.

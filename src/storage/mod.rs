@@ -16,7 +16,7 @@ pub use lock::{Holder, is_locked};
 pub use space::{MinFree, free_bytes};
 pub use unsynced::{Failed, Unsynced};
 
-pub use text::{create_private, read_foreign_text, read_private_text, read_text, replace_text, resolved};
+pub use text::{create_private, create_text, read_foreign_text, read_private_text, read_text, replace_text, resolved};
 
 /// A place that keeps files. [`Disk`] is the real one.
 pub trait Storage: Send + Sync {

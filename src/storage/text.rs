@@ -48,6 +48,19 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft, path)
 }
 
+/// Creates a text file that is not part of a dataset, all at once. Whatever has its name is left alone.
+///
+/// # Errors
+/// The I/O error, `AlreadyExists` if there is anything of that name.
+pub fn create_text(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.tmp"));
+    regular::create(&draft)?.write_all(text.as_bytes())?;
+    let created = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    created
+}
+
 /// Creates a file that only its owner may read, for a text that its owner may wish to read before others do.
 ///
 /// # Errors

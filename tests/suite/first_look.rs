@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, program, requests, shipped};
 
 #[test]
@@ -36,4 +38,33 @@ fn a_run_that_stops_early_says_how_to_read_what_is_there() {
     assert_exit(&rest, 0);
     assert!(!printed(&rest).contains("civitrawl snapshot"), "{}", printed(&rest));
     room.assert_sound();
+}
+
+#[test]
+fn crawl_files_and_queries_are_inside_the_program_and_written_over_nothing() {
+    let here = TempDir::new().expect("there is room");
+    let init = |names: &[&str]| program().arg("init").args(names).current_dir(here.path()).output().expect("it runs");
+    let list = init(&[]);
+    assert_exit(&list, 0);
+    assert!(printed(&list).contains("first-look.toml") && printed(&list).contains("top-creators.sql"));
+    assert_eq!(std::fs::read_dir(here.path()).expect("it is there").count(), 0, "a list writes nothing");
+    assert_exit(&init(&["models", "nope"]), 2);
+    assert_exit(&init(&["first-look", "top-creators.sql"]), 0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, from) in [("first-look.toml", "crawls"), ("top-creators.sql", "scripts/queries")] {
+        let [written, shipped] =
+            [here.path().join(name), root.join(from).join(name)].map(|path| std::fs::read(path).expect("it is there"));
+        assert_eq!(written, shipped);
+    }
+    let mine = here.path().join("models.toml");
+    std::fs::write(&mine, "mine").expect("it can be written");
+    let refused = init(&["models", "tags"]);
+    assert_exit(&refused, 2);
+    assert!(printed(&refused).contains("`models.toml` is there already"), "{}", printed(&refused));
+    assert_eq!(std::fs::read_to_string(&mine).expect("it is there"), "mine");
+    let names =
+        std::fs::read_dir(here.path()).expect("it is there").map(|entry| entry.expect("it is there").file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().expect("it is text")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["first-look.toml", "models.toml", "tags.toml", "top-creators.sql"]);
 }

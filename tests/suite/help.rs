@@ -89,6 +89,7 @@ fn every_command_has_its_page_its_help_and_its_completion() {
     let completions = shown(&["completions", "bash"]);
     let program = shown(&["man"]);
     for command in [
+        "init",
         "crawl",
         "plan",
         "get",

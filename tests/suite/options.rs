@@ -101,3 +101,32 @@ fn several_fan_outs_are_named() {
     assert_exit(&fed(&room, &["--each", "chosen=-"], &format!("{model},a name\n")), 0);
     assert_eq!(room.value("SELECT count(*) FROM pages WHERE walk LIKE 'chosen%'"), Value::from(1));
 }
+
+#[test]
+fn a_pass_that_is_over_is_not_repeated_once_or_too_soon_and_a_new_one_is_announced() {
+    let sandbox = Sandbox::start(&["--models", "60", "--traps", "none"]);
+    let room = Room::new(MODELS, &sandbox.base);
+    // Neither keeps a first pass from beginning, nor an unfinished one from going on.
+    let first = room.run(&["--once", "--max-pages", "1"]);
+    assert_exit(&first, 3);
+    let rest = room.run(&["--if-older-than", "20h", "--progress", "always"]);
+    assert_exit(&rest, 0);
+    assert!(printed(&rest).contains("pass 1 of `crawl` is complete"), "{}", printed(&rest));
+    assert!(!printed(&rest).contains("begins"), "{}", printed(&rest));
+    let asked = requests(&sandbox).len();
+    for option in [&["--once"][..], &["--if-older-than", "20h"]] {
+        let nothing = room.run(option);
+        assert_exit(&nothing, 0);
+        assert!(printed(&nothing).contains("nothing to do: pass 1 ended at 20"), "{}", printed(&nothing));
+    }
+    assert_eq!(requests(&sandbox).len(), asked);
+    let again = room.run(&["--if-older-than", "1ms", "--progress", "always"]);
+    assert_exit(&again, 0);
+    assert!(printed(&again).contains("pass 2 begins, behind pass 1"), "{}", printed(&again));
+    // Another question is not done by the last answer.
+    let other = room.run(&["--once", "--set", "models.types=LORA"]);
+    assert_exit(&other, 0);
+    assert!(printed(&other).contains("pass 3 of `crawl` is complete"), "{}", printed(&other));
+    assert_exit(&room.run(&["--once", "--restart"]), 2);
+    room.assert_sound();
+}
