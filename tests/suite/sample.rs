@@ -78,7 +78,7 @@ impl Sample {
     }
 }
 
-/// Everything in a directory: content and time of change by path.
+/// Everything in a directory: content and time of change by path; of a lock only that it is there, since it names who held it last.
 pub(crate) fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {
@@ -92,7 +92,11 @@ pub(crate) fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::Sy
         } else {
             fs::read(&path).unwrap()
         };
-        found.insert(path, (content, about.modified().unwrap()));
+        let entry = match path.ends_with(".lock") {
+            true => (Vec::new(), std::time::SystemTime::UNIX_EPOCH),
+            false => (content, about.modified().unwrap()),
+        };
+        found.insert(path, entry);
     }
     found
 }
