@@ -120,7 +120,7 @@ fn walk<'d, 'a>(
     let chosen = match (&change.walk, &fit[..]) {
         (_, []) => Err(format!("the file has no {what}.")),
         (Some(walk), _) => fit.iter().find(|(_, name)| name == walk).ok_or_else(|| {
-            let otherwise = format!("There are {}.", names());
+            let otherwise = format!("Known are {}.", names());
             let ending = suggestion::did_you_mean(walk, fit.iter().map(|(_, name)| &**name), &otherwise);
             format!("the file has no {what} of the name `{walk}`.{ending}")
         }),
@@ -199,10 +199,10 @@ mod tests {
             ("a.types=LoRAs", &[][..], "--set a.types=LoRAs: `types` is `LoRAs`; the server knows "),
             ("a.username=123", &[], "--set a.username=123: `username` is `123`; it takes text in quotes"),
             ("a.nfsw=true", &[], "--set a.nfsw=true: `models` has no parameter `nfsw`: "),
-            ("c.nsfw=true", &[], "--set c.nsfw=true: the file has no walk of the name `c`. Did you mean `a`?"),
+            ("c.nsfw=true", &[], "--set c.nsfw=true: the file has no walk of the name `c`. Known are `a`, `b`."),
             ("nsfw=true", &[], "--set nsfw=true: it takes a walk, a parameter and its value: `WALK.KEY=VALUE`"),
             ("a.nsfw", &[], "--set a.nsfw: it takes a walk, a parameter and its value: `WALK.KEY=VALUE`"),
-            ("", &[Some("a")], "--each a=-: the file has no walk with a `for_each` of the name `a`. Did you mean `b`?"),
+            ("", &[Some("a")], "--each a=-: the file has no walk with a `for_each` of the name `a`. Known are `b`."),
             ("a.key=1", &[], "--set a.key=1: "),
         ] {
             let set: &[&str] = if set.is_empty() { &[] } else { &[set] };

@@ -242,8 +242,9 @@ fn with_ids(mut content: Vec<u8>, ids: [i64; 2]) -> Vec<u8> {
 #[test]
 fn a_part_with_wrong_statistics_or_none_gives_no_wrong_rows() {
     let sample = Sample::of(WITHOUT_SNAPSHOTS, &["--models", "20", "--traps", "none"]);
-    (0..2).for_each(|_| assert_exit(&sample.room.run(&[]), 0));
-    let last = sample.dataset().join("commits").read_dir().unwrap().count();
+    // The second part of models is of the last commit: that run stops before its walk is closed.
+    assert_exit(&sample.room.run(&[]), 0);
+    assert_exit(&sample.room.run(&["--max-pages", "1"]), 3);
     let snapshot = |room: &Room| program().arg("snapshot").arg(room.dataset()).output().unwrap();
     let rows = |room: &Room| {
         let of_table = |table: &str| {
@@ -254,7 +255,7 @@ fn a_part_with_wrong_statistics_or_none_gives_no_wrong_rows() {
         ["models", "model_tags"].map(of_table)
     };
     let changed = |change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
-        sample.damaged(|d| replace_part(d, "models", last, &change(fs::read(part(d, "models", last)).unwrap())))
+        sample.damaged(|d| replace_part(d, "models", 2, &change(fs::read(part(d, "models", 2)).unwrap())))
     };
     let untouched = changed(&|content| content);
     assert_exit(&snapshot(&untouched), 0);

@@ -118,13 +118,15 @@ pub(crate) fn part(dataset: &Path, table: &str, n: usize) -> PathBuf {
     files(dataset, &format!("parts/{table}")).swap_remove(n - 1)
 }
 
-/// Gives the part of a table that the last commit, `n`, added another content, as if it had been committed so.
+/// Gives the `n`th part of a table, which the last commit added, another content, as if it had been committed so.
 pub(crate) fn replace_part(dataset: &Path, table: &str, n: usize, content: &[u8]) {
-    fs::write(part(dataset, table, n), content).unwrap();
-    let mut changed = Record::decode(n as u64, &fs::read(record(dataset, n)).unwrap()).unwrap();
+    let part = part(dataset, table, n);
+    fs::write(&part, content).unwrap();
+    let commit: usize = part.file_name().unwrap().to_str().unwrap()[..8].parse().unwrap();
+    let mut changed = Record::decode(commit as u64, &fs::read(record(dataset, commit)).unwrap()).unwrap();
     let named = changed.parts.iter_mut().find(|part| part.table == table).unwrap();
     (named.bytes, named.hash) = (content.len() as u64, blake3::hash(content).to_string());
-    fs::write(record(dataset, n), changed.encode().unwrap()).unwrap();
+    fs::write(record(dataset, commit), changed.encode().unwrap()).unwrap();
 }
 
 /// The place of a part before it is published.
