@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = os.environ.get("CIVITRAWL_PYTHON", ROOT / ".venv/bin/python")
+PYTHON = os.path.abspath(os.environ.get("CIVITRAWL_PYTHON", ROOT / ".venv/bin/python"))
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "")}
 BINARY = ROOT / "target/release/civitrawl"
 
