@@ -75,7 +75,7 @@ pub fn threads() -> usize {
 }
 
 /// The memory that all files open at once may take, in bytes.
-const OPEN_MAX: u64 = 30 << 20;
+const OPEN_MAX: u64 = 20 << 20;
 
 /// The result of taking a snapshot.
 #[derive(Debug)]
