@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! OPEN     recognize the directory, else refuse and touch nothing; read the records from the last full one on: no gap, each
-//!          whole and naming its predecessor's hash, else refuse and touch nothing; lock; try the links and syncs of commits; finish the last commit's
-//!          publish and removals; sweep staged leftovers and redundant records.
+//!          whole and naming its predecessor's hash, else refuse and touch nothing; lock; try the links and syncs of commits;
+//!          finish the last commit's publish and removals; sweep staged leftovers and redundant records.
 //! COMMIT   per table: staged part written; the record drafted; all parts, their directories and the draft synced side by side;
 //!          per part: its footer re-read, hashed; the draft linked to its number (the commit point), its directory synced.
 //! PUBLISH  per part: linked from its staged to its final name. Parts that the commit removed are unlinked, their directories

@@ -33,7 +33,7 @@ impl Tally {
     /// the same ones each time.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// The errors of `read`.
     pub(super) fn of<E>(mut read: impl FnMut(&mut Add<'_>) -> Result<(), E>) -> Result<Self, E> {
         Self::within(BYTES, &mut read)
     }
