@@ -119,7 +119,7 @@ impl PageWriter {
             params: &request.params,
             cursor: request.cursor.as_deref(),
             limit: if matches!(request.endpoint.paging, Paging::Cursor { .. }) { request.limit.into() } else { 0 },
-            early: lock(&self.progress).walk(&request.walk).early(request),
+            early: if request.again { request.shown } else { lock(&self.progress).walk(&request.walk).early(request) },
             key: request.key.as_deref(),
             again: request.again,
             first_shown: request.first_shown,
@@ -133,6 +133,9 @@ impl PageWriter {
         let is_first = !request.again || (request.first_shown && page.full);
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));
+        }
+        if page.doubtful {
+            return Ok(Next::Fewer(page.items));
         }
         if page.elsewhere {
             return Ok(if request.again { Next::Elsewhere } else { Next::Again(0) });
