@@ -9,7 +9,7 @@ use super::connect::{Service, duration};
 use super::crawl_file::CrawlFile;
 use super::estimate::Estimates;
 use super::exit::Exit;
-use super::format::{count, grid, several, span};
+use super::format::{count, grid, several, size, span};
 use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
 use super::min_free::Keeping;
@@ -189,6 +189,9 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
         let (tables, seconds) = (several(files as u64, "table"), span(snapshot.seconds));
         let line = format!("snapshot {number}: {tables} in {}, {seconds}", layout.latest().display());
         lines.extend([String::new(), line]);
+    }
+    if report.pruned_bytes > 0 {
+        lines.push(format!("pruned: parts of {} removed", size(report.pruned_bytes)));
     }
     if report.snapshot.is_none() && !outcome.is_over() && !report.rows.is_empty() {
         let line = format!("to read what is there already: civitrawl snapshot {dataset}");

@@ -57,6 +57,8 @@ pub struct Report {
     /// The snapshot taken when the pass was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotReport>,
+    /// Bytes of the parts that were removed behind it.
+    pub pruned_bytes: u64,
     /// Doubts, notes and the pages at which the next run continues; empty until the run ends.
     #[serde(flatten)]
     pub findings: Findings,
@@ -177,6 +179,7 @@ impl ReportBuilder {
             rows: BTreeMap::new(),
             rate: Rate { asked, achieved: 0.0 },
             snapshot: None,
+            pruned_bytes: 0,
             findings: Findings::default(),
             walks: walks.collect(),
         };
@@ -258,6 +261,7 @@ impl Listener for ReportBuilder {
                 }
             }
             Event::SnapshotTaken { inventory, took } => report.snapshot = Some(SnapshotReport::of(inventory, *took)),
+            Event::Pruned { bytes } => report.pruned_bytes = *bytes,
             Event::Started { .. }
             | Event::WalkStarted { .. }
             | Event::GivenUp { .. }
