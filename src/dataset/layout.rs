@@ -75,6 +75,11 @@ impl Layout {
         directory.join(name)
     }
 
+    /// Returns the path that a crawl file names, which counts from the directory of that file.
+    pub fn beside(crawl_file: &Path, named: &Path) -> PathBuf {
+        crawl_file.parent().map_or_else(|| named.to_owned(), |folder| folder.join(named))
+    }
+
     /// Returns the directory of the run reports.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")

@@ -21,7 +21,7 @@ pub struct Crawl {
     pub name: String,
     /// The server to request.
     pub server: Server,
-    /// The dataset's directory as written, relative to the current directory.
+    /// The dataset's directory. As written until the CLI replaces `~` and variables; it counts from the crawl file.
     pub dataset: PathBuf,
     /// Rate and concurrency of requests.
     pub pace: Pace,

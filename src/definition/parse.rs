@@ -7,8 +7,8 @@ use toml::de::DeTable;
 
 use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
-use super::dataset_path::dataset_path;
 use super::mistake::{Findings, Mistakes, Warning};
+use super::paths::written_dataset_path;
 use super::value::Section;
 use super::{privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
@@ -150,7 +150,7 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
         found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
     }
     let path = PathBuf::from(file.text("dataset", found)?);
-    dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
+    written_dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
 }
 
 /// Reads `[pace]`.

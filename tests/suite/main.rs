@@ -55,6 +55,7 @@ mod nights;
 mod options;
 mod output;
 mod pace;
+mod paths;
 mod pipes;
 mod places;
 mod plan;
