@@ -13,6 +13,7 @@ use crate::api::endpoint::{Endpoint, Paging, Windows};
 use crate::api::post_by_id::POST;
 use crate::table::Table;
 use crate::table::choice::Choice;
+use crate::table::dropped::Dropped;
 
 /// A checked crawl file.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Crawl {
     pub snapshot: Snapshot,
     /// The tables with a history of counters and states.
     pub history: Vec<&'static Table>,
+    /// The tables and columns that are left out.
+    pub drop: Dropped,
     /// The fields whose values are replaced by pseudonyms: `username` or nothing.
     pub pseudonymize: Vec<String>,
     /// The file with the pseudonyms' key, as written.

@@ -4,6 +4,7 @@ mod changes;
 mod choice;
 mod crawl;
 mod credential;
+mod dropped;
 mod fingerprint;
 mod identity;
 mod later;

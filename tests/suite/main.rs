@@ -28,6 +28,7 @@ mod doctor;
 mod doctor_files;
 mod doctor_hostile;
 mod download;
+mod dropped;
 mod echo;
 mod ends;
 mod faults;
