@@ -286,6 +286,12 @@ impl RunId {
     pub fn new(began: &jiff::Timestamp, digits: u16) -> Self {
         Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
     }
+
+    /// Returns the second at which it began, as text whose order is that of time; `None` for a replay.
+    pub fn second(&self) -> Option<&str> {
+        let (at, _) = self.0.split_once('-')?;
+        at.starts_with(|c: char| c.is_ascii_digit()).then_some(at)
+    }
 }
 
 impl fmt::Display for RunId {

@@ -5,7 +5,7 @@ use super::mistake::{Findings, clip};
 use super::suggestion;
 use super::value::Section;
 use crate::table::dropped::Dropped;
-use crate::table::snapshot::Role;
+use crate::table::snapshot::{Role, is_provenance};
 use crate::table::{self, Column, Table};
 
 /// Columns that a crawl compares with each other at the end of a pass.
@@ -82,6 +82,11 @@ fn need(table: &'static Table, column: Option<&str>, walks: &[Walk], history: &[
     if table.role() == Role::Log {
         return Some(format!("`{name}` shows what a crawl has asked for and could not keep"));
     }
+    let is_link = |column| table.parent.is_some_and(|(_, links)| links.contains(&column));
+    let is_never_null = |column| table.columns().iter().any(|known| known.name == column && !known.nullable);
+    if column.is_some_and(|column| is_link(column) || is_never_null(column) || is_provenance(column)) {
+        return Some(format!("`{name}` is sorted, joined or dated by it"));
+    }
     if let Some(walk) = walks.iter().find(|walk| reads(walk, table, column)) {
         return Some(format!("walk `{}` takes its values from `{name}`", walk.name));
     }
@@ -89,10 +94,6 @@ fn need(table: &'static Table, column: Option<&str>, walks: &[Walk], history: &[
         let is_entity = table.role() == Role::Entity;
         return is_entity.then(|| format!("a snapshot knows by the rows of `{name}` what there is and what is gone"));
     };
-    let is_link = table.parent.is_some_and(|(_, links)| links.contains(&column));
-    if is_link || table.columns().iter().any(|known| known.name == column && !known.nullable) {
-        return Some(format!("`{name}` is sorted and joined by it"));
-    }
     if COMPARED.contains(&(name, column)) {
         return Some(String::from("the models in the tables are compared by it with the numbers that creators report"));
     }
@@ -154,9 +155,9 @@ mod tests {
             ("images", "", "what there is and what is gone"),
             ("pages", "", "shows what a crawl has asked for"),
             ("rejects.item", "", "shows what a crawl has asked for"),
-            ("models.id", "", "`models` is sorted and joined by it"),
-            ("fetched_at", "", "sorted and joined by it"),
-            ("model_versions.model_id", "", "sorted and joined by it"),
+            ("models.id", "", "sorted, joined or dated by it"),
+            ("fetched_at", "", "sorted, joined or dated by it"),
+            ("model_versions.model_id", "", "sorted, joined or dated by it"),
             ("file_hashes", "", "walk `files` takes its values from `file_hashes`"),
             ("version_files", "", "walk `files` takes its values from `file_hashes`"),
             ("models.download_count", "", "walk `best` takes its values from `models`"),

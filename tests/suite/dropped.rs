@@ -129,7 +129,7 @@ fn what_is_needed_cannot_be_dropped() {
     for (drop, said) in [
         ("models", "what there is and what is gone"),
         ("file_hashes", "walk `files` takes its values from `file_hashes`"),
-        ("models.id", "sorted and joined by it"),
+        ("models.id", "sorted, joined or dated by it"),
         ("pages", "shows what a crawl has asked for"),
         ("desription", "Did you mean `description`?"),
     ] {

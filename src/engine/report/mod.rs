@@ -41,9 +41,10 @@ pub struct Report {
     pub pass: u64,
     /// True when an earlier run began that pass.
     pub resumed: bool,
-    /// `running`, and at the end `complete`, `doubtful` or `stopped`. It stays `running` when the run was killed or failed.
+    /// `running`, and at the end `complete`, `doubtful`, `stopped` or `failed`. It stays `running` when the run was killed, or
+    /// failed where no report can be written.
     pub state: &'static str,
-    /// Why it stopped.
+    /// Why it stopped or failed.
     pub reason: Option<String>,
     /// Requests and answers.
     #[serde(flatten)]
@@ -206,6 +207,12 @@ impl ReportBuilder {
     pub fn conclude(&self, outcome: &Outcome) {
         let mut report = self.lock();
         (report.state, report.reason) = (outcome.state(), outcome.reason());
+    }
+
+    /// Records that the run failed.
+    pub fn fail(&self, reason: String) {
+        let mut report = self.lock();
+        (report.state, report.reason) = ("failed", Some(reason));
     }
 
     /// Records the sentences about the pass.

@@ -77,8 +77,9 @@ impl PageWriter {
 
     /// Works until the writer's handle is dropped, then commits the rest. An error stops the run.
     pub(super) fn keep(mut self, inbox: &Receiver<Message>) -> Result<Store, dataset::Error> {
-        self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
-        self.committer.close()
+        let worked = self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"));
+        let closed = self.committer.close();
+        worked.and(closed)
     }
 
     fn work_off(&mut self, inbox: &Receiver<Message>) -> Result<(), dataset::Error> {
