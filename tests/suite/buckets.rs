@@ -350,6 +350,36 @@ fn large_files_go_in_parts_and_come_in_ranges() {
 }
 
 #[test]
+fn eight_files_are_under_way_at_once_and_a_fault_of_one_ends_all() {
+    let sample = Sample::make();
+    let store = Store::start();
+    for refused in [false, true, false] {
+        store.gather(8);
+        let seen = std::sync::atomic::AtomicUsize::new(0);
+        store.answers(move |_, call| {
+            let is_part = call.method == "PUT" && call.key.contains("/parts/");
+            let nth = if is_part { seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) } else { 0 };
+            if refused && nth == 4 { Way::Refusal(403, "AccessDenied") } else { Way::Well }
+        });
+        let output = push(&store, &sample.dataset());
+        assert_eq!(output.status.code(), Some(if refused { 2 } else { 0 }), "{}", printed(&output));
+        assert_eq!(store.gathered(), 8);
+        let parts = store.calls().into_iter().filter(|call| call.method == "PUT" && call.key.contains("/parts/"));
+        if refused {
+            // Those that were under way, and what their threads took before they knew.
+            assert!((8..16).contains(&parts.count()));
+            assert!(printed(&output).contains("(403 AccessDenied)"), "{}", printed(&output));
+            assert!(!store.objects().contains_key("a/b/latest.json"));
+        } else {
+            store.gather(8);
+            assert_holds(&store, &sample.dataset());
+            assert_eq!(store.gathered(), 8);
+            store.hold(BTreeMap::new());
+        }
+    }
+}
+
+#[test]
 fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent() {
     let sample = Sample::make();
     let store = Store::start();

@@ -1,7 +1,7 @@
 //! The outcome of a push or pull.
 
 /// The files that a push or pull sent, and where the copy is now.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// Files sent.
     pub files: u64,

@@ -7,7 +7,8 @@
 //!          all synced; the records in order; the snapshot; then the dataset is opened, which publishes the parts.
 //! ```
 //! A place has no state but its head: whatever a killed push left beside it is used by the next push, or by none. All other
-//! names are for ever those of one content, so a put whose answer was lost is repeated.
+//! names are for ever those of one content, so a put whose answer was lost is repeated. A few files are under way at a time; those
+//! of one line above are all there before the next line begins.
 
 mod chain;
 mod copied;
@@ -16,6 +17,7 @@ mod head;
 mod kept;
 mod pull;
 mod push;
+mod several;
 
 pub use copied::Copied;
 pub use directory::Directory;
