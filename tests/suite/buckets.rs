@@ -265,7 +265,8 @@ fn a_bucket_that_was_damaged_is_refused_and_the_copy_stays_as_it_was() {
     let store = Store::start();
     assert_exit(&push(&store, &sample.dataset()), 0);
     let whole = store.objects();
-    for (at, key) in whole.keys().enumerate() {
+    // The logs are for other readers: a pull needs none.
+    for (at, key) in whole.keys().filter(|key| !key.contains("/_delta_log/")).enumerate() {
         let mut objects = whole.clone();
         let content = objects.get_mut(key).unwrap();
         let middle = content.len() / 2;

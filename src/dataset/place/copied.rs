@@ -13,6 +13,8 @@ pub struct Copied {
     pub commit: u64,
     /// The newest snapshot that the copy holds; `None` if there is none.
     pub snapshot: Option<u64>,
+    /// A sentence about each Delta log in the place that was left as it was, because it is not this program's.
+    pub unlogged: Vec<String>,
 }
 
 impl Copied {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PUSH     parts, the newest snapshot's files, its inventory, the records, each hashed before it gets its name; all durable;
-//!          `latest.json` replaced (the commit point). Nothing is ever removed: a reader may hold it.
+//!          `latest.json` replaced (the commit point); the Delta log of each table. Nothing is ever removed: a reader may hold it.
 //! PULL     what `latest.json` names and the dataset lacks, each hashed: parts to their staged names, the snapshot to a draft;
 //!          all synced; the records in order; the snapshot; then the dataset is opened, which publishes the parts.
 //! ```
@@ -12,6 +12,7 @@
 
 mod chain;
 mod copied;
+mod delta;
 mod directory;
 mod head;
 mod kept;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chain::Chain;
 use super::copied::Copied;
+use super::delta;
 use super::head::{Head, Snapshot};
 use super::kept::Place;
 use super::several::{Cancelling, several};
@@ -158,7 +159,14 @@ impl Push<'_> {
         let mut copied = self.copied();
         (copied.commit, copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
         drop(copied);
-        Head::new(commit, record, snapshot, tables).replace(seen, self.place)
+        Head::new(commit, record, snapshot, tables).replace(seen, self.place)?;
+        if let Some(inventory) = &state.snapshot {
+            let (written, unlogged) = delta::log(self.place, inventory, self.cancel)?;
+            let mut copied = self.copied();
+            written.into_iter().for_each(|bytes| copied.note(bytes));
+            copied.unlogged = unlogged;
+        }
+        Ok(())
     }
 
     /// Lists the folders of these files.
