@@ -4,6 +4,7 @@
                                              same rows to delta-rs and polars, and only files that differ added and removed
     delta.py latest PLACE DATASET            the last version of each table is the dataset's newest snapshot
     delta.py meddle PLACE TABLE              compacts, vacuums and describes the table anew, as somebody may
+    delta.py readme PLACE README             runs the README's Python that reads a bucket on this place
     delta.py poll PLACE TABLE                reads the table again and again until stdin ends; prints each version seen with a
                                              digest of its rows, as JSON
 
@@ -12,6 +13,7 @@ PLACE is a directory, or a URL of a store that the environment names.
 
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -131,6 +133,14 @@ def meddle(place, table):
     log.create_checkpoint()
     # Nothing is removed unless somebody insists.
     end([f"a vacuum removed {removed}"] if removed else [], json.dumps(compacted))
+
+
+def readme(place, text):
+    blocks = re.findall(r"^```python\n(.*?)^```$", Path(text).read_text(), re.MULTILINE | re.DOTALL)
+    blocks = [block for block in blocks if "s3://my-bucket/models" in block]
+    for block in blocks:
+        exec(compile(block.replace("s3://my-bucket/models", place), text, "exec"), {})
+    end([] if blocks else ["the README has lost its Python"], len(blocks))
 
 
 def poll(place, table):

@@ -328,4 +328,51 @@ mod in_a_store {
         assert_exit(&output, 4);
         assert!(printed(&output).contains("has a version 1 that is no JSON"), "{}", printed(&output));
     }
+
+    const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+    /// Returns the README's block that holds these words.
+    fn block(words: &str) -> String {
+        let text = fs::read_to_string(README).unwrap();
+        let mut blocks =
+            text.split("\n```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap().1.to_owned());
+        blocks.find(|block| block.contains(words)).unwrap()
+    }
+
+    #[test]
+    fn a_machine_without_a_disk_runs_the_lines_of_the_readme_and_its_bucket_is_read_by_others() {
+        let sandbox = Sandbox::start(&["--models", "100", "--traps", "none"]);
+        let (store, room) = (Store::start(), Room::new(TWO_WALKS, &sandbox.base));
+        // The bucket comes through jobs whose disk is new each time.
+        for _ in 0..3 {
+            let disk = TempDir::new().unwrap();
+            fs::copy(room.file(), disk.path().join("nightly.toml")).unwrap();
+            let (script, program) = (block("civitrawl pull \"$PLACE\""), program());
+            let path = std::env::join_paths([
+                Path::new(program.get_program()).parent().unwrap(),
+                Path::new("/usr/bin"),
+                Path::new("/bin"),
+            ]);
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", &script])
+                .env_clear()
+                .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            store.used_by(&mut shell).env("PATH", path.unwrap()).env("PLACE", URL).current_dir(disk.path());
+            assert_exit(&shell.output().unwrap(), 0);
+        }
+        let copy = TempDir::new().unwrap();
+        let mut pull = program();
+        assert_exit(&store.used_by(pull.arg("pull").arg(URL).arg(copy.path())).output().unwrap(), 0);
+        assert_sound(copy.path());
+        assert_eq!(
+            crate::support::query(copy.path(), "SELECT max(pass), count(DISTINCT id) FROM models"),
+            "[3, 100]\n"
+        );
+        let mut reader = python("delta.py");
+        let read = store.used_by(reader.args(["readme", URL, README])).env("AWS_ALLOW_HTTP", "true").output().unwrap();
+        assert!(read.status.success(), "{}", printed(&read));
+        let text = printed(&read);
+        assert!(text.contains("'snapshot': '3'") && text.contains("LORA"), "{text}");
+    }
 }
