@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("prompts-by-month-and-base-model.sql", include_str!("../../scripts/queries/prompts-by-month-and-base-model.sql")),
     ("resources-used-together.sql", include_str!("../../scripts/queries/resources-used-together.sql")),
     ("resources-used-with-models.sql", include_str!("../../scripts/queries/resources-used-with-models.sql")),
+    ("snapshot-spark.sql", include_str!("../../scripts/queries/snapshot-spark.sql")),
     ("snapshot.sql", include_str!("../../scripts/queries/snapshot.sql")),
     ("top-creators.sql", include_str!("../../scripts/queries/top-creators.sql")),
     ("users-by-contributions.sql", include_str!("../../scripts/queries/users-by-contributions.sql")),

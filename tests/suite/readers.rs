@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Room, Sandbox, Server, TWO_WALKS, assert_exit, copy_tree, program, read};
+use crate::support::{Room, Sandbox, Server, TWO_WALKS, assert_exit, copy_tree, pass_night, program, read};
 
 /// Crawls a sandbox started with these arguments into a room; both live as long as they are held.
 fn crawled(sandbox: &[&str]) -> (Sandbox, Room) {
@@ -144,6 +144,21 @@ fn spark_reads_what_duckdb_reads() {
     assert_exit(&room.run(&[]), 0);
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     room.read("spark.py", &[env!("CARGO_BIN_EXE_civitrawl"), readme]);
+}
+
+#[test]
+fn spark_makes_the_snapshot_from_the_parts() {
+    let server = Sandbox::start(&["--models", "120", "--traps", "odd-fields"]);
+    let lists = "[[walk]]\nname = \"tags\"\nendpoint = \"tags\"\n[[walk]]\nname = \"enums\"\nendpoint = \"enums\"\n";
+    let room = Room::new(&format!("{TWO_WALKS}{lists}"), &server.base);
+    for turn in 0..3 {
+        if turn > 0 {
+            pass_night(&server, "0.2");
+        }
+        assert_exit(&room.run(&[]), 0);
+    }
+    let counted = counts(&room.read("spark_snapshot.py", &[]));
+    assert!(counted["gone"].as_u64() > Some(3) && counted["file_hashes"].as_u64() > Some(200), "{counted}");
 }
 
 /// Items that break something each, with the place among them where a reject is due.

@@ -10,6 +10,7 @@
 //! that readers see. Versions of others behind it are replayed, and what they did to the files is undone by the next snapshot.
 //! A log that does not show what readers see is left as it is.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,7 @@ use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::head::Head;
 use super::kept::Place;
 use super::several::several;
 use crate::dataset::cancel::Cancel;
@@ -116,13 +118,25 @@ pub(super) fn log(
 /// Writes a version of one table, unless its log has this snapshot or a later one. Returns its bytes.
 fn write(place: &dyn Place, inventory: &Inventory, table: &Table, files: &[File]) -> Result<Option<u64>, Fault> {
     let history = files[0].history;
+    let mut wanted = BTreeMap::new();
+    for file in files {
+        let hash = FileHash::try_from(file.hash.clone()).map_err(|fault| Error::unfit(table, &fault))?;
+        wanted.insert(PlaceName::table(table, history, &hash).split().1.to_owned(), file);
+    }
     for _ in 0..ATTEMPTS {
         let log = Log::read(place, table, history)?;
-        let known = log.note.as_ref().map(|note| (note.commit, note.snapshot));
-        if known >= Some((inventory.commit, inventory.snapshot)) {
-            return Ok(None);
+        if let Some(note) = &log.note {
+            match (note.commit, note.snapshot).cmp(&(inventory.commit, inventory.snapshot)) {
+                // Another push went ahead of this one, or there was another dataset in this place.
+                Ordering::Greater if Head::read(place)?.is_some_and(|(head, _)| head.commit >= note.commit) => {
+                    return Ok(None);
+                }
+                Ordering::Greater => return foreign("has snapshots of commits that the place does not have"),
+                Ordering::Equal if note.files.iter().eq(wanted.keys()) => return Ok(None),
+                Ordering::Equal | Ordering::Less => {}
+            }
         }
-        let content = log.version(inventory, table, files)?;
+        let content = log.version(inventory, table, &wanted);
         if place.create(&PlaceName::delta(table, history, log.next), content.as_bytes())? {
             return Ok(Some(content.len() as u64));
         }
@@ -187,19 +201,16 @@ impl Log {
     }
 
     /// Returns the next version: with it, readers see these files and no others.
-    fn version(&self, inventory: &Inventory, table: &Table, files: &[File]) -> Result<String, Error> {
+    fn version(&self, inventory: &Inventory, table: &Table, wanted: &BTreeMap<String, &File>) -> String {
         let at = inventory.at.as_millisecond();
-        let mut wanted = BTreeMap::new();
-        for file in files {
-            let hash = FileHash::try_from(file.hash.clone()).map_err(|fault| Error::unfit(table, &fault))?;
-            wanted.insert(PlaceName::table(table, file.history, &hash).split().1.to_owned(), file);
-        }
-        let schema = schema(table, files[0].history);
+        let history = wanted.values().any(|file| file.history);
+        let name = wanted.values().next().map(|file| file.name()).unwrap_or_default();
+        let schema = schema(table, history);
         let note = Note {
             version: self.next,
             snapshot: inventory.snapshot,
             commit: inventory.commit,
-            id: self.note.as_ref().map_or_else(|| id(&files[0], inventory), |note| note.id.clone()),
+            id: self.note.as_ref().map_or_else(|| id(&name, inventory), |note| note.id.clone()),
             schema: blake3::hash(schema.as_bytes()).to_string(),
             files: wanted.keys().cloned().collect(),
         };
@@ -210,7 +221,7 @@ impl Log {
         if self.is_described_anew || self.note.as_ref().is_none_or(|before| before.schema != note.schema) {
             actions.push(json!({ "metaData": {
                 "id": note.id,
-                "name": files[0].name(),
+                "name": name,
                 "description": table.doc,
                 "format": { "provider": "parquet", "options": {} },
                 "schemaString": schema,
@@ -250,7 +261,7 @@ impl Log {
         }});
         let actions: String = actions.iter().map(|action| format!("{action}\n")).collect();
         let body = format!("{actions}{}", commit.to_string().strip_suffix("}}").unwrap_or_default());
-        Ok(format!("{body}{CHECKSUM}{}\"}}}}\n", blake3::hash(body.as_bytes())))
+        format!("{body}{CHECKSUM}{}\"}}}}\n", blake3::hash(body.as_bytes()))
     }
 }
 
@@ -271,8 +282,8 @@ fn protocol() -> Value {
 }
 
 /// Returns the id of a table: one of its own, which the snapshot that is logged first decides.
-fn id(file: &File, inventory: &Inventory) -> String {
-    let hash = blake3::hash(format!("{} {}", file.name(), inventory.commit_hash).as_bytes()).to_hex();
+fn id(name: &str, inventory: &Inventory) -> String {
+    let hash = blake3::hash(format!("{name} {}", inventory.commit_hash).as_bytes()).to_hex();
     [&hash[..8], &hash[8..12], &hash[12..16], &hash[16..20], &hash[20..32]].join("-")
 }
 
@@ -364,8 +375,22 @@ mod tests {
             unimplemented!()
         }
 
-        fn replace_head(&self, _: Option<&[u8]>, _: &[u8]) -> Result<(), Error> {
-            unimplemented!()
+        fn replace_head(&self, _: Option<&[u8]>, content: &[u8]) -> Result<(), Error> {
+            self.create(&PlaceName::head(), content).map(drop)
+        }
+    }
+
+    impl Memory {
+        /// A place whose head is at this commit.
+        fn at(commit: u64) -> Self {
+            let (place, hash) = (Self::default(), blake3::hash(b"").to_string());
+            Head::new(commit, hash.try_into().unwrap(), None, BTreeMap::new()).replace(None, &place).unwrap();
+            place
+        }
+
+        fn versions(&self) -> Vec<Vec<u8>> {
+            let files = self.0.lock().unwrap();
+            files.iter().filter(|(name, _)| name.contains("_delta_log")).map(|(_, content)| content.clone()).collect()
         }
     }
 
@@ -390,7 +415,7 @@ mod tests {
     /// The snapshot of each version, and the files that a reader of it finds by the words of Delta alone.
     fn read_as_others_do(place: &Memory) -> Vec<(u64, BTreeSet<String>)> {
         let (mut shown, mut versions) = (BTreeSet::new(), Vec::new());
-        for (number, content) in place.0.lock().unwrap().values().enumerate() {
+        for (number, content) in place.versions().iter().enumerate() {
             let actions: Vec<Value> =
                 str::from_utf8(content).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             for action in &actions {
@@ -416,7 +441,7 @@ mod tests {
             snapshots in prop::collection::vec(prop::collection::btree_set(0..9_u8, 1..6), 1..6),
             pushers in prop::collection::vec(prop::collection::vec(0..6_usize, 1..5), 1..5),
         ) {
-            let place = Memory::default();
+            let place = Memory::at(9);
             thread::scope(|scope| {
                 for pusher in &pushers {
                     scope.spawn(|| {
@@ -455,7 +480,7 @@ mod tests {
     fn a_version_that_is_not_what_was_written_is_nobodys() {
         let place = Memory::default();
         log(&place, &inventory(1, &BTreeSet::from([1])), NEVER).unwrap();
-        let content = place.0.lock().unwrap().pop_first().unwrap().1;
+        let content = place.versions().remove(0);
         assert!(Note::of(&content).is_some());
         for at in 0..content.len() {
             let mut damaged = content.clone();
@@ -463,6 +488,24 @@ mod tests {
             assert!(Note::of(&damaged).is_none(), "{at}");
             assert!(Note::of(&content[..at]).is_none(), "{at}");
         }
+    }
+
+    #[test]
+    fn a_log_of_another_dataset_is_not_taken_for_one_that_is_ahead() {
+        let of = |files: [u8; 2]| BTreeSet::from(files);
+        for (commit, left) in [(8, 1), (9, 0)] {
+            let place = Memory::at(commit);
+            log(&place, &inventory(18, &of([1, 2])), NEVER).unwrap();
+            let ended = log(&place, &inventory(2, &of([3, 4])), NEVER).unwrap();
+            assert_eq!((ended.0.len(), ended.1.len()), (0, left), "{ended:?}");
+        }
+        // The same numbers, but another snapshot.
+        let place = Memory::at(1);
+        for files in [[1, 2], [3, 4], [3, 4]] {
+            log(&place, &inventory(2, &of(files)), NEVER).unwrap();
+        }
+        let versions = read_as_others_do(&place);
+        assert_eq!(versions, [(2, names(&of([1, 2]))), (2, names(&of([3, 4])))]);
     }
 
     #[test]

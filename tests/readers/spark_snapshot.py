@@ -1,0 +1,71 @@
+"""Is the latest snapshot what `scripts/queries/snapshot-spark.sql` says? spark_snapshot.py DATASET, of which no part is pruned
+
+Has Spark make each table from the parts, and compares all rows with those of `latest`. Prints how many rows were compared, and
+how many of them are gone.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from dataset import end, parts
+
+QUERY = Path(__file__).resolve().parents[2] / "scripts/queries/snapshot-spark.sql"
+# Table → key, what its walk lists, and its children with their link.
+THINGS = {
+    "models": ("id", "id", {"model_tags": "model_id"}),
+    "model_versions": (
+        "id", "model_id", {"version_files": "version_id", "file_hashes": "version_id", "version_images": "version_id"},
+    ),
+    "images": (
+        "id", "id",
+        {"image_meta": "image_id", "image_resources": "image_id", "image_model_versions": "image_id", "image_tags": "image_id"},
+    ),
+    "gallery_images": ("image_id,model_version_id", "image_id", {}),
+    "creators": ("username", "username", {}),
+    "tags": ("name", "name", {}),
+    "enums": ("kind,value", "kind", {}),
+}
+
+
+def main(dataset):
+    session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = session.config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "UTC")
+    spark = session.config("spark.sql.warehouse.dir", f"{dataset}/nowhere").getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    settings, walks, things, children = re.sub(r"^--.*$", "", QUERY.read_text(), flags=re.MULTILINE).split(";\n")[:4]
+    faults, counts = [], {}
+
+    def run(statement, **values):
+        for name, value in values.items():
+            spark.conf.set(name, value)
+        spark.sql(statement)
+
+    def compare(table):
+        made, kept = spark.table(f"latest_{table}"), spark.read.parquet(f"{dataset}/latest/{table}.parquet")
+        made = made.select(kept.columns).cache()
+        for what, rows in (("too many", made.exceptAll(kept)), ("missing", kept.exceptAll(made))):
+            found = rows.count()
+            faults.extend([f"{table}: {found} rows {what}"] if found else [])
+        counts[table] = kept.count()
+        counts["gone"] = counts.get("gone", 0) + kept.where("gone_at IS NOT NULL").count()
+
+    run(settings)
+    run(walks, dataset=dataset)
+    for table, (key, thing, of_it) in THINGS.items():
+        if not parts(dataset, table):
+            continue
+        run(things, dataset=dataset, table=table, key=key, thing=thing)
+        compare(table)
+        for child, link in of_it.items():
+            if parts(dataset, child):
+                run(children, dataset=dataset, table=table, child=child, link=link)
+                compare(child)
+    spark.stop()
+    end(faults, json.dumps(counts))
+
+
+main(*sys.argv[1:])
