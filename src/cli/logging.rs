@@ -62,9 +62,9 @@ pub(super) struct Watching {
     verbose: u8,
 }
 
-/// Sets up logging and progress, and returns the listener of the run. Warnings are always logged; `expected` counts the pages
-/// that each walk may have, where that is known.
-pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Listener> {
+/// Sets up logging and progress, and returns the listener of the run. Warnings are always logged; `expected` has the walks,
+/// each with the pages that it may have, where that is known.
+pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, Option<u64>>) -> Arc<dyn Listener> {
     let (format, verbose) = (watching.log_format, watching.verbose);
     let level = match verbose {
         0 => LevelFilter::WARN,
@@ -213,6 +213,8 @@ impl Listener for Log {
         match event {
             Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
             Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
+            // Progress lines show it.
+            Event::ValuesLeft { .. } => {}
             Event::Fetch { walk, event } => log_fetch(walk, event),
             Event::Page { walk, page, items, rejects, repairs, .. } => {
                 tracing::debug!(walk, page, items, rejects, repairs, "page taken");

@@ -63,6 +63,7 @@ mod plan;
 mod planted;
 mod posts;
 mod privacy;
+mod progress;
 mod ranges;
 mod readers;
 mod readme;
