@@ -269,8 +269,13 @@ fn log_fetch(walk: &str, event: &fetch::Event) {
         fetch::Event::Answered { status, bytes, latency } => {
             tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
         }
-        fetch::Event::Retrying { attempt, wait, reason } => {
-            tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
+        fetch::Event::Retrying { attempt, wait, reason, is_denial } => {
+            let wait_ms = wait.as_millis() as u64;
+            match is_denial {
+                // The outcome is said in the end.
+                true => tracing::info!(walk, attempt, wait_ms, reason, "asking again"),
+                false => tracing::warn!(walk, attempt, wait_ms, reason, "asking again"),
+            }
         }
         fetch::Event::Throttled { pause, rate, endpoint } => {
             tracing::warn!(endpoint, pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");
