@@ -53,6 +53,7 @@ mod local;
 mod mounts;
 mod naive;
 mod nights;
+mod operator;
 mod options;
 mod output;
 mod pace;
