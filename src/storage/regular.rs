@@ -25,6 +25,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 
 /// Creates a file that only its owner may read, and opens it for writing. Whatever has its name is left alone.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no such flags"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
