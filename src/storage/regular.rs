@@ -25,7 +25,6 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 
 /// Creates a file that only its owner may read, and opens it for writing. Whatever has its name is left alone.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no such flags"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -42,6 +41,7 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
 }
 
 /// Returns options under which no FIFO is waited for.
+#[cfg_attr(not(unix), expect(unused_mut, reason = "there are no such flags"))]
 fn options(flags: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
