@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Rows are made by one thread and freed by another for hours. The system's allocator keeps ever more of that back; this one
 /// stays flat, and does not make a static binary slow.
-#[cfg(not(target_env = "msvc"))]
+#[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -88,10 +88,9 @@ impl Estimates {
         }
     }
 
-    /// Returns the pages of each walk, by name, where they are known.
-    pub(super) fn pages(&self, crawl: &Crawl) -> BTreeMap<String, u64> {
-        let known = |(walk, estimate): (&Walk, &Estimate)| Some((walk.name.clone(), estimate.most?));
-        crawl.walks.iter().zip(&self.walks).filter_map(known).collect()
+    /// Returns the pages of each walk, by name; `None` where they are not known.
+    pub(super) fn pages(&self, crawl: &Crawl) -> BTreeMap<String, Option<u64>> {
+        crawl.walks.iter().zip(&self.walks).map(|(walk, estimate)| (walk.name.clone(), estimate.most)).collect()
     }
 
     /// Returns the requests of all walks together.

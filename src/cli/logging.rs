@@ -62,9 +62,9 @@ pub(super) struct Watching {
     verbose: u8,
 }
 
-/// Sets up logging and progress, and returns the listener of the run. Warnings are always logged; `expected` counts the pages
-/// that each walk may have, where that is known.
-pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, u64>) -> Arc<dyn Listener> {
+/// Sets up logging and progress, and returns the listener of the run. Warnings are always logged; `expected` has the walks,
+/// each with the pages that it may have, where that is known.
+pub(super) fn listener(watching: &Watching, expected: BTreeMap<String, Option<u64>>) -> Arc<dyn Listener> {
     let (format, verbose) = (watching.log_format, watching.verbose);
     let level = match verbose {
         0 => LevelFilter::WARN,
@@ -213,6 +213,8 @@ impl Listener for Log {
         match event {
             Event::Started { run, pass, resumed } => tracing::info!(%run, pass, resumed, "run started"),
             Event::WalkStarted { walk, pages, items } => tracing::info!(walk, pages, items, "walk started"),
+            // Progress lines show it.
+            Event::ValuesLeft { .. } => {}
             Event::Fetch { walk, event } => log_fetch(walk, event),
             Event::Page { walk, page, items, rejects, repairs, .. } => {
                 tracing::debug!(walk, page, items, rejects, repairs, "page taken");
@@ -267,8 +269,13 @@ fn log_fetch(walk: &str, event: &fetch::Event) {
         fetch::Event::Answered { status, bytes, latency } => {
             tracing::debug!(walk, status, bytes, latency_ms = latency.as_millis() as u64, "answer received");
         }
-        fetch::Event::Retrying { attempt, wait, reason } => {
-            tracing::warn!(walk, attempt, wait_ms = wait.as_millis() as u64, reason, "asking again");
+        fetch::Event::Retrying { attempt, wait, reason, is_denial } => {
+            let wait_ms = wait.as_millis() as u64;
+            match is_denial {
+                // The outcome is said in the end.
+                true => tracing::info!(walk, attempt, wait_ms, reason, "asking again"),
+                false => tracing::warn!(walk, attempt, wait_ms, reason, "asking again"),
+            }
         }
         fetch::Event::Throttled { pause, rate, endpoint } => {
             tracing::warn!(endpoint, pause_ms = pause.as_millis() as u64, rate, "the server asked to slow down");

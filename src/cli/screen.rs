@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressDrawTarget, TermLike};
@@ -15,7 +16,30 @@ const FRAMES: u8 = 20;
 
 /// The frame being drawn.
 #[derive(Debug, Default)]
-struct Screen(Mutex<String>);
+struct Screen(Mutex<Frame>);
+
+#[derive(Debug, Default)]
+struct Frame {
+    text: String,
+    /// The cells that are written, without those that are cleared.
+    cells: usize,
+}
+
+/// The cursor's row below the first line of what is drawn.
+static ROW: AtomicUsize = AtomicUsize::new(0);
+/// Set once anything was drawn, and once nothing is drawn any more.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Ends all drawing. Returns what clears the lines that are drawn, without waiting for anyone.
+pub(super) fn leave() -> String {
+    IS_LEFT.store(true, Ordering::SeqCst);
+    match (IS_DRAWN.load(Ordering::SeqCst), ROW.load(Ordering::SeqCst)) {
+        (false, _) => String::new(),
+        (true, 0) => String::from("\r\x1b[J"),
+        (true, row) => format!("\r\x1b[{row}A\x1b[J"),
+    }
+}
 
 /// Returns where progress is drawn: nowhere unless it is `wanted` and stderr is a terminal that can move its cursor.
 pub(super) fn screen(wanted: bool) -> ProgressDrawTarget {
@@ -32,14 +56,14 @@ fn size() -> (u16, u16) {
 }
 
 impl Screen {
-    fn frame(&self) -> MutexGuard<'_, String> {
+    fn frame(&self) -> MutexGuard<'_, Frame> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a movement of the cursor: none by 0, which terminals take for 1.
     fn moved(&self, by: usize, direction: char) -> io::Result<()> {
         if by > 0 {
-            self.frame().push_str(&format!("\x1b[{by}{direction}"));
+            self.frame().text.push_str(&format!("\x1b[{by}{direction}"));
         }
         Ok(())
     }
@@ -72,25 +96,32 @@ impl TermLike for Screen {
 
     fn write_line(&self, line: &str) -> io::Result<()> {
         self.write_str(line)?;
-        self.frame().push('\n');
+        self.frame().text.push('\n');
         Ok(())
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
         // Lines begin with a return to the first column, which is drawn alone.
         let text = if text == "\r" { Cow::Borrowed(text) } else { shown(text) };
-        self.frame().push_str(&text);
+        let mut frame = self.frame();
+        frame.cells += if text == "\r" { 0 } else { text.chars().count() };
+        frame.text.push_str(&text);
         Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        self.frame().push_str("\r\x1b[2K");
+        self.frame().text.push_str("\r\x1b[2K");
         Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
         let frame = std::mem::take(&mut *self.frame());
-        stderr::write(frame.as_bytes());
+        if !IS_LEFT.load(Ordering::SeqCst) {
+            IS_DRAWN.store(true, Ordering::SeqCst);
+            // Lines are filled up with blanks, so that each but the last ends in the next row.
+            ROW.store(frame.cells.saturating_sub(1) / usize::from(size().0.max(1)), Ordering::SeqCst);
+            stderr::write(frame.text.as_bytes());
+        }
         Ok(())
     }
 }
@@ -107,6 +138,6 @@ mod tests {
         screen.write_str("\r").unwrap();
         screen.write_line("a\u{1b}[2Jb\r\u{202e}").unwrap();
         screen.clear_line().unwrap();
-        assert_eq!(*screen.frame(), "\u{1b}[2A\ra\\u{1b}[2Jb\\r\\u{202e}\n\r\u{1b}[2K");
+        assert_eq!(screen.frame().text, "\u{1b}[2A\ra\\u{1b}[2Jb\\r\\u{202e}\n\r\u{1b}[2K");
     }
 }

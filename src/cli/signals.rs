@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::exit::Exit;
 use super::json_log;
 use super::output::{complain, complain_within};
+use super::screen::leave;
 use super::stderr;
 use crate::stop::Stop;
 
@@ -146,6 +147,7 @@ impl Listener {
 
 /// Ends the process whatever its threads do: no lock is waited for, and nothing else is run.
 fn end(exit: Exit, last_words: &str) -> ! {
+    stderr::write_within(leave().as_bytes(), LAST_WORDS);
     complain_within(last_words, LAST_WORDS);
     if let Some(line) = json_log::end(exit) {
         stderr::write_within(line.as_bytes(), LAST_WORDS);

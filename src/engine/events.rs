@@ -28,6 +28,13 @@ pub enum Event<'a> {
         /// Items on them.
         items: u64,
     },
+    /// The next values of a fan-out are asked for, and the number of the others is known.
+    ValuesLeft {
+        /// Its walk.
+        walk: &'a str,
+        /// The values behind these.
+        left: u64,
+    },
     /// Something happened while a page was fetched.
     Fetch {
         /// Its walk.

@@ -148,7 +148,7 @@ impl<'a> Attempts<'a> {
     fn retry_or_fail(&mut self, verdict: Verdict) -> Result<(), FetchError> {
         let kind = match verdict {
             Verdict::Fail(kind) => kind,
-            Verdict::Retry { reason, wait, .. } => match self.retry(wait, reason) {
+            Verdict::Retry { reason, wait, .. } => match self.retry(wait, reason, false) {
                 Ok(()) => return Ok(()),
                 Err(last) => self.judge.spent(self.budget.attempts(), last),
             },
@@ -193,9 +193,9 @@ impl<'a> Attempts<'a> {
     }
 
     /// Schedules a retry for this reason, or returns the reason when the budget is spent.
-    pub(super) fn retry(&mut self, asked: Option<Duration>, reason: String) -> Result<(), String> {
+    pub(super) fn retry(&mut self, asked: Option<Duration>, reason: String, is_denial: bool) -> Result<(), String> {
         let Some(wait) = self.budget.wait(asked) else { return Err(reason) };
-        (self.notify)(Event::Retrying { attempt: self.budget.attempts(), wait, reason });
+        (self.notify)(Event::Retrying { attempt: self.budget.attempts(), wait, reason, is_denial });
         self.wait = Some(wait);
         Ok(())
     }

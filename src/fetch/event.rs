@@ -30,6 +30,8 @@ pub enum Event {
         wait: Duration,
         /// Why it failed.
         reason: String,
+        /// True for an answer that may be right, and is asked for again to be believed.
+        is_denial: bool,
     },
     /// The server asked to slow down: all requests pause, then leave more slowly.
     Throttled {

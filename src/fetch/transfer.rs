@@ -76,7 +76,8 @@ impl Attempts<'_> {
             }
             let denials_max = error.denials_max();
             denials += u32::from(denials_max.is_some());
-            if denials_max.is_some_and(|max| denials >= max) || self.retry(error.wait(), error.to_string()).is_err() {
+            let is_believed = denials_max.is_some_and(|max| denials >= max);
+            if is_believed || self.retry(error.wait(), error.to_string(), denials_max.is_some()).is_err() {
                 return Err(error);
             }
         }

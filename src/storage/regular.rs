@@ -41,6 +41,7 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
 }
 
 /// Returns options under which no FIFO is waited for.
+#[cfg_attr(not(unix), expect(unused_mut, reason = "there are no such flags"))]
 fn options(flags: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]

@@ -32,8 +32,8 @@ impl Dropped {
     }
 
     /// Returns what is kept of a table's rows; `None` if nothing is.
-    pub fn kept(&self, table: &Table, rows: RecordBatch) -> Option<RecordBatch> {
-        if self.tables.iter().any(|dropped| *dropped == table) {
+    pub fn kept(&self, table: &'static Table, rows: RecordBatch) -> Option<RecordBatch> {
+        if self.tables.contains(&table) {
             return None;
         }
         if !self.columns.iter().any(|(of, _)| *of == table) {

@@ -269,3 +269,25 @@ fn a_dataset_saves_the_questions() {
     assert!(outcomes(&output).values().all(|outcome| outcome.contains("SHA256 checked")), "{}", printed(&output));
     assert_eq!(requests(&sandbox).len() - before, 2 * wanted.len(), "a redirect and a file each, nothing else");
 }
+
+/// What is asked for again only to be believed is no warning: its outcome has a line.
+#[test]
+fn each_outcome_has_one_line_and_no_warning() {
+    let sandbox = Sandbox::start(&["--models", "120", "--traps", "none"]);
+    let versions = sandbox.truth("model_versions");
+    let ids = versions.iter().take(12).map(|row| row["id"].to_string());
+    let ids: Vec<String> = ids.chain(["2147483000".to_owned()]).collect();
+    let folder = TempDir::new().unwrap();
+    let into = folder.path().display().to_string();
+    let mut download = program();
+    download.arg("download").args(&ids).args(["--into", &into, "--server", &sandbox.base, "--rate", "1000"]);
+    let output = download.output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", printed(&output));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut named: Vec<&str> = lines.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    let mut asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+    named.sort_unstable();
+    asked.sort_unstable();
+    assert_eq!(named, asked, "{lines}");
+    assert!(lines.contains(": gone") && lines.contains(": downloaded"), "{lines}");
+}

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, program, requests, shipped};
+use crate::support::{Room, SMALL, Sandbox, assert_exit, printed, program, query, requests, shipped};
 
 #[test]
 fn a_first_look_takes_ten_requests_and_ends_with_tables_and_a_query() {
@@ -67,4 +68,36 @@ fn crawl_files_and_queries_are_inside_the_program_and_written_over_nothing() {
     let mut names: Vec<_> = names.map(|name| name.into_string().expect("it is text")).collect();
     names.sort_unstable();
     assert_eq!(names, ["first-look.toml", "models.toml", "tags.toml", "top-creators.sql"]);
+}
+
+/// The commands are those of the README, and the sandbox answers.
+#[test]
+fn the_top_loras_and_their_prompts_are_a_file_a_run_and_a_query() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let (before, _) = readme.split_once("(cd data/top-loras && ").expect("the README has it");
+    let commands: Vec<&str> = before.rsplit_once("```sh\n").expect("it is a session").1.lines().collect();
+    let sandbox = Sandbox::start(&["--models", "1000", "--images", "20000"]);
+    let here = TempDir::new().expect("there is room");
+    for line in commands {
+        let mut words = line.split(' ');
+        assert_eq!(words.next(), Some("civitrawl"), "{line}");
+        let mut command = program();
+        command.args(words).current_dir(here.path());
+        if line.contains(" crawl ") {
+            command.args(["--server", &sandbox.base, "--rate", "1000"]);
+        }
+        assert_exit(&command.output().expect("the program runs"), 0);
+    }
+    // The query reads `latest` in the dataset's directory.
+    let dataset = here.path().join("data/top-loras");
+    let sql = std::fs::read_to_string(here.path().join("loras-and-prompts.sql")).expect("it is written");
+    let latest = format!("'{}/", dataset.join("latest").display());
+    let rows = query(&dataset, sql.replace("'latest/", &latest).trim_end().trim_end_matches(';'));
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).expect("rows are JSON")).collect();
+    assert!(rows.iter().any(|row| row[4].as_i64() > Some(0) && row[5].is_string()), "{rows:#?}");
+    for first in rows.iter().filter(|row| row[1] == 1) {
+        let of_base = rows.iter().filter(|row| row[0] == first[0]);
+        assert!(of_base.clone().all(|row| row[3].as_i64() <= first[3].as_i64()), "{rows:#?}");
+        assert!(of_base.count() <= 10);
+    }
 }

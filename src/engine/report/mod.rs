@@ -271,6 +271,7 @@ impl Listener for ReportBuilder {
             Event::Pruned { bytes } => report.pruned_bytes = *bytes,
             Event::Started { .. }
             | Event::WalkStarted { .. }
+            | Event::ValuesLeft { .. }
             | Event::GivenUp { .. }
             | Event::Smaller { .. }
             | Event::WalkEnded { .. } => {}

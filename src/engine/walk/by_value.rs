@@ -17,6 +17,7 @@ use crate::dataset::scan::Scan;
 use crate::dataset::values::{Column, TEXT_MAX, Value, Values, distinct};
 use crate::definition::{Each, Source, Walk};
 use crate::engine::Error;
+use crate::engine::events::Event;
 use crate::fetch::PageUrl;
 use crate::storage::Disk;
 use crate::table::choice::Condition;
@@ -38,6 +39,9 @@ pub(super) async fn run(walk: &Walk, each: &Each, context: Context<'_>) -> Resul
             };
             if batch.is_empty() {
                 return None;
+            }
+            if let Some(left) = queue.left() {
+                context.run.listener.event(&Event::ValuesLeft { walk: &walk.name, left });
             }
             let key = key(&batch);
             let mut progress = context.writer.progress();
@@ -126,6 +130,17 @@ impl Queue {
                 held(values, through(value_of(table, column)))
             }
         }))
+    }
+
+    /// Returns the number of values that are left; `None` while there are more than are held.
+    fn left(&self) -> Option<u64> {
+        let held = self.held.len().saturating_sub(self.next) as u64;
+        match self.rest {
+            Rest::None => Some(held),
+            Rest::Range(first, last) if first > last => Some(held),
+            Rest::Range(first, last) => Some(held + last.abs_diff(first) + 1),
+            Rest::Column(..) => None,
+        }
     }
 
     /// Returns the next `count` values, fewer only at the end, as text; `None` if a stop came first.
