@@ -275,7 +275,8 @@ pub(super) fn take_whole<'a, T: Accept<'a> + Item>(
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
     let promising = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
     let page = Page { items: items.count(), promising, ..Page::default() };
-    if if query.again { page.items < query.early } else { promising || page.items == 0 } {
+    let doubtful = if query.again { page.items < query.early } else { promising || page.items == 0 };
+    if doubtful {
         return Ok(Page { doubtful: true, ..page });
     }
     Ok(take(items, page, body, query, into))

@@ -98,8 +98,10 @@ fn a_read_only_disk_is_reported() {
 #[test]
 fn a_run_that_ended_on_a_full_disk_is_called_failed_and_not_killed() {
     let sandbox = Sandbox::start(&["--models", "600"]);
+    // Slow enough for many commits.
+    let slow = SMALL.replace("requests_per_second = 1000.0, burst = 1000", "requests_per_second = 50.0, burst = 2");
     for (room_left, commits) in [(40, 0), (900, 1)] {
-        let room = Room::new(SMALL, &sandbox.base);
+        let room = Room::new(&slow, &sandbox.base);
         let script = format!(
             "mount -t tmpfs -o size=64m none \"$3\" || exit 99
             \"$1\" crawl \"$2\" --max-pages 3 >&2; [ $? = 3 ] || exit 98

@@ -139,7 +139,7 @@ impl PageWriter {
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));
         }
-        if page.doubtful {
+        if page.doubtful && page.items < request.shown {
             return Ok(Next::Fewer(page.items));
         }
         if page.elsewhere {
