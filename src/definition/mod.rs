@@ -4,7 +4,7 @@ mod changes;
 mod choice;
 mod crawl;
 mod credential;
-mod dataset_path;
+mod dropped;
 mod fingerprint;
 mod identity;
 mod later;
@@ -12,6 +12,7 @@ mod mistake;
 mod params;
 mod parse;
 mod partitioning;
+mod paths;
 mod privacy;
 mod quantity;
 mod server;
@@ -24,11 +25,11 @@ pub use changes::Changes;
 pub use crawl::{
     Absence, Beginning, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
 };
-pub use dataset_path::dataset_path;
 pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use identity::identity;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use parse::{parse, parse_changed};
+pub use paths::{dataset_path, expanded};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
 

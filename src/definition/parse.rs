@@ -7,10 +7,10 @@ use toml::de::DeTable;
 
 use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
-use super::dataset_path::dataset_path;
 use super::mistake::{Findings, Mistakes, Warning};
+use super::paths::written_dataset_path;
 use super::value::Section;
-use super::{privacy, snapshot, walk};
+use super::{dropped, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a warning is due, unless the server is local.
@@ -100,6 +100,7 @@ fn read<'a>(
     let sandbox = read_sandbox(&mut file, server.as_ref(), found);
     let walks = walk::read_all(&mut file, endpoints, found);
     let (pseudonymize, pseudonym_key_file) = privacy::read(&mut file, keep_bodies, &walks, found);
+    let drop = dropped::read(&mut file, &walks, &history, found);
     file.finish(found);
     Some(Crawl {
         name: named.unwrap_or(name).to_owned(),
@@ -113,6 +114,7 @@ fn read<'a>(
         keep_bodies,
         snapshot,
         history,
+        drop,
         pseudonymize,
         pseudonym_key_file,
         pseudonym_key_digest: None,
@@ -150,7 +152,7 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
         found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
     }
     let path = PathBuf::from(file.text("dataset", found)?);
-    dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
+    written_dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
 }
 
 /// Reads `[pace]`.

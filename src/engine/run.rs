@@ -20,7 +20,7 @@ use crate::dataset::store::{RunInfo, Store};
 use crate::definition::{Crawl, identity};
 use crate::fetch::Secret;
 use crate::stop::Stop;
-use crate::storage::MinFree;
+use crate::storage::{Disk, MinFree};
 
 /// Options of a run beside its crawl file.
 #[derive(Debug)]
@@ -138,6 +138,20 @@ impl Run {
             metrics.finish(store)?;
         }
         Ok(self.report.snapshot())
+    }
+}
+
+impl Run {
+    /// Records that the run failed. Where the disk takes no report, the lock shows that no process works on it any more.
+    pub(super) fn fail(&self, dataset: &Layout, error: &super::Error) {
+        self.report.fail(error.to_string());
+        // Opening removes what the failed commit left on the disk.
+        if let Ok(mut store) = Store::open(dataset.clone(), Arc::new(Disk)) {
+            let _ = self.write_report(&mut store);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.write();
+        }
     }
 }
 
