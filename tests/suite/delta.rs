@@ -282,6 +282,14 @@ mod in_a_store {
         call.key.ends_with(".json") && call.key.contains("/_delta_log/")
     }
 
+    /// Returns true if the call is about logs, and of this kind.
+    fn is(call: &Call, kind: &str) -> bool {
+        match call.lists() {
+            Some(folder) => kind == "LIST" && folder.ends_with("/_delta_log/"),
+            None => call.method == kind && is_version(call),
+        }
+    }
+
     #[test]
     fn engines_read_each_version_from_a_store_and_a_fault_at_a_version_is_mended_by_the_next_push() {
         let catalog = Catalog::of(CRAWL);
@@ -298,7 +306,7 @@ mod in_a_store {
         judge.args(["versions", URL]).arg(&dataset).arg("1,2");
         let judged = store.used_by(&mut judge).output().unwrap();
         assert!(judged.status.success(), "{}", printed(&judged));
-        for (method, way, codes) in [
+        for (kind, way, codes) in [
             ("PUT", Way::Lost, &[0][..]),
             ("PUT", Way::Unconditional, &[0]),
             ("PUT", Way::Refusal(409, "ConditionalRequestConflict"), &[3]),
@@ -309,17 +317,22 @@ mod in_a_store {
             ("GET", Way::Refusal(403, "AccessDenied"), &[2]),
             // What it then reads is no note of this program's, or no JSON.
             ("GET", Way::Flipped, &[4]),
+            ("LIST", Way::Endless, &[3]),
+            ("LIST", Way::Straying, &[3]),
+            ("LIST", Way::Repeating, &[0]),
+            // A list without the last version makes it write where there is one.
+            ("LIST", Way::Omitting, &[4]),
         ] {
             store.hold(before.clone());
-            store.answers(move |_, call| if call.method == method && is_version(call) { way } else { Way::Well });
+            store.answers(move |_, call| if is(call, kind) { way } else { Way::Well });
             let output = push(&store, &dataset);
             let code = output.status.code().unwrap();
-            assert!(codes.contains(&code), "{method} {way:?}: {}", printed(&output));
+            assert!(codes.contains(&code), "{kind} {way:?}: {}", printed(&output));
             // The copy itself was switched before.
-            assert!(store.objects()["a/b/latest.json"] == whole["a/b/latest.json"], "{method} {way:?}");
+            assert!(store.objects()["a/b/latest.json"] == whole["a/b/latest.json"], "{kind} {way:?}");
             store.answers(|_, _| Way::Well);
             assert_exit(&push(&store, &dataset), 0);
-            assert!(store.objects() == whole, "{method} {way:?}");
+            assert!(store.objects() == whole, "{kind} {way:?}");
         }
         // Another writer takes the number.
         store.hold(before);
@@ -327,6 +340,49 @@ mod in_a_store {
         let output = push(&store, &dataset);
         assert_exit(&output, 4);
         assert!(printed(&output).contains("has a version 1 that is no JSON"), "{}", printed(&output));
+    }
+
+    #[test]
+    fn two_pushes_at_once_make_one_log_that_never_goes_back() {
+        let catalog = Catalog::of(CRAWL);
+        let (ahead, room) = (catalog.room.dataset(), TempDir::new().unwrap());
+        let behind = room.path().join("behind");
+        snapshot(&ahead);
+        let store = Store::start();
+        assert_exit(&push(&store, &ahead), 0);
+        let base = store.objects();
+        catalog.night(0);
+        snapshot(&ahead);
+        copy_tree(&ahead, &behind);
+        catalog.night(1);
+        snapshot(&ahead);
+        for _ in 0..8 {
+            store.hold(base.clone());
+            let pushes = std::thread::scope(|scope| {
+                let begun = [&behind, &ahead].map(|dataset| scope.spawn(|| push(&store, dataset)));
+                begun.map(|push| push.join().unwrap())
+            });
+            let codes = pushes.each_ref().map(|output| output.status.code().unwrap());
+            assert!(codes.contains(&0) && codes.iter().all(|code| [0, 2, 75].contains(code)), "{codes:?}");
+            assert_exit(&push(&store, &ahead), 0);
+            let objects = store.objects();
+            let logged = |table: &str| -> Vec<String> {
+                let log = objects.iter().filter(|(key, _)| key.contains(&format!("/tables/{table}/_delta_log/")));
+                log.map(|(_, content)| {
+                    let last = String::from_utf8(content.clone()).unwrap().lines().last().unwrap().to_owned();
+                    let commit: Value = serde_json::from_str(&last).unwrap();
+                    commit["commitInfo"]["operationParameters"]["snapshot"].as_str().unwrap().to_owned()
+                })
+                .collect()
+            };
+            for table in ["images", "image_meta", "image_tags", "pages"] {
+                let snapshots = logged(table);
+                assert!(snapshots == ["1", "3"] || snapshots == ["1", "2", "3"], "{table}: {snapshots:?}");
+            }
+        }
+        let mut judge = python("delta.py");
+        let judged = store.used_by(judge.args(["latest", URL]).arg(&ahead)).output().unwrap();
+        assert!(judged.status.success(), "{}", printed(&judged));
     }
 
     const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");

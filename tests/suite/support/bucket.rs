@@ -36,6 +36,11 @@ impl Call {
         }
     }
 
+    /// Returns the folder that the call lists.
+    pub fn lists(&self) -> Option<&str> {
+        self.asks("prefix").filter(|_| self.key.is_empty())
+    }
+
     fn asks(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
