@@ -110,7 +110,9 @@ impl From<&Outcome> for Exit {
 impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
-            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } => Self::Held,
+            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } | dataset::Error::Fenced { .. } => {
+                Self::Held
+            }
             dataset::Error::Away { .. } => Self::Stopped,
             dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
                 Self::Damaged

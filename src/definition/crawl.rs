@@ -23,6 +23,8 @@ pub struct Crawl {
     pub server: Server,
     /// The dataset's directory as written, relative to the current directory.
     pub dataset: PathBuf,
+    /// The place that is the truth of the dataset, as written; `None` if the directory is.
+    pub store: Option<String>,
     /// Rate and concurrency of requests.
     pub pace: Pace,
     /// Time limits of one request.

@@ -1,13 +1,13 @@
 //! The text of a crawl file → a checked [`Crawl`], or every mistake in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
-use super::dataset_path::dataset_path;
+use super::dataset_path::{dataset_path, dataset_store};
 use super::mistake::{Findings, Mistakes, Warning};
 use super::value::Section;
 use super::{privacy, snapshot, walk};
@@ -86,6 +86,7 @@ fn read<'a>(
     let named = read_crawl_name(&mut file, found);
     let server = read_server(&mut file, found);
     let dataset = read_dataset(&mut file, found);
+    let store = read_store(&mut file, dataset.as_deref(), found);
     let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
     let server = server.and_then(|text| check_server(&file, text, insecure_http, found));
     let keep_bodies = file.bool("keep_bodies", found).unwrap_or(false);
@@ -105,6 +106,7 @@ fn read<'a>(
         name: named.unwrap_or(name).to_owned(),
         server: server?,
         dataset: dataset?,
+        store,
         pace,
         timeouts,
         retry,
@@ -151,6 +153,18 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
     }
     let path = PathBuf::from(file.text("dataset", found)?);
     dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
+}
+
+/// Reads `store`.
+fn read_store(file: &mut Section<'_>, dataset: Option<&Path>, found: &mut Findings<'_>) -> Option<String> {
+    let text = file.text("store", found)?;
+    match dataset_store(text, dataset) {
+        Ok(()) => Some(text.to_owned()),
+        Err(fault) => {
+            found.mistake(file.at_key("store"), format!("{fault}."));
+            None
+        }
+    }
 }
 
 /// Reads `[pace]`.

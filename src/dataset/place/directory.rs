@@ -117,6 +117,11 @@ impl Place for Directory {
         self.write(name, content)
     }
 
+    /// A directory has a lock instead of conditions.
+    fn probe(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn hold(&self) -> Result<Box<dyn Send>, Error> {
         self.storage.make_dir(&self.root).during("create", &self.root)?;
         let path = PlaceName::lock().path(&self.root);

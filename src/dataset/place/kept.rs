@@ -33,6 +33,12 @@ pub trait Place {
     /// Creates a file, or replaces what has its name. It gets its name once it is whole.
     fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error>;
 
+    /// Fails if the place would replace a file whatever the condition of the request says.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    fn probe(&self) -> Result<(), Error>;
+
     /// Keeps other pushes out as long as the guard lives, where that is possible.
     ///
     /// # Errors

@@ -28,18 +28,30 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
     check_names(place)?;
-    let mut seen = State::of(layout, storage)?;
+    let seen = State::of(layout, storage)?;
     if seen.chain.records.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
     continued(&seen.chain, place)?;
     let _lock = place.hold()?;
     let head = continued(&seen.chain, place)?;
-    let head = head.as_deref();
+    let (copied, now) = send(seen, layout, storage, place, cancel)?;
+    now.replace(head.as_deref(), place)?;
+    Ok(copied)
+}
+
+/// Sends a state of a dataset but for the head, which it returns.
+pub(super) fn send(
+    mut seen: State,
+    layout: &Layout,
+    storage: &dyn Storage,
+    place: &dyn Place,
+    cancel: Cancel<'_>,
+) -> Result<(Copied, Head), Error> {
     loop {
         let mut push = Push { layout, place, storage, cancel, copied: Copied::default(), listed: BTreeMap::new() };
-        match push.all(&seen, head) {
-            Ok(()) => return Ok(push.copied),
+        match push.all(&seen) {
+            Ok(head) => return Ok((push.copied, head)),
             Err(error) if error.is_of(layout.root()) => {
                 // A crawl may have pruned a part or retired the snapshot meanwhile.
                 let now = State::of(layout, storage)?;
@@ -54,7 +66,7 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
 }
 
 /// Fails if the top of a place holds anything that no push made.
-fn check_names(place: &dyn Place) -> Result<(), Error> {
+pub(super) fn check_names(place: &dyn Place) -> Result<(), Error> {
     match place.list("")?.keys().find(|name| !PlaceName::TOP.contains(&name.as_str())) {
         Some(name) => {
             let reason = format!("holds `{}`, which no push made; name a new or an empty one", name.escape_debug());
@@ -73,10 +85,10 @@ fn continued(chain: &Chain, place: &dyn Place) -> Result<Option<Vec<u8>>, Error>
 }
 
 /// A dataset at one moment.
-struct State {
-    chain: Chain,
+pub(super) struct State {
+    pub(super) chain: Chain,
     /// The newest whole snapshot that these records know.
-    snapshot: Option<Inventory>,
+    pub(super) snapshot: Option<Inventory>,
 }
 
 impl PartialEq for State {
@@ -86,7 +98,7 @@ impl PartialEq for State {
 }
 
 impl State {
-    fn of(layout: &Layout, storage: &dyn Storage) -> Result<Self, Error> {
+    pub(super) fn of(layout: &Layout, storage: &dyn Storage) -> Result<Self, Error> {
         // Read in this order, the records know at least the commits of all snapshots but those taken meanwhile.
         let chain = Chain::of_dataset(layout, storage)?;
         let snapshots = SnapshotDir::new(layout, storage);
@@ -119,7 +131,8 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
-    fn all(&mut self, state: &State, seen: Option<&[u8]>) -> Result<(), Error> {
+    /// Sends all but the head, which it returns.
+    fn all(&mut self, state: &State) -> Result<Head, Error> {
         for part in state.chain.manifest.live_parts() {
             let Some(table) = table::named(&part.table) else { continue };
             let file = RecordedFile::of_part(self.layout, table, part);
@@ -146,10 +159,10 @@ impl Push<'_> {
         for (number, content) in &state.chain.records {
             self.send_content(content, |hash| PlaceName::record(*number, hash))?;
         }
-        let Some(record) = state.chain.last_hash() else { return Ok(()) };
+        let Some(record) = state.chain.last_hash() else { return Ok(Head::empty()) };
         let commit = state.chain.manifest.last_commit();
         (self.copied.commit, self.copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
-        Head::new(commit, record, snapshot, tables).replace(seen, self.place)
+        Ok(Head::new(commit, record, snapshot, tables))
     }
 
     /// Sends a file that has no other content under this name, unless one of its size is there.
