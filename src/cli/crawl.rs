@@ -116,7 +116,8 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         hide,
         metrics: arguments.metrics_file.clone(),
         min_free,
-        truth,
+        // The clients of stores end outside of what runs below.
+        truth: truth.clone(),
         stop: stop.clone(),
     };
     let expected =

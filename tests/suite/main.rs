@@ -78,6 +78,7 @@ mod studies;
 mod support;
 mod tls;
 mod traps;
+mod truth;
 mod twins;
 mod values;
 mod watch;
