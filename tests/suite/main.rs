@@ -79,6 +79,7 @@ mod support;
 mod tls;
 mod traps;
 mod truth;
+mod truth_model;
 mod twins;
 mod values;
 mod watch;
