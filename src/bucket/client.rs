@@ -21,11 +21,27 @@ use crate::fetch::with_known_roots;
 const BODY_MAX: usize = 16 << 20;
 /// Most bytes of an answer that is an error.
 const ERROR_MAX: usize = 64 << 10;
-/// The last that was seen of a store. Clones share it.
+
+tokio::task_local! {
+    /// The attempt under way.
+    static SEEN: Seen;
+}
+
+/// The last that was seen of a store during one attempt. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen(Arc<Mutex<Option<Answer>>>);
 
 impl Seen {
+    /// Keeps here what the attempt sees.
+    pub(super) async fn of<T>(&self, attempt: impl Future<Output = T>) -> T {
+        SEEN.scope(self.clone(), attempt).await
+    }
+
+    /// Returns the one of the attempt under way. Outside of any, as when credentials are asked for, nobody looks at it.
+    fn under_way() -> Self {
+        SEEN.try_with(Self::clone).unwrap_or_default()
+    }
+
     fn set(&self, answer: Answer) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
@@ -39,7 +55,6 @@ impl Seen {
 /// Makes the clients of one store.
 #[derive(Debug)]
 pub(super) struct Connector {
-    pub(super) seen: Seen,
     /// True for a store on this machine, which no proxy reaches.
     pub(super) is_here: bool,
 }
@@ -67,7 +82,7 @@ impl HttpConnector for Connector {
             if self.is_here { builder.no_proxy() } else { builder }
         });
         let http = http.map_err(|error| wrong(error.to_string()))?;
-        Ok(HttpClient::new(Service { http, seen: self.seen.clone() }))
+        Ok(HttpClient::new(Service { http }))
     }
 }
 
@@ -78,7 +93,6 @@ fn wrong(reason: String) -> object_store::Error {
 /// Sends a request, and keeps what was seen.
 struct Service {
     http: reqwest::Client,
-    seen: Seen,
 }
 
 impl fmt::Debug for Service {
@@ -98,12 +112,13 @@ impl HttpService for Service {
 
 impl Service {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let seen = self.seen.clone();
-        let broken = move |error: &HttpError| seen.set(Answer::Broken(reasons(error)));
+        let seen = Seen::under_way();
+        let kept = seen.clone();
+        let broken = move |error: &HttpError| kept.set(Answer::Broken(reasons(error)));
         let (parts, body) = self.http.call(request).await.inspect_err(&broken)?.into_parts();
         let status = parts.status.as_u16();
         let body = if status < 400 {
-            self.seen.set(Answer::Status(status, None));
+            seen.set(Answer::Status(status, None));
             let body = Limited::new(body, BODY_MAX).map_err(as_http_error);
             HttpResponseBody::new(body.map_err(move |error| {
                 broken(&error);
@@ -111,7 +126,7 @@ impl Service {
             }))
         } else {
             let content = Limited::new(body, ERROR_MAX).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            self.seen.set(Answer::Status(status, code(&content)));
+            seen.set(Answer::Status(status, code(&content)));
             HttpResponseBody::new(Full::new(Bytes::new()).map_err(|never| match never {}))
         };
         Ok(HttpResponse::from_parts(parts, body))

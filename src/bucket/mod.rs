@@ -1,7 +1,7 @@
 //! A bucket of an object store as a place: S3 and what is compatible with it, and Azure's blob storage.
 //!
-//! Calls are made one after the other by the thread that copies; between them nothing runs. Each is repeated a few times alike,
-//! since every name but the head's has one content for ever.
+//! Each thread that copies makes its calls one after the other, and waits for each; between calls nothing runs. A call is
+//! repeated a few times alike, since every name but the head's has one content for ever.
 
 mod address;
 mod answer;
@@ -43,15 +43,14 @@ const LISTED_MAX: usize = 4_000_000;
 const WAITS: [u64; 5] = [200, 400, 800, 1600, 3200];
 /// No attempt begins later after the first.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Most attempts to replace the head.
-const HEAD_ATTEMPTS: usize = 5;
+/// Most attempts to replace a file on a condition.
+const REPLACE_ATTEMPTS: usize = 5;
 
 /// A bucket, or the names in it that begin with a prefix.
 pub struct Bucket {
     address: Address,
     root: PathBuf,
     store: Arc<dyn Store>,
-    seen: Seen,
     runtime: Runtime,
     stop: Stop,
 }
@@ -73,9 +72,8 @@ impl Bucket {
         let address = Address::parse(url)?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot set up networking: {error}"))?;
-        let seen = Seen::default();
-        let store = connect(&address, &seen, &runtime).map_err(|fault| format!("`{}` {fault}", address.url()))?;
-        Ok(Self { root: PathBuf::from(address.url()), address, store, seen, runtime, stop })
+        let store = connect(&address, &runtime).map_err(|fault| format!("`{}` {fault}", address.url()))?;
+        Ok(Self { root: PathBuf::from(address.url()), address, store, runtime, stop })
     }
 
     fn key(&self, name: &str) -> Result<Key, Error> {
@@ -86,10 +84,10 @@ impl Bucket {
 
     /// Makes one attempt of a call, which a stop ends.
     fn once<T>(&self, path: &Path, call: impl Future<Output = object_store::Result<T>>) -> Result<T, Failure> {
-        self.seen.take();
+        let seen = Seen::default();
         let called = self.runtime.block_on(async {
             tokio::select! {
-                called = call => Some(called),
+                called = seen.of(call) => Some(called),
                 () = self.stop.asked() => None,
             }
         });
@@ -98,8 +96,7 @@ impl Bucket {
             Some(Ok(value)) => Ok(value),
             Some(Err(_)) => {
                 // The library's words may quote what the store sent.
-                let answer =
-                    self.seen.take().unwrap_or_else(|| Answer::Broken(String::from("the request was not sent")));
+                let answer = seen.take().unwrap_or_else(|| Answer::Broken(String::from("the request was not sent")));
                 match judge(&answer) {
                     Meaning::Never(reason) => Err(Failure::Final(Error::Refused { place: path.to_owned(), reason })),
                     meaning => Err(Failure::Meant(meaning)),
@@ -263,6 +260,41 @@ impl Bucket {
             }
         }
     }
+
+    /// Replaces a file that was `seen`, or creates it if it was not there. Returns true if it holds this content now, and false if
+    /// it holds another one.
+    fn replace(&self, name: &PlaceName, seen: Option<&[u8]>, content: &[u8]) -> Result<bool, Error> {
+        let (path, key) = (self.path(name), self.key(name.as_str())?);
+        let mut reason = String::new();
+        for _ in 0..REPLACE_ATTEMPTS {
+            let there = self.whole(name)?;
+            let (now, meta) = there.map_or((None, None), |(now, meta)| (Some(now), Some(meta)));
+            // An answer may have been lost; and a store may call a file written that it has not.
+            if now.as_deref() == Some(content) {
+                return Ok(true);
+            }
+            if now.as_deref() != seen {
+                return Ok(false);
+            }
+            let mode = match meta {
+                Some(meta) => PutMode::Update(UpdateVersion { e_tag: meta.e_tag, version: meta.version }),
+                None => PutMode::Create,
+            };
+            let payload = PutPayload::from(Bytes::copy_from_slice(content));
+            let put = self.store.put_opts(&key, payload, PutOptions { mode, ..PutOptions::default() });
+            reason = match self.once(&path, put) {
+                Ok(_) => {
+                    reason = String::from("is not what the store said that it wrote");
+                    continue;
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Meant(Meaning::Later(reason) | Meaning::Never(reason))) => reason,
+                Err(Failure::Meant(_)) => String::from("answers that another request is in the way"),
+            };
+            self.wait(Duration::from_millis(WAITS[0]))?;
+        }
+        Err(Error::Away { place: path, reason })
+    }
 }
 
 /// Reads the next part of a file; it is empty at the end.
@@ -366,37 +398,14 @@ impl Place for Bucket {
         Ok(Box::new(()))
     }
 
+    fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error> {
+        self.replace(name, None, content)
+    }
+
     fn replace_head(&self, seen: Option<&[u8]>, content: &[u8]) -> Result<(), Error> {
-        let name = PlaceName::head();
-        let (path, key) = (self.path(&name), self.key(name.as_str())?);
-        let mut reason = String::new();
-        for _ in 0..HEAD_ATTEMPTS {
-            let there = self.whole(&name)?;
-            let (now, meta) = there.map_or((None, None), |(now, meta)| (Some(now), Some(meta)));
-            // An answer may have been lost; and a store may call a file written that it has not.
-            if now.as_deref() == Some(content) {
-                return Ok(());
-            }
-            if now.as_deref() != seen {
-                return Err(Error::Overtaken { place: self.root.clone() });
-            }
-            let mode = match meta {
-                Some(meta) => PutMode::Update(UpdateVersion { e_tag: meta.e_tag, version: meta.version }),
-                None => PutMode::Create,
-            };
-            let payload = PutPayload::from(Bytes::copy_from_slice(content));
-            let put = self.store.put_opts(&key, payload, PutOptions { mode, ..PutOptions::default() });
-            reason = match self.once(&path, put) {
-                Ok(_) => {
-                    reason = String::from("is not what the store said that it wrote");
-                    continue;
-                }
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Meant(Meaning::Later(reason) | Meaning::Never(reason))) => reason,
-                Err(Failure::Meant(_)) => String::from("answers that another request is in the way"),
-            };
-            self.wait(Duration::from_millis(WAITS[0]))?;
+        match self.replace(&PlaceName::head(), seen, content)? {
+            true => Ok(()),
+            false => Err(Error::Overtaken { place: self.root.clone() }),
         }
-        Err(Error::Away { place: path, reason })
     }
 }

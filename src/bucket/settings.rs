@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::address::{Address, Kind};
-use super::client::{Connector, Seen};
+use super::client::Connector;
 use crate::place::{Place, place_of};
 
 /// A store that can do all that a place needs.
@@ -23,14 +23,14 @@ impl<S: ObjectStore + PaginatedListStore + MultipartStore> Store for S {}
 ///
 /// # Errors
 /// The rest of a sentence about the address.
-pub(super) fn connect(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
+pub(super) fn connect(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
     match address.kind {
-        Kind::S3 => s3(address, seen, runtime),
-        Kind::Azure => azure(address, seen, runtime),
+        Kind::S3 => s3(address, runtime),
+        Kind::Azure => azure(address, runtime),
     }
 }
 
-fn s3(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
+fn s3(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket).with_retry(never());
     for (name, key, time) in TIMES {
         if std::env::var_os(format!("AWS_{name}")).is_none() {
@@ -45,7 +45,7 @@ fn s3(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn Store
     if is_here {
         builder = builder.with_allow_http(true);
     }
-    let store = builder.with_http_connector(Connector { seen: seen.clone(), is_here }).build();
+    let store = builder.with_http_connector(Connector { is_here }).build();
     let store = store.map_err(|error| format!("cannot be used with the variables `AWS_*` as they are: {error}"))?;
     if is_signed && runtime.block_on(store.credentials().get_credential()).is_err() {
         return Err(lacking("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
@@ -53,7 +53,7 @@ fn s3(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn Store
     Ok(Arc::new(store))
 }
 
-fn azure(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
+fn azure(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
     let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket).with_retry(never());
     for (name, key, time) in TIMES {
         if std::env::var_os(format!("AZURE_{name}")).is_none() {
@@ -69,7 +69,7 @@ fn azure(address: &Address, seen: &Seen, runtime: &Runtime) -> Result<Arc<dyn St
     if is_here {
         builder = builder.with_allow_http(true);
     }
-    let store = builder.with_http_connector(Connector { seen: seen.clone(), is_here }).build();
+    let store = builder.with_http_connector(Connector { is_here }).build();
     let store = store.map_err(|error| format!("cannot be used with the variables `AZURE_*` as they are: {error}"))?;
     if is_signed && runtime.block_on(store.credentials().get_credential()).is_err() {
         return Err(lacking("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"));

@@ -37,7 +37,13 @@ pub(super) fn copy(
                 size(copied.bytes),
                 copied.present
             )]);
-            Exit::Complete
+            for log in &copied.unlogged {
+                complain(&format!(
+                    "{log}; it was left as it is, and its readers see what they saw before. The copy is whole: remove that log and push \
+                     again, which begins a new one"
+                ));
+            }
+            if copied.unlogged.is_empty() { Exit::Complete } else { Exit::Doubtful }
         }
         Err(Error::Cancelled) => {
             let reason = stop.reason().unwrap_or_default();

@@ -16,7 +16,7 @@ pub(super) enum Exit {
     Usage = 2,
     /// Stopped early; the next run continues.
     Stopped = 3,
-    /// Finished, but rows are missing; the report names them.
+    /// Finished, but rows or logs are missing; each is named.
     Doubtful = 4,
     /// The dataset is damaged.
     Damaged = 65,
@@ -24,7 +24,7 @@ pub(super) enum Exit {
     Bug = 70,
     /// The disk or stdout failed, or the system refused files, threads or sockets.
     Disk = 74,
-    /// Another crawl holds the dataset.
+    /// Another crawl holds the dataset, or another push overtook this one.
     Held = 75,
     /// The server refused the API key.
     Key = 77,
@@ -54,7 +54,8 @@ impl Exit {
             Self::Usage => "the arguments or the crawl file are wrong",
             Self::Stopped => "stopped early (deadline, signal, page budget, server away): run it again to continue",
             Self::Doubtful => {
-                "finished, but rows are missing, requested things do not exist, or the server differs; each is named"
+                "finished, but rows are missing, requested things do not exist, the server differs, or a Delta log is another program's; \
+                 each is named"
             }
             Self::Damaged => "the dataset is damaged; no damaged file was used or replaced; `verify` names the damage",
             Self::Bug => "the program has a mistake; please report it; nothing committed was lost",
@@ -62,7 +63,7 @@ impl Exit {
                 "the disk or stdout failed (full or about to be, read-only, broken), or the system refuses files, threads or sockets; nothing \
                  committed was lost"
             }
-            Self::Held => "another crawl holds the dataset",
+            Self::Held => "another crawl holds the dataset, or another push went ahead of this one",
             Self::Key => "the server refused the API key",
             Self::Aborted => "aborted: the memory is used up; nothing committed was lost",
         }

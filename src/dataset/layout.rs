@@ -196,6 +196,17 @@ impl PlaceName {
         Self(format!("tables/{}{}/{hash}.parquet", table.name, if history { "_history" } else { "" }))
     }
 
+    /// Returns the file of a version of the Delta log beside the files of a table, or of its history.
+    pub fn delta(table: &Table, history: bool, version: u64) -> Self {
+        Self(format!("tables/{}{}/_delta_log/{version:020}.json", table.name, if history { "_history" } else { "" }))
+    }
+
+    /// Returns the version that a name in a Delta log is of.
+    pub fn delta_version(name: &str) -> Option<u64> {
+        let digits = name.strip_suffix(".json")?;
+        digits.parse().ok().filter(|version| format!("{version:020}") == digits)
+    }
+
     /// Returns the name as it is written in the head.
     pub fn as_str(&self) -> &str {
         &self.0

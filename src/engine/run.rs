@@ -124,7 +124,11 @@ impl Run {
     /// # Errors
     /// Those of [`Truth::settle`].
     pub(super) fn settle(&self, store: &Store, cancel: Cancel<'_>) -> Result<(), Error> {
-        self.truth.as_deref().map_or(Ok(()), |truth| locked(truth).settle(store.layout(), &Disk, cancel))
+        let Some(truth) = &self.truth else { return Ok(()) };
+        for log in locked(truth).settle(store.layout(), &Disk, cancel)? {
+            tracing::warn!("{log}; it was left as it is, and its readers see what they saw before");
+        }
+        Ok(())
     }
 
     /// Stops the run if the disk has less room than it has to keep.

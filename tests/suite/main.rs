@@ -23,6 +23,7 @@ mod crash;
 mod cuts;
 mod damage;
 mod damaged_snapshot;
+mod delta;
 mod disks;
 mod doctor;
 mod doctor_files;

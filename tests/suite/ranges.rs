@@ -21,7 +21,7 @@ use crate::sample::flip;
 use crate::support::{Room, Server, assert_exit, copy_tree, killed_at, printed, program, read, verify};
 
 /// A walk over a list whose pages the tests write, and no snapshot unless it is asked for.
-const CRAWL: &str = r#"
+pub(crate) const CRAWL: &str = r#"
 pace = { requests_per_second = 1000.0, burst = 1000, in_flight = 1 }
 retry = { attempts = 2, elapsed = "5s" }
 snapshot = { take = false }
@@ -103,14 +103,14 @@ fn image(id: i64, revision: u32) -> Value {
 }
 
 /// A dataset of eight ranges, of which a night adds to one and changes another.
-struct Catalog {
+pub(crate) struct Catalog {
     list: List,
-    room: Room,
+    pub(crate) room: Room,
     _server: Server,
 }
 
 impl Catalog {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let list = List::default();
         for range in RANGES {
             list.add(ids(range, 0, 40), 0);
@@ -127,7 +127,7 @@ impl Catalog {
     }
 
     /// Three images more in the last range, and one of the third range seen anew.
-    fn night(&self, nth: i64) {
+    pub(crate) fn night(&self, nth: i64) {
         self.list.add(ids(34, 40 + 3 * nth, 3).into_iter().chain(ids(3, nth, 1)), 1);
         self.crawl(1);
     }

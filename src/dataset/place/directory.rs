@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kept::{Place, Sink};
 use crate::dataset::directories::ensure_dir;
@@ -30,16 +30,32 @@ impl Directory {
         Self { root: root.into(), storage, touched: Mutex::default() }
     }
 
-    /// Remembers a directory to be synced. Returns true if it was remembered already.
-    fn touch(&self, directory: &Path) -> bool {
-        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        !touched.insert(directory.to_owned())
+    fn touched(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the directory of a file, and the one above it, unless it was touched already.
+    fn make_room(&self, name: &PlaceName) -> Result<PathBuf, Error> {
+        let directory = Layout::entry(&self.root, name.split().0);
+        // Others wait until it is there.
+        let mut touched = self.touched();
+        if touched.insert(directory.clone()) {
+            ensure_dir(&*self.storage, directory.parent().unwrap_or(&directory))?;
+            ensure_dir(&*self.storage, &directory)?;
+        }
+        Ok(directory)
+    }
+
+    /// Writes a file to its draft, durably.
+    fn draft(&self, name: &PlaceName, content: &mut dyn Read) -> Result<PathBuf, Error> {
+        let draft = name.draft(&self.root);
+        self.storage.write(&draft, &mut |to| io::copy(content, to).map(drop)).during("write", &draft)?;
+        Ok(draft)
     }
 
     /// Writes a file, which gets its name once its content is durable.
     fn write(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
-        let (draft, path) = (name.draft(&self.root), name.path(&self.root));
-        self.storage.write(&draft, &mut |to| io::copy(content, to).map(drop)).during("write", &draft)?;
+        let (draft, path) = (self.draft(name, content)?, name.path(&self.root));
         self.storage.rename(&draft, &path).during("create", &path)
     }
 }
@@ -63,7 +79,7 @@ impl Place for Directory {
             entries => entries.during("list", &directory)?,
         };
         if !entries.is_empty() {
-            self.touch(&directory);
+            self.touched().insert(directory);
         }
         Ok(entries.into_iter().map(|entry| (entry.name, entry.bytes)).collect())
     }
@@ -77,7 +93,7 @@ impl Place for Directory {
             }
             content => content.during("read", &path)?,
         };
-        self.touch(path.parent().unwrap_or(&path));
+        self.touched().insert(path.parent().unwrap_or(&path).to_owned());
         Ok(Some(content))
     }
 
@@ -109,17 +125,30 @@ impl Place for Directory {
     }
 
     fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
-        let directory = Layout::entry(&self.root, name.split().0);
-        if !self.touch(&directory) {
-            ensure_dir(&*self.storage, directory.parent().unwrap_or(&directory))?;
-            ensure_dir(&*self.storage, &directory)?;
-        }
+        self.make_room(name)?;
         self.write(name, content)
     }
 
     /// A directory has a lock instead of conditions.
     fn probe(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error> {
+        let directory = self.make_room(name)?;
+        let (draft, path) = (self.draft(name, &mut &*content)?, self.path(name));
+        let made = match self.storage.link(&draft, &path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            // Files have one name only; the lock keeps other pushes out.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let is_free = self.read(name)?.is_none();
+                is_free && self.storage.rename(&draft, &path).during("create", &path).map(|()| true)?
+            }
+            linked => linked.during("create", &path).map(|()| true)?,
+        };
+        self.storage.remove(&draft).during("remove", &draft)?;
+        self.storage.sync_dir(&directory).during("sync", &directory)?;
+        Ok(made || self.read(name)?.is_some_and(|there| there == content))
     }
 
     fn hold(&self) -> Result<Box<dyn Send>, Error> {
@@ -132,7 +161,7 @@ impl Place for Directory {
     }
 
     fn replace_head(&self, _seen: Option<&[u8]>, mut content: &[u8]) -> Result<(), Error> {
-        for directory in std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for directory in std::mem::take(&mut *self.touched()) {
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
         // The lock kept others out.

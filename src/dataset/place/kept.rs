@@ -10,8 +10,8 @@ use crate::dataset::layout::PlaceName;
 /// Takes a block of a file.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
 
-/// A place that keeps copies. Errors name it, and say which side failed.
-pub trait Place {
+/// A place that keeps copies. Errors name it, and say which side failed. Several threads may call it at once.
+pub trait Place: Sync {
     /// Returns its name, for messages.
     fn root(&self) -> &Path;
 
@@ -32,6 +32,10 @@ pub trait Place {
 
     /// Creates a file, or replaces what has its name. It gets its name once it is whole.
     fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error>;
+
+    /// Creates a small file unless its name is taken, durably where the place itself can do that. Returns true if the file holds
+    /// this content now: an answer that was lost is decided by reading it back.
+    fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error>;
 
     /// Fails if the place would replace a file whatever the condition of the request says.
     ///

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::{Chain, read_named};
 use super::copied::Copied;
 use super::head::Head;
 use super::kept::Place;
+use super::several::several;
 use crate::dataset::cancel::{Cancel, check};
 use crate::dataset::checksummed_json::Fault;
-use crate::dataset::directories::ensure_dir;
+use crate::dataset::directories::{ensure_dir, sync_all};
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder;
 use crate::dataset::layout::{FileHash, Layout, PlaceName};
@@ -18,7 +19,7 @@ use crate::dataset::recorded_file::{RecordedFile, create_recorded};
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::{SnapshotDir, path_in};
 use crate::dataset::store::Store;
-use crate::storage::Storage;
+use crate::storage::{Storage, Unsynced};
 use crate::table;
 
 /// Pulls what the head of a place names. What is there already is not fetched again.
@@ -62,7 +63,7 @@ pub(super) fn pull_these(
     let here = Chain::of_dataset(layout, &*storage)?;
     continued(&here)?;
     storage.name_holder(&layout.lock(), folder::MARK);
-    let mut pull = Pull { place, layout, storage: &*storage, cancel, copied: Copied::default() };
+    let pull = Pull { place, layout, storage: &*storage, cancel, copied: Mutex::default() };
     pull.parts(there)?;
     let snapshot = snapshot.map(|(inventory, content)| pull.snapshot(inventory, &content)).transpose()?;
     pull.withdraw(&here, there)?;
@@ -70,7 +71,7 @@ pub(super) fn pull_these(
     if let Some((inventory, true)) = &snapshot {
         SnapshotDir::new(layout, &*storage).publish(inventory)?;
     }
-    let mut copied = pull.copied;
+    let mut copied = pull.copied.into_inner().unwrap_or_else(PoisonError::into_inner);
     (copied.commit, copied.snapshot) =
         (there.manifest.last_commit(), snapshot.map(|(inventory, _)| inventory.snapshot));
     drop(lock);
@@ -99,12 +100,13 @@ struct Pull<'a> {
     layout: &'a Layout,
     storage: &'a dyn Storage,
     cancel: Cancel<'a>,
-    copied: Copied,
+    copied: Mutex<Copied>,
 }
 
 impl Pull<'_> {
     /// Fetches the parts that are not here to their staged names, by which nothing reads them before a record names them.
-    fn parts(&mut self, there: &Chain) -> Result<(), Error> {
+    fn parts(&self, there: &Chain) -> Result<(), Error> {
+        let (mut due, mut directories) = (Vec::new(), Vec::new());
         for table in table::ALL {
             let directory = self.layout.parts(table);
             let parts = there.manifest.live_parts().filter(|part| part.table == table.name);
@@ -119,39 +121,41 @@ impl Pull<'_> {
             let present: BTreeMap<String, u64> = entries.into_iter().map(|entry| (entry.name, entry.bytes)).collect();
             for part in parts {
                 if present.get(&part.name.to_string()) == Some(&part.bytes) {
-                    self.copied.present += 1;
+                    self.copied().present += 1;
                     continue;
                 }
                 let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
-                self.fetch(&PlaceName::part(table, &part.name), &staged)?;
+                due.push((PlaceName::part(table, &part.name), staged));
             }
-            self.storage.sync_dir(&directory).during("sync", &directory)?;
+            directories.push(Unsynced::Names(directory));
         }
-        Ok(())
+        several(&due, self.cancel, |(from, to), cancel| self.fetch(from, to, cancel))?;
+        sync_all(self.storage, directories)
     }
 
     /// Fetches the files of the snapshot to a draft. Returns true unless the snapshot is here already.
-    fn snapshot(&mut self, inventory: Inventory, content: &[u8]) -> Result<(Inventory, bool), Error> {
+    fn snapshot(&self, inventory: Inventory, content: &[u8]) -> Result<(Inventory, bool), Error> {
         let number = inventory.snapshot;
         let snapshots = SnapshotDir::new(self.layout, self.storage);
         if let Some(newest) = snapshots.numbers()?.last().copied().filter(|newest| *newest >= number) {
             let path = Layout::inventory(&self.layout.snapshot(newest));
             if newest == number && self.storage.read(&path).is_ok_and(|here| here == content) {
-                self.copied.present += inventory.files.len() as u64;
+                self.copied().present += inventory.files.len() as u64;
                 return Ok((inventory, false));
             }
             let reason = format!("holds a snapshot {newest} of its own; name a new directory");
             return Err(Error::Apart { there: self.layout.root().to_owned(), reason });
         }
-        let draft = snapshots.begin(number)?;
+        let (draft, mut due) = (snapshots.begin(number)?, Vec::new());
         for file in &inventory.files {
             let (Some(table), Some(path)) = (table::named(&file.table), path_in(&draft, file)) else { continue };
             if file.range.is_some() {
                 ensure_dir(self.storage, path.parent().unwrap_or(&path))?;
             }
             let source = PlaceName::table(table, file.history, &self.hash(&file.hash)?);
-            self.fetch(&source, &RecordedFile::new(path, file.bytes, &file.hash))?;
+            due.push((source, RecordedFile::new(path, file.bytes, &file.hash)));
         }
+        several(&due, self.cancel, |(from, to), cancel| self.fetch(from, to, cancel))?;
         let path = Layout::inventory(&draft);
         self.storage.write(&path, &mut |to| to.write_all(content)).during("write", &path)?;
         Ok((inventory, true))
@@ -180,7 +184,7 @@ impl Pull<'_> {
     }
 
     /// Adds the records that are not here, in order.
-    fn records(&mut self, here: &Chain, there: &Chain) -> Result<(), Error> {
+    fn records(&self, here: &Chain, there: &Chain) -> Result<(), Error> {
         let directory = self.layout.commits();
         ensure_dir(self.storage, &directory)?;
         for (number, content) in there.records.iter().filter(|(number, _)| *number > here.manifest.last_commit()) {
@@ -188,21 +192,20 @@ impl Pull<'_> {
             self.storage.write(&draft, &mut |to| to.write_all(content)).during("write", &draft)?;
             self.storage.rename(&draft, &path).during("create", &path)?;
             self.storage.sync_dir(&directory).during("sync", &directory)?;
-            self.copied.note(content.len() as u64);
+            self.copied().note(content.len() as u64);
         }
         Ok(())
     }
 
     /// Fetches a file, unless a killed pull did. It is durable, and it is what is recorded, or this fails.
-    fn fetch(&mut self, from: &PlaceName, to: &RecordedFile) -> Result<(), Error> {
-        check(self.cancel)?;
-        if to.open(self.storage, self.cancel).is_ok() {
-            self.copied.present += 1;
+    fn fetch(&self, from: &PlaceName, to: &RecordedFile, cancel: Cancel<'_>) -> Result<(), Error> {
+        if to.open(self.storage, cancel).is_ok() {
+            self.copied().present += 1;
             return Ok(());
         }
         let (mut fetched, path) = (Ok(()), to.path());
         let written = create_recorded(self.storage, path, &mut |writer| {
-            let mut sink = |block: &[u8]| writer.write_all(block).during("write", path);
+            let mut sink = |block: &[u8]| check(cancel).and_then(|()| writer.write_all(block).during("write", path));
             fetched = self.place.fetch(from, to.bytes(), &mut sink);
             // The error itself is kept beside.
             fetched.as_ref().map_err(|_| ErrorKind::Other.into()).copied()
@@ -213,7 +216,11 @@ impl Pull<'_> {
             return Err(Error::other_hash(&self.place.path(from)));
         }
         self.storage.sync_one(unsynced).during("write", path)?;
-        self.copied.note(to.bytes());
+        self.copied().note(to.bytes());
         Ok(())
+    }
+
+    fn copied(&self) -> MutexGuard<'_, Copied> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,15 @@
 //! Pushes a dataset to a place, even while a crawl writes to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chain::Chain;
 use super::copied::Copied;
+use super::delta;
 use super::head::{Head, Snapshot};
 use super::kept::Place;
-use crate::dataset::cancel::{Cancel, check};
+use super::several::{Cancelling, several};
+use crate::dataset::cancel::Cancel;
 use crate::dataset::commit::chain_hash;
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder::{self, Folder};
@@ -35,23 +38,25 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
     continued(&seen.chain, place)?;
     let _lock = place.hold()?;
     let head = continued(&seen.chain, place)?;
-    let (copied, now) = send(seen, layout, storage, place, cancel)?;
-    now.replace(head.as_deref(), place)?;
-    Ok(copied)
+    send(seen, layout, storage, place, cancel, &mut |now| now.replace(head.as_deref(), place).map(drop))
 }
 
-/// Sends a state of a dataset but for the head, which it returns.
+/// Replaces the head.
+pub(super) type Replace<'a> = dyn FnMut(Head) -> Result<(), Error> + 'a;
+
+/// Sends a state of a dataset, its head by `replace`.
 pub(super) fn send(
     mut seen: State,
     layout: &Layout,
     storage: &dyn Storage,
     place: &dyn Place,
     cancel: Cancel<'_>,
-) -> Result<(Copied, Head), Error> {
+    replace: &mut Replace<'_>,
+) -> Result<Copied, Error> {
     loop {
-        let mut push = Push { layout, place, storage, cancel, copied: Copied::default(), listed: BTreeMap::new() };
-        match push.all(&seen) {
-            Ok(head) => return Ok((push.copied, head)),
+        let push = Push { layout, place, storage, cancel, copied: Mutex::default(), listed: Mutex::default() };
+        match push.all(&seen, replace) {
+            Ok(()) => return Ok(push.copied.into_inner().unwrap_or_else(PoisonError::into_inner)),
             Err(error) if error.is_of(layout.root()) => {
                 // A crawl may have pruned a part or retired the snapshot meanwhile.
                 let now = State::of(layout, storage)?;
@@ -125,19 +130,19 @@ struct Push<'a> {
     place: &'a dyn Place,
     storage: &'a dyn Storage,
     cancel: Cancel<'a>,
-    copied: Copied,
+    copied: Mutex<Copied>,
     /// Names and sizes in the folders of the place that were listed.
-    listed: BTreeMap<String, BTreeMap<String, u64>>,
+    listed: Mutex<BTreeMap<String, BTreeMap<String, u64>>>,
 }
 
 impl Push<'_> {
-    /// Sends all but the head, which it returns.
-    fn all(&mut self, state: &State) -> Result<Head, Error> {
+    fn all(&self, state: &State, replace: &mut Replace<'_>) -> Result<(), Error> {
+        let mut files = Vec::new();
         for part in state.chain.manifest.live_parts() {
             let Some(table) = table::named(&part.table) else { continue };
-            let file = RecordedFile::of_part(self.layout, table, part);
-            self.send(&file, &PlaceName::part(table, &part.name))?;
+            files.push((PlaceName::part(table, &part.name), RecordedFile::of_part(self.layout, table, part)));
         }
+        let mut contents = Vec::new();
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut snapshot = None;
         if let Some(inventory) = &state.snapshot {
@@ -149,57 +154,81 @@ impl Push<'_> {
                 let recorded = SnapshotDir::new(self.layout, self.storage).recorded(number, file);
                 let Some(recorded) = recorded else { continue };
                 let name = PlaceName::table(table, file.history, &hash);
-                self.send(&recorded, &name)?;
                 tables.entry(file.name()).or_default().push(name.as_str().to_owned());
+                files.push((name, recorded));
             }
             let content = self.storage.read(&path).during("read", &path)?;
-            let hash = self.send_content(&content, PlaceName::inventory)?;
+            let hash = self.hash(&content)?;
+            contents.push((PlaceName::inventory(&hash), content));
             snapshot = Some(Snapshot { number, inventory: hash });
         }
         for (number, content) in &state.chain.records {
-            self.send_content(content, |hash| PlaceName::record(*number, hash))?;
+            contents.push((PlaceName::record(*number, &self.hash(content)?), content.clone()));
         }
-        let Some(record) = state.chain.last_hash() else { return Ok(Head::empty()) };
+        self.list(files.iter().map(|(name, _)| name).chain(contents.iter().map(|(name, _)| name)))?;
+        several(&files, self.cancel, |(name, file), cancel| self.send(file, name, cancel))?;
+        several(&contents, self.cancel, |(name, content), _| self.send_content(content, name))?;
+        let Some(record) = state.chain.last_hash() else { return Ok(()) };
         let commit = state.chain.manifest.last_commit();
-        (self.copied.commit, self.copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
-        Ok(Head::new(commit, record, snapshot, tables))
+        let mut copied = self.copied();
+        (copied.commit, copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
+        drop(copied);
+        replace(Head::new(commit, record, snapshot, tables))?;
+        if let Some(inventory) = &state.snapshot {
+            let (written, unlogged) = delta::log(self.place, inventory, self.cancel)?;
+            let mut copied = self.copied();
+            written.into_iter().for_each(|bytes| copied.note(bytes));
+            copied.unlogged = unlogged;
+        }
+        Ok(())
+    }
+
+    /// Lists the folders of these files.
+    fn list<'a>(&self, names: impl Iterator<Item = &'a PlaceName>) -> Result<(), Error> {
+        let folders: BTreeSet<&str> = names.map(|name| name.split().0).collect();
+        several(&Vec::from_iter(folders), self.cancel, |folder, _| {
+            let found = self.place.list(folder)?;
+            self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert((*folder).to_owned(), found);
+            Ok(())
+        })
     }
 
     /// Sends a file that has no other content under this name, unless one of its size is there.
-    fn send(&mut self, file: &RecordedFile, to: &PlaceName) -> Result<(), Error> {
-        check(self.cancel)?;
-        if self.size_there(to)? == Some(file.bytes()) {
-            self.copied.present += 1;
+    fn send(&self, file: &RecordedFile, to: &PlaceName, cancel: Cancel<'_>) -> Result<(), Error> {
+        if self.size_there(to) == Some(file.bytes()) {
+            self.copied().present += 1;
             return Ok(());
         }
         // Each block that is sent is compared with what was hashed.
-        let checked = file.open(self.storage, self.cancel)?;
-        self.place.put(to, &mut checked.stream())?;
-        self.copied.note(file.bytes());
+        let content = file.open(self.storage, cancel)?.stream();
+        self.place.put(to, &mut Cancelling { content, cancel })?;
+        self.copied().note(file.bytes());
         Ok(())
     }
 
     /// Sends a content under the name that its hash makes, unless it is there.
-    fn send_content(&mut self, content: &[u8], name: impl Fn(&FileHash) -> PlaceName) -> Result<FileHash, Error> {
-        check(self.cancel)?;
-        let hash = FileHash::try_from(chain_hash(content)).map_err(|fault| Error::rotten(self.place.root(), fault))?;
-        let name = name(&hash);
-        let there = self.size_there(&name)? == Some(content.len() as u64);
-        if there && self.place.read(&name)?.is_some_and(|there| there == content) {
-            self.copied.present += 1;
+    fn send_content(&self, content: &[u8], to: &PlaceName) -> Result<(), Error> {
+        let there = self.size_there(to) == Some(content.len() as u64);
+        if there && self.place.read(to)?.is_some_and(|there| there == content) {
+            self.copied().present += 1;
         } else {
-            self.place.put(&name, &mut &content[..])?;
-            self.copied.note(content.len() as u64);
+            self.place.put(to, &mut &*content)?;
+            self.copied().note(content.len() as u64);
         }
-        Ok(hash)
+        Ok(())
     }
 
-    /// Returns the size of a file in the place; `None` if there is none.
-    fn size_there(&mut self, name: &PlaceName) -> Result<Option<u64>, Error> {
+    fn hash(&self, content: &[u8]) -> Result<FileHash, Error> {
+        FileHash::try_from(chain_hash(content)).map_err(|fault| Error::rotten(self.place.root(), fault))
+    }
+
+    /// Returns the size of a file in the place; `None` if there was none when its folder was listed.
+    fn size_there(&self, name: &PlaceName) -> Option<u64> {
         let (folder, name) = name.split();
-        if !self.listed.contains_key(folder) {
-            self.listed.insert(folder.to_owned(), self.place.list(folder)?);
-        }
-        Ok(self.listed[folder].get(name).copied())
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).get(folder)?.get(name).copied()
+    }
+
+    fn copied(&self) -> MutexGuard<'_, Copied> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

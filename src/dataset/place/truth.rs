@@ -30,6 +30,7 @@ use super::head::Head;
 use super::kept::Place;
 use super::pull::{inventory, pull_these};
 use super::push::{State, check_names, send};
+use super::several::several;
 use crate::dataset::cancel::{Cancel, NEVER};
 use crate::dataset::commit::{Record, chain_hash};
 use crate::dataset::directories::ensure_dir;
@@ -127,7 +128,7 @@ impl Truth {
         let theirs = snapshot.as_ref().map(|(inventory, _)| inventory);
         match way(&here, &there, ours.as_ref(), theirs) {
             Way::Nothing => {}
-            Way::Send => truth.settle(layout, &**storage, cancel)?,
+            Way::Send => drop(truth.settle(layout, &**storage, cancel)?),
             Way::Fetch => {
                 let aside = Aside { layout, storage: &**storage, to: layout.aside(&truth.run) };
                 if aside.all(&here, &there, theirs)? {
@@ -153,11 +154,12 @@ impl Truth {
     /// [`Error::Fenced`]; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Rotten`]; [`Error::Disk`]. The next opening
     /// on this machine sends what was not sent.
     pub fn commit(&mut self, layout: &Layout, storage: &dyn Storage, record: &Record) -> Result<(), Error> {
-        for part in &record.parts {
-            let Some(table) = table::named(&part.table) else { continue };
-            let file = RecordedFile::of_part(layout, table, part).open(storage, NEVER)?;
-            self.place.put(&PlaceName::part(table, &part.name), &mut file.stream())?;
-        }
+        let place = &*self.place;
+        several(&record.parts, NEVER, |part, cancel| {
+            let Some(table) = table::named(&part.table) else { return Ok(()) };
+            let file = RecordedFile::of_part(layout, table, part).open(storage, cancel)?;
+            place.put(&PlaceName::part(table, &part.name), &mut file.stream())
+        })?;
         let path = layout.record(record.commit);
         let content = storage.read(&path).during("read", &path)?;
         let hash = FileHash::of(&content);
@@ -165,13 +167,20 @@ impl Truth {
         self.replace(self.head.with(record.commit, hash))
     }
 
-    /// Makes the place hold everything that the dataset holds, its newest snapshot included.
+    /// Makes the place hold everything that the dataset holds, its newest snapshot included. Returns a sentence about each Delta log
+    /// that is not this program's.
     ///
     /// # Errors
     /// As [`Truth::commit`]; [`Error::Cancelled`].
-    pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<(), Error> {
-        let (_, head) = send(State::of(layout, storage)?, layout, storage, &*self.place, cancel)?;
-        self.replace(head.by(&self.run))
+    pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Vec<String>, Error> {
+        let Self { place, run, head, content, .. } = self;
+        let copied = send(State::of(layout, storage)?, layout, storage, &**place, cancel, &mut |now| {
+            let now = now.by(run);
+            *content = now.replace(Some(content), &**place).map_err(fenced)?;
+            *head = now;
+            Ok(())
+        })?;
+        Ok(copied.unlogged)
     }
 
     fn replace(&mut self, head: Head) -> Result<(), Error> {

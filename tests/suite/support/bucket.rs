@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// The name of the only bucket.
 pub const BUCKET: &str = "models";
@@ -99,6 +100,30 @@ pub struct Store {
     port: u16,
     state: Arc<Mutex<State>>,
     fault: Arc<Mutex<Box<Fault>>>,
+    gate: Arc<Gate>,
+}
+
+/// The calls about parts that are under way: so many now, so many at most, and so many that wait for each other.
+#[derive(Default)]
+struct Gate {
+    counts: Mutex<(usize, usize, usize)>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn enter(&self) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        self.moved.notify_all();
+        drop(
+            self.moved.wait_timeout_while(counts, Duration::from_secs(20), |(_, most, wanted)| most < wanted).unwrap(),
+        );
+    }
+
+    fn leave(&self) {
+        self.counts.lock().unwrap().0 -= 1;
+    }
 }
 
 impl Store {
@@ -108,20 +133,31 @@ impl Store {
         let port = listener.local_addr().unwrap().port();
         let state: Arc<Mutex<State>> = Arc::default();
         let fault: Arc<Mutex<Box<Fault>>> = Arc::new(Mutex::new(Box::new(|_, _| Way::Well)));
-        let (both, faults) = (Arc::clone(&state), Arc::clone(&fault));
+        let gate: Arc<Gate> = Arc::default();
+        let (both, faults, gates) = (Arc::clone(&state), Arc::clone(&fault), Arc::clone(&gate));
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let (state, fault) = (Arc::clone(&both), Arc::clone(&faults));
-                thread::spawn(move || while serve(&socket, &state, &fault).is_some() {});
+                let (state, fault, gate) = (Arc::clone(&both), Arc::clone(&faults), Arc::clone(&gates));
+                thread::spawn(move || while serve(&socket, &state, &fault, &gate).is_some() {});
             }
         });
-        Self { port, state, fault }
+        Self { port, state, fault, gate }
     }
 
     /// Answers each later call in this way; the first has number 0.
     pub fn answers(&self, fault: impl Fn(usize, &Call) -> Way + Send + Sync + 'static) {
         *self.fault.lock().unwrap() = Box::new(fault);
         self.lock().calls.clear();
+    }
+
+    /// Counts the calls about parts under way anew, and answers none of them before there are so many.
+    pub fn gather(&self, wanted: usize) {
+        *self.gate.counts.lock().unwrap() = (0, 0, wanted);
+    }
+
+    /// Returns the most calls about parts that were under way at once.
+    pub fn gathered(&self) -> usize {
+        self.gate.counts.lock().unwrap().1
     }
 
     /// Sets a command's environment, so that it uses this store.
@@ -163,31 +199,41 @@ impl Store {
 type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 /// Serves one request of a connection. Returns `None` once the connection is to be closed.
-fn serve(mut socket: &TcpStream, state: &Mutex<State>, fault: &Mutex<Box<Fault>>) -> Option<()> {
+fn serve(socket: &TcpStream, state: &Mutex<State>, fault: &Mutex<Box<Fault>>, gate: &Gate) -> Option<()> {
     let call = receive(socket)?;
+    if !call.key.contains("/parts/") {
+        return respond(socket, &call, state, fault);
+    }
+    gate.enter();
+    let responded = respond(socket, &call, state, fault);
+    gate.leave();
+    responded
+}
+
+fn respond(mut socket: &TcpStream, call: &Call, state: &Mutex<State>, fault: &Mutex<Box<Fault>>) -> Option<()> {
     let mut state = state.lock().unwrap();
     state.calls.push(call.clone());
-    let way = fault.lock().unwrap()(state.calls.len() - 1, &call);
+    let way = fault.lock().unwrap()(state.calls.len() - 1, call);
     let (status, headers, mut body) = match way {
         Way::Reset => return None,
         Way::Noise => {
             socket.write_all(b"SSH-2.0-canary\r\n").ok()?;
             return None;
         }
-        Way::Refusal(status, code) => refusal(status, code, &call),
+        Way::Refusal(status, code) => refusal(status, code, call),
         Way::Redirect(port) => (307, vec![("location", format!("http://127.0.0.1:{port}/"))], Vec::new()),
         Way::Before => {
             state.objects.insert(call.key.clone(), b"another".to_vec());
-            state.answer(&call, way)
+            state.answer(call, way)
         }
         Way::After => {
-            let answer = state.answer(&call, way);
+            let answer = state.answer(call, way);
             state.objects.insert(call.key.clone(), b"another".to_vec());
             answer
         }
         Way::Deaf => (200, Vec::new(), Vec::new()),
         Way::Forgotten if call.method == "PUT" => (200, vec![("etag", etag(&call.body))], Vec::new()),
-        way => state.answer(&call, way),
+        way => state.answer(call, way),
     };
     drop(state);
     match way {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 pub use crawl_file::{Room, SMALL, TWO_WALKS, Walk, crawl, crawl_file, shipped};
-use query::python;
+pub use query::python;
 pub use query::{assert_same_rows, query, read};
 pub use sandbox::{Answer, ERAS, Logged, OVER_HTTP2, Sandbox, ask, get, pass_night, requests};
 pub use server::{Request, Server, Trap, answer};
