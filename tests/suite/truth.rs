@@ -74,7 +74,7 @@ fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
         let killed = killed_at(nth, &killed_in, &first.crawl());
         let second = machine(&sandbox, &store.display().to_string());
         if killed.is_some() {
-            assert_exit(&second.run(&[]), 0);
+            assert_exit(&second.run(&["--once"]), 0);
             assert_whole(&second, &undisturbed);
             // The first one has what it has, and follows.
             let output = first.run(&["--once"]);
@@ -273,7 +273,7 @@ mod in_a_bucket {
             let mut kills = 0;
             loop {
                 let turn = 100 * seed + kills;
-                let (at, way) = (1 + chance(turn) % 90, [Way::Hang, Way::Deaf][kills % 2]);
+                let (at, way) = (1 + chance(turn) % 250, [Way::Hang, Way::Deaf][kills % 2]);
                 let reached = Arc::new(AtomicUsize::new(0));
                 let seen = Arc::clone(&reached);
                 store.answers(move |number, call| {
