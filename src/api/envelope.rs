@@ -256,8 +256,9 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
     let page =
         Page { items: count, next_cursor, reported_pages: pages, reported_total, full, promising, ..Page::default() };
-    let early = last && (count < query.early || (count == 0 && query.cursor.is_some()));
-    if (!query.again && (full || promising || early)) || (query.first_shown && full) {
+    let early = last && count < query.early;
+    let empty = last && count == 0 && query.cursor.is_some();
+    if early || (!query.again && (full || promising || empty)) || (query.first_shown && full) {
         return Ok(Page { doubtful: true, ..page });
     }
     Ok(take(items, page, body, query, into))
@@ -274,7 +275,7 @@ pub(super) fn take_whole<'a, T: Accept<'a> + Item>(
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
     let promising = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
     let page = Page { items: items.count(), promising, ..Page::default() };
-    if !query.again && (promising || page.items == 0) {
+    if if query.again { page.items < query.early } else { promising || page.items == 0 } {
         return Ok(Page { doubtful: true, ..page });
     }
     Ok(take(items, page, body, query, into))

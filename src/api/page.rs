@@ -15,7 +15,7 @@ pub struct Query<'a> {
     pub cursor: Option<&'a str>,
     /// Items requested; 0 for numbered pages and look-ups, where a full page without a next one is nothing special.
     pub limit: u64,
-    /// A last page with fewer items than this ends early: it is doubtful.
+    /// A last page with fewer items than this ends early: it is doubtful. For a second request, the items of the first answer.
     pub early: u64,
     /// The id or hash looked up.
     pub key: Option<&'a str>,

@@ -1,7 +1,8 @@
 //! `civitrawl crawl FILE`: runs a crawl, or continues it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::copies::place_of;
 use super::crawl_file::CrawlFile;
 use super::estimate::Estimates;
 use super::exit::Exit;
-use super::format::{count, grid, several, span};
+use super::format::{count, grid, several, size, span};
 use super::keys::{api_key, pseudonyms};
 use super::logging::{Watching, listener};
 use super::min_free::Keeping;
@@ -30,7 +31,7 @@ use crate::engine::run::{Options, new_id};
 use crate::engine::{Error, Outcome};
 use crate::fetch::Secret;
 use crate::stop::Stop;
-use crate::storage::{Disk, Storage};
+use crate::storage::{self, Disk, Storage};
 use crate::table;
 
 #[derive(Debug, clap::Args)]
@@ -75,6 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     attend(&stop, arguments.deadline);
     let begun = arguments.crawl.read().and_then(|mut crawl| {
         apply_options(&mut crawl, arguments)?;
+        has_parent(&crawl.dataset)?;
         let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((arguments.crawl.path(), &crawl)))?;
         let hide = pseudonyms(arguments.crawl.path(), &crawl)?;
         crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
@@ -94,6 +96,21 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     }
     crawl.pace.in_flight = arguments.in_flight.unwrap_or(crawl.pace.in_flight);
     Ok(())
+}
+
+/// Fails if the directory above a dataset with an absolute path is missing, since its disk may not be mounted.
+fn has_parent(dataset: &Path) -> Result<(), Exit> {
+    let Some(parent) = dataset.parent().filter(|_| dataset.is_absolute()) else { return Ok(()) };
+    match storage::resolved(parent) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let (parent, dataset) = (parent.display(), dataset.display());
+            Err(usage(&format!(
+                "there is no directory `{parent}` for the dataset `{dataset}`: mount its disk, or move the dataset back; for a new \
+                 dataset, create the directory"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>, hide: Option<Pseudonyms>) -> Exit {
@@ -226,6 +243,9 @@ fn summary(crawl: &Crawl, report: &Report, outcome: &Outcome) -> Vec<String> {
         let (tables, seconds) = (several(files as u64, "table"), span(snapshot.seconds));
         let line = format!("snapshot {number}: {tables} in {}, {seconds}", layout.latest().display());
         lines.extend([String::new(), line]);
+    }
+    if report.pruned_bytes > 0 {
+        lines.push(format!("pruned: parts of {} removed", size(report.pruned_bytes)));
     }
     if report.snapshot.is_none() && !outcome.is_over() && !report.rows.is_empty() {
         let line = format!("to read what is there already: civitrawl snapshot {dataset}");

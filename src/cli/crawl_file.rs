@@ -94,12 +94,70 @@ impl CrawlFile {
         if let Some(text) = &self.server {
             crawl.server = Server::parse(text, crawl.insecure_http).map_err(|error| usage(&error.to_string()))?;
         }
-        if let Some(dataset) = &self.dataset {
-            crawl.dataset = dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?;
+        for (setting, file) in
+            [("key_file", crawl.key_file.as_mut()), ("pseudonym_key_file", crawl.pseudonym_key_file.as_mut())]
+        {
+            if let Some(file) = file {
+                *file = Layout::beside(&self.file, &self.expanded(setting, file)?);
+            }
+        }
+        crawl.dataset = match &self.dataset {
+            Some(dataset) => dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?,
+            None => {
+                let named = self.expanded("dataset", &crawl.dataset)?;
+                let dataset = Layout::beside(&self.file, &named);
+                self.leaves_nothing_behind(&crawl.name, &named, &dataset)?;
+                dataset
+            }
+        };
+        if let Some(store) = &mut crawl.store {
+            *store = self.store(store, &crawl.dataset)?;
         }
         crawl.pace.requests_per_second = self.rate.unwrap_or(crawl.pace.requests_per_second);
         Ok(())
     }
+
+    /// Returns the place that is the truth of this dataset, with `~` and variables replaced.
+    fn store(&self, written: &str, dataset: &Path) -> Result<String, Exit> {
+        let place = self.expanded("store", Path::new(written))?.to_string_lossy().into_owned();
+        let refused = |fault: String| usage(&format!("{}: {fault}", self.file.display()));
+        definition::store_place(&place).map_err(refused)?;
+        if place.contains("://") {
+            return Ok(place);
+        }
+        let directory = Layout::beside(&self.file, Path::new(&place));
+        definition::store_beside(&directory, dataset).map_err(refused)?;
+        Ok(directory.to_string_lossy().into_owned())
+    }
+
+    /// Returns a path of the crawl file with `~` and variables replaced.
+    fn expanded(&self, setting: &str, written: &Path) -> Result<PathBuf, Exit> {
+        definition::expanded(written, &|name| std::env::var_os(name)).map_err(|fault| {
+            usage(&format!("{}: `{setting}` is `{}`, {fault}", self.file.display(), written.display()))
+        })
+    }
+
+    /// Fails if the crawl has no rows in its dataset, but in that of the same name in the working directory, from which it
+    /// counted in the past.
+    fn leaves_nothing_behind(&self, crawl: &str, named: &Path, dataset: &Path) -> Result<(), Exit> {
+        let is_same = || storage::resolved(named).ok() == storage::resolved(dataset).ok();
+        if named.is_absolute() || named == dataset || !has_rows(named, crawl) || is_same() || has_rows(dataset, crawl) {
+            return Ok(());
+        }
+        Err(usage(&format!(
+            "{}: `dataset` counts from the directory of this file and is `{}`, which holds no rows of `{crawl}`; `{}` in the \
+             working directory does: move it there, or name it, in the file or by `--dataset {2}`",
+            self.file.display(),
+            dataset.display(),
+            named.display()
+        )))
+    }
+}
+
+/// True if a crawl of this name has rows in the dataset, or may have: its records cannot be read.
+fn has_rows(dataset: &Path, crawl: &str) -> bool {
+    let read = read_manifest(&Layout::new(dataset), &Disk);
+    read.map_or(true, |manifest| manifest.last.is_some_and(|last| last.crawl == crawl))
 }
 
 /// Returns the values that the last pass of the dataset recorded for `--each` of this walk, or of any.

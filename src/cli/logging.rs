@@ -239,6 +239,7 @@ impl Listener for Log {
                 let (snapshot, took_ms) = (inventory.snapshot, took.as_millis() as u64);
                 tracing::info!(snapshot, files = inventory.files.len(), rewritten, took_ms, "snapshot taken");
             }
+            Event::Pruned { bytes } => tracing::info!(bytes, "parts removed"),
         }
     }
 }

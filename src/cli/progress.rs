@@ -169,7 +169,11 @@ impl Listener for Progress {
                 line.show("stopped");
                 line.bar.finish();
             }),
-            Event::GivenUp { .. } | Event::Smaller { .. } | Event::Committed { .. } | Event::SnapshotTaken { .. } => {}
+            Event::GivenUp { .. }
+            | Event::Smaller { .. }
+            | Event::Committed { .. }
+            | Event::SnapshotTaken { .. }
+            | Event::Pruned { .. } => {}
         }
     }
 }

@@ -75,6 +75,11 @@ impl Layout {
         directory.join(name)
     }
 
+    /// Returns the path that a crawl file names, which counts from the directory of that file.
+    pub fn beside(crawl_file: &Path, named: &Path) -> PathBuf {
+        crawl_file.parent().map_or_else(|| named.to_owned(), |folder| folder.join(named))
+    }
+
     /// Returns the directory of the run reports.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
@@ -308,6 +313,12 @@ impl RunId {
     /// Returns the id of a run that began at this instant, such as `20261123T080000Z-beef`.
     pub fn new(began: &jiff::Timestamp, digits: u64) -> Self {
         Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
+    }
+
+    /// Returns the second at which it began, as text whose order is that of time; `None` for a replay.
+    pub fn second(&self) -> Option<&str> {
+        let (at, _) = self.0.split_once('-')?;
+        at.starts_with(|c: char| c.is_ascii_digit()).then_some(at)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api::endpoint::{Endpoint, Paging, Windows};
 use crate::api::post_by_id::POST;
 use crate::table::Table;
 use crate::table::choice::Choice;
+use crate::table::dropped::Dropped;
 
 /// A checked crawl file.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Crawl {
     pub name: String,
     /// The server to request.
     pub server: Server,
-    /// The dataset's directory as written, relative to the current directory.
+    /// The dataset's directory. As written until the CLI replaces `~` and variables; it counts from the crawl file.
     pub dataset: PathBuf,
     /// The place that is the truth of the dataset, as written; `None` if the directory is.
     pub store: Option<String>,
@@ -41,6 +42,8 @@ pub struct Crawl {
     pub snapshot: Snapshot,
     /// The tables with a history of counters and states.
     pub history: Vec<&'static Table>,
+    /// The tables and columns that are left out.
+    pub drop: Dropped,
     /// The fields whose values are replaced by pseudonyms: `username` or nothing.
     pub pseudonymize: Vec<String>,
     /// The file with the pseudonyms' key, as written.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::crawl::{Crawl, Each, Partitioning, Server, Source, Walk};
+use crate::table::dropped::Dropped;
 
-/// Returns the settings that decide the rows of a pass, as canonical JSON: the server (with the sandbox's catalog), `keep_bodies`
-/// and the walks. Pace, timeouts, retries, commit bounds and the order of a walk's parameters are not in it: they may change.
+/// Returns the settings that decide the rows of a pass, as canonical JSON: the server (with the sandbox's catalog), `keep_bodies`,
+/// what is dropped, and the walks. Pace, timeouts, retries, commit bounds and the order of a walk's parameters are not in it: they may change.
 pub fn fingerprint(crawl: &Crawl) -> Value {
     let mut canonical = json!({
         "server": match &crawl.server { Server::Url(url) => url.as_str(), Server::Sandbox => "sandbox" },
@@ -17,6 +18,9 @@ pub fn fingerprint(crawl: &Crawl) -> Value {
     if !crawl.pseudonymize.is_empty() {
         canonical["pseudonymize"] = json!(crawl.pseudonymize);
         canonical["pseudonym_key_digest"] = json!(crawl.pseudonym_key_digest);
+    }
+    if crawl.drop != Dropped::default() {
+        canonical["drop"] = json!(crawl.drop.names());
     }
     if crawl.server == Server::Sandbox {
         let sandbox = &crawl.sandbox;

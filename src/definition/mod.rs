@@ -4,7 +4,7 @@ mod changes;
 mod choice;
 mod crawl;
 mod credential;
-mod dataset_path;
+mod dropped;
 mod fingerprint;
 mod identity;
 mod later;
@@ -12,10 +12,12 @@ mod mistake;
 mod params;
 mod parse;
 mod partitioning;
+mod paths;
 mod privacy;
 mod quantity;
 mod server;
 mod snapshot;
+mod store;
 mod suggestion;
 mod value;
 mod walk;
@@ -24,13 +26,14 @@ pub use changes::Changes;
 pub use crawl::{
     Absence, Beginning, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
 };
-pub use dataset_path::dataset_path;
 pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use identity::identity;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use parse::{parse, parse_changed};
+pub use paths::{dataset_path, expanded};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
+pub use store::{store_beside, store_place};
 
 #[cfg(test)]
 mod tests;

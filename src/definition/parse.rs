@@ -1,16 +1,17 @@
 //! The text of a crawl file → a checked [`Crawl`], or every mistake in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
-use super::dataset_path::{dataset_path, dataset_store};
 use super::mistake::{Findings, Mistakes, Warning};
+use super::paths::written_dataset_path;
+use super::store::store_place;
 use super::value::Section;
-use super::{privacy, snapshot, walk};
+use super::{dropped, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
 
 /// Requests per second above which a warning is due, unless the server is local.
@@ -86,7 +87,7 @@ fn read<'a>(
     let named = read_crawl_name(&mut file, found);
     let server = read_server(&mut file, found);
     let dataset = read_dataset(&mut file, found);
-    let store = read_store(&mut file, dataset.as_deref(), found);
+    let store = read_store(&mut file, found);
     let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
     let server = server.and_then(|text| check_server(&file, text, insecure_http, found));
     let keep_bodies = file.bool("keep_bodies", found).unwrap_or(false);
@@ -101,6 +102,7 @@ fn read<'a>(
     let sandbox = read_sandbox(&mut file, server.as_ref(), found);
     let walks = walk::read_all(&mut file, endpoints, found);
     let (pseudonymize, pseudonym_key_file) = privacy::read(&mut file, keep_bodies, &walks, found);
+    let drop = dropped::read(&mut file, &walks, &history, found);
     file.finish(found);
     Some(Crawl {
         name: named.unwrap_or(name).to_owned(),
@@ -115,6 +117,7 @@ fn read<'a>(
         keep_bodies,
         snapshot,
         history,
+        drop,
         pseudonymize,
         pseudonym_key_file,
         pseudonym_key_digest: None,
@@ -152,19 +155,14 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
         found.mistake(file.at(), "`dataset` is missing; name the directory to write to: `dataset = \"data/catalog\"`.");
     }
     let path = PathBuf::from(file.text("dataset", found)?);
-    dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
+    written_dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
 }
 
 /// Reads `store`.
-fn read_store(file: &mut Section<'_>, dataset: Option<&Path>, found: &mut Findings<'_>) -> Option<String> {
+fn read_store(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<String> {
     let text = file.text("store", found)?;
-    match dataset_store(text, dataset) {
-        Ok(()) => Some(text.to_owned()),
-        Err(fault) => {
-            found.mistake(file.at_key("store"), format!("{fault}."));
-            None
-        }
-    }
+    let checked = store_place(text).map_err(|fault| found.mistake(file.at_key("store"), format!("{fault}.")));
+    checked.ok().map(|()| text.to_owned())
 }
 
 /// Reads `[pace]`.

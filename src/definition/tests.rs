@@ -124,7 +124,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "burst = 4",
         "x.toml:4: there is no key `burst` here. Known are `name`, `server`, `dataset`, `insecure_http`, \
           `keep_bodies`, `snapshot`, `history`, `key_file`, `pace`, `timeouts`, `retry`, `commit`, `absence`, `sandbox`, `walk`, `pseudonymize`, \
-          `pseudonym_key_file`.",
+          `pseudonym_key_file`, `drop`.",
     ),
     ("keepbodies = true", "x.toml:4: there is no key `keepbodies` here. Did you mean `keep_bodies`?"),
     (

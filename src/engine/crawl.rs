@@ -35,15 +35,18 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
     let (pass, misdated) = choose_pass(crawl, &options, &store)?;
     let (lists, earlier, unfiltered) = (&Lists::of(crawl), &pass.earlier.clone(), &Unfiltered::default());
     let run = &Run::begin(crawl, &pass, &options, &store, listener)?;
-    let writer = Writer::start(store, pass, crawl, &options, run);
-    let (options, fetcher) = (&options, &fetcher);
-    let context = Context { crawl, options, fetcher, writer: &writer, run, earlier, lists, unfiltered };
-    let finishes = walk_all(context).await;
-    let store = writer.finish()?;
-    let outcome = conclude(crawl, finishes?, misdated, run, &store)?;
-    let (mut store, outcome) = snapshot::after_pass(store, crawl, run, outcome).await?;
-    let outcome = run.judged(outcome);
-    Ok((run.finish(&mut store, &outcome)?, outcome))
+    let work = async {
+        let writer = Writer::start(store, pass, crawl, &options, run);
+        let (options, fetcher) = (&options, &fetcher);
+        let context = Context { crawl, options, fetcher, writer: &writer, run, earlier, lists, unfiltered };
+        let finishes = walk_all(context).await;
+        let store = writer.finish()?;
+        let outcome = conclude(crawl, finishes?, misdated, run, &store)?;
+        let (mut store, outcome) = snapshot::after_pass(store, crawl, run, outcome).await?;
+        let outcome = run.judged(outcome);
+        Ok((run.finish(&mut store, &outcome)?, outcome))
+    };
+    work.await.inspect_err(|error| run.fail(&options.dataset, error))
 }
 
 /// Chooses the pass, and prepares what its walks build on. Also returns a sentence for each walk that begins too late.

@@ -98,6 +98,11 @@ pub enum Event<'a> {
         /// Time it took to make.
         took: Duration,
     },
+    /// Parts were removed, because the snapshot holds their rows.
+    Pruned {
+        /// Their bytes.
+        bytes: u64,
+    },
 }
 
 /// Listens to a run. Called from several threads; must return quickly.

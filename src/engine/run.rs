@@ -170,6 +170,20 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Records that the run failed. Where the disk takes no report, the lock shows that no process works on it any more.
+    pub(super) fn fail(&self, dataset: &Layout, error: &super::Error) {
+        self.report.fail(error.to_string());
+        // Opening removes what the failed commit left on the disk.
+        if let Ok(mut store) = Store::open(dataset.clone(), Arc::new(Disk)) {
+            let _ = self.write_report(&mut store);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.write();
+        }
+    }
+}
+
 fn locked(truth: &Mutex<Truth>) -> MutexGuard<'_, Truth> {
     truth.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -49,12 +49,18 @@ pub(super) async fn after_pass(
                 prune: wished.prune,
                 threads: threads(),
             };
-            match take_unless(&mut store, &options, cancel)? {
+            let before = store.manifest().history.bytes();
+            let taken = take_unless(&mut store, &options, cancel)?;
+            let freed = before - store.manifest().history.bytes();
+            match taken {
                 Some(Taken::New(inventory)) => {
                     listener.event(&Event::SnapshotTaken { inventory: &inventory, took: began.elapsed() });
                 }
                 Some(Taken::Nothing(_) | Taken::Empty) => {}
                 None => return Ok((store, Some("its snapshot is left to the next run"))),
+            }
+            if freed > 0 {
+                listener.event(&Event::Pruned { bytes: freed });
             }
             match working.settle(&store, cancel) {
                 Err(dataset::Error::Cancelled) => {

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub mod choice;
 pub mod column;
+pub mod dropped;
 pub mod snapshot;
 pub mod unknown;
 

@@ -105,7 +105,8 @@ fn gone() -> Column {
     describe::<Time>("gone_at", "When a later complete walk of the same list had ended without it; null when none has.")
 }
 
-fn is_provenance(name: &str) -> bool {
+/// True if a column says which answer a row came from.
+pub fn is_provenance(name: &str) -> bool {
     ["pass", "walk", "page", "fetched_at"].contains(&name)
 }
 

@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::Value;
 
 use crate::crawl::{COMMITS, FULL_EVERY, PRUNED, PRUNING, cursor, has_users, open, pages, place, run, user_ids, walks};
-use crate::disk::State;
+use crate::disk::{Blob, State};
 use crate::machine::{Machine, Moment, Promised};
 use crate::mutant::{Mutation, wrap};
 
@@ -91,7 +91,7 @@ fn records_of(last: u64) -> RangeInclusive<u64> {
 
 /// Reads the records that count, which must form a chain.
 fn manifest(state: &State) -> Result<Manifest, Violation> {
-    let read = |n: u64| (n, state.read(&place().record(n)).expect("it was listed"));
+    let read = |n: u64| (n, state.read(&place().record(n)).expect("it was listed").to_vec());
     let files: Vec<_> = numbers(state).into_iter().map(read).collect();
     let first = files.iter().rposition(|(n, content)| is_full(*n, content)).unwrap_or(0);
     let (manifest, damages) = check_chain(&files[first..]);
@@ -111,7 +111,7 @@ fn named(manifest: &Manifest) -> BTreeMap<PathBuf, String> {
 }
 
 /// The files that count as parts.
-fn parts(state: &State) -> BTreeMap<PathBuf, Arc<[u8]>> {
+fn parts(state: &State) -> BTreeMap<PathBuf, Blob> {
     let files = state.image(&place().root().join("parts")).into_iter();
     files.filter(|(path, _)| path.extension().is_some_and(|ending| ending == "parquet")).collect()
 }
@@ -126,7 +126,7 @@ fn finals_are_committed(state: &State) -> Result<(), Violation> {
         match named.get(&path) {
             None if pruned.contains(&path) => {}
             None => return Err(format!("`{}` is committed by no record", path.display())),
-            Some(hash) if *hash != blake3::hash(&content).to_string() => {
+            Some(hash) if *hash != content.hash.to_string() => {
                 return Err(format!("`{}` is not whole", path.display()));
             }
             Some(_) => {}
@@ -222,7 +222,7 @@ fn whole(state: &State, number: u64) -> Result<u64, Violation> {
             None => format!("{name}.parquet"),
         };
         let content = state.read(&directory.join(&place)).map_err(|_| fault(&format!("no {place}")))?;
-        if file["hash"] != blake3::hash(&content).to_string() {
+        if file["hash"] != content.hash.to_string() {
             return Err(fault(&format!("`{place}` is not whole")));
         }
         *counts.entry(name).or_default() += file["rows"].as_u64().unwrap_or_default();
@@ -254,7 +254,7 @@ fn has_every_row(state: &State) -> Result<(), Violation> {
     let target = state.read_symlink(&place().latest()).ok().flatten().ok_or("there is no `latest`")?;
     let of_table = |table: &Table| Layout::snapshot_file(&place().root().join(&target), table, false);
     let read = |path: &Path| -> Result<Vec<RecordBatch>, Violation> {
-        let content = Bytes::from(state.read(path).map_err(|error| error.to_string())?);
+        let content = Bytes::from(state.read(path).map_err(|error| error.to_string())?.to_vec());
         let reader = ParquetRecordBatchReader::try_new(content, 1024).map_err(|error| error.to_string())?;
         reader.collect::<Result<_, _>>().map_err(|error| error.to_string())
     };

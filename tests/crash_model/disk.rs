@@ -1,7 +1,9 @@
 //! A disk in memory that knows what of it is durable: what is on the platter, and what only the running system sees.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::io::{Error, ErrorKind, Result};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,11 +12,11 @@ use civitrawl::storage::{Entry, Ranges};
 /// The directory in the root that exists, durably, before anything is done.
 const BASE: &str = "srv";
 
-/// Everything there is, as seen now and as it is durable.
+/// Everything there is, as seen now and as it is durable. Copies share what is equal in them.
 #[derive(Debug, Clone, Hash)]
 pub(crate) struct State {
     /// The root is the first one; names lead to the others, as they do to files.
-    pub(super) directories: Vec<Directory>,
+    pub(super) directories: Vec<Arc<Directory>>,
     pub(super) files: Vec<File>,
     /// The targets of symbolic links.
     pub(super) links: Vec<PathBuf>,
@@ -38,11 +40,50 @@ pub(crate) struct Directory {
     pub(super) pending: Vec<(String, Option<Node>)>,
 }
 
+/// The bytes of a file, hashed once.
+#[derive(Debug, Clone)]
+pub(crate) struct Blob {
+    bytes: Arc<[u8]>,
+    pub(crate) hash: blake3::Hash,
+}
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { hash: blake3::hash(&bytes), bytes: bytes.into() }
+    }
+}
+
+impl Default for Blob {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl Deref for Blob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq for Blob {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Hash for Blob {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.hash.as_bytes()[..8]);
+    }
+}
+
 /// A content, and what of it is durable.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct File {
-    pub(super) content: Arc<[u8]>,
-    pub(super) durable: Arc<[u8]>,
+    pub(super) content: Blob,
+    pub(super) durable: Blob,
     pub(super) dirty: bool,
     pub(super) sync_failed: bool,
 }
@@ -67,7 +108,7 @@ impl State {
     pub(crate) fn new() -> Self {
         let names = BTreeMap::from([(BASE.to_owned(), Node::Directory(1))]);
         let root = Directory { durable: names.clone(), names, pending: Vec::new() };
-        Self { directories: vec![root, Directory::default()], files: Vec::new(), links: Vec::new(), retried: false }
+        Self { directories: vec![Arc::new(root), Arc::default()], files: Vec::new(), links: Vec::new(), retried: false }
     }
 
     /// The directory of this path.
@@ -86,7 +127,7 @@ impl State {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let (Some(parent), Some(name)) = (path.parent(), name) else { return Err(ErrorKind::InvalidInput.into()) };
         let parent = self.directory(parent)?;
-        Ok((&mut self.directories[parent], name))
+        Ok((Arc::make_mut(&mut self.directories[parent]), name))
     }
 
     /// The thing that a name refers to.
@@ -117,14 +158,14 @@ impl State {
         let made = self.directories.len();
         let (parent, name) = self.place(path)?;
         parent.change(&name, Some(Node::Directory(made)));
-        self.directories.push(Directory::default());
+        self.directories.push(Arc::default());
         Ok(())
     }
 
     /// Opens a file for writing, emptied; it gets the name when there is none of it.
     pub(super) fn create(&mut self, path: &Path) -> Result<usize> {
         if let Ok(file) = self.file(path) {
-            self.files[file].content = Arc::default();
+            self.files[file].content = Blob::default();
             self.files[file].dirty = true;
             return Ok(file);
         }
@@ -137,14 +178,14 @@ impl State {
 
     pub(super) fn append(&mut self, file: usize, bytes: &[u8]) -> Result<()> {
         let file = &mut self.files[file];
-        file.content = [&file.content[..], bytes].concat().into();
+        file.content = [&*file.content, bytes].concat().into();
         file.dirty = true;
         Ok(())
     }
 
     /// Replaces a file's content.
     pub(super) fn fill(&mut self, file: usize, bytes: &[u8]) -> Result<()> {
-        self.files[file].content = bytes.into();
+        self.files[file].content = bytes.to_vec().into();
         self.files[file].dirty = true;
         Ok(())
     }
@@ -154,7 +195,7 @@ impl State {
         self.retried |= file.sync_failed;
         // A system that failed to write pages may call them clean, and says yes the next time.
         if !file.sync_failed {
-            (file.durable, file.dirty) = (Arc::clone(&file.content), false);
+            (file.durable, file.dirty) = (file.content.clone(), false);
         }
         Ok(())
     }
@@ -224,7 +265,7 @@ impl State {
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> Result<()> {
         let directory = self.directory(path)?;
-        let directory = &mut self.directories[directory];
+        let directory = Arc::make_mut(&mut self.directories[directory]);
         directory.durable = directory.names.clone();
         directory.pending.clear();
         Ok(())
@@ -241,18 +282,18 @@ impl State {
     }
 
     /// A file's content.
-    pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        Ok(self.files[self.file(path)?].content.to_vec())
+    pub(crate) fn read(&self, path: &Path) -> Result<Blob> {
+        Ok(self.files[self.file(path)?].content.clone())
     }
 
     /// Every file in a directory and below, by its path.
-    pub(crate) fn image(&self, path: &Path) -> BTreeMap<PathBuf, Arc<[u8]>> {
+    pub(crate) fn image(&self, path: &Path) -> BTreeMap<PathBuf, Blob> {
         let (mut image, mut found) = (BTreeMap::new(), Vec::new());
         found.extend(self.directory(path).map(|directory| (path.to_owned(), directory)));
         while let Some((path, directory)) = found.pop() {
             for (name, node) in &self.directories[directory].names {
                 match node {
-                    Node::File(file) => drop(image.insert(path.join(name), Arc::clone(&self.files[*file].content))),
+                    Node::File(file) => drop(image.insert(path.join(name), self.files[*file].content.clone())),
                     Node::Directory(directory) => found.push((path.join(name), *directory)),
                     Node::Link(_) => {}
                 }
@@ -268,7 +309,7 @@ impl State {
 }
 
 /// A file's content, read in ranges.
-pub(crate) struct Opened(pub(crate) Vec<u8>);
+pub(crate) struct Opened(pub(crate) Blob);
 
 impl Ranges for Opened {
     fn bytes(&self) -> Result<u64> {

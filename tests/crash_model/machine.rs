@@ -163,7 +163,7 @@ impl Storage for Machine {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        self.look(|state| state.read(path))
+        self.look(|state| Ok(state.read(path)?.to_vec()))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Ranges>> {

@@ -1,10 +1,11 @@
 //! The states a power loss may leave: any of the changes of names that no sync has made durable, and of unsynced contents all,
 //! nothing, the first half, or as many zeros.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
-use crate::disk::{Directory, File, Node, State, apply};
+use crate::disk::{Blob, Directory, File, Node, State, apply};
 
 /// The number of contents an unsynced file may have.
 const CONTENTS: usize = 4;
@@ -52,7 +53,7 @@ fn reach(state: &State) -> (BTreeSet<usize>, BTreeSet<usize>) {
         if !directories.insert(directory) {
             continue;
         }
-        let Directory { durable, pending, .. } = &state.directories[directory];
+        let Directory { durable, pending, .. } = &*state.directories[directory];
         for node in durable.values().chain(pending.iter().filter_map(|(_, node)| node.as_ref())) {
             match node {
                 Node::File(file) => drop(files.insert(*file)),
@@ -97,34 +98,34 @@ fn picked(choices: &[usize], bound: usize, random: &mut Random) -> Vec<Vec<usize
 fn lose(state: &State, pick: &[usize]) -> State {
     let mut picks = pick.iter();
     let (reached, named) = reach(state);
-    let mut directories = vec![Directory::default(); state.directories.len()];
+    let mut names_of = vec![BTreeMap::new(); state.directories.len()];
     for directory in reached {
-        let Directory { durable, pending, .. } = &state.directories[directory];
+        let Directory { durable, pending, .. } = &*state.directories[directory];
         let mut names = durable.clone();
         for (name, node) in pending {
             if picks.next().is_some_and(|kept| *kept == 1) {
                 apply(&mut names, name, *node);
             }
         }
-        directories[directory].names = names;
+        names_of[directory] = names;
     }
     let mut files: Vec<File> = state.files.clone();
     for (at, content) in named.into_iter().filter(|file| state.files[*file].dirty).zip(picks) {
         files[at].content = torn(&files[at], *content);
     }
     for file in &mut files {
-        *file = File { content: Arc::clone(&file.content), durable: Arc::clone(&file.content), ..File::default() };
+        *file = File { content: file.content.clone(), durable: file.content.clone(), dirty: false, sync_failed: false };
     }
-    State { directories: mended(&directories), files, ..state.clone() }
+    State { directories: mended(names_of), files, ..state.clone() }
 }
 
 /// A directory has one name on any file system: where half a rename left it two, the first one stays. Where it left it none,
 /// all that was in it is lost.
-fn mended(directories: &[Directory]) -> Vec<Directory> {
-    let mut mended = vec![Directory::default(); directories.len()];
+fn mended(mut names_of: Vec<BTreeMap<String, Node>>) -> Vec<Arc<Directory>> {
+    let mut mended = vec![Arc::default(); names_of.len()];
     let (mut seen, mut found) = (BTreeSet::from([0]), vec![0]);
     while let Some(directory) = found.pop() {
-        let mut names = directories[directory].names.clone();
+        let mut names = mem::take(&mut names_of[directory]);
         names.retain(|_, node| match node {
             Node::Directory(inside) => {
                 let is_first = seen.insert(*inside);
@@ -133,16 +134,16 @@ fn mended(directories: &[Directory]) -> Vec<Directory> {
             }
             Node::File(_) | Node::Link(_) => true,
         });
-        mended[directory] = Directory { durable: names.clone(), names, pending: Vec::new() };
+        mended[directory] = Arc::new(Directory { durable: names.clone(), names, pending: Vec::new() });
     }
     mended
 }
 
-fn torn(file: &File, content: usize) -> Arc<[u8]> {
+fn torn(file: &File, content: usize) -> Blob {
     match content {
-        0 => Arc::clone(&file.durable),
-        1 => file.content[..file.content.len() / 2].into(),
+        0 => file.durable.clone(),
+        1 => file.content[..file.content.len() / 2].to_vec().into(),
         2 => vec![0; file.content.len()].into(),
-        _ => Arc::clone(&file.content),
+        _ => file.content.clone(),
     }
 }

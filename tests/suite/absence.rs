@@ -147,7 +147,7 @@ fn an_implausible_end_is_named_and_finds_nothing_gone() {
             "a full page is empty when asked for again",
             300,
             |shown| shown.last = Last::Lapse,
-            "answer before had more items",
+            "another answer to the same question had 0",
         ),
         ("a link names a next page", 120, |shown| shown.last = Last::Link, "says that there is a next page"),
         (

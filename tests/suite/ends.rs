@@ -51,10 +51,15 @@ impl List {
         Self { rows, bad: bad.iter().copied().collect(), cursors }
     }
 
-    fn answer(&self, query: &BTreeMap<String, String>) -> Vec<u8> {
+    fn falling(&self) -> Vec<(i64, i64)> {
         let mut rows = self.rows.clone();
-        rows.sort_unstable();
-        if !matches!(self.cursors, Cursors::Oldest) {
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        rows
+    }
+
+    fn answer(&self, query: &BTreeMap<String, String>) -> Vec<u8> {
+        let mut rows = self.falling();
+        if matches!(self.cursors, Cursors::Oldest) {
             rows.reverse();
         }
         let start = query.get("cursor").map_or(0, |cursor| self.start(&rows, cursor));
@@ -171,6 +176,31 @@ fn a_page_that_always_fails_costs_its_row_and_nothing_else() {
             let asked = server.requests().len();
             assert!(asked < if bad == first { 200 } else { 60 }, "{what}: {asked} requests");
         }
+    }
+}
+
+#[test]
+fn of_two_answers_to_one_question_the_fuller_one_is_taken() {
+    // The last page is full, so it is requested once more; meanwhile rows vanish from its end.
+    for (vanished, code, said) in [(1, 0, ""), (5, 4, "another answer to the same question had 5"), (10, 4, "had 0")] {
+        let full = List::of(20, Cursors::Feed, &[]);
+        let asked = AtomicUsize::new(0);
+        let server = Server::answering(move |Request { target, .. }| {
+            let query = query(target);
+            let is_last = query.get("cursor").is_some_and(|cursor| full.start(&full.falling(), cursor) == 10);
+            if !is_last || asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                return full.answer(&query);
+            }
+            let ids: Vec<i64> = full.falling()[10..20 - vanished].iter().map(|(_, id)| *id).collect();
+            list(ids.into_iter().map(item).collect::<Vec<_>>(), None)
+        });
+        let room = Room::new(&crawl("endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }"), &server.base);
+        let output = room.run(&[]);
+        assert_eq!(output.status.code(), Some(code), "{vanished}: {}", printed(&output));
+        assert!(printed(&output).contains(said), "{vanished}: {}", printed(&output));
+        assert_eq!(ids(&room, "images"), (1..=20).collect(), "{vanished}");
+        assert_eq!(room.query("SELECT count(*) FROM images WHERE walk = 'all'"), "[20]\n", "{vanished}");
+        room.assert_sound();
     }
 }
 

@@ -104,7 +104,7 @@ fn parts_may_lie_on_another_disk() {
 
 #[test]
 fn a_path_that_no_dataset_can_have_is_refused() {
-    for (dataset, word) in [("~/x", "`./~/x`"), ("a\\u0000b", "NUL"), ("", "empty")] {
+    for (dataset, word) in [("a\\u0000b", "NUL"), ("", "empty")] {
         let text = format!("server = \"{{base}}\"\ndataset = \"{dataset}\"\n{SMALL}");
         let room = Room::new(&text, "http://127.0.0.1:9/api/v1");
         assert_refused(&room.run(&[]), 2, &["crawl.toml:2: ", word]);

@@ -93,3 +93,32 @@ fn a_read_only_disk_is_reported() {
     let output = with_mounts(&room, script);
     assert_says(&output, &["Read-only file system", ".lock"]);
 }
+
+/// The second night finds the disk full, once before any commit of its own and once behind some.
+#[test]
+fn a_run_that_ended_on_a_full_disk_is_called_failed_and_not_killed() {
+    let sandbox = Sandbox::start(&["--models", "600"]);
+    for (room_left, commits) in [(40, 0), (900, 1)] {
+        let room = Room::new(SMALL, &sandbox.base);
+        let script = format!(
+            "mount -t tmpfs -o size=64m none \"$3\" || exit 99
+            \"$1\" crawl \"$2\" --max-pages 3 >&2; [ $? = 3 ] || exit 98
+            used=$(df --output=used -k \"$3\" | tail -1)
+            mount -o remount,size=$((used + {room_left}))k \"$3\" || exit 96
+            \"$1\" crawl \"$2\" --metrics-file \"$3.prom\" >&2; [ $? = 74 ] || exit 95
+            grep -q '^civitrawl_running{{[^}}]*}} 0$' \"$3.prom\" || exit 94
+            grep -q '^civitrawl_failed{{[^}}]*}} 1$' \"$3.prom\" || exit 93
+            [ {commits} = 0 ] || ! grep -q '^civitrawl_commits_total{{[^}}]*}} 0$' \"$3.prom\" || exit 92
+            \"$1\" status \"$3\"; [ $? = 3 ] || exit 91
+            \"$1\" status \"$3\" --json | grep -q '\"state\":\"failed\"' || exit 90
+            \"$1\" verify \"$3\" >&2 || exit 89
+            mount -o remount,size=64m \"$3\" || exit 88
+            \"$1\" crawl \"$2\" >&2 || exit 87
+            \"$1\" status \"$3\" | grep 'last run' >&2 && exit 86
+            \"$1\" verify \"$3\" >&2"
+        );
+        let output = with_mounts(&room, &script);
+        assert_says(&output, &["the last run failed: ", "No space left", ": failed (", "nothing committed was lost"]);
+        assert!(!printed(&output).contains("killed"), "{}", printed(&output));
+    }
+}

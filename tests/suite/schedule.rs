@@ -138,8 +138,10 @@ fn the_shipped_nights_bring_new_models_and_images_for_a_few_requests() {
     let sandbox = Sandbox::start(&["--models", "1500", "--images", "20000"]);
     let from = shipped("nightly").replace("from = \"now - 30d\"", &format!("from = \"{FROM}\""));
     let room = Room::new(&from, &sandbox.base);
+    // Its nights prune, so only the snapshot has all rows.
+    let latest = room.dataset().join("latest");
     let ids = |table: &str| -> BTreeSet<i64> {
-        let rows = room.rows(&format!("SELECT DISTINCT id FROM {table}"));
+        let rows = room.rows(&format!("SELECT id FROM '{}/{table}'", latest.display()));
         rows.iter().filter_map(|row| row[0].as_i64()).collect()
     };
     let models = || -> BTreeSet<i64> {
@@ -151,13 +153,17 @@ fn the_shipped_nights_bring_new_models_and_images_for_a_few_requests() {
         if night > 0 {
             pass_night(&sandbox, "0.03");
         }
-        assert_exit(&room.run(&[]), 0);
+        let output = room.run(&[]);
+        assert_exit(&output, 0);
+        assert!(printed(&output).contains("\npruned: parts of "), "{}", printed(&output));
+        let parts = room.dataset().join("parts/models").read_dir().expect("it is there");
+        assert_eq!(parts.count(), 0, "the snapshot has their rows");
         let log = requests(&sandbox);
         assert!(log.iter().all(|request| !request.query.contains("modelVersionId")), "a version was asked for");
         assert!(night == 0 || log.len() - asked < 20, "{} requests in night {night}", log.len() - asked);
         asked = log.len();
-        assert!(ids("models").is_superset(&models()), "night {night}");
-        let (images, listed) = (ids("images"), listed_images(&sandbox));
+        assert!(ids("models.parquet").is_superset(&models()), "night {night}");
+        let (images, listed) = (ids("images.parquet/*.parquet"), listed_images(&sandbox));
         let missing: Vec<_> = listed.difference(&images).collect();
         assert!(listed.len() > 100 && missing.is_empty(), "night {night}: {missing:?} of {}", listed.len());
         assert!(images.len() < 2 * listed.len(), "{} images, {} are listed", images.len(), listed.len());

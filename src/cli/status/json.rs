@@ -48,7 +48,7 @@ pub(super) fn object(layout: &Layout, standing: &Standing) -> String {
         "locked": locked,
         "holder": holder.map(|holder| json!({ "pid": holder.pid, "since": holder.since })),
         "run": {
-            "id": last.run,
+            "id": standing.run,
             "state": standing.run_state(),
             "reason": report["reason"],
             "began_at": report["began_at"],

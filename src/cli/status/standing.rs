@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::dataset::Error;
 use crate::dataset::commit::{Record, WalkState};
-use crate::dataset::layout::Layout;
+use crate::dataset::layout::{Layout, RunId};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_manifest;
 use crate::dataset::snapshot::{Inventory, State};
@@ -20,7 +20,9 @@ use crate::storage::{Disk, Holder, Storage as _, free_bytes};
 pub(super) struct Standing {
     pub(super) manifest: Manifest,
     pub(super) last: Record,
-    /// The report of the last run; null if there is none, or it cannot be read.
+    /// The last run, which may have made no commit.
+    pub(super) run: RunId,
+    /// Its report; null if there is none, or it cannot be read.
     pub(super) report: Value,
     pub(super) lock: Lock,
     /// The newest snapshot; `None` if there is none.
@@ -80,13 +82,12 @@ impl Standing {
         };
         let mut manifest = read_manifest(layout, &Disk)?;
         let last = manifest.last.take().ok_or_else(|| Error::Absent { dataset: layout.root().to_owned() })?;
-        let report = Disk.read(&layout.report(&last.run)).unwrap_or_default();
-        let report = serde_json::from_slice(&report).unwrap_or_default();
+        let (run, report) = last_run(layout, &last);
         let snapshot = SnapshotReader::newest(layout, &Disk).map(|taken| taken.map(|taken| taken.inventory));
-        Ok(Self { manifest, last, report, lock, snapshot, free_bytes: free_bytes(layout.root()).ok() })
+        Ok(Self { manifest, last, run, report, lock, snapshot, free_bytes: free_bytes(layout.root()).ok() })
     }
 
-    /// Returns the state of the last run: `running`, `complete`, `doubtful`, `stopped`, or `killed` if it ended otherwise; `None`
+    /// Returns the state of the last run: `running`, `complete`, `doubtful`, `stopped`, `failed`, or `killed` if it ended otherwise; `None`
     /// if it has no report.
     pub(super) fn run_state(&self) -> Option<&str> {
         match self.report["state"].as_str() {
@@ -155,6 +156,24 @@ pub(super) fn sums(manifest: &Manifest) -> BTreeMap<&str, Sum> {
         *sum = Sum { rows: sum.rows + part.rows, parts: sum.parts + 1, bytes: sum.bytes + part.bytes };
     }
     sums
+}
+
+/// Returns the last run and its report: that of the last commit, or one that began later and made none.
+fn last_run(layout: &Layout, last: &Record) -> (RunId, Value) {
+    let report = |run: &RunId| -> Value {
+        let report = Disk.read(&layout.report(run)).unwrap_or_default();
+        serde_json::from_slice(&report).unwrap_or_default()
+    };
+    let reports = Disk.list(&layout.runs()).unwrap_or_default();
+    let runs = reports.iter().filter_map(|file| RunId::try_from(file.name.strip_suffix(".json")?.to_owned()).ok());
+    let recent = runs.filter(|run| last.run.second().is_some_and(|second| run.second() >= Some(second)));
+    let recent = recent.map(|run| (report(&run), run));
+    // Of another pass are runs from when the clock was wrong.
+    let made_none = |report: &Value| report["commits"] == 0 && report["pass"].as_u64() >= Some(last.pass);
+    let began = |report: &Value| -> Option<Timestamp> { report["began_at"].as_str()?.parse().ok() };
+    let newest = recent.filter(|(report, run)| *run == last.run || made_none(report));
+    let newest = newest.max_by_key(|(report, _)| began(report)).map(|(report, run)| (run, report));
+    newest.unwrap_or_else(|| (last.run.clone(), report(&last.run)))
 }
 
 /// Returns a list of sentences of a report.

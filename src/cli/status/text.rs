@@ -42,6 +42,10 @@ fn lock(standing: &Standing) -> Option<String> {
         _ if standing.run_state() == Some("killed") => {
             Some(String::from("the last run was killed, or failed: run it again to continue from this commit"))
         }
+        Lock::Free if standing.run_state() == Some("failed") => {
+            let reason = standing.report["reason"].as_str().unwrap_or_default();
+            Some(format!("the last run failed: {reason}"))
+        }
         Lock::Free => None,
         Lock::Held(Some(holder)) => Some(format!("{holder} writes to it")),
         Lock::Held(None) => Some(String::from("a process writes to it")),
@@ -152,13 +156,13 @@ fn snapshot(standing: &Standing) -> String {
 
 /// A sentence about the last run's requests and time; `None` if it has no report.
 fn last_run(standing: &Standing) -> Option<String> {
-    let (last, report) = (&standing.last, &standing.report);
+    let report = &standing.report;
     let (asked, took) = (report["rate"]["asked"].as_f64(), report["took_s"].as_f64());
     let (requests, asked, took) = (report["requests"].as_u64()?, asked?, took?);
     let reason = report["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
     Some(format!(
         "run {}: {}{reason}; {} in {}, {asked} per second allowed; {}",
-        last.run,
+        standing.run,
         standing.run_state().unwrap_or("running").replace('_', " "),
         several(requests, "request"),
         span(took),

@@ -10,7 +10,7 @@ use super::latest::{children_of_latest, compact, copy, latest};
 use super::merge::Merge;
 use super::merge_columns::{MergeColumns, row_columns};
 use super::passes::Passes;
-use super::periods::extend;
+use super::periods::latest_and_history;
 use super::row_writer::{Purpose, RowWriter, Shape, Unique, write};
 use super::run::RUN_BYTES;
 use super::snapshot_dir::path_in;
@@ -24,9 +24,6 @@ use crate::table::snapshot::Role;
 
 /// The files whose contents are made durable together.
 const SYNCED: usize = 24;
-
-/// Writes the rows of a range, which a merge returns, or all rows for `None`.
-type FillRange<'f, 'a> = dyn FnMut(Option<u16>, &mut Merge<'a>, &mut RowWriter<'_>) -> Result<(), Error> + 'f;
 
 /// The draft of a snapshot.
 pub(super) struct Draft<'a> {
@@ -114,10 +111,21 @@ impl<'a> FamilyBuilder<'a> {
     pub(super) fn table(&mut self, table: &'static Table, inputs: TableInputs, form: Form) -> Result<(), Error> {
         let (mut files, runs) = self.gather(table, inputs.parts, form.history)?;
         files.push(inputs.before);
-        let (passes, mut rows) = (self.draft.passes, self.merge(MergeColumns::of_rows(table), files.clone())?);
+        let columns = if form.history { MergeColumns::of_rows_and_states(table) } else { MergeColumns::of_rows(table) };
+        let mut rows = self.merge(columns, files)?;
         match table.role() {
             Role::Entity => {
-                self.files(table, false, form.split, &mut rows, &mut |_, rows, to| latest(rows, passes, to))?;
+                let history = form.history.then_some(inputs.history);
+                let mut earlier =
+                    history.map(|files| self.merge(MergeColumns::of_states(table), vec![files])).transpose()?;
+                if !form.split {
+                    self.entity(table, None, &mut rows, earlier.as_mut())?;
+                }
+                while form.split
+                    && let range @ Some(_) = rows.next_range()
+                {
+                    self.entity(table, range, &mut rows, earlier.as_mut())?;
+                }
             }
             Role::Child(owner) => {
                 // None where no page has shown an owner: then no child row is kept.
@@ -136,14 +144,6 @@ impl<'a> FamilyBuilder<'a> {
             }
             Role::Log => self.file(table, false, None, &mut |to| copy(&mut rows, to))?,
         }
-        if form.history && table.role() == Role::Entity {
-            let mut earlier = self.merge(MergeColumns::of_states(table), vec![inputs.history])?;
-            let mut observed = self.merge(MergeColumns::of_states(table), files)?;
-            self.files(table, true, form.split, &mut observed, &mut |range, observed, to| {
-                earlier.narrow(range)?;
-                extend(&mut earlier, observed, passes, to)
-            })?;
-        }
         for history in [false, form.history && table.role() == Role::Entity] {
             if !self.built.iter().any(|built| built.entry.table == table.name && built.entry.history == history) {
                 let (empty, unsynced) = self.write(table, history, Some(0), &mut |_| Ok(()))?;
@@ -154,22 +154,26 @@ impl<'a> FamilyBuilder<'a> {
         runs.iter().try_for_each(|run| self.draft.storage.remove(run).during("remove", run))
     }
 
-    /// Writes one file of all rows or, if the table is split, one of each range that has rows.
-    fn files(
+    /// Writes the latest rows of a range, or all for `None`. With the history so far, it is extended in the same reading.
+    fn entity(
         &mut self,
         table: &'static Table,
-        history: bool,
-        split: bool,
+        range: Option<u16>,
         rows: &mut Merge<'a>,
-        fill: &mut FillRange<'_, 'a>,
+        earlier: Option<&mut Merge<'a>>,
     ) -> Result<(), Error> {
-        if !split {
-            return self.file(table, history, None, &mut |to| fill(None, rows, to));
-        }
-        while let range @ Some(_) = rows.next_range() {
-            self.file(table, history, range, &mut |to| fill(range, rows, to))?;
-        }
-        Ok(())
+        let passes = self.draft.passes;
+        let Some(earlier) = earlier else {
+            return self.file(table, false, range, &mut |to| latest(rows, passes, to));
+        };
+        earlier.narrow(range)?;
+        let mut history = None;
+        let written = self.write(table, false, range, &mut |to| {
+            let mut extended = |periods: &mut RowWriter<'_>| latest_and_history(rows, earlier, passes, to, periods);
+            history = Some(self.write(table, true, range, &mut extended)?);
+            Ok(())
+        })?;
+        [Some(written), history].into_iter().flatten().try_for_each(|written| self.keep(range, written))
     }
 
     /// Puts parts into chains, and merges chains into runs until few enough are left to be open together. Returns these chains,
@@ -221,7 +225,12 @@ impl<'a> FamilyBuilder<'a> {
         range: Option<u16>,
         fill: &mut dyn FnMut(&mut RowWriter<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (built, unsynced) = self.write(table, history, range, fill)?;
+        let written = self.write(table, history, range, fill)?;
+        self.keep(range, written)
+    }
+
+    /// Keeps a file that was written; of a range only if it has rows.
+    fn keep(&mut self, range: Option<u16>, (built, unsynced): (Built, Unsynced)) -> Result<(), Error> {
         if range.is_some() && built.entry.rows == 0 {
             let path = built.file.path();
             return self.draft.storage.remove(path).during("remove", path);

@@ -70,11 +70,16 @@ pub(super) fn compact(
 pub(super) fn latest(merge: &mut Merge<'_>, passes: &Passes, to: &mut RowWriter<'_>) -> Result<(), Error> {
     let mut group = Vec::new();
     while merge.next_group(&mut group)? {
-        for winner in winners(&group, passes, false) {
-            to.push(&winner.row, &[winner.first, winner.last, gone(&winner.row, passes)])?;
-        }
+        push_latest(&group, passes, to)?;
     }
     Ok(())
+}
+
+/// Writes the latest of the observations of one entity.
+pub(super) fn push_latest(group: &[RowRef], passes: &Passes, to: &mut RowWriter<'_>) -> Result<(), Error> {
+    winners(group, passes, false)
+        .iter()
+        .try_for_each(|winner| to.push(&winner.row, &[winner.first, winner.last, gone(&winner.row, passes)]))
 }
 
 /// Writes the child rows from the page of their owner's latest observation, with when the owner was gone.

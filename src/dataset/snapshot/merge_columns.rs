@@ -59,6 +59,11 @@ impl MergeColumns {
         Self::new(table, &row_columns(table), &[])
     }
 
+    /// Returns the columns of [`MergeColumns::of_rows`], with the counters and states compared.
+    pub(super) fn of_rows_and_states(table: &Table) -> Result<Self, ArrowError> {
+        Self::new(table, &row_columns(table), &states(table))
+    }
+
     /// Returns the columns of a snapshot's table that name the row, its page and when its entity was gone.
     pub(super) fn of_keys(table: &Table) -> Result<Self, ArrowError> {
         let link = table.parent.map_or(&[][..], |(_, link)| link);
@@ -74,12 +79,9 @@ impl MergeColumns {
         Self::new(table, &columns, &[])
     }
 
-    /// Returns the columns from which a history is made: its own, and when each row was observed.
+    /// Returns the columns of a table's history, with the counters and states compared.
     pub(super) fn of_states(table: &Table) -> Result<Self, ArrowError> {
-        let observed = table.columns().into_iter().filter(|column| column.name == "fetched_at");
-        let columns: Vec<Column> = table.history_columns().into_iter().chain(observed).collect();
-        let states: Vec<&str> = table.state_columns().iter().map(|column| column.name).collect();
-        Self::new(table, &columns, &states)
+        Self::new(table, &table.history_columns(), &states(table))
     }
 
     fn new(table: &Table, columns: &[Column], state: &[&str]) -> Result<Self, ArrowError> {
@@ -135,6 +137,10 @@ pub(super) fn row_columns(table: &Table) -> Vec<Column> {
         columns.extend(seen());
     }
     columns
+}
+
+fn states(table: &Table) -> Vec<&'static str> {
+    table.state_columns().iter().map(|column| column.name).collect()
 }
 
 /// Returns the Arrow schema of some columns.

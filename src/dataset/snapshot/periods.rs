@@ -1,6 +1,6 @@
 //! The history of a table: one row for each time an entity's counters or states changed, with its period.
 
-use super::latest::{Winner, gone, winners};
+use super::latest::{Winner, gone, push_latest, winners};
 use super::merge::Merge;
 use super::merge_columns::RowRef;
 use super::passes::Passes;
@@ -14,13 +14,14 @@ struct Period {
     to: Option<i64>,
 }
 
-/// Extends a history with newer observations. Periods of the last pass are recomputed, because that pass may have continued;
-/// so `observed` must contain the rows of the snapshot that the history is from.
-pub(super) fn extend(
-    earlier: &mut Merge<'_>,
+/// Writes the latest observation of each entity, and extends a history with newer ones. Periods of the last pass are recomputed,
+/// because that pass may have continued; so `observed` must contain the rows of the snapshot that the history is from.
+pub(super) fn latest_and_history(
     observed: &mut Merge<'_>,
+    earlier: &mut Merge<'_>,
     passes: &Passes,
     to: &mut RowWriter<'_>,
+    history: &mut RowWriter<'_>,
 ) -> Result<(), Error> {
     let (mut group, mut known) = (Vec::new(), Vec::new());
     while observed.next_group(&mut group)? {
@@ -32,8 +33,9 @@ pub(super) fn extend(
             let same = period.key() == &key[..];
             known.extend(earlier.next()?.filter(|_| same));
         }
+        push_latest(&group, passes, to)?;
         for period in periods(&known, &winners(&group, passes, true), passes) {
-            to.push(&period.row, &[period.from, period.to])?;
+            history.push(&period.row, &[period.from, period.to])?;
         }
     }
     Ok(())

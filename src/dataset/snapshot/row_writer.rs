@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array as _, ArrayData, ArrayRef, MutableArrayData, RecordBatch, TimestampMillisecondArray, make_array,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 
@@ -202,12 +202,15 @@ impl BatchBuilder {
         self.rows >= BATCH_ROWS
     }
 
-    /// Returns the picked rows of a column.
-    fn copied(&self, column: usize) -> Result<ArrayRef, ArrowError> {
+    /// Returns the picked rows of a column. Each batch has the file's columns, and may have more.
+    fn copied(&self, column: &Field) -> Result<ArrayRef, ArrowError> {
+        let of_batch = |batch: &Arc<KeyedBatch>| batch.rows.schema_ref().index_of(column.name());
         if let [(batch, rows)] = &self.spans[..] {
-            return Ok(self.batches[*batch].rows.column(column).slice(rows.start, rows.len()));
+            let batch = &self.batches[*batch];
+            return Ok(batch.rows.column(of_batch(batch)?).slice(rows.start, rows.len()));
         }
-        let values: Vec<ArrayData> = self.batches.iter().map(|batch| batch.rows.column(column).to_data()).collect();
+        let values = |batch: &Arc<KeyedBatch>| Ok(batch.rows.column(of_batch(batch)?).to_data());
+        let values: Vec<ArrayData> = self.batches.iter().map(values).collect::<Result<_, ArrowError>>()?;
         let mut copied = MutableArrayData::new(values.iter().collect(), false, self.rows);
         for (batch, rows) in &self.spans {
             copied.try_extend(*batch, rows.start, rows.end)?;
@@ -222,7 +225,7 @@ impl BatchBuilder {
         }
         let copied = self.schema.fields().len() - self.timestamps.len();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        for column in 0..copied {
+        for column in &self.schema.fields()[..copied] {
             columns.push(self.copied(column)?);
         }
         for timestamps in &mut self.timestamps {

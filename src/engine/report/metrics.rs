@@ -60,7 +60,7 @@ impl Metrics {
     }
 
     /// Replaces the file. When that fails, a warning is logged and the run continues.
-    fn write(&self) {
+    pub(crate) fn write(&self) {
         let facts = *self.facts();
         let text = text(&self.report_builder.snapshot(), &facts, free_bytes(self.dataset.root()).ok());
         if let Err(error) = replace_text(&self.path, &text) {
@@ -96,6 +96,7 @@ type Metric = (&'static str, &'static str, &'static str, fn(&Report) -> f64);
 
 const METRICS: &[Metric] = &[
     ("running", "gauge", "1 while the run lasts.", |r| flag(r.state == "running")),
+    ("failed", "gauge", "1 when the disk failed, or was full.", |r| flag(r.state == "failed")),
     ("complete", "gauge", "1 when the pass is over with nothing missing.", |r| flag(r.state == "complete")),
     ("pass", "gauge", "The pass worked on.", |r| r.pass as f64),
     ("began_timestamp_seconds", "gauge", "Time at which the run began.", |r| r.began_at.as_second() as f64),

@@ -41,9 +41,10 @@ pub struct Report {
     pub pass: u64,
     /// True when an earlier run began that pass.
     pub resumed: bool,
-    /// `running`, and at the end `complete`, `doubtful` or `stopped`. It stays `running` when the run was killed or failed.
+    /// `running`, and at the end `complete`, `doubtful`, `stopped` or `failed`. It stays `running` when the run was killed, or
+    /// failed where no report can be written.
     pub state: &'static str,
-    /// Why it stopped.
+    /// Why it stopped or failed.
     pub reason: Option<String>,
     /// Requests and answers.
     #[serde(flatten)]
@@ -57,6 +58,8 @@ pub struct Report {
     /// The snapshot taken when the pass was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotReport>,
+    /// Bytes of the parts that were removed behind it.
+    pub pruned_bytes: u64,
     /// Doubts, notes and the pages at which the next run continues; empty until the run ends.
     #[serde(flatten)]
     pub findings: Findings,
@@ -177,6 +180,7 @@ impl ReportBuilder {
             rows: BTreeMap::new(),
             rate: Rate { asked, achieved: 0.0 },
             snapshot: None,
+            pruned_bytes: 0,
             findings: Findings::default(),
             walks: walks.collect(),
         };
@@ -203,6 +207,12 @@ impl ReportBuilder {
     pub fn conclude(&self, outcome: &Outcome) {
         let mut report = self.lock();
         (report.state, report.reason) = (outcome.state(), outcome.reason());
+    }
+
+    /// Records that the run failed.
+    pub fn fail(&self, reason: String) {
+        let mut report = self.lock();
+        (report.state, report.reason) = ("failed", Some(reason));
     }
 
     /// Records the sentences about the pass.
@@ -258,6 +268,7 @@ impl Listener for ReportBuilder {
                 }
             }
             Event::SnapshotTaken { inventory, took } => report.snapshot = Some(SnapshotReport::of(inventory, *took)),
+            Event::Pruned { bytes } => report.pruned_bytes = *bytes,
             Event::Started { .. }
             | Event::WalkStarted { .. }
             | Event::GivenUp { .. }

@@ -22,13 +22,13 @@ pub(super) async fn run(
     // The cursor of a largest page, requested because more rows share its instant than a usual page shows.
     let mut tied = partition.cursor.clone().filter(|_| partition.larger);
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
-    let (mut once_more, mut shown, mut first_shown) = (false, 0, false);
+    let (mut once_more, mut shown, mut first_shown, mut before) = (false, 0, false, None);
     while context.run.stop.may_ask(once_more) {
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
         let request = ask(definition, &partition, turn, context)?;
         let request = PageRequest { shown, first_shown, ..request };
         let attempts = if size.is_seeking() { failed_page::FEW } else { u32::MAX };
-        let step = match fetch(&request, attempts, context).await {
+        let step = match fetch(&request, attempts, &mut before, context).await {
             None => break,
             Some(Ok(Next::Elsewhere)) if partition.is_at_forged(context) => return Ok(Finish::ForgedRefused),
             Some(Ok(Next::Elsewhere)) => {
@@ -83,7 +83,9 @@ pub(super) async fn run(
                 shown = items;
                 size.another();
             }
-            Next::Taken { .. } | Next::Over | Next::Compare(_) | Next::Elsewhere => return Ok(Finish::Done),
+            Next::Taken { .. } | Next::Over | Next::Compare(_) | Next::Fewer(_) | Next::Elsewhere => {
+                return Ok(Finish::Done);
+            }
             Next::Halted => return Ok(Finish::Halted),
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         let mut again = false;
         while context.run.stop.may_ask(again) {
             let request = ask(walk, &partition, Turn { page, cursor: None, limit: walk.limit, again }, context)?;
-            let step = match fetch(&request, u32::MAX, context).await {
+            let step = match fetch(&request, u32::MAX, &mut None, context).await {
                 None => break,
                 Some(Ok(step)) => step,
                 Some(Err(failure)) => match handle_failure(&request, failure, false, false, context).await {
@@ -68,7 +68,13 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
-                Next::Over | Next::Page(_) | Next::Larger(_) | Next::Compare(_) | Next::Anew(_) | Next::Elsewhere => {
+                Next::Over
+                | Next::Page(_)
+                | Next::Larger(_)
+                | Next::Compare(_)
+                | Next::Fewer(_)
+                | Next::Anew(_)
+                | Next::Elsewhere => {
                     pages.over.set(true);
                     return Ok(Finish::Done);
                 }

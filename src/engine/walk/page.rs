@@ -11,7 +11,7 @@ use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest, RECHECK};
 use crate::engine::writer::unknown_values;
-use crate::fetch::{FetchError, FetchErrorKind};
+use crate::fetch::{Answer, FetchError, FetchErrorKind};
 
 /// Returns the request for a page of a partition, with all that the writer needs to know of it.
 pub(crate) fn ask(
@@ -36,6 +36,7 @@ pub(crate) fn ask(
         limit: turn.limit,
         again: turn.again,
         shown: 0,
+        other: None,
         first_shown: false,
         compared: false,
         url,
@@ -46,9 +47,11 @@ pub(crate) fn ask(
 const ADDRESS_MAX: usize = 32 << 10;
 
 /// Fetches one page into the writer, with at most `requests` requests. Returns the next step, or `None` when a stop came first.
+/// A doubtful answer stays in `before`, unless it is large; it is the one taken if the answer to the second request has fewer items.
 pub(crate) async fn fetch(
     request: &PageRequest,
     requests: u32,
+    before: &mut Option<Answer>,
     context: Context<'_>,
 ) -> Option<Result<Next, FetchError>> {
     let address = request.url.as_str().len();
@@ -78,6 +81,30 @@ pub(crate) async fn fetch(
             answer: None,
         }),
         Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
-        taken => taken.map(|(next, _)| next),
+        Ok((Next::Fewer(items), answer)) => Ok(take_fuller(request, items, before.take(), answer, context).await),
+        Ok((next, answer)) => {
+            *before = Some(answer).filter(|answer| matches!(next, Next::Again(_)) && !answer.is_large());
+            Ok(next)
+        }
+        Err(error) => Err(error),
     })
+}
+
+/// Takes the answer before, which had more items than this one: what it shows was there. Where it was not kept, this one is taken.
+async fn take_fuller(
+    request: &PageRequest,
+    items: u64,
+    before: Option<Answer>,
+    answer: Answer,
+    context: Context<'_>,
+) -> Next {
+    let (answer, other) = match before {
+        Some(before) => (before, items),
+        None => (answer, request.shown),
+    };
+    let request = PageRequest { shown: 0, other: Some(other), ..request.clone() };
+    match context.writer.page(&request, answer.clone()).await {
+        Ok(next) => next,
+        Err(unreadable) => context.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
+    }
 }

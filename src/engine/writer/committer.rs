@@ -80,11 +80,12 @@ impl Committer {
     /// Waits for the last commit and returns the store.
     ///
     /// # Errors
-    /// That commit's error, if it failed.
+    /// That commit's error, if it failed; the store is closed then.
     pub(super) fn close(mut self) -> Result<Store, Error> {
-        self.settle()?;
+        let settled = self.settle();
         drop(self.batches);
-        Ok(self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let store = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        settled.map(|()| store)
     }
 
     /// Waits for the commit being written, if there is one.

@@ -30,8 +30,10 @@ pub(crate) struct PageRequest {
     pub(crate) limit: u32,
     /// True when it is requested once more because the first answer was doubtful.
     pub(crate) again: bool,
-    /// Items of that answer, none of which was taken.
+    /// Items of that answer, none of which was taken. One with fewer is not taken either.
     pub(crate) shown: u64,
+    /// Items of another answer to it, which was not taken.
+    pub(crate) other: Option<u64>,
     /// True when the answer before was empty, so that this one may be a full last page.
     pub(crate) first_shown: bool,
     /// True when its answer was compared with the answer without filters.
@@ -84,6 +86,8 @@ pub(crate) enum Next {
     Anew(Option<String>),
     /// Request the same page once more: the answer looks like a false end, and none of its items (so many) was taken.
     Again(u64),
+    /// Take the answer before: this one has fewer items (so many), and none was taken.
+    Fewer(u64),
     /// Compare first: the page does not show that these filters are in force, and nothing was taken.
     Compare(Unshown),
     /// The server ignored the cursor, again: the page is of another part of the list, and nothing of it was taken.

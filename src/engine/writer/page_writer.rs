@@ -29,6 +29,7 @@ use crate::engine::events::{Event, Listener};
 use crate::engine::run::Run;
 use crate::fetch::{Answer, Encoding, Unreadable};
 use crate::stop::Stop;
+use crate::table::dropped::Dropped;
 use crate::table::{Provenance, Tables, pages, rejects};
 
 /// The state of the page writer's thread.
@@ -36,6 +37,8 @@ pub(crate) struct PageWriter {
     run: String,
     bounds: Commit,
     keep_bodies: bool,
+    /// The tables and columns that are left out.
+    drop: Dropped,
     /// Hides people's names, where the crawl file says so.
     hide: Option<Pseudonyms>,
     pass: u64,
@@ -60,6 +63,7 @@ impl PageWriter {
             run: run.info.run.to_string(),
             bounds: crawl.commit,
             keep_bodies: crawl.keep_bodies,
+            drop: crawl.drop.clone(),
             hide,
             pass: run.pass,
             progress,
@@ -73,8 +77,9 @@ impl PageWriter {
 
     /// Works until the writer's handle is dropped, then commits the rest. An error stops the run.
     pub(super) fn keep(mut self, inbox: &Receiver<Message>) -> Result<Store, dataset::Error> {
-        self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"))?;
-        self.committer.close()
+        let worked = self.work_off(inbox).inspect_err(|_| self.stop.ask("the dataset cannot be written"));
+        let closed = self.committer.close();
+        worked.and(closed)
     }
 
     fn work_off(&mut self, inbox: &Receiver<Message>) -> Result<(), dataset::Error> {
@@ -119,7 +124,7 @@ impl PageWriter {
             params: &request.params,
             cursor: request.cursor.as_deref(),
             limit: if matches!(request.endpoint.paging, Paging::Cursor { .. }) { request.limit.into() } else { 0 },
-            early: lock(&self.progress).walk(&request.walk).early(request),
+            early: if request.again { request.shown } else { lock(&self.progress).walk(&request.walk).early(request) },
             key: request.key.as_deref(),
             again: request.again,
             first_shown: request.first_shown,
@@ -133,6 +138,9 @@ impl PageWriter {
         let is_first = !request.again || (request.first_shown && page.full);
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
             return Ok(Next::Again(page.items));
+        }
+        if page.doubtful {
+            return Ok(Next::Fewer(page.items));
         }
         if page.elsewhere {
             return Ok(if request.again { Next::Elsewhere } else { Next::Again(0) });
@@ -256,7 +264,9 @@ impl PageWriter {
         for builder in self.tables.builders_mut() {
             // Those without rows too: they release the room they kept.
             let rows = builder.finish().map_err(|e| dataset::Error::unfit(builder.table(), &e))?;
-            tables.push((builder.table(), rows));
+            if let Some(rows) = self.drop.kept(builder.table(), rows) {
+                tables.push((builder.table(), rows));
+            }
         }
         // No cursor moved since: this thread moves them.
         let walks = lock(&self.progress).record();

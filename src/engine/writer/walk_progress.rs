@@ -480,14 +480,15 @@ impl WalkProgress {
         // The rows behind the window's end that this page shows are none that it leaves out.
         let shows = |until| page.dates.is_some_and(|(_, last)| last >= until);
         // The boundary page was the last one before: that it is full says nothing.
+        let disputed = request.other.filter(|other| *other > page.items || other * 10 < page.items * 9);
         let more = if page.full && &*request.partition != BOUNDARY {
-            "it has as many items as were asked for"
+            "it has as many items as were asked for".to_owned()
         } else if page.promising {
-            "its metadata says that there is a next page"
+            "its metadata says that there is a next page".to_owned()
         } else if until.is_some_and(|until| self.state.reached >= Some(until) && !shows(until)) {
-            "there is more behind the end of its time window"
-        } else if page.items < request.shown {
-            "the answer before had more items"
+            "there is more behind the end of its time window".to_owned()
+        } else if let Some(other) = disputed {
+            format!("another answer to the same question had {other}")
         } else {
             return End { why: Why::Complete, detail: None };
         };
@@ -696,6 +697,7 @@ mod tests {
             limit: 10,
             again: false,
             shown: 0,
+            other: None,
             first_shown: false,
             compared: false,
             listed: false,
