@@ -179,7 +179,7 @@ impl Bucket {
     }
 
     /// Creates or replaces an empty file on a condition. Returns true if the store refuses it for that.
-    fn is_refused(&self, name: &PlaceName, mode: PutMode) -> Result<bool, Error> {
+    fn is_refused(&self, name: &PlaceName, mode: &PutMode) -> Result<bool, Error> {
         let (path, key) = (self.path(name), self.key(name.as_str())?);
         let put = || {
             let (store, key) = (Arc::clone(&self.store), key.clone());
@@ -380,10 +380,10 @@ impl Place for Bucket {
     fn probe(&self) -> Result<(), Error> {
         // A file that has one content for ever, so that a store which ignores conditions changes nothing by it.
         let name = PlaceName::probe();
-        self.is_refused(&name, PutMode::Create)?;
+        self.is_refused(&name, &PutMode::Create)?;
         let other = UpdateVersion { e_tag: Some(String::from("\"civitrawl\"")), version: None };
         for (mode, condition) in [(PutMode::Create, "If-None-Match"), (PutMode::Update(other), "If-Match")] {
-            if !self.is_refused(&name, mode)? {
+            if !self.is_refused(&name, &mode)? {
                 let reason = format!(
                     "ignores conditions (`{condition}`), by which a run knows that another one went on: use another store, or a directory"
                 );

@@ -98,7 +98,7 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Fails if the directory above a dataset with an absolute path is missing, since its disk may not be mounted.
+/// Fails if the directory above a dataset, or its truth, with an absolute path is missing, since its disk may not be mounted.
 fn has_parent(dataset: &Path) -> Result<(), Exit> {
     let Some(parent) = dataset.parent().filter(|_| dataset.is_absolute()) else { return Ok(()) };
     match storage::resolved(parent) {
@@ -133,7 +133,6 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         hide,
         metrics: arguments.metrics_file.clone(),
         min_free,
-        // The clients of stores end outside of what runs below.
         truth: truth.clone(),
         stop: stop.clone(),
     };
@@ -145,7 +144,10 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         true => Arc::new(vec![Arc::new(NewPass) as Arc<dyn Listener>, listener]),
         false => listener,
     };
-    match run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
+    let ran = run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener));
+    // The client of a store ends outside of what ran.
+    drop(truth);
+    match ran {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
     }
@@ -155,6 +157,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
 fn open_truth(store: &str, crawl: &Crawl, stop: &Stop) -> Result<Truth, Exit> {
     // What was begun is sent to its end, also after a stop.
     let place = place_of(store, &Stop::new(None))?;
+    has_parent(place.root())?;
     let server = identity(crawl);
     let (layout, whose) = (Layout::new(&crawl.dataset), Whose { crawl: &crawl.name, server: &server });
     let storage: Arc<dyn Storage> = Arc::new(Disk);

@@ -146,7 +146,10 @@ pub enum Error {
         place: PathBuf,
     },
     /// There is no dataset.
-    #[error("there is no dataset at `{}`", dataset.display())]
+    #[error(
+        "there is no dataset at `{}`; one that is kept elsewhere is fetched by `civitrawl pull PLACE DIRECTORY`",
+        dataset.display()
+    )]
     Absent {
         /// The directory searched.
         dataset: PathBuf,

@@ -145,6 +145,15 @@ fn a_directory_follows_the_place_or_adds_to_it_or_is_set_aside() {
     assert_sound(&fresh.dataset());
     assert_same_rows(&[third.dataset(), fresh.dataset()]);
 
+    let plan = program().arg("plan").arg(one.file()).output().unwrap();
+    assert!(printed(&plan).contains(&format!("the truth is {url}, and")), "{}", printed(&plan));
+    let status = program().arg("status").arg(room.path().join("nothing")).output().unwrap();
+    assert_exit(&status, 2);
+    assert!(printed(&status).contains("`civitrawl pull PLACE DIRECTORY`"), "{}", printed(&status));
+    let missing = machine(&sandbox, &room.path().join("not-mounted/place").display().to_string()).run(&[]);
+    assert_exit(&missing, 2);
+    assert!(printed(&missing).contains("mount its disk"), "{}", printed(&missing));
+
     // Another crawl's, a directory of something else, and a place of something else: nothing is touched.
     let before = head();
     let text = fs::read_to_string(one.file()).unwrap();
