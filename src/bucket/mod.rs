@@ -178,6 +178,24 @@ impl Bucket {
         Ok(Some((content, meta)))
     }
 
+    /// Creates or replaces an empty file on a condition. Returns true if the store refuses it for that.
+    fn is_refused(&self, name: &PlaceName, mode: &PutMode) -> Result<bool, Error> {
+        let (path, key) = (self.path(name), self.key(name.as_str())?);
+        let put = || {
+            let (store, key) = (Arc::clone(&self.store), key.clone());
+            let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+            async move {
+                match store.put_opts(&key, PutPayload::new(), options).await {
+                    Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                        Ok(true)
+                    }
+                    put => put.map(|_| false),
+                }
+            }
+        };
+        self.send(&path, put)
+    }
+
     fn put_whole(&self, name: &PlaceName, content: &Bytes) -> Result<(), Error> {
         let key = self.key(name.as_str())?;
         let put = || {
@@ -357,6 +375,22 @@ impl Place for Bucket {
     fn put(&self, name: &PlaceName, content: &mut dyn Read) -> Result<(), Error> {
         let first = block(content, &self.path(name))?;
         if (first.len() as u64) < RANGE { self.put_whole(name, &first) } else { self.put_parts(name, first, content) }
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        // A file that has one content for ever, so that a store which ignores conditions changes nothing by it.
+        let name = PlaceName::probe();
+        self.is_refused(&name, &PutMode::Create)?;
+        let other = UpdateVersion { e_tag: Some(String::from("\"civitrawl\"")), version: None };
+        for (mode, condition) in [(PutMode::Create, "If-None-Match"), (PutMode::Update(other), "If-Match")] {
+            if !self.is_refused(&name, &mode)? {
+                let reason = format!(
+                    "ignores conditions (`{condition}`), by which a run knows that another one went on: use another store, or a directory"
+                );
+                return Err(Error::Refused { place: self.root.clone(), reason });
+            }
+        }
+        Ok(())
     }
 
     /// A store has no locks. The condition on the head keeps one push from undoing another.

@@ -55,7 +55,7 @@ pub(super) fn copy(
 }
 
 /// Returns the place of a path or URL, or the exit code of a fault that was printed.
-fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
+pub(super) fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
     let Some((scheme, _)) = text.split_once("://") else { return Ok(Box::new(Directory::new(text, Arc::new(Disk)))) };
     match scheme {
         "s3" | "az" => bucket(text, stop),
@@ -71,7 +71,7 @@ fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
 }
 
 #[cfg(feature = "stores")]
-fn bucket(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
+fn bucket(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
     match crate::bucket::Bucket::open(text, stop.clone()) {
         Ok(bucket) => Ok(Box::new(bucket)),
         Err(fault) => Err(usage(&fault)),
@@ -79,7 +79,7 @@ fn bucket(text: &str, stop: &Stop) -> Result<Box<dyn Place>, Exit> {
 }
 
 #[cfg(not(feature = "stores"))]
-fn bucket(_: &str, _: &Stop) -> Result<Box<dyn Place>, Exit> {
+fn bucket(_: &str, _: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
     Err(usage(
         "the place is in an object store, which this build of civitrawl leaves out: use the wheel or the static binary, build it \
          with `--features stores`, or name a directory",

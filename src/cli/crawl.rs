@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::connect::{Service, duration};
+use super::copies::place_of;
 use super::crawl_file::CrawlFile;
 use super::estimate::Estimates;
 use super::exit::Exit;
@@ -17,18 +18,20 @@ use super::min_free::Keeping;
 use super::output::{complain, failure, print, usage};
 use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
+use crate::dataset;
 use crate::dataset::layout::Layout;
+use crate::dataset::place::{Opened, Truth, Whose};
 use crate::dataset::sources::literal;
-use crate::definition::Crawl;
+use crate::definition::{Crawl, identity};
 use crate::engine::crawl as engine;
 use crate::engine::events::{Event, Listener};
 use crate::engine::pass::Refusal;
 use crate::engine::report::Report;
-use crate::engine::run::Options;
+use crate::engine::run::{Options, new_id};
 use crate::engine::{Error, Outcome};
 use crate::fetch::Secret;
 use crate::stop::Stop;
-use crate::storage;
+use crate::storage::{self, Disk, Storage};
 use crate::table;
 
 #[derive(Debug, clap::Args)]
@@ -95,7 +98,7 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Fails if the directory above a dataset with an absolute path is missing, since its disk may not be mounted.
+/// Fails if the directory above a dataset, or its truth, with an absolute path is missing, since its disk may not be mounted.
 fn has_parent(dataset: &Path) -> Result<(), Exit> {
     let Some(parent) = dataset.parent().filter(|_| dataset.is_absolute()) else { return Ok(()) };
     match storage::resolved(parent) {
@@ -115,6 +118,10 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         (Ok(service), Ok(min_free)) => (service, min_free),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
+    let truth = match crawl.store.as_deref().map(|store| open_truth(store, crawl, stop)).transpose() {
+        Ok(truth) => truth.map(|truth| Arc::new(Mutex::new(truth))),
+        Err(exit) => return exit,
+    };
     let options = Options {
         base: service.base().clone(),
         dataset: Layout::new(&crawl.dataset),
@@ -126,6 +133,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         hide,
         metrics: arguments.metrics_file.clone(),
         min_free,
+        truth: truth.clone(),
         stop: stop.clone(),
     };
     let expected =
@@ -136,9 +144,40 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         true => Arc::new(vec![Arc::new(NewPass) as Arc<dyn Listener>, listener]),
         false => listener,
     };
-    match run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener)) {
+    let ran = run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener));
+    // The client of a store ends outside of what ran.
+    drop(truth);
+    match ran {
         Ok(result) => conclude(crawl, result),
         Err(exit) => exit,
+    }
+}
+
+/// Opens the truth of a dataset, and makes the directory the same. A stop ends that between two files.
+fn open_truth(store: &str, crawl: &Crawl, stop: &Stop) -> Result<Truth, Exit> {
+    // What was begun is sent to its end, also after a stop.
+    let place = place_of(store, &Stop::new(None))?;
+    has_parent(place.root())?;
+    let server = identity(crawl);
+    let (layout, whose) = (Layout::new(&crawl.dataset), Whose { crawl: &crawl.name, server: &server });
+    let storage: Arc<dyn Storage> = Arc::new(Disk);
+    match Truth::open(place, &layout, &storage, new_id(true), whose, &|| stop.is_asked()) {
+        Ok((truth, Opened { aside })) => {
+            if let Some(aside) = aside {
+                complain(&format!(
+                    "another machine went on with the dataset in `{store}`, and that one counts: what only `{}` held is set aside in \
+                     `{}`, and its pages are asked for again",
+                    layout.root().display(),
+                    aside.display()
+                ));
+            }
+            Ok(truth)
+        }
+        Err(dataset::Error::Cancelled) => {
+            complain(&format!("stopped early: {}; run again to continue", stop.reason().unwrap_or_default()));
+            Err(Exit::Stopped)
+        }
+        Err(error) => Err(failure(&error)),
     }
 }
 

@@ -110,8 +110,24 @@ impl CrawlFile {
                 dataset
             }
         };
+        if let Some(store) = &mut crawl.store {
+            *store = self.store(store, &crawl.dataset)?;
+        }
         crawl.pace.requests_per_second = self.rate.unwrap_or(crawl.pace.requests_per_second);
         Ok(())
+    }
+
+    /// Returns the place that is the truth of this dataset, with `~` and variables replaced.
+    fn store(&self, written: &str, dataset: &Path) -> Result<String, Exit> {
+        let place = self.expanded("store", Path::new(written))?.to_string_lossy().into_owned();
+        let refused = |fault: String| usage(&format!("{}: {fault}", self.file.display()));
+        definition::store_place(&place).map_err(refused)?;
+        if place.contains("://") {
+            return Ok(place);
+        }
+        let directory = Layout::beside(&self.file, Path::new(&place));
+        definition::store_beside(&directory, dataset).map_err(refused)?;
+        Ok(directory.to_string_lossy().into_owned())
     }
 
     /// Returns a path of the crawl file with `~` and variables replaced.

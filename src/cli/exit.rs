@@ -24,7 +24,7 @@ pub(super) enum Exit {
     Bug = 70,
     /// The disk or stdout failed, or the system refused files, threads or sockets.
     Disk = 74,
-    /// Another crawl holds the dataset, or another push overtook this one.
+    /// Another crawl holds the dataset, or another push or run overtook this one.
     Held = 75,
     /// The server refused the API key.
     Key = 77,
@@ -63,7 +63,7 @@ impl Exit {
                 "the disk or stdout failed (full or about to be, read-only, broken), or the system refuses files, threads or sockets; nothing \
                  committed was lost"
             }
-            Self::Held => "another crawl holds the dataset, or another push went ahead of this one",
+            Self::Held => "another crawl holds the dataset, or another push or run went ahead of this one",
             Self::Key => "the server refused the API key",
             Self::Aborted => "aborted: the memory is used up; nothing committed was lost",
         }
@@ -111,7 +111,9 @@ impl From<&Outcome> for Exit {
 impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
-            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } => Self::Held,
+            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } | dataset::Error::Fenced { .. } => {
+                Self::Held
+            }
             dataset::Error::Away { .. } => Self::Stopped,
             dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
                 Self::Damaged

@@ -263,6 +263,7 @@ impl Errand<'_> {
                 hide: None,
                 metrics: None,
                 min_free: None,
+                truth: None,
                 stop: self.means.stop.clone(),
             };
             engine::crawl(crawl, options, self.means.listener.clone())

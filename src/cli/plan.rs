@@ -40,7 +40,14 @@ fn plan(crawl: &Crawl) -> Vec<String> {
     let requests = total.most.unwrap_or(total.least);
     let own = crawl.walks.iter().map(|walk| of_own_limit(crawl, &estimates, walk.endpoint)).fold(0.0, f64::max);
     let time = span(own.max(requests as f64 / rate));
-    let mut lines = vec![head, String::new()];
+    let mut lines = vec![head];
+    if let Some(store) = &crawl.store {
+        let dataset = crawl.dataset.display();
+        lines.push(format!(
+            "the truth is {store}, and the directory a copy to work on; to read it without a crawl: civitrawl pull {store} {dataset}"
+        ));
+    }
+    lines.push(String::new());
     lines.extend(grid(&["walk", "requests", "time", "asks"], &rows));
     let about = if total.most == Some(total.least) { "about" } else { bound(&total) };
     let requests = several(requests, "request");

@@ -135,8 +135,21 @@ pub enum Error {
         /// The place.
         place: PathBuf,
     },
+    /// Another run opened the place that is the truth of this dataset since this run did, or committed to it.
+    #[error(
+        "another run went on with the dataset in `{}`, so this one ends; what it had committed there is kept, and the rest is crawled again. \
+         Wait for the other one to end before you run it again",
+        place.display()
+    )]
+    Fenced {
+        /// The place.
+        place: PathBuf,
+    },
     /// There is no dataset.
-    #[error("there is no dataset at `{}`", dataset.display())]
+    #[error(
+        "there is no dataset at `{}`; one that is kept elsewhere is fetched by `civitrawl pull PLACE DIRECTORY`",
+        dataset.display()
+    )]
     Absent {
         /// The directory searched.
         dataset: PathBuf,

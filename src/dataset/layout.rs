@@ -115,6 +115,11 @@ impl Layout {
         Path::new("snapshots").join(format!("{n:06}"))
     }
 
+    /// Returns the directory in which a run sets aside what the truth of the dataset, which is elsewhere, does not hold.
+    pub fn aside(&self, run: &RunId) -> PathBuf {
+        self.root.join("aside").join(run.to_string())
+    }
+
     /// Returns the directory of all snapshots.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")
@@ -169,6 +174,11 @@ impl PlaceName {
     /// Returns the lock file of a directory, which only one push can hold.
     pub fn lock() -> Self {
         Self(String::from(".push.lock"))
+    }
+
+    /// Returns the file by which the conditions of a store are tried: the record of no commit, which is empty.
+    pub fn probe() -> Self {
+        Self::record(0, &FileHash::of(b""))
     }
 
     /// Returns the file of a record with this content.
@@ -227,6 +237,13 @@ impl PlaceName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileHash(String);
+
+impl FileHash {
+    /// Returns the hash of a content.
+    pub fn of(content: &[u8]) -> Self {
+        Self(blake3::hash(content).to_string())
+    }
+}
 
 impl fmt::Display for FileHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -287,14 +304,14 @@ pub fn is_draft(file_name: &str) -> bool {
     file_name.starts_with('.') && file_name.ends_with(".tmp")
 }
 
-/// The id of a run: the second at which it began, and four digits that distinguish runs of one second.
+/// The id of a run: the second at which it began, and four digits or more that distinguish runs of one second.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 
 impl RunId {
     /// Returns the id of a run that began at this instant, such as `20261123T080000Z-beef`.
-    pub fn new(began: &jiff::Timestamp, digits: u16) -> Self {
+    pub fn new(began: &jiff::Timestamp, digits: u64) -> Self {
         Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
     }
 

@@ -24,6 +24,8 @@ pub struct Crawl {
     pub server: Server,
     /// The dataset's directory. As written until the CLI replaces `~` and variables; it counts from the crawl file.
     pub dataset: PathBuf,
+    /// The place that is the truth of the dataset, as written; `None` if the directory is.
+    pub store: Option<String>,
     /// Rate and concurrency of requests.
     pub pace: Pace,
     /// Time limits of one request.

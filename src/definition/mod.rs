@@ -17,6 +17,7 @@ mod privacy;
 mod quantity;
 mod server;
 mod snapshot;
+mod store;
 mod suggestion;
 mod value;
 mod walk;
@@ -32,6 +33,7 @@ pub use parse::{parse, parse_changed};
 pub use paths::{dataset_path, expanded};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
+pub use store::{store_beside, store_place};
 
 #[cfg(test)]
 mod tests;

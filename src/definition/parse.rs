@@ -9,6 +9,7 @@ use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
 use super::mistake::{Findings, Mistakes, Warning};
 use super::paths::written_dataset_path;
+use super::store::store_place;
 use super::value::Section;
 use super::{dropped, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
@@ -86,6 +87,7 @@ fn read<'a>(
     let named = read_crawl_name(&mut file, found);
     let server = read_server(&mut file, found);
     let dataset = read_dataset(&mut file, found);
+    let store = read_store(&mut file, found);
     let insecure_http = file.bool("insecure_http", found).unwrap_or(false);
     let server = server.and_then(|text| check_server(&file, text, insecure_http, found));
     let keep_bodies = file.bool("keep_bodies", found).unwrap_or(false);
@@ -106,6 +108,7 @@ fn read<'a>(
         name: named.unwrap_or(name).to_owned(),
         server: server?,
         dataset: dataset?,
+        store,
         pace,
         timeouts,
         retry,
@@ -153,6 +156,13 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
     }
     let path = PathBuf::from(file.text("dataset", found)?);
     written_dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
+}
+
+/// Reads `store`.
+fn read_store(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<String> {
+    let text = file.text("store", found)?;
+    let checked = store_place(text).map_err(|fault| found.mistake(file.at_key("store"), format!("{fault}.")));
+    checked.ok().map(|()| text.to_owned())
 }
 
 /// Reads `[pace]`.

@@ -1,9 +1,11 @@
 //! A run under way: its name, its report, and everybody who listens to it.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use url::Url;
@@ -15,7 +17,10 @@ use super::report::metrics::Metrics;
 use super::report::{Report, ReportBuilder};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset::Error;
+use crate::dataset::cancel::Cancel;
+use crate::dataset::commit::Record;
 use crate::dataset::layout::{Layout, RunId};
+use crate::dataset::place::Truth;
 use crate::dataset::store::{RunInfo, Store};
 use crate::definition::{Crawl, identity};
 use crate::fetch::Secret;
@@ -45,6 +50,8 @@ pub struct Options {
     pub metrics: Option<PathBuf>,
     /// The room that the disk has to keep, if any.
     pub min_free: Option<MinFree>,
+    /// The truth of the dataset, where that is elsewhere.
+    pub truth: Option<Arc<Mutex<Truth>>>,
     /// Stops the run early.
     pub stop: Stop,
 }
@@ -64,6 +71,7 @@ pub(super) struct Run {
     pub(super) stop: Stop,
     metrics: Option<Arc<Metrics>>,
     min_free: Option<MinFree>,
+    truth: Option<Arc<Mutex<Truth>>>,
     /// True once the run was stopped for want of room.
     is_disk_low: Arc<AtomicBool>,
 }
@@ -80,8 +88,9 @@ impl Run {
         store: &Store,
         listener: Arc<dyn Listener>,
     ) -> Result<Self, Error> {
+        let truth = options.truth.clone();
         let info = RunInfo {
-            run: new_id(),
+            run: truth.as_deref().map_or_else(|| new_id(false), |truth| locked(truth).run().clone()),
             crawl: crawl.name.clone(),
             server: identity(crawl),
             definition: pass.definition.clone(),
@@ -97,9 +106,29 @@ impl Run {
         listener.event(&Event::Started { run: &info.run, pass: pass.number, resumed: pass.resumed });
         let (stop, min_free) = (options.stop.clone(), options.min_free.clone());
         let is_disk_low = Arc::default();
-        let run = Self { info, pass: pass.number, report, listener, stop, metrics, min_free, is_disk_low };
+        let run = Self { info, pass: pass.number, report, listener, stop, metrics, min_free, truth, is_disk_low };
         run.look_at_disk();
         Ok(run)
+    }
+
+    /// Makes the last commit the truth's, where that is elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`Truth::commit`].
+    pub(super) fn confirm(&self, store: &Store, record: &Record) -> Result<(), Error> {
+        self.truth.as_deref().map_or(Ok(()), |truth| locked(truth).commit(store.layout(), &Disk, record))
+    }
+
+    /// Makes everything in the dataset the truth's, where that is elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`Truth::settle`].
+    pub(super) fn settle(&self, store: &Store, cancel: Cancel<'_>) -> Result<(), Error> {
+        let Some(truth) = &self.truth else { return Ok(()) };
+        for log in locked(truth).settle(store.layout(), &Disk, cancel)? {
+            tracing::warn!("{log}; it was left as it is, and its readers see what they saw before");
+        }
+        Ok(())
     }
 
     /// Stops the run if the disk has less room than it has to keep.
@@ -155,9 +184,14 @@ impl Run {
     }
 }
 
-fn new_id() -> RunId {
-    let now = jiff::Timestamp::now();
-    let seed = format!("{}-{}", std::process::id(), now.as_nanosecond());
-    let digits = blake3::hash(seed.as_bytes());
-    RunId::new(&now, u16::from_le_bytes([digits.as_bytes()[0], digits.as_bytes()[1]]))
+fn locked(truth: &Mutex<Truth>) -> MutexGuard<'_, Truth> {
+    truth.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the id of a run that begins now. One that works on a dataset `beside` runs of other machines gets more digits, since no
+/// lock keeps those out.
+pub fn new_id(beside: bool) -> RunId {
+    // A new state has keys of its own, which are random.
+    let digits = RandomState::new().hash_one(std::process::id());
+    RunId::new(&jiff::Timestamp::now(), if beside { digits } else { digits & 0xffff })
 }

@@ -62,6 +62,12 @@ pub(super) async fn after_pass(
             if freed > 0 {
                 listener.event(&Event::Pruned { bytes: freed });
             }
+            match working.settle(&store, cancel) {
+                Err(dataset::Error::Cancelled) => {
+                    return Ok((store, Some("its snapshot is left to the next run, which sends it")));
+                }
+                settled => settled?,
+            }
         }
         let is_cut = is_verified && !assert_sound(&store, cancel)?;
         Ok((store, is_cut.then_some("the dataset was not verified")))

@@ -63,7 +63,7 @@ pub(crate) fn info(digits: u16) -> RunInfo {
     let began = jiff::Timestamp::UNIX_EPOCH;
     let definition = serde_json::json!({ "walks": ["tags", "users"] });
     RunInfo {
-        run: layout::RunId::new(&began, digits),
+        run: layout::RunId::new(&began, digits.into()),
         crawl: String::from("model"),
         server: String::from("model"),
         definition,

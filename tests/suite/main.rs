@@ -83,6 +83,8 @@ mod studies;
 mod support;
 mod tls;
 mod traps;
+mod truth;
+mod truth_model;
 mod twins;
 mod values;
 mod watch;

@@ -28,7 +28,7 @@ impl Chain {
     /// Returns the records that the head of a place names.
     pub(super) fn of_place(place: &dyn Place, head: &Head) -> Result<Self, Error> {
         let (mut records, mut commit, mut hash) = (Vec::new(), head.commit, head.record.clone());
-        loop {
+        while commit > 0 {
             let name = PlaceName::record(commit, &hash);
             let content = read_named(place, &name, &hash)?;
             let previous = previous_of(commit, &content).map_err(|reason| Error::rotten(&place.path(&name), reason))?;

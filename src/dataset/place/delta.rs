@@ -371,6 +371,10 @@ mod tests {
             Ok(files.entry(name.as_str().to_owned()).or_insert_with(|| content.to_vec()) == content)
         }
 
+        fn probe(&self) -> Result<(), Error> {
+            unimplemented!()
+        }
+
         fn hold(&self) -> Result<Box<dyn Send>, Error> {
             unimplemented!()
         }

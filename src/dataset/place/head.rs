@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::Place;
 use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::error::{During, Error};
-use crate::dataset::layout::{FileHash, PlaceName};
+use crate::dataset::layout::{FileHash, PlaceName, RunId};
 
 const FORMAT: u32 = 1;
 
@@ -22,6 +22,9 @@ pub(super) struct Head {
     pub(super) record: FileHash,
     /// The newest snapshot.
     pub(super) snapshot: Option<Snapshot>,
+    /// The run that goes on with this state, if the place is the truth: see [`super::truth`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunId>,
     /// For readers: the files of each table of that snapshot, relative to the place.
     pub(super) tables: BTreeMap<String, Vec<String>>,
 }
@@ -40,7 +43,23 @@ impl Head {
         snapshot: Option<Snapshot>,
         tables: BTreeMap<String, Vec<String>>,
     ) -> Self {
-        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), commit, record, snapshot, tables }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { format: FORMAT, version, commit, record, snapshot, run: None, tables }
+    }
+
+    /// Returns the head of a place without commits.
+    pub(super) fn empty() -> Self {
+        Self::new(0, FileHash::of(b""), None, BTreeMap::new())
+    }
+
+    /// Returns the same state with the run that goes on with it.
+    pub(super) fn by(self, run: &RunId) -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), run: Some(run.clone()), ..self }
+    }
+
+    /// Returns the state after another commit of the same run.
+    pub(super) fn with(&self, commit: u64, record: FileHash) -> Self {
+        Self { commit, record, ..self.clone() }
     }
 
     /// Returns the head of a place, and its content; `None` before the end of its first push.
@@ -57,10 +76,11 @@ impl Head {
         }
     }
 
-    /// Replaces the head of a place, which was `seen`.
-    pub(super) fn replace(&self, seen: Option<&[u8]>, place: &dyn Place) -> Result<(), Error> {
+    /// Replaces the head of a place, which was `seen`. Returns its content.
+    pub(super) fn replace(&self, seen: Option<&[u8]>, place: &dyn Place) -> Result<Vec<u8>, Error> {
         let path = place.path(&PlaceName::head());
         let content = checksummed_json::encode(self).map_err(std::io::Error::other).during("write", &path)?;
-        place.replace_head(seen, content.as_bytes())
+        place.replace_head(seen, content.as_bytes())?;
+        Ok(content.into_bytes())
     }
 }

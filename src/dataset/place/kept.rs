@@ -37,6 +37,12 @@ pub trait Place: Sync {
     /// this content now: an answer that was lost is decided by reading it back.
     fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error>;
 
+    /// Fails if the place would replace a file whatever the condition of the request says.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    fn probe(&self) -> Result<(), Error>;
+
     /// Keeps other pushes out as long as the guard lives, where that is possible.
     ///
     /// # Errors

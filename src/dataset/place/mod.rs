@@ -19,9 +19,11 @@ mod kept;
 mod pull;
 mod push;
 mod several;
+mod truth;
 
 pub use copied::Copied;
 pub use directory::Directory;
 pub use kept::{Place, Sink};
 pub use pull::pull;
 pub use push::push;
+pub use truth::{Opened, Truth, Whose};

@@ -34,11 +34,23 @@ pub fn pull(
     storage: Arc<dyn Storage>,
     cancel: Cancel<'_>,
 ) -> Result<Copied, Error> {
-    let Some((head, _)) = Head::read(place)? else {
+    let Some((head, _)) = Head::read(place)?.filter(|(head, _)| head.commit > 0) else {
         return Err(Error::Absent { dataset: place.root().to_owned() });
     };
     let there = Chain::of_place(place, &head)?;
     let snapshot = inventory(place, &head)?;
+    pull_these(&there, snapshot, place, layout, storage, cancel)
+}
+
+/// Pulls these records of a place and this snapshot.
+pub(super) fn pull_these(
+    there: &Chain,
+    snapshot: Option<(Inventory, Vec<u8>)>,
+    place: &dyn Place,
+    layout: &Layout,
+    storage: Arc<dyn Storage>,
+    cancel: Cancel<'_>,
+) -> Result<Copied, Error> {
     folder::recognize(layout, &*storage)?;
     let continued =
         |here: &Chain| there.continues(here).map_err(|reason| Error::Apart { there: layout.root().to_owned(), reason });
@@ -52,15 +64,16 @@ pub fn pull(
     continued(&here)?;
     storage.name_holder(&layout.lock(), folder::MARK);
     let pull = Pull { place, layout, storage: &*storage, cancel, copied: Mutex::default() };
-    pull.parts(&there)?;
+    pull.parts(there)?;
     let snapshot = snapshot.map(|(inventory, content)| pull.snapshot(inventory, &content)).transpose()?;
-    pull.withdraw(&here, &there)?;
-    pull.records(&here, &there)?;
+    pull.withdraw(&here, there)?;
+    pull.records(&here, there)?;
     if let Some((inventory, true)) = &snapshot {
         SnapshotDir::new(layout, &*storage).publish(inventory)?;
     }
     let mut copied = pull.copied.into_inner().unwrap_or_else(PoisonError::into_inner);
-    (copied.commit, copied.snapshot) = (head.commit, snapshot.map(|(inventory, _)| inventory.snapshot));
+    (copied.commit, copied.snapshot) =
+        (there.manifest.last_commit(), snapshot.map(|(inventory, _)| inventory.snapshot));
     drop(lock);
     // Publishes the parts, and removes what was withdrawn.
     match Store::open(layout.clone(), storage) {
@@ -70,7 +83,7 @@ pub fn pull(
 }
 
 /// Returns the inventory that the head of a place names, and its content.
-fn inventory(place: &dyn Place, head: &Head) -> Result<Option<(Inventory, Vec<u8>)>, Error> {
+pub(super) fn inventory(place: &dyn Place, head: &Head) -> Result<Option<(Inventory, Vec<u8>)>, Error> {
     let Some(snapshot) = &head.snapshot else { return Ok(None) };
     let name = PlaceName::inventory(&snapshot.inventory);
     let content = read_named(place, &name, &snapshot.inventory)?;

@@ -31,17 +31,31 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
     check_names(place)?;
-    let mut seen = State::of(layout, storage)?;
+    let seen = State::of(layout, storage)?;
     if seen.chain.records.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
     continued(&seen.chain, place)?;
     let _lock = place.hold()?;
     let head = continued(&seen.chain, place)?;
-    let head = head.as_deref();
+    send(seen, layout, storage, place, cancel, &mut |now| now.replace(head.as_deref(), place).map(drop))
+}
+
+/// Replaces the head.
+pub(super) type Replace<'a> = dyn FnMut(Head) -> Result<(), Error> + 'a;
+
+/// Sends a state of a dataset, its head by `replace`.
+pub(super) fn send(
+    mut seen: State,
+    layout: &Layout,
+    storage: &dyn Storage,
+    place: &dyn Place,
+    cancel: Cancel<'_>,
+    replace: &mut Replace<'_>,
+) -> Result<Copied, Error> {
     loop {
         let push = Push { layout, place, storage, cancel, copied: Mutex::default(), listed: Mutex::default() };
-        match push.all(&seen, head) {
+        match push.all(&seen, replace) {
             Ok(()) => return Ok(push.copied.into_inner().unwrap_or_else(PoisonError::into_inner)),
             Err(error) if error.is_of(layout.root()) => {
                 // A crawl may have pruned a part or retired the snapshot meanwhile.
@@ -57,7 +71,7 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
 }
 
 /// Fails if the top of a place holds anything that no push made.
-fn check_names(place: &dyn Place) -> Result<(), Error> {
+pub(super) fn check_names(place: &dyn Place) -> Result<(), Error> {
     match place.list("")?.keys().find(|name| !PlaceName::TOP.contains(&name.as_str())) {
         Some(name) => {
             let reason = format!("holds `{}`, which no push made; name a new or an empty one", name.escape_debug());
@@ -76,10 +90,10 @@ fn continued(chain: &Chain, place: &dyn Place) -> Result<Option<Vec<u8>>, Error>
 }
 
 /// A dataset at one moment.
-struct State {
-    chain: Chain,
+pub(super) struct State {
+    pub(super) chain: Chain,
     /// The newest whole snapshot that these records know.
-    snapshot: Option<Inventory>,
+    pub(super) snapshot: Option<Inventory>,
 }
 
 impl PartialEq for State {
@@ -89,7 +103,7 @@ impl PartialEq for State {
 }
 
 impl State {
-    fn of(layout: &Layout, storage: &dyn Storage) -> Result<Self, Error> {
+    pub(super) fn of(layout: &Layout, storage: &dyn Storage) -> Result<Self, Error> {
         // Read in this order, the records know at least the commits of all snapshots but those taken meanwhile.
         let chain = Chain::of_dataset(layout, storage)?;
         let snapshots = SnapshotDir::new(layout, storage);
@@ -122,7 +136,7 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
-    fn all(&self, state: &State, seen: Option<&[u8]>) -> Result<(), Error> {
+    fn all(&self, state: &State, replace: &mut Replace<'_>) -> Result<(), Error> {
         let mut files = Vec::new();
         for part in state.chain.manifest.live_parts() {
             let Some(table) = table::named(&part.table) else { continue };
@@ -159,7 +173,7 @@ impl Push<'_> {
         let mut copied = self.copied();
         (copied.commit, copied.snapshot) = (commit, snapshot.as_ref().map(|snapshot| snapshot.number));
         drop(copied);
-        Head::new(commit, record, snapshot, tables).replace(seen, self.place)?;
+        replace(Head::new(commit, record, snapshot, tables))?;
         if let Some(inventory) = &state.snapshot {
             let (written, unlogged) = delta::log(self.place, inventory, self.cancel)?;
             let mut copied = self.copied();

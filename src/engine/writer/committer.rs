@@ -29,6 +29,7 @@ impl Committer {
             for batch in inbox {
                 let began = Instant::now();
                 let outcome = store.commit(&run.info, batch).and_then(|record| {
+                    run.confirm(&store, &record)?;
                     run.listener.event(&Event::Committed { record: &record, took: began.elapsed() });
                     run.look_at_disk();
                     if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {

@@ -45,7 +45,7 @@ impl Call {
         self.query.get(name).map(String::as_str)
     }
 
-    fn says(&self, name: &str) -> Option<&str> {
+    pub fn says(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
@@ -59,6 +59,8 @@ pub enum Way {
     Lost,
     /// The connection is closed before the work.
     Reset,
+    /// Nothing is done, and nothing is heard.
+    Deaf,
     /// The work is done, and nothing more is heard of it.
     Hang,
     /// This status and code instead of the work.
@@ -234,13 +236,14 @@ fn respond(mut socket: &TcpStream, call: &Call, state: &Mutex<State>, fault: &Mu
             state.objects.insert(call.key.clone(), b"another".to_vec());
             answer
         }
+        Way::Deaf => (200, Vec::new(), Vec::new()),
         Way::Forgotten if call.method == "PUT" => (200, vec![("etag", etag(&call.body))], Vec::new()),
         way => state.answer(call, way),
     };
     drop(state);
     match way {
         Way::Lost => return None,
-        Way::Hang => loop {
+        Way::Hang | Way::Deaf => loop {
             thread::park();
         },
         Way::Flipped if !body.is_empty() => {

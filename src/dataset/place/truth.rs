@@ -1,0 +1,302 @@
+//! A place as the truth of a dataset. Its directory is then a copy that one machine works on, and may be empty.
+//!
+//! ```text
+//! OPEN     read the head, and the records that it names; refuse another crawl's. PROBE: refuse a store that ignores conditions.
+//! FENCE    replace the head, on the condition of what was read, by the same state with this run's id.
+//! FOLLOW   fetch what the directory lacks; or send what it has ahead; or, where both went on, set its own commits aside first.
+//! COMMIT   behind each commit of the directory: its parts, its record; the head replaced on the condition of the last one.
+//! SETTLE   behind a snapshot: everything that is not there, then the head.
+//! ```
+//!
+//! The head alone says what is committed, and its content is the whole state: the last record, by a hash that covers all records
+//! before it, the newest snapshot, and the run. Each replacement is conditional on the content that the run itself wrote before,
+//! so heads form one chain, and a run can only add to the state that it knows. All other files have one content for ever and are
+//! there before a head names them; none is ever removed. So a put that is lost is repeated, and one that arrives late is harmless:
+//! of a file, because it changes nothing; of the head, because it is refused unless the state is still the one that it builds on,
+//! and then it is the next state. The name of the head is never free again, so nothing can be committed behind a reader's back
+//! under a number that was once removed, and no list is needed to find out.
+//!
+//! A refusal says nothing but that the head is another one, and an error not even that. The head is read back: ours, the answer was
+//! lost; the last one, the put is repeated; any other, this run has ended. The fence costs one put and ends all earlier runs at
+//! their next commit, the ones that sleep included; without it the first to commit would win, and not the one that began last. No
+//! clock, no lease and no lock is needed. A directory has a lock instead of conditions, and keeps all other runs out by it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::chain::Chain;
+use super::head::Head;
+use super::kept::Place;
+use super::pull::{inventory, pull_these};
+use super::push::{State, check_names, send};
+use super::several::several;
+use crate::dataset::cancel::{Cancel, NEVER};
+use crate::dataset::commit::{Record, chain_hash};
+use crate::dataset::directories::ensure_dir;
+use crate::dataset::error::{During, Error};
+use crate::dataset::folder;
+use crate::dataset::layout::{FileHash, Layout, PartName, PlaceName, RunId};
+use crate::dataset::recorded_file::RecordedFile;
+use crate::dataset::snapshot::inventory::Inventory;
+use crate::dataset::snapshot::snapshot_dir::SnapshotDir;
+use crate::storage::Storage;
+use crate::table;
+
+/// The place, as a run that goes on with its dataset has it.
+pub struct Truth {
+    place: Box<dyn Place + Send>,
+    run: RunId,
+    /// The head as this run wrote it, and its content.
+    head: Head,
+    content: Vec<u8>,
+    /// Keeps other runs out of a directory.
+    _hold: Box<dyn Send>,
+}
+
+/// The crawl that a dataset must belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// Its name.
+    pub crawl: &'a str,
+    /// Its server: see [`Record::server`].
+    pub server: &'a str,
+}
+
+/// The outcome of an opening.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The directory that took what only this machine had, because another one had gone on; `None` if there was nothing.
+    pub aside: Option<PathBuf>,
+}
+
+/// The way to make a directory and a place the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Nothing,
+    Send,
+    Fetch,
+}
+
+impl fmt::Debug for Truth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Truth").field("place", &self.place.root()).field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+impl Truth {
+    /// Opens the place for this run, ends all earlier runs, and makes the directory the same.
+    ///
+    /// # Errors
+    /// [`Error::Held`], [`Error::Fenced`]; [`Error::Apart`] and [`Error::Foreign`] if either is another crawl's; [`Error::Damaged`],
+    /// [`Error::Rotten`] and [`Error::Newer`] of either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`];
+    /// [`Error::Cancelled`].
+    pub fn open(
+        place: Box<dyn Place + Send>,
+        layout: &Layout,
+        storage: &Arc<dyn Storage>,
+        run: RunId,
+        whose: Whose<'_>,
+        cancel: Cancel<'_>,
+    ) -> Result<(Self, Opened), Error> {
+        folder::recognize(layout, &**storage)?;
+        whose.check(&Chain::of_dataset(layout, &**storage)?, layout.root())?;
+        check_names(&*place)?;
+        let (head, seen) = Head::read(&*place)?.map_or((Head::empty(), None), |(head, seen)| (head, Some(seen)));
+        let there = Chain::of_place(&*place, &head)?;
+        whose.check(&there, place.root())?;
+        let snapshot = inventory(&*place, &head)?;
+
+        storage.make_dir(layout.root()).during("create", layout.root())?;
+        let lock = storage.lock(&layout.lock(), folder::MARK).during("lock", &layout.lock())?;
+        let Some(lock) = lock else {
+            return Err(Error::held(layout.root(), &**storage, &layout.lock(), folder::MARK));
+        };
+        storage.name_holder(&layout.lock(), folder::MARK);
+        let here = Chain::of_dataset(layout, &**storage)?;
+        let ours = newest(layout, &**storage, &here)?;
+        let hold = place.hold()?;
+        if Head::read(&*place)?.map(|(_, content)| content) != seen {
+            return Err(Error::Fenced { place: place.root().to_owned() });
+        }
+        place.probe()?;
+        let head = head.by(&run);
+        let content = head.replace(seen.as_deref(), &*place).map_err(fenced)?;
+        let mut truth = Self { place, run, head, content, _hold: hold };
+
+        let mut opened = Opened::default();
+        let theirs = snapshot.as_ref().map(|(inventory, _)| inventory);
+        match way(&here, &there, ours.as_ref(), theirs) {
+            Way::Nothing => {}
+            Way::Send => drop(truth.settle(layout, &**storage, cancel)?),
+            Way::Fetch => {
+                let aside = Aside { layout, storage: &**storage, to: layout.aside(&truth.run) };
+                if aside.all(&here, &there, theirs)? {
+                    opened.aside = Some(aside.to);
+                }
+                // What is done from here on takes the lock itself.
+                drop(lock);
+                let place = &*truth.place;
+                pull_these(&there, snapshot, place, layout, Arc::clone(storage), cancel)?;
+            }
+        }
+        Ok((truth, opened))
+    }
+
+    /// Returns the run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Makes the last commit of the dataset the place's. After `Ok` the place holds it, and no other run undoes it.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`]; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Rotten`]; [`Error::Disk`]. The next opening
+    /// on this machine sends what was not sent.
+    pub fn commit(&mut self, layout: &Layout, storage: &dyn Storage, record: &Record) -> Result<(), Error> {
+        let place = &*self.place;
+        several(&record.parts, NEVER, |part, cancel| {
+            let Some(table) = table::named(&part.table) else { return Ok(()) };
+            let file = RecordedFile::of_part(layout, table, part).open(storage, cancel)?;
+            place.put(&PlaceName::part(table, &part.name), &mut file.stream())
+        })?;
+        let path = layout.record(record.commit);
+        let content = storage.read(&path).during("read", &path)?;
+        let hash = FileHash::of(&content);
+        self.place.put(&PlaceName::record(record.commit, &hash), &mut &content[..])?;
+        self.replace(self.head.with(record.commit, hash))
+    }
+
+    /// Makes the place hold everything that the dataset holds, its newest snapshot included. Returns a sentence about each Delta log
+    /// that is not this program's.
+    ///
+    /// # Errors
+    /// As [`Truth::commit`]; [`Error::Cancelled`].
+    pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Vec<String>, Error> {
+        let Self { place, run, head, content, .. } = self;
+        let copied = send(State::of(layout, storage)?, layout, storage, &**place, cancel, &mut |now| {
+            let now = now.by(run);
+            *content = now.replace(Some(content), &**place).map_err(fenced)?;
+            *head = now;
+            Ok(())
+        })?;
+        Ok(copied.unlogged)
+    }
+
+    fn replace(&mut self, head: Head) -> Result<(), Error> {
+        self.content = head.replace(Some(&self.content), &*self.place).map_err(fenced)?;
+        self.head = head;
+        Ok(())
+    }
+}
+
+impl Whose<'_> {
+    /// Fails if a copy is not of this crawl.
+    fn check(self, copy: &Chain, root: &Path) -> Result<(), Error> {
+        let Some(last) = &copy.manifest.last else { return Ok(()) };
+        if (last.crawl.as_str(), last.server.as_str()) == (self.crawl, self.server) {
+            return Ok(());
+        }
+        let reason = format!(
+            "holds the crawl `{}` of `{}`, and this is `{}` of `{}`; name another `store`, and a dataset of its own",
+            last.crawl, last.server, self.crawl, self.server
+        );
+        Err(Error::Apart { there: root.to_owned(), reason })
+    }
+}
+
+/// Returns the error of a head that another run replaced.
+fn fenced(error: Error) -> Error {
+    match error {
+        Error::Overtaken { place } => Error::Fenced { place },
+        error => error,
+    }
+}
+
+/// Returns the newest whole snapshot that these records of the directory know. Where it is not the one that they need, because an
+/// opening was killed, there is one in the place.
+fn newest(layout: &Layout, storage: &dyn Storage, here: &Chain) -> Result<Option<Inventory>, Error> {
+    let snapshots = SnapshotDir::new(layout, storage);
+    for number in snapshots.numbers()?.into_iter().rev() {
+        let taken = snapshots.inventory(number)?.sound();
+        if let Some(taken) = taken.filter(|taken| taken.commit <= here.manifest.last_commit()) {
+            return Ok(Some(taken));
+        }
+    }
+    Ok(None)
+}
+
+/// Chooses the way. What the place holds always wins: a directory only adds to it.
+fn way(here: &Chain, there: &Chain, ours: Option<&Inventory>, theirs: Option<&Inventory>) -> Way {
+    let adds = match (ours, theirs) {
+        _ if ours == theirs => Some(false),
+        (Some(ours), Some(theirs)) if ours.snapshot > theirs.snapshot && ours.commit >= theirs.commit => Some(true),
+        (Some(_), None) => Some(true),
+        _ => None,
+    };
+    match adds {
+        Some(false) if here.continues(there).is_ok() && there.continues(here).is_ok() => Way::Nothing,
+        Some(_) if here.continues(there).is_ok() => Way::Send,
+        _ => Way::Fetch,
+    }
+}
+
+/// Sets aside what the place does not hold.
+struct Aside<'a> {
+    layout: &'a Layout,
+    storage: &'a dyn Storage,
+    to: PathBuf,
+}
+
+impl Aside<'_> {
+    /// Leaves an earlier state of the place, or less. Returns true if anything was set aside. Parts go first: a kill leaves records
+    /// without them, which the next opening finds apart again.
+    fn all(&self, here: &Chain, there: &Chain, newest: Option<&Inventory>) -> Result<bool, Error> {
+        let is_apart = there.continues(here).is_err();
+        let snapshots = SnapshotDir::new(self.layout, self.storage);
+        let mut moved = false;
+        if is_apart {
+            for table in table::ALL {
+                let directory = self.layout.parts(table);
+                let kept = |name: &PartName| {
+                    there.manifest.live_parts().any(|part| part.table == table.name && part.name == *name)
+                };
+                for entry in self.storage.list(&directory).during("list", &directory)? {
+                    if entry.name.parse().is_ok_and(|name| !kept(&name)) {
+                        self.take(&Layout::entry(&directory, &entry.name), &format!("{}-{}", table.name, entry.name))?;
+                        moved = true;
+                    }
+                }
+            }
+        }
+        // The last one first, so that those which are left are always a state.
+        for (number, content) in here.records.iter().rev().filter(|_| is_apart) {
+            if !there.records.iter().any(|(n, theirs)| n == number && chain_hash(theirs) == chain_hash(content)) {
+                self.take(&self.layout.record(*number), &format!("record-{number}.json"))?;
+                moved = true;
+            }
+        }
+        for number in snapshots.numbers()? {
+            let is_theirs = || Ok(snapshots.inventory(number)?.sound().as_ref() == newest);
+            let is_later = newest.is_none_or(|newest| number >= newest.snapshot);
+            if (is_apart || is_later) && !is_theirs()? {
+                self.take(&self.layout.snapshot(number), &format!("snapshot-{number}"))?;
+                moved = true;
+            }
+        }
+        if snapshots.numbers()?.is_empty() {
+            self.storage.remove(&self.layout.latest()).during("remove", &self.layout.latest())?;
+        }
+        Ok(moved)
+    }
+
+    /// Gives a file or a directory another place, durably.
+    fn take(&self, path: &Path, name: &str) -> Result<(), Error> {
+        ensure_dir(self.storage, self.to.parent().unwrap_or(&self.to))?;
+        ensure_dir(self.storage, &self.to)?;
+        self.storage.rename(path, &Layout::entry(&self.to, name)).during("set aside", path)?;
+        self.storage.sync_dir(&self.to).during("sync", &self.to)?;
+        let parent = path.parent().unwrap_or(path);
+        self.storage.sync_dir(parent).during("sync", parent)
+    }
+}
