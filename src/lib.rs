@@ -22,6 +22,8 @@
 //! | How is a snapshot merged? | `dataset/snapshot/` |
 //! | How is a dataset copied while it is written to? | `dataset/place/` |
 //! | How is a dataset copied to an object store? | `bucket/` |
+//! | How do runs on changing machines go on with a dataset that lies in a bucket? | `dataset/place/truth.rs` |
+//! | How do engines read a copy where it lies? | `dataset/place/delta.rs` |
 //! | How are missing pages noticed by `verify`? | `dataset/page_numbers.rs` |
 //! | How is a file compared with its record before it is used? | `dataset/recorded_file.rs` |
 //! | How is memory bounded? | of an answer `api/allowance.rs`, of all bodies in flight `fetch/memory.rs` |
