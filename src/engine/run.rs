@@ -25,7 +25,7 @@ use crate::dataset::store::{RunInfo, Store};
 use crate::definition::{Crawl, identity};
 use crate::fetch::Secret;
 use crate::stop::Stop;
-use crate::storage::{Disk, MinFree};
+use crate::storage::{Disk, MinFree, a_sync_has_failed};
 
 /// Options of a run beside its crawl file.
 #[derive(Debug)]
@@ -171,11 +171,14 @@ impl Run {
 }
 
 impl Run {
-    /// Records that the run failed. Where the disk takes no report, the lock shows that no process works on it any more.
+    /// Records that the run failed. Where the disk takes no report, the lock shows that no process works on it any more; behind a
+    /// sync that failed nothing is synced again, and so no report written.
     pub(super) fn fail(&self, dataset: &Layout, error: &super::Error) {
         self.report.fail(error.to_string());
         // Opening removes what the failed commit left on the disk.
-        if let Ok(mut store) = Store::open(dataset.clone(), Arc::new(Disk)) {
+        if !a_sync_has_failed()
+            && let Ok(mut store) = Store::open(dataset.clone(), Arc::new(Disk))
+        {
             let _ = self.write_report(&mut store);
         }
         if let Some(metrics) = &self.metrics {

@@ -14,7 +14,7 @@ mod unsynced;
 
 pub use lock::{Holder, is_locked};
 pub use space::{MinFree, free_bytes};
-pub use unsynced::{Failed, Unsynced};
+pub use unsynced::{Failed, Unsynced, a_sync_has_failed};
 
 pub use text::{create_private, create_text, read_foreign_text, read_private_text, read_text, replace_text, resolved};
 

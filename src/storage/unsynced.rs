@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -35,6 +36,20 @@ impl Unsynced {
     }
 }
 
+/// Set once the system could not make something durable.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Returns true once a sync of this process has failed. Then it is unknown what the disk holds: the system may call lost pages
+/// clean, and the next sync of them succeeds.
+pub fn a_sync_has_failed() -> bool {
+    FAILED.load(Ordering::Relaxed)
+}
+
+fn is_of_the_disk(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied, Unsupported};
+    !matches!(error.kind(), InvalidInput | NotFound | PermissionDenied | Unsupported)
+}
+
 /// Syncs all of a batch, several at a time. Returns the failures.
 pub(super) fn side_by_side(batch: Vec<Unsynced>, sync: impl Fn(Unsynced) -> io::Result<()> + Sync) -> Vec<Failed> {
     let helpers = batch.len().min(SYNCS).saturating_sub(1);
@@ -44,6 +59,7 @@ pub(super) fn side_by_side(batch: Vec<Unsynced>, sync: impl Fn(Unsynced) -> io::
         while let Some(unsynced) = next() {
             let path = unsynced.path().to_owned();
             if let Err(error) = sync(unsynced) {
+                FAILED.fetch_or(is_of_the_disk(&error), Ordering::Relaxed);
                 failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failed { path, error });
             }
         }
