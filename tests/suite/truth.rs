@@ -64,7 +64,6 @@ fn assert_whole(room: &Room, undisturbed: &Room) {
 fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
     let (sandbox, place) = (catalog(), TempDir::new().unwrap());
     let undisturbed = undisturbed(&sandbox);
-    let url = place.path().join("place");
     for nth in (1..).step_by(23) {
         let store = place.path().join(format!("place{nth}"));
         let first = machine(&sandbox, &store.display().to_string());
@@ -86,7 +85,6 @@ fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
             break;
         }
     }
-    assert!(!url.exists());
 }
 
 #[test]
@@ -289,7 +287,7 @@ mod in_a_bucket {
                     if number == at {
                         seen.store(1, Ordering::Release);
                         way
-                    } else if is_head_put(call) && chance(1000 * turn + number) % 10 == 0 {
+                    } else if is_head_put(call) && chance(1000 * turn + number).is_multiple_of(10) {
                         Way::Lost
                     } else {
                         Way::Well
@@ -370,7 +368,7 @@ mod in_a_bucket {
                 thread::sleep(Duration::from_millis(1));
             }
             let signal = |name: &str| {
-                assert!(Command::new("kill").arg(name).arg(begun.id().to_string()).status().unwrap().success())
+                assert!(Command::new("kill").arg(name).arg(begun.id().to_string()).status().unwrap().success());
             };
             signal("-STOP");
             // What the sleeper sent may have been the last page.
