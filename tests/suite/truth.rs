@@ -64,7 +64,6 @@ fn assert_whole(room: &Room, undisturbed: &Room) {
 fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
     let (sandbox, place) = (catalog(), TempDir::new().unwrap());
     let undisturbed = undisturbed(&sandbox);
-    let url = place.path().join("place");
     for nth in (1..).step_by(23) {
         let store = place.path().join(format!("place{nth}"));
         let first = machine(&sandbox, &store.display().to_string());
@@ -86,7 +85,6 @@ fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
             break;
         }
     }
-    assert!(!url.exists());
 }
 
 #[test]
@@ -289,7 +287,7 @@ mod in_a_bucket {
                     if number == at {
                         seen.store(1, Ordering::Release);
                         way
-                    } else if is_head_put(call) && chance(1000 * turn + number) % 10 == 0 {
+                    } else if is_head_put(call) && chance(1000 * turn + number).is_multiple_of(10) {
                         Way::Lost
                     } else {
                         Way::Well
@@ -347,10 +345,13 @@ mod in_a_bucket {
     fn a_run_that_slept_while_another_went_on_ends() {
         let sandbox = catalog();
         let undisturbed = undisturbed(&sandbox);
-        // It sleeps before its parts, its record or its head are sent, or before it hears that they were.
-        for (what, way) in
-            [("parts/", Way::Deaf), ("records/", Way::Hang), ("latest.json", Way::Deaf), ("latest.json", Way::Hang)]
-        {
+        // The other one need not commit anything, opening is enough. It sleeps before its parts, its record or its head are sent, or before it hears that they were.
+        for (what, way, pages) in [
+            ("parts/", Way::Deaf, "0"),
+            ("records/", Way::Hang, "1"),
+            ("latest.json", Way::Deaf, "0"),
+            ("latest.json", Way::Hang, "1"),
+        ] {
             let store = Store::start();
             let [sleeper, other] = [(); 2].map(|()| machine(&sandbox, URL));
             let asleep = Arc::new(AtomicUsize::new(0));
@@ -370,11 +371,11 @@ mod in_a_bucket {
                 thread::sleep(Duration::from_millis(1));
             }
             let signal = |name: &str| {
-                assert!(Command::new("kill").arg(name).arg(begun.id().to_string()).status().unwrap().success())
+                assert!(Command::new("kill").arg(name).arg(begun.id().to_string()).status().unwrap().success());
             };
             signal("-STOP");
             // What the sleeper sent may have been the last page.
-            let output = ended(run(&store, &other).args(["--max-pages", "1"]));
+            let output = ended(run(&store, &other).args(["--max-pages", pages]));
             assert!(matches!(output.status.code(), Some(0 | 3)), "{}", printed(&output));
             signal("-CONT");
             let output = begun.wait_with_output().unwrap();
