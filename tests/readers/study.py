@@ -15,7 +15,7 @@ import os
 import statistics
 import sys
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache, cmp_to_key
 from itertools import combinations, zip_longest
 from pathlib import Path
@@ -330,6 +330,23 @@ def users_by_contributions(sandbox):
     return ordered(result, "-images", "user_id")[:1000]
 
 
+def loras_and_prompts(sandbox):
+    names = {row["id"]: row["name"] for row in sandbox.rows("models") if row["type"] == "LORA"}
+    versions = [row for row in sandbox.rows("model_versions") if row["model_id"] in names and row["download_count"] is not None]
+    prompts = {row["image_id"]: row["prompt"] for row in sandbox.rows("image_meta") if row["prompt"] is not None}
+    galleries, result = dict(by(sandbox.rows("gallery_images"), "model_version_id")), []
+    for base_model, own in by(versions, "base_model"):
+        for place, version in enumerate(ordered(own, "-download_count", "id")[:10], 1):
+            texts = [prompts[row["image_id"]] for row in galleries.get(version["id"], []) if row["image_id"] in prompts]
+            phrases = ({phrase.strip(" ") for phrase in text.lower().replace("\n", " ").split(",")} for text in texts)
+            counts = Counter(phrase for own in phrases for phrase in own if phrase)
+            most = sorted(counts, key=lambda phrase: (-counts[phrase], phrase))[:8]
+            row = {"base_model": base_model, "place": place, "lora": f"{names[version['model_id']]}, {version['name']}"}
+            row |= {"downloads": version["download_count"], "prompts": len(texts), "prompted_with": ", ".join(most) or None}
+            result.append(row)
+    return ordered(result, "base_model", "place")
+
+
 def answered(sql):
     """Asked by a reader in another time zone: the months must not depend on where they are."""
     db = duckdb.connect()
@@ -349,8 +366,8 @@ def all_weeks(rows):
 
 def main(dataset, side, queries, posts):
     faults, counts, sandbox = [], {}, Sandbox(side, posts)
-    # That one has no answer of its own: it defines the snapshot, and `snapshot.py` compares that.
-    files = sorted(file for file in Path(queries).absolute().glob("*.sql") if file.stem != "snapshot")
+    # Those have no answer of their own: they define the snapshot, and `snapshot.py` and `spark_snapshot.py` compare that.
+    files = sorted(file for file in Path(queries).absolute().glob("*.sql") if not file.stem.startswith("snapshot"))
     os.chdir(dataset)
     for file in files:
         expected, found = globals()[file.stem.replace("-", "_")](sandbox), answered(file.read_text())

@@ -26,8 +26,14 @@ endpoint = "images"
 params = { browsingLevel = 31, withMeta = true, flatMeta = true, withTags = true, sort = "Oldest", period = "AllTime", limit = 200 }
 "#;
 
-/// Creators, all users, and these posts, which the queries join to them.
+/// The galleries of all versions, creators, all users, and these posts, which the queries join to them.
 const JOINED: &str = r#"
+[[walk]]
+name = "galleries"
+endpoint = "images"
+params = { browsingLevel = 31, withMeta = true, flatMeta = true, sort = "Newest", period = "AllTime", limit = 200 }
+for_each = { table = "model_versions", column = "id", param = "modelVersionId" }
+
 [[walk]]
 name = "creators"
 endpoint = "creators"

@@ -128,6 +128,7 @@ impl Gate {
 
     fn leave(&self) {
         self.counts.lock().unwrap().0 -= 1;
+        self.moved.notify_all();
     }
 }
 
@@ -157,7 +158,9 @@ impl Store {
 
     /// Counts the calls about parts under way anew, and answers none of them before there are so many.
     pub fn gather(&self, wanted: usize) {
-        *self.gate.counts.lock().unwrap() = (0, 0, wanted);
+        // Those of a copy that was cut off are still under way.
+        let counts = self.gate.counts.lock().unwrap();
+        *self.gate.moved.wait_while(counts, |(under_way, ..)| *under_way > 0).unwrap() = (0, 0, wanted);
     }
 
     /// Returns the most calls about parts that were under way at once.
