@@ -355,6 +355,7 @@ fn eight_files_are_under_way_at_once_and_a_fault_of_one_ends_all() {
     let sample = Sample::make();
     let store = Store::start();
     for refused in [false, true, false] {
+        store.hold(BTreeMap::new());
         store.gather(8);
         let seen = std::sync::atomic::AtomicUsize::new(0);
         store.answers(move |_, call| {
@@ -380,7 +381,6 @@ fn eight_files_are_under_way_at_once_and_a_fault_of_one_ends_all() {
             assert_exit(&patient("pull", copy.path()), 0);
             assert_same(&sample.dataset(), copy.path());
             assert_eq!(store.gathered(), 8);
-            store.hold(BTreeMap::new());
         }
     }
 }
