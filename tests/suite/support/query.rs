@@ -1,9 +1,13 @@
 //! Datasets as their readers see them: `tests/readers`, run by the Python that has DuckDB, pyarrow and polars.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::crawl_file::Room;
 use super::{printed, trust};
@@ -46,11 +50,39 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// Runs `tests/readers/<script>`, and fails when it does; returns what it printed.
+/// Runs `tests/readers/<script>`, and fails when it does; returns what it printed. `CIVITRAWL_READERS` is the socket of
+/// `serve.py`, which does it in less time.
 pub fn read(script: &str, arguments: &[&str]) -> String {
-    let output = python(script).args(arguments).output().expect("the program runs");
-    assert!(output.status.success(), "{script} {arguments:?}\n{}", printed(&output));
-    String::from_utf8(output.stdout).expect("a reader prints text")
+    let mut command = python(script);
+    command.args(arguments);
+    let (succeeded, stdout, shown) = match std::env::var_os("CIVITRAWL_READERS") {
+        Some(socket) => served(&command, Path::new(&socket)),
+        None => {
+            let output = command.output().expect("the program runs");
+            let shown = printed(&output);
+            (output.status.success(), String::from_utf8(output.stdout).expect("a reader prints text"), shown)
+        }
+    };
+    assert!(succeeded, "{script} {arguments:?}\n{shown}");
+    stdout
+}
+
+/// Has `serve.py` run a reader. Returns true if it succeeded, what it printed, and all that is to be shown if it did not.
+fn served(command: &Command, socket: &Path) -> (bool, String, String) {
+    let text = |part: &OsStr| part.to_str().expect("all of it is text").to_owned();
+    let mut environment: BTreeMap<String, String> = std::env::vars().collect();
+    environment.extend(command.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))));
+    let request = json!({
+        "arguments": command.get_args().map(text).collect::<Vec<_>>(),
+        "directory": std::env::current_dir().expect("there is one"),
+        "environment": environment,
+    });
+    let mut stream = UnixStream::connect(socket).expect("serve.py listens");
+    writeln!(stream, "{request}").expect("serve.py reads");
+    let answer: Value = serde_json::from_reader(stream).expect("serve.py answers");
+    let said = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    let shown = format!("stdout:\n{}\nstderr:\n{}", said("stdout"), said("stderr"));
+    (answer["code"] == 0, said("stdout"), shown)
 }
 
 /// Fails unless the parts of all these datasets hold the same rows.
