@@ -37,13 +37,7 @@ pub(super) fn copy(
                 size(copied.bytes),
                 copied.present
             )]);
-            for log in &copied.unlogged {
-                complain(&format!(
-                    "{log}; it was left as it is, and its readers see what they saw before. The copy is whole: remove that log and push \
-                     again, which begins a new one"
-                ));
-            }
-            if copied.unlogged.is_empty() { Exit::Complete } else { Exit::Doubtful }
+            logged(&copied.unlogged)
         }
         Err(Error::Cancelled) => {
             let reason = stop.reason().unwrap_or_default();
@@ -52,6 +46,17 @@ pub(super) fn copy(
         }
         Err(error) => failure(&error),
     }
+}
+
+/// Prints these sentences about Delta logs that were left as they are, with the remedy. Returns the exit code of a copy without them.
+pub(super) fn logged(unlogged: &[String]) -> Exit {
+    for log in unlogged {
+        complain(&format!(
+            "{log}; it was left as it is, and its readers see what they saw before. The copy is whole: remove that log and push \
+             again, which begins a new one"
+        ));
+    }
+    if unlogged.is_empty() { Exit::Complete } else { Exit::Doubtful }
 }
 
 /// Returns the place of a path or URL, or the exit code of a fault that was printed.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connect::{Service, duration};
-use super::copies::place_of;
+use super::copies::{logged, place_of};
 use super::crawl_file::CrawlFile;
 use super::estimate::Estimates;
 use super::exit::Exit;
@@ -145,11 +145,17 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         false => listener,
     };
     let ran = run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener));
-    // The client of a store ends outside of what ran.
-    drop(truth);
-    match ran {
-        Ok(result) => conclude(crawl, result),
-        Err(exit) => exit,
+    // The client of a store ends here, outside of what ran.
+    match (ran, truth.as_deref()) {
+        (Ok(result), None) => conclude(crawl, result),
+        (Ok(result), Some(truth)) => {
+            let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            match (conclude(crawl, result), logged(truth.unlogged())) {
+                (Exit::Complete, logs) => logs,
+                (exit, _) => exit,
+            }
+        }
+        (Err(exit), _) => exit,
     }
 }
 

@@ -190,6 +190,28 @@ fn a_directory_has_one_run_at_a_time() {
     assert_whole(&last, &undisturbed);
 }
 
+#[test]
+fn a_run_whose_readers_do_not_see_its_snapshot_ends_with_4_and_names_the_log() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let place = room.path().join("place");
+    let one = machine(&sandbox, &place.display().to_string());
+    assert_exit(&one.run(&[]), 0);
+    let log = place.join("tables/models/_delta_log");
+    fs::write(log.join("00000000000000000000.json"), "mine").unwrap();
+    for _ in 0..2 {
+        let output = one.run(&[]);
+        assert_exit(&output, 4);
+        let text = printed(&output);
+        assert!(text.contains(&format!("the Delta log `{}` ", log.display())), "{text}");
+        assert!(text.contains("remove that log and push again") && text.contains("is complete"), "{text}");
+    }
+    // The remedy is what the message says.
+    fs::remove_dir_all(&log).unwrap();
+    assert_exit(&program().arg("push").arg(one.dataset()).arg(&place).output().unwrap(), 0);
+    assert!(log.join("00000000000000000000.json").is_file());
+    assert_exit(&one.run(&[]), 0);
+}
+
 /// Begins four runs at once, each good for two pages. Returns their ends.
 fn race(runs: [(&Room, Command); 4]) -> Vec<i32> {
     let begun = runs.map(|(_, mut run)| {
