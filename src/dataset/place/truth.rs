@@ -29,7 +29,7 @@ use super::chain::Chain;
 use super::head::Head;
 use super::kept::Place;
 use super::pull::{inventory, pull_these};
-use super::push::{State, check_names, send};
+use super::push::{State, check_headless, check_names, send};
 use super::several::several;
 use crate::dataset::cancel::{Cancel, NEVER};
 use crate::dataset::commit::{Record, chain_hash};
@@ -117,6 +117,9 @@ impl Truth {
         storage.name_holder(&layout.lock(), folder::MARK);
         let here = Chain::of_dataset(layout, &**storage)?;
         let ours = newest(layout, &**storage, &here)?;
+        if seen.is_none() {
+            check_headless(&*place, &here)?;
+        }
         let hold = place.hold()?;
         if Head::read(&*place)?.map(|(_, content)| content) != seen {
             return Err(Error::Fenced { place: place.root().to_owned() });
