@@ -122,7 +122,7 @@ const KNOWN: &str = "`models`, `model`, `model_version`, `model_version_by_hash`
 const MISTAKES: &[(&str, &str)] = &[
     (
         "burst = 4",
-        "x.toml:4: there is no key `burst` here. Known are `name`, `server`, `dataset`, `insecure_http`, \
+        "x.toml:4: there is no key `burst` here. Known are `name`, `server`, `dataset`, `store`, `insecure_http`, \
           `keep_bodies`, `snapshot`, `history`, `key_file`, `pace`, `timeouts`, `retry`, `commit`, `absence`, `sandbox`, `walk`, `pseudonymize`, \
           `pseudonym_key_file`, `drop`.",
     ),
