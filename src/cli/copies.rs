@@ -10,6 +10,7 @@ use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::place::{Copied, Directory, Place};
+use crate::definition::misspelt_url;
 use crate::stop::Stop;
 use crate::storage::Disk;
 
@@ -61,7 +62,12 @@ pub(super) fn logged(unlogged: &[String]) -> Exit {
 
 /// Returns the place of a path or URL, or the exit code of a fault that was printed.
 pub(super) fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
-    let Some((scheme, _)) = text.split_once("://") else { return Ok(Box::new(Directory::new(text, Arc::new(Disk)))) };
+    let Some((scheme, _)) = text.split_once("://") else {
+        return match misspelt_url(text) {
+            None => Ok(Box::new(Directory::new(text, Arc::new(Disk)))),
+            Some(fault) => Err(usage(&format!("the place {fault}"))),
+        };
+    };
     match scheme {
         "s3" | "az" => bucket(text, stop),
         "file" => match url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok()) {

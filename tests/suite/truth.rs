@@ -288,6 +288,8 @@ fn stores_that_are_none_are_refused_and_named_without_their_secrets() {
     for (store, said) in [
         ("s3://key:canary@models/a", "credentials are taken from the environment"),
         ("az://models/a?sig=canary", "credentials are taken from the environment"),
+        ("s3:/key:canary@models", "`./s3:…` for a directory"),
+        (".", "of which neither is in the other"),
         ("canary://models", "write `s3://bucket/prefix`"),
         ("{dataset}", "of which neither is in the other"),
         ("{dataset}/place", "of which neither is in the other"),
