@@ -10,6 +10,7 @@ use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::place::{Copied, Directory, Place};
+use crate::definition::misspelt_url;
 use crate::stop::Stop;
 use crate::storage::Disk;
 
@@ -37,13 +38,7 @@ pub(super) fn copy(
                 size(copied.bytes),
                 copied.present
             )]);
-            for log in &copied.unlogged {
-                complain(&format!(
-                    "{log}; it was left as it is, and its readers see what they saw before. The copy is whole: remove that log and push \
-                     again, which begins a new one"
-                ));
-            }
-            if copied.unlogged.is_empty() { Exit::Complete } else { Exit::Doubtful }
+            logged(&copied.unlogged)
         }
         Err(Error::Cancelled) => {
             let reason = stop.reason().unwrap_or_default();
@@ -54,9 +49,25 @@ pub(super) fn copy(
     }
 }
 
+/// Prints these sentences about Delta logs that were left as they are, with the remedy. Returns the exit code of a copy without them.
+pub(super) fn logged(unlogged: &[String]) -> Exit {
+    for log in unlogged {
+        complain(&format!(
+            "{log}; it was left as it is, and its readers see what they saw before. The copy is whole: remove that log and push \
+             again, which begins a new one"
+        ));
+    }
+    if unlogged.is_empty() { Exit::Complete } else { Exit::Doubtful }
+}
+
 /// Returns the place of a path or URL, or the exit code of a fault that was printed.
 pub(super) fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
-    let Some((scheme, _)) = text.split_once("://") else { return Ok(Box::new(Directory::new(text, Arc::new(Disk)))) };
+    let Some((scheme, _)) = text.split_once("://") else {
+        return match misspelt_url(text) {
+            None => Ok(Box::new(Directory::new(text, Arc::new(Disk)))),
+            Some(fault) => Err(usage(&format!("the place {fault}"))),
+        };
+    };
     match scheme {
         "s3" | "az" => bucket(text, stop),
         "file" => match url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok()) {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connect::{Service, duration};
-use super::copies::place_of;
+use super::copies::{logged, place_of};
 use super::crawl_file::CrawlFile;
 use super::estimate::Estimates;
 use super::exit::Exit;
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     attend(&stop, arguments.deadline);
     let begun = arguments.crawl.read().and_then(|mut crawl| {
         apply_options(&mut crawl, arguments)?;
-        has_parent(&crawl.dataset)?;
+        has_parent(&crawl.dataset, "dataset")?;
         let key = api_key(&crawl.server, arguments.key_file.as_deref(), Some((arguments.crawl.path(), &crawl)))?;
         let hide = pseudonyms(arguments.crawl.path(), &crawl)?;
         crawl.pseudonym_key_digest = hide.as_ref().map(Pseudonyms::digest);
@@ -98,15 +98,16 @@ fn apply_options(crawl: &mut Crawl, arguments: &Arguments) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Fails if the directory above a dataset, or its truth, with an absolute path is missing, since its disk may not be mounted.
-fn has_parent(dataset: &Path) -> Result<(), Exit> {
-    let Some(parent) = dataset.parent().filter(|_| dataset.is_absolute()) else { return Ok(()) };
+/// Fails if the directory above this one, which is `what` in the crawl file and has an absolute path, is missing, since its disk
+/// may not be mounted.
+fn has_parent(directory: &Path, what: &str) -> Result<(), Exit> {
+    let Some(parent) = directory.parent().filter(|_| directory.is_absolute()) else { return Ok(()) };
     match storage::resolved(parent) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let (parent, dataset) = (parent.display(), dataset.display());
+            let (parent, directory) = (parent.display(), directory.display());
             Err(usage(&format!(
-                "there is no directory `{parent}` for the dataset `{dataset}`: mount its disk, or move the dataset back; for a new \
-                 dataset, create the directory"
+                "there is no directory `{parent}` for the {what} `{directory}`: mount its disk, or move the {what} back; for a new \
+                 {what}, create the directory"
             )))
         }
         _ => Ok(()),
@@ -145,11 +146,17 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         false => listener,
     };
     let ran = run_until_stopped(stop, arguments.deadline, engine::crawl(crawl, options, listener));
-    // The client of a store ends outside of what ran.
-    drop(truth);
-    match ran {
-        Ok(result) => conclude(crawl, result),
-        Err(exit) => exit,
+    // The client of a store ends here, outside of what ran.
+    match (ran, truth.as_deref()) {
+        (Ok(result), None) => conclude(crawl, result),
+        (Ok(result), Some(truth)) => {
+            let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            match (conclude(crawl, result), logged(truth.unlogged())) {
+                (Exit::Complete, logs) => logs,
+                (exit, _) => exit,
+            }
+        }
+        (Err(exit), _) => exit,
     }
 }
 
@@ -157,7 +164,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
 fn open_truth(store: &str, crawl: &Crawl, stop: &Stop) -> Result<Truth, Exit> {
     // What was begun is sent to its end, also after a stop.
     let place = place_of(store, &Stop::new(None))?;
-    has_parent(place.root())?;
+    has_parent(place.root(), "store")?;
     let server = identity(crawl);
     let (layout, whose) = (Layout::new(&crawl.dataset), Whose { crawl: &crawl.name, server: &server });
     let storage: Arc<dyn Storage> = Arc::new(Disk);

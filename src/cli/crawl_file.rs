@@ -13,6 +13,9 @@ use crate::dataset::read::read_manifest;
 use crate::definition::{self, Changes, Crawl, Server, dataset_path};
 use crate::storage::{self, Disk};
 
+/// Most bytes of a crawl file: a list in it may have millions of values.
+const FILE_MAX: u64 = 64 << 20;
+
 /// A crawl file, and the settings that stand in for its own.
 #[derive(Debug, clap::Args)]
 pub(super) struct CrawlFile {
@@ -58,7 +61,7 @@ impl CrawlFile {
     /// Reads and checks the file, and applies the settings.
     pub(super) fn read(&self) -> Result<Crawl, Exit> {
         let shown = self.file.display().to_string();
-        let text = storage::read_text(&self.file).map_err(|error| {
+        let text = storage::read_text(&self.file, FILE_MAX).map_err(|error| {
             complain(&format!("cannot read the crawl file `{shown}`: {error}"));
             Exit::from(&error)
         })?;

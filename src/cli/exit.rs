@@ -120,6 +120,7 @@ impl From<&dataset::Error> for Exit {
             }
             dataset::Error::Disk { .. } | dataset::Error::Lacking { .. } | dataset::Error::Cancelled => Self::Disk,
             dataset::Error::Absent { .. }
+            | dataset::Error::NotPushed { .. }
             | dataset::Error::Apart { .. }
             | dataset::Error::Foreign { .. }
             | dataset::Error::Newer { .. }

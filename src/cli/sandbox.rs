@@ -8,6 +8,9 @@ use super::output::{complain, failure, print};
 use crate::sandbox::{Config, DEAD_KEY, Era, Fault, Sandbox, Traps};
 use crate::storage;
 
+/// Most bytes of a recorded catalog.
+const CATALOG_MAX: u64 = 4 << 30;
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("`/me` knows every key but `{DEAD_KEY}`."))]
 pub(super) struct Arguments {
@@ -84,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 /// Reads a file that an option names, if it does.
 fn text_of(what: &str, path: Option<&Path>) -> Result<Option<String>, Exit> {
     let Some(path) = path else { return Ok(None) };
-    let text = storage::read_text(path);
+    let text = storage::read_text(path, CATALOG_MAX);
     text.map(Some).map_err(|error| {
         complain(&format!("cannot read the {what} `{}`: {error}", path.display()));
         Exit::from(&error)

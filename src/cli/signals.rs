@@ -174,7 +174,7 @@ fn listen(words: Sender<Word>) {
 /// Returns true for a signal that whoever started the program wants ignored, as `nohup` and `&` in a script do.
 #[cfg(target_os = "linux")]
 fn is_ignored(signal: i32) -> bool {
-    let status = crate::storage::read_text(std::path::Path::new("/proc/self/status")).unwrap_or_default();
+    let status = crate::storage::read_text(std::path::Path::new("/proc/self/status"), 64 << 10).unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     ignored.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)

@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// A file is not, byte for byte, what is recorded of it.
     #[error(
-        "`{}` {reason}; none of it was used, and nothing was removed for it\nrun `civitrawl verify` on the dataset, which names every damage; restore the file from a backup, or crawl into a new dataset",
+        "`{}` {reason}; none of it was used, and nothing was removed for it\nin a dataset: run `civitrawl verify`, which names every damage; restore the file from a backup, or crawl into a new dataset\nin a place: move the file and `latest.json` elsewhere, and push the newest copy of the dataset there before anything crawls",
         path.display()
     )]
     Rotten {
@@ -142,6 +142,12 @@ pub enum Error {
         place.display()
     )]
     Fenced {
+        /// The place.
+        place: PathBuf,
+    },
+    /// Nothing was pushed to a place.
+    #[error("nothing was pushed to `{}`; name the place that `civitrawl push DATASET PLACE` or `store` in a crawl file named", place.display())]
+    NotPushed {
         /// The place.
         place: PathBuf,
     },

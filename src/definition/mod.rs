@@ -33,7 +33,7 @@ pub use parse::{parse, parse_changed};
 pub use paths::{dataset_path, expanded};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
-pub use store::{store_beside, store_place};
+pub use store::{misspelt_url, store_beside, store_place};
 
 #[cfg(test)]
 mod tests;

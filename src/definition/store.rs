@@ -1,6 +1,6 @@
 //! Checks the place that is the truth of a dataset.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::paths::written_dataset_path;
 
@@ -10,6 +10,9 @@ use super::paths::written_dataset_path;
 /// The reason why it is none, as a sentence with the remedy that quotes nothing which may be a secret.
 pub fn store_place(text: &str) -> Result<(), String> {
     let Some((scheme, rest)) = text.split_once("://") else {
+        if let Some(fault) = misspelt_url(text) {
+            return Err(format!("`store` {fault}"));
+        }
         return written_dataset_path(PathBuf::from(text)).map(drop).map_err(|fault| fault.replace("dataset", "store"));
     };
     if rest.contains(['@', '?', '#']) {
@@ -26,12 +29,26 @@ pub fn store_place(text: &str) -> Result<(), String> {
     }
 }
 
+/// Returns the fault of a URL of a place that lacks its slashes, as the rest of a sentence; `None` for the path of a directory.
+pub fn misspelt_url(path: &str) -> Option<String> {
+    let (scheme, _) = path.split_once(':')?;
+    ["s3", "az", "file"].contains(&&*scheme.to_ascii_lowercase()).then(|| {
+        format!(
+            "begins with `{scheme}:` and not with `{0}://`: write `s3://bucket/prefix` or `az://container/prefix`, or `./{scheme}:…` \
+             for a directory of that name",
+            scheme.to_ascii_lowercase()
+        )
+    })
+}
+
 /// Checks that a directory may be the truth of the dataset in another one.
 ///
 /// # Errors
 /// The reason why it may not, as a sentence with the remedy.
 pub fn store_beside(store: &Path, dataset: &Path) -> Result<(), String> {
-    if store.starts_with(dataset) || dataset.starts_with(store) {
+    let plain = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    let (one, other) = (plain(store), plain(dataset));
+    if one.starts_with(&other) || other.starts_with(&one) {
         return Err(format!(
             "`store` is `{}`, and the dataset is `{}`; name two directories of which neither is in the other",
             store.display(),
@@ -58,8 +75,14 @@ mod tests {
             ("", false),
             ("s3://", false),
             ("gs://bucket", false),
+            ("s3:bucket", false),
+            ("S3:/bucket", false),
+            ("az:container", false),
+            ("./s3:bucket", true),
+            ("x:y", true),
             ("https://bucket", false),
             ("s3://key:canary@bucket", false),
+            ("s3:/key:canary@bucket", false),
             ("az://container/a?sig=canary", false),
             ("canary://bucket", false),
         ] {
@@ -77,6 +100,9 @@ mod tests {
             ("a/x", "a/x", false),
             ("a/x/y", "a/x", false),
             ("a", "a/x", false),
+            (".", "a/x", false),
+            ("./a/x/y", "a/x", false),
+            ("..", "a", true),
         ] {
             assert_eq!(store_beside(Path::new(store), Path::new(dataset)).is_ok(), apart, "{store} {dataset}");
         }

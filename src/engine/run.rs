@@ -124,11 +124,7 @@ impl Run {
     /// # Errors
     /// Those of [`Truth::settle`].
     pub(super) fn settle(&self, store: &Store, cancel: Cancel<'_>) -> Result<(), Error> {
-        let Some(truth) = &self.truth else { return Ok(()) };
-        for log in locked(truth).settle(store.layout(), &Disk, cancel)? {
-            tracing::warn!("{log}; it was left as it is, and its readers see what they saw before");
-        }
-        Ok(())
+        self.truth.as_deref().map_or(Ok(()), |truth| locked(truth).settle(store.layout(), &Disk, cancel))
     }
 
     /// Stops the run if the disk has less room than it has to keep.

@@ -11,12 +11,12 @@ use super::regular;
 /// Most bytes of a private file.
 const PRIVATE_MAX: u64 = 16 << 10;
 
-/// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog.
+/// Reads a text file that is not part of a dataset: a crawl file, a recorded catalog. It may be a pipe or a device.
 ///
 /// # Errors
-/// The I/O error, and `InvalidData` if the file is not UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path)
+/// The I/O error, and `InvalidData` if it is not UTF-8 or larger than `bytes_max`.
+pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    bounded(fs::File::open(path)?, bytes_max)
 }
 
 /// Reads the same of a stranger, which may be anything.
@@ -24,8 +24,12 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// The I/O error, and `InvalidData` if it is no regular file, not UTF-8, or larger than `bytes_max`.
 pub fn read_foreign_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    bounded(regular::open(path)?, bytes_max)
+}
+
+fn bounded(file: fs::File, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
-    regular::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    file.take(bytes_max + 1).read_to_string(&mut text)?;
     if text.len() as u64 > bytes_max {
         let reason = format!("it is larger than {bytes_max} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));

@@ -67,6 +67,13 @@ fn a_missing_crawl_file_is_named() {
     assert_refused(&output, 2, &["`crawls/nowhere.toml`", "No such file"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crawl_file_without_an_end_is_refused() {
+    let output = program().args(["plan", "/dev/zero"]).output().unwrap();
+    assert_refused(&output, 2, &["`/dev/zero`", "larger than 67108864 bytes"]);
+}
+
 #[test]
 fn an_unreachable_server_leaves_the_crawl_resumable() {
     // A port that is free, and will be the sandbox's when it comes.

@@ -188,6 +188,88 @@ fn a_directory_has_one_run_at_a_time() {
     assert_whole(&last, &undisturbed);
 }
 
+#[test]
+fn a_run_whose_readers_do_not_see_its_snapshot_ends_with_4_and_names_the_log() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let place = room.path().join("place");
+    let one = machine(&sandbox, &place.display().to_string());
+    assert_exit(&one.run(&[]), 0);
+    let log = place.join("tables/models/_delta_log");
+    fs::write(log.join("00000000000000000000.json"), "mine").unwrap();
+    for _ in 0..2 {
+        let output = one.run(&[]);
+        assert_exit(&output, 4);
+        let text = printed(&output);
+        assert!(text.contains(&format!("the Delta log `{}` ", log.display())), "{text}");
+        assert!(text.contains("remove that log and push again") && text.contains("is complete"), "{text}");
+    }
+    // The remedy is what the message says.
+    fs::remove_dir_all(&log).unwrap();
+    assert_exit(&program().arg("push").arg(one.dataset()).arg(&place).output().unwrap(), 0);
+    assert!(log.join("00000000000000000000.json").is_file());
+    assert_exit(&one.run(&[]), 0);
+}
+
+#[test]
+fn a_place_that_lost_its_head_is_not_begun_anew() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let place = room.path().join("place");
+    let url = place.display().to_string();
+    let [one, fresh] = [(); 2].map(|()| machine(&sandbox, &url));
+    assert_exit(&one.run(&["--max-pages", "2"]), 3);
+    let pushed = |from: &Room| program().arg("push").arg(from.dataset()).arg(&place).output().unwrap();
+    let head = fs::read(place.join("latest.json")).unwrap();
+    let lost = || fs::remove_file(place.join("latest.json")).unwrap();
+    lost();
+    let refused = |output: Output| {
+        assert_exit(&output, 2);
+        let text = printed(&output);
+        assert!(text.contains(&format!("`{url}` has no `latest.json`, but `records/")), "{text}");
+        assert!(text.contains("push the copy that has it") && !place.join("latest.json").exists(), "{text}");
+    };
+    refused(fresh.run(&[]));
+    // Neither by a dataset with as many commits, pushed or as the copy of a run.
+    assert_exit(&alone(&fresh, &sandbox, &[]), 0);
+    refused(pushed(&fresh));
+    refused(fresh.run(&[]));
+    let pulled = program().args(["pull", &url]).arg(room.path().join("copy")).output().unwrap();
+    assert_exit(&pulled, 2);
+    assert!(printed(&pulled).contains(&format!("nothing was pushed to `{url}`")), "{}", printed(&pulled));
+    // The remedy is what the message says, and the run that has the commits needs none.
+    assert_exit(&pushed(&one), 0);
+    assert!(place.join("latest.json").is_file());
+    lost();
+    assert_exit(&one.run(&["--max-pages", "1"]), 3);
+    assert_ne!(fs::read(place.join("latest.json")).unwrap(), head);
+}
+
+#[test]
+fn a_damaged_file_of_a_place_is_sent_again_as_the_message_says() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let place = room.path().join("place");
+    let one = machine(&sandbox, &place.display().to_string());
+    assert_exit(&one.run(&[]), 0);
+    for folder in ["", "records", "snapshots", "parts/models", "tables/models"] {
+        let folder = place.join(folder);
+        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
+        let file = files.filter(|file| !file.ends_with(".push.lock")).max().unwrap();
+        fs::write(&file, "rotten").unwrap();
+        let pull = |to: &str| program().arg("pull").arg(&place).arg(room.path().join(to)).output().unwrap();
+        let pulled = pull("copy");
+        assert_exit(&pulled, 65);
+        let text = printed(&pulled);
+        assert!(text.contains(&file.display().to_string()), "{text}");
+        assert!(text.contains("in a place: move the file and `latest.json` elsewhere, and push"), "{text}");
+        for gone in [&file, &place.join("latest.json")] {
+            let _ = fs::remove_file(gone);
+        }
+        assert_exit(&program().arg("push").arg(one.dataset()).arg(&place).output().unwrap(), 0);
+        assert_exit(&pull("copy"), 0);
+        assert_sound(&room.path().join("copy"));
+        fs::remove_dir_all(room.path().join("copy")).unwrap();
+    }
+}
+
 /// Begins four runs at once, each good for two pages. Returns their ends.
 fn race(runs: [(&Room, Command); 4]) -> Vec<i32> {
     let begun = runs.map(|(_, mut run)| {
@@ -204,6 +286,8 @@ fn stores_that_are_none_are_refused_and_named_without_their_secrets() {
     for (store, said) in [
         ("s3://key:canary@models/a", "credentials are taken from the environment"),
         ("az://models/a?sig=canary", "credentials are taken from the environment"),
+        ("s3:/key:canary@models", "`./s3:…` for a directory"),
+        (".", "of which neither is in the other"),
         ("canary://models", "write `s3://bucket/prefix`"),
         ("{dataset}", "of which neither is in the other"),
         ("{dataset}/place", "of which neither is in the other"),

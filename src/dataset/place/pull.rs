@@ -25,7 +25,7 @@ use crate::table;
 /// Pulls what the head of a place names. What is there already is not fetched again.
 ///
 /// # Errors
-/// [`Error::Absent`] if nothing was pushed there; [`Error::Apart`] and [`Error::Foreign`] if the directory holds anything else
+/// [`Error::NotPushed`] if nothing was pushed there; [`Error::Apart`] and [`Error::Foreign`] if the directory holds anything else
 /// than an earlier state of that dataset; [`Error::Held`]; [`Error::Damaged`], [`Error::Rotten`] and [`Error::Newer`] of either,
 /// and then no commit was added; [`Error::Disk`]; [`Error::Cancelled`].
 pub fn pull(
@@ -35,7 +35,7 @@ pub fn pull(
     cancel: Cancel<'_>,
 ) -> Result<Copied, Error> {
     let Some((head, _)) = Head::read(place)?.filter(|(head, _)| head.commit > 0) else {
-        return Err(Error::Absent { dataset: place.root().to_owned() });
+        return Err(Error::NotPushed { place: place.root().to_owned() });
     };
     let there = Chain::of_place(place, &head)?;
     let snapshot = inventory(place, &head)?;

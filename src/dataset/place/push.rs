@@ -81,9 +81,29 @@ pub(super) fn check_names(place: &dyn Place) -> Result<(), Error> {
     }
 }
 
+/// Fails if a place that has no head, or has lost it, has a record of a commit that this dataset lacks: a new head would forget it.
+pub(super) fn check_headless(place: &dyn Place, chain: &Chain) -> Result<(), Error> {
+    let records = place.list("records")?;
+    let commit = |name: &str| name.split_once('-').and_then(|(commit, _)| commit.parse::<u64>().ok()).unwrap_or(0);
+    let Some(last) = records.keys().max_by_key(|name| commit(name)) else { return Ok(()) };
+    let ours = chain.records.iter().find(|(number, _)| *number == commit(last));
+    let is_ours = match ours {
+        Some((number, content)) => records.contains_key(PlaceName::record(*number, &FileHash::of(content)).split().1),
+        None => commit(last) <= chain.manifest.last_commit(),
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let reason = format!(
+        "has no `latest.json`, but `records/{}` of a commit that this dataset lacks; push the copy that has it, or name another place",
+        last.escape_debug()
+    );
+    Err(Error::Apart { there: place.root().to_owned(), reason })
+}
+
 /// Returns the content of the head. Fails unless the place is empty or holds an earlier state of this dataset.
 fn continued(chain: &Chain, place: &dyn Place) -> Result<Option<Vec<u8>>, Error> {
-    let Some((head, content)) = Head::read(place)? else { return Ok(None) };
+    let Some((head, content)) = Head::read(place)? else { return check_headless(place, chain).map(|()| None) };
     let there = Chain::of_place(place, &head)?;
     chain.continues(&there).map_err(|reason| Error::Apart { there: place.root().to_owned(), reason })?;
     Ok(Some(content))

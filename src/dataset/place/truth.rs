@@ -29,7 +29,7 @@ use super::chain::Chain;
 use super::head::Head;
 use super::kept::Place;
 use super::pull::{inventory, pull_these};
-use super::push::{State, check_names, send};
+use super::push::{State, check_headless, check_names, send};
 use super::several::several;
 use crate::dataset::cancel::{Cancel, NEVER};
 use crate::dataset::commit::{Record, chain_hash};
@@ -50,6 +50,8 @@ pub struct Truth {
     /// The head as this run wrote it, and its content.
     head: Head,
     content: Vec<u8>,
+    /// See [`Truth::unlogged`].
+    unlogged: Vec<String>,
     /// Keeps other runs out of a directory.
     _hold: Box<dyn Send>,
 }
@@ -115,6 +117,9 @@ impl Truth {
         storage.name_holder(&layout.lock(), folder::MARK);
         let here = Chain::of_dataset(layout, &**storage)?;
         let ours = newest(layout, &**storage, &here)?;
+        if seen.is_none() {
+            check_headless(&*place, &here)?;
+        }
         let hold = place.hold()?;
         if Head::read(&*place)?.map(|(_, content)| content) != seen {
             return Err(Error::Fenced { place: place.root().to_owned() });
@@ -122,7 +127,7 @@ impl Truth {
         place.probe()?;
         let head = head.by(&run);
         let content = head.replace(seen.as_deref(), &*place).map_err(fenced)?;
-        let mut truth = Self { place, run, head, content, _hold: hold };
+        let mut truth = Self { place, run, head, content, unlogged: Vec::new(), _hold: hold };
 
         let mut opened = Opened::default();
         let theirs = snapshot.as_ref().map(|(inventory, _)| inventory);
@@ -167,12 +172,11 @@ impl Truth {
         self.replace(self.head.with(record.commit, hash))
     }
 
-    /// Makes the place hold everything that the dataset holds, its newest snapshot included. Returns a sentence about each Delta log
-    /// that is not this program's.
+    /// Makes the place hold everything that the dataset holds, its newest snapshot included.
     ///
     /// # Errors
     /// As [`Truth::commit`]; [`Error::Cancelled`].
-    pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<Vec<String>, Error> {
+    pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<(), Error> {
         let Self { place, run, head, content, .. } = self;
         let copied = send(State::of(layout, storage)?, layout, storage, &**place, cancel, &mut |now| {
             let now = now.by(run);
@@ -180,7 +184,15 @@ impl Truth {
             *head = now;
             Ok(())
         })?;
-        Ok(copied.unlogged)
+        self.unlogged = copied.unlogged;
+        Ok(())
+    }
+
+    /// Returns a sentence about each Delta log that the last [`Truth::settle`] left as it is: see [`Copied::unlogged`].
+    ///
+    /// [`Copied::unlogged`]: super::Copied::unlogged
+    pub fn unlogged(&self) -> &[String] {
+        &self.unlogged
     }
 
     fn replace(&mut self, head: Head) -> Result<(), Error> {
