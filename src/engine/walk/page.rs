@@ -81,7 +81,7 @@ pub(crate) async fn fetch(
             answer: None,
         }),
         Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
-        Ok((Next::Fewer(items), answer)) => Ok(take_fuller(request, items, before.take(), answer, context).await),
+        Ok((Next::Fewer(items), answer)) => Ok(take_fuller(request, items, before.take(), answer, context).await?),
         Ok((next, answer)) => {
             *before = Some(answer).filter(|answer| matches!(next, Next::Again(_)) && !answer.is_large());
             Ok(next)
@@ -91,20 +91,22 @@ pub(crate) async fn fetch(
 }
 
 /// Takes the answer before, which had more items than this one: what it shows was there. Where it was not kept, this one is taken.
+/// Returns `None` when a stop came first.
 async fn take_fuller(
     request: &PageRequest,
     items: u64,
     before: Option<Answer>,
     answer: Answer,
     context: Context<'_>,
-) -> Next {
+) -> Option<Next> {
     let (answer, other) = match before {
         Some(before) => (before, items),
         None => (answer, request.shown),
     };
     let request = PageRequest { shown: 0, other: Some(other), ..request.clone() };
     match context.writer.page(&request, answer.clone()).await {
-        Ok(next) => next,
-        Err(unreadable) => context.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await,
+        Ok(Next::Compare(unshown)) => ignored_filter::settle(&request, &unshown, answer, context).await,
+        Ok(next) => Some(next),
+        Err(unreadable) => Some(context.writer.give_up(&request, Some(answer), unreadable.to_string(), None).await),
     }
 }
