@@ -181,35 +181,37 @@ fn a_page_that_always_fails_costs_its_row_and_nothing_else() {
 
 #[test]
 fn of_two_answers_to_one_question_the_fuller_one_is_taken() {
-    let whole = "endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }";
-    // Its images do not name the version, so pages are compared with those of the whole list.
-    let gallery = &format!("{whole}\nfor_each = {{ list = [\"7\"], param = \"modelVersionId\" }}");
+    let images = |limit: usize| format!("endpoint = \"images\"\nparams = {{ sort = \"Newest\", limit = {limit} }}");
     // The last page is full, so it is requested once more; meanwhile rows vanish from its end.
-    let cases = [(1, 0, ""), (5, 4, "another answer to the same question had 5"), (10, 4, "had 0")];
-    for (walk, (vanished, code, said)) in [whole, gallery].into_iter().flat_map(|walk| cases.map(|case| (walk, case))) {
-        let full = List::of(20, Cursors::Feed, &[]);
+    let other = "another answer to the same question had";
+    let whole = [(1, 0, ""), (5, 4, other), (10, 4, other)].map(|case| (images(10), 10, case));
+    // Its images do not name the version, so pages are compared with those of the whole list.
+    let gallery = images(200) + "\nfor_each = { list = [\"7\"], param = \"modelVersionId\" }";
+    let gallery = [(1, 0, ""), (100, 4, other), (200, 4, other)].map(|case| (gallery.clone(), 200, case));
+    for (walk, page, (vanished, code, said)) in whole.into_iter().chain(gallery) {
+        let full = List::of(2 * page as i64, Cursors::Feed, &[]);
         let asked = AtomicUsize::new(0);
-        let names = walk == whole;
+        let names = !walk.contains("modelVersionId");
         let server = Server::answering(move |Request { target, .. }| {
             let query = query(target);
             if !names && !query.contains_key("modelVersionId") {
-                return list((100..110).map(item).collect::<Vec<_>>(), None);
+                return list((1000..1200).map(item).collect::<Vec<_>>(), None);
             }
             let falling = full.falling();
             let from = query.get("cursor").map_or(0, |cursor| full.start(&falling, cursor));
-            let is_first = from < 10 || asked.fetch_add(1, Ordering::SeqCst) == 0;
-            let shown = &falling[from..if is_first { from + 10 } else { from + 10 - vanished }];
-            let next = falling.get(from + 10).map(|(at, id)| format!("feed:{at}:{id}"));
+            let is_first = from < page || asked.fetch_add(1, Ordering::SeqCst) == 0;
+            let shown = &falling[from..if is_first { from + page } else { from + page - vanished }];
+            let next = falling.get(from + page).map(|(at, id)| format!("feed:{at}:{id}"));
             let nameless = |(_, id): &(i64, i64)| json!({ "id": id, "url": "https://x/y.png" });
             list(shown.iter().map(|row| if names { item(row.1) } else { nameless(row) }).collect::<Vec<_>>(), next)
         });
-        let room = Room::new(&crawl(walk), &server.base);
+        let room = Room::new(&crawl(&walk), &server.base);
         let output = room.run(&[]);
         assert_eq!(output.status.code(), Some(code), "{vanished}: {}", printed(&output));
         assert!(printed(&output).contains(said), "{vanished}: {}", printed(&output));
-        assert_eq!(ids(&room, "images"), (1..=20).collect(), "{vanished}");
+        assert_eq!(ids(&room, "images"), (1..=2 * page as i64).collect(), "{vanished}");
         let rows = room.query("SELECT count(*) FROM images WHERE walk NOT LIKE '%recheck%'");
-        assert_eq!(rows, "[20]\n", "{vanished}");
+        assert_eq!(rows, format!("[{}]\n", 2 * page), "{vanished}");
         room.assert_sound();
     }
 }
