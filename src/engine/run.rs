@@ -114,7 +114,7 @@ impl Run {
     /// Makes the last commit the truth's, where that is elsewhere.
     ///
     /// # Errors
-    /// Those of [`Truth::commit`].
+    /// As [`Truth::commit`].
     pub(super) fn confirm(&self, store: &Store, record: &Record) -> Result<(), Error> {
         self.truth.as_deref().map_or(Ok(()), |truth| locked(truth).commit(store.layout(), &Disk, record))
     }
@@ -122,7 +122,7 @@ impl Run {
     /// Makes everything in the dataset the truth's, where that is elsewhere.
     ///
     /// # Errors
-    /// Those of [`Truth::settle`].
+    /// As [`Truth::settle`].
     pub(super) fn settle(&self, store: &Store, cancel: Cancel<'_>) -> Result<(), Error> {
         self.truth.as_deref().map_or(Ok(()), |truth| locked(truth).settle(store.layout(), &Disk, cancel))
     }

@@ -366,7 +366,7 @@ def all_weeks(rows):
 
 def main(dataset, side, queries, posts):
     faults, counts, sandbox = [], {}, Sandbox(side, posts)
-    # Those have no answer of their own: they define the snapshot, and `snapshot.py` and `spark_snapshot.py` compare that.
+    # Two have no answer of their own: they define the snapshot, and `snapshot.py` and `spark_snapshot.py` compare that.
     files = sorted(file for file in Path(queries).absolute().glob("*.sql") if not file.stem.startswith("snapshot"))
     os.chdir(dataset)
     for file in files:

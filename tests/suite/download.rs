@@ -270,7 +270,7 @@ fn a_dataset_saves_the_questions() {
     assert_eq!(requests(&sandbox).len() - before, 2 * wanted.len(), "a redirect and a file each, nothing else");
 }
 
-/// What is asked for again only to be believed is no warning: its outcome has a line.
+/// A refusal that is asked for again only to be believed is no warning: its outcome has a line.
 #[test]
 fn each_outcome_has_one_line_and_no_warning() {
     let sandbox = Sandbox::start(&["--models", "120", "--traps", "none"]);

@@ -89,7 +89,7 @@ fn foreign<T>(reason: impl Into<String>) -> Result<T, Fault> {
 /// a sentence about each log that was left as it is.
 ///
 /// # Errors
-/// Those of the place.
+/// Errors of the place.
 pub(super) fn log(
     place: &dyn Place,
     inventory: &Inventory,
@@ -358,11 +358,11 @@ mod tests {
         }
 
         fn fetch(&self, _: &PlaceName, _: u64, _: &mut Sink<'_>) -> Result<(), Error> {
-            unimplemented!()
+            unreachable!("a log asks for no such thing")
         }
 
         fn put(&self, _: &PlaceName, _: &mut dyn Read) -> Result<(), Error> {
-            unimplemented!()
+            unreachable!("a log asks for no such thing")
         }
 
         fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error> {
@@ -372,11 +372,11 @@ mod tests {
         }
 
         fn probe(&self) -> Result<(), Error> {
-            unimplemented!()
+            unreachable!("a log asks for no such thing")
         }
 
         fn hold(&self) -> Result<Box<dyn Send>, Error> {
-            unimplemented!()
+            unreachable!("a log asks for no such thing")
         }
 
         fn replace_head(&self, _: Option<&[u8]>, content: &[u8]) -> Result<(), Error> {
