@@ -8,6 +8,7 @@ import duckdb
 
 
 def main(dataset, sql):
+    duckdb.execute("SET threads = 1")
     for directory in Path(dataset, "parts").iterdir():
         if any(directory.glob("*.parquet")):
             duckdb.sql(f"CREATE VIEW {directory.name} AS SELECT * FROM '{directory}/*.parquet'")

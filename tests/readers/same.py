@@ -84,6 +84,7 @@ def differences(a, b, known):
 
 
 def main(first, *others):
+    duckdb.execute("SET threads = 1")
     known = {}
     faults = [fault for other in others for fault in differences(first, other, known)]
     print("\n".join(faults) if faults else f"same: {sum(count for count, _ in known.values())} rows")

@@ -126,7 +126,7 @@ def against(db, dataset, side, table, walk, rows, query):
 
 def main(dataset, side, *walks):
     db = duckdb.connect()
-    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET TimeZone = 'UTC'; SET threads = 1")
     record, faults, counts, items = last_record(dataset), [], {}, 0
     for walk, query in (walk.split("=", 1) for walk in walks):
         own, early, again = of_walk(walk)
