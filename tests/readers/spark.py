@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import duckdb
-from pyspark.sql import SparkSession
 
 from dataset import end
+from spark_session import session
 
 # Of each type what two engines must agree on, in the words of DuckDB and of Spark, `#` being the column. Sums are of whole
 # numbers: they depend on no order.
@@ -50,9 +50,7 @@ def asked(columns):
 def main(dataset, program, readme):
     faults, compared, db = [], 0, duckdb.connect()
     db.execute(printed(program, "sql", dataset))
-    session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    spark = session.config("spark.sql.warehouse.dir", f"{dataset}/nowhere").getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark = session(dataset)
     blocks = re.findall(r"^```python\n(.*?)^```$", Path(readme).read_text(), re.MULTILINE | re.DOTALL)
     block = next(block for block in blocks if block.startswith("spark."))
     exec(block.replace("data/sandbox", dataset), {"spark": spark})

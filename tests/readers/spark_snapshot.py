@@ -9,9 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from dataset import end, parts
+from spark_session import session
 
 QUERY = Path(__file__).resolve().parents[2] / "scripts/queries/snapshot-spark.sql"
 # Table → key, what its walk lists, and its children with their link.
@@ -32,10 +31,8 @@ THINGS = {
 
 
 def main(dataset):
-    session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = session.config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "UTC")
-    spark = session.config("spark.sql.warehouse.dir", f"{dataset}/nowhere").getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark = session(dataset)
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
     settings, walks, things, children = re.sub(r"^--.*$", "", QUERY.read_text(), flags=re.MULTILINE).split(";\n")[:4]
     faults, counts = [], {}
 
