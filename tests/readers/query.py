@@ -10,7 +10,7 @@ import duckdb
 def main(dataset, sql):
     duckdb.execute("SET threads = 1")
     for directory in Path(dataset, "parts").iterdir():
-        if any(directory.glob("*.parquet")):
+        if directory.name in sql and any(directory.glob("*.parquet")):
             duckdb.sql(f"CREATE VIEW {directory.name} AS SELECT * FROM '{directory}/*.parquet'")
     for row in duckdb.sql(sql).fetchall():
         print(json.dumps(row, default=str))

@@ -3,7 +3,8 @@
     serve.py SOCKET
 
 A request is one JSON object a connection, with `arguments` (those of a Python: the script first), `directory` and
-`environment`; its answer is one with `code`, `stdout` and `stderr`. Each script runs in a process of its own. Ends with its parent.
+`environment`; its answer is one with `code`, `stdout` and `stderr`. Each script runs in a process of its own; one that dies in it
+gives no answer. Ends with its parent.
 """
 
 import ctypes
@@ -26,38 +27,33 @@ import pyarrow.parquet  # noqa: F401
 PR_SET_PDEATHSIG = 1
 
 
-def run(request, out, err):
-    """Becomes the script. Does not return."""
-    os.dup2(out.fileno(), 1)
-    os.dup2(err.fileno(), 2)
+def run(request):
+    """Becomes the script; returns its exit code."""
     os.chdir(request["directory"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv, code = request["arguments"], 0
-    sys.path[0] = os.path.dirname(sys.argv[0])
+    sys.argv, sys.path[0] = request["arguments"], os.path.dirname(request["arguments"][0])
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        return 1
+    return 0
 
 
 def serve(connection):
     """Answers one request."""
     with connection, connection.makefile("rw") as lines, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         request = json.loads(lines.readline())
-        script = os.fork()
-        if script == 0:
-            run(request, out, err)
-        code = os.waitstatus_to_exitcode(os.waitpid(script, 0)[1])
-        texts = []
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        code, texts = run(request), []
+        sys.stdout.flush()
+        sys.stderr.flush()
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
