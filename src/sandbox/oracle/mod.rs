@@ -271,21 +271,25 @@ fn mended(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut inside = false;
     let mut rest = json;
-    while let Some(c) = rest.chars().next() {
-        let width = match c {
-            '\\' if inside => escape(rest, &mut out),
-            c if inside && c < ' ' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+    // Nearly all of it is copied as it is.
+    while let Some(at) = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let width = match rest.as_bytes()[0] {
+            b'\\' if inside => escape(rest, &mut out),
+            control if inside && control < b' ' => {
+                out.push_str(&format!("\\u{control:04x}"));
                 1
             }
-            c => {
-                inside ^= c == '"';
-                out.push(c);
-                c.len_utf8()
+            byte => {
+                inside ^= byte == b'"';
+                out.push(char::from(byte));
+                1
             }
         };
         rest = &rest[width..];
     }
+    out.push_str(rest);
     out
 }
 
