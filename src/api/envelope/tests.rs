@@ -151,6 +151,7 @@ fn nothing_that_is_said_twice_is_dropped_in_silence() {
         r#"{"items":[{"id":1}],"items":[{"id":2}],"metadata":{}}"#,
         r#"{"items":[],"metadata":{"nextCursor":"5"},"metadata":{}}"#,
         r#"{"items":[],"metadata":{"nextCursor":"5","nextCursor":"6"}}"#,
+        r#"{"items":[],"metadata":{"nextCursor":"5","nextCursor":null}}"#,
     ] {
         assert!(read(body).0.unwrap_err().reason.contains("t"), "{body}");
     }
@@ -160,6 +161,8 @@ fn nothing_that_is_said_twice_is_dropped_in_silence() {
         (page.ids, page.rejects)
     };
     assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":8}]"#), (vec![2], 1));
+    assert_eq!(twice(r#"[{"id":7}]"#, "null"), (vec![2], 1));
+    assert_eq!(twice("null", r#"[{"id":7}]"#), (vec![1, 2], 0), "the first says nothing");
     assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":7}]"#), (vec![1, 2], 0), "it says the same");
 }
 
