@@ -216,6 +216,29 @@ fn of_two_answers_to_one_question_the_fuller_one_is_taken() {
     }
 }
 
+/// The key that leads past a cache is one that the server does not know, and a strict one refuses it.
+#[test]
+fn the_first_answer_is_taken_where_the_server_refuses_to_be_asked_once_more() {
+    let said = "asked for it once more, past its cache, the server refused the request: `Unrecognized key`";
+    for behind in [false, true] {
+        let server = Server::answering(move |Request { target, .. }| {
+            let query = query(target);
+            match query.get("cursor").map(String::as_str) {
+                _ if query.contains_key("_") => answer("400 Bad Request", "", r#"{"error":"Unrecognized key"}"#),
+                None => list((1..11).map(item).collect::<Vec<_>>(), Some(String::from("2"))),
+                Some("2") => list((11..21).map(item).collect::<Vec<_>>(), behind.then(|| String::from("3"))),
+                Some(_) => list([], None),
+            }
+        });
+        let room = Room::new(&crawl("endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }"), &server.base);
+        let output = room.run(&[]);
+        assert_exit(&output, 4);
+        assert!(printed(&output).contains(said), "{}", printed(&output));
+        assert_eq!(ids(&room, "models"), (1..21).collect());
+        room.assert_sound();
+    }
+}
+
 #[test]
 fn a_numbered_page_that_always_fails_is_given_up_by_name() {
     let server = Server::answering(|Request { target, .. }| {
