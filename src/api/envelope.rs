@@ -30,11 +30,13 @@ pub(super) fn is_above_pg13(levels: Option<i64>) -> bool {
 
 /// The part of a list answer that is read.
 #[derive(Debug)]
-struct Envelope<T> {
+struct Envelope<'a, T> {
     items: Option<Items<T>>,
     /// True if `items` is null.
     null: bool,
     metadata: Option<PagingFacts>,
+    /// The server's report of a failure, as JSON text.
+    failure: Option<&'a str>,
 }
 
 /// The paging facts in the metadata.
@@ -153,9 +155,9 @@ object! {
     }
 }
 
-impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Envelope<T>, SINGLY> {
+impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Envelope<'de, T>, SINGLY> {
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        let mut envelope = Envelope { items: None, null: false, metadata: None };
+        let mut envelope = Envelope { items: None, null: false, metadata: None, failure: None };
         let mut has_metadata = false;
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match &*key.0 {
@@ -176,6 +178,11 @@ impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Envelope<T>
                     if let Some(flaw) = allowance::end_item() {
                         return Err(A::Error::custom(format!("in `metadata`, {}", flaw.sentence)));
                     }
+                }
+                "error" | "message" => {
+                    let report = map.next_value::<&'de RawValue>()?.get();
+                    let is_said = !matches!(report, "null" | "false" | "\"\"" | "{}" | "[]");
+                    envelope.failure = envelope.failure.or(is_said.then_some(report));
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -239,7 +246,7 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     query: &Query<'_>,
     into: &mut Tables,
 ) -> Result<Page, Unreadable> {
-    let envelope: Envelope<T> = parse_list(body)?;
+    let envelope: Envelope<'_, T> = parse_list(body)?;
     let paging = envelope.metadata.ok_or("the answer has no `metadata`");
     // A page after the last may have no list at all.
     let is_end = envelope.null && query.at.page > 1 && paging.as_ref().is_ok_and(|paging| paging.next_cursor.is_none());
@@ -254,8 +261,9 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
     let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
     let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
-    let page =
-        Page { items: count, next_cursor, reported_pages: pages, reported_total, full, promising, ..Page::default() };
+    // A total is not believed beside a link to the page behind it.
+    let reported_pages = pages.filter(|_| !more || has_later_pages(pages, query));
+    let page = Page { items: count, next_cursor, reported_pages, reported_total, full, promising, ..Page::default() };
     let early = last && count < query.early;
     let empty = last && count == 0 && query.cursor.is_some();
     if early || (!query.again && (full || promising || empty)) || (query.first_shown && full) {
@@ -271,7 +279,7 @@ pub(super) fn take_whole<'a, T: Accept<'a> + Item>(
     query: &Query<'_>,
     into: &mut Tables,
 ) -> Result<Page, Unreadable> {
-    let envelope: Envelope<T> = parse_list(body)?;
+    let envelope: Envelope<'_, T> = parse_list(body)?;
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
     let promising = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
     let page = Page { items: items.count(), promising, ..Page::default() };
@@ -397,16 +405,29 @@ const CURSOR_MAX: usize = 4096;
 const TOO_BROKEN: &str = "it has more broken characters than can be repaired";
 
 /// Reads a list answer. If it cannot be read at once, the items are read one by one.
-fn parse_list<'a, T: Accept<'a>>(body: &'a str) -> Result<Envelope<T>, Unreadable> {
+fn parse_list<'a, T: Accept<'a>>(body: &'a str) -> Result<Envelope<'a, T>, Unreadable> {
     allowance::begin_page();
-    match parse::<Reader<_, false>>(body) {
-        Ok(Reader(envelope)) => Ok(envelope),
-        Err(unreadable) if unreadable.too_large => Err(unreadable),
+    let envelope: Envelope<'_, T> = match parse::<Reader<_, false>>(body) {
+        Ok(Reader(envelope)) => envelope,
+        Err(unreadable) if unreadable.too_large => return Err(unreadable),
         Err(_) => {
             allowance::begin_page();
-            parse::<Reader<_, true>>(body).map(|Reader(envelope)| envelope)
+            let Reader(envelope) = parse::<Reader<_, true>>(body)?;
+            envelope
         }
+    };
+    match envelope.failure {
+        // An empty list beside it is no end.
+        Some(report) if envelope.items.as_ref().is_none_or(|items| items.count() == 0) => {
+            Err(Unreadable::failure(report))
+        }
+        _ => Ok(envelope),
     }
+}
+
+/// Returns true for the server's report of a failure in place of a page.
+pub fn reports_failure(body: &str) -> bool {
+    parse_list::<i64>(body).is_err_and(|unreadable| unreadable.failure)
 }
 
 /// Reads an object. `too_large` is set if its items have taken the page's allowance.
@@ -414,7 +435,9 @@ pub(super) fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, Unreadable> {
     match serde_json::from_str(body) {
         Ok(Slot::Value(value)) => Ok(value),
         Ok(_) => Err(Unreadable::damaged("the answer is no JSON object")),
-        Err(error) => Err(Unreadable { reason: error.to_string(), too_large: allowance::is_page_spent() }),
+        Err(error) => {
+            Err(Unreadable { too_large: allowance::is_page_spent(), ..Unreadable::damaged(&error.to_string()) })
+        }
     }
 }
 

@@ -29,11 +29,18 @@ macro_rules! object {
                                 }
                                 object.$field = Some(value);
                             }
-                            Slot::Null => object.$field = None,
+                            Slot::Null => {
+                                if object.$field.take().is_some() {
+                                    $crate::api::allowance::note_twice([$($key),+][0]);
+                                }
+                            }
                             Slot::Odd(text) => object.extra.take(&key.0, &text),
                         },)*
                         $($($raw_key => {
                             let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
+                            if object.$raw.is_some_and(|known| known != text) {
+                                $crate::api::allowance::note_twice($raw_key);
+                            }
                             object.$raw = (text != "null" && $crate::api::allowance::charge_text(text)).then_some(text);
                         })*)?
                         _ => {

@@ -52,11 +52,18 @@ pub struct Unreadable {
     pub reason: String,
     /// True if it has more than can be read at once: requesting it again cannot help.
     pub too_large: bool,
+    /// True if it reports that the server failed, and shows nothing.
+    pub failure: bool,
 }
 
 impl Unreadable {
     pub(super) fn damaged(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), too_large: false }
+        Self { reason: reason.to_owned(), too_large: false, failure: false }
+    }
+
+    /// The server's own report, in place of a page.
+    pub(super) fn failure(report: &str) -> Self {
+        Self { failure: true, ..Self::damaged(report) }
     }
 }
 

@@ -39,6 +39,8 @@ const RANGE: u64 = 8 << 20;
 const WHOLE_MAX: u64 = 1 << 30;
 /// Most files in a folder.
 const LISTED_MAX: usize = 4_000_000;
+/// Most pages of a list in a row that name nothing new. A store may send empty ones before others.
+const BARREN_MAX: usize = 100;
 /// The waits between the attempts of one call, in milliseconds.
 const WAITS: [u64; 5] = [200, 400, 800, 1600, 3200];
 /// No attempt begins later after the first.
@@ -318,7 +320,7 @@ impl Place for Bucket {
         let folder = self.address.key(folder);
         let folder = folder.trim_end_matches('/');
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let (mut found, mut token): (BTreeMap<String, u64>, _) = (BTreeMap::new(), None);
+        let (mut found, mut token, mut barren): (BTreeMap<String, u64>, _, _) = (BTreeMap::new(), None, 0);
         let away = |reason: &str| Error::Away { place: self.root.clone(), reason: reason.to_owned() };
         loop {
             let options = PaginatedListOptions {
@@ -346,7 +348,8 @@ impl Place for Bucket {
             if page.page_token.is_none() {
                 return Ok(found);
             }
-            if found.len() == before || found.len() > LISTED_MAX {
+            barren = if found.len() == before { barren + 1 } else { 0 };
+            if page.page_token == options.page_token || barren > BARREN_MAX || found.len() > LISTED_MAX {
                 return Err(away("lists files without end"));
             }
             token = page.page_token;

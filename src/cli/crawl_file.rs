@@ -1,5 +1,6 @@
 //! The crawl file of a command, and what the command line changes in it; prints its mistakes and warnings to stderr.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::connect::rate;
@@ -107,7 +108,8 @@ impl CrawlFile {
         crawl.dataset = match &self.dataset {
             Some(dataset) => dataset_path(dataset.clone()).map_err(|fault| usage(&fault))?,
             None => {
-                let named = self.expanded("dataset", &crawl.dataset)?;
+                let named = dataset_path(self.expanded("dataset", &crawl.dataset)?);
+                let named = named.map_err(|fault| usage(&format!("{}: {fault}", self.file.display())))?;
                 let dataset = Layout::beside(&self.file, &named);
                 self.leaves_nothing_behind(&crawl.name, &named, &dataset)?;
                 dataset
@@ -122,15 +124,20 @@ impl CrawlFile {
 
     /// Returns the place that is the truth of this dataset, with `~` and variables replaced.
     fn store(&self, written: &str, dataset: &Path) -> Result<String, Exit> {
-        let place = self.expanded("store", Path::new(written))?.to_string_lossy().into_owned();
         let refused = |fault: String| usage(&format!("{}: {fault}", self.file.display()));
+        let text = |path: PathBuf| {
+            let unfit =
+                |path: OsString| format!("`store` is `{}`, which is not UTF-8; name another directory", path.display());
+            path.into_os_string().into_string().map_err(|path| refused(unfit(path)))
+        };
+        let place = text(self.expanded("store", Path::new(written))?)?;
         definition::store_place(&place).map_err(refused)?;
         if place.contains("://") {
             return Ok(place);
         }
         let directory = Layout::beside(&self.file, Path::new(&place));
         definition::store_beside(&directory, dataset).map_err(refused)?;
-        Ok(directory.to_string_lossy().into_owned())
+        text(directory)
     }
 
     /// Returns a path of the crawl file with `~` and variables replaced.

@@ -30,10 +30,10 @@ pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use identity::identity;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use parse::{parse, parse_changed};
-pub use paths::{dataset_path, expanded};
+pub use paths::{dataset_path, expanded, misspelt_url};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
-pub use store::{misspelt_url, store_beside, store_place};
+pub use store::{store_beside, store_place};
 
 #[cfg(test)]
 mod tests;

@@ -25,10 +25,32 @@ pub(super) fn written_dataset_path(path: PathBuf) -> Result<PathBuf, String> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(String::from("the dataset's path holds a NUL character, which no path may; remove it"));
     }
+    let text = path.to_string_lossy();
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_scheme =
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if is_scheme && (rest.starts_with("//") || misspelt_url(&text).is_some()) {
+        // What is behind the scheme may be a secret.
+        return Err(format!(
+            "the dataset is a `{scheme}:` URL, and a dataset is a directory; name one, and name a place in a bucket by `store`"
+        ));
+    }
     match path.components().next() {
         None => Err(String::from("the dataset's path is empty; name a directory")),
         Some(_) => Ok(path),
     }
+}
+
+/// Returns the fault of a URL of a place that lacks its slashes, as the rest of a sentence; `None` for the path of a directory.
+pub fn misspelt_url(path: &str) -> Option<String> {
+    let (scheme, _) = path.split_once(':')?;
+    ["s3", "az", "file"].contains(&&*scheme.to_ascii_lowercase()).then(|| {
+        format!(
+            "begins with `{scheme}:` and not with `{0}://`: write `s3://bucket/prefix` or `az://container/prefix`, or `./{scheme}:…` \
+             for a directory of that name",
+            scheme.to_ascii_lowercase()
+        )
+    })
 }
 
 /// Returns a path of a crawl file with `~`, `$NAME` and `${NAME}` replaced, once, by the values of variables. Fails with the end
@@ -85,6 +107,14 @@ mod tests {
             ("data/x", true),
             ("./~x", true),
             ("a/~", true),
+            ("./s3:x", true),
+            ("./s3://x", true),
+            ("a b://x", true),
+            ("x:y", true),
+            ("s3://bucket/x", false),
+            ("S3://bucket", false),
+            ("https://x", false),
+            ("s3:bucket", false),
             ("/", true),
             (".", true),
             ("~", false),

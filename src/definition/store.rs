@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::paths::written_dataset_path;
+use super::paths::{misspelt_url, written_dataset_path};
 
 /// Checks the text of a place: a directory, or a URL of a store.
 ///
@@ -27,18 +27,6 @@ pub fn store_place(text: &str) -> Result<(), String> {
             "`store` is no place: write `s3://bucket/prefix`, `az://container/prefix`, or a directory",
         )),
     }
-}
-
-/// Returns the fault of a URL of a place that lacks its slashes, as the rest of a sentence; `None` for the path of a directory.
-pub fn misspelt_url(path: &str) -> Option<String> {
-    let (scheme, _) = path.split_once(':')?;
-    ["s3", "az", "file"].contains(&&*scheme.to_ascii_lowercase()).then(|| {
-        format!(
-            "begins with `{scheme}:` and not with `{0}://`: write `s3://bucket/prefix` or `az://container/prefix`, or `./{scheme}:…` \
-             for a directory of that name",
-            scheme.to_ascii_lowercase()
-        )
-    })
 }
 
 /// Checks that a directory may be the truth of the dataset in another one.

@@ -76,6 +76,9 @@ pub enum Unreadable {
     /// It is damaged, or no page: requesting it again may help.
     #[error("{0}")]
     Damaged(String),
+    /// It is the server's own report of a failure: requesting it again may help.
+    #[error("{0}")]
+    Failure(String),
     /// It is larger than allowed: requesting it again cannot help.
     #[error("{0}")]
     TooLarge(String),

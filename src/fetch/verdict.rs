@@ -93,7 +93,8 @@ impl Judge {
             401 | 403 if self.keyless && (status == 401 || facts.is_json()) => {
                 Verdict::Fail(FetchErrorKind::KeyWanted { status, message })
             }
-            425 | 499 | 500 | 502 | 503 | 520..=527 | 530 => retry(reason, wait),
+            // The API sends none of the others: what stands in front of it does, and not for long.
+            201..=299 | 304 | 425 | 499 | 500 | 502..=504 | 506..=599 => retry(reason, wait),
             _ => Verdict::Fail(failure(facts, message)),
         })
     }
@@ -117,6 +118,10 @@ impl Judge {
         let text = printable(&why.to_string());
         match why {
             Unreadable::TooLarge(_) => Verdict::Fail(FetchErrorKind::TooLarge(text)),
+            Unreadable::Failure(_) => {
+                self.failures += 1;
+                retry(format!("the server reports a failure in place of a page: `{text}`"), None)
+            }
             Unreadable::Damaged(_) => {
                 self.unreadable += 1;
                 if self.unreadable >= UNREADABLE_MAX {

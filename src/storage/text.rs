@@ -28,13 +28,12 @@ pub fn read_foreign_text(path: &Path, bytes_max: u64) -> io::Result<String> {
 }
 
 fn bounded(file: fs::File, bytes_max: u64) -> io::Result<String> {
-    let mut text = String::new();
-    file.take(bytes_max + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > bytes_max {
-        let reason = format!("it is larger than {bytes_max} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    let (mut bytes, unfit) = (Vec::new(), |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason));
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(unfit(format!("it is larger than {bytes_max} bytes")));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| unfit(String::from("it is not UTF-8; save it in that encoding")))
 }
 
 /// Replaces a text file that is not part of a dataset. A reader sees the old text or the new one, never half of it.

@@ -126,6 +126,7 @@ fn a_fault_at_any_call_is_repeated_or_named() {
         Way::Noise,
         Way::Omitting,
         Way::Repeating,
+        Way::Sparse,
         Way::Straying,
     ];
     assert_exit(&push(&store, &sample.dataset()), 0);
@@ -168,6 +169,16 @@ fn a_fault_at_any_call_is_repeated_or_named() {
             assert_same(&sample.dataset(), copy.path());
         }
     }
+}
+
+#[test]
+fn a_list_may_have_empty_pages() {
+    let (sample, store, copy) = (Sample::make(), Store::start(), TempDir::new().unwrap());
+    store.answers(|_, _| Way::Sparse);
+    assert_exit(&push(&store, &sample.dataset()), 0);
+    assert_exit(&push(&store, &sample.dataset()), 0);
+    assert_exit(&pull(&store, copy.path()), 0);
+    assert_same(&sample.dataset(), copy.path());
 }
 
 #[test]

@@ -216,6 +216,68 @@ fn of_two_answers_to_one_question_the_fuller_one_is_taken() {
     }
 }
 
+/// The key that leads past a cache is one that the server does not know, and a strict one refuses it.
+#[test]
+fn the_first_answer_is_taken_where_the_server_refuses_to_be_asked_once_more() {
+    let said = "asked for it once more, past its cache, the server refused the request: `Unrecognized key`";
+    for behind in [false, true] {
+        let server = Server::answering(move |Request { target, .. }| {
+            let query = query(target);
+            match query.get("cursor").map(String::as_str) {
+                _ if query.contains_key("_") => answer("400 Bad Request", "", r#"{"error":"Unrecognized key"}"#),
+                None => list((1..11).map(item).collect::<Vec<_>>(), Some(String::from("2"))),
+                Some("2") => list((11..21).map(item).collect::<Vec<_>>(), behind.then(|| String::from("3"))),
+                Some(_) => list([], None),
+            }
+        });
+        let room = Room::new(&crawl("endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }"), &server.base);
+        let output = room.run(&[]);
+        assert_exit(&output, 4);
+        assert!(printed(&output).contains(said), "{}", printed(&output));
+        assert_eq!(ids(&room, "models"), (1..21).collect());
+        room.assert_sound();
+    }
+}
+
+/// Some servers report failures with the status of success.
+#[test]
+fn a_failure_that_is_reported_as_a_page_is_an_outage_and_no_end() {
+    let busy = r#"{"error":"Server busy","items":[],"metadata":{}}"#;
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let rows = List::of(30, Cursors::Oldest, &[]);
+    let server = Server::answering(move |Request { target, .. }| {
+        match query(target).contains_key("cursor") || query(target).contains_key("_") {
+            true if is_away.load(Ordering::SeqCst) => answer("200 OK", "", busy),
+            _ => rows.answer(&query(target)),
+        }
+    });
+    let room = Room::new(&crawl("endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }"), &server.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 3);
+    assert!(printed(&output).contains("Server busy"), "{}", printed(&output));
+    away.store(false, Ordering::SeqCst);
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(ids(&room, "models"), (1..31).collect());
+    room.assert_sound();
+}
+
+#[test]
+fn a_total_is_not_believed_beside_a_link_to_a_next_page() {
+    let server = Server::answering(|Request { target, .. }| {
+        let page: i64 = query(target)["page"].parse().unwrap();
+        let names = (0..10).filter(|_| page <= 3).map(|n| json!({ "username": format!("u{}", page * 10 + n) }));
+        let mut metadata = json!({ "totalItems": 30, "totalPages": 1, "currentPage": page, "pageSize": 10 });
+        if page < 3 {
+            metadata["nextPage"] = json!("https://elsewhere.invalid/?page=9");
+        }
+        answer("200 OK", "", &json!({ "items": names.collect::<Vec<_>>(), "metadata": metadata }).to_string())
+    });
+    let room = Room::new(&crawl("endpoint = \"creators\"\nparams = { limit = 10 }"), &server.base);
+    assert_exit(&room.run(&[]), 0);
+    assert_eq!(room.query("SELECT count(DISTINCT username) FROM creators"), "[30]\n");
+}
+
 #[test]
 fn a_numbered_page_that_always_fails_is_given_up_by_name() {
     let server = Server::answering(|Request { target, .. }| {

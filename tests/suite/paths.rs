@@ -61,11 +61,23 @@ fn home_and_variables_name_directories_and_one_that_is_unset_is_named() {
         ("dataset = \"$GONE/d\"", "`dataset` is `$GONE/d`, and the variable GONE is not set"),
         ("dataset = \"~/d\"", "variable HOME is not set"),
         ("dataset = \"~bob/d\"", "`./~bob/d`"),
+        ("dataset = \"s3://bucket/d\"", "the dataset is a `s3:` URL, and a dataset is a directory"),
+        ("dataset = \"$PLACE/d\"", "the dataset is a `s3:` URL, and a dataset is a directory"),
+        ("dataset = \"$ODD/d\"", "only a shell replaces `~`"),
         ("dataset = \"${A:-b}\"", "`$NAME` or `${NAME}`"),
         ("dataset = \"d\"\nkey_file = \"$GONE/key\"", "`key_file` is `$GONE/key`, and the variable GONE is not set"),
     ] {
         let here = room(&sandbox, line);
-        assert_refused(&here, &mut crawl(&here), &["sub/crawl.toml", said]);
+        let mut command = crawl(&here);
+        command.env("PLACE", "s3://bucket").env("ODD", "~bob");
+        assert_refused(&here, &mut command, &["sub/crawl.toml", said]);
+    }
+    #[cfg(unix)]
+    {
+        let here = room(&sandbox, "dataset = \"d\"\nstore = \"$ODD/d\"");
+        let mut command = crawl(&here);
+        command.env("ODD", <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff"));
+        assert_refused(&here, &mut command, &["sub/crawl.toml: `store` is `", "which is not UTF-8"]);
     }
     // A crawl file may be somebody else's, and a path is shown.
     let here = room(&sandbox, "dataset = \"d-$CIVITAI_API_KEY\"");

@@ -514,7 +514,7 @@ type Damage = (&'static str, fn(&Path), &'static str);
 
 #[test]
 fn every_damage_of_a_directory_is_named_and_healed() {
-    let damages: [Damage; 6] = [
+    let damages: [Damage; 7] = [
         (
             "a range cut",
             |images| crate::sample::truncate(&images.join("0005.parquet")),
@@ -530,6 +530,14 @@ fn every_damage_of_a_directory_is_named_and_healed() {
             "two exchanged",
             |images| crate::sample::swap(&images.join("0003.parquet"), &images.join("0005.parquet")),
             "0003.parquet` is not what was written",
+        ),
+        (
+            "folders of others",
+            |images| {
+                fs::create_dir_all(images.join(".ipynb_checkpoints/deep")).unwrap();
+                fs::write(images.join(".ipynb_checkpoints/deep/notes.txt"), "mine").unwrap();
+            },
+            ".ipynb_checkpoints` is not of it, and readers may read it; remove it",
         ),
         ("no directory", |images| fs::remove_dir_all(images).unwrap(), "0001.parquet` is missing"),
         (

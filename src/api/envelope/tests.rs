@@ -146,11 +146,26 @@ fn one_item_that_cannot_be_read_costs_no_other() {
 }
 
 #[test]
+fn a_report_of_a_failure_is_no_end_of_a_list() {
+    for (body, failure) in [
+        (r#"{"error":"Server busy"}"#, true),
+        (r#"{"message":"An unexpected error occurred","error":{}}"#, true),
+        (r#"{"error":{"message":"busy"},"items":[],"metadata":{}}"#, true),
+        (r#"{"items":null,"metadata":{},"error":"busy"}"#, true),
+        (r#"{"items":[],"metadata":{},"error":null,"message":""}"#, false),
+        (r#"{"items":[{"id":1}],"metadata":{},"error":"of a part"}"#, false),
+    ] {
+        assert_eq!(read(body).0.is_err_and(|unreadable| unreadable.failure), failure, "{body}");
+    }
+}
+
+#[test]
 fn nothing_that_is_said_twice_is_dropped_in_silence() {
     for body in [
         r#"{"items":[{"id":1}],"items":[{"id":2}],"metadata":{}}"#,
         r#"{"items":[],"metadata":{"nextCursor":"5"},"metadata":{}}"#,
         r#"{"items":[],"metadata":{"nextCursor":"5","nextCursor":"6"}}"#,
+        r#"{"items":[],"metadata":{"nextCursor":"5","nextCursor":null}}"#,
     ] {
         assert!(read(body).0.unwrap_err().reason.contains("t"), "{body}");
     }
@@ -160,6 +175,8 @@ fn nothing_that_is_said_twice_is_dropped_in_silence() {
         (page.ids, page.rejects)
     };
     assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":8}]"#), (vec![2], 1));
+    assert_eq!(twice(r#"[{"id":7}]"#, "null"), (vec![2], 1));
+    assert_eq!(twice("null", r#"[{"id":7}]"#), (vec![1, 2], 0), "the first says nothing");
     assert_eq!(twice(r#"[{"id":7}]"#, r#"[{"id":7}]"#), (vec![1, 2], 0), "it says the same");
 }
 

@@ -37,11 +37,7 @@ pub(in crate::dataset) fn check(
         // A snapshot that a crawl removed meanwhile is not checked.
         if directory.numbers()?.contains(&number) {
             checked += 1;
-            let way_out = match directory.numbers()?.last() == Some(&number) {
-                true => "`civitrawl snapshot` makes it anew while there are parts to make it from",
-                false => "newer ones do not need it; its directory can be removed",
-            };
-            faults.extend(found?.into_iter().map(|fault| format!("snapshot {number}: {fault}; {way_out}")));
+            faults.extend(found?.into_iter().map(|fault| format!("snapshot {number}: {fault}")));
         }
     }
     faults.extend(link(&directory)?);
@@ -89,12 +85,22 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Returns each fault of the snapshot, with its remedy.
     fn snapshot(&self, done: &mut dyn FnMut(u64)) -> Result<Vec<String>, Error> {
-        let inventory = match self.directory.inventory(self.number)? {
-            Loaded::Sound(inventory) => inventory,
-            Loaded::Damaged(reason) => return Ok(vec![format!("`snapshot.json` is damaged: {reason}")]),
+        let (strays, faults) = match self.directory.inventory(self.number)? {
+            Loaded::Sound(inventory) => (self.strays(&inventory)?, self.files(&inventory, done)?),
+            Loaded::Damaged(reason) => (Vec::new(), vec![format!("`snapshot.json` is damaged: {reason}")]),
         };
-        let (mut faults, mut sound) = (self.strays(&inventory)?, BTreeMap::new());
+        let way_out = match self.directory.numbers()?.last() == Some(&self.number) {
+            true => "`civitrawl snapshot` makes it anew while there are parts to make it from",
+            false => "newer ones do not need it; its directory can be removed",
+        };
+        Ok(strays.into_iter().chain(faults.into_iter().map(|fault| format!("{fault}; {way_out}"))).collect())
+    }
+
+    /// Returns the faults of the files of the snapshot.
+    fn files(&self, inventory: &Inventory, done: &mut dyn FnMut(u64)) -> Result<Vec<String>, Error> {
+        let (mut faults, mut sound) = (Vec::new(), BTreeMap::new());
         for file in &inventory.files {
             let name = file.file_name();
             let Some(recorded) = self.directory.recorded(self.number, file) else {
@@ -121,7 +127,7 @@ impl Check<'_> {
         Ok(faults)
     }
 
-    /// Returns a fault for each file in the directory of a table that is not the snapshot's: readers would read it too.
+    /// Returns a fault for each file in the directory of a table that is not the snapshot's: readers may read it too.
     fn strays(&self, inventory: &Inventory) -> Result<Vec<String>, Error> {
         let known: BTreeSet<String> = inventory.files.iter().map(File::file_name).collect();
         let mut faults = Vec::new();
@@ -129,7 +135,10 @@ impl Check<'_> {
             let table = directory.file_name().unwrap_or_default().to_string_lossy();
             let found = self.directory.entries(&directory)?.into_iter();
             let strays = found.map(|entry| format!("{table}/{}", entry.name)).filter(|name| !known.contains(name));
-            faults.extend(strays.map(|name| format!("`{}` is not of it, and readers read it", name.escape_debug())));
+            faults.extend(
+                strays
+                    .map(|name| format!("`{}` is not of it, and readers may read it; remove it", name.escape_debug())),
+            );
         }
         Ok(faults)
     }

@@ -212,38 +212,27 @@ impl<'a> SnapshotDir<'a> {
         self.clear(number)
     }
 
-    /// Removes the draft of a snapshot and all its files.
+    /// Removes the draft of a snapshot and all that is in it.
     pub(super) fn clear(&self, number: u64) -> Result<(), Error> {
-        let draft = self.layout.snapshot_draft(number);
-        match self.storage.read_symlink(&draft) {
-            // It leads elsewhere, where nothing is this program's.
-            Ok(Some(_)) => return self.storage.remove(&draft).during("remove", &draft),
-            Err(error) if error.kind() != ErrorKind::InvalidInput => return Err(error).during("read", &draft),
-            _ => {}
-        }
-        for entry in self.storage.list(&draft).during("list", &draft)? {
-            let path = Layout::entry(&draft, &entry.name);
-            match self.storage.read_symlink(&path) {
-                // It is no link, so it may be the directory of a table.
-                Err(error) if error.kind() == ErrorKind::InvalidInput => self.clear_table(&path)?,
-                Err(error) => return Err(error).during("read", &path),
-                Ok(_) => self.storage.remove(&path).during("remove", &path)?,
-            }
-        }
-        self.storage.remove_dir(&draft).during("remove", &draft)
+        self.remove_all(&self.layout.snapshot_draft(number))
     }
 
-    /// Removes a file of a draft, or the directory of a table and all its files.
-    fn clear_table(&self, path: &Path) -> Result<(), Error> {
-        let files = match self.storage.list(path) {
+    /// Removes a file, or a directory and all that is in it, also what others put there. What a link leads to is not touched.
+    fn remove_all(&self, path: &Path) -> Result<(), Error> {
+        match self.storage.read_symlink(path) {
+            // It is no link.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {}
+            Err(error) => return Err(error).during("read", path),
+            Ok(_) => return self.storage.remove(path).during("remove", path),
+        }
+        let entries = match self.storage.list(path) {
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 return self.storage.remove(path).during("remove", path);
             }
-            files => files.during("list", path)?,
+            entries => entries.during("list", path)?,
         };
-        for file in files {
-            let path = Layout::entry(path, &file.name);
-            self.storage.remove(&path).during("remove", &path)?;
+        for entry in entries {
+            self.remove_all(&Layout::entry(path, &entry.name))?;
         }
         self.storage.remove_dir(path).during("remove", path)
     }

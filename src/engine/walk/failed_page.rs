@@ -10,6 +10,7 @@ use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
 use crate::api::enums::ENUMS;
+use crate::api::envelope::reports_failure;
 use crate::api::models::MODELS;
 use crate::api::place::{Along, Place};
 use crate::dataset::commit::{End, Why};
@@ -271,7 +272,8 @@ async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context:
     let attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
     let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     match watch.until_stop(attempts.next()).await {
+        Some(Ok(answer)) => !answer.text().is_ok_and(|text| reports_failure(&text)),
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
-        answered => answered.is_some(),
+        None => false,
     }
 }

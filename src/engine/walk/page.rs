@@ -9,7 +9,7 @@ use super::request::{Turn, Watch, address};
 use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
-use crate::engine::writer::message::{Next, PageRequest, RECHECK};
+use crate::engine::writer::message::{Next, Other, PageRequest, RECHECK};
 use crate::engine::writer::unknown_values;
 use crate::fetch::{Answer, FetchError, FetchErrorKind};
 
@@ -67,7 +67,7 @@ pub(crate) async fn fetch(
         loop {
             let answer = attempts.next().await?;
             match context.writer.page(request, answer.clone()).await {
-                Ok(next) => return Ok((next, answer)),
+                Ok(next) => return Ok::<_, FetchError>((next, answer)),
                 Err(unreadable) => attempts.unreadable(&unreadable)?,
             }
         }
@@ -81,28 +81,26 @@ pub(crate) async fn fetch(
             answer: None,
         }),
         Ok((Next::Compare(unshown), answer)) => Ok(ignored_filter::settle(request, &unshown, answer, context).await?),
-        Ok((Next::Fewer(items), answer)) => Ok(take_fuller(request, items, before.take(), answer, context).await?),
+        Ok((Next::Fewer(items), answer)) => match before.take() {
+            Some(before) => Ok(take_other(request, before, Other::Items(items), context).await?),
+            None => Ok(take_other(request, answer, Other::Items(request.shown), context).await?),
+        },
         Ok((next, answer)) => {
             *before = Some(answer).filter(|answer| matches!(next, Next::Again(_)) && !answer.is_large());
             Ok(next)
         }
+        // A server may refuse the key that leads past its cache.
+        Err(error) if matches!(error.kind, FetchErrorKind::BadRequest(_)) => match before.take() {
+            Some(before) => Ok(take_other(request, before, Other::Refusal(error.to_string()), context).await?),
+            None => Err(error),
+        },
         Err(error) => Err(error),
     })
 }
 
-/// Takes the answer before, which had more items than this one: what it shows was there. Where it was not kept, this one is taken.
-/// Returns `None` when a stop came first.
-async fn take_fuller(
-    request: &PageRequest,
-    items: u64,
-    before: Option<Answer>,
-    answer: Answer,
-    context: Context<'_>,
-) -> Option<Next> {
-    let (answer, other) = match before {
-        Some(before) => (before, items),
-        None => (answer, request.shown),
-    };
+/// Takes one of two answers: the one before if this one had fewer items or was a refusal, because what it shows was there, or this
+/// one where the one before was not kept. Returns `None` when a stop came first.
+async fn take_other(request: &PageRequest, answer: Answer, other: Other, context: Context<'_>) -> Option<Next> {
     let request = PageRequest { shown: 0, other: Some(other), ..request.clone() };
     match context.writer.page(&request, answer.clone()).await {
         Ok(Next::Compare(unshown)) => ignored_filter::settle(&request, &unshown, answer, context).await,

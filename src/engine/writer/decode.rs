@@ -44,10 +44,12 @@ pub(crate) fn read(
     if text.len() > INFLATED_CAP {
         return Err(Unreadable::TooLarge(String::from("with pseudonyms the page is larger than allowed")));
     }
-    let page = (endpoint.read)(&text, query, into).map_err(|unreadable| match unreadable.too_large {
-        true => Unreadable::TooLarge(unreadable.reason),
-        false => Unreadable::Damaged(unreadable.reason),
-    })?;
+    let page =
+        (endpoint.read)(&text, query, into).map_err(|unreadable| match (unreadable.too_large, unreadable.failure) {
+            (true, _) => Unreadable::TooLarge(unreadable.reason),
+            (false, true) => Unreadable::Failure(unreadable.reason),
+            (false, false) => Unreadable::Damaged(unreadable.reason),
+        })?;
     Ok(Reading { page, bytes })
 }
 

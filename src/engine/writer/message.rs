@@ -32,8 +32,8 @@ pub(crate) struct PageRequest {
     pub(crate) again: bool,
     /// Items of that answer, none of which was taken. One with fewer is not taken either.
     pub(crate) shown: u64,
-    /// Items of another answer to it, which was not taken.
-    pub(crate) other: Option<u64>,
+    /// Another answer to it, which was not taken.
+    pub(crate) other: Option<Other>,
     /// True when the answer before was empty, so that this one may be a full last page.
     pub(crate) first_shown: bool,
     /// True when its answer was compared with the answer without filters.
@@ -42,6 +42,15 @@ pub(crate) struct PageRequest {
     pub(crate) listed: bool,
     /// Its address.
     pub(crate) url: PageUrl,
+}
+
+/// An answer to a request for a page that was asked for twice.
+#[derive(Debug, Clone)]
+pub(crate) enum Other {
+    /// It had so many items.
+    Items(u64),
+    /// It was a refusal, for this reason.
+    Refusal(String),
 }
 
 impl PageRequest {

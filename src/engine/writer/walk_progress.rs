@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::density::Density;
-use super::message::{BOUNDARY, GivenUpPage, Next, PageRequest, RECHECK, is_single};
+use super::message::{BOUNDARY, GivenUpPage, Next, Other, PageRequest, RECHECK, is_single};
 use super::{clamp, unknown_values};
 use crate::api::endpoint::{NextCursor, Paging, Windows};
 use crate::api::page::Page;
@@ -480,15 +480,21 @@ impl WalkProgress {
         // The rows behind the window's end that this page shows are none that it leaves out.
         let shows = |until| page.dates.is_some_and(|(_, last)| last >= until);
         // The boundary page was the last one before: that it is full says nothing.
-        let disputed = request.other.filter(|other| *other > page.items || other * 10 < page.items * 9);
+        let disputed = match &request.other {
+            Some(Other::Items(other)) if *other > page.items || other * 10 < page.items * 9 => {
+                Some(format!("another answer to the same question had {other}"))
+            }
+            Some(Other::Refusal(reason)) => Some(format!("asked for it once more, past its cache, {reason}")),
+            Some(Other::Items(_)) | None => None,
+        };
         let more = if page.full && &*request.partition != BOUNDARY {
             "it has as many items as were asked for".to_owned()
         } else if page.promising {
             "its metadata says that there is a next page".to_owned()
         } else if until.is_some_and(|until| self.state.reached >= Some(until) && !shows(until)) {
             "there is more behind the end of its time window".to_owned()
-        } else if let Some(other) = disputed {
-            format!("another answer to the same question had {other}")
+        } else if let Some(disputed) = disputed {
+            disputed
         } else {
             return End { why: Why::Complete, detail: None };
         };

@@ -74,9 +74,10 @@ fn stops() {
             r#"Unexpected { status: 405, message: "Method not allowed" }"#,
         ),
         (451, JSON, region, r#"RegionBlocked("Not available in your region")"#),
-        (204, "", "", r#"Unexpected { status: 204, message: "" }"#),
         (302, HTML, "", r#"Unexpected { status: 302, message: "" }"#),
+        (410, HTML, "", r#"Unexpected { status: 410, message: "" }"#),
         (501, HTML, "", r#"Unexpected { status: 501, message: "" }"#),
+        (505, HTML, "", r#"Unexpected { status: 505, message: "" }"#),
     ] {
         match first(&facts(status, content_type, head)) {
             Err(Verdict::Fail(kind)) => assert_eq!(format!("{kind:?}"), stop),
@@ -95,6 +96,9 @@ fn retries() {
     for (status, content_type, head, retry_after, throttles) in [
         (200, HTML, "<p>We're adjusting a few things, be back in a few minutes...</p>", None, false),
         (200, "text/plain", "", None, false),
+        (204, "", "", None, false),
+        (206, JSON, "{}", None, false),
+        (304, "", "", None, false),
         (403, HTML, CHALLENGE, None, true),
         (408, JSON, "", None, false),
         (425, JSON, "", None, false),
@@ -111,7 +115,10 @@ fn retries() {
         (520, HTML, "", None, false),
         (524, HTML, "", None, false),
         (527, HTML, "", None, false),
+        (507, HTML, "", None, false),
+        (529, HTML, "", None, false),
         (530, HTML, "error code: 1033", None, false),
+        (599, "", "", None, false),
     ] {
         let facts = ResponseFacts { retry_after, ..facts(status, content_type, head) };
         match first(&facts) {
@@ -149,6 +156,11 @@ fn only_the_servers_own_word_makes_a_page_one_that_always_fails() {
     let away = || facts(502, HTML, "<html>Bad gateway");
     assert!(failed(&[own()]) && failed(&[own(), away(), own()]));
     assert!(!failed(&[away()]) && !failed(&[own(), away()]) && !failed(&[facts(500, HTML, "<html>")]));
+    // A report of a failure may come as an answer that looks like a page.
+    let mut judge = Judge::default();
+    let verdict = judge.unreadable(&Unreadable::Failure(text("\"Server\u{1b} busy\"")));
+    assert!(matches!(&verdict, Verdict::Retry { reason, .. } if reason.ends_with("`\"Server busy\"`")), "{verdict:?}");
+    assert!(matches!(judge.spent(1, text("why")), FetchErrorKind::AlwaysFails(_)));
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub enum Way {
     Repeating,
     /// A list that goes on for ever.
     Endless,
+    /// An empty page before each page of a list.
+    Sparse,
     /// A list that names other things.
     Straying,
 }
@@ -398,8 +400,12 @@ impl State {
             })
             .filter(|(name, _)| name.as_str() > after)
             .collect();
-        let next = names.keys().nth(3).and(names.keys().nth(2)).cloned();
+        let mut next = names.keys().nth(3).and(names.keys().nth(2)).cloned();
         names = names.into_iter().take(3).collect();
+        if way == Way::Sparse && !after.ends_with('!') {
+            // No name is between this one and the last one shown.
+            (names, next) = (BTreeMap::new(), Some(format!("{after}!")));
+        }
         if way == Way::Omitting {
             names = names.into_iter().skip(1).collect();
         }
