@@ -12,7 +12,6 @@ use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::part::read_rows;
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
-use civitrawl::table;
 
 use crate::support::{Room, Sandbox, Server, assert_exit, printed};
 
