@@ -73,12 +73,11 @@ impl<T> Items<T> {
     }
 
     /// Takes the item just read.
-    pub(super) fn take(&mut self, slot: Slot<T>, flaw: Option<Reason>) {
-        let slot = match slot {
-            Slot::Value(_) if flaw.is_none() => slot,
-            // The text of an item that is no object is in the page.
-            _ => Slot::Null,
-        };
+    pub(super) fn take(&mut self, mut slot: Slot<T>, flaw: Option<Reason>) {
+        // The text of an item that is no object is in the page.
+        if flaw.is_some() || matches!(slot, Slot::Odd(_)) {
+            slot = Slot::Null;
+        }
         self.flaws.extend(flaw.map(|flaw| (self.slots.len(), flaw)));
         self.slots.push(slot);
     }

@@ -58,9 +58,9 @@ pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
 }
 
 /// Calls `take` with each field of a JSON object. Returns false for other JSON.
-pub(super) fn each_field(json: &str, mut take: impl FnMut(&str, &str)) -> bool {
+pub(super) fn each_field<'a>(json: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
     struct Each<F>(F);
-    impl<'de, F: FnMut(&str, &str)> Visitor<'de> for Each<F> {
+    impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for Each<F> {
         type Value = ();
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -167,7 +167,9 @@ pub(super) fn float(json: &str) -> Option<f64> {
         Some(_) => json.trim_end_matches('0').trim_end_matches('.'),
         None => json,
     };
-    json.parse::<f64>().ok().filter(|number| number.to_string() == digits)
+    // Any two numbers of so few digits are different doubles, and the shortest form of each is the one that was read.
+    let few = digits.len() <= 15 && !digits.contains(['e', 'E']);
+    json.parse::<f64>().ok().filter(|number| few || number.to_string() == digits)
 }
 
 #[cfg(test)]
@@ -271,6 +273,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_is_taken_if_its_shortest_form_is_what_was_sent(
+            json in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,18})?", power in "([eE]-?[0-9]{1,2})?",
+        ) {
+            let sent = match json.contains('.') {
+                true => json.trim_end_matches('0').trim_end_matches('.'),
+                false => &json,
+            };
+            let number: f64 = json.parse().unwrap();
+            prop_assert_eq!(float(&json), (number.to_string() == sent).then_some(number));
+            if !power.is_empty() {
+                prop_assert_eq!(float(&(json + &power)), None);
+            }
+        }
+
         #[test]
         fn the_text_can_be_told_from_the_column(number in any::<f64>(), whole in any::<i64>(), words in any::<String>()) {
             let json = serde_json::to_string(&number).unwrap();

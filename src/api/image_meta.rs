@@ -69,8 +69,9 @@ impl<'a> Meta<'a> {
     fn flat(sent: &[Field<'a>]) -> Self {
         let mut meta = Self::default();
         let spelt = SPELLINGS.map(|(own, other)| sent.iter().any(|(key, _)| key == other).then_some(own));
-        let mut left: Vec<&Field<'a>> =
-            sent.iter().filter(|(key, json)| !meta.fill(key, json) || spelt.contains(&Some(&**key))).collect();
+        // Of many fields nearly all are left.
+        let mut left: Vec<&Field<'a>> = Vec::with_capacity(sent.len());
+        left.extend(sent.iter().filter(|(key, json)| !meta.fill(key, json) || spelt.contains(&Some(&**key))));
         for source in &RESOURCE_LISTS {
             let at = left.iter().position(|(key, _)| key == source.key);
             if let Some(at) = at.filter(|at| source.read(left[*at].1, &mut meta.resources)) {
@@ -83,7 +84,7 @@ impl<'a> Meta<'a> {
         let room = left.iter().map(|(key, json)| Extra::room(key, json)).sum();
         if charge(room) {
             meta.extra.make_room(room);
-            left.iter().for_each(|(key, json)| meta.extra.add(key, json));
+            left.iter().for_each(|(key, json)| meta.extra.copy(key, json));
         }
         meta
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::allowance::charge_part;
-use super::exact::{elements, fields, fill, number, text};
+use super::exact::{each_field, elements, fields, fill, number, text};
 use super::twins::{take_out, twins};
 
 /// A list of resources, and the keys of its columns. One key per column, so that the list can be rebuilt.
@@ -62,11 +62,7 @@ impl ResourceList {
         let mut exact = true;
         for element in elements {
             let mut resource = Resource { source: self.key, ..Resource::default() };
-            if let Some(fields) = fields(element) {
-                for (key, value) in fields {
-                    exact &= self.fill(&mut resource, &key, value);
-                }
-            } else {
+            if !each_field(element, |key, value| exact &= self.fill(&mut resource, key, value)) {
                 exact = false;
                 // A bare hash becomes a row; other bare values say too little for one.
                 if self.key != "hashes" || !fill(&mut resource.hash, text(element)) {

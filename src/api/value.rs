@@ -278,10 +278,12 @@ impl<'de, T: Accept<'de>> Accept<'de> for Objects<T> {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
         let mut objects = Self { items: Vec::new(), strays: 0 };
         while let Some(element) = list.next_element::<Slot<T>>()? {
-            match (charge_part(size_of::<T>()), element) {
-                (true, Slot::Value(object)) => objects.items.push(object),
-                (true, Slot::Null | Slot::Odd(_)) => objects.strays += 1,
-                (false, _) => {}
+            if !charge_part(size_of::<T>()) {
+                continue;
+            }
+            match element {
+                Slot::Value(object) => objects.items.push(object),
+                Slot::Null | Slot::Odd(_) => objects.strays += 1,
             }
         }
         Ok(Slot::Value(objects))

@@ -234,8 +234,8 @@ impl Known<'_> {
         let Some(main) = endpoint.tables.first() else { return (0, false) };
         let (mut bytes, mut items) = (0, 0);
         for part in self.manifest.live_parts() {
-            bytes += if endpoint.tables.iter().any(|filled| fills(filled, &part.table)) { part.bytes } else { 0 };
-            items += if part.table == main.name { part.rows } else { 0 };
+            bytes += if endpoint.tables.iter().any(|filled| fills(filled, part.table.name)) { part.bytes } else { 0 };
+            items += if part.table == *main { part.rows } else { 0 };
         }
         if items >= MEASURED_ITEMS {
             return (bytes.div_ceil(items), true);

@@ -91,7 +91,7 @@ fn dry_run(layout: &Layout) -> Result<Exit, Error> {
     if manifest.last.is_none() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    let parts = manifest.live_parts().filter(|part| part.table != pages::TABLE.name);
+    let parts = manifest.live_parts().filter(|part| *part.table != pages::TABLE);
     let (number, bytes) = parts.fold((0, 0), |(number, bytes), part| (number + 1, bytes + part.bytes));
     print([format!("`--prune` would remove {} of {}", several(number, "part"), size(bytes))]);
     Ok(Exit::Complete)

@@ -101,7 +101,7 @@ pub enum Damage {
 impl Damage {
     /// Returns the damage that this part of the commit is missing.
     pub fn missing(part: &Part, commit: u64) -> Self {
-        Self::MissingPart { table: part.table.clone(), name: part.name.to_string(), commit }
+        Self::MissingPart { table: part.table.name.to_owned(), name: part.name.to_string(), commit }
     }
 
     /// Returns the refusal if a newer version wrote the record.
@@ -111,6 +111,6 @@ impl Damage {
 
     /// True if the damage is that this part is missing.
     pub fn is_missing(&self, part: &Part) -> bool {
-        matches!(self, Self::MissingPart { table, name, .. } if *table == part.table && *name == part.name.to_string())
+        matches!(self, Self::MissingPart { table, name, .. } if *table == part.table.name && *name == part.name.to_string())
     }
 }

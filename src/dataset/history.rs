@@ -1,12 +1,15 @@
 //! The history of a dataset: the parts there are and the state of every pass. A full record restates it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::layout::PartName;
+use super::layout::{FileHash, PartName, RunId};
 use super::walk_state::WalkState;
+use crate::table::Table;
 
 /// Fingerprints of the cursors seen in a pass, by walk and partition.
 pub type SeenCursors = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
@@ -23,7 +26,7 @@ pub struct PrunedPart {
 
 impl From<&Part> for PrunedPart {
     fn from(part: &Part) -> Self {
-        Self { table: part.table.clone(), name: part.name.clone() }
+        Self { table: part.table.name.to_owned(), name: part.name.clone() }
     }
 }
 
@@ -31,16 +34,16 @@ impl From<&Part> for PrunedPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// The table.
-    pub table: String,
+    /// The table; in a file its name, which must be one that this version knows.
+    pub table: &'static Table,
     /// The file name.
     pub name: PartName,
     /// The number of rows.
     pub rows: u64,
     /// The size in bytes.
     pub bytes: u64,
-    /// The BLAKE3 hash of the file, in hexadecimal.
-    pub hash: String,
+    /// The BLAKE3 hash of the file.
+    pub hash: FileHash,
 }
 
 /// Everything that the records up to some commit say, apart from the last record itself.
@@ -48,6 +51,7 @@ pub struct Part {
 #[serde(deny_unknown_fields)]
 pub struct History {
     /// The parts there are, by the commit that added them.
+    #[serde(deserialize_with = "parts")]
     pub parts: BTreeMap<u64, Vec<Part>>,
     /// The state of every pass, by number.
     pub passes: BTreeMap<u64, PassSummary>,
@@ -101,7 +105,7 @@ impl History {
     fn drop_part(&mut self, pruned: &PrunedPart) {
         let commit = pruned.name.commit;
         let Some(parts) = self.parts.get_mut(&commit) else { return };
-        parts.retain(|part| part.table != pruned.table || part.name != pruned.name);
+        parts.retain(|part| part.table.name != pruned.table || part.name != pruned.name);
         if parts.is_empty() {
             self.parts.remove(&commit);
         }
@@ -159,6 +163,27 @@ impl History {
     pub(super) fn last_pass(&self) -> u64 {
         self.passes.last_key_value().map_or(0, |(pass, _)| *pass)
     }
+}
+
+/// Reads the parts. There may be hundreds of thousands, so those of one run share its id, and no list has room for more.
+fn parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, Vec<Part>>, D::Error> {
+    struct Parts;
+    impl<'de> Visitor<'de> for Parts {
+        type Value = BTreeMap<u64, Vec<Part>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("parts by commit")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (mut all, mut run): (Self::Value, Option<RunId>) = (BTreeMap::new(), None);
+            while let Some((commit, mut parts)) = map.next_entry::<u64, Vec<Part>>()? {
+                parts.iter_mut().for_each(|part| part.name.run.share(&mut run));
+                parts.shrink_to_fit();
+                all.insert(commit, parts);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_map(Parts)
 }
 
 /// Returns the fingerprint of a cursor or a definition: the first 16 hexadecimal digits of its BLAKE3 hash.

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -233,35 +234,41 @@ impl PlaceName {
     }
 }
 
-/// A BLAKE3 hash in hexadecimal, checked, so that it may be part of a name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The BLAKE3 hash of a file. In files and names it is written in lowercase hexadecimal, and in no other form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct FileHash(String);
+pub struct FileHash([u8; blake3::OUT_LEN]);
 
 impl FileHash {
     /// Returns the hash of a content.
     pub fn of(content: &[u8]) -> Self {
-        Self(blake3::hash(content).to_string())
+        blake3::hash(content).into()
+    }
+}
+
+impl From<blake3::Hash> for FileHash {
+    fn from(hash: blake3::Hash) -> Self {
+        Self(hash.into())
     }
 }
 
 impl fmt::Display for FileHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
     }
 }
 
 impl TryFrom<String> for FileHash {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let is_shaped = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if is_shaped { Ok(Self(text)) } else { Err(format!("`{}` is no hash", text.escape_debug())) }
+        let hash = blake3::Hash::from_hex(&text).ok().filter(|hash| *hash.to_hex() == *text);
+        hash.map(Self::from).ok_or_else(|| format!("`{}` is no hash", text.escape_debug()))
     }
 }
 
 impl From<FileHash> for String {
     fn from(hash: FileHash) -> Self {
-        hash.0
+        hash.to_string()
     }
 }
 
@@ -307,12 +314,20 @@ pub fn is_draft(file_name: &str) -> bool {
 /// The id of a run: the second at which it began, and four digits or more that distinguish runs of one second.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RunId(String);
+pub struct RunId(Arc<str>);
 
 impl RunId {
+    /// Takes the memory of an equal id. Any other one is replaced by this one, so that the next ids can share it.
+    pub(super) fn share(&mut self, with: &mut Option<Self>) {
+        match with {
+            Some(same) if *same == *self => self.clone_from(same),
+            other => *other = Some(self.clone()),
+        }
+    }
+
     /// Returns the id of a run that began at this instant, such as `20261123T080000Z-beef`.
     pub fn new(began: &jiff::Timestamp, digits: u64) -> Self {
-        Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")))
+        Self(format!("{}-{digits:04x}", began.strftime("%Y%m%dT%H%M%SZ")).into())
     }
 
     /// Returns the second at which it began, as text whose order is that of time; `None` for a replay.
@@ -332,13 +347,13 @@ impl TryFrom<String> for RunId {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let shaped = (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if shaped { Ok(Self(text)) } else { Err(format!("`{}` is no run id", text.escape_debug())) }
+        if shaped { Ok(Self(text.into())) } else { Err(format!("`{}` is no run id", text.escape_debug())) }
     }
 }
 
 impl From<RunId> for String {
     fn from(run: RunId) -> Self {
-        run.0
+        run.to_string()
     }
 }
 

@@ -59,7 +59,7 @@ impl Manifest {
 
     /// True if this part is there.
     pub fn has(&self, part: &PrunedPart) -> bool {
-        let same = |there: &Part| there.table == part.table && there.name == part.name;
+        let same = |there: &Part| there.table.name == part.table && there.name == part.name;
         self.history.parts.get(&part.name.commit).is_some_and(|parts| parts.iter().any(same))
     }
 

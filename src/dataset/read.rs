@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use super::commit::{Part, chain_hash};
 use super::damage::Damage;
 use super::error::{During, Error};
-use super::layout::{Layout, record_number};
+use super::layout::{FileHash, Layout, record_number};
 use super::manifest::Manifest;
 use super::recovery::{Recovery, check_chain, is_full, plan_recovery};
 use super::snapshot::snapshot_dir::SnapshotDir;
@@ -108,15 +108,14 @@ pub(super) fn inspect(layout: &Layout, storage: &dyn Storage) -> Result<Inspecte
     let recovery = plan_recovery(&manifest, &files).map_err(damaged)?;
     let has_name = |part: &Part| {
         let name = part.name.to_string();
-        files.get(part.table.as_str()).is_some_and(|files| files.iter().any(|file| file.name == name))
+        files.get(part.table.name).is_some_and(|files| files.iter().any(|file| file.name == name))
     };
     for part in recovery.publish.iter().filter(|part| !has_name(part)) {
         // Only a part that is exactly what was committed may get a name ending in `.parquet`.
-        let Some(table) = table::named(&part.table) else { continue };
-        let path = layout.staged(table, &part.name);
+        let path = layout.staged(part.table, &part.name);
         let content = storage.read(&path).during("read", &path)?;
-        if blake3::hash(&content).to_string() != part.hash {
-            let damage = Damage::PartHash { table: part.table.clone(), name: part.name.to_string() };
+        if FileHash::of(&content) != part.hash {
+            let damage = Damage::PartHash { table: part.table.name.to_owned(), name: part.name.to_string() };
             return Err(damaged(vec![damage]));
         }
     }

@@ -16,9 +16,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::cancel::{Cancel, check};
 use super::error::{During, Error};
 use super::history::Part;
-use super::layout::Layout;
+use super::layout::{FileHash, Layout};
 use crate::storage::{Content, Ranges, Storage, Unsynced};
-use crate::table::Table;
 
 /// Bytes that are compared together.
 const BLOCK: usize = 16 << 10;
@@ -32,21 +31,21 @@ pub(super) struct RecordedFile {
     /// Its path before it is published, if it is a part.
     staged: Option<PathBuf>,
     bytes: u64,
-    hash: String,
+    hash: FileHash,
     /// A checksum of each block, none of a small file; set once the file was found to be what is recorded. Copies share it.
     blocks: Arc<OnceLock<Arc<[u32]>>>,
 }
 
 impl RecordedFile {
-    /// Returns the file at this path, with its size and BLAKE3 hash as they are recorded.
-    pub(super) fn new(path: PathBuf, bytes: u64, hash: &str) -> Self {
-        Self { path, staged: None, bytes, hash: hash.to_owned(), blocks: Arc::default() }
+    /// Returns the file at this path, with its size and hash as they are recorded.
+    pub(super) fn new(path: PathBuf, bytes: u64, hash: FileHash) -> Self {
+        Self { path, staged: None, bytes, hash, blocks: Arc::default() }
     }
 
     /// Returns the file of a part, which may still have its staged name if it is of the last commit.
-    pub(super) fn of_part(layout: &Layout, table: &Table, part: &Part) -> Self {
-        let staged = Some(layout.staged(table, &part.name));
-        Self { staged, ..Self::new(layout.part(table, &part.name), part.bytes, &part.hash) }
+    pub(super) fn of_part(layout: &Layout, part: &Part) -> Self {
+        let staged = Some(layout.staged(part.table, &part.name));
+        Self { staged, ..Self::new(layout.part(part.table, &part.name), part.bytes, part.hash) }
     }
 
     /// Returns its path.
@@ -59,9 +58,9 @@ impl RecordedFile {
         self.bytes
     }
 
-    /// Returns its BLAKE3 hash in hexadecimal, as it is recorded.
-    pub(super) fn hash(&self) -> &str {
-        &self.hash
+    /// Returns its hash, as it is recorded.
+    pub(super) fn hash(&self) -> FileHash {
+        self.hash
     }
 
     /// True once it was found to be what is recorded.
@@ -138,7 +137,7 @@ impl RecordedFile {
             show(read);
             at += length;
         }
-        if hasher.finalize().to_string() != self.hash {
+        if FileHash::from(hasher.finalize()) != self.hash {
             return Err(Error::other_hash(&self.path));
         }
         Ok(())
@@ -300,14 +299,14 @@ pub(super) fn create_recorded(
     path: &Path,
     content: &mut Content<'_>,
 ) -> io::Result<(RecordedFile, Unsynced)> {
-    let mut written = (0, String::new());
+    let mut written = (0, FileHash::of(b""));
     let unsynced = storage.create(path, &mut |to| {
         let mut to = Hashing { to, hasher: blake3::Hasher::new(), bytes: 0 };
         content(&mut to)?;
-        written = (to.bytes, to.hasher.finalize().to_string());
+        written = (to.bytes, to.hasher.finalize().into());
         Ok(())
     })?;
-    Ok((RecordedFile::new(path.to_owned(), written.0, &written.1), unsynced))
+    Ok((RecordedFile::new(path.to_owned(), written.0, written.1), unsynced))
 }
 
 /// Hashes what it writes.
@@ -382,7 +381,7 @@ mod tests {
             let (path, content) = (Layout::entry(folder.path(), "file"), content(size));
             let mut fill = |to: &mut (dyn Write + Send)| content.chunks(777).try_for_each(|chunk| to.write_all(chunk));
             let (written, _) = create_recorded(&Disk, &path, &mut fill).unwrap();
-            assert_eq!((written.bytes(), written.hash()), (size as u64, &*blake3::hash(&content).to_string()));
+            assert_eq!((written.bytes(), written.hash()), (size as u64, FileHash::of(&content)));
             let file = written.open(&Disk, NEVER).unwrap();
             assert_eq!(matches!(file.content.source, Source::Memory(_)), size == HASHED);
             let ranges = [(0, 0), (0, 1), (16_383, 2), (16_384, 16_384), (5, size - 5), (size - 1, 1), (size, 0)];
@@ -401,8 +400,8 @@ mod tests {
     #[test]
     fn a_block_that_is_read_otherwise_the_second_time_is_refused() {
         let (content, otherwise) = (content(100_000), Arc::new(AtomicBool::new(false)));
-        let hash = blake3::hash(&content).to_string();
-        let recorded = RecordedFile::new(Layout::entry(Path::new("x"), "file"), content.len() as u64, &hash);
+        let path = Layout::entry(Path::new("x"), "file");
+        let recorded = RecordedFile::new(path, content.len() as u64, FileHash::of(&content));
         let blocks: Vec<u32> = content.chunks(BLOCK).map(crc32fast::hash).collect();
         let file = Fickle(content, Arc::clone(&otherwise));
         recorded.compare(&file, NEVER, &mut |_| ()).unwrap();

@@ -76,13 +76,13 @@ pub fn plan_recovery(manifest: &Manifest, files: &BTreeMap<&str, Vec<Entry>>) ->
     for (commit, part) in
         manifest.history.parts.iter().flat_map(|(commit, parts)| parts.iter().map(move |part| (*commit, part)))
     {
-        let mut take = |name: String| unnamed.remove(&(part.table.as_str(), name));
+        let mut take = |name: String| unnamed.remove(&(part.table.name, name));
         let published = take(part.name.to_string());
         // The publish of the last commit can have been interrupted, and of all commits if they were pulled. Other staged files of
         // older commits are leftovers.
         let is_due = commit == manifest.last_commit() || published.is_none();
         let staged = if is_due { take(part.name.staged()) } else { None };
-        let (table, name) = (part.table.clone(), part.name.to_string());
+        let (table, name) = (part.table.name.to_owned(), part.name.to_string());
         match published.or(staged) {
             None => damages.push(Damage::missing(part, commit)),
             Some(found) if found != part.bytes => {

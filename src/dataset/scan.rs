@@ -39,8 +39,8 @@ impl<'a> Scan<'a> {
     pub fn open_at(layout: &Layout, storage: &'a dyn Storage, table: &'a Table, commit: u64) -> Result<Self, Error> {
         let manifest = read_manifest(layout, storage)?;
         let commit = if manifest.history.replaced > commit { u64::MAX } else { commit };
-        let parts = manifest.live_parts().filter(|part| part.table == table.name && part.name.commit <= commit);
-        let mut files: Vec<RecordedFile> = parts.map(|part| RecordedFile::of_part(layout, table, part)).collect();
+        let parts = manifest.live_parts().filter(|part| part.table == table && part.name.commit <= commit);
+        let mut files: Vec<RecordedFile> = parts.map(|part| RecordedFile::of_part(layout, part)).collect();
         let commit = manifest.history.absorbed;
         if commit > 0 {
             let directory = SnapshotDir::new(layout, storage);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,9 +137,8 @@ impl Store {
     /// # Errors
     /// [`Error::Rotten`] if it is not what was committed; [`Error::Disk`].
     pub fn rows(&self, part: &Part) -> Result<Vec<RecordBatch>, Error> {
-        let Some(table) = table::named(&part.table) else { return Ok(Vec::new()) };
-        let file = RecordedFile::of_part(&self.layout, table, part).open(&*self.storage, NEVER)?;
-        read_rows(table, file.whole()?).map_err(|error| file.fault(&error))
+        let file = RecordedFile::of_part(&self.layout, part).open(&*self.storage, NEVER)?;
+        read_rows(part.table, file.whole()?).map_err(|error| file.fault(&error))
     }
 
     /// Returns the hash by which the next record will name the last one.
@@ -152,9 +152,7 @@ impl Store {
     }
 
     fn recover(&mut self, recovery: &Recovery) -> Result<(), Error> {
-        let publish =
-            recovery.publish.iter().filter_map(|part| Some((table::named(&part.table)?, part.name.clone()))).collect();
-        self.publish(publish)?;
+        self.publish(recovery.publish.iter().map(|part| (part.table, part.name.clone())).collect())?;
         if !self.unsettled.is_empty() {
             self.settle()?;
         }
@@ -204,13 +202,16 @@ impl Store {
                 walks: batch.walks,
                 parts,
                 pruned: batch.prune,
-                before: self.manifest.is_full_due(self.full_every).then(|| Box::new(self.manifest.history.clone())),
+                before: self
+                    .manifest
+                    .is_full_due(self.full_every)
+                    .then(|| Box::new(mem::take(&mut self.manifest.history))),
             };
             let (hash, draft) = self.draft(&record)?;
             unsynced.push(draft);
             sync_all(&*self.storage, unsynced)?;
             self.remove_staged()?;
-            tables.iter().zip(&record.parts).try_for_each(|(table, part)| self.check_staged(table, part))?;
+            record.parts.iter().try_for_each(|part| self.check_staged(part))?;
             Ok((record, hash))
         });
         let (record, hash) = drafted.inspect_err(|_| self.discard(&tables, &name))?;
@@ -271,8 +272,8 @@ impl Store {
             let mut write = |to: &mut (dyn io::Write + Send)| write_part(table, &batch, &maker, to).map_err(as_io);
             let (written, content) = create_recorded(&*self.storage, &path, &mut write).during("write", &path)?;
             unsynced.push(content);
-            let (bytes, hash) = (written.bytes(), written.hash().to_owned());
-            parts.push(Part { table: table.name.to_owned(), name: name.clone(), rows, bytes, hash });
+            let (bytes, hash) = (written.bytes(), written.hash());
+            parts.push(Part { table, name: name.clone(), rows, bytes, hash });
         }
         // Each directory once, behind the last change of its names.
         unsynced.extend(changed.into_iter().map(Unsynced::Names));
@@ -293,10 +294,10 @@ impl Store {
     }
 
     /// Reads a staged part back, and compares it with what was written.
-    fn check_staged(&self, table: &Table, part: &Part) -> Result<(), Error> {
-        let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
-        let file = staged.open(&*self.storage, NEVER)?;
-        let found = rows_in_footer(table, file.whole()?).map_err(|error| file.fault(&error))?;
+    fn check_staged(&self, part: &Part) -> Result<(), Error> {
+        let path = self.layout.staged(part.table, &part.name);
+        let file = RecordedFile::new(path, part.bytes, part.hash).open(&*self.storage, NEVER)?;
+        let found = rows_in_footer(part.table, file.whole()?).map_err(|error| file.fault(&error))?;
         if found != part.rows {
             return Err(file.fault(&format!("it holds {found} rows where {} were written", part.rows)));
         }
@@ -358,7 +359,7 @@ impl Store {
 
     /// Removes the staged names of parts whose final ones are durable now.
     fn remove_staged(&mut self) -> Result<(), Error> {
-        let settled = std::mem::take(&mut self.unsettled);
+        let settled = mem::take(&mut self.unsettled);
         settled.iter().try_for_each(|(table, name)| self.remove(&self.layout.staged(table, name)))
     }
 

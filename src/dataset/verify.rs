@@ -118,10 +118,9 @@ impl Check<'_> {
     fn commit(&mut self, commit: u64, mut parts: Vec<&Part>) -> Result<(), Error> {
         let mut parents = Parents::new();
         // Rows are read once, so those that others belong to come first.
-        parts.sort_by_key(|part| table::named(&part.table).map_or(0, generation));
+        parts.sort_by_key(|part| generation(part.table));
         for part in parts {
-            let Some(table) = table::named(&part.table) else { continue };
-            match self.part(commit, table, part, &mut parents) {
+            match self.part(commit, part, &mut parents) {
                 // A crawl may have removed it meanwhile, and other parts of this commit with it.
                 Err(Error::Rotten { .. })
                     if !read_manifest(self.layout, self.storage)?.has(&PrunedPart::from(part)) =>
@@ -129,8 +128,8 @@ impl Check<'_> {
                     return Ok(());
                 }
                 Err(Error::Rotten { reason, .. }) => {
-                    drop(parents.remove(table.name));
-                    self.findings.faults.push(format!("part `{}/{}` {reason}", part.table, part.name));
+                    drop(parents.remove(part.table.name));
+                    self.findings.faults.push(format!("part `{}/{}` {reason}", part.table.name, part.name));
                 }
                 checked => checked?,
             }
@@ -140,8 +139,8 @@ impl Check<'_> {
     }
 
     /// Checks a part, batch by batch: its bytes, its rows and their order, and their parents.
-    fn part(&mut self, commit: u64, table: &'static Table, part: &Part, parents: &mut Parents) -> Result<(), Error> {
-        let file = RecordedFile::of_part(self.layout, table, part);
+    fn part(&mut self, commit: u64, part: &Part, parents: &mut Parents) -> Result<(), Error> {
+        let (table, file) = (part.table, RecordedFile::of_part(self.layout, part));
         let checked = file.open(self.storage, self.cancel)?;
         let reader = checked.parquet()?;
         let rows = u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
@@ -161,7 +160,7 @@ impl Check<'_> {
         self.findings.parts += 1;
         self.findings.rows += part.rows;
         let faults = &mut self.findings.faults;
-        faults.extend(order.fault.map(|fault| format!("part `{}/{}` {fault}", part.table, part.name)));
+        faults.extend(order.fault.map(|fault| format!("part `{}/{}` {fault}", table.name, part.name)));
         faults.extend(family.fault(commit));
         Ok(())
     }
@@ -169,10 +168,9 @@ impl Check<'_> {
     /// Returns the faults of page numbers.
     fn page_faults(&self, history: &History) -> Result<Vec<String>, Error> {
         let (doubtful, mut all) = (self.pages.doubtful(), Doubtful::default());
-        let parts = history.parts.values().flatten().filter(|part| part.table == "pages" && !doubtful.is_empty());
+        let parts = history.parts.values().flatten().filter(|part| part.table.name == "pages" && !doubtful.is_empty());
         for part in parts {
-            let Some(table) = table::named(&part.table) else { continue };
-            let file = match RecordedFile::of_part(self.layout, table, part).open(self.storage, self.cancel) {
+            let file = match RecordedFile::of_part(self.layout, part).open(self.storage, self.cancel) {
                 // That is a fault already.
                 Err(Error::Rotten { .. }) => continue,
                 file => file?,

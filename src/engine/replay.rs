@@ -22,7 +22,7 @@ use crate::dataset::store::{Batch, RunInfo, Store};
 use crate::dataset::stored_pages::{StoredPage, StoredReject};
 use crate::fetch::Encoding;
 use crate::storage::Disk;
-use crate::table::{Tables, pages, rejects};
+use crate::table::{Table, Tables, pages, rejects};
 
 /// Prefix of the run of replayed parts, before the number of the last commit that is replayed.
 const PREFIX: &str = "replay-";
@@ -123,16 +123,16 @@ fn commits_through(manifest: &Manifest, through: u64) -> Vec<u64> {
     manifest.history.parts.range(..=through).map(|(commit, _)| *commit).collect()
 }
 
-type Rows = Vec<(&'static crate::table::Table, RecordBatch)>;
+type Rows = Vec<(&'static Table, RecordBatch)>;
 
 /// Returns all rows of a commit, decoded from its answers; `None` unless it keeps all of them.
 fn read_again(store: &Store, parts: &[Part], replayed: &mut Replayed) -> Result<Option<Rows>, Error> {
-    let batches_of = |table| -> Result<Vec<RecordBatch>, Error> {
+    let batches_of = |table: &Table| -> Result<Vec<RecordBatch>, Error> {
         let of_table = parts.iter().filter(|part| part.table == table);
         let batches: Vec<Vec<RecordBatch>> = of_table.map(|part| store.rows(part)).collect::<Result<_, _>>()?;
         Ok(batches.into_iter().flatten().collect())
     };
-    let (pages, rejected) = (batches_of(pages::TABLE.name)?, batches_of(rejects::TABLE.name)?);
+    let (pages, rejected) = (batches_of(&pages::TABLE)?, batches_of(&rejects::TABLE)?);
     let pages: Vec<StoredPage<'_>> = pages.iter().flat_map(StoredPage::all).collect();
     let without: Vec<&StoredPage<'_>> = pages.iter().filter(|page| page.row().body.is_none()).collect();
     if pages.is_empty() || !without.is_empty() {

@@ -59,8 +59,7 @@ fn main() {
 fn commits(dataset: &Store) -> Vec<Rows> {
     let rows = |part| {
         let batches: Vec<RecordBatch> = dataset.rows(part).expect("a sound part");
-        let table = table::named(&part.table).expect("a known table");
-        (table, concat_batches(&table.schema(), &batches).expect("rows of one table"))
+        (part.table, concat_batches(&part.table.schema(), &batches).expect("rows of one table"))
     };
     dataset.manifest().history.parts.values().map(|parts| parts.iter().map(rows).collect()).collect()
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 
 use civitrawl::dataset::commit::fingerprint;
-use civitrawl::dataset::layout::{Layout, PartName, latest_number, record_number, snapshot_number};
+use civitrawl::dataset::layout::{FileHash, Layout, PartName, latest_number, record_number, snapshot_number};
 use civitrawl::dataset::manifest::Manifest;
 use civitrawl::dataset::recovery::{check_chain, is_full};
 use civitrawl::dataset::verify::{Findings, verify};
@@ -106,8 +106,8 @@ fn path(table: &str, name: &PartName) -> PathBuf {
 }
 
 /// The parts that the records name, by path, with the hash of each.
-fn named(manifest: &Manifest) -> BTreeMap<PathBuf, String> {
-    manifest.live_parts().map(|part| (path(&part.table, &part.name), part.hash.clone())).collect()
+fn named(manifest: &Manifest) -> BTreeMap<PathBuf, FileHash> {
+    manifest.live_parts().map(|part| (place().part(part.table, &part.name), part.hash)).collect()
 }
 
 /// The files that count as parts.
@@ -126,7 +126,7 @@ fn finals_are_committed(state: &State) -> Result<(), Violation> {
         match named.get(&path) {
             None if pruned.contains(&path) => {}
             None => return Err(format!("`{}` is committed by no record", path.display())),
-            Some(hash) if *hash != content.hash.to_string() => {
+            Some(hash) if *hash != content.hash.into() => {
                 return Err(format!("`{}` is not whole", path.display()));
             }
             Some(_) => {}

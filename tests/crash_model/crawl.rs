@@ -125,7 +125,7 @@ pub(crate) fn batch(commit: u64, manifest: &Manifest) -> Batch {
     let finish = |builder: &mut dyn TableBuilder| -> (&'static Table, RecordBatch) {
         (builder.table(), builder.finish().expect("rows fit their table"))
     };
-    let goes = |part: &&Part| PRUNED.contains(&(commit, part.table.as_str(), part.name.commit));
+    let goes = |part: &&Part| PRUNED.contains(&(commit, part.table.name, part.name.commit));
     let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
     Batch { tables: builders.into_iter().map(finish).collect(), pass: 1, walks: walks(commit), prune }
 }

@@ -12,7 +12,6 @@ use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::part::read_rows;
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
-use civitrawl::table;
 
 use crate::support::{Room, Sandbox, Server, assert_exit, printed};
 
@@ -29,10 +28,9 @@ fn commit_again(dataset: &Path, times: u64) {
     let mut store = Store::open(Layout::new(dataset), Arc::new(Disk)).unwrap();
     let last = store.manifest().last.clone().unwrap();
     let rows = |part: &civitrawl::dataset::commit::Part| {
-        let table = table::named(&part.table).unwrap();
-        let content = std::fs::read(store.layout().part(table, &part.name)).unwrap();
-        let batches = read_rows(table, Bytes::from(content)).unwrap();
-        (table, arrow::compute::concat_batches(&table.schema(), &batches).unwrap())
+        let content = std::fs::read(store.layout().part(part.table, &part.name)).unwrap();
+        let batches = read_rows(part.table, Bytes::from(content)).unwrap();
+        (part.table, arrow::compute::concat_batches(&part.table.schema(), &batches).unwrap())
     };
     let tables: Vec<_> = last.parts.iter().map(rows).collect();
     let info = RunInfo::of(&last);

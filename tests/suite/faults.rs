@@ -149,7 +149,7 @@ fn models(room: &Room) -> (Vec<String>, u64) {
     let ids = distinct(&Scan::open(&layout, &Disk, &table::models::TABLE).unwrap(), "id", Vec::new()).unwrap();
     let ids = ids.slice(0, ids.len());
     let manifest = read_manifest(&layout, &Disk).unwrap();
-    let rows = manifest.live_parts().filter(|part| part.table == "models").map(|part| part.rows).sum();
+    let rows = manifest.live_parts().filter(|part| part.table.name == "models").map(|part| part.rows).sum();
     (ids, rows)
 }
 

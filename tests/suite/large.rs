@@ -37,7 +37,7 @@ enum Values<'a> {
 fn add(room: &Room, name: &str, rows: Range<i64>, pages: u64, values: &[(&str, Values<'_>)]) {
     let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).unwrap();
     let last = store.manifest().last.clone().unwrap();
-    let part = store.manifest().live_parts().find(|part| part.table == name).unwrap().clone();
+    let part = store.manifest().live_parts().find(|part| part.table.name == name).unwrap().clone();
     let table = table::named(name).unwrap();
     let first = store.rows(&part).unwrap().swap_remove(0);
     let same = take_record_batch(&first, &UInt32Array::from(vec![0; (rows.end - rows.start) as usize])).unwrap();

@@ -202,9 +202,12 @@ fn lose(dataset: &Path, columns: &[&str]) {
     for parts in commits {
         let mut tables: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
         for part in &parts {
-            let rows =
-                store.rows(part).expect("it can be read").into_iter().map(|rows| without(&part.table, &rows, columns));
-            tables.entry(&part.table).or_default().extend(rows);
+            let rows = store
+                .rows(part)
+                .expect("it can be read")
+                .into_iter()
+                .map(|rows| without(part.table.name, &rows, columns));
+            tables.entry(part.table.name).or_default().extend(rows);
         }
         let whole = tables.into_iter().map(|(name, batches)| {
             let table = table::named(name).expect("it is a table");

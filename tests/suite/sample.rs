@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use civitrawl::dataset::commit::{Part, PrunedPart, Record};
-use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::layout::{FileHash, Layout};
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 
@@ -56,7 +56,7 @@ impl Sample {
         for removed in [Some(1), None, Some(2)] {
             let manifest = store.manifest();
             let last = manifest.last.clone().unwrap();
-            let goes = |part: &&Part| part.table != "pages" && Some(part.name.commit) == removed;
+            let goes = |part: &&Part| part.table.name != "pages" && Some(part.name.commit) == removed;
             let prune = manifest.live_parts().filter(goes).map(PrunedPart::from).collect();
             let info = RunInfo::of(&last);
             store.commit(&info, Batch { tables: Vec::new(), pass: last.pass, walks: last.walks, prune }).unwrap();
@@ -124,8 +124,8 @@ pub(crate) fn replace_part(dataset: &Path, table: &str, n: usize, content: &[u8]
     fs::write(&part, content).unwrap();
     let commit: usize = part.file_name().unwrap().to_str().unwrap()[..8].parse().unwrap();
     let mut changed = Record::decode(commit as u64, &fs::read(record(dataset, commit)).unwrap()).unwrap();
-    let named = changed.parts.iter_mut().find(|part| part.table == table).unwrap();
-    (named.bytes, named.hash) = (content.len() as u64, blake3::hash(content).to_string());
+    let named = changed.parts.iter_mut().find(|part| part.table.name == table).unwrap();
+    (named.bytes, named.hash) = (content.len() as u64, FileHash::of(content));
     fs::write(record(dataset, commit), changed.encode().unwrap()).unwrap();
 }
 

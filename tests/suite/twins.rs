@@ -164,7 +164,7 @@ fn a_snapshot_with_a_key_twice_is_not_written() {
     let room = crawl("models", &[json!([model(1, &json!([version(11, &json!([]), &json!([]))]))])]);
     let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).unwrap();
     let last = store.manifest().last.clone().unwrap();
-    let part = store.manifest().live_parts().find(|part| part.table == "model_tags").unwrap().clone();
+    let part = store.manifest().live_parts().find(|part| part.table.name == "model_tags").unwrap().clone();
     let tables =
         store.rows(&part).unwrap().into_iter().map(|rows| (table::named("model_tags").unwrap(), rows)).collect();
     let info = RunInfo::of(&last);

@@ -152,7 +152,7 @@ pub(super) struct Sum {
 pub(super) fn sums(manifest: &Manifest) -> BTreeMap<&str, Sum> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for part in manifest.live_parts() {
-        let sum = sums.entry(&part.table).or_default();
+        let sum = sums.entry(part.table.name).or_default();
         *sum = Sum { rows: sum.rows + part.rows, parts: sum.parts + 1, bytes: sum.bytes + part.bytes };
     }
     sums

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why, chain_hash, fingerprint};
-use crate::dataset::layout::{PartName, RunId};
+use crate::dataset::layout::{FileHash, PartName, RunId};
 use crate::dataset::recovery::check_chain;
+use crate::table::{self, Table, named};
 
 /// One commit of a random history.
 #[derive(Debug, Clone)]
@@ -38,11 +39,11 @@ fn record(act: &Act, manifest: &Manifest, previous: &str) -> Record {
     let run = RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap();
     let name = PartName { commit, run: run.clone() };
     let part = |table: &&str| Part {
-        table: (*table).to_owned(),
+        table: named(table).unwrap(),
         name: name.clone(),
         rows: commit,
         bytes: 1,
-        hash: String::from("f00d"),
+        hash: FileHash::of(b""),
     };
     let there: Vec<&Part> = manifest.live_parts().collect();
     let pruned: BTreeSet<PrunedPart> =
@@ -128,11 +129,11 @@ fn a_pass_is_kept_with_its_definition_its_end_and_what_it_missed() {
 #[test]
 fn a_full_record_is_due_when_those_behind_the_last_one_share_its_cost() {
     let part = |table: &str| Part {
-        table: table.to_owned(),
+        table: named(table).unwrap(),
         name: PartName { commit: 1, run: RunId::try_from("a".to_owned()).unwrap() },
         rows: 1,
         bytes: 1,
-        hash: String::new(),
+        hash: FileHash::of(b""),
     };
     let none = Act { tables: Vec::new(), prune: Vec::new(), over: false, definition: 0, full: false };
     let last = record(&none, &Manifest::default(), "");
@@ -148,5 +149,75 @@ fn a_full_record_is_due_when_those_behind_the_last_one_share_its_cost() {
         let parts = BTreeMap::from([(1, vec![part("models"); parts])]);
         let manifest = Manifest { last, full, history: History { parts, ..History::default() } };
         assert_eq!(manifest.is_full_due(FULL_EVERY), due, "{full} {last_commit}");
+    }
+}
+
+/// Parts of several commits and runs.
+fn parts() -> impl Strategy<Value = BTreeMap<u64, Vec<Part>>> {
+    let table = prop::sample::select(table::ALL.to_vec());
+    let hash = any::<[u8; 32]>().prop_map(|bytes| FileHash::of(&bytes));
+    let part = (table, any::<u64>(), any::<u64>(), hash);
+    let commit = (prop::collection::vec(part, 0..4), 0..2_u64);
+    prop::collection::btree_map(any::<u64>(), commit, 0..6).prop_map(|commits| {
+        let commit = |(commit, (parts, run)): (u64, (Vec<(&'static Table, u64, u64, FileHash)>, u64))| {
+            let name = PartName { commit, run: RunId::new(&jiff::Timestamp::UNIX_EPOCH, run) };
+            let part = |(table, rows, bytes, hash)| Part { table, name: name.clone(), rows, bytes, hash };
+            (commit, parts.into_iter().map(part).collect())
+        };
+        commits.into_iter().map(commit).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_full_record_is_read_as_it_was_written_and_written_as_it_was_read(parts in parts()) {
+        let act = Act { tables: vec!["models"], prune: Vec::new(), over: false, definition: 0, full: true };
+        let manifest = Manifest { history: History { parts, ..History::default() }, ..Manifest::default() };
+        let sent = record(&act, &manifest, "");
+        let text = sent.encode().unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap();
+        for (commit, parts) in &sent.before.as_ref().unwrap().parts {
+            for (at, part) in parts.iter().enumerate() {
+                let expected = json!({ "table": part.table.name, "name": part.name.to_string(), "rows": part.rows,
+                    "bytes": part.bytes, "hash": part.hash.to_string() });
+                prop_assert_eq!(&json["before"]["parts"][commit.to_string()][at], &expected);
+            }
+        }
+        let read = Record::decode(1, text.as_bytes()).unwrap();
+        prop_assert_eq!(&read.encode().unwrap(), &text);
+        // Many parts take little room because those of a run share its id.
+        let parts = read.before.as_ref().unwrap().parts.values().flatten();
+        for (part, next) in parts.clone().zip(parts.skip(1)).filter(|(part, next)| part.name.run == next.name.run) {
+            prop_assert_eq!(part.name.run.second().map(str::as_ptr), next.name.run.second().map(str::as_ptr));
+        }
+        prop_assert_eq!(read, sent);
+    }
+}
+
+#[test]
+fn a_record_that_names_an_unknown_table_or_another_spelling_of_a_hash_is_refused() {
+    let act = Act { tables: vec!["models"], prune: Vec::new(), over: false, definition: 0, full: false };
+    let mut manifest = Manifest::default();
+    let first = record(&act, &manifest, "");
+    manifest.add(first);
+    let whole = Record { before: Some(Box::new(manifest.history.clone())), ..record(&act, &manifest, "") };
+    let hash = FileHash::of(b"").to_string();
+    // Once in its own parts, and once in those that it restates.
+    for (at, (sent, forged, expected)) in [
+        ("\"models\",\"name\"", "\"modules\",\"name\"", "names the table `modules`, which this version does not know"),
+        (&*hash, &*hash.to_uppercase(), "is no hash"),
+        (&*hash, &hash[1..], "is no hash"),
+    ]
+    .into_iter()
+    .flat_map(|case| [(0, case), (1, case)])
+    {
+        let text = whole.encode().unwrap();
+        let (body, _) = text.rsplit_once(",\"checksum\"").unwrap();
+        assert_eq!(body.matches(sent).count(), 2, "{sent}");
+        let start = body.match_indices(sent).nth(at).unwrap().0;
+        let body = format!("{}{forged}{}", &body[..start], &body[start + sent.len()..]);
+        let text = format!("{body},\"checksum\":\"{}\"}}\n", blake3::hash(body.as_bytes()));
+        let refused = Record::decode(2, text.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
     }
 }

@@ -27,7 +27,7 @@ impl Chain {
 
     /// Returns the records that the head of a place names.
     pub(super) fn of_place(place: &dyn Place, head: &Head) -> Result<Self, Error> {
-        let (mut records, mut commit, mut hash) = (Vec::new(), head.commit, head.record.clone());
+        let (mut records, mut commit, mut hash) = (Vec::new(), head.commit, head.record);
         while commit > 0 {
             let name = PlaceName::record(commit, &hash);
             let content = read_named(place, &name, &hash)?;

@@ -24,7 +24,7 @@ use super::kept::Place;
 use super::several::several;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
-use crate::dataset::layout::{FileHash, PlaceName};
+use crate::dataset::layout::PlaceName;
 use crate::dataset::snapshot::inventory::{File, Inventory};
 use crate::table::{self, Column, Table};
 
@@ -120,8 +120,7 @@ fn write(place: &dyn Place, inventory: &Inventory, table: &Table, files: &[File]
     let history = files[0].history;
     let mut wanted = BTreeMap::new();
     for file in files {
-        let hash = FileHash::try_from(file.hash.clone()).map_err(|fault| Error::unfit(table, &fault))?;
-        wanted.insert(PlaceName::table(table, history, &hash).split().1.to_owned(), file);
+        wanted.insert(PlaceName::table(table, history, &file.hash).split().1.to_owned(), file);
     }
     for _ in 0..ATTEMPTS {
         let log = Log::read(place, table, history)?;

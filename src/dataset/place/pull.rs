@@ -14,7 +14,7 @@ use crate::dataset::checksummed_json::Fault;
 use crate::dataset::directories::{ensure_dir, sync_all};
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder;
-use crate::dataset::layout::{FileHash, Layout, PlaceName};
+use crate::dataset::layout::{Layout, PlaceName};
 use crate::dataset::recorded_file::{RecordedFile, create_recorded};
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::{SnapshotDir, path_in};
@@ -109,7 +109,7 @@ impl Pull<'_> {
         let (mut due, mut directories) = (Vec::new(), Vec::new());
         for table in table::ALL {
             let directory = self.layout.parts(table);
-            let parts = there.manifest.live_parts().filter(|part| part.table == table.name);
+            let parts = there.manifest.live_parts().filter(|part| part.table == *table);
             let mut parts = parts.peekable();
             if parts.peek().is_none() {
                 continue;
@@ -124,7 +124,7 @@ impl Pull<'_> {
                     self.copied().present += 1;
                     continue;
                 }
-                let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, &part.hash);
+                let staged = RecordedFile::new(self.layout.staged(table, &part.name), part.bytes, part.hash);
                 due.push((PlaceName::part(table, &part.name), staged));
             }
             directories.push(Unsynced::Names(directory));
@@ -152,8 +152,8 @@ impl Pull<'_> {
             if file.range.is_some() {
                 ensure_dir(self.storage, path.parent().unwrap_or(&path))?;
             }
-            let source = PlaceName::table(table, file.history, &self.hash(&file.hash)?);
-            due.push((source, RecordedFile::new(path, file.bytes, &file.hash)));
+            let source = PlaceName::table(table, file.history, &file.hash);
+            due.push((source, RecordedFile::new(path, file.bytes, file.hash)));
         }
         several(&due, self.cancel, |(from, to), cancel| self.fetch(from, to, cancel))?;
         let path = Layout::inventory(&draft);
@@ -161,17 +161,12 @@ impl Pull<'_> {
         Ok((inventory, true))
     }
 
-    fn hash(&self, text: &str) -> Result<FileHash, Error> {
-        FileHash::try_from(text.to_owned())
-            .map_err(|fault| Error::rotten(self.place.root(), format!("is damaged: {fault}")))
-    }
-
     /// Gives the parts that are no longer named their staged names again: an earlier state still finds them, and a later one
     /// sweeps them.
     fn withdraw(&self, here: &Chain, there: &Chain) -> Result<(), Error> {
         for part in here.manifest.live_parts().filter(|part| !there.has(part)) {
-            let Some(table) = table::named(&part.table) else { continue };
-            let (path, staged) = (self.layout.part(table, &part.name), self.layout.staged(table, &part.name));
+            let (table, layout) = (part.table, self.layout);
+            let (path, staged) = (layout.part(table, &part.name), layout.staged(table, &part.name));
             match self.storage.rename(&path, &staged) {
                 // The same pull was killed after this.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -159,8 +159,7 @@ impl Push<'_> {
     fn all(&self, state: &State, replace: &mut Replace<'_>) -> Result<(), Error> {
         let mut files = Vec::new();
         for part in state.chain.manifest.live_parts() {
-            let Some(table) = table::named(&part.table) else { continue };
-            files.push((PlaceName::part(table, &part.name), RecordedFile::of_part(self.layout, table, part)));
+            files.push((PlaceName::part(part.table, &part.name), RecordedFile::of_part(self.layout, part)));
         }
         let mut contents = Vec::new();
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -170,10 +169,9 @@ impl Push<'_> {
             let path = Layout::inventory(&self.layout.snapshot(number));
             for file in &inventory.files {
                 let Some(table) = table::named(&file.table) else { continue };
-                let hash = FileHash::try_from(file.hash.clone()).map_err(|fault| Error::rotten(&path, fault))?;
                 let recorded = SnapshotDir::new(self.layout, self.storage).recorded(number, file);
                 let Some(recorded) = recorded else { continue };
-                let name = PlaceName::table(table, file.history, &hash);
+                let name = PlaceName::table(table, file.history, &file.hash);
                 tables.entry(file.name()).or_default().push(name.as_str().to_owned());
                 files.push((name, recorded));
             }

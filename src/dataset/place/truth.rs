@@ -161,9 +161,8 @@ impl Truth {
     pub fn commit(&mut self, layout: &Layout, storage: &dyn Storage, record: &Record) -> Result<(), Error> {
         let place = &*self.place;
         several(&record.parts, NEVER, |part, cancel| {
-            let Some(table) = table::named(&part.table) else { return Ok(()) };
-            let file = RecordedFile::of_part(layout, table, part).open(storage, cancel)?;
-            place.put(&PlaceName::part(table, &part.name), &mut file.stream())
+            let file = RecordedFile::of_part(layout, part).open(storage, cancel)?;
+            place.put(&PlaceName::part(part.table, &part.name), &mut file.stream())
         })?;
         let path = layout.record(record.commit);
         let content = storage.read(&path).during("read", &path)?;
@@ -271,7 +270,7 @@ impl Aside<'_> {
             for table in table::ALL {
                 let directory = self.layout.parts(table);
                 let kept = |name: &PartName| {
-                    there.manifest.live_parts().any(|part| part.table == table.name && part.name == *name)
+                    there.manifest.live_parts().any(|part| part.table == *table && part.name == *name)
                 };
                 for entry in self.storage.list(&directory).during("list", &directory)? {
                     if entry.name.parse().is_ok_and(|name| !kept(&name)) {

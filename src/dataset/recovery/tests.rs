@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::*;
 use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why};
-use crate::dataset::layout::RunId;
+use crate::dataset::layout::{FileHash, RunId};
+use crate::table::named;
 
 fn run() -> RunId {
     RunId::try_from("20261123T080000Z-beef".to_owned()).unwrap()
@@ -13,7 +14,7 @@ fn run() -> RunId {
 
 fn part(table: &str, commit: u64) -> Part {
     let name = PartName { commit, run: run() };
-    Part { table: table.to_owned(), name, rows: 7, bytes: 100 + commit, hash: "f00d".to_owned() }
+    Part { table: named(table).unwrap(), name, rows: 7, bytes: 100 + commit, hash: FileHash::of(b"") }
 }
 
 fn record(commit: u64, previous: &str) -> Record {
@@ -161,9 +162,8 @@ fn staged(commit: u64) -> [(&'static str, String); 2] {
 /// Does what a plan says.
 fn carry_out(plan: &Recovery, disk: &mut Disk) {
     for Part { table, name, .. } in &plan.publish {
-        let table = if table == "models" { "models" } else { "pages" };
-        let bytes = disk.remove(&(table, name.staged())).unwrap();
-        disk.entry((table, name.to_string())).or_insert(bytes);
+        let bytes = disk.remove(&(table.name, name.staged())).unwrap();
+        disk.entry((table.name, name.to_string())).or_insert(bytes);
     }
     for (table, name) in &plan.sweep {
         disk.retain(|(there, file), _| there != table || file != name);

@@ -102,7 +102,7 @@ impl<'a> FamilyBuilder<'a> {
         self.make_place(&to)?;
         self.draft.storage.link(&from, &to).during("create", &to)?;
         let entry = File { rewritten: false, ..file.clone() };
-        self.built.push(Built { file: RecordedFile::new(to, entry.bytes, &entry.hash), entry });
+        self.built.push(Built { file: RecordedFile::new(to, entry.bytes, entry.hash), entry });
         Ok(())
     }
 
@@ -270,7 +270,7 @@ impl<'a> FamilyBuilder<'a> {
         let (file, unsynced) = write(self.draft.storage, &path, &shape, fill)?;
         let rows = file.open(self.draft.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
         let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
-        let (bytes, hash, written_for) = (file.bytes(), file.hash().to_owned(), self.draft.number);
+        let (bytes, hash, written_for) = (file.bytes(), file.hash(), self.draft.number);
         let entry = File { table, history, range, rows, bytes, hash, rewritten: true, written_for };
         Ok((Built { entry, file }, unsynced))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::commit::{Record, WalkState};
-use crate::dataset::layout::range_name;
+use crate::dataset::layout::{FileHash, range_name};
 use crate::table;
 
 /// The inventory format that this program writes and reads.
@@ -93,8 +93,8 @@ pub struct File {
     pub rows: u64,
     /// The size in bytes.
     pub bytes: u64,
-    /// The BLAKE3 hash of the file, in hexadecimal.
-    pub hash: String,
+    /// The BLAKE3 hash of the file.
+    pub hash: FileHash,
     /// True if the file was written for this snapshot, false if it is a link to the previous snapshot's.
     pub rewritten: bool,
     /// The number of the snapshot for which it was written; 0 if that was before there were ranges.

@@ -203,7 +203,7 @@ fn prune(
     }
     let manifest = store.manifest();
     let absorbed = manifest.history.parts.range(..=inventory.commit).flat_map(|(_, parts)| parts);
-    let held = |part: &&Part| part.table != table::pages::TABLE.name && inventory.has(&part.table, false);
+    let held = |part: &&Part| *part.table != table::pages::TABLE && inventory.has(part.table.name, false);
     let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
     // The rows of later parts are in files that were written.
@@ -427,8 +427,8 @@ impl Work<'_> {
     /// Returns the parts of a table that were committed after this commit.
     fn parts(&self, table: &Table, after: u64) -> Vec<RecordedFile> {
         let parts = self.store.manifest().history.parts.range(after + 1..).flat_map(|(_, parts)| parts);
-        let of_table = parts.filter(|part| part.table == table.name);
-        of_table.map(|part| RecordedFile::of_part(self.store.layout(), table, part)).collect()
+        let of_table = parts.filter(|part| part.table == table);
+        of_table.map(|part| RecordedFile::of_part(self.store.layout(), part)).collect()
     }
 
     /// Makes the snapshot and switches `latest` to it.

@@ -170,7 +170,7 @@ impl<'a> SnapshotDir<'a> {
     /// Returns a snapshot's file as its inventory records it; `None` for a table that this version does not know.
     pub(in crate::dataset) fn recorded(&self, number: u64, file: &File) -> Option<RecordedFile> {
         let path = path_in(&self.layout.snapshot(number), file)?;
-        Some(RecordedFile::new(path, file.bytes, &file.hash))
+        Some(RecordedFile::new(path, file.bytes, file.hash))
     }
 
     /// Creates an empty directory for the draft of a snapshot. Returns its path.

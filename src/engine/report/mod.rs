@@ -260,7 +260,7 @@ impl Listener for ReportBuilder {
             Event::Committed { record, .. } => {
                 report.commits += 1;
                 for part in &record.parts {
-                    *report.rows.entry(part.table.clone()).or_default() += part.rows;
+                    *report.rows.entry(part.table.name.to_owned()).or_default() += part.rows;
                 }
                 for (name, walk) in &record.walks {
                     let unfinished = report.walks.remove(name).and_then(|walk| walk.unfinished);
