@@ -10,7 +10,7 @@ use super::output::{complain, complain_of, failure, usage, warn_of};
 use crate::api::ENDPOINTS;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_manifest;
-use crate::definition::{self, Changes, Crawl, Server, dataset_path};
+use crate::definition::{self, Changes, Crawl, Location, Server, dataset_path};
 use crate::storage::{self, Disk};
 
 /// Most bytes of a crawl file: a list in it may have millions of values.
@@ -124,13 +124,14 @@ impl CrawlFile {
     fn store(&self, written: &str, dataset: &Path) -> Result<String, Exit> {
         let place = self.expanded("store", Path::new(written))?.to_string_lossy().into_owned();
         let refused = |fault: String| usage(&format!("{}: {fault}", self.file.display()));
-        definition::store_place(&place).map_err(refused)?;
-        if place.contains("://") {
-            return Ok(place);
+        match Location::parse(&place).map_err(|fault| refused(format!("`store` {fault}")))? {
+            Location::Bucket(_) => Ok(place),
+            Location::Directory(named) => {
+                let directory = Layout::beside(&self.file, &named);
+                definition::store_beside(&directory, dataset).map_err(refused)?;
+                Ok(directory.to_string_lossy().into_owned())
+            }
         }
-        let directory = Layout::beside(&self.file, Path::new(&place));
-        definition::store_beside(&directory, dataset).map_err(refused)?;
-        Ok(directory.to_string_lossy().into_owned())
     }
 
     /// Returns a path of the crawl file with `~` and variables replaced.

@@ -22,13 +22,16 @@ pub fn dataset_path(path: PathBuf) -> Result<PathBuf, String> {
 
 /// Returns the path of a dataset in a crawl file, as [`dataset_path`] does, `~` and variables left as they are.
 pub(super) fn written_dataset_path(path: PathBuf) -> Result<PathBuf, String> {
+    fault_of_path(&path).map_or(Ok(()), |fault| Err(format!("the dataset's path {fault}")))?;
+    Ok(path)
+}
+
+/// Returns the fault of a path that no directory can have, as the rest of a sentence with the remedy; `None` for any other.
+pub(super) fn fault_of_path(path: &Path) -> Option<&'static str> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(String::from("the dataset's path holds a NUL character, which no path may; remove it"));
+        return Some("holds a NUL character, which no path may; remove it");
     }
-    match path.components().next() {
-        None => Err(String::from("the dataset's path is empty; name a directory")),
-        Some(_) => Ok(path),
-    }
+    path.components().next().is_none().then_some("is empty; name a directory")
 }
 
 /// Returns a path of a crawl file with `~`, `$NAME` and `${NAME}` replaced, once, by the values of variables. Fails with the end

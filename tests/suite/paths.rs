@@ -67,6 +67,14 @@ fn home_and_variables_name_directories_and_one_that_is_unset_is_named() {
         let here = room(&sandbox, line);
         assert_refused(&here, &mut crawl(&here), &["sub/crawl.toml", said]);
     }
+    #[cfg(unix)]
+    {
+        let here = room(&sandbox, "dataset = \"d\"");
+        let file = here.path().join("sub/crawl.toml");
+        fs::remove_file(&file).expect("it is there");
+        std::os::unix::fs::symlink("crawl.toml", &file).expect("it can be made");
+        assert_refused(&here, &mut crawl(&here), &["cannot read the crawl file `sub/crawl.toml`"]);
+    }
     // A crawl file may be somebody else's, and a path is shown.
     let here = room(&sandbox, "dataset = \"d-$CIVITAI_API_KEY\"");
     let mut command = crawl(&here);
