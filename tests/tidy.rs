@@ -19,7 +19,7 @@ const FLOORS: &[(&str, &str)] = &[
     ("lookup", "api fetch dataset storage stop"),
     ("doctor", "api fetch stop table"),
     ("download", "api lookup fetch dataset storage stop table"),
-    ("bucket", "dataset fetch place stop"),
+    ("bucket", "dataset definition fetch place stop"),
     ("api", "table"),
     ("fetch", "place table"),
     ("dataset", "storage table"),

@@ -3,7 +3,6 @@
 //! Each thread that copies makes its calls one after the other, and waits for each; between calls nothing runs. A call is
 //! repeated a few times alike, since every name but the head's has one content for ever.
 
-mod address;
 mod answer;
 mod client;
 mod settings;
@@ -12,7 +11,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,7 +22,6 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use address::Address;
 use answer::{Answer, Meaning, judge};
 use client::Seen;
 use settings::{Store, connect};
@@ -31,6 +29,7 @@ use settings::{Store, connect};
 use crate::dataset::Error;
 use crate::dataset::layout::PlaceName;
 use crate::dataset::place::{Place, Sink};
+use crate::definition::Address;
 use crate::stop::Stop;
 
 /// Bytes read or sent in one request; a store takes 10,000 parts of a file.
@@ -55,6 +54,8 @@ pub struct Bucket {
     store: Arc<dyn Store>,
     runtime: Runtime,
     stop: Stop,
+    /// The head as it was read last, and its version.
+    head: Mutex<Option<(Vec<u8>, UpdateVersion)>>,
 }
 
 /// The end of one attempt.
@@ -65,17 +66,16 @@ enum Failure {
 }
 
 impl Bucket {
-    /// Returns the place at this `s3://` or `az://` URL. Credentials are the environment's, or those of the machine's role, which
+    /// Returns the place at this address. Credentials are the environment's, or those of the machine's role, which
     /// are asked for here; nothing else is sent.
     ///
     /// # Errors
-    /// A sentence about the URL or the environment.
-    pub fn open(url: &str, stop: Stop) -> Result<Self, String> {
-        let address = Address::parse(url)?;
+    /// A sentence about the environment.
+    pub fn open(address: Address, stop: Stop) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot set up networking: {error}"))?;
         let store = connect(&address, &runtime).map_err(|fault| format!("`{}` {fault}", address.url()))?;
-        Ok(Self { root: PathBuf::from(address.url()), address, store, runtime, stop })
+        Ok(Self { root: PathBuf::from(address.url()), address, store, runtime, stop, head: Mutex::default() })
     }
 
     fn key(&self, name: &str) -> Result<Key, Error> {
@@ -163,8 +163,8 @@ impl Bucket {
         })
     }
 
-    /// Returns a file's content and version; `None` if there is no such file.
-    fn whole(&self, name: &PlaceName) -> Result<Option<(Vec<u8>, ObjectMeta)>, Error> {
+    /// Returns a file's content and version, and keeps those of the head; `None` if there is no such file.
+    fn whole(&self, name: &PlaceName) -> Result<Option<(Vec<u8>, UpdateVersion)>, Error> {
         let Some((first, meta)) = self.range(name, 0, RANGE)? else { return Ok(None) };
         let (path, mut content) = (self.path(name), first.to_vec());
         if meta.size > WHOLE_MAX {
@@ -177,7 +177,19 @@ impl Bucket {
                 None => return Err(Error::other_size(&path, at, meta.size)),
             }
         }
-        Ok(Some((content, meta)))
+        let version = UpdateVersion { e_tag: meta.e_tag, version: meta.version };
+        if *name == PlaceName::head() {
+            *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some((content.clone(), version.clone()));
+        }
+        Ok(Some((content, version)))
+    }
+
+    /// Returns the condition that a file is what was `seen` of it; `None` if it must be read for that.
+    fn condition(&self, name: &PlaceName, seen: Option<&[u8]>) -> Option<PutMode> {
+        let Some(seen) = seen else { return Some(PutMode::Create) };
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = head.as_ref().filter(|(content, _)| *name == PlaceName::head() && content == seen);
+        known.map(|(_, version)| PutMode::Update(version.clone()))
     }
 
     /// Creates or replaces an empty file on a condition. Returns true if the store refuses it for that.
@@ -264,36 +276,40 @@ impl Bucket {
     }
 
     /// Replaces a file that was `seen`, or creates it if it was not there. Returns true if it holds this content now, and false if
-    /// it holds another one.
+    /// it holds another one. The condition is the version of a content that was read, so each put is read back, which also finds
+    /// the version for the next one.
     fn replace(&self, name: &PlaceName, seen: Option<&[u8]>, content: &[u8]) -> Result<bool, Error> {
         let (path, key) = (self.path(name), self.key(name.as_str())?);
-        let mut reason = String::new();
+        if seen == Some(content) {
+            return Ok(true);
+        }
+        let (mut condition, mut reason) = (self.condition(name, seen), String::new());
         for _ in 0..REPLACE_ATTEMPTS {
-            let there = self.whole(name)?;
-            let (now, meta) = there.map_or((None, None), |(now, meta)| (Some(now), Some(meta)));
+            if let Some(mode) = condition {
+                let payload = PutPayload::from(Bytes::copy_from_slice(content));
+                let put = self.store.put_opts(&key, payload, PutOptions { mode, ..PutOptions::default() });
+                reason = match self.once(&path, put) {
+                    Ok(_) => String::from("is not what the store said that it wrote"),
+                    Err(Failure::Final(error)) => return Err(error),
+                    Err(Failure::Meant(meaning)) => {
+                        self.wait(Duration::from_millis(WAITS[0]))?;
+                        match meaning {
+                            Meaning::Later(reason) | Meaning::Never(reason) => reason,
+                            _ => String::from("answers that another request is in the way"),
+                        }
+                    }
+                };
+            }
             // An answer may have been lost; and a store may call a file written that it has not.
-            if now.as_deref() == Some(content) {
+            let there = self.whole(name)?;
+            let now = there.as_ref().map(|(now, _)| now.as_slice());
+            if now == Some(content) {
                 return Ok(true);
             }
-            if now.as_deref() != seen {
+            if now != seen {
                 return Ok(false);
             }
-            let mode = match meta {
-                Some(meta) => PutMode::Update(UpdateVersion { e_tag: meta.e_tag, version: meta.version }),
-                None => PutMode::Create,
-            };
-            let payload = PutPayload::from(Bytes::copy_from_slice(content));
-            let put = self.store.put_opts(&key, payload, PutOptions { mode, ..PutOptions::default() });
-            reason = match self.once(&path, put) {
-                Ok(_) => {
-                    reason = String::from("is not what the store said that it wrote");
-                    continue;
-                }
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Meant(Meaning::Later(reason) | Meaning::Never(reason))) => reason,
-                Err(Failure::Meant(_)) => String::from("answers that another request is in the way"),
-            };
-            self.wait(Duration::from_millis(WAITS[0]))?;
+            condition = Some(there.map_or(PutMode::Create, |(_, version)| PutMode::Update(version)));
         }
         Err(Error::Away { place: path, reason })
     }

@@ -10,8 +10,8 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::address::{Address, Kind};
 use super::client::Connector;
+use crate::definition::{Address, StoreKind};
 use crate::place::{Place, place_of};
 
 /// A store that can do all that a place needs.
@@ -25,8 +25,8 @@ impl<S: ObjectStore + PaginatedListStore + MultipartStore> Store for S {}
 /// The rest of a sentence about the address.
 pub(super) fn connect(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
     match address.kind {
-        Kind::S3 => s3(address, runtime),
-        Kind::Azure => azure(address, runtime),
+        StoreKind::S3 => s3(address, runtime),
+        StoreKind::Azure => azure(address, runtime),
     }
 }
 

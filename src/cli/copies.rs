@@ -10,7 +10,7 @@ use super::signals::attend;
 use crate::dataset::Error;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::place::{Copied, Directory, Place};
-use crate::definition::misspelt_url;
+use crate::definition::{Address, Location};
 use crate::stop::Stop;
 use crate::storage::Disk;
 
@@ -62,35 +62,22 @@ pub(super) fn logged(unlogged: &[String]) -> Exit {
 
 /// Returns the place of a path or URL, or the exit code of a fault that was printed.
 pub(super) fn place_of(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
-    let Some((scheme, _)) = text.split_once("://") else {
-        return match misspelt_url(text) {
-            None => Ok(Box::new(Directory::new(text, Arc::new(Disk)))),
-            Some(fault) => Err(usage(&format!("the place {fault}"))),
-        };
-    };
-    match scheme {
-        "s3" | "az" => bucket(text, stop),
-        "file" => match url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok()) {
-            Some(path) => Ok(Box::new(Directory::new(path, Arc::new(Disk)))),
-            None => Err(usage("the place is a `file://` URL: write `file:///` and the absolute path of a directory")),
-        },
-        _ => Err(usage(&format!(
-            "the place is a URL that begins with `{scheme}://`: a place is a directory, `s3://bucket/prefix` or \
-             `az://container/prefix`; mount a store of another kind"
-        ))),
+    match Location::parse(text).map_err(|fault| usage(&format!("the place {fault}")))? {
+        Location::Directory(path) => Ok(Box::new(Directory::new(path, Arc::new(Disk)))),
+        Location::Bucket(address) => bucket(address, stop),
     }
 }
 
 #[cfg(feature = "stores")]
-fn bucket(text: &str, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
-    match crate::bucket::Bucket::open(text, stop.clone()) {
+fn bucket(address: Address, stop: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
+    match crate::bucket::Bucket::open(address, stop.clone()) {
         Ok(bucket) => Ok(Box::new(bucket)),
         Err(fault) => Err(usage(&fault)),
     }
 }
 
 #[cfg(not(feature = "stores"))]
-fn bucket(_: &str, _: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
+fn bucket(_: Address, _: &Stop) -> Result<Box<dyn Place + Send>, Exit> {
     Err(usage(
         "the place is in an object store, which this build of civitrawl leaves out: use the wheel or the static binary, build it \
          with `--features stores`, or name a directory",

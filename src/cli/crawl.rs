@@ -20,7 +20,7 @@ use super::signals::{attend, run_until_stopped};
 use crate::api::pseudonym::Pseudonyms;
 use crate::dataset;
 use crate::dataset::layout::Layout;
-use crate::dataset::place::{Opened, Truth, Whose};
+use crate::dataset::place::{Opened, Opening, Truth, Whose};
 use crate::dataset::sources::literal;
 use crate::definition::{Crawl, identity};
 use crate::engine::crawl as engine;
@@ -119,11 +119,7 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         (Ok(service), Ok(min_free)) => (service, min_free),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
-    let truth = match crawl.store.as_deref().map(|store| open_truth(store, crawl, stop)).transpose() {
-        Ok(truth) => truth.map(|truth| Arc::new(Mutex::new(truth))),
-        Err(exit) => return exit,
-    };
-    let options = Options {
+    let mut options = Options {
         base: service.base().clone(),
         dataset: Layout::new(&crawl.dataset),
         key,
@@ -134,9 +130,14 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
         hide,
         metrics: arguments.metrics_file.clone(),
         min_free,
-        truth: truth.clone(),
+        truth: None,
         stop: stop.clone(),
     };
+    let truth = match crawl.store.as_deref().map(|store| open_truth(store, crawl, &options)).transpose() {
+        Ok(truth) => truth.map(|truth| Arc::new(Mutex::new(truth))),
+        Err(exit) => return exit,
+    };
+    options.truth.clone_from(&truth);
     let expected =
         if arguments.watching.shows_progress() { Estimates::of(crawl).pages(crawl) } else { BTreeMap::new() };
     let listener = listener(&arguments.watching, expected);
@@ -160,21 +161,38 @@ fn start(arguments: &Arguments, stop: &Stop, crawl: &Crawl, key: Option<Secret>,
     }
 }
 
-/// Opens the truth of a dataset, and makes the directory the same. A stop ends that between two files.
-fn open_truth(store: &str, crawl: &Crawl, stop: &Stop) -> Result<Truth, Exit> {
+/// Opens the truth of a dataset, and makes the directory the same, unless the run has nothing to do.
+fn open_truth(store: &str, crawl: &Crawl, options: &Options) -> Result<Truth, Exit> {
+    let stop = &options.stop;
     // What was begun is sent to its end, also after a stop.
     let place = place_of(store, &Stop::new(None))?;
     has_parent(place.root(), "store")?;
     let server = identity(crawl);
-    let (layout, whose) = (Layout::new(&crawl.dataset), Whose { crawl: &crawl.name, server: &server });
-    let storage: Arc<dyn Storage> = Arc::new(Disk);
-    match Truth::open(place, &layout, &storage, new_id(true), whose, &|| stop.is_asked()) {
+    let (layout, whose) = (&options.dataset, Whose { crawl: &crawl.name, server: &server });
+    let (directory, storage): (_, Arc<dyn Storage>) = (layout.root().display(), Arc::new(Disk));
+    let opening = Opening::read(place, layout, &storage, whose).map_err(|error| failure(&error))?;
+    if let Some((manifest, newest)) = opening.state()
+        && let Err(refusal) = engine::next_pass(crawl, options, manifest, newest, jiff::Timestamp::now())
+    {
+        let is_done = matches!(refusal, Refusal::Done { .. });
+        let exit = conclude(crawl, Err(refusal.into()));
+        if is_done && opening.is_behind() {
+            complain(&format!("`{directory}` lacks some of it; to fetch that: civitrawl pull {store} {directory}"));
+        }
+        return Err(exit);
+    }
+    if opening.is_empty() {
+        complain(&format!(
+            "`{directory}` and `{store}` are empty, so a new dataset begins with pass 1; if it was in another place before, stop this run, \
+             and fetch it first: civitrawl pull PLACE {directory}"
+        ));
+    }
+    match opening.fence(new_id(true), &|| stop.is_asked()) {
         Ok((truth, Opened { aside })) => {
             if let Some(aside) = aside {
                 complain(&format!(
-                    "another machine went on with the dataset in `{store}`, and that one counts: what only `{}` held is set aside in \
-                     `{}`, and its pages are asked for again",
-                    layout.root().display(),
+                    "another machine went on with the dataset in `{store}`, and that one counts: what only `{directory}` held is set \
+                     aside in `{}`, and its pages are asked for again",
                     aside.display()
                 ));
             }

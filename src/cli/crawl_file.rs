@@ -11,7 +11,7 @@ use super::output::{complain, complain_of, failure, usage, warn_of};
 use crate::api::ENDPOINTS;
 use crate::dataset::layout::Layout;
 use crate::dataset::read::read_manifest;
-use crate::definition::{self, Changes, Crawl, Server, dataset_path};
+use crate::definition::{self, Changes, Crawl, Location, Server, dataset_path};
 use crate::storage::{self, Disk};
 
 /// Most bytes of a crawl file: a list in it may have millions of values.
@@ -131,13 +131,14 @@ impl CrawlFile {
             path.into_os_string().into_string().map_err(|path| refused(unfit(path)))
         };
         let place = text(self.expanded("store", Path::new(written))?)?;
-        definition::store_place(&place).map_err(refused)?;
-        if place.contains("://") {
-            return Ok(place);
+        match Location::parse(&place).map_err(|fault| refused(format!("`store` {fault}")))? {
+            Location::Bucket(_) => Ok(place),
+            Location::Directory(named) => {
+                let directory = Layout::beside(&self.file, &named);
+                definition::store_beside(&directory, dataset).map_err(refused)?;
+                text(directory)
+            }
         }
-        let directory = Layout::beside(&self.file, Path::new(&place));
-        definition::store_beside(&directory, dataset).map_err(refused)?;
-        text(directory)
     }
 
     /// Returns a path of the crawl file with `~` and variables replaced.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::dataset;
 use crate::engine::{self, Outcome};
 use crate::sandbox;
+use crate::storage::is_loop_of_links;
 
 /// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,7 @@ impl From<&io::Error> for Exit {
         match error.kind() {
             NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidData | InvalidInput
             | InvalidFilename => Self::Usage,
+            _ if is_loop_of_links(error) => Self::Usage,
             _ => Self::Disk,
         }
     }
@@ -111,9 +113,10 @@ impl From<&Outcome> for Exit {
 impl From<&dataset::Error> for Exit {
     fn from(error: &dataset::Error) -> Self {
         match error {
-            dataset::Error::Held { .. } | dataset::Error::Overtaken { .. } | dataset::Error::Fenced { .. } => {
-                Self::Held
-            }
+            dataset::Error::Held { .. }
+            | dataset::Error::Occupied { .. }
+            | dataset::Error::Overtaken { .. }
+            | dataset::Error::Fenced { .. } => Self::Held,
             dataset::Error::Away { .. } => Self::Stopped,
             dataset::Error::Damaged { .. } | dataset::Error::Rotten { .. } | dataset::Error::Unsound { .. } => {
                 Self::Damaged

@@ -21,6 +21,17 @@ pub enum Error {
         /// The process, if it can be named.
         holder: Option<Holder>,
     },
+    /// Another push or run works on a place that is a directory.
+    #[error(
+        "another push or run works on the place `{}`{}; wait for it to end, or name another place",
+        place.display(), holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+    )]
+    Occupied {
+        /// The place.
+        place: PathBuf,
+        /// The process, if it can be named.
+        holder: Option<Holder>,
+    },
     /// The files are not what a crawl left.
     #[error(
         "the dataset `{}` is damaged and was not touched:{}\nrun `civitrawl verify` on it; restore what is missing from a backup, or crawl into a new dataset",
@@ -172,7 +183,7 @@ impl Error {
         }
     }
 
-    /// Returns the error that another process holds this lock of a dataset or a place.
+    /// Returns the error that another process holds this lock of a dataset.
     pub(super) fn held(dataset: &Path, storage: &dyn Storage, lock: &Path, mark: &[u8]) -> Self {
         Self::Held { dataset: dataset.to_owned(), holder: storage.holder(lock, mark) }
     }

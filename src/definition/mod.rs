@@ -1,5 +1,6 @@
 //! Crawl file → checked [`Crawl`]. Pure: takes the text, returns the crawl or every mistake at once.
 
+mod address;
 mod changes;
 mod choice;
 mod crawl;
@@ -22,6 +23,7 @@ mod suggestion;
 mod value;
 mod walk;
 
+pub use address::{Address, StoreKind};
 pub use changes::Changes;
 pub use crawl::{
     Absence, Beginning, Commit, Crawl, Each, Later, Pace, Partitioning, Retry, Sandbox, Server, Source, Timeouts, Walk,
@@ -30,10 +32,10 @@ pub use fingerprint::{asks_the_same, difference, fingerprint};
 pub use identity::identity;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use parse::{parse, parse_changed};
-pub use paths::{dataset_path, expanded, misspelt_url};
+pub use paths::{dataset_path, expanded};
 pub use server::ServerError;
 pub use snapshot::{Keep, Snapshot};
-pub use store::{store_beside, store_place};
+pub use store::{Location, store_beside};
 
 #[cfg(test)]
 mod tests;

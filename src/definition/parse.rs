@@ -1,6 +1,6 @@
 //! The text of a crawl file → a checked [`Crawl`], or every mistake in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -8,8 +8,8 @@ use toml::de::DeTable;
 use super::changes::{self, Changes};
 use super::crawl::{Absence, Commit, Crawl, Pace, Retry, Sandbox, Server, Timeouts};
 use super::mistake::{Findings, Mistakes, Warning};
-use super::paths::written_dataset_path;
-use super::store::store_place;
+use super::paths::{expanded, written_dataset_path};
+use super::store::Location;
 use super::value::Section;
 use super::{dropped, privacy, snapshot, walk};
 use crate::api::endpoint::Endpoint;
@@ -158,11 +158,14 @@ fn read_dataset(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<Path
     written_dataset_path(path).map_err(|fault| found.mistake(file.at_key("dataset"), format!("{fault}."))).ok()
 }
 
-/// Reads `store`.
+/// Reads `store`, whatever its variables are replaced by.
 fn read_store(file: &mut Section<'_>, found: &mut Findings<'_>) -> Option<String> {
     let text = file.text("store", found)?;
-    let checked = store_place(text).map_err(|fault| found.mistake(file.at_key("store"), format!("{fault}.")));
-    checked.ok().map(|()| text.to_owned())
+    let replaced = expanded(Path::new(text), &|_| Some("variable".into()));
+    let shown = replaced.map_or_else(|_| text.into(), |path| path.to_string_lossy().into_owned());
+    let checked =
+        Location::parse(&shown).map_err(|fault| found.mistake(file.at_key("store"), format!("`store` {fault}.")));
+    checked.ok().map(|_| text.to_owned())
 }
 
 /// Reads `[pace]`.

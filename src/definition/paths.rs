@@ -22,8 +22,8 @@ pub fn dataset_path(path: PathBuf) -> Result<PathBuf, String> {
 
 /// Returns the path of a dataset in a crawl file, as [`dataset_path`] does, `~` and variables left as they are.
 pub(super) fn written_dataset_path(path: PathBuf) -> Result<PathBuf, String> {
-    if path.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(String::from("the dataset's path holds a NUL character, which no path may; remove it"));
+    if let Some(fault) = fault_of_path(&path) {
+        return Err(format!("the dataset's path {fault}"));
     }
     let text = path.to_string_lossy();
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
@@ -35,14 +35,19 @@ pub(super) fn written_dataset_path(path: PathBuf) -> Result<PathBuf, String> {
             "the dataset is a `{scheme}:` URL, and a dataset is a directory; name one, and name a place in a bucket by `store`"
         ));
     }
-    match path.components().next() {
-        None => Err(String::from("the dataset's path is empty; name a directory")),
-        Some(_) => Ok(path),
+    Ok(path)
+}
+
+/// Returns the fault of a path that no directory can have, as the rest of a sentence with the remedy; `None` for any other.
+pub(super) fn fault_of_path(path: &Path) -> Option<&'static str> {
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Some("holds a NUL character, which no path may; remove it");
     }
+    path.components().next().is_none().then_some("is empty; name a directory")
 }
 
 /// Returns the fault of a URL of a place that lacks its slashes, as the rest of a sentence; `None` for the path of a directory.
-pub fn misspelt_url(path: &str) -> Option<String> {
+pub(super) fn misspelt_url(path: &str) -> Option<String> {
     let (scheme, _) = path.split_once(':')?;
     ["s3", "az", "file"].contains(&&*scheme.to_ascii_lowercase()).then(|| {
         format!(

@@ -1,31 +1,49 @@
-//! Checks the place that is the truth of a dataset.
+//! The place to which a dataset goes: a directory, or a bucket of a store.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::paths::{misspelt_url, written_dataset_path};
+use url::Url;
 
-/// Checks the text of a place: a directory, or a URL of a store.
-///
-/// # Errors
-/// The reason why it is none, as a sentence with the remedy that quotes nothing which may be a secret.
-pub fn store_place(text: &str) -> Result<(), String> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        if let Some(fault) = misspelt_url(text) {
-            return Err(format!("`store` {fault}"));
+use super::address::{Address, StoreKind};
+use super::paths::{fault_of_path, misspelt_url};
+
+/// A place, as its name says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A directory.
+    Directory(PathBuf),
+    /// A bucket, or the names in it that begin with a prefix.
+    Bucket(Address),
+}
+
+impl Location {
+    /// Parses a path, or a URL with `file:///`, `s3://` or `az://`.
+    ///
+    /// # Errors
+    /// The fault with its remedy, as the rest of a sentence about the text that quotes nothing which may be a secret.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let fault = misspelt_url(text).or_else(|| fault_of_path(Path::new(text)).map(String::from));
+            return fault.map_or_else(|| Ok(Self::Directory(PathBuf::from(text))), Err);
+        };
+        if rest.contains(['@', '?', '#']) {
+            return Err(String::from(
+                "is a URL with `@`, `?` or `#` in it: write the bucket and the prefix only; credentials are taken from the \
+                 environment or the machine's role",
+            ));
         }
-        return written_dataset_path(PathBuf::from(text)).map(drop).map_err(|fault| fault.replace("dataset", "store"));
-    };
-    if rest.contains(['@', '?', '#']) {
-        return Err(String::from(
-            "`store` is a URL with `@`, `?` or `#` in it: write the bucket and the prefix only; credentials are taken from the \
-             environment or the machine's role",
-        ));
-    }
-    match scheme {
-        "s3" | "az" | "file" if !rest.is_empty() => Ok(()),
-        _ => Err(String::from(
-            "`store` is no place: write `s3://bucket/prefix`, `az://container/prefix`, or a directory",
-        )),
+        match scheme {
+            "s3" => Address::parse(StoreKind::S3, rest).map(Self::Bucket),
+            "az" => Address::parse(StoreKind::Azure, rest).map(Self::Bucket),
+            "file" => match Url::parse(text).ok().and_then(|url| url.to_file_path().ok()) {
+                Some(path) => Ok(Self::Directory(path)),
+                None => Err(String::from("is a `file://` URL: write `file:///` and the absolute path of a directory")),
+            },
+            _ => Err(String::from(
+                "is a URL of another kind: write `s3://bucket/prefix`, `az://container/prefix`, or a directory, which may be a mounted \
+                 store of another kind",
+            )),
+        }
     }
 }
 
@@ -51,32 +69,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_is_a_place_without_secrets() {
-        for (store, taken) in [
-            ("s3://bucket/prefix", true),
-            ("az://container/prefix", true),
-            ("file:///mnt/catalog", true),
-            ("s3://${BUCKET}/a", true),
-            ("/mnt/catalog", true),
-            ("~/x", true),
-            ("data/y", true),
-            ("", false),
-            ("s3://", false),
-            ("gs://bucket", false),
-            ("s3:bucket", false),
-            ("S3:/bucket", false),
-            ("az:container", false),
-            ("./s3:bucket", true),
-            ("x:y", true),
-            ("https://bucket", false),
-            ("s3://key:canary@bucket", false),
-            ("s3:/key:canary@bucket", false),
-            ("az://container/a?sig=canary", false),
-            ("canary://bucket", false),
+    fn a_place_is_a_directory_or_a_bucket_without_secrets() {
+        for (text, directory) in [
+            ("s3://bucket/prefix", None),
+            ("az://container/prefix", None),
+            ("file:///mnt/catalog", Some("/mnt/catalog")),
+            ("/mnt/catalog", Some("/mnt/catalog")),
+            ("~/x", Some("~/x")),
+            ("data/y", Some("data/y")),
+            ("./s3:bucket", Some("./s3:bucket")),
+            ("x:y", Some("x:y")),
         ] {
-            let checked = store_place(store);
-            assert_eq!(checked.is_ok(), taken, "{store}");
-            assert!(checked.err().is_none_or(|fault| !fault.contains("canary")), "{store}");
+            let found = match Location::parse(text).unwrap() {
+                Location::Directory(path) => Some(path),
+                Location::Bucket(address) => {
+                    assert_eq!(address.url(), text);
+                    None
+                }
+            };
+            assert_eq!(found.as_deref(), directory.map(Path::new), "{text}");
+        }
+        for (text, said) in [
+            ("", "is empty; name a directory"),
+            ("a\0b", "holds a NUL character"),
+            ("s3://", "without a bucket's name"),
+            ("s3://x/canary", "without a bucket's name"),
+            ("s3://bucket/canary canary", "has a prefix that is not names"),
+            ("gs://bucket", "of another kind"),
+            ("S3://bucket", "of another kind"),
+            ("https://bucket", "of another kind"),
+            ("canary://bucket", "of another kind"),
+            ("s3:bucket", "not with `s3://`"),
+            ("S3:/bucket", "not with `s3://`"),
+            ("az:container", "not with `az://`"),
+            ("file:x", "not with `file://`"),
+            ("file://canary/x", "write `file:///`"),
+            ("s3:/key:canary@bucket", "not with `s3://`"),
+            ("s3://key:canary@bucket", "credentials are taken from"),
+            ("az://container/a?sig=canary", "credentials are taken from"),
+        ] {
+            let fault = Location::parse(text).unwrap_err();
+            assert!(fault.contains(said) && !fault.contains("canary"), "{text}: {fault}");
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::events::Listener;
-use super::pass::Pass;
+use super::pass::{Pass, Refusal};
 use super::report::Report;
 use super::report::verdict::conclude;
 use super::run::{Options, Run};
@@ -15,8 +17,9 @@ use super::writer::Writer;
 use super::{Error, Outcome, clocks, pass, snapshot};
 use crate::api::endpoint::Paging;
 use crate::dataset::layout::Layout;
+use crate::dataset::manifest::Manifest;
 use crate::dataset::missing::items_behind;
-use crate::dataset::snapshot::is_owed;
+use crate::dataset::snapshot::{Inventory, is_owed, newest};
 use crate::dataset::store::Store;
 use crate::definition::Crawl;
 use crate::fetch::{Fetcher, Settings};
@@ -49,14 +52,29 @@ pub async fn crawl(crawl: &Crawl, options: Options, listener: Arc<dyn Listener>)
     work.await.inspect_err(|error| run.fail(&options.dataset, error))
 }
 
+/// Returns the pass of a run on a dataset with these records and this newest snapshot.
+///
+/// # Errors
+/// As [`pass::choose`]; [`Refusal::Done`] if the run has nothing to do.
+pub fn next_pass(
+    crawl: &Crawl,
+    options: &Options,
+    manifest: &Manifest,
+    newest: Option<&Inventory>,
+    now: Timestamp,
+) -> Result<Pass, Refusal> {
+    let owed = crawl.snapshot.take && is_owed(manifest, newest);
+    let pass = pass::choose(crawl, manifest, options.restart, owed, now)?;
+    if let Some(within) = options.unless_done_within {
+        pass::refuse_repetition(&pass, manifest, within, now)?;
+    }
+    Ok(pass)
+}
+
 /// Chooses the pass, and prepares what its walks build on. Also returns a sentence for each walk that begins too late.
 fn choose_pass(crawl: &Crawl, options: &Options, store: &Store) -> Result<(Pass, Vec<String>), Error> {
-    let owed = crawl.snapshot.take && is_owed(store)?;
-    let now = jiff::Timestamp::now();
-    let mut pass = pass::choose(crawl, store.manifest(), options.restart, owed, now)?;
-    if let Some(within) = options.unless_done_within {
-        pass::refuse_repetition(&pass, store.manifest(), within, now)?;
-    }
+    let now = Timestamp::now();
+    let mut pass = next_pass(crawl, options, store.manifest(), newest(store)?.as_ref(), now)?;
     let misdated = clocks::heal(&mut pass, crawl, now);
     count_overlaps(crawl, &options.dataset, &mut pass)?;
     Ok((pass, misdated))

@@ -217,6 +217,15 @@ fn impossible(error: io::Error) -> io::Error {
     error
 }
 
+/// True if a path leads through symbolic links without end.
+pub fn is_loop_of_links(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let code = Some(rustix::io::Errno::LOOP.raw_os_error());
+    #[cfg(not(unix))]
+    let code = None;
+    code.is_some() && error.raw_os_error() == code
+}
+
 /// Turns the error that there is nothing to remove into success.
 fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     match removed {

@@ -113,29 +113,13 @@ fn a_copy_is_the_dataset_and_is_carried_on_elsewhere() {
 fn a_fault_at_any_call_is_repeated_or_named() {
     let sample = Sample::restated();
     let store = Store::start();
-    let ways = [
-        Way::Lost,
-        Way::Reset,
-        Way::Hang,
-        Way::Refusal(503, "SlowDown"),
-        Way::Refusal(409, "OperationAborted"),
-        Way::Refusal(403, "canary"),
-        Way::Forgotten,
-        Way::Flipped,
-        Way::Cut,
-        Way::Noise,
-        Way::Omitting,
-        Way::Repeating,
-        Way::Sparse,
-        Way::Straying,
-    ];
     assert_exit(&push(&store, &sample.dataset()), 0);
     let (whole, calls) = (store.objects(), store.calls().len());
     store.answers(|_, _| Way::Well);
     assert_holds(&store, &sample.dataset());
     let pulled = store.calls().len();
     assert!(calls > 30 && pulled > 15, "{calls} {pulled}");
-    for (at, way) in ways.into_iter().enumerate() {
+    for (at, way) in Way::FAULTS.into_iter().enumerate() {
         // Each way at some calls, another one's at others: all of them would take minutes.
         for nth in (at..calls).step_by(41) {
             store.hold(BTreeMap::new());

@@ -79,6 +79,14 @@ fn home_and_variables_name_directories_and_one_that_is_unset_is_named() {
         command.env("ODD", <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff"));
         assert_refused(&here, &mut command, &["sub/crawl.toml: `store` is `", "which is not UTF-8"]);
     }
+    #[cfg(unix)]
+    {
+        let here = room(&sandbox, "dataset = \"d\"");
+        let file = here.path().join("sub/crawl.toml");
+        fs::remove_file(&file).expect("it is there");
+        std::os::unix::fs::symlink("crawl.toml", &file).expect("it can be made");
+        assert_refused(&here, &mut crawl(&here), &["cannot read the crawl file `sub/crawl.toml`"]);
+    }
     // A crawl file may be somebody else's, and a path is shown.
     let here = room(&sandbox, "dataset = \"d-$CIVITAI_API_KEY\"");
     let mut command = crawl(&here);

@@ -18,9 +18,6 @@ endpoint = "models"
 params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, limit = 20 }
 "#;
 
-/// The word about an address with a secret, or about stores where they are left out of the program.
-const STORES: &str = if cfg!(feature = "stores") { "from the environment" } else { "--features stores" };
-
 /// A way to damage a file.
 type Damage = fn(&Path);
 
@@ -210,8 +207,8 @@ fn copies_that_went_different_ways_and_places_of_others_are_refused() {
         ("a copy in a folder of pictures", pull(&place, &taken), "is no dataset"),
         ("a file", push(&sample.dataset(), &file), "is no directory"),
         ("nothing is pushed", push(&at("nothing"), &at("empty")), "there is no dataset"),
-        ("a secret", push(&sample.dataset(), Path::new("s3://user:secret@bucket/x")), STORES),
-        ("a page", push(&sample.dataset(), Path::new("https://user:secret@bucket/x")), "begins with `https://`"),
+        ("a secret", push(&sample.dataset(), Path::new("s3://user:secret@bucket/x")), "from the environment"),
+        ("a page", push(&sample.dataset(), Path::new("https://user:secret@bucket/x")), "is a URL with `@`"),
     ];
     for (what, output, said) in refused {
         assert_eq!(output.status.code(), Some(2), "{what}: {}", printed(&output));

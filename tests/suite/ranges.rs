@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use civitrawl::dataset::Error;
 use civitrawl::dataset::commit::{End, Why};
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, take, threads};
+use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, newest, take, threads};
 use civitrawl::dataset::store::{Batch, RunInfo, Store};
 use civitrawl::storage::Disk;
 use civitrawl::table::Table;
@@ -501,12 +501,12 @@ fn a_pass_that_ends_without_a_row_has_its_snapshot() {
     walks.values_mut().for_each(|walk| walk.end = Some(End { why: Why::Complete, detail: None }));
     let batch = Batch { tables: Vec::new(), pass: last.pass, walks, prune: Vec::new() };
     store.commit(&RunInfo::of(&last), batch).unwrap();
-    assert!(is_owed(&store).unwrap());
+    assert!(is_owed(store.manifest(), newest(&store).unwrap().as_ref()));
     drop(store);
     let said = printed(&catalog.snapshot(&[]));
     assert!(said.contains("taken over") && !said.contains("rewritten"), "{said}");
     let store = Store::open(Layout::new(catalog.room.dataset()), Arc::new(Disk)).unwrap();
-    assert!(!is_owed(&store).unwrap());
+    assert!(!is_owed(store.manifest(), newest(&store).unwrap().as_ref()));
 }
 
 /// A way to damage a dataset, and the words that `verify` has for it.

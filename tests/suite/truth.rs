@@ -2,8 +2,10 @@
 //! whoever else runs.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -53,6 +55,14 @@ fn aside(room: &Room) -> Vec<PathBuf> {
     names.map(|name| name.unwrap().path()).collect()
 }
 
+/// Goes on to the end of the pass, and fails unless this machine then holds what the undisturbed run has. One that finds nothing to do
+/// changes nothing; so another run, which asks for nothing, makes the directory the same.
+fn assert_finishes(run: impl Fn() -> Command, room: &Room, undisturbed: &Room) {
+    assert_exit(&run().arg("--once").output().unwrap(), 0);
+    assert_exit(&run().args(["--max-pages", "0"]).output().unwrap(), 3);
+    assert_whole(room, undisturbed);
+}
+
 /// Fails unless this machine holds what the undisturbed run has, and all of it is sound.
 fn assert_whole(room: &Room, undisturbed: &Room) {
     assert_sound(&room.dataset());
@@ -73,13 +83,12 @@ fn a_run_goes_on_where_another_machine_stopped_or_was_killed() {
         let killed = killed_at(nth, &killed_in, &first.crawl());
         let second = machine(&sandbox, &store.display().to_string());
         if killed.is_some() {
-            assert_exit(&second.run(&["--once"]), 0);
-            assert_whole(&second, &undisturbed);
+            assert_finishes(|| second.crawl(), &second, &undisturbed);
             // The first one has what it has, and follows.
             let output = first.run(&["--once"]);
             assert_exit(&output, 0);
             assert!(printed(&output).contains("nothing to do: pass 1"), "{nth}: {}", printed(&output));
-            assert_whole(&first, &undisturbed);
+            assert_finishes(|| first.crawl(), &first, &undisturbed);
         } else {
             assert!(nth > 100, "only {nth} calls were made");
             break;
@@ -124,7 +133,7 @@ fn a_directory_follows_the_place_or_adds_to_it_or_is_set_aside() {
     assert_whole(&two, &undisturbed);
 
     // The same records, and a snapshot of its own, whose rows exist nowhere else: the place's counts.
-    assert_exit(&other.run(&["--once"]), 0);
+    assert_exit(&other.run(&["--max-pages", "0"]), 3);
     let third = machine(&sandbox, &url);
     copy_tree(&other.dataset(), &third.dataset());
     for room in [&other, &third] {
@@ -139,7 +148,7 @@ fn a_directory_follows_the_place_or_adds_to_it_or_is_set_aside() {
     assert!(aside(&third).iter().any(|path| path.ends_with("snapshot-2")), "{:?}", aside(&third));
     assert_sound(&third.dataset());
     let fresh = machine(&sandbox, &url);
-    assert_exit(&fresh.run(&["--once"]), 0);
+    assert_exit(&fresh.run(&["--max-pages", "0"]), 3);
     assert_sound(&fresh.dataset());
     assert_same_rows(&[third.dataset(), fresh.dataset()]);
 
@@ -184,8 +193,142 @@ fn a_directory_has_one_run_at_a_time() {
     assert!(ends.iter().any(|end| *end != 75), "{ends:?}");
     let undisturbed = undisturbed(&sandbox);
     let last = machine(&sandbox, &url);
-    assert_exit(&last.run(&["--once"]), 0);
-    assert_whole(&last, &undisturbed);
+    assert_finishes(|| last.crawl(), &last, &undisturbed);
+}
+
+#[test]
+fn a_run_with_nothing_to_do_or_refused_ends_no_other_and_changes_nothing() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let url = room.path().join("place").display().to_string();
+    let [one, empty, behind] = [(); 3].map(|()| machine(&sandbox, &url));
+    assert_exit(&behind.run(&["--max-pages", "1"]), 3);
+    assert_exit(&one.run(&[]), 0);
+    // It goes on with the next pass, and has committed nothing of it.
+    let going = Asleep::behind_its_fence(&room.path().join("place"), &one);
+    for (room, held) in [(&empty, false), (&behind, true), (&one, true)] {
+        let before = (crate::sample::contents(Path::new(&url)), held.then(|| crate::sample::contents(&room.dataset())));
+        for arguments in [["--once"].as_slice(), &["--if-older-than", "20h"]] {
+            let output = room.run(arguments);
+            assert_exit(&output, 0);
+            let text = printed(&output);
+            assert!(text.contains("nothing to do: pass 1 ended at"), "{text}");
+            let remedy = format!("to fetch that: civitrawl pull {url} {}", room.dataset().display());
+            assert_eq!(text.contains(&remedy), room.dataset() != one.dataset(), "{text}");
+        }
+        // Neither does one of another crawl file, of which nothing can come.
+        let text = fs::read_to_string(room.file()).unwrap();
+        fs::write(room.file(), format!("{text}\nfrom = \"2999-01-01\"\n")).unwrap();
+        assert_exit(&room.run(&[]), 2);
+        fs::write(room.file(), text).unwrap();
+        let after = (crate::sample::contents(Path::new(&url)), held.then(|| crate::sample::contents(&room.dataset())));
+        assert!(before == after, "{}", room.dataset().display());
+        assert_eq!(room.dataset().exists(), held);
+    }
+    assert_exit(&going.woken(), 0);
+    // One that must crawl takes the place, whatever it was before.
+    let output = empty.run(&["--if-older-than", "1ms"]);
+    assert_exit(&output, 0);
+    assert!(printed(&output).contains("pass 3 of `crawl` is complete"), "{}", printed(&output));
+    assert_sound(&empty.dataset());
+}
+
+#[test]
+fn a_directory_with_what_the_place_lacks_sends_it_although_its_pass_is_over() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let undisturbed = undisturbed(&sandbox);
+    let place = room.path().join("place");
+    let one = machine(&sandbox, &place.display().to_string());
+    assert_exit(&one.run(&["--max-pages", "1"]), 3);
+    assert_exit(&alone(&one, &sandbox, &[]), 0);
+    let output = one.run(&["--once"]);
+    assert_exit(&output, 0);
+    assert!(printed(&output).contains("nothing to do: pass 1"), "{}", printed(&output));
+    let copy = machine(&sandbox, "unused");
+    assert_exit(&program().arg("pull").arg(&place).arg(copy.dataset()).output().unwrap(), 0);
+    assert_whole(&copy, &undisturbed);
+}
+
+#[test]
+fn another_place_takes_all_that_the_directory_has_and_without_one_says_what_begins() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let undisturbed = undisturbed(&sandbox);
+    let [old, new, third] = ["old", "new", "third"].map(|name| room.path().join(name));
+    let one = machine(&sandbox, &old.display().to_string());
+    let begins = |output: &Output| printed(output).contains("are empty, so a new dataset begins with pass 1");
+    let output = one.run(&["--max-pages", "2"]);
+    assert_exit(&output, 3);
+    assert!(begins(&output), "{}", printed(&output));
+    let moved = |room: &Room, from: &Path, to: &Path| {
+        let text = fs::read_to_string(room.file()).unwrap();
+        fs::write(room.file(), text.replace(from.to_str().unwrap(), to.to_str().unwrap())).unwrap();
+    };
+    // In the middle of a pass: the new place gets everything, and the pass goes on where it was.
+    moved(&one, &old, &new);
+    let before = fs::read(old.join("latest.json")).unwrap();
+    let output = one.run(&[]);
+    assert_exit(&output, 0);
+    assert!(!begins(&output) && printed(&output).contains("pass 1 of `crawl` is complete"), "{}", printed(&output));
+    assert_whole(&one, &undisturbed);
+    assert_eq!(fs::read(old.join("latest.json")).unwrap(), before);
+    fs::remove_dir_all(&old).unwrap();
+    let copy = machine(&sandbox, &new.display().to_string());
+    assert_exit(&copy.run(&["--max-pages", "0"]), 3);
+    assert_whole(&copy, &undisturbed);
+    // On a machine without a disk that names a new place, nothing can be known of the old one; so it says what begins, and the remedy.
+    let bare = machine(&sandbox, &third.display().to_string());
+    let output = bare.run(&["--max-pages", "0"]);
+    assert_exit(&output, 3);
+    let remedy = format!("stop this run, and fetch it first: civitrawl pull PLACE {}", bare.dataset().display());
+    assert!(begins(&output) && printed(&output).contains(&remedy), "{}", printed(&output));
+    assert_exit(&program().arg("pull").arg(&new).arg(bare.dataset()).output().unwrap(), 0);
+    let output = bare.run(&["--once"]);
+    assert_exit(&output, 0);
+    assert!(!begins(&output) && printed(&output).contains("nothing to do: pass 1"), "{}", printed(&output));
+    let copy = machine(&sandbox, &third.display().to_string());
+    assert_exit(&copy.run(&["--max-pages", "0"]), 3);
+    assert_whole(&copy, &undisturbed);
+}
+
+#[test]
+fn a_second_run_on_a_place_that_is_a_directory_says_what_helps() {
+    let (sandbox, room) = (catalog(), TempDir::new().unwrap());
+    let place = room.path().join("place");
+    let [one, two] = [(); 2].map(|()| machine(&sandbox, &place.display().to_string()));
+    let going = Asleep::behind_its_fence(&place, &one);
+    let output = two.run(&[]);
+    assert_exit(&output, 75);
+    let text = printed(&output);
+    assert!(text.contains(&format!("another push or run works on the place `{}` (", place.display())), "{text}");
+    assert!(text.contains("wait for it to end") && !text.contains("--dataset"), "{text}");
+    assert_exit(&going.woken(), 0);
+}
+
+/// A run that was stopped.
+struct Asleep(Child);
+
+impl Asleep {
+    /// Begins a run, and stops it once it has replaced the head of a place that is a directory.
+    fn behind_its_fence(place: &Path, room: &Room) -> Self {
+        let head = place.join("latest.json");
+        let before = fs::read(&head).ok();
+        let run = room.crawl().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while fs::read(&head).ok() == before {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let asleep = Self(run);
+        asleep.signal("-STOP");
+        asleep
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").arg(name).arg(self.0.id().to_string()).status().unwrap().success());
+    }
+
+    /// Lets it go on to its end.
+    fn woken(self) -> Output {
+        self.signal("-CONT");
+        self.0.wait_with_output().unwrap()
+    }
 }
 
 #[test]
@@ -289,6 +432,8 @@ fn stores_that_are_none_are_refused_and_named_without_their_secrets() {
         ("s3:/key:canary@models", "`./s3:…` for a directory"),
         (".", "of which neither is in the other"),
         ("canary://models", "write `s3://bucket/prefix`"),
+        ("s3://x/canary", "without a bucket's name"),
+        ("az://models/canary canary", "a prefix that is not names"),
         ("{dataset}", "of which neither is in the other"),
         ("{dataset}/place", "of which neither is in the other"),
     ] {
@@ -309,8 +454,6 @@ mod in_a_bucket {
     use std::collections::BTreeMap;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
-    use std::time::Duration;
 
     use super::*;
     use crate::support::bucket::{Call, SECRET, Store, Way};
@@ -418,10 +561,7 @@ mod in_a_bucket {
             assert!(!winners.is_empty(), "{ends:?}");
             assert_kept(&store, &sandbox, &winners);
             // Those that were too late follow, whatever they had committed for themselves.
-            for room in &rooms {
-                assert_exit(&ended(run(&store, room).arg("--once")), 0);
-                assert_whole(room, &undisturbed);
-            }
+            rooms.iter().for_each(|room| assert_finishes(|| run(&store, room), room, &undisturbed));
         }
     }
 
@@ -445,24 +585,17 @@ mod in_a_bucket {
                 let is_it = call.method == "PUT" && call.key.contains(what) && number > 20;
                 if is_it && falls.fetch_add(1, Ordering::AcqRel) == 0 { way } else { Way::Well }
             });
-            let mut begun = run(&store, &sleeper)
-                .stderr(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::null())
-                .spawn()
-                .unwrap();
+            let begun = run(&store, &sleeper).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut begun = Asleep(begun);
             while asleep.load(Ordering::Acquire) == 0 {
-                assert!(begun.try_wait().unwrap().is_none(), "{what}: it ended before");
+                assert!(begun.0.try_wait().unwrap().is_none(), "{what}: it ended before");
                 thread::sleep(Duration::from_millis(1));
             }
-            let signal = |name: &str| {
-                assert!(Command::new("kill").arg(name).arg(begun.id().to_string()).status().unwrap().success());
-            };
-            signal("-STOP");
+            begun.signal("-STOP");
             // What the sleeper sent may have been the last page.
             let output = ended(run(&store, &other).args(["--max-pages", pages]));
             assert!(matches!(output.status.code(), Some(0 | 3)), "{}", printed(&output));
-            signal("-CONT");
-            let output = begun.wait_with_output().unwrap();
+            let output = begun.woken();
             assert_eq!(output.status.code(), Some(75), "{what} {way:?}: {}", printed(&output));
             assert!(
                 printed(&output).contains("another run went on with the dataset in `s3://models/a/b`"),
@@ -470,8 +603,7 @@ mod in_a_bucket {
                 printed(&output)
             );
             assert_kept(&store, &sandbox, &[&other]);
-            assert_exit(&ended(run(&store, &sleeper).arg("--once")), 0);
-            assert_whole(&sleeper, &undisturbed);
+            assert_finishes(|| run(&store, &sleeper), &sleeper, &undisturbed);
         }
     }
 
@@ -500,23 +632,8 @@ mod in_a_bucket {
         let store = Store::start();
         assert_exit(&ended(run(&store, &machine(&sandbox, URL)).args(["--max-pages", "2"])), 3);
         let (begun, calls) = (store.objects(), 40);
-        let ways = [
-            Way::Lost,
-            Way::Reset,
-            Way::Hang,
-            Way::Deaf,
-            Way::Refusal(503, "SlowDown"),
-            Way::Refusal(409, "OperationAborted"),
-            Way::Refusal(403, "canary"),
-            Way::Forgotten,
-            Way::Flipped,
-            Way::Cut,
-            Way::Noise,
-            Way::Before,
-            Way::After,
-        ];
         let (mut rooms, mut whole) = (Vec::new(), vec![undisturbed.dataset()]);
-        for (at, way) in ways.into_iter().enumerate() {
+        for (at, way) in Way::FAULTS.into_iter().chain([Way::Before, Way::After]).enumerate() {
             for nth in (at..calls).step_by(29) {
                 store.hold(begun.clone());
                 let is_head_taken = matches!(way, Way::Before | Way::After);
@@ -599,6 +716,74 @@ mod in_a_bucket {
         // Three to try the store, one of the commit.
         assert_eq!(by_kind[&(String::from("PUT"), "records/")], 4, "{by_kind:?}");
         assert_eq!(by_kind[&(String::from("PUT"), "latest.json")], 2, "{by_kind:?}");
+        // It is read at the beginning, and behind each put.
+        assert_eq!(by_kind[&(String::from("GET"), "latest.json")], 3, "{by_kind:?}");
+    }
+
+    #[test]
+    fn a_log_that_a_killed_run_left_behind_is_completed_by_the_next_opening() {
+        let sandbox = catalog();
+        let is_log = |call: &Call| {
+            call.key.contains("/_delta_log/") || call.lists().is_some_and(|folder| folder.contains("_delta_log"))
+        };
+        let logs = |store: &Store| {
+            let objects = store.objects().into_iter();
+            objects.filter(|(key, _)| key.contains("/_delta_log/")).collect::<BTreeMap<_, _>>()
+        };
+        let store = Store::start();
+        assert_exit(&ended(&mut run(&store, &machine(&sandbox, URL))), 0);
+        let whole = logs(&store).into_keys().collect::<Vec<_>>();
+        assert!(whole.len() > 5, "{whole:?}");
+        // Killed before the first version, in the midst of them, or before the head says that all are there.
+        let marks = |call: &Call| is_head_put(call) && call.has("\"logged\":true");
+        for nth in [0, 3, whole.len()] {
+            let store = Store::start();
+            let reached = Arc::new(AtomicUsize::new(0));
+            let (seen, before) = (Arc::clone(&reached), AtomicUsize::new(0));
+            store.answers(move |_, call| {
+                let is_version = call.method == "PUT" && is_log(call);
+                let is_it = marks(call) || is_version && before.fetch_add(1, Ordering::AcqRel) >= nth;
+                if is_it {
+                    seen.store(1, Ordering::Release);
+                }
+                if is_it { Way::Deaf } else { Way::Well }
+            });
+            let first = machine(&sandbox, URL);
+            let mut child = run(&store, &first).stdout(Stdio::null()).spawn().unwrap();
+            while reached.load(Ordering::Acquire) == 0 {
+                assert!(child.try_wait().unwrap().is_none(), "it ended before");
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_millis(300));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(logs(&store).len(), nth);
+            // It has no snapshot to take.
+            store.answers(|_, _| Way::Well);
+            assert_exit(&ended(run(&store, &machine(&sandbox, URL)).args(["--max-pages", "1"])), 3);
+            assert_eq!(logs(&store).into_keys().collect::<Vec<_>>(), whole, "{nth}");
+            // And neither it nor any later opening looks at a log that is complete.
+            store.answers(|_, _| Way::Well);
+            assert_exit(&ended(run(&store, &machine(&sandbox, URL)).args(["--max-pages", "1"])), 3);
+            assert!(!store.calls().iter().any(is_log));
+        }
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_puts_nothing_and_asks_for_little() {
+        let sandbox = catalog();
+        let store = Store::start();
+        assert_exit(&ended(&mut run(&store, &machine(&sandbox, URL))), 0);
+        let before = store.objects();
+        store.answers(|_, _| Way::Well);
+        let room = machine(&sandbox, URL);
+        assert_exit(&ended(run(&store, &room).arg("--once")), 0);
+        let calls = store.calls();
+        assert!(store.objects() == before && !room.dataset().exists());
+        // The names at the top, the head, its records and its inventory; no part and no table.
+        assert!(calls.iter().all(|call| call.method == "GET" && !call.key.contains("/parts/")), "{calls:?}");
+        assert!(calls.iter().all(|call| !call.key.contains("/tables/")), "{calls:?}");
+        assert_eq!(calls.iter().filter(|call| call.key.ends_with("latest.json")).count(), 1);
     }
 
     #[test]

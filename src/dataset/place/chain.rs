@@ -8,6 +8,8 @@ use crate::dataset::layout::{FileHash, Layout, PlaceName};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::read::read_records;
 use crate::dataset::recovery::{check_chain, is_full};
+use crate::dataset::snapshot::inventory::Inventory;
+use crate::dataset::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
 
 /// The records of a copy, from the last full one on.
@@ -42,6 +44,18 @@ impl Chain {
         records.reverse();
         let (manifest, damages) = check_chain(&records);
         if damages.is_empty() { Ok(Self { records, manifest }) } else { Err(Error::damaged(place.root(), damages)) }
+    }
+
+    /// Returns the newest whole snapshot of the dataset that these records of it know.
+    pub(super) fn newest_snapshot(&self, layout: &Layout, storage: &dyn Storage) -> Result<Option<Inventory>, Error> {
+        let snapshots = SnapshotDir::new(layout, storage);
+        for number in snapshots.numbers()?.into_iter().rev() {
+            let taken = snapshots.inventory(number)?.sound();
+            if let Some(taken) = taken.filter(|taken| taken.commit <= self.manifest.last_commit()) {
+                return Ok(Some(taken));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the hash of the last record; `None` in a dataset without commits.

@@ -6,7 +6,7 @@
 //! tables/models/_delta_log/00000000000000000007.json     version 7: what it adds and removes, and this program's note of it
 //! ```
 //! A version is written after the head was replaced, one for each snapshot pushed, and only if its number is free; a push that
-//! was killed in between leaves that to the next one. The note has the snapshot, by which an older push gives way, and the files
+//! was killed in between leaves that to the next one, and a run to the next that opens the place. The note has the snapshot, by which an older push gives way, and the files
 //! that readers see. Versions of others behind it are replayed, and what they did to the files is undone by the next snapshot.
 //! A log that does not show what readers see is left as it is.
 

@@ -46,6 +46,18 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Returns a file's content; `None` if there is no such file.
+    fn content(&self, name: &PlaceName) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(name);
+        match self.storage.read(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(Error::rotten(&path, format!("cannot be read: {error}")))
+            }
+            content => content.map(Some).during("read", &path),
+        }
+    }
+
     /// Writes a file to its draft, durably.
     fn draft(&self, name: &PlaceName, content: &mut dyn Read) -> Result<PathBuf, Error> {
         let draft = name.draft(&self.root);
@@ -85,16 +97,11 @@ impl Place for Directory {
     }
 
     fn read(&self, name: &PlaceName) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.path(name);
-        let content = match self.storage.read(&path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(Error::rotten(&path, format!("cannot be read: {error}")));
-            }
-            content => content.during("read", &path)?,
-        };
-        self.touched().insert(path.parent().unwrap_or(&path).to_owned());
-        Ok(Some(content))
+        let content = self.content(name)?;
+        if content.is_some() {
+            self.touched().insert(Layout::entry(&self.root, name.split().0));
+        }
+        Ok(content)
     }
 
     fn fetch(&self, name: &PlaceName, bytes: u64, sink: &mut Sink<'_>) -> Result<(), Error> {
@@ -155,16 +162,22 @@ impl Place for Directory {
         self.storage.make_dir(&self.root).during("create", &self.root)?;
         let path = PlaceName::lock().path(&self.root);
         let lock = self.storage.lock(&path, MARK).during("lock", &path)?;
-        let lock = lock.ok_or_else(|| Error::held(&self.root, &*self.storage, &path, MARK))?;
+        let lock = lock.ok_or_else(|| {
+            let holder = self.storage.holder(&path, MARK);
+            Error::Occupied { place: self.root.clone(), holder }
+        })?;
         self.storage.name_holder(&path, MARK);
         Ok(lock)
     }
 
-    fn replace_head(&self, _seen: Option<&[u8]>, mut content: &[u8]) -> Result<(), Error> {
+    fn replace_head(&self, seen: Option<&[u8]>, mut content: &[u8]) -> Result<(), Error> {
+        // The lock keeps others out, but one may have been there between the reading and the lock.
+        if self.content(&PlaceName::head())?.as_deref() != seen {
+            return Err(Error::Overtaken { place: self.root.clone() });
+        }
         for directory in std::mem::take(&mut *self.touched()) {
             self.storage.sync_dir(&directory).during("sync", &directory)?;
         }
-        // The lock kept others out.
         self.write(&PlaceName::head(), &mut content)?;
         self.storage.sync_dir(&self.root).during("sync", &self.root)
     }

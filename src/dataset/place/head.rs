@@ -25,6 +25,9 @@ pub(super) struct Head {
     /// The run that goes on with this state, if the place is the truth: see [`super::truth`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunId>,
+    /// True if the Delta logs have that snapshot, as far as a run knows that goes on with this state.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) logged: bool,
     /// For readers: the files of each table of that snapshot, relative to the place.
     pub(super) tables: BTreeMap<String, Vec<String>>,
 }
@@ -44,7 +47,7 @@ impl Head {
         tables: BTreeMap<String, Vec<String>>,
     ) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, version, commit, record, snapshot, run: None, tables }
+        Self { format: FORMAT, version, commit, record, snapshot, run: None, logged: false, tables }
     }
 
     /// Returns the head of a place without commits.
@@ -55,6 +58,11 @@ impl Head {
     /// Returns the same state with the run that goes on with it.
     pub(super) fn by(self, run: &RunId) -> Self {
         Self { version: env!("CARGO_PKG_VERSION").to_owned(), run: Some(run.clone()), ..self }
+    }
+
+    /// Returns the same state, of which the Delta logs have the snapshot, or may lack it.
+    pub(super) fn logged(self, logged: bool) -> Self {
+        Self { logged, ..self }
     }
 
     /// Returns the state after another commit of the same run.

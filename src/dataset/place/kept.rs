@@ -46,12 +46,12 @@ pub trait Place: Sync {
     /// Keeps other pushes out as long as the guard lives, where that is possible.
     ///
     /// # Errors
-    /// [`Error::Held`].
+    /// [`Error::Occupied`].
     fn hold(&self) -> Result<Box<dyn Send>, Error>;
 
     /// Replaces the head, which was `seen`, after all that was listed, read or put is durable.
     ///
     /// # Errors
-    /// [`Error::Overtaken`] if another push replaced it meanwhile.
+    /// [`Error::Overtaken`] if another push or run replaced it meanwhile.
     fn replace_head(&self, seen: Option<&[u8]>, content: &[u8]) -> Result<(), Error>;
 }

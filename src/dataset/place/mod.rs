@@ -26,4 +26,4 @@ pub use directory::Directory;
 pub use kept::{Place, Sink};
 pub use pull::pull;
 pub use push::push;
-pub use truth::{Opened, Truth, Whose};
+pub use truth::{Opened, Opening, Truth, Whose};

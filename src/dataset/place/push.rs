@@ -24,7 +24,7 @@ use crate::table;
 ///
 /// # Errors
 /// [`Error::Absent`] and [`Error::Foreign`] of the dataset; [`Error::Apart`] if the place holds anything else than an earlier
-/// state of this dataset; [`Error::Held`] and [`Error::Overtaken`] by another push; [`Error::Damaged`] and [`Error::Rotten`] of
+/// state of this dataset; [`Error::Occupied`] and [`Error::Overtaken`] by another push; [`Error::Damaged`] and [`Error::Rotten`] of
 /// either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`]; [`Error::Cancelled`].
 pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: Cancel<'_>) -> Result<Copied, Error> {
     if folder::recognize(layout, storage)? == Folder::Empty {
@@ -35,9 +35,8 @@ pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: C
     if seen.chain.records.is_empty() {
         return Err(Error::Absent { dataset: layout.root().to_owned() });
     }
-    continued(&seen.chain, place)?;
-    let _lock = place.hold()?;
     let head = continued(&seen.chain, place)?;
+    let _lock = place.hold()?;
     send(seen, layout, storage, place, cancel, &mut |now| now.replace(head.as_deref(), place).map(drop))
 }
 
@@ -94,6 +93,10 @@ pub(super) fn check_headless(place: &dyn Place, chain: &Chain) -> Result<(), Err
     if is_ours {
         return Ok(());
     }
+    // Another one has begun the place since its head was read.
+    if Head::read(place)?.is_some() {
+        return Err(Error::Overtaken { place: place.root().to_owned() });
+    }
     let reason = format!(
         "has no `latest.json`, but `records/{}` of a commit that this dataset lacks; push the copy that has it, or name another place",
         last.escape_debug()
@@ -126,19 +129,11 @@ impl State {
     pub(super) fn of(layout: &Layout, storage: &dyn Storage) -> Result<Self, Error> {
         // Read in this order, the records know at least the commits of all snapshots but those taken meanwhile.
         let chain = Chain::of_dataset(layout, storage)?;
-        let snapshots = SnapshotDir::new(layout, storage);
-        let mut snapshot = None;
-        for number in snapshots.numbers()?.into_iter().rev() {
-            snapshot =
-                snapshots.inventory(number)?.sound().filter(|taken| taken.commit <= chain.manifest.last_commit());
-            if snapshot.is_some() {
-                break;
-            }
-        }
+        let mut snapshot = chain.newest_snapshot(layout, storage)?;
         let absorbed = chain.manifest.history.absorbed;
         if snapshot.as_ref().map_or(0, |taken| taken.commit) < absorbed {
             // Its only copy of some rows: it says what is wrong with it.
-            snapshot = Some(snapshots.newest_with(absorbed)?);
+            snapshot = Some(SnapshotDir::new(layout, storage).newest_with(absorbed)?);
         }
         Ok(Self { chain, snapshot })
     }

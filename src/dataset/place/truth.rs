@@ -1,11 +1,13 @@
 //! A place as the truth of a dataset. Its directory is then a copy that one machine works on, and may be empty.
 //!
 //! ```text
-//! OPEN     read the head, and the records that it names; refuse another crawl's. PROBE: refuse a store that ignores conditions.
+//! READ     the head, and the records that it names; refuse another crawl's. A run that has nothing to do ends here.
+//! PROBE    refuse a store that ignores conditions.
 //! FENCE    replace the head, on the condition of what was read, by the same state with this run's id.
+//! LOG      write what the Delta logs lack, unless the head says that they are complete.
 //! FOLLOW   fetch what the directory lacks; or send what it has ahead; or, where both went on, set its own commits aside first.
 //! COMMIT   behind each commit of the directory: its parts, its record; the head replaced on the condition of the last one.
-//! SETTLE   behind a snapshot: everything that is not there, then the head.
+//! SETTLE   behind a snapshot: everything that is not there; the head; the Delta logs; the head that says so.
 //! ```
 //!
 //! The head alone says what is committed, and its content is the whole state: the last record, by a hash that covers all records
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chain::Chain;
+use super::delta;
 use super::head::Head;
 use super::kept::Place;
 use super::pull::{inventory, pull_these};
@@ -37,6 +40,7 @@ use crate::dataset::directories::ensure_dir;
 use crate::dataset::error::{During, Error};
 use crate::dataset::folder;
 use crate::dataset::layout::{FileHash, Layout, PartName, PlaceName, RunId};
+use crate::dataset::manifest::Manifest;
 use crate::dataset::recorded_file::RecordedFile;
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::SnapshotDir;
@@ -65,6 +69,21 @@ pub struct Whose<'a> {
     pub server: &'a str,
 }
 
+/// A place and a directory as a run finds them. Nothing was written to either.
+pub struct Opening<'a> {
+    place: Box<dyn Place + Send>,
+    layout: &'a Layout,
+    storage: &'a Arc<dyn Storage>,
+    /// The head, and its content; an empty one and `None` if there is none.
+    head: Head,
+    seen: Option<Vec<u8>>,
+    /// The records that the head names.
+    there: Chain,
+    /// The snapshot that the head names, and the content of its inventory.
+    snapshot: Option<(Inventory, Vec<u8>)>,
+    way: Way,
+}
+
 /// The outcome of an opening.
 #[derive(Debug, Default)]
 pub struct Opened {
@@ -86,52 +105,78 @@ impl fmt::Debug for Truth {
     }
 }
 
-impl Truth {
-    /// Opens the place for this run, ends all earlier runs, and makes the directory the same.
+impl<'a> Opening<'a> {
+    /// Reads both.
     ///
     /// # Errors
-    /// [`Error::Held`], [`Error::Fenced`]; [`Error::Apart`] and [`Error::Foreign`] if either is another crawl's; [`Error::Damaged`],
-    /// [`Error::Rotten`] and [`Error::Newer`] of either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`];
-    /// [`Error::Cancelled`].
-    pub fn open(
+    /// [`Error::Apart`] and [`Error::Foreign`] if either is another crawl's; [`Error::Damaged`], [`Error::Rotten`] and
+    /// [`Error::Newer`] of either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`].
+    pub fn read(
         place: Box<dyn Place + Send>,
-        layout: &Layout,
-        storage: &Arc<dyn Storage>,
-        run: RunId,
+        layout: &'a Layout,
+        storage: &'a Arc<dyn Storage>,
         whose: Whose<'_>,
-        cancel: Cancel<'_>,
-    ) -> Result<(Self, Opened), Error> {
+    ) -> Result<Self, Error> {
         folder::recognize(layout, &**storage)?;
-        whose.check(&Chain::of_dataset(layout, &**storage)?, layout.root())?;
+        let here = Chain::of_dataset(layout, &**storage)?;
+        whose.check(&here, layout.root())?;
         check_names(&*place)?;
         let (head, seen) = Head::read(&*place)?.map_or((Head::empty(), None), |(head, seen)| (head, Some(seen)));
         let there = Chain::of_place(&*place, &head)?;
         whose.check(&there, place.root())?;
+        if seen.is_none() {
+            check_headless(&*place, &here).map_err(fenced)?;
+        }
         let snapshot = inventory(&*place, &head)?;
+        let ours = here.newest_snapshot(layout, &**storage)?;
+        let way = way(&here, &there, ours.as_ref(), inventory_of(&snapshot));
+        Ok(Self { place, layout, storage, head, seen, there, snapshot, way })
+    }
 
+    /// Returns the records and the newest snapshot of the place, from which the run goes on; `None` if the directory adds to them.
+    pub fn state(&self) -> Option<(&Manifest, Option<&Inventory>)> {
+        (self.way != Way::Send).then(|| (&self.there.manifest, inventory_of(&self.snapshot)))
+    }
+
+    /// Returns true if the directory lacks something that the place holds.
+    pub fn is_behind(&self) -> bool {
+        self.way == Way::Fetch
+    }
+
+    /// Returns true if neither holds a commit.
+    pub fn is_empty(&self) -> bool {
+        self.there.records.is_empty() && self.way == Way::Nothing
+    }
+
+    /// Takes the place for this run, which ends all earlier ones, and makes the directory the same.
+    ///
+    /// # Errors
+    /// [`Error::Held`] and [`Error::Occupied`]; [`Error::Fenced`]; those of [`Opening::read`]; [`Error::Cancelled`].
+    pub fn fence(self, run: RunId, cancel: Cancel<'_>) -> Result<(Truth, Opened), Error> {
+        let Self { place, layout, storage, head, seen, there, snapshot, .. } = self;
         storage.make_dir(layout.root()).during("create", layout.root())?;
         let lock = storage.lock(&layout.lock(), folder::MARK).during("lock", &layout.lock())?;
         let Some(lock) = lock else {
             return Err(Error::held(layout.root(), &**storage, &layout.lock(), folder::MARK));
         };
         storage.name_holder(&layout.lock(), folder::MARK);
+        // A run that held the directory may have gone on with it since.
         let here = Chain::of_dataset(layout, &**storage)?;
-        let ours = newest(layout, &**storage, &here)?;
-        if seen.is_none() {
-            check_headless(&*place, &here)?;
-        }
+        let ours = here.newest_snapshot(layout, &**storage)?;
         let hold = place.hold()?;
-        if Head::read(&*place)?.map(|(_, content)| content) != seen {
-            return Err(Error::Fenced { place: place.root().to_owned() });
-        }
         place.probe()?;
         let head = head.by(&run);
         let content = head.replace(seen.as_deref(), &*place).map_err(fenced)?;
-        let mut truth = Self { place, run, head, content, unlogged: Vec::new(), _hold: hold };
+        let mut truth = Truth { place, run, head, content, unlogged: Vec::new(), _hold: hold };
 
         let mut opened = Opened::default();
-        let theirs = snapshot.as_ref().map(|(inventory, _)| inventory);
-        match way(&here, &there, ours.as_ref(), theirs) {
+        let theirs = inventory_of(&snapshot);
+        let way = way(&here, &there, ours.as_ref(), theirs);
+        if let Some(theirs) = theirs.filter(|_| way != Way::Send && !truth.head.logged) {
+            let (_, unlogged) = delta::log(&*truth.place, theirs, cancel)?;
+            truth.note_logs(unlogged)?;
+        }
+        match way {
             Way::Nothing => {}
             Way::Send => drop(truth.settle(layout, &**storage, cancel)?),
             Way::Fetch => {
@@ -141,13 +186,19 @@ impl Truth {
                 }
                 // What is done from here on takes the lock itself.
                 drop(lock);
-                let place = &*truth.place;
-                pull_these(&there, snapshot, place, layout, Arc::clone(storage), cancel)?;
+                pull_these(&there, snapshot, &*truth.place, layout, Arc::clone(storage), cancel)?;
             }
         }
         Ok((truth, opened))
     }
+}
 
+/// Returns the inventory without its content.
+fn inventory_of(snapshot: &Option<(Inventory, Vec<u8>)>) -> Option<&Inventory> {
+    snapshot.as_ref().map(|(inventory, _)| inventory)
+}
+
+impl Truth {
     /// Returns the run.
     pub fn run(&self) -> &RunId {
         &self.run
@@ -178,16 +229,23 @@ impl Truth {
     pub fn settle(&mut self, layout: &Layout, storage: &dyn Storage, cancel: Cancel<'_>) -> Result<(), Error> {
         let Self { place, run, head, content, .. } = self;
         let copied = send(State::of(layout, storage)?, layout, storage, &**place, cancel, &mut |now| {
-            let now = now.by(run);
+            let logged = head.logged && head.snapshot == now.snapshot;
+            let now = now.by(run).logged(logged);
             *content = now.replace(Some(content), &**place).map_err(fenced)?;
             *head = now;
             Ok(())
         })?;
-        self.unlogged = copied.unlogged;
-        Ok(())
+        self.note_logs(copied.unlogged)
     }
 
-    /// Returns a sentence about each Delta log that the last [`Truth::settle`] left as it is: see [`Copied::unlogged`].
+    /// Keeps these sentences about Delta logs. If there is none, the head says that the logs have its snapshot.
+    fn note_logs(&mut self, unlogged: Vec<String>) -> Result<(), Error> {
+        self.unlogged = unlogged;
+        let is_due = self.unlogged.is_empty() && self.head.snapshot.is_some() && !self.head.logged;
+        if is_due { self.replace(self.head.clone().logged(true)) } else { Ok(()) }
+    }
+
+    /// Returns a sentence about each Delta log that was left as it is when they were last written: see [`Copied::unlogged`].
     ///
     /// [`Copied::unlogged`]: super::Copied::unlogged
     pub fn unlogged(&self) -> &[String] {
@@ -224,20 +282,8 @@ fn fenced(error: Error) -> Error {
     }
 }
 
-/// Returns the newest whole snapshot that these records of the directory know. Where it is not the one that they need, because an
-/// opening was killed, there is one in the place.
-fn newest(layout: &Layout, storage: &dyn Storage, here: &Chain) -> Result<Option<Inventory>, Error> {
-    let snapshots = SnapshotDir::new(layout, storage);
-    for number in snapshots.numbers()?.into_iter().rev() {
-        let taken = snapshots.inventory(number)?.sound();
-        if let Some(taken) = taken.filter(|taken| taken.commit <= here.manifest.last_commit()) {
-            return Ok(Some(taken));
-        }
-    }
-    Ok(None)
-}
-
-/// Chooses the way. What the place holds always wins: a directory only adds to it.
+/// Chooses the way. What the place holds always wins: a directory only adds to it. The newest snapshot of the directory need not be
+/// the one that its records need, because an opening was killed; then there is one in the place.
 fn way(here: &Chain, there: &Chain, ours: Option<&Inventory>, theirs: Option<&Inventory>) -> Way {
     let adds = match (ours, theirs) {
         _ if ours == theirs => Some(false),

@@ -42,6 +42,7 @@ use super::commit::{Part, PrunedPart};
 use super::damage::Damage;
 use super::error::{During, Error};
 use super::layout::Layout;
+use super::manifest::Manifest;
 use super::recorded_file::RecordedFile;
 use super::store::{Batch, RunInfo, Store};
 use crate::table::snapshot::Role;
@@ -118,14 +119,10 @@ pub fn take_unless(
     }
 }
 
-/// True if the last pass has ended and no snapshot was taken since.
-///
-/// # Errors
-/// [`Error::Disk`].
-pub fn is_owed(store: &Store) -> Result<bool, Error> {
-    let Some(last) = store.manifest().last.as_ref().filter(|last| last.is_pass_over()) else { return Ok(false) };
-    let newest = newest(store)?;
-    Ok(!newest.is_some_and(|taken| taken.pass == last.pass && taken.state != State::Unfinished))
+/// True if the last pass of these records has ended and the newest snapshot was taken before.
+pub fn is_owed(manifest: &Manifest, newest: Option<&Inventory>) -> bool {
+    let Some(last) = manifest.last.as_ref().filter(|last| last.is_pass_over()) else { return false };
+    !newest.is_some_and(|taken| taken.pass == last.pass && taken.state != State::Unfinished)
 }
 
 /// Returns the tables that the newest snapshot has, or those whose history it keeps.

@@ -45,6 +45,11 @@ impl Call {
         self.query.get(name).map(String::as_str)
     }
 
+    /// Returns true if the body has this text in it.
+    pub fn has(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(text)
+    }
+
     pub fn says(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
@@ -91,6 +96,27 @@ pub enum Way {
     Sparse,
     /// A list that names other things.
     Straying,
+}
+
+impl Way {
+    /// Everything that may happen to any one call, whoever else there is.
+    pub const FAULTS: [Self; 15] = [
+        Self::Lost,
+        Self::Reset,
+        Self::Hang,
+        Self::Deaf,
+        Self::Refusal(503, "SlowDown"),
+        Self::Refusal(409, "OperationAborted"),
+        Self::Refusal(403, "canary"),
+        Self::Forgotten,
+        Self::Flipped,
+        Self::Cut,
+        Self::Noise,
+        Self::Omitting,
+        Self::Repeating,
+        Self::Sparse,
+        Self::Straying,
+    ];
 }
 
 type Fault = dyn Fn(usize, &Call) -> Way + Send + Sync;
