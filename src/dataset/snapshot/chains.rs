@@ -29,8 +29,8 @@ pub(super) fn chained(
 ) -> Result<Vec<Weighed>, Error> {
     let (mut known, mut chains) = (Vec::new(), Vec::new());
     for part in parts {
-        let file = part.open(storage, cancel)?.parquet()?;
-        let (memory, ids) = (part.bytes_held() + memory(file.metadata()), ids_of(file.metadata(), table.key[0]));
+        let footer = part.open(storage, cancel)?.footer()?;
+        let (memory, ids) = (part.bytes_held() + memory(&footer), ids_of(&footer, table.key[0]));
         match ids {
             Some(ids) => known.push((ids, (part, memory))),
             None => chains.push(Weighed { files: vec![part], memory }),

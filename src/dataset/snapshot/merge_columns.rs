@@ -1,6 +1,6 @@
 //! The columns that a merge reads, in a fixed order, with keys that compare as bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{
     Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, new_null_array,
@@ -8,7 +8,9 @@ use arrow::array::{
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
+use zstd::bulk::Decompressor;
 
+use super::pages::Shared;
 use super::ranges::range_of;
 use crate::dataset::columns::Columns;
 use crate::table::snapshot::{Role, seen};
@@ -24,6 +26,8 @@ pub(super) struct MergeColumns {
     name: &'static str,
     /// The columns that decide whether an entity has changed.
     state: Option<Comparison>,
+    /// The decompressor of the files.
+    zstd: Shared,
 }
 
 struct Comparison {
@@ -90,7 +94,13 @@ impl MergeColumns {
         let name = table.parent.map_or(table.key[0], |(_, link)| link[0]);
         let name = if schema.index_of(name).is_ok() { name } else { table.key[0] };
         let state = if state.is_empty() { None } else { Some(Comparison::new(&schema, state)?) };
-        Ok(Self { schema, key, id: table.key[0], name, state })
+        let zstd = Arc::new(Mutex::new(Decompressor::new()?));
+        Ok(Self { schema, key, id: table.key[0], name, state, zstd })
+    }
+
+    /// Returns the decompressor of the files.
+    pub(super) fn zstd(&self) -> &Shared {
+        &self.zstd
     }
 
     /// True if this column of a file is read.
