@@ -1,5 +1,6 @@
 //! The columns that a merge reads, in a fixed order, with keys that compare as bytes.
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{
@@ -53,7 +54,7 @@ pub(super) struct KeyedBatch {
 /// A row of a batch.
 #[derive(Clone)]
 pub(super) struct RowRef {
-    pub(super) batch: Arc<KeyedBatch>,
+    pub(super) batch: Rc<KeyedBatch>,
     pub(super) row: usize,
 }
 
@@ -172,11 +173,18 @@ impl Comparison {
     }
 }
 
+impl KeyedBatch {
+    /// Returns the key of a row: see [`RowRef::key`].
+    pub(super) fn key(&self, row: usize) -> &[u8] {
+        self.keys.row(row).data()
+    }
+}
+
 impl RowRef {
     /// Returns the row's key as bytes that compare like the key. The columns follow each other, so the key of a child row
     /// begins with the key of its owner.
     pub(super) fn key(&self) -> &[u8] {
-        self.batch.keys.row(self.row).data()
+        self.batch.key(self.row)
     }
 
     /// Returns the row's counters and states as bytes; empty where none are compared.
