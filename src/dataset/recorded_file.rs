@@ -8,9 +8,10 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::cancel::{Cancel, check};
@@ -154,8 +155,17 @@ pub(super) struct CheckedFile {
 impl CheckedFile {
     /// Returns it as a Parquet file.
     pub(super) fn parquet(&self) -> Result<ParquetRecordBatchReaderBuilder<Chunks>, Error> {
-        let chunks = Chunks(Arc::clone(&self.content));
-        ParquetRecordBatchReaderBuilder::try_new(chunks).map_err(|error| self.fault(&error))
+        ParquetRecordBatchReaderBuilder::try_new(self.chunks()).map_err(|error| self.fault(&error))
+    }
+
+    /// Returns the footer of a Parquet file.
+    pub(super) fn footer(&self) -> Result<ParquetMetaData, Error> {
+        ParquetMetaDataReader::new().parse_and_finish(&self.chunks()).map_err(|error| self.fault(&error))
+    }
+
+    /// Returns its content, for the Parquet reader.
+    pub(super) fn chunks(&self) -> Chunks {
+        Chunks(Arc::clone(&self.content))
     }
 
     /// Returns it as a stream from its beginning.
@@ -278,7 +288,7 @@ impl BufRead for Tail {
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.block = self.block.slice(bytes..);
+        self.block.advance(bytes);
     }
 }
 

@@ -268,7 +268,7 @@ impl<'a> FamilyBuilder<'a> {
         let facts = if range.is_some() { &[][..] } else { &self.draft.facts };
         let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique, aside: self.draft.aside };
         let (file, unsynced) = write(self.draft.storage, &path, &shape, fill)?;
-        let rows = file.open(self.draft.storage, self.cancel)?.parquet()?.metadata().file_metadata().num_rows();
+        let rows = file.open(self.draft.storage, self.cancel)?.footer()?.file_metadata().num_rows();
         let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
         let (bytes, hash, written_for) = (file.bytes(), file.hash(), self.draft.number);
         let entry = File { table, history, range, rows, bytes, hash, rewritten: true, written_for };

@@ -1,5 +1,7 @@
 //! Chains: parts whose keys follow each other are read one after the other, so that few files are open together.
 
+use std::collections::BTreeSet;
+
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
@@ -27,20 +29,17 @@ pub(super) fn chained(
     parts: Vec<RecordedFile>,
     cancel: Cancel<'_>,
 ) -> Result<Vec<Weighed>, Error> {
-    let (mut known, mut chains) = (Vec::new(), Vec::new());
+    let mut known = Vec::with_capacity(parts.len());
     for part in parts {
-        let file = part.open(storage, cancel)?.parquet()?;
-        let (memory, ids) = (part.bytes_held() + memory(file.metadata()), ids_of(file.metadata(), table.key[0]));
-        match ids {
-            Some(ids) => known.push((ids, (part, memory))),
-            None => chains.push(Weighed { files: vec![part], memory }),
-        }
+        let footer = part.open(storage, cancel)?.footer()?;
+        let memory = part.bytes_held() + memory(&footer);
+        known.push((extent(&footer, table.key), (part, memory)));
     }
-    for chain in in_chains(known) {
+    let weighed = |chain: Vec<(RecordedFile, u64)>| {
         let memory = chain.iter().map(|(_, memory)| *memory).max().unwrap_or(0);
-        chains.push(Weighed { files: chain.into_iter().map(|(part, _)| part).collect(), memory });
-    }
-    Ok(chains)
+        Weighed { files: chain.into_iter().map(|(part, _)| part).collect(), memory }
+    };
+    Ok(in_chains(known).into_iter().map(weighed).collect())
 }
 
 /// Returns how many of the first chains to merge into a run: as few as must be gone for the others to fit beside it, of those
@@ -60,43 +59,127 @@ pub(super) fn too_many(chains: &[Weighed], open_max: u64) -> Option<usize> {
     Some(chains.iter().take_while(goes).count().max(2))
 }
 
-/// The least and the greatest id of a part.
-type Ids = (i64, i64);
+/// The least or the greatest value of a column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Bound {
+    Number(i64),
+    Text(Vec<u8>),
+    /// Above any value.
+    Greatest,
+}
 
-/// Returns the least and the greatest id in a column of a file, by its footer; `None` if that does not know them.
-fn ids_of(footer: &ParquetMetaData, column: &str) -> Option<Ids> {
+/// Two keys, of which no row has a lesser or a greater one.
+type Extent<K> = (K, K);
+
+/// Returns the extent of a file by its footer. It takes the columns of the key one by one, so it is exact as far as all rows have
+/// the same value in each column but the last.
+fn extent(footer: &ParquetMetaData, key: &[&str]) -> Extent<Vec<Bound>> {
+    let (mut least, mut greatest) = (Vec::new(), Vec::new());
+    for column in key {
+        let Some((min, max)) = bounds(footer, column) else {
+            greatest.push(Bound::Greatest);
+            break;
+        };
+        least.push(min);
+        greatest.push(max);
+    }
+    (least, greatest)
+}
+
+/// Returns the least and the greatest value in a column of a file; `None` if its footer does not know them.
+fn bounds(footer: &ParquetMetaData, column: &str) -> Option<Extent<Bound>> {
     let descriptor = footer.file_metadata().schema_descr();
     let index = descriptor.columns().iter().position(|known| known.path().string() == column)?;
     let of_group = |group: &RowGroupMetaData| match group.column(index).statistics()? {
-        Statistics::Int64(ids) => Some((*ids.min_opt()?, *ids.max_opt()?)),
+        Statistics::Int64(ids) => Some((Bound::Number(*ids.min_opt()?), Bound::Number(*ids.max_opt()?))),
+        // Deprecated statistics have another order of texts.
+        statistics @ Statistics::ByteArray(texts) if !statistics.is_min_max_deprecated() => {
+            Some((Bound::Text(texts.min_bytes_opt()?.to_vec()), Bound::Text(texts.max_bytes_opt()?.to_vec())))
+        }
         _ => None,
     };
-    let groups: Option<Vec<Ids>> = footer.row_groups().iter().map(of_group).collect();
-    groups?.into_iter().reduce(|all, ids| (all.0.min(ids.0), all.1.max(ids.1)))
+    let groups: Option<Vec<Extent<Bound>>> = footer.row_groups().iter().map(of_group).collect();
+    groups?.into_iter().reduce(|all, group| (all.0.min(group.0), all.1.max(group.1)))
 }
 
 /// Puts things with an extent into chains: each goes behind the chain that ends nearest before it, or begins another one.
-fn in_chains<T>(mut things: Vec<(Ids, T)>) -> Vec<Vec<T>> {
-    things.sort_by_key(|(ids, _)| *ids);
-    let mut chains: Vec<(i64, Vec<T>)> = Vec::new();
+fn in_chains<K: Ord + Clone, T>(mut things: Vec<(Extent<K>, T)>) -> Vec<Vec<T>> {
+    things.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut chains: Vec<Vec<T>> = Vec::new();
+    let mut ends: BTreeSet<(K, usize)> = BTreeSet::new();
     for ((least, greatest), thing) in things {
-        let before = chains.iter_mut().filter(|(end, _)| *end < least).max_by_key(|(end, _)| *end);
-        match before {
-            Some((end, chain)) => {
-                *end = greatest;
-                chain.push(thing);
+        let before = ends.range(..(least, 0)).next_back().cloned();
+        let chain = match before.and_then(|end| ends.take(&end)) {
+            Some((_, chain)) => chain,
+            None => {
+                chains.push(Vec::new());
+                chains.len() - 1
             }
-            None => chains.push((greatest, vec![thing])),
-        }
+        };
+        chains[chain].push(thing);
+        ends.insert((greatest, chain));
     }
-    chains.into_iter().map(|(_, chain)| chain).collect()
+    chains
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::metadata::ParquetMetaDataReader;
+    use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
     use proptest::prelude::*;
 
     use super::*;
+
+    type Ids = Extent<i64>;
+    type Key = (i64, String, i64);
+
+    /// Returns the extent of a file with these keys, and statistics of so many columns.
+    fn extent_of(rows: &[Key], known: usize) -> Extent<Vec<Bound>> {
+        let names = ["pass", "walk", "page"];
+        let columns: [ArrayRef; 3] = [
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.1))),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2))),
+        ];
+        let rows = RecordBatch::try_from_iter(names.into_iter().zip(columns)).unwrap();
+        let without = |properties: WriterPropertiesBuilder, name: &&str| {
+            properties.set_column_statistics_enabled((*name).into(), EnabledStatistics::None)
+        };
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(3));
+        let properties = names[known..].iter().fold(properties, without).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+        writer.write(&rows).unwrap();
+        let file = Bytes::from(writer.into_inner().unwrap());
+        extent(&ParquetMetaDataReader::new().parse_and_finish(&file).unwrap(), &names)
+    }
+
+    fn bounds_of((pass, walk, page): &Key) -> Vec<Bound> {
+        vec![Bound::Number(*pass), Bound::Text(walk.clone().into_bytes()), Bound::Number(*page)]
+    }
+
+    #[test]
+    fn an_extent_is_exact_where_all_but_the_last_column_are_the_same_in_all_rows() {
+        let key = |pass, walk: &str, page| (pass, walk.to_owned(), page);
+        let of_one_walk: Vec<Key> = (3..9).map(|page| key(1, "models", page)).collect();
+        assert_eq!(extent_of(&of_one_walk, 3), (bounds_of(&of_one_walk[0]), bounds_of(&of_one_walk[5])));
+        let of_two = [key(1, "images", 7), key(1, "models", 2)];
+        assert_eq!(extent_of(&of_two, 3), (bounds_of(&key(1, "images", 2)), bounds_of(&key(1, "models", 7))));
+    }
+
+    #[test]
+    fn a_column_without_statistics_leaves_the_end_open() {
+        let row = (1, String::from("models"), 2);
+        for known in 0..3 {
+            let (least, greatest) = extent_of(&[row.clone()], known);
+            assert_eq!(least, bounds_of(&row)[..known]);
+            assert_eq!(greatest, [&bounds_of(&row)[..known], &[Bound::Greatest]].concat());
+        }
+    }
 
     fn chains_of(extents: &[Ids]) -> Vec<Vec<Ids>> {
         in_chains(extents.iter().map(|ids| (*ids, *ids)).collect())
@@ -136,6 +219,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_key_is_outside_of_its_extent(
+            // The writer shortens long texts in its statistics.
+            rows in prop::collection::vec((0..3_i64, "(aé){30,40}[a-zé]{0,9}|[a-c]", any::<i64>()), 1..12),
+            known in 0..4_usize,
+        ) {
+            let (least, greatest) = extent_of(&rows, known);
+            for row in &rows {
+                prop_assert!(least <= bounds_of(row) && bounds_of(row) <= greatest, "{row:?}");
+            }
+        }
+
         #[test]
         fn chains_ascend_and_are_as_few_as_overlap_at_one_id(
             extents in prop::collection::vec((0..60_i64, 0..20_i64), 0..30)

@@ -17,23 +17,21 @@ pub(super) struct Winner {
     pub(super) last: Option<i64>,
 }
 
-/// Returns the latest observation of a group of rows with one key; with `each_pass` the latest of each pass, in order.
+/// Returns the latest of some observations of one entity; `None` if there is none.
 ///
 /// Within a pass the walk listed first wins, so that a narrower walk never hides a fuller one's row.
-pub(super) fn winners(group: &[RowRef], passes: &Passes, each_pass: bool) -> Vec<Winner> {
-    if let [row] = group {
-        let (first, last) = (row.instant("first_seen_at"), row.instant("last_seen_at"));
-        return vec![Winner { row: row.clone(), first, last }];
-    }
-    let mut rows: Vec<&RowRef> = group.iter().collect();
-    rows.sort_by(|a, b| by_age(a, b, passes));
-    let same = |a: &&RowRef, b: &&RowRef| !each_pass || a.pass() == b.pass();
-    let newest = |rows: &[&RowRef]| {
-        let first = rows.iter().filter_map(|row| row.instant("first_seen_at")).min();
-        let last = rows.iter().filter_map(|row| row.instant("last_seen_at")).max();
-        rows.last().map(|row| Winner { row: (*row).clone(), first, last })
-    };
-    rows.chunk_by(same).filter_map(newest).collect()
+fn winner(rows: &[RowRef], passes: &Passes) -> Option<Winner> {
+    let row = rows.iter().max_by(|a, b| by_age(a, b, passes))?.clone();
+    let first = rows.iter().filter_map(|row| row.instant("first_seen_at")).min();
+    let last = rows.iter().filter_map(|row| row.instant("last_seen_at")).max();
+    Some(Winner { row, first, last })
+}
+
+/// Returns the latest observation of each pass, in order.
+pub(super) fn winners(group: &[RowRef], passes: &Passes) -> Vec<Winner> {
+    let mut rows = group.to_vec();
+    rows.sort_by_key(RowRef::pass);
+    rows.chunk_by(|a, b| a.pass() == b.pass()).filter_map(|of_pass| winner(of_pass, passes)).collect()
 }
 
 /// Orders observations from the one that counts least to the one that counts most.
@@ -59,7 +57,8 @@ pub(super) fn compact(
 ) -> Result<(), Error> {
     let mut group = Vec::new();
     while merge.next_group(&mut group)? {
-        for winner in winners(&group, passes, each_pass) {
+        let kept = if each_pass { winners(&group, passes) } else { Vec::from_iter(winner(&group, passes)) };
+        for winner in kept {
             to.push(&winner.row, &[winner.first, winner.last])?;
         }
     }
@@ -77,9 +76,8 @@ pub(super) fn latest(merge: &mut Merge<'_>, passes: &Passes, to: &mut RowWriter<
 
 /// Writes the latest of the observations of one entity.
 pub(super) fn push_latest(group: &[RowRef], passes: &Passes, to: &mut RowWriter<'_>) -> Result<(), Error> {
-    winners(group, passes, false)
-        .iter()
-        .try_for_each(|winner| to.push(&winner.row, &[winner.first, winner.last, gone(&winner.row, passes)]))
+    let Some(winner) = winner(group, passes) else { return Ok(()) };
+    to.push(&winner.row, &[winner.first, winner.last, gone(&winner.row, passes)])
 }
 
 /// Writes the child rows from the page of their owner's latest observation, with when the owner was gone.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::vec;
 
 use arrow::error::ArrowError;
@@ -22,6 +22,8 @@ pub(super) struct Merge<'a> {
     inputs: Vec<Input>,
     /// The inputs that have a row left, the one with the least key last.
     order: Vec<usize>,
+    /// The end of the rows in the batch of that input which come before those of all others.
+    ahead: usize,
     /// Set if rows behind this range are held back.
     range: Option<u16>,
     cancel: Cancel<'a>,
@@ -48,7 +50,7 @@ impl<'a> Merge<'a> {
         let input = |chain: Chain| Input { run: None, rest: chain.into_iter(), next: None };
         let inputs: Vec<Input> = chains.into_iter().map(input).collect();
         let order = Vec::with_capacity(inputs.len());
-        let mut merge = Self { storage, columns, inputs, order, range: None, cancel };
+        let mut merge = Self { storage, columns, inputs, order, ahead: 0, range: None, cancel };
         for input in 0..merge.inputs.len() {
             merge.advance(input)?;
         }
@@ -64,8 +66,14 @@ impl<'a> Merge<'a> {
     /// Returns the next row.
     pub(super) fn next(&mut self) -> Result<Option<RowRef>, Error> {
         let Some(row) = self.peek().cloned() else { return Ok(None) };
-        if let Some(first) = self.order.pop() {
-            self.advance(first)?;
+        if let Some(first) = self.order.last().copied() {
+            match &mut self.inputs[first].next {
+                Some(next) if next.row + 1 < self.ahead => next.row += 1,
+                _ => {
+                    self.order.pop();
+                    self.advance(first)?;
+                }
+            }
         }
         Ok(Some(row))
     }
@@ -109,7 +117,31 @@ impl<'a> Merge<'a> {
             let at = self.order.partition_point(|other| (key(other), *other) > (Some(next.key()), input));
             self.order.insert(at, input);
         }
+        self.ahead = self.ahead();
         Ok(())
+    }
+
+    /// Returns the end of the rows in the first input's batch that come before those of all others.
+    fn ahead(&self) -> usize {
+        let place = |input: &usize| self.inputs[*input].next.as_ref().map(|next| (next, *input));
+        let mut order = self.order.iter().rev().filter_map(place);
+        let Some((next, first)) = order.next() else { return 0 };
+        let rows = next.batch.rows.num_rows();
+        let Some((other, second)) = order.next() else { return rows };
+        let least = (other.key(), second);
+        let is_ahead = |row: usize| (next.batch.key(row), first) < least;
+        // Most often it is a few rows or all of them, so the steps double.
+        let (mut last, mut step) = (next.row, 1);
+        while last + step < rows && is_ahead(last + step) {
+            last += step;
+            step *= 2;
+        }
+        let (mut from, mut to) = (last + 1, rows.min(last + step));
+        while from < to {
+            let middle = from.midpoint(to);
+            if is_ahead(middle) { from = middle + 1 } else { to = middle }
+        }
+        from
     }
 }
 
@@ -127,7 +159,7 @@ impl Input {
             match self.run.as_mut().map(|run| run.next(columns)).transpose()?.flatten() {
                 Some(batch) if batch.rows.num_rows() == 0 => {}
                 Some(batch) => {
-                    let first = RowRef { batch: Arc::new(batch), row: 0 };
+                    let first = RowRef { batch: Rc::new(batch), row: 0 };
                     // Statistics, and files of other programs, may be wrong: a merge of unsorted rows would double some.
                     if let Some(run) = self.run.as_ref().filter(|_| last.is_some_and(|last| first.key() < last.key())) {
                         return Err(run.fault("its rows are not in the order of keys"));
@@ -148,8 +180,11 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
-    use arrow::datatypes::DataType;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
+    use arrow::datatypes::{DataType, Field};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::dataset::cancel::NEVER;
@@ -159,19 +194,19 @@ mod tests {
     use crate::storage::Disk;
     use crate::table::{self, Table};
 
-    /// Writes a part of images with these ids.
-    fn part(directory: &Path, name: &str, ids: &[i64]) -> RecordedFile {
+    /// Writes a part of images with these ids, all from one page.
+    fn part(directory: &Path, name: &str, ids: &[i64], page: i64) -> RecordedFile {
         let table: &Table = table::named("images").unwrap();
-        let column = |field: &std::sync::Arc<arrow::datatypes::Field>| -> ArrayRef {
+        let column = |field: &Arc<Field>| -> ArrayRef {
             match field.data_type() {
                 _ if field.is_nullable() => new_null_array(field.data_type(), ids.len()),
+                DataType::Int64 if field.name() == "page" => Arc::new(Int64Array::from(vec![page; ids.len()])),
                 DataType::Int64 => Arc::new(Int64Array::from(ids.to_vec())),
                 DataType::Utf8 => Arc::new(StringArray::from(vec!["walk"; ids.len()])),
                 other => arrow::compute::cast(&Int64Array::from(ids.to_vec()), other).unwrap(),
             }
         };
         let columns: Vec<ArrayRef> = table.schema().fields().iter().map(column).collect();
-        assert!(columns.iter().all(|column| column.len() == ids.len()));
         let rows = RecordBatch::try_new(table.schema(), columns).unwrap();
         let maker = Maker { crawl: "crawl", commit: 1, run: String::new() };
         let path = Layout::entry(directory, name);
@@ -180,8 +215,12 @@ mod tests {
         create_recorded(&Disk, &path, &mut content).unwrap().0
     }
 
+    fn open<'a>(chains: Vec<Chain>) -> Result<Merge<'a>, Error> {
+        Merge::open(&Disk, MergeColumns::of_rows(table::named("images").unwrap()), chains, NEVER)
+    }
+
     fn ids(chains: Vec<Chain>) -> Result<Vec<String>, Error> {
-        let mut merge = Merge::open(&Disk, MergeColumns::of_rows(table::named("images").unwrap()), chains, NEVER)?;
+        let mut merge = open(chains)?;
         let mut ids = Vec::new();
         while let Some(row) = merge.next()? {
             ids.push(row.text("id"));
@@ -192,8 +231,8 @@ mod tests {
     #[test]
     fn a_chain_whose_files_do_not_follow_each_other_is_refused() {
         let directory = tempfile::TempDir::new().unwrap();
-        let [low, high, amid] =
-            [("low", [1, 4]), ("high", [5, 9]), ("amid", [4, 6])].map(|(name, ids)| part(directory.path(), name, &ids));
+        let [low, high, amid] = [("low", [1, 4]), ("high", [5, 9]), ("amid", [4, 6])]
+            .map(|(name, ids)| part(directory.path(), name, &ids, 0));
         let sound = ["1", "4", "5", "9"];
         assert_eq!(ids(vec![vec![low.clone(), high.clone()]]).unwrap(), sound);
         assert_eq!(ids(vec![vec![high.clone()], vec![low.clone()]]).unwrap(), sound);
@@ -203,6 +242,50 @@ mod tests {
         {
             let error = ids(vec![chain]).unwrap_err();
             assert!(matches!(&error, Error::Rotten { path, .. } if path == refused.path()), "{error:?}");
+        }
+    }
+
+    /// The ids of some chains of parts. Each part of a chain begins behind the last id of the one before.
+    fn chains() -> impl Strategy<Value = Vec<Vec<Vec<i64>>>> {
+        // Short steps interleave rows, long ones leave spans of one chain alone.
+        let step = prop_oneof![4 => 0..3_i64, 1 => 40..400_i64];
+        let part = (1..9_i64, prop::collection::vec(step, 1..40));
+        let chain = prop::collection::vec(part, 1..4).prop_map(|parts| {
+            let mut last = 0;
+            let mut ids = |(gap, steps): (i64, Vec<i64>)| {
+                last += gap;
+                steps
+                    .into_iter()
+                    .map(|step| {
+                        last += step;
+                        last
+                    })
+                    .collect()
+            };
+            parts.into_iter().map(&mut ids).collect()
+        });
+        prop::collection::vec(chain, 0..5)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn it_returns_what_sorting_does(chains in chains()) {
+            let directory = tempfile::TempDir::new().unwrap();
+            let mut sorted = Vec::new();
+            let mut files = Vec::new();
+            for (page, chain) in (0_i64..).zip(&chains) {
+                let name = |number| format!("{page}-{number}");
+                let of_chain = chain.iter().enumerate().map(|(at, ids)| part(directory.path(), &name(at), ids, page));
+                files.push(of_chain.collect());
+                sorted.extend(chain.iter().flatten().map(|id| (*id, page)));
+            }
+            sorted.sort_unstable();
+            let (mut rows, mut merge) = (Vec::new(), open(files).unwrap());
+            while let Some(row) = merge.next().unwrap() {
+                rows.push((row.text("id").parse().unwrap(), row.page()));
+            }
+            prop_assert_eq!(rows, sorted);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The columns that a merge reads, in a fixed order, with keys that compare as bytes.
 
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{
     Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, new_null_array,
@@ -8,7 +9,9 @@ use arrow::array::{
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
+use zstd::bulk::Decompressor;
 
+use super::pages::Shared;
 use super::ranges::range_of;
 use crate::dataset::columns::Columns;
 use crate::table::snapshot::{Role, seen};
@@ -24,6 +27,8 @@ pub(super) struct MergeColumns {
     name: &'static str,
     /// The columns that decide whether an entity has changed.
     state: Option<Comparison>,
+    /// The decompressor of the files.
+    zstd: Shared,
 }
 
 struct Comparison {
@@ -49,7 +54,7 @@ pub(super) struct KeyedBatch {
 /// A row of a batch.
 #[derive(Clone)]
 pub(super) struct RowRef {
-    pub(super) batch: Arc<KeyedBatch>,
+    pub(super) batch: Rc<KeyedBatch>,
     pub(super) row: usize,
 }
 
@@ -90,7 +95,13 @@ impl MergeColumns {
         let name = table.parent.map_or(table.key[0], |(_, link)| link[0]);
         let name = if schema.index_of(name).is_ok() { name } else { table.key[0] };
         let state = if state.is_empty() { None } else { Some(Comparison::new(&schema, state)?) };
-        Ok(Self { schema, key, id: table.key[0], name, state })
+        let zstd = Arc::new(Mutex::new(Decompressor::new()?));
+        Ok(Self { schema, key, id: table.key[0], name, state, zstd })
+    }
+
+    /// Returns the decompressor of the files.
+    pub(super) fn zstd(&self) -> &Shared {
+        &self.zstd
     }
 
     /// True if this column of a file is read.
@@ -162,11 +173,18 @@ impl Comparison {
     }
 }
 
+impl KeyedBatch {
+    /// Returns the key of a row: see [`RowRef::key`].
+    pub(super) fn key(&self, row: usize) -> &[u8] {
+        self.keys.row(row).data()
+    }
+}
+
 impl RowRef {
     /// Returns the row's key as bytes that compare like the key. The columns follow each other, so the key of a child row
     /// begins with the key of its owner.
     pub(super) fn key(&self) -> &[u8] {
-        self.batch.keys.row(self.row).data()
+        self.batch.key(self.row)
     }
 
     /// Returns the row's counters and states as bytes; empty where none are compared.

@@ -21,6 +21,7 @@ pub(super) mod inventory;
 mod latest;
 mod merge;
 mod merge_columns;
+mod pages;
 mod passes;
 mod periods;
 mod ranges;

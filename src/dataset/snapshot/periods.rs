@@ -34,7 +34,7 @@ pub(super) fn latest_and_history(
             known.extend(earlier.next()?.filter(|_| same));
         }
         push_latest(&group, passes, to)?;
-        for period in periods(&known, &winners(&group, passes, true), passes) {
+        for period in periods(&known, &winners(&group, passes), passes) {
             history.push(&period.row, &[period.from, period.to])?;
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -169,7 +170,7 @@ pub(super) fn write(
 /// Builds a batch of rows that are picked from many batches; its last columns are given row by row.
 struct BatchBuilder {
     schema: SchemaRef,
-    batches: Vec<Arc<KeyedBatch>>,
+    batches: Vec<Rc<KeyedBatch>>,
     /// The picked rows: neighbours of one batch together.
     spans: Vec<(usize, Range<usize>)>,
     /// The number of picked rows.
@@ -183,9 +184,9 @@ impl BatchBuilder {
     }
 
     fn push(&mut self, row: &RowRef, timestamps: &[Option<i64>]) {
-        let known = self.batches.iter().rposition(|batch| Arc::ptr_eq(batch, &row.batch));
+        let known = self.batches.iter().rposition(|batch| Rc::ptr_eq(batch, &row.batch));
         let batch = known.unwrap_or_else(|| {
-            self.batches.push(Arc::clone(&row.batch));
+            self.batches.push(Rc::clone(&row.batch));
             self.batches.len() - 1
         });
         match self.spans.last_mut() {
@@ -204,12 +205,12 @@ impl BatchBuilder {
 
     /// Returns the picked rows of a column. Each batch has the file's columns, and may have more.
     fn copied(&self, column: &Field) -> Result<ArrayRef, ArrowError> {
-        let of_batch = |batch: &Arc<KeyedBatch>| batch.rows.schema_ref().index_of(column.name());
+        let of_batch = |batch: &Rc<KeyedBatch>| batch.rows.schema_ref().index_of(column.name());
         if let [(batch, rows)] = &self.spans[..] {
             let batch = &self.batches[*batch];
             return Ok(batch.rows.column(of_batch(batch)?).slice(rows.start, rows.len()));
         }
-        let values = |batch: &Arc<KeyedBatch>| Ok(batch.rows.column(of_batch(batch)?).to_data());
+        let values = |batch: &Rc<KeyedBatch>| Ok(batch.rows.column(of_batch(batch)?).to_data());
         let values: Vec<ArrayData> = self.batches.iter().map(values).collect::<Result<_, ArrowError>>()?;
         let mut copied = MutableArrayData::new(values.iter().collect(), false, self.rows);
         for (batch, rows) in &self.spans {

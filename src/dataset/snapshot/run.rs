@@ -18,6 +18,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 use zstd::{Decoder, Encoder};
 
 use super::merge_columns::{KeyedBatch, MergeColumns};
+use super::pages;
 use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
 use crate::dataset::layout::is_run;
@@ -27,7 +28,7 @@ use crate::storage::Storage;
 
 /// Rows read at a time from a Parquet file that is not read whole.
 const BATCH_ROWS: u64 = 128;
-/// The memory of an open column beside the rows and the page that it holds: its decompressor.
+/// The memory of an open column beside the rows and the page that it holds: its decoders. All columns share a decompressor.
 const COLUMN_BYTES: u64 = 32 << 10;
 /// The memory of a value, or of the place of a text.
 const VALUE_BYTES: u64 = 8;
@@ -86,13 +87,15 @@ impl Run {
 }
 
 fn parquet(file: &CheckedFile, columns: &MergeColumns) -> Result<Reader, Error> {
-    let builder = file.parquet()?;
-    let wanted = builder.schema().fields().iter().enumerate().filter(|(_, field)| columns.reads(field.name()));
+    let footer = file.footer()?;
+    let schema = footer.file_metadata().schema_descr();
+    let wanted = schema.root_schema().get_fields().iter().enumerate().filter(|(_, field)| columns.reads(field.name()));
     let wanted: Vec<usize> = wanted.map(|(root, _)| root).collect();
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let is_whole = of_rows(builder.metadata()).is_some_and(|rows| rows <= of_reader(builder.metadata()));
+    let wanted = ProjectionMask::roots(schema, wanted);
+    let is_whole = of_rows(&footer).is_some_and(|rows| rows <= of_reader(&footer));
     let rows = if is_whole { usize::MAX } else { BATCH_ROWS as usize };
-    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| file.fault(&error))?;
+    let read = pages::read(file.chunks(), footer.into(), wanted, rows, columns.zstd());
+    let reader = read.map_err(|error| file.fault(&error))?;
     if !is_whole {
         return Ok(Reader::Parquet(reader));
     }
