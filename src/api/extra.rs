@@ -21,18 +21,18 @@ impl Extra {
     }
 
     /// Adds one field of an item being read, as long as the item may take more memory.
-    pub(super) fn take(&mut self, key: &Cow<'_, str>, json: &str) {
-        if charge(Self::room(key, json)) {
+    pub(super) fn take(&mut self, key: Cow<'_, str>, json: &str) {
+        if charge(Self::room(&key, json)) {
             self.copy(key, json);
         }
     }
 
     /// Adds one field that was read; its key is borrowed only if the page has it without escapes, so that it needs none here.
-    pub(super) fn copy(&mut self, key: &Cow<'_, str>, json: &str) {
+    pub(super) fn copy(&mut self, key: Cow<'_, str>, json: &str) {
         match key {
             Cow::Borrowed(key) => self.add(key, json),
             Cow::Owned(key) => {
-                let text = json_text(key);
+                let text = json_text(&key);
                 let escaped = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
                 self.add(escaped.unwrap_or_default(), json);
             }

@@ -84,7 +84,7 @@ impl<'a> Meta<'a> {
         let room = left.iter().map(|(key, json)| Extra::room(key, json)).sum();
         if charge(room) {
             meta.extra.make_room(room);
-            left.iter().for_each(|(key, json)| meta.extra.copy(key, json));
+            left.iter().for_each(|(key, json)| meta.extra.copy(key.clone(), json));
         }
         meta
     }

@@ -34,7 +34,7 @@ macro_rules! object {
                                     $crate::api::allowance::note_twice([$($key),+][0]);
                                 }
                             }
-                            Slot::Odd(text) => object.extra.take(&key.0, &text),
+                            Slot::Odd(text) => object.extra.take(key.0, &text),
                         },)*
                         $($($raw_key => {
                             let text = map.next_value::<&'a serde_json::value::RawValue>()?.get();
@@ -45,7 +45,7 @@ macro_rules! object {
                         })*)?
                         _ => {
                             let value = map.next_value::<&'a serde_json::value::RawValue>()?;
-                            object.extra.take(&key.0, value.get());
+                            object.extra.take(key.0, value.get());
                         }
                     }
                 }

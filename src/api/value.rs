@@ -113,7 +113,7 @@ fn take_text<'de, T: Accept<'de>>(text: Cow<'de, str>) -> Slot<T> {
 fn odd_map<'de, T, A: MapAccess<'de>>(mut map: A) -> Result<Slot<T>, A::Error> {
     let mut extra = Extra::default();
     while let Some((key, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-        extra.take(&key.0, value.get());
+        extra.take(key.0, value.get());
     }
     Ok(Slot::Odd(extra.into_object()))
 }

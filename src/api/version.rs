@@ -154,7 +154,7 @@ impl<'de> Accept<'de> for Hashes<'de> {
                     hashes.texts.push((algorithm, hash));
                 }
                 Slot::Value(_) | Slot::Null => {}
-                Slot::Odd(text) => hashes.extra.take(&algorithm, &text),
+                Slot::Odd(text) => hashes.extra.take(algorithm, &text),
             }
         }
         Ok(Slot::Value(hashes))

@@ -176,7 +176,7 @@ fn ids(line: &str) -> Value {
 
 #[test]
 fn eight_windows_are_walked_side_by_side_to_the_end() {
-    let sandbox = Sandbox::start(&["--models", "6000", "--latency", "100", "--traps", "all,-null-dates"]);
+    let sandbox = Sandbox::start(&["--models", "6000", "--latency", "200", "--traps", "all,-null-dates"]);
     let room = Room::new(&WINDOWS.replace("limit = 10", "limit = 6"), &sandbox.base);
     assert_exit(&room.run(&[]), 0);
     assert_all_models(&room, &sandbox);

@@ -454,7 +454,7 @@ fn a_file_that_is_none_is_refused_with_its_reason() {
         ("cannot be read", format!("{own}{}", "[".repeat(1 << 20)).into_bytes()),
         ("has more than", format!("{own}[{}0]", "0,".repeat(4 << 20)).into_bytes()),
         ("is larger than", vec![b' '; 65 << 20]),
-        ("valid UTF-8", b"\xff\xfe{\"about\"".to_vec()),
+        ("is not UTF-8", b"\xff\xfe{\"about\"".to_vec()),
     ];
     for (reason, bytes) in cases {
         fs::write(room.file(), bytes).unwrap();

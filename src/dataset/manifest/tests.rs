@@ -7,7 +7,7 @@ use super::*;
 use crate::dataset::commit::{End, FORMAT, PartitionState, WalkState, Why, chain_hash, fingerprint};
 use crate::dataset::layout::{FileHash, PartName, RunId};
 use crate::dataset::recovery::check_chain;
-use crate::table::{self, Table, named};
+use crate::table::{self, named};
 
 /// One commit of a random history.
 #[derive(Debug, Clone)]
@@ -159,12 +159,13 @@ fn parts() -> impl Strategy<Value = BTreeMap<u64, Vec<Part>>> {
     let part = (table, any::<u64>(), any::<u64>(), hash);
     let commit = (prop::collection::vec(part, 0..4), 0..2_u64);
     prop::collection::btree_map(any::<u64>(), commit, 0..6).prop_map(|commits| {
-        let commit = |(commit, (parts, run)): (u64, (Vec<(&'static Table, u64, u64, FileHash)>, u64))| {
+        let mut all = BTreeMap::new();
+        for (commit, (parts, run)) in commits {
             let name = PartName { commit, run: RunId::new(&jiff::Timestamp::UNIX_EPOCH, run) };
             let part = |(table, rows, bytes, hash)| Part { table, name: name.clone(), rows, bytes, hash };
-            (commit, parts.into_iter().map(part).collect())
-        };
-        commits.into_iter().map(commit).collect()
+            all.insert(commit, parts.into_iter().map(part).collect());
+        }
+        all
     })
 }
 

@@ -124,6 +124,7 @@ fn in_chains<K: Ord + Clone, T>(mut things: Vec<(Extent<K>, T)>) -> Vec<Vec<T>> 
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -175,7 +176,7 @@ mod tests {
     fn a_column_without_statistics_leaves_the_end_open() {
         let row = (1, String::from("models"), 2);
         for known in 0..3 {
-            let (least, greatest) = extent_of(&[row.clone()], known);
+            let (least, greatest) = extent_of(slice::from_ref(&row), known);
             assert_eq!(least, bounds_of(&row)[..known]);
             assert_eq!(greatest, [&bounds_of(&row)[..known], &[Bound::Greatest]].concat());
         }

@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::errors::Result;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 
@@ -74,24 +74,24 @@ impl Iterator for Column {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let group = self.footer.row_group(self.groups.next()?);
-        Some(self.pages(group).map(|pages| Box::new(pages) as _))
+        let group = self.groups.next()?;
+        Some(self.pages(self.footer.row_group(group)))
     }
 }
 
 impl PageIterator for Column {}
 
 impl Column {
-    fn pages(&self, group: &RowGroupMetaData) -> Result<Pages> {
-        let column = group.column(self.column);
+    fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
+        let (column, rows) = (group.column(self.column), usize::try_from(group.num_rows())?);
+        let read =
+            |column: &ColumnChunkMetaData| SerializedPageReader::new(Arc::clone(&self.chunks), column, rows, None);
         if !matches!(column.compression(), Compression::ZSTD(_)) {
-            return Err(ParquetError::NYI(format!("a column compressed by {}", column.compression())));
+            return Ok(Box::new(read(column)?));
         }
-        let rows = usize::try_from(group.num_rows())?;
         // Pages of a column that says it is not compressed are returned as they are in the file.
-        let raw = column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
-        let pages = SerializedPageReader::new(Arc::clone(&self.chunks), &raw, rows, None)?;
-        Ok(Pages { pages, zstd: Arc::clone(&self.zstd), most: usize::try_from(column.uncompressed_size())? })
+        let pages = read(&column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?)?;
+        Ok(Box::new(Pages { pages, zstd: Arc::clone(&self.zstd), most: usize::try_from(column.uncompressed_size())? }))
     }
 }
 
@@ -115,11 +115,23 @@ impl Iterator for Pages {
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some(mut page) = self.pages.get_next_page()? else { return Ok(None) };
-        let (Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. }) = &mut page else {
-            return Err(ParquetError::NYI("a data page of version 2".to_owned()));
+        if matches!(page, Page::DataPageV2 { is_compressed: false, .. }) {
+            return Ok(Some(page));
+        }
+        let (buf, levels) = match &mut page {
+            Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => (buf, 0),
+            // The levels before the values are never compressed.
+            Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
+                let levels = u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len);
+                let levels = usize::try_from(levels)?.min(buf.len());
+                (buf, levels)
+            }
         };
         let mut zstd = self.zstd.lock().unwrap_or_else(PoisonError::into_inner);
-        *buf = Bytes::from(zstd.decompress(buf, self.most)?);
+        // A page without values may have nothing that is compressed.
+        let rest = &buf[levels..];
+        let values = if rest.is_empty() { Vec::new() } else { zstd.decompress(rest, self.most)? };
+        *buf = Bytes::from(if levels == 0 { values } else { [&buf[..levels], &values].concat() });
         Ok(Some(page))
     }
 
@@ -174,25 +186,15 @@ mod tests {
         #[test]
         fn rows_are_read_as_they_were_written(
             numbers in prop::collection::vec(prop::option::of(prop_oneof![0..5_i64, any::<i64>()]), 1..200),
+            is_compressed in prop::bool::weighted(0.8),
+            version in prop_oneof![Just(WriterVersion::PARQUET_1_0), Just(WriterVersion::PARQUET_2_0)],
         ) {
             let zstd = Compression::ZSTD(ZstdLevel::default());
-            let (rows, file) = file(&numbers, zstd, WriterVersion::PARQUET_1_0);
+            let codec = if is_compressed { zstd } else { Compression::UNCOMPRESSED };
+            let (rows, file) = file(&numbers, codec, version);
             let read: Vec<RecordBatch> = reader(&file).unwrap().map(|rows| rows.unwrap()).collect();
             prop_assert!(read.iter().all(|rows| rows.num_rows() <= 7));
             prop_assert_eq!(arrow::compute::concat_batches(&rows.schema(), &read).unwrap(), rows);
-        }
-    }
-
-    #[test]
-    fn what_parts_never_have_is_refused() {
-        let zstd = Compression::ZSTD(ZstdLevel::default());
-        for (codec, version, reason) in [
-            (Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0, "a column compressed by UNCOMPRESSED"),
-            (zstd, WriterVersion::PARQUET_2_0, "a data page of version 2"),
-        ] {
-            let (_, file) = file(&[Some(1), None, Some(3)], codec, version);
-            let error = reader(&file).and_then(|mut rows| Ok(rows.next().transpose()?)).unwrap_err();
-            assert!(error.to_string().contains(reason), "{error}");
         }
     }
 
@@ -203,8 +205,10 @@ mod tests {
         let zstd = Arc::new(Mutex::new(Decompressor::new().unwrap()));
         let column =
             Column { chunks: Arc::new(file.chunks()), footer: Arc::clone(&footer), column: 0, groups: 0..1, zstd };
-        let mut pages = column.pages(footer.row_group(0)).unwrap();
-        pages.most = 3;
-        assert!(pages.get_next_page().unwrap_err().to_string().contains("too small"));
+        let group = footer.row_group(0).clone();
+        let mut columns = group.columns().to_vec();
+        columns[0] = columns[0].clone().into_builder().set_total_uncompressed_size(3).build().unwrap();
+        let group = group.into_builder().set_column_metadata(columns).build().unwrap();
+        assert!(column.pages(&group).unwrap().get_next_page().unwrap_err().to_string().contains("too small"));
     }
 }

@@ -18,10 +18,12 @@ use crate::engine::events::Event;
 use crate::engine::location::at_page_of;
 use crate::engine::writer::decode::{Body, remains};
 use crate::engine::writer::message::{Next, PageRequest};
-use crate::fetch::{Answer, FetchError, FetchErrorKind};
+use crate::fetch::{Answer, FetchError, FetchErrorKind, head};
 
 /// Most requests for a page that is only a test whether the server answers, and for each smaller page.
 pub(crate) const FEW: u32 = 2;
+/// Bytes that are read of an answer to such a test: more than the report of a failure has.
+const REPORT_MAX: usize = 64 << 10;
 /// Steps beyond every date: about 140 years of milliseconds.
 const KEY_STEPS_MAX: i64 = 1 << 42;
 /// Steps beyond every id.
@@ -272,7 +274,10 @@ async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context:
     let attempts = context.fetcher.attempts(&url, &notify).at_most(FEW);
     let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     match watch.until_stop(attempts.next()).await {
-        Some(Ok(answer)) => !answer.text().is_ok_and(|text| reports_failure(&text)),
+        Some(Ok(answer)) => {
+            let body = head(answer.encoding, &answer.body, REPORT_MAX);
+            !str::from_utf8(&body).is_ok_and(reports_failure)
+        }
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
         None => false,
     }
