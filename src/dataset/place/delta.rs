@@ -5,9 +5,10 @@
 //! tables/models/HASH.parquet …                     the files, as a push sends them; none is ever removed
 //! tables/models/_delta_log/00000000000000000007.json     version 7: what it adds and removes, and this program's note of it
 //! ```
-//! A version is written after the head was replaced, one for each snapshot pushed, and only if its number is free; a push that
-//! was killed in between leaves that to the next one, and a run to the next that opens the place. The note has the snapshot, by which an older push gives way, and the files
-//! that readers see. Versions of others behind it are replayed, and what they did to the files is undone by the next snapshot.
+//! A version is written after the head was replaced, one for each snapshot pushed, and only if its number is free. Where a push
+//! or a run was killed in between, the next push writes it, or the next run that opens the place. The note has the snapshot, by
+//! which an older push gives way, and the files that readers see. Versions of others behind it are replayed, and what they did to
+//! the files is undone by the next snapshot.
 //! A log that does not show what readers see is left as it is.
 
 use std::cmp::Ordering;

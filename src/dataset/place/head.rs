@@ -25,7 +25,7 @@ pub(super) struct Head {
     /// The run that goes on with this state, if the place is the truth: see [`super::truth`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunId>,
-    /// True if the Delta logs have that snapshot, as far as a run knows that goes on with this state.
+    /// True if a run has seen that the Delta logs have that snapshot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) logged: bool,
     /// For readers: the files of each table of that snapshot, relative to the place.

@@ -133,7 +133,7 @@ impl<'a> Opening<'a> {
         Ok(Self { place, layout, storage, head, seen, there, snapshot, way })
     }
 
-    /// Returns the records and the newest snapshot of the place, from which the run goes on; `None` if the directory adds to them.
+    /// Returns the records and the newest snapshot of the place, which the run would continue; `None` if the directory adds to them.
     pub fn state(&self) -> Option<(&Manifest, Option<&Inventory>)> {
         (self.way != Way::Send).then(|| (&self.there.manifest, inventory_of(&self.snapshot)))
     }
