@@ -30,7 +30,7 @@ use civitrawl::dataset::Error;
 use civitrawl::dataset::manifest::Manifest;
 use crawl::{batch, info, open, run};
 use disk::State;
-use explore::Explorer;
+use explore::{Explorer, Seen};
 use machine::{Failing, Machine, Moment, Promised};
 use mutant::{ALL, Mutation, wrap};
 use power::{Random, losses};
@@ -108,7 +108,7 @@ fn a_step_that_fails_loses_nothing() {
         run(&wrap(&machine, None), 1, 1, &|_| ()).unwrap();
         machine.steps()
     };
-    let (mut random, mut states, mut errors) = (Random(seed()), 0, 0);
+    let (mut random, mut seen, mut states, mut errors) = (Random(seed()), Seen::default(), 0, 0);
     let once_and_for_ever = |code| [(code, false, false), (code, true, false)];
     let mut ways = [ENOSPC, EIO, EDQUOT, EMFILE].map(once_and_for_ever).concat();
     ways.push((EIO, false, true));
@@ -129,7 +129,9 @@ fn a_step_that_fails_loses_nothing() {
             let cut = losses(&moment.state, 4 * breadth(), &mut random).into_iter();
             for state in cut.chain([moment.state.clone()]) {
                 let left = Moment { state, promised: moment.promised };
-                recovers(&left, None).unwrap_or_else(|violation| panic!("{failing:?}: {violation}"));
+                if seen.is_new(&left) {
+                    recovers(&left, None).unwrap_or_else(|violation| panic!("{failing:?}: {violation}"));
+                }
                 states += 1;
             }
         }

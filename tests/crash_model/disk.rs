@@ -1,6 +1,6 @@
 //! A disk in memory that knows what of it is durable: what is on the platter, and what only the running system sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::io::{Error, ErrorKind, Result};
 use std::ops::Deref;
@@ -13,7 +13,7 @@ use civitrawl::storage::{Entry, Ranges};
 const BASE: &str = "srv";
 
 /// Everything there is, as seen now and as it is durable. Copies share what is equal in them.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     /// The root is the first one; names lead to the others, as they do to files.
     pub(super) directories: Vec<Arc<Directory>>,
@@ -33,7 +33,7 @@ pub(crate) enum Node {
 }
 
 /// Names: all of them, the durable ones, and the changes in between, each of which a power loss may undo alone.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Directory {
     pub(super) names: BTreeMap<String, Node>,
     pub(super) durable: BTreeMap<String, Node>,
@@ -100,6 +100,38 @@ pub(super) fn apply(names: &mut BTreeMap<String, Node>, name: &str, node: Option
     match node {
         Some(node) => drop(names.insert(name.to_owned(), node)),
         None => drop(names.remove(name)),
+    }
+}
+
+/// Disks that continue alike have one hash: a thing that no name leads to changes nothing, nor does the order in which things
+/// were made.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.retried.hash(hasher);
+        let (mut found, mut numbers) = (vec![Node::Directory(0)], HashMap::from([(Node::Directory(0), 0)]));
+        let mut at = 0;
+        while let Some(node) = found.get(at).copied() {
+            at += 1;
+            let mut number = |node: Node| {
+                *numbers.entry(node).or_insert_with(|| {
+                    found.push(node);
+                    found.len() - 1
+                })
+            };
+            match node {
+                Node::Directory(directory) => {
+                    let Directory { names, durable, pending } = &*self.directories[directory];
+                    for names in [names, durable] {
+                        names.len().hash(hasher);
+                        names.iter().for_each(|(name, node)| (name, number(*node)).hash(hasher));
+                    }
+                    pending.len().hash(hasher);
+                    pending.iter().for_each(|(name, node)| (name, node.map(&mut number)).hash(hasher));
+                }
+                Node::File(file) => self.files[file].hash(hasher),
+                Node::Link(link) => self.links[link].hash(hasher),
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Explorer {
     recoveries: usize,
     random: Random,
     breadth: usize,
-    seen: HashSet<u64>,
+    seen: Seen,
     continued: usize,
     /// States looked at.
     pub(crate) states: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Explorer {
 impl Explorer {
     /// Recoveries are crashed as well, `recoveries` times at most; `breadth` multiplies the losses looked at.
     pub(crate) fn new(mutation: Option<Mutation>, recoveries: usize, seed: u64, breadth: usize) -> Self {
-        Self { mutation, recoveries, random: Random(seed), breadth, seen: HashSet::new(), continued: 0, states: 0 }
+        Self { mutation, recoveries, random: Random(seed), breadth, seen: Seen::default(), continued: 0, states: 0 }
     }
 
     /// Checks every state that a crash in one of these moments may leave, and that crashes of its recovery may.
@@ -50,8 +50,7 @@ impl Explorer {
 
     fn visit(&mut self, crashed: &Moment, depth: usize) -> Result<(), Violation> {
         self.states += 1;
-        // States that are equal to the last bit, durable and not, continue alike.
-        if !self.seen.insert(fingerprint(crashed)) {
+        if !self.seen.is_new(crashed) {
             return Ok(());
         }
         let recovery = recovers(crashed, self.mutation)?;
@@ -78,14 +77,20 @@ impl Explorer {
 
     /// Returns the number of states that were tried.
     pub(crate) fn summary(&self) -> String {
-        format!("{} states, {} of them different, {} crawled on from", self.states, self.seen.len(), self.continued)
+        format!("{} states, {} of them different, {} crawled on from", self.states, self.seen.0.len(), self.continued)
     }
 }
 
-/// Tells disks apart: by everything on them, and by what of it is durable.
-fn fingerprint(moment: &Moment) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    moment.promised.hash(&mut hasher);
-    moment.state.hash(&mut hasher);
-    hasher.finish()
+/// Moments that were looked at: one that is as another was continues as that one did.
+#[derive(Default)]
+pub(crate) struct Seen(HashSet<u64>);
+
+impl Seen {
+    /// Returns true the first time.
+    pub(crate) fn is_new(&mut self, moment: &Moment) -> bool {
+        let mut hasher = DefaultHasher::new();
+        moment.promised.hash(&mut hasher);
+        moment.state.hash(&mut hasher);
+        self.0.insert(hasher.finish())
+    }
 }
