@@ -8,8 +8,10 @@ use super::output::{complain_of, usage};
 
 /// Most bytes of a line of stdin.
 const LINE_MAX: u64 = 1 << 20;
-/// Most bytes of all words of stdin: millions of ids.
+/// Most bytes of memory for all words of stdin: half a million ids.
 const WORDS_MAX: usize = 64 << 20;
+/// Bytes of memory that a word takes beside its letters: twice a string, in the list and in the set that finds it again.
+const WORD_BYTES: usize = 128;
 
 /// Returns every word in order, each once. Of a line of CSV (`duckdb -csv -noheader`) the first field is the word.
 pub(super) fn words(arguments: &[String]) -> Result<Vec<String>, Exit> {
@@ -42,9 +44,10 @@ fn lines(mut stdin: impl BufRead) -> Result<Vec<String>, String> {
             return Err(format!("line {number} of stdin is not UTF-8; write the values in that encoding, one a line"));
         };
         let field = first_field(line);
-        bytes += field.len() + 1;
+        bytes += 2 * field.len() + WORD_BYTES;
         if bytes > WORDS_MAX {
-            return Err(format!("stdin has more than {} MiB of values; give fewer at a time", WORDS_MAX >> 20));
+            let mib = WORDS_MAX >> 20;
+            return Err(format!("the values of stdin take more than {mib} MiB at line {number}; give fewer at a time"));
         }
         if !field.is_empty() {
             all.push(field);
@@ -120,9 +123,11 @@ mod tests {
     fn stdin_is_read_line_by_line_within_bounds() {
         assert_eq!(lines(&b"7\n\n 8,x\r\n9"[..]).unwrap(), ["7", "8", "9"]);
         assert_eq!(lines(&b""[..]).unwrap(), [""; 0]);
-        for (endless, said) in
-            [(&b"7"[..], "line 1 of stdin is longer than 1048576 bytes"), (b"7\n", "more than 64 MiB")]
-        {
+        for (endless, said) in [
+            (&b"7"[..], "line 1 of stdin is longer than 1048576 bytes"),
+            (b"7\n", "take more than 64 MiB at line 516223"),
+            (b"\n", "64 MiB at line 524289"),
+        ] {
             let refused = lines(std::io::BufReader::new(Endless(endless))).unwrap_err();
             assert!(refused.contains(said), "{refused}");
         }
