@@ -40,15 +40,11 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<String, serde_json::Erro
     Ok(text)
 }
 
-/// Reads a file's content, which is in this format; `is_known` finds values that this version does not know.
+/// Reads a file's content, which is in this format.
 ///
 /// # Errors
 /// If it is not, byte for byte, what [`encode`] wrote, or not a `T`.
-pub(super) fn decode<T: DeserializeOwned>(
-    content: &[u8],
-    format: u32,
-    is_known: impl FnOnce(&T) -> bool,
-) -> Result<T, Fault> {
+pub(super) fn decode<T: DeserializeOwned>(content: &[u8], format: u32) -> Result<T, Fault> {
     let damaged = |reason: &str| Fault::Damaged(reason.to_owned());
     let text = std::str::from_utf8(content).map_err(|_| damaged("it is no text"))?;
     let (body, tail) = text.rsplit_once(CHECKSUM).ok_or_else(|| damaged("it is cut short"))?;
@@ -60,9 +56,9 @@ pub(super) fn decode<T: DeserializeOwned>(
     if let Some(newer) = origin.in_newer_format(format) {
         return Err(Fault::Newer(newer));
     }
+    // A newer version may have written what this one does not know.
     let unknown = |fault: Fault| origin.of_newer_version(format).map_or(fault, Fault::Newer);
-    let Body(value) = serde_json::from_str(text).map_err(wrong).map_err(unknown)?;
-    if is_known(&value) { Ok(value) } else { Err(unknown(damaged("it names a table that this version does not know"))) }
+    serde_json::from_str(text).map(|Body(value)| value).map_err(wrong).map_err(unknown)
 }
 
 /// The value in a file without its checksum, which is not cut off the text because that would copy it: it may be large.

@@ -83,7 +83,7 @@ impl Record {
     /// version wrote something that this one does not know.
     pub fn decode(commit: u64, content: &[u8]) -> Result<Self, Damage> {
         let damage = |reason| Damage::Record { commit, reason };
-        let record: Self = checksummed_json::decode(content, FORMAT, |_| true).map_err(|fault| match fault {
+        let record: Self = checksummed_json::decode(content, FORMAT).map_err(|fault| match fault {
             Fault::Damaged(reason) => damage(reason),
             Fault::Newer(newer) => Damage::Newer(newer),
         })?;

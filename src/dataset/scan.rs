@@ -45,7 +45,7 @@ impl<'a> Scan<'a> {
         if commit > 0 {
             let directory = SnapshotDir::new(layout, storage);
             let taken = directory.newest_with(commit)?;
-            files.extend(taken.files_of(table.name, false).filter_map(|file| directory.recorded(taken.snapshot, file)));
+            files.extend(taken.files_of(table.name, false).map(|file| directory.recorded(taken.snapshot, file)));
         }
         Ok(Self { layout: layout.clone(), storage, table, files })
     }

@@ -24,7 +24,7 @@ pub struct SnapshotReader<'a> {
     layout: &'a Layout,
     storage: &'a dyn Storage,
     /// The files of each table, without histories.
-    files: Vec<(String, RecordedFile)>,
+    files: Vec<(&'static Table, RecordedFile)>,
     /// Called with the bytes of each file that was read whole, to be compared with its record.
     progress: &'a dyn Fn(u64),
     /// The content of the snapshot.
@@ -55,8 +55,8 @@ impl<'a> SnapshotReader<'a> {
         let inventory = inventory_of(number)?;
         let earlier = directory.numbers()?.into_iter().filter(|earlier| *earlier < number).max();
         let previous = earlier.map(inventory_of).transpose()?;
-        let recorded = |file: &File| Some((file.table.clone(), directory.recorded(number, file)?));
-        let files = inventory.files.iter().filter(|file| !file.history).filter_map(recorded).collect();
+        let recorded = |file: &File| (file.table, directory.recorded(number, file));
+        let files = inventory.files.iter().filter(|file| !file.history).map(recorded).collect();
         Ok(Some(Self { layout, storage, files, progress: &|_| {}, inventory, previous }))
     }
 
@@ -77,7 +77,7 @@ impl<'a> SnapshotReader<'a> {
         columns: &[&str],
         show: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
-        for (_, file) in self.files.iter().filter(|(of, _)| of == table.name) {
+        for (_, file) in self.files.iter().filter(|(of, _)| *of == table) {
             let (is_new, bytes) = (!file.is_checked(), file.bytes());
             let file = file.open(self.storage, NEVER)?;
             if is_new {

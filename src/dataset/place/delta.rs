@@ -27,7 +27,7 @@ use crate::dataset::cancel::Cancel;
 use crate::dataset::error::Error;
 use crate::dataset::layout::PlaceName;
 use crate::dataset::snapshot::inventory::{File, Inventory};
-use crate::table::{self, Column, Table};
+use crate::table::{Column, Table};
 
 /// Most bytes of the versions of one table that are read, and most versions.
 const READ_MAX: u64 = 64 << 20;
@@ -99,7 +99,7 @@ pub(super) fn log(
     let tables: Vec<&[File]> = inventory.files.chunk_by(|file, next| file.name() == next.name()).collect();
     let (written, left) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     several(&tables, cancel, |files, _| {
-        let Some(table) = table::named(&files[0].table) else { return Ok(()) };
+        let table = files[0].table;
         match write(place, inventory, table, files) {
             Ok(bytes) => written.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes),
             Err(Fault::Failed(error)) => return Err(error),
@@ -330,6 +330,7 @@ mod tests {
     use super::super::kept::Sink;
     use super::*;
     use crate::dataset::cancel::NEVER;
+    use crate::table;
 
     /// A place in memory, of which only what logs need is there.
     #[derive(Default)]

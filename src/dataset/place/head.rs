@@ -77,7 +77,7 @@ impl Head {
     pub(super) fn read(place: &dyn Place) -> Result<Option<(Self, Vec<u8>)>, Error> {
         let name = PlaceName::head();
         let Some(content) = place.read(&name)? else { return Ok(None) };
-        match checksummed_json::decode(&content, FORMAT, |_| true) {
+        match checksummed_json::decode(&content, FORMAT) {
             Ok(head) => Ok(Some((head, content))),
             Err(Fault::Damaged(reason)) => Err(Error::rotten(&place.path(&name), format!("is damaged: {reason}"))),
             Err(Fault::Newer(newer)) => Err(Error::Newer { dataset: place.root().to_owned(), newer }),

@@ -148,11 +148,11 @@ impl Pull<'_> {
         }
         let (draft, mut due) = (snapshots.begin(number)?, Vec::new());
         for file in &inventory.files {
-            let (Some(table), Some(path)) = (table::named(&file.table), path_in(&draft, file)) else { continue };
+            let path = path_in(&draft, file);
             if file.range.is_some() {
                 ensure_dir(self.storage, path.parent().unwrap_or(&path))?;
             }
-            let source = PlaceName::table(table, file.history, &file.hash);
+            let source = PlaceName::table(file.table, file.history, &file.hash);
             due.push((source, RecordedFile::new(path, file.bytes, file.hash)));
         }
         several(&due, self.cancel, |(from, to), cancel| self.fetch(from, to, cancel))?;

@@ -18,7 +18,6 @@ use crate::dataset::recorded_file::RecordedFile;
 use crate::dataset::snapshot::inventory::Inventory;
 use crate::dataset::snapshot::snapshot_dir::SnapshotDir;
 use crate::storage::Storage;
-use crate::table;
 
 /// Pushes the records of a dataset, the parts that they name and its newest snapshot. What is there already is not sent again.
 ///
@@ -163,10 +162,8 @@ impl Push<'_> {
             let number = inventory.snapshot;
             let path = Layout::inventory(&self.layout.snapshot(number));
             for file in &inventory.files {
-                let Some(table) = table::named(&file.table) else { continue };
                 let recorded = SnapshotDir::new(self.layout, self.storage).recorded(number, file);
-                let Some(recorded) = recorded else { continue };
-                let name = PlaceName::table(table, file.history, &file.hash);
+                let name = PlaceName::table(file.table, file.history, &file.hash);
                 tables.entry(file.name()).or_default().push(name.as_str().to_owned());
                 files.push((name, recorded));
             }

@@ -98,7 +98,7 @@ impl<'a> FamilyBuilder<'a> {
 
     /// Links a file of the snapshot before, which is in this directory.
     pub(super) fn link(&mut self, before: &Path, file: &File) -> Result<(), Error> {
-        let (Some(from), Some(to)) = (path_in(before, file), path_in(self.draft.path, file)) else { return Ok(()) };
+        let (from, to) = (path_in(before, file), path_in(self.draft.path, file));
         self.make_place(&to)?;
         self.draft.storage.link(&from, &to).during("create", &to)?;
         let entry = File { rewritten: false, ..file.clone() };
@@ -145,7 +145,7 @@ impl<'a> FamilyBuilder<'a> {
             Role::Log => self.file(table, false, None, &mut |to| copy(&mut rows, to))?,
         }
         for history in [false, form.history && table.role() == Role::Entity] {
-            if !self.built.iter().any(|built| built.entry.table == table.name && built.entry.history == history) {
+            if !self.built.iter().any(|built| built.entry.table == table && built.entry.history == history) {
                 let (empty, unsynced) = self.write(table, history, Some(0), &mut |_| Ok(()))?;
                 self.built.push(empty);
                 self.unsynced.push(unsynced);
@@ -269,7 +269,7 @@ impl<'a> FamilyBuilder<'a> {
         let shape = Shape { columns, timestamps, purpose: Purpose::Readers(facts), unique, aside: self.draft.aside };
         let (file, unsynced) = write(self.draft.storage, &path, &shape, fill)?;
         let rows = file.open(self.draft.storage, self.cancel)?.footer()?.file_metadata().num_rows();
-        let (table, rows) = (table.name.to_owned(), u64::try_from(rows).unwrap_or(0));
+        let rows = u64::try_from(rows).unwrap_or(0);
         let (bytes, hash, written_for) = (file.bytes(), file.hash(), self.draft.number);
         let entry = File { table, history, range, rows, bytes, hash, rewritten: true, written_for };
         Ok((Built { entry, file }, unsynced))
@@ -288,7 +288,7 @@ impl<'a> FamilyBuilder<'a> {
     /// Returns the files that were written of a table, with the range of each.
     fn written(&self, table: &str) -> impl Iterator<Item = (Option<u16>, RecordedFile)> {
         let of_table =
-            move |built: &&Built| built.entry.table == table && !built.entry.history && built.entry.rewritten;
+            move |built: &&Built| built.entry.table.name == table && !built.entry.history && built.entry.rewritten;
         self.built.iter().filter(of_table).map(|built| (built.entry.range, built.file.clone()))
     }
 

@@ -15,8 +15,8 @@ use crate::dataset::error::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::Storage;
+use crate::table::Table;
 use crate::table::snapshot::Role;
-use crate::table::{self, Table};
 
 /// Checks every snapshot of a dataset, and calls `done` with the bytes of each file. Returns their number and one sentence for
 /// each fault.
@@ -103,10 +103,7 @@ impl Check<'_> {
         let (mut faults, mut sound) = (Vec::new(), BTreeMap::new());
         for file in &inventory.files {
             let name = file.file_name();
-            let Some(recorded) = self.directory.recorded(self.number, file) else {
-                faults.push(format!("`{name}` is of no table that this version knows"));
-                continue;
-            };
+            let recorded = self.directory.recorded(self.number, file);
             let opened = recorded.open(self.storage, self.cancel).map(|_| None);
             match or_fault(opened)? {
                 Some(fault) => faults.push(format!("`{name}` {fault}")),
@@ -114,13 +111,12 @@ impl Check<'_> {
             }
         }
         for file in &inventory.files {
-            let Some(table) = table::named(&file.table) else { continue };
-            let of_owner = inventory.files_of(table.owner().name, false).find(|owner| owner.range == file.range);
+            let of_owner = inventory.files_of(file.table.owner().name, false).find(|owner| owner.range == file.range);
             let owner = of_owner.map(File::file_name);
             let recorded_owner = owner.as_ref().and_then(|name| sound.get(name));
             let is_lost = owner.is_some() && recorded_owner.is_none();
             let Some(recorded) = sound.get(&file.file_name()).filter(|_| !is_lost) else { continue };
-            let fault = or_fault(self.rows(table, file, recorded, recorded_owner))?;
+            let fault = or_fault(self.rows(file.table, file, recorded, recorded_owner))?;
             faults.extend(fault.map(|fault| format!("`{}` {fault}", file.file_name())));
             done(file.bytes);
         }

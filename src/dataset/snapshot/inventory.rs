@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::checksummed_json::{self, Fault};
 use crate::dataset::commit::{Record, WalkState};
 use crate::dataset::layout::{FileHash, range_name};
-use crate::table;
+use crate::table::Table;
 
 /// The inventory format that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -83,7 +83,7 @@ pub enum State {
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The table.
-    pub table: String,
+    pub table: &'static Table,
     /// True for the table's history.
     pub history: bool,
     /// The range of ids whose rows it holds; `None` if it holds all rows.
@@ -120,7 +120,7 @@ pub struct Contents {
 impl File {
     /// Returns the table's name, followed by `_history` for a history.
     pub fn name(&self) -> String {
-        format!("{}{}", self.table, if self.history { "_history" } else { "" })
+        format!("{}{}", self.table.name, if self.history { "_history" } else { "" })
     }
 
     /// Returns the file's name in the directory of the snapshot.
@@ -166,7 +166,7 @@ impl Inventory {
 
     /// Returns the files of a table, or of its history.
     pub fn files_of(&self, table: &str, history: bool) -> impl Iterator<Item = &File> {
-        self.files.iter().filter(move |file| file.table == table && file.history == history)
+        self.files.iter().filter(move |file| file.table.name == table && file.history == history)
     }
 
     /// True if it has the table, or its history.
@@ -198,8 +198,7 @@ impl Inventory {
 
     /// Reads the inventory of this snapshot.
     pub(in crate::dataset) fn decode(snapshot: u64, content: &[u8]) -> Result<Self, Fault> {
-        let known = |read: &Self| read.files.iter().all(|file| table::named(&file.table).is_some());
-        let inventory: Self = checksummed_json::decode(content, FORMAT, known)?;
+        let inventory: Self = checksummed_json::decode(content, FORMAT)?;
         if inventory.format != FORMAT {
             let reason = format!("its format is {}, and this version reads {FORMAT}", inventory.format);
             return Err(Fault::Damaged(reason));

@@ -205,7 +205,7 @@ fn prune(
     let prune: Vec<PrunedPart> = absorbed.filter(held).map(PrunedPart::from).collect();
     let Some(last) = manifest.last.clone().filter(|_| !prune.is_empty()) else { return Ok(()) };
     // The rows of later parts are in files that were written.
-    let is_copy = |file: &File, part: &PrunedPart| part.table == file.table && part.name.commit <= base;
+    let is_copy = |file: &File, part: &PrunedPart| part.table == file.table.name && part.name.commit <= base;
     check_copies(store, taken, &|file| prune.iter().any(|part| is_copy(file, part)), cancel)?;
     let info = RunInfo::of(&last);
     // The walk states do not change.
@@ -218,7 +218,7 @@ fn check_copies(store: &Store, taken: &Taken, wanted: &dyn Fn(&File) -> bool, ca
     let Taken::New(inventory) = taken else { return Ok(()) };
     let directory = SnapshotDir::new(store.layout(), store.storage());
     let taken_over = inventory.files.iter().filter(|file| !file.rewritten && wanted(file));
-    let mut recorded = taken_over.filter_map(|file| directory.recorded(inventory.snapshot, file));
+    let mut recorded = taken_over.map(|file| directory.recorded(inventory.snapshot, file));
     recorded.try_for_each(|file| file.open(store.storage(), cancel).map(drop))
 }
 
@@ -292,7 +292,7 @@ enum Change {
 impl Base {
     /// True if a file holds rows that have changed.
     fn is_changed(&self, file: &File) -> bool {
-        match (self.changed.get(file.table.as_str()), file.range) {
+        match (self.changed.get(file.table.name), file.range) {
             (None, _) => false,
             (Some(Change::Ranges(ranges)), Some(range)) => ranges.contains(&range),
             (Some(_), _) => true,
@@ -360,18 +360,12 @@ impl Work<'_> {
         let mut base = Base { inventory, changed, files: BTreeMap::new() };
         for file in &base.inventory.files {
             if base.changed.is_empty() || base.is_changed(file) {
-                let recorded = self.recorded(&base.inventory, file)?;
+                let recorded = self.directory.recorded(base.inventory.snapshot, file);
                 recorded.open(self.store.storage(), self.cancel)?;
                 base.files.insert(file.file_name(), recorded);
             }
         }
         Ok(base)
-    }
-
-    /// Returns a file of a snapshot.
-    fn recorded(&self, inventory: &Inventory, file: &File) -> Result<RecordedFile, Error> {
-        let unknown = || Error::rotten(&self.directory.path(inventory.snapshot), "has a table of another version");
-        self.directory.recorded(inventory.snapshot, file).ok_or_else(unknown)
     }
 
     /// Returns the tables whose rows or `gone_at` differ from a snapshot's. An entity and its child rows change together.
@@ -414,7 +408,13 @@ impl Work<'_> {
         let mut ranges = ranges_of(storage, owner, &parts, self.cancel)?;
         for file in inventory.files_of(owner.name, false).filter(|_| found_gone) {
             if let Some(range) = file.range.filter(|range| !ranges.contains(range))
-                && has_gone(storage, owner, &self.recorded(inventory, file)?, self.passes, self.cancel)?
+                && has_gone(
+                    storage,
+                    owner,
+                    &self.directory.recorded(inventory.snapshot, file),
+                    self.passes,
+                    self.cancel,
+                )?
             {
                 ranges.insert(range);
             }
@@ -455,7 +455,7 @@ impl Work<'_> {
         let made = families::build(&of_draft, self.families(base, &before), threads, self.cancel).and_then(|files| {
             inventory.from = base.map(|base| base.inventory.snapshot);
             inventory.files = files;
-            let place = |file: &File| table::ALL.iter().position(|table| table.name == file.table);
+            let place = |file: &File| table::ALL.iter().position(|table| *table == file.table);
             inventory.files.sort_by_key(|file| (place(file), file.history, file.range));
             let path = Layout::inventory(&draft);
             let text = inventory.encode().map_err(std::io::Error::from).during("write", &path)?;
@@ -476,7 +476,7 @@ impl Work<'_> {
             // The empty file of a table without rows has no place beside others.
             let stays = |base: &Base, file: &File| !base.is_changed(file) && (!is_changed || file.rows > 0);
             let of_table = base.into_iter().flat_map(|base| base.inventory.files.iter().map(move |file| (base, file)));
-            let of_table = of_table.filter(|(base, file)| file.table == table.name && stays(base, file));
+            let of_table = of_table.filter(|(base, file)| file.table == table && stays(base, file));
             let linked: Vec<_> = of_table.map(|(_, file)| (before, file)).collect();
             let belongs = table.parent.is_some_and(|(parent, _)| had.contains(parent));
             let written = if is_changed { self.inputs(table, belongs, base) } else { None };

@@ -12,7 +12,6 @@ use crate::dataset::error::{During, Error};
 use crate::dataset::layout::{Layout, latest_number, snapshot_draft_number, snapshot_number};
 use crate::dataset::recorded_file::RecordedFile;
 use crate::storage::{Entry, Storage};
-use crate::table;
 
 /// The snapshots of a dataset.
 pub(in crate::dataset) struct SnapshotDir<'a> {
@@ -138,7 +137,7 @@ impl<'a> SnapshotDir<'a> {
         let snapshot = inventory.snapshot;
         let mut listed: BTreeMap<PathBuf, Vec<Entry>> = BTreeMap::new();
         for file in &inventory.files {
-            let Some(path) = path_in(&self.layout.snapshot(snapshot), file) else { continue };
+            let path = path_in(&self.layout.snapshot(snapshot), file);
             let (directory, name) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default());
             if !listed.contains_key(directory) {
                 listed.insert(directory.to_owned(), self.entries(directory)?);
@@ -167,10 +166,9 @@ impl<'a> SnapshotDir<'a> {
         self.layout.snapshot(number)
     }
 
-    /// Returns a snapshot's file as its inventory records it; `None` for a table that this version does not know.
-    pub(in crate::dataset) fn recorded(&self, number: u64, file: &File) -> Option<RecordedFile> {
-        let path = path_in(&self.layout.snapshot(number), file)?;
-        Some(RecordedFile::new(path, file.bytes, file.hash))
+    /// Returns a snapshot's file as its inventory records it.
+    pub(in crate::dataset) fn recorded(&self, number: u64, file: &File) -> RecordedFile {
+        RecordedFile::new(path_in(&self.layout.snapshot(number), file), file.bytes, file.hash)
     }
 
     /// Creates an empty directory for the draft of a snapshot. Returns its path.
@@ -243,14 +241,14 @@ pub(super) fn damaged_inventory(snapshot: u64, fault: &str) -> Damage {
     Damage::Snapshot { snapshot, file: String::from("snapshot.json"), fault: format!("is damaged: {fault}") }
 }
 
-/// Returns the path of a file in a snapshot's directory; `None` for a table that this version does not know.
-pub(in crate::dataset) fn path_in(snapshot: &Path, file: &File) -> Option<PathBuf> {
-    let of_table = Layout::snapshot_file(snapshot, table::named(&file.table)?, file.history);
-    Some(file.range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range)))
+/// Returns the path of a file in a snapshot's directory.
+pub(in crate::dataset) fn path_in(snapshot: &Path, file: &File) -> PathBuf {
+    let of_table = Layout::snapshot_file(snapshot, file.table, file.history);
+    file.range.map_or_else(|| of_table.clone(), |range| Layout::snapshot_range(&of_table, range))
 }
 
 /// Returns the directories of tables that are kept in ranges, in a snapshot's directory.
 pub(super) fn directories(snapshot: &Path, inventory: &Inventory) -> BTreeSet<PathBuf> {
     let in_ranges = inventory.files.iter().filter(|file| file.range.is_some());
-    in_ranges.filter_map(|file| Some(path_in(snapshot, file)?.parent()?.to_owned())).collect()
+    in_ranges.filter_map(|file| path_in(snapshot, file).parent().map(Path::to_owned)).collect()
 }
