@@ -1,6 +1,5 @@
 //! The two forms of answers: a list of items with metadata, and a single item looked up.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use memchr::memmem;
@@ -45,6 +44,8 @@ struct PagingFacts {
     next_cursor: Option<String>,
     pages: Option<u64>,
     items: Option<u64>,
+    /// The number that the page gives itself.
+    number: Option<i64>,
     /// True if it says that a next page exists.
     more: bool,
 }
@@ -101,56 +102,43 @@ impl<'de, T: Accept<'de>> Deserialize<'de> for Single<T> {
 impl Metadata<'_> {
     /// Returns the paging facts; `None` if the cursor has an unknown form, since the walk must not take that for its end.
     fn paging(self) -> Option<PagingFacts> {
-        let (pages, items) = (self.total(&self.total_pages), self.total(&self.total_items));
+        let more = [self.next_page, self.has_more].into_iter().flatten().any(is_said);
+        // With a next page the number of items is only a lower bound.
+        let is_bound = self.has_more.is_some_and(is_said);
+        let total = |total: &Option<Text<'_>>| text(total)?.parse().ok().filter(|_| !is_bound);
+        let (pages, items) = (total(&self.total_pages), total(&self.total_items));
         let next_cursor = match self.next_cursor {
             None => None,
-            Some(Token(token)) => Some(token?),
+            Some(token) => Some(cursor(token)?),
         };
-        Some(PagingFacts { next_cursor, pages, items, more: self.next_page.is_some() || self.has_more == Some(true) })
-    }
-
-    /// Returns a total: an integer today, text in older answers. With `hasMore` it is only a lower bound, so not returned.
-    fn total(&self, total: &Option<Text<'_>>) -> Option<u64> {
-        let number = text(total)?.parse().ok();
-        number.filter(|_| self.has_more != Some(true))
+        Some(PagingFacts { next_cursor, pages, items, number: self.current_page, more })
     }
 }
 
-/// A cursor, text or whole number; `None` inside if it is anything else, or empty.
-#[derive(Debug, PartialEq)]
-pub(super) struct Token(Option<String>);
+/// Returns the cursor in a JSON value, a text or a whole number of any size; `None` if it is anything else, or empty.
+fn cursor(json: &str) -> Option<String> {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(json.to_owned());
+    }
+    serde_json::from_str(json).ok().filter(|text: &String| !text.is_empty())
+}
 
-impl<'de> Accept<'de> for Token {
-    fn integer(v: i64) -> Option<Self> {
-        Some(Self(Some(v.to_string())))
-    }
-    fn float(_: f64) -> Option<Self> {
-        Some(Self(None))
-    }
-    fn boolean(_: bool) -> Option<Self> {
-        Some(Self(None))
-    }
-    fn text(v: Cow<'de, str>) -> Result<Self, Cow<'de, str>> {
-        Ok(Self((!v.is_empty()).then(|| v.into_owned())))
-    }
-    fn map<A: MapAccess<'de>>(mut map: A) -> Result<Slot<Self>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Slot::Value(Self(None)))
-    }
-    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Slot<Self>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Slot::Value(Self(None)))
-    }
+/// True if a JSON value says anything.
+fn is_said(json: &str) -> bool {
+    !matches!(json, "null" | "false" | "0" | "\"\"" | "\"false\"" | "{}" | "[]")
 }
 
 object! {
     /// `metadata` of a list answer. `nextPage` is never followed, since any host may stand in it; it only says that more follows.
     Metadata {
-        next_cursor: Token = "nextCursor",
-        next_page: Text<'a> = "nextPage",
+        current_page: i64 = "currentPage",
         total_pages: Text<'a> = "totalPages",
         total_items: Text<'a> = "totalItems",
-        has_more: bool = "hasMore",
+    } exactly {
+        next_cursor = "nextCursor",
+        next_page = "nextPage",
+        has_more = "hasMore",
     }
 }
 
@@ -178,10 +166,10 @@ impl<'de, T: Accept<'de>, const SINGLY: bool> Accept<'de> for Reader<Envelope<'d
                         return Err(A::Error::custom(format!("in `metadata`, {}", flaw.sentence)));
                     }
                 }
-                "error" | "message" => {
+                key @ ("error" | "errors" | "message" | "success") => {
                     let report = map.next_value::<&'de RawValue>()?.get();
-                    let is_said = !matches!(report, "null" | "false" | "\"\"" | "{}" | "[]");
-                    envelope.failure = envelope.failure.or(is_said.then_some(report));
+                    let is_failure = if key == "success" { report == "false" } else { is_said(report) };
+                    envelope.failure = envelope.failure.or(is_failure.then_some(report));
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -246,11 +234,12 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     into: &mut Tables,
 ) -> Result<Page, Unreadable> {
     let envelope: Envelope<'_, T> = parse_list(body)?;
-    let paging = envelope.metadata.ok_or("the answer has no `metadata`");
+    let failed = envelope.failure.is_some();
+    let paging = envelope.metadata.ok_or("the answer has no `metadata`, or a cursor of an unknown form in it");
     // A page after the last may have no list at all.
     let is_end = envelope.null && query.at.page > 1 && paging.as_ref().is_ok_and(|paging| paging.next_cursor.is_none());
     let items = envelope.items.or(is_end.then(Items::none)).ok_or("the answer has no list of `items`")?;
-    let PagingFacts { next_cursor, pages, items: reported_total, more } = paging?;
+    let PagingFacts { next_cursor, pages, items: reported_total, number, more } = paging?;
     if let Some(cursor) = next_cursor.as_ref().filter(|cursor| cursor.len() > CURSOR_MAX) {
         let bytes = cursor.len();
         let reason = format!("the cursor of the next page has {bytes} bytes, and no address may be so long");
@@ -259,8 +248,12 @@ pub(super) fn take_numbered<'a, T: Accept<'a> + Item>(
     let count = items.count();
     let (last, by_cursor) = (next_cursor.is_none(), query.limit > 0);
     let full = last && by_cursor && count == query.limit && !is_bounded(query.params, count);
-    let promising = last && if by_cursor { more } else { count == 0 && has_later_pages(pages, query) };
-    // A total is not believed beside a link to the page behind it.
+    // A cache may have given another page than the one of this number.
+    let another = number.is_some_and(|number| number != query.at.page);
+    let refuted = if by_cursor { more } else { another || (count == 0 && has_later_pages(pages, query)) };
+    let promising = last && (refuted || failed);
+    // A number of pages is not believed beside a link to the page behind them, or more items than the first page shows.
+    let more = more || (query.at.page == 1 && reported_total > Some(count));
     let reported_pages = pages.filter(|_| !more || has_later_pages(pages, query));
     let page = Page { items: count, next_cursor, reported_pages, reported_total, full, promising, ..Page::default() };
     let early = last && count < query.early;
@@ -280,7 +273,8 @@ pub(super) fn take_whole<'a, T: Accept<'a> + Item>(
 ) -> Result<Page, Unreadable> {
     let envelope: Envelope<'_, T> = parse_list(body)?;
     let items = envelope.items.ok_or("the answer has no list of `items`")?;
-    let promising = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
+    let more = envelope.metadata.is_some_and(|paging| paging.more || paging.next_cursor.is_some());
+    let promising = more || envelope.failure.is_some();
     let page = Page { items: items.count(), promising, ..Page::default() };
     let doubtful = if query.again { page.items < query.early } else { promising || page.items == 0 };
     if doubtful {
@@ -308,8 +302,12 @@ pub(super) fn take_one<'a, T: Accept<'a> + Item>(
 ) -> Result<Page, Unreadable> {
     allowance::begin_page();
     let (item, mut items) = (parse::<T>(body), Items::none());
-    let flaw = allowance::end_item();
-    items.take(Slot::Value(item?), flaw);
+    let (item, flaw) = (item?, allowance::end_item());
+    if flaw.is_none() && item.key().is_none() {
+        let failure = parse_list::<i64>(body).err().filter(|unreadable| unreadable.failure);
+        return Err(failure.unwrap_or_else(|| Unreadable::damaged(&format!("the answer shows no {}", T::NOUN))));
+    }
+    items.take(Slot::Value(item), flaw);
     let page = Page { items: 1, ..Page::default() };
     Ok(take(items, page, body, query, into))
 }
@@ -424,11 +422,6 @@ fn parse_list<'a, T: Accept<'a>>(body: &'a str) -> Result<Envelope<'a, T>, Unrea
     }
 }
 
-/// Returns true for the server's report of a failure in place of a page.
-pub fn reports_failure(body: &str) -> bool {
-    parse_list::<i64>(body).is_err_and(|unreadable| unreadable.failure)
-}
-
 /// Reads an object. `too_large` is set if its items have taken the page's allowance.
 pub(super) fn parse<'a, T: Accept<'a>>(body: &'a str) -> Result<T, Unreadable> {
     match serde_json::from_str(body) {
@@ -460,7 +453,9 @@ pub fn salvage_cursor(body: &str) -> Option<String> {
     let tail = &body[body.rfind("\"metadata\"")? + "\"metadata\"".len()..];
     let object = tail.trim_start().strip_prefix(':')?.trim_end().strip_suffix('}')?;
     match serde_json::from_str(object) {
-        Ok(Slot::Value(Metadata { next_cursor, .. })) => next_cursor?.0.filter(|cursor| cursor.len() <= CURSOR_MAX),
+        Ok(Slot::Value(Metadata { next_cursor, .. })) => {
+            cursor(next_cursor?).filter(|cursor| cursor.len() <= CURSOR_MAX)
+        }
         _ => None,
     }
 }

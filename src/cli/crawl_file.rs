@@ -1,6 +1,7 @@
 //! The crawl file of a command, and what the command line changes in it; prints its mistakes and warnings to stderr.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::connect::rate;
@@ -63,7 +64,12 @@ impl CrawlFile {
     pub(super) fn read(&self) -> Result<Crawl, Exit> {
         let shown = self.file.display().to_string();
         let text = storage::read_text(&self.file, FILE_MAX).map_err(|error| {
-            complain(&format!("cannot read the crawl file `{shown}`: {error}"));
+            let remedy = match error.kind() {
+                ErrorKind::NotFound => "; `civitrawl init` lists those that are ready to use, and writes them here",
+                ErrorKind::IsADirectory => "; name the file that says what to fetch",
+                _ => "",
+            };
+            complain(&format!("cannot read the crawl file `{shown}`: {error}{remedy}"));
             Exit::from(&error)
         })?;
         let name = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -12,9 +12,10 @@ pub(super) fn grid(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         })
         .collect();
     let line = |row: &Vec<String>| {
-        let padded = row.iter().enumerate().map(|(column, cell)| match numeric[column] {
-            true => format!("{cell:>width$}", width = widths[column]),
-            false => format!("{cell:<width$}", width = widths[column]),
+        let padded = row.iter().enumerate().map(|(column, cell)| {
+            // The formatter's own width has 16 bits.
+            let blanks = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
+            if numeric[column] { format!("{blanks}{cell}") } else { format!("{cell}{blanks}") }
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };

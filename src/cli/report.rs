@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::output::{complain, failure, print};
 use super::reading::reading;
+use crate::dataset::Error;
 use crate::dataset::layout::Layout;
+use crate::dataset::read::read_manifest;
 use crate::report;
 use crate::storage::{self, Disk};
 
@@ -36,6 +38,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
                 Exit::Disk
             }
         },
+        Ok(None) if !has_records(&Layout::new(&arguments.dataset)) => {
+            failure(&Error::Absent { dataset: arguments.dataset.clone() })
+        }
         Ok(None) => {
             let dataset = arguments.dataset.display();
             complain(&format!("there is no snapshot in `{dataset}`; run `civitrawl snapshot {dataset}` first"));
@@ -43,4 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
         Err(error) => failure(&error),
     }
+}
+
+/// True if a crawl has written to the dataset, or may have: its records cannot be read.
+fn has_records(layout: &Layout) -> bool {
+    read_manifest(layout, &Disk).map_or(true, |manifest| manifest.last.is_some())
 }

@@ -11,7 +11,6 @@ use super::output::{complain, print_own, usage};
 use super::parameters;
 use super::shown::shown;
 use crate::api::ENDPOINTS;
-use crate::dataset::Error;
 use crate::dataset::layout::Layout;
 use crate::dataset::sources::{Source, sources};
 use crate::storage::Disk;
@@ -93,8 +92,7 @@ fn over_files(dataset: &Path, tables: &[&'static Table], statement: fn(&Source) 
             Exit::Complete
         }
         Err(error) => {
-            let named = matches!(error, Error::Absent { .. });
-            complain(&format!("{error}{}", if named { "; name one with --dataset" } else { "" }));
+            complain(&error.to_string());
             Exit::from(&error)
         }
     }

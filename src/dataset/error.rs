@@ -164,7 +164,8 @@ pub enum Error {
     },
     /// There is no dataset.
     #[error(
-        "there is no dataset at `{}`; one that is kept elsewhere is fetched by `civitrawl pull PLACE DIRECTORY`",
+        "there is no dataset at `{}`; name the directory that `dataset` in a crawl file names, or fetch one that is kept elsewhere by \
+         `civitrawl pull PLACE DIRECTORY`",
         dataset.display()
     )]
     Absent {

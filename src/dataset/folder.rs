@@ -51,3 +51,14 @@ pub(super) fn recognize(layout: &Layout, storage: &dyn Storage) -> Result<Folder
     }
     Err(foreign())
 }
+
+/// Fails unless a directory that is only read holds a dataset.
+///
+/// # Errors
+/// [`Error::Absent`] if it holds none; [`Error::Disk`].
+pub(super) fn require(layout: &Layout, storage: &dyn Storage) -> Result<(), Error> {
+    match recognize(layout, storage) {
+        Ok(Folder::Empty) | Err(Error::Foreign { .. }) => Err(Error::Absent { dataset: layout.root().to_owned() }),
+        found => found.map(drop),
+    }
+}

@@ -14,7 +14,7 @@ use super::cancel::Cancel;
 use super::commit::{Part, PrunedPart};
 use super::damage::Damage;
 use super::error::Error;
-use super::folder::{self, Folder};
+use super::folder;
 use super::history::History;
 use super::layout::Layout;
 use super::page_numbers::{Doubtful, PageNumbers};
@@ -53,9 +53,7 @@ pub fn verify(
     cancel: Cancel<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Findings, Error> {
-    if folder::recognize(layout, storage)? == Folder::Empty {
-        return Err(Error::Absent { dataset: layout.root().to_owned() });
-    }
+    folder::require(layout, storage)?;
     let (records, (manifest, damages), recovery) = loop {
         let files = read_records(layout, storage)?;
         let parts = list_parts(layout, storage)?;

@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 /// The words in the names of variables that may hold a secret, of which no path is made.
 const SECRETS: [&str; 5] = ["CREDENTIAL", "KEY", "PASSWORD", "SECRET", "TOKEN"];
+/// Other words that have one of them in it.
+const OTHERS: [&str; 6] = ["DONKEY", "HOCKEY", "JOCKEY", "KEYBOARD", "MONKEY", "TURKEY"];
 
 /// Returns the path, or the reason why no dataset can have it, as a sentence with the remedy.
 pub fn dataset_path(path: PathBuf) -> Result<PathBuf, String> {
@@ -63,8 +65,11 @@ pub(super) fn misspelt_url(path: &str) -> Option<String> {
 pub fn expanded(written: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
     let text = written.to_string_lossy();
     let value = |name: &str| -> Result<OsString, String> {
-        if SECRETS.iter().any(|word| name.to_uppercase().contains(word)) {
-            return Err(format!("and the variable {name} may hold a secret, which goes into no path; use another one"));
+        let words = OTHERS.iter().fold(name.to_uppercase(), |words, other| words.replace(other, ""));
+        if let Some(word) = SECRETS.iter().find(|word| words.contains(**word)) {
+            return Err(format!(
+                "and the variable {name}, with {word} in its name, may hold a secret, which goes into no path; use another one"
+            ));
         }
         let missing = || format!("and the variable {name} is not set; set it, or write the whole path");
         variable(name).filter(|value| !value.is_empty()).ok_or_else(missing)
@@ -165,7 +170,10 @@ mod tests {
             ("${A", "`$NAME` or `${NAME}`"),
             ("${A:-b}", "`$NAME` or `${NAME}`"),
             ("$(id)", "`$NAME` or `${NAME}`"),
-            ("$API_KEY", "may hold a secret"),
+            ("$API_KEY", "API_KEY, with KEY in its name, may hold a secret"),
+            ("$MONKEY_TOKEN", "with TOKEN in its name"),
+            ("$MonkeyKeys", "with KEY in its name"),
+            ("$MONKEY", "variable MONKEY is not set"),
         ] {
             let fault = expanded(Path::new(written), &variable).unwrap_err();
             assert!(fault.contains(said) && !fault.contains("hidden"), "{written}: {fault}");

@@ -190,7 +190,7 @@ fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Opt
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == row.endpoint)?;
     let encoding = Encoding::parse(row.body_encoding?)?;
     let url = Url::parse(row.url).ok().filter(|_| row.status == Some(200))?;
-    let (params, again) = request(endpoint, &url);
+    let params = parameters(endpoint, &url);
     let key = match endpoint.paging {
         Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
         Paging::Cursor { .. } | Paging::Number { .. } | Paging::Single => None,
@@ -202,7 +202,8 @@ fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Opt
         key,
         limit: 0,
         early: 0,
-        again,
+        // It was believed, whatever is doubted today.
+        again: true,
         first_shown: false,
         // It was compared before it was taken.
         compared: true,
@@ -210,13 +211,12 @@ fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Opt
     decode::read(endpoint, Body { encoding, bytes: row.body? }, &query, None, tables).ok()
 }
 
-/// Returns the walk's parameters in a page's address, and true when it was a repeated request.
-fn request(endpoint: &Endpoint, url: &Url) -> (Vec<(String, String)>, bool) {
+/// Returns the walk's parameters in a page's address.
+fn parameters(endpoint: &Endpoint, url: &Url) -> Vec<(String, String)> {
     let own = |name: &str| match name {
         "limit" | "cursor" | "_" => false,
         "page" => !matches!(endpoint.paging, Paging::Number { .. }),
         _ => true,
     };
-    let pairs = || url.query_pairs().into_owned();
-    (pairs().filter(|(name, _)| own(name)).collect(), pairs().any(|(name, _)| name == "_"))
+    url.query_pairs().into_owned().filter(|(name, _)| own(name)).collect()
 }

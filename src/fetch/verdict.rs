@@ -155,7 +155,8 @@ fn failure(facts: &ResponseFacts, message: String) -> FetchErrorKind {
         401 => FetchErrorKind::KeyRefused { status, message },
         403 if facts.is_json() => FetchErrorKind::KeyRefused { status, message },
         403 => FetchErrorKind::Blocked(message),
-        404 if !facts.is_html() => FetchErrorKind::NotFound(message),
+        // What stands in front of the API says it in words of its own.
+        404 if facts.is_json() => FetchErrorKind::NotFound(message),
         429 => FetchErrorKind::PagingCap,
         451 => FetchErrorKind::RegionBlocked(message),
         _ => FetchErrorKind::Unexpected { status, message },

@@ -528,3 +528,190 @@ fn a_401_now_and_then_is_asked_again_where_no_key_was_given() {
     assert_exit(&output, 77);
     assert!(printed(&output).contains("no API key was given") && !printed(&output).contains("refused the API key"));
 }
+
+/// Names of tags or creators, ten a page, and nothing behind the last page.
+fn names(key: &str, page: i64, last: i64) -> Vec<serde_json::Value> {
+    (0..10).filter(|_| page <= last).map(|n| json!({ key: format!("n{}", page * 10 + n) })).collect()
+}
+
+#[test]
+fn a_numbered_page_that_is_empty_or_another_one_is_asked_for_again_and_then_a_doubt() {
+    type Spoil = fn(&str, &mut Vec<serde_json::Value>, &mut serde_json::Value);
+    let spoils: [(&str, Spoil); 4] = [
+        ("page 3 was empty, and page ", |_, items, _| items.clear()),
+        ("page 3 was empty, and page ", |_, items, metadata| {
+            items.clear();
+            metadata["totalPages"] = json!(2);
+        }),
+        ("page 3 reports a failure, or that it is another page", |key, items, metadata| {
+            *items = names(key, 2, 6);
+            metadata["currentPage"] = json!(2);
+        }),
+        ("page 3 reports a failure, or that it is another page", |_, items, metadata| {
+            items.truncate(3);
+            metadata["failed"] = json!(true);
+        }),
+    ];
+    for (endpoint, key) in [("tags", "name"), ("creators", "username")] {
+        for (said, spoil) in spoils {
+            for (in_flight, times) in [(1, 1), (4, 1), (1, usize::MAX), (4, usize::MAX)] {
+                let spoilt = AtomicUsize::new(0);
+                let server = Server::answering(move |Request { target, .. }| {
+                    let page: i64 = query(target)["page"].parse().unwrap();
+                    let (mut items, mut metadata) = (names(key, page, 6), json!({ "currentPage": page }));
+                    if key == "username" {
+                        metadata = json!({ "currentPage": page, "totalPages": 6, "totalItems": 60 });
+                    }
+                    if page == 3 && spoilt.fetch_add(1, Ordering::SeqCst) < times {
+                        spoil(key, &mut items, &mut metadata);
+                    }
+                    let mut body = json!({ "items": items, "metadata": metadata });
+                    if body["metadata"]["failed"] == true {
+                        body["error"] = json!("a part of it");
+                    }
+                    answer("200 OK", "", &body.to_string())
+                });
+                let text = crawl(&format!("endpoint = \"{endpoint}\"\nparams = {{ limit = 10 }}"));
+                let text = text.replace("in_flight = 4", &format!("in_flight = {in_flight}"));
+                let room = Room::new(&text, &server.base);
+                let output = room.run(&[]);
+                let what = format!("{endpoint}, {said}, {in_flight}, {times}: {}", printed(&output));
+                assert_eq!(output.status.code(), Some(if times == 1 { 0 } else { 4 }), "{what}");
+                if times == 1 {
+                    assert_eq!(
+                        room.query(&format!("SELECT count(DISTINCT {key}) FROM {endpoint}")),
+                        "[60]\n",
+                        "{what}"
+                    );
+                } else {
+                    assert!(printed(&output).contains(said), "{what}");
+                }
+                room.assert_sound();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_of_pages_that_shrinks_or_is_too_small_ends_no_list() {
+    let few: [fn(i64) -> i64; 3] = [|page| if page == 2 { 2 } else { 6 }, |_| 1, |page| if page == 1 { 1 } else { 6 }];
+    for few in few {
+        let server = Server::answering(move |Request { target, .. }| {
+            let page: i64 = query(target)["page"].parse().unwrap();
+            let metadata = json!({ "currentPage": page, "totalPages": few(page), "totalItems": 60 });
+            answer("200 OK", "", &json!({ "items": names("username", page, 6), "metadata": metadata }).to_string())
+        });
+        let text = crawl("endpoint = \"creators\"\nparams = { limit = 10 }").replace("in_flight = 4", "in_flight = 1");
+        let room = Room::new(&text, &server.base);
+        assert_exit(&room.run(&[]), 0);
+        assert_eq!(room.query("SELECT count(DISTINCT username) FROM creators"), "[60]\n");
+    }
+}
+
+#[test]
+fn each_value_of_a_fan_out_is_walked_to_its_last_numbered_page() {
+    for (endpoint, key, metadata) in [("tags", "name", json!({})), ("creators", "username", json!({ "totalPages": 3 }))]
+    {
+        let server = Server::answering(move |Request { target, .. }| {
+            let query = query(target);
+            let page: i64 = query["page"].parse().unwrap();
+            let names = (0..10).filter(|_| page <= 3).map(|n| json!({ key: format!("{}{page}{n}", query["query"]) }));
+            let items: Vec<_> = names.collect();
+            answer("200 OK", "", &json!({ "items": items, "metadata": metadata }).to_string())
+        });
+        let walk = format!(
+            "endpoint = \"{endpoint}\"\nparams = {{ limit = 10 }}\nfor_each = {{ list = [\"a\", \"b\"], param = \"query\" }}"
+        );
+        let room = Room::new(&crawl(&walk), &server.base);
+        let (code, asked) = until_over(&room, &server, "3");
+        assert_eq!(code, Some(0), "{}", room.status());
+        assert!(asked <= 14, "{asked} requests");
+        assert_eq!(room.query(&format!("SELECT count(DISTINCT {key}) FROM {endpoint}")), "[60]\n");
+        room.assert_sound();
+    }
+}
+
+#[test]
+fn a_page_that_is_not_found_although_the_one_before_named_it_is_no_end() {
+    let models = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";
+    let windows = format!("{models}\nsplit = {{ windows = 2, from = \"2024-01-01\" }}");
+    let images = "endpoint = \"images\"\nparams = { sort = \"Newest\", limit = 10 }\n\
+                  for_each = { list = [\"7\"], param = \"modelVersionId\" }";
+    for (table, walk, cursors) in
+        [("models", models, Cursors::Oldest), ("models", &windows, Cursors::Oldest), ("images", images, Cursors::Feed)]
+    {
+        for times in [1, usize::MAX] {
+            let (rows, refused) = (List::of(60, cursors, &[]), AtomicUsize::new(0));
+            let server = Server::answering(move |Request { target, .. }| {
+                let query = query(target);
+                let is_late = query.get("cursor").is_some_and(|cursor| cursor.ends_with(['1', '0']));
+                if is_late && refused.fetch_add(1, Ordering::SeqCst) < times {
+                    return answer("404 Not Found", "", r#"{"error":"Not found"}"#);
+                }
+                rows.answer(&query)
+            });
+            let room = Room::new(&crawl(walk), &server.base);
+            let output = room.run(&[]);
+            assert_eq!(output.status.code(), Some(if times == 1 { 0 } else { 4 }), "{walk}: {}", printed(&output));
+            if times == 1 {
+                assert_eq!(ids(&room, table).len(), 60, "{walk}");
+            } else {
+                assert!(printed(&output).contains("cursor_refused at page "), "{walk}: {}", printed(&output));
+            }
+            room.assert_sound();
+        }
+    }
+}
+
+/// A proxy or an ingress that lost the server says so with a 404 of its own, or with a notice in JSON and the status of success.
+#[test]
+fn the_notice_of_what_stands_in_front_of_the_server_is_an_outage() {
+    let notices = [
+        ("404 Not Found", "default backend - 404"),
+        ("404 Not Found", ""),
+        ("200 OK", r#"{"status":"maintenance"}"#),
+        ("200 OK", r#"{"message":"Too Many Requests"}"#),
+        ("200 OK", r#"[{"error":{}}]"#),
+    ];
+    let list = "endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }";
+    let look_up = "endpoint = \"model\"\nfor_each = { range = [1, 30] }";
+    for walk in [list, look_up] {
+        for (status, notice) in notices {
+            let away = Arc::new(AtomicBool::new(true));
+            let (is_away, seen) = (Arc::clone(&away), AtomicUsize::new(0));
+            let rows = List::of(30, Cursors::Oldest, &[]);
+            let server = Server::answering(move |Request { target, .. }| {
+                let is_first = seen.fetch_add(1, Ordering::SeqCst) == 0;
+                match target.split_once("/models/") {
+                    _ if is_away.load(Ordering::SeqCst) && !is_first => answer(status, "", notice),
+                    Some((_, id)) => answer("200 OK", "", &item(id.parse().unwrap()).to_string()),
+                    None => rows.answer(&query(target)),
+                }
+            });
+            let room = Room::new(&crawl(walk), &server.base);
+            let output = room.run(&[]);
+            assert_eq!(output.status.code(), Some(3), "{walk} {notice}: {}", printed(&output));
+            assert!(server.requests().len() < 40, "{walk} {notice}: {} requests", server.requests().len());
+            away.store(false, Ordering::SeqCst);
+            assert_exit(&room.run(&[]), 0);
+            assert_eq!(ids(&room, "models"), (1..31).collect(), "{walk} {notice}");
+            room.assert_sound();
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_page_beside_a_failure_is_no_end() {
+    let rows = List::of(30, Cursors::Oldest, &[]);
+    let server = Server::answering(move |Request { target, .. }| match query(target).contains_key("cursor") {
+        true => {
+            answer("200 OK", "", &json!({"error": "a part", "items": [item(11), item(12)], "metadata": {}}).to_string())
+        }
+        false => rows.answer(&query(target)),
+    });
+    let room = Room::new(&crawl("endpoint = \"models\"\nparams = { sort = \"Oldest\", limit = 10 }"), &server.base);
+    let output = room.run(&[]);
+    assert_exit(&output, 4);
+    assert!(printed(&output).contains("or that it failed"), "{}", printed(&output));
+    assert_eq!(ids(&room, "models"), (1..13).collect());
+}

@@ -204,8 +204,35 @@ fn a_dataset_that_is_no_directory_is_refused() {
     let refused = room.run(&[]);
     // Another argument helps, so it is a mistake in the arguments and no failure of the disk.
     assert_refused(&refused, 2, &[&format!("`{}` is no dataset", room.dataset().display())]);
+    let absent = room.dataset().with_file_name("absent");
     for command in ["verify", "status", "snapshot", "replay", "report"] {
-        assert_exit(&program().arg(command).arg(room.dataset()).output().unwrap(), 2);
+        for dataset in [&room.dataset(), &absent, &room.file()] {
+            let refused = program().arg(command).arg(dataset).output().unwrap();
+            let said = format!("there is no dataset at `{}`; name the directory", dataset.display());
+            assert_refused(&refused, 2, &[&said, "`civitrawl pull PLACE DIRECTORY`"]);
+        }
     }
     assert_eq!(fs::read_to_string(room.dataset()).unwrap(), "notes");
+}
+
+#[test]
+fn a_crawl_file_that_is_none_is_named_with_what_to_do() {
+    let room = Room::new(CRAWL, "http://127.0.0.1:9/api/v1");
+    let absent = room.file().with_file_name("nightly");
+    for command in ["crawl", "plan"] {
+        let directory = absent.parent().unwrap();
+        for (file, remedy) in
+            [(absent.as_path(), "`civitrawl init` lists"), (directory, "name the file that says what to fetch")]
+        {
+            let refused = program().arg(command).arg(file).output().unwrap();
+            assert_refused(&refused, 2, &[&format!("cannot read the crawl file `{}`: ", file.display()), remedy]);
+        }
+    }
+}
+
+#[test]
+fn a_parameter_of_any_length_is_planned() {
+    let room = Room::new(&CRAWL.replace("limit = 10", &format!("username = \"{}\"", "x".repeat(70_000))), "sandbox");
+    let plan = program().arg("plan").arg(room.file()).output().unwrap();
+    assert_exit(&plan, 0);
 }

@@ -34,6 +34,9 @@ fn the_cursor_is_what_the_metadata_names() {
         ),
         (r#"{"metadata":{"nextCursor":"5|2|7"},"items":[]}"#, Some("5|2|7")),
         (r#"{"items":[],"metadata":{"nextCursor":200}}"#, Some("200")),
+        (r#"{"items":[],"metadata":{"nextCursor":-7}}"#, Some("-7")),
+        (r#"{"items":[],"metadata":{"nextCursor":18446744073709551615}}"#, Some("18446744073709551615")),
+        (r#"{"items":[],"metadata":{"nextCursor":"a\u0001\ud83d\ude00"}}"#, Some("a\u{1}\u{1f600}")),
         (r#"{"items":[],"metadata":{"nextCursor":null}}"#, None),
         (r#"{"items":[],"metadata":{"currentPage":1,"pageSize":100}}"#, None),
         (r#"{"items":[],"metadata":{}}"#, None),
@@ -41,6 +44,36 @@ fn the_cursor_is_what_the_metadata_names() {
     ];
     for (body, cursor) in cases {
         assert_eq!(read(body).0.unwrap().next_cursor.as_deref(), cursor, "{body}");
+    }
+}
+
+#[test]
+fn a_cursor_of_an_unknown_form_is_no_end() {
+    for cursor in ["1.5", "1e3", "1e400", "true", "false", "{}", "[\"a\"]", "\"\""] {
+        let reason = read(&format!(r#"{{"items":[],"metadata":{{"nextCursor":{cursor}}}}}"#)).0.unwrap_err().reason;
+        assert!(reason.contains("unknown form"), "{cursor}: {reason}");
+    }
+}
+
+#[test]
+fn an_end_is_doubted_where_the_answer_says_in_any_form_that_there_is_more() {
+    let asked = Query { limit: 10, ..ASKED };
+    let promising = |rest: &str| {
+        let body = format!(r#"{{"items":[{{"id":1}}],{rest}}}"#);
+        (MODELS.read)(&body, &asked, &mut Tables::default()).unwrap().promising
+    };
+    for more in ["\"x\"", "true", "1", "2.5", "[1]", "{\"a\":1}", "\"true\"", "18446744073709551615"] {
+        for key in ["nextPage", "hasMore"] {
+            assert!(promising(&format!(r#""metadata":{{"{key}":{more}}}"#)), "{key} {more}");
+        }
+    }
+    for said in [r#""error":"a part""#, r#""errors":[1]"#, r#""message":"busy""#, r#""success":false"#] {
+        assert!(promising(&format!(r#"{said},"metadata":{{}}"#)), "{said}");
+    }
+    for nothing in ["null", "false", "0", "\"\"", "\"false\"", "[]", "{}"] {
+        let rest =
+            format!(r#""error":{nothing},"success":true,"metadata":{{"hasMore":{nothing},"nextPage":{nothing}}}"#);
+        assert!(!promising(&rest), "{nothing}");
     }
 }
 

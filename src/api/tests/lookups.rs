@@ -97,11 +97,9 @@ fn a_version_looked_up_fills_its_tables_but_not_models() {
 fn an_answer_to_another_question_or_without_keys_is_a_reject() {
     let cases = [
         (&MODEL, r#"{"id":8}"#, "7", "foreign: it is model 8, not 7, which was asked for"),
-        (&MODEL, r#"{"error":"x"}"#, "7", "missing_key: the model has no `id`"),
         (&VERSION, r#"{"id":8,"modelId":1}"#, "7", "foreign: it is version 8, not 7, which was asked for"),
         (&VERSION, r#"{"id":7}"#, "7", "missing_key: the version has no `modelId`"),
         (&VERSION, r#"{"id":7,"modelId":1,"files":[{}]}"#, "7", "missing_key: a file has no `id`"),
-        (&VERSION_BY_HASH, r#"{"modelId":1}"#, "AB", "missing_key: a version has no `id`"),
     ];
     for (endpoint, body, key, reason) in cases {
         let taken = read(endpoint, body, "", Some(key)).unwrap();
@@ -113,7 +111,12 @@ fn an_answer_to_another_question_or_without_keys_is_a_reject() {
         );
         assert_eq!(taken.rows("models").len() + taken.rows("model_versions").len(), 0);
     }
-    for body in ["null", "[]", "<html>", ""] {
-        assert!(read(&VERSION, body, "", Some("7")).is_err(), "{body}");
+    for body in ["null", "[]", "<html>", "", "{}", r#"{"status":"maintenance"}"#, r#"{"modelId":1}"#] {
+        for endpoint in [&MODEL, &VERSION, &VERSION_BY_HASH] {
+            assert!(read(endpoint, body, "", Some("7")).is_err_and(|unreadable| !unreadable.failure), "{body}");
+        }
+    }
+    for body in [r#"{"error":"x"}"#, r#"{"message":"Too Many Requests","statusCode":429}"#] {
+        assert!(read(&MODEL, body, "", Some("7")).is_err_and(|unreadable| unreadable.failure), "{body}");
     }
 }

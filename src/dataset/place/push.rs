@@ -12,7 +12,7 @@ use super::several::{Cancelling, several};
 use crate::dataset::cancel::Cancel;
 use crate::dataset::commit::chain_hash;
 use crate::dataset::error::{During, Error};
-use crate::dataset::folder::{self, Folder};
+use crate::dataset::folder;
 use crate::dataset::layout::{FileHash, Layout, PlaceName};
 use crate::dataset::recorded_file::RecordedFile;
 use crate::dataset::snapshot::inventory::Inventory;
@@ -26,9 +26,7 @@ use crate::storage::Storage;
 /// state of this dataset; [`Error::Occupied`] and [`Error::Overtaken`] by another push; [`Error::Damaged`] and [`Error::Rotten`] of
 /// either; [`Error::Away`] and [`Error::Refused`] of the place; [`Error::Disk`]; [`Error::Cancelled`].
 pub fn push(layout: &Layout, storage: &dyn Storage, place: &dyn Place, cancel: Cancel<'_>) -> Result<Copied, Error> {
-    if folder::recognize(layout, storage)? == Folder::Empty {
-        return Err(Error::Absent { dataset: layout.root().to_owned() });
-    }
+    folder::require(layout, storage)?;
     check_names(place)?;
     let seen = State::of(layout, storage)?;
     if seen.chain.records.is_empty() {

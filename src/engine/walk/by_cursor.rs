@@ -1,11 +1,15 @@
-//! Walks a partition along the server's cursors: page after page, until the end, an obstacle, or a stop.
+//! Walks a partition along the server's cursors, or one of a fan-out by numbers: page after page, until the end, an obstacle, or a
+//! stop.
 
+use super::by_number::last_page;
 use super::context::Context;
 use super::failed_page::{self, AfterFailure, handle_failure};
 use super::page::{ask, fetch};
 use super::page_size::Size;
 use super::partition::{Finish, Partition};
 use super::request::Turn;
+use crate::api::endpoint::Paging;
+use crate::dataset::commit::{End, Why};
 use crate::definition::Walk;
 use crate::engine::Error;
 use crate::engine::writer::message::{Next, PageRequest};
@@ -23,6 +27,7 @@ pub(super) async fn run(
     let mut tied = partition.cursor.clone().filter(|_| partition.larger);
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown, mut before) = (false, 0, false, None);
+    let mut last = None;
     while context.run.stop.may_ask(once_more) {
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
         let request = ask(definition, &partition, turn, context)?;
@@ -81,9 +86,24 @@ pub(super) async fn run(
             }
             Next::Again(items) => {
                 shown = items;
-                size.another();
+                // With another number of items a page by number is another page.
+                if !matches!(definition.endpoint.paging, Paging::Number { .. }) {
+                    size.another();
+                }
             }
-            Next::Taken { .. } | Next::Over | Next::Compare(_) | Next::Fewer(_) | Next::Elsewhere => {
+            Next::Taken { empty, reported_pages, endless } => {
+                on_page();
+                let Paging::Number { last: sign } = definition.endpoint.paging else { return Ok(Finish::Done) };
+                last = last_page(last, sign, page, empty, reported_pages);
+                let complete = End { why: Why::Complete, detail: None };
+                let end = endless.or(last.is_some_and(|last| page >= last).then_some(complete));
+                if let Some(end) = end {
+                    context.writer.end(&request, None, end).await;
+                    return Ok(Finish::Done);
+                }
+                page += 1;
+            }
+            Next::Over | Next::Compare(_) | Next::Fewer(_) | Next::Elsewhere => {
                 return Ok(Finish::Done);
             }
             Next::Halted => return Ok(Finish::Halted),

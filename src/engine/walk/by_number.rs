@@ -106,11 +106,25 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
 
 /// Learns from a page where the end is.
 fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
+    pages.last.set(last_page(pages.last.get(), sign, page, empty, reported_pages));
+}
+
+/// Returns the last page after one more was taken: the one known so far, unless this page shows it to be another.
+pub(super) fn last_page(
+    known: Option<u64>,
+    sign: LastPage,
+    page: u64,
+    empty: bool,
+    reported: Option<u64>,
+) -> Option<u64> {
     let last = match sign {
-        LastPage::Reported => reported_pages.or(empty.then_some(page)),
-        LastPage::Empty => empty.then(|| pages.last.get().map_or(page, |last| last.min(page))).or(pages.last.get()),
+        LastPage::Reported if empty => reported.or(Some(page)),
+        // A smaller number may be old, and a page more shows that.
+        LastPage::Reported => reported.map(|reported| reported.max(known.unwrap_or_default())),
+        // One empty page may be a mistake of the server, and the page behind it shows that.
+        LastPage::Empty if empty => Some(known.map_or(page + 1, |last| last.min(page + 1))),
+        LastPage::Empty => known.filter(|last| page < *last),
     };
     // A page with items behind the supposed end shows that it was a false one.
-    let refuted = !empty && last.is_some_and(|last| page > last);
-    pages.last.set(if refuted { None } else { last });
+    last.filter(|last| empty || page <= *last)
 }

@@ -10,20 +10,19 @@ use super::partition::Finish;
 use super::request::{Turn, Watch, address};
 use crate::api::endpoint::Paging;
 use crate::api::enums::ENUMS;
-use crate::api::envelope::reports_failure;
 use crate::api::models::MODELS;
 use crate::api::place::{Along, Place};
 use crate::dataset::commit::{End, Why};
 use crate::engine::events::Event;
 use crate::engine::location::at_page_of;
-use crate::engine::writer::decode::{Body, remains};
+use crate::engine::writer::decode::{Body, is_page, remains};
 use crate::engine::writer::message::{Next, PageRequest};
-use crate::fetch::{Answer, FetchError, FetchErrorKind, head};
+use crate::fetch::{Answer, Encoding, FetchError, FetchErrorKind, head};
 
 /// Most requests for a page that is only a test whether the server answers, and for each smaller page.
 pub(crate) const FEW: u32 = 2;
-/// Bytes that are read of an answer to such a test: more than the report of a failure has.
-const REPORT_MAX: usize = 64 << 10;
+/// Bytes that are read of an answer to such a test: more than the report of a failure or a notice has.
+const NOTICE_MAX: usize = 64 << 10;
 /// Steps beyond every date: about 140 years of milliseconds.
 const KEY_STEPS_MAX: i64 = 1 << 42;
 /// Steps beyond every id.
@@ -72,7 +71,9 @@ pub(crate) async fn handle_failure(
         Kind::CursorLapsed(_) if request.cursor.is_some() => {
             return AfterFailure::Next(context.writer.begin_anew(request, reason));
         }
-        Kind::NotFound(_) if !request.again && answer.as_ref().is_some_and(Answer::is_cached) => {
+        Kind::NotFound(_)
+            if !request.again && (request.cursor.is_some() || answer.as_ref().is_some_and(Answer::is_cached)) =>
+        {
             return AfterFailure::Next(Next::Again(0));
         }
         // Whoever is absent is left out of its answers.
@@ -80,6 +81,8 @@ pub(crate) async fn handle_failure(
             return AfterFailure::Finish(Finish::Absent(String::from("the server has no `enums`")));
         }
         Kind::NotFound(_) if matches!(request.endpoint.paging, Paging::Single) => Why::Refused,
+        // The list was there, since it named this page.
+        Kind::NotFound(_) if request.cursor.is_some() => Why::CursorRefused,
         Kind::NotFound(_) => Why::NotFound,
         Kind::PagingCap => Why::PagingCap,
         Kind::CursorRefused(_) | Kind::CursorLapsed(_) => Why::CursorRefused,
@@ -131,10 +134,11 @@ async fn too_much(
     let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
     let fails = matches!(kind, FetchErrorKind::AlwaysFails(_));
-    // An answer that arrived proves that the server is up.
     let silent = fails || matches!(kind, FetchErrorKind::TimedOut(_));
+    // A notice of maintenance may be JSON, too.
+    let is_odd = matches!(kind, FetchErrorKind::Unreadable(_));
     let later = || unfinished(request, &format!("{kind}; run again later to continue"), context);
-    let in_doubt = if is_smallest { silent && !by_cursor } else { fails && !seeking };
+    let in_doubt = if is_smallest { is_odd || (silent && !by_cursor) } else { fails && !seeking };
     if in_doubt && !something_else_answers(request, context).await {
         return later();
     }
@@ -275,8 +279,8 @@ async fn answers(request: &PageRequest, key: Option<&str>, turn: &Turn, context:
     let mut attempts = attempts.limited(request.endpoint.name, request.endpoint.a_minute);
     match watch.until_stop(attempts.next()).await {
         Some(Ok(answer)) => {
-            let body = head(answer.encoding, &answer.body, REPORT_MAX);
-            !str::from_utf8(&body).is_ok_and(reports_failure)
+            let body = head(answer.encoding, &answer.body, NOTICE_MAX);
+            body.len() == NOTICE_MAX || is_page(request.endpoint, Body { encoding: Encoding::Identity, bytes: &body })
         }
         Some(Err(error)) => matches!(error.kind, FetchErrorKind::NotFound(_)),
         None => false,

@@ -7,7 +7,7 @@ use crate::api::envelope::salvage_cursor;
 use crate::api::page::{Page, Query};
 use crate::api::pseudonym::Pseudonyms;
 use crate::fetch::{self, Encoding, INFLATED_CAP, Unreadable, head};
-use crate::table::Tables;
+use crate::table::{Provenance, Tables};
 
 /// The body of an answer, as received.
 #[derive(Clone, Copy)]
@@ -51,6 +51,22 @@ pub(crate) fn read(
             (false, false) => Unreadable::Damaged(unreadable.reason),
         })?;
     Ok(Reading { page, bytes })
+}
+
+/// Returns true if an answer can be read as a page of an endpoint, whatever it shows.
+pub(crate) fn is_page(endpoint: &Endpoint, body: Body<'_>) -> bool {
+    let query = Query {
+        at: Provenance { pass: 0, walk: "", page: 0, fetched_at: 0 },
+        params: &[],
+        cursor: None,
+        limit: 0,
+        early: 0,
+        key: None,
+        again: true,
+        first_shown: false,
+        compared: true,
+    };
+    read(endpoint, body, &query, None, &mut Tables::default()).is_ok()
 }
 
 /// The remains of an answer that cannot be read as a page.

@@ -44,6 +44,9 @@ pub(crate) struct WalkProgress {
     shown: HashSet<String>,
     /// Single look-ups that brought no answer.
     lost: BTreeSet<String>,
+    /// Numbered pages of this run without items, and the last one with some.
+    empty: BTreeSet<u64>,
+    filled: u64,
     /// The density of its windows.
     density: Density,
     /// The fewest items that its list may have without being much shorter than it was.
@@ -135,6 +138,9 @@ impl WalkProgress {
             Paging::Cursor { .. } => self.follow(request, page),
             Paging::Number { .. } => {
                 let endless = self.watch(request, page);
+                if request.partition.is_empty() {
+                    self.doubt_numbered(request.page, page);
+                }
                 Next::Taken { empty: page.items == 0, reported_pages: page.reported_pages, endless }
             }
             Paging::Lookup => self.finish(request, &End { why: Why::Complete, detail: None }),
@@ -461,13 +467,31 @@ impl WalkProgress {
         if anew { fingerprint(&format!("anew {cursor}")) } else { fingerprint(cursor) }
     }
 
+    /// Doubts a list of numbered pages whose page was asked for twice and is not what it should be.
+    fn doubt_numbered(&mut self, number: u64, page: &Page) {
+        match page.items {
+            0 => drop(self.empty.insert(number)),
+            _ => self.filled = self.filled.max(number),
+        }
+        if let Some(empty) = self.empty.first().filter(|empty| **empty < self.filled) {
+            self.doubt_once(format!("page {empty} was empty, and page {} behind it was not", self.filled));
+        } else if page.promising {
+            self.doubt_once(format!(
+                "page {number} reports a failure, or that it is another page, or that more follow"
+            ));
+        }
+    }
+
     /// Returns the number of items below which a last page ends its list early. One value of a fan-out may have none, but a
-    /// list may not end long before it did last time, nor a window before the next one begins.
+    /// list may not end long before it did last time, nor a window before the next one begins; an empty page ends one of numbers.
     pub(super) fn early(&self, request: &PageRequest) -> u64 {
         let numbered = matches!(request.endpoint.paging, Paging::Number { .. });
-        let until = self.state.partitions.get(&*request.partition).and_then(|partition| partition.until);
+        let partition = self.state.partitions.get(&*request.partition);
+        let until = partition.and_then(|partition| partition.until);
+        // Those behind the first one that is not taken yet are empty too.
+        let is_next = numbered && partition.is_none_or(|partition| request.page == partition.pages + 1);
         let short = request.partition.is_empty() && self.state.items + u64::from(request.limit) < self.least;
-        match (until, short, request.partition.is_empty() && request.page == 1) {
+        match (until, short, is_next || (request.partition.is_empty() && request.page == 1)) {
             (None, false, first) => u64::from(first),
             _ if numbered => 1,
             _ => u64::MAX,
@@ -490,7 +514,7 @@ impl WalkProgress {
         let more = if page.full && &*request.partition != BOUNDARY {
             "it has as many items as were asked for".to_owned()
         } else if page.promising {
-            "its metadata says that there is a next page".to_owned()
+            "it says that there is a next page, or that it failed".to_owned()
         } else if until.is_some_and(|until| self.state.reached >= Some(until) && !shows(until)) {
             "there is more behind the end of its time window".to_owned()
         } else if let Some(disputed) = disputed {

@@ -67,6 +67,8 @@ fn stops() {
         (403, HTML, "<p>error code: 1020", r#"Blocked("<p>error code: 1020")"#),
         (404, JSON, r#"{"error":"Missing model file"}"#, r#"NotFound("Missing model file")"#),
         (404, HTML, "<p>lost", r#"Unexpected { status: 404, message: "<p>lost" }"#),
+        (404, "text/plain", "no backend", r#"Unexpected { status: 404, message: "no backend" }"#),
+        (404, JSON, "", r#"Unexpected { status: 404, message: "" }"#),
         (
             405,
             JSON,
