@@ -38,6 +38,9 @@ const RANGE: u64 = 8 << 20;
 const WHOLE_MAX: u64 = 1 << 30;
 /// Most files in a folder.
 const LISTED_MAX: usize = 4_000_000;
+/// Longest name that a store may make up, of the next page of a list or of an upload. It becomes a part of an address, and the library
+/// panics at an address of more than 64 KiB.
+const MADE_UP_MAX: usize = 16 << 10;
 /// Most pages of a list in a row that name nothing new. A store may send empty ones before others.
 const BARREN_MAX: usize = 100;
 /// The waits between the attempts of one call, in milliseconds.
@@ -96,6 +99,12 @@ impl Bucket {
         match called {
             None => Err(Failure::Final(Error::Cancelled)),
             Some(Ok(value)) => Ok(value),
+            Some(Err(object_store::Error::InvalidPath { .. })) => {
+                let reason = String::from(
+                    "holds a file that no push made, with a folder without a name or another odd one; name a new or an empty one",
+                );
+                Err(Failure::Final(Error::Apart { there: path.to_owned(), reason }))
+            }
             Some(Err(_)) => {
                 // The library's words may quote what the store sent.
                 let answer = seen.take().unwrap_or_else(|| Answer::Broken(String::from("the request was not sent")));
@@ -107,7 +116,10 @@ impl Bucket {
         }
     }
 
-    /// Makes a call, again where that can help. Returns `None` if the store says that there is no such file, or not so much of it.
+    /// Makes a call, again where that can help. Returns `None` if the store says that there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Rotten`] if the file has not so many bytes.
     fn call<T, F>(&self, path: &Path, call: impl Fn() -> F) -> Result<Option<T>, Error>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -118,7 +130,10 @@ impl Bucket {
             let reason = match self.once(path, call()) {
                 Ok(value) => return Ok(Some(value)),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Meant(Meaning::Absent | Meaning::Outside)) => return Ok(None),
+                Err(Failure::Meant(Meaning::Absent)) => return Ok(None),
+                Err(Failure::Meant(Meaning::Outside)) => {
+                    return Err(Error::rotten(path, "is empty, or shorter than it was"));
+                }
                 Err(Failure::Meant(Meaning::Later(reason) | Meaning::Never(reason))) => reason,
                 Err(Failure::Meant(Meaning::Changed)) => String::from("answers that another request is in the way"),
             };
@@ -126,6 +141,12 @@ impl Bucket {
             let Some(wait) = wait else { return Err(Error::Away { place: path.to_owned(), reason }) };
             self.wait(wait)?;
         }
+    }
+
+    /// Fails at a name that the store makes up if it is too long.
+    fn check_made_up(&self, name: &str) -> Result<(), Error> {
+        let reason = || format!("makes up a name of {} bytes, which no address can hold", name.len());
+        if name.len() <= MADE_UP_MAX { Ok(()) } else { Err(Error::Away { place: self.root.clone(), reason: reason() }) }
     }
 
     fn wait(&self, wait: Duration) -> Result<(), Error> {
@@ -146,7 +167,7 @@ impl Bucket {
         self.call(path, call)?.ok_or_else(absent)
     }
 
-    /// Returns bytes of a file, fewer only at its end, and what is known of it; `None` if it has none there.
+    /// Returns bytes of a file, fewer only at its end, and what is known of it; `None` if there is no such file.
     fn range(&self, name: &PlaceName, from: u64, to: u64) -> Result<Option<(Bytes, ObjectMeta)>, Error> {
         let key = self.key(name.as_str())?;
         self.call(&self.path(name), || {
@@ -174,7 +195,7 @@ impl Bucket {
             let at = content.len() as u64;
             match self.range(name, at, (at + RANGE).min(meta.size))? {
                 Some((more, _)) => content.extend_from_slice(&more),
-                None => return Err(Error::other_size(&path, at, meta.size)),
+                None => return Err(Error::rotten(&path, "is missing")),
             }
         }
         let version = UpdateVersion { e_tag: meta.e_tag, version: meta.version };
@@ -226,6 +247,7 @@ impl Bucket {
             let (store, key) = (Arc::clone(&self.store), key.clone());
             async move { store.create_multipart(&key).await }
         })?;
+        self.check_made_up(&upload)?;
         let sent = self.send_parts(&path, &key, &upload, first, content);
         if sent.is_err() {
             // The store keeps the parts until they are given up, or a rule of the bucket does so.
@@ -361,14 +383,13 @@ impl Place for Bucket {
                 };
                 found.insert(name.to_owned(), bytes);
             }
-            if page.page_token.is_none() {
-                return Ok(found);
-            }
+            let Some(next) = page.page_token else { return Ok(found) };
+            self.check_made_up(&next)?;
             barren = if found.len() == before { barren + 1 } else { 0 };
-            if page.page_token == options.page_token || barren > BARREN_MAX || found.len() > LISTED_MAX {
+            if Some(&next) == options.page_token.as_ref() || barren > BARREN_MAX || found.len() > LISTED_MAX {
                 return Err(away("lists files without end"));
             }
-            token = page.page_token;
+            token = Some(next);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The clients of stores, as the environment sets them: credentials, region, endpoint, timeouts.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
+use hyper::Uri;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::list::PaginatedListStore;
@@ -31,6 +33,7 @@ pub(super) fn connect(address: &Address, runtime: &Runtime) -> Result<Arc<dyn St
 }
 
 fn s3(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
+    check_variables::<AmazonS3ConfigKey>("AWS_")?;
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(&address.bucket).with_retry(never());
     for (name, key, time) in TIMES {
         if std::env::var_os(format!("AWS_{name}")).is_none() {
@@ -54,6 +57,7 @@ fn s3(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
 }
 
 fn azure(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String> {
+    check_variables::<AzureConfigKey>("AZURE_")?;
     let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(&address.bucket).with_retry(never());
     for (name, key, time) in TIMES {
         if std::env::var_os(format!("AZURE_{name}")).is_none() {
@@ -81,6 +85,20 @@ fn azure(address: &Address, runtime: &Runtime) -> Result<Arc<dyn Store>, String>
 const TIMES: [(&str, ClientConfigKey, &str); 2] =
     [("CONNECT_TIMEOUT", ClientConfigKey::ConnectTimeout, "10s"), ("TIMEOUT", ClientConfigKey::Timeout, "120s")];
 
+/// Fails if a variable that the library reads holds a line break or another control character, at which the library panics.
+fn check_variables<Key: FromStr>(prefix: &str) -> Result<(), String> {
+    let is_read = |name: &str| name.starts_with(prefix) && name.to_ascii_lowercase().parse::<Key>().is_ok();
+    let mut variables =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    match variables.find(|(name, value)| is_read(name) && value.contains(char::is_control)) {
+        None => Ok(()),
+        Some((name, _)) => Err(format!(
+            "cannot be used with `{name}` as it is: it has a line break or another control character in it, perhaps the end of the line \
+             of a file; remove that"
+        )),
+    }
+}
+
 /// Returns the library's repetitions: none, because all requests are repeated alike one floor above.
 fn never() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
@@ -92,7 +110,10 @@ fn never() -> RetryConfig {
 /// If credentials would be sent unencrypted to another one, which the variable of this name does not allow.
 fn is_here(endpoint: Option<&str>, over_http: Option<&str>, allows: &str) -> Result<bool, String> {
     let Some(endpoint) = endpoint else { return Ok(false) };
-    let url = Url::parse(endpoint).map_err(|error| format!("has an endpoint that is no URL: {error}"))?;
+    let no_url = |error: &dyn std::error::Error| format!("has an endpoint that is no URL: {error}");
+    let url = Url::parse(endpoint).map_err(|error| no_url(&error))?;
+    // The library panics at blanks, which a `Url` drops.
+    Uri::from_str(endpoint).map_err(|error| no_url(&error))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(String::from("has an endpoint with credentials in it: set them in variables of their own"));
     }
@@ -128,6 +149,8 @@ mod tests {
             (Some("http://127.0.0.1.example.com"), None, None),
             (Some("https://canary:canary@s3.example.com"), None, None),
             (Some("s3.example.com canary"), None, None),
+            (Some("http://127.0.0.1:9000 "), None, None),
+            (Some("http://127.0.0.1:9000/can ary"), None, None),
         ] {
             let found = is_here(endpoint, over_http, "ALLOW");
             assert_eq!(found.as_ref().ok().copied(), expected, "{endpoint:?}");

@@ -110,13 +110,18 @@ fn line(status: &DownloadStatus) -> String {
         DownloadStatus::Unchecked { bytes, .. } => {
             format!("{status} ({}, neither SHA256 nor size is known)", size(*bytes))
         }
+        DownloadStatus::AlreadyThere { checked: false, .. } => {
+            format!("{status} (of the same size; no SHA256 is known)")
+        }
         _ => status.to_string(),
     }
 }
 
 fn worse(exit: Exit, status: &DownloadStatus) -> Exit {
     match status {
-        DownloadStatus::Downloaded { .. } | DownloadStatus::Unchecked { .. } | DownloadStatus::AlreadyThere(_) => exit,
+        DownloadStatus::Downloaded { .. } | DownloadStatus::Unchecked { .. } | DownloadStatus::AlreadyThere { .. } => {
+            exit
+        }
         DownloadStatus::DiskRefused(_) => Exit::Disk,
         _ if exit == Exit::Disk => exit,
         _ => Exit::Doubtful,

@@ -147,7 +147,8 @@ fn before(
             Holder::Nobody => is_free = true,
             Holder::NoFile if !is_free => return Ok(Some(DownloadStatus::NameTaken(name))),
             holder if expected.is_checkable() && holder.is(expected) => {
-                return Ok(Some(DownloadStatus::AlreadyThere(name)));
+                let checked = expected.sha256.is_some();
+                return Ok(Some(DownloadStatus::AlreadyThere { name, checked }));
             }
             _ => {}
         }
@@ -155,7 +156,7 @@ fn before(
     match folder.find(expected)? {
         // The expected hash was corrected to that of the file kept.
         Some(found) if found.is_mismatched() => folder.take_back(&found, version)?,
-        Some(found) => return Ok(Some(DownloadStatus::AlreadyThere(found))),
+        Some(name) => return Ok(Some(DownloadStatus::AlreadyThere { name, checked: true })),
         None => {}
     }
     let Some(sha256) = &expected.sha256 else { return Ok(None) };
@@ -205,7 +206,7 @@ fn settle(
             Holder::NoFile => return Ok(DownloadStatus::NameTaken(name)),
             holder if holder.is(&same) => {
                 partial.discard()?;
-                return Ok(DownloadStatus::AlreadyThere(name));
+                return Ok(DownloadStatus::AlreadyThere { name, checked: true });
             }
             _ => {}
         }

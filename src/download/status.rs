@@ -26,8 +26,13 @@ pub enum DownloadStatus {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// It was in the folder before, under this name.
-    AlreadyThere(FileName),
+    /// It was in the folder before.
+    AlreadyThere {
+        /// Its name in the folder.
+        name: FileName,
+        /// True when its SHA256 was known, and so compared; else its size was.
+        checked: bool,
+    },
     /// The creator allows downloads to logged-in users only.
     LoginNeeded(String),
     /// Only early supporters may have it yet.
@@ -67,7 +72,10 @@ impl DownloadStatus {
             "unchecked",
             "the file is in the folder, but neither its SHA256 nor its size is known: it may be incomplete, or another file.",
         ),
-        ("already_there", "the same file is in the folder; it was not fetched again."),
+        (
+            "already_there",
+            "the same file is in the folder; it was not fetched again. Where no SHA256 is known, a file of its name and size is taken for it.",
+        ),
         ("login_needed", "its creator wants to know who downloads it: give a key by CIVITAI_API_KEY or --key-file."),
         (
             "early_access",
@@ -103,7 +111,7 @@ impl DownloadStatus {
         match self {
             Self::Downloaded { .. } => "downloaded",
             Self::Unchecked { .. } => "unchecked",
-            Self::AlreadyThere(_) => "already_there",
+            Self::AlreadyThere { .. } => "already_there",
             Self::LoginNeeded(_) => "login_needed",
             Self::EarlyAccess(_) => "early_access",
             Self::DownloadsDisabled(_) => "downloads_disabled",
@@ -125,7 +133,7 @@ impl fmt::Display for DownloadStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.code();
         match self {
-            Self::Downloaded { name, .. } | Self::Unchecked { name, .. } | Self::AlreadyThere(name) => {
+            Self::Downloaded { name, .. } | Self::Unchecked { name, .. } | Self::AlreadyThere { name, .. } => {
                 write!(f, "{code} as {name}")
             }
             Self::LoginNeeded(words) => write!(f, "{code}: give a key by CIVITAI_API_KEY or --key-file ({words})"),
@@ -183,7 +191,7 @@ mod tests {
         let all = [
             DownloadStatus::Downloaded { name: name(), bytes: 1, checked: true },
             DownloadStatus::Unchecked { name: name(), bytes: 1 },
-            DownloadStatus::AlreadyThere(name()),
+            DownloadStatus::AlreadyThere { name: name(), checked: true },
             DownloadStatus::LoginNeeded(words()),
             DownloadStatus::EarlyAccess(words()),
             DownloadStatus::DownloadsDisabled(words()),

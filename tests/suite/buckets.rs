@@ -102,11 +102,14 @@ fn a_copy_is_the_dataset_and_is_carried_on_elsewhere() {
     objects.insert(String::from("a/b/"), Vec::new());
     store.hold(objects.clone());
     assert_exit(&push(&store, &before), 0);
-    objects.insert(String::from("a/b/photo.jpg"), Vec::new());
-    store.hold(objects);
-    let refused = push(&store, &before);
-    assert_exit(&refused, 2);
-    assert!(printed(&refused).contains("`s3://models/a/b` holds `photo.jpg`"), "{}", printed(&refused));
+    for (name, said) in [("photo.jpg", "holds `photo.jpg`"), ("/x", "holds a file that no push made")] {
+        let mut objects = objects.clone();
+        objects.insert(format!("a/b/{name}"), Vec::new());
+        store.hold(objects);
+        let refused = push(&store, &before);
+        assert_exit(&refused, 2);
+        assert!(printed(&refused).contains(&format!("`s3://models/a/b` {said}")), "{}", printed(&refused));
+    }
 }
 
 #[test]
@@ -178,6 +181,7 @@ fn a_store_that_answers_nothing_else_ends_a_copy() {
         (Way::Noise, 3, "does not answer"),
         (Way::Cut, 3, "does not answer"),
         (Way::Endless, 3, "lists files without end"),
+        (Way::Wordy, 3, "makes up a name of 70000 bytes"),
         (Way::Straying, 3, "lists files that were not asked for"),
         (Way::Redirect(trap.port), 2, "a redirect (307), which is not followed"),
         (Way::Refusal(403, "SignatureDoesNotMatch"), 2, "refuses these credentials (403 SignatureDoesNotMatch)"),
@@ -281,6 +285,13 @@ fn a_bucket_that_was_damaged_is_refused_and_the_copy_stays_as_it_was() {
         assert_exit(&pull(&store, copy.path()), 0);
         assert_same(&sample.dataset(), copy.path());
     }
+    let mut objects = whole;
+    objects.insert(String::from("a/b/latest.json"), Vec::new());
+    store.hold(objects);
+    for output in [pull(&store, TempDir::new().unwrap().path()), push(&store, &sample.dataset())] {
+        assert_exit(&output, 65);
+        assert!(printed(&output).contains("`s3://models/a/b/latest.json` is empty"), "{}", printed(&output));
+    }
     let rotten = sample.damaged(|dataset| flip(&crate::sample::files(dataset, "parts/models")[0]));
     store.hold(BTreeMap::new());
     assert_exit(&push(&store, &rotten.dataset()), 65);
@@ -338,6 +349,12 @@ fn large_files_go_in_parts_and_come_in_ranges() {
     assert_sound(copy.path());
     let [here, there] = [&room.dataset(), copy.path()].map(|dataset| fs::read(dataset.join("latest/models.parquet")));
     assert!(here.unwrap() == there.unwrap());
+    // An upload of a name that no request can hold is not begun.
+    store.hold(BTreeMap::new());
+    store.answers(|_, call| if call.step_of_upload() == Some("begin") { Way::Wordy } else { Way::Well });
+    let output = push(&store, &room.dataset());
+    assert_exit(&output, 3);
+    assert!(printed(&output).contains("makes up a name"), "{}", printed(&output));
     // A push that is given up leaves no parts behind.
     store.hold(BTreeMap::new());
     store.answers(|_, call| if call.step_of_upload() == Some("part") { Way::Refusal(403, "") } else { Way::Well });
@@ -386,13 +403,19 @@ fn addresses_and_environments_that_are_wrong_are_refused_before_anything_is_sent
     let store = Store::start();
     let (dataset, trap) = (sample.dataset(), Trap::open());
     let nobody = format!("http://127.0.0.1:{}", trap.port);
-    let refused: [(&str, Environment, &str); 9] = [
+    let refused: [(&str, Environment, &str); 14] = [
         ("s3://key:canary@models/a", &[], "credentials are taken from the environment"),
         ("s3://models/a?token=canary", &[], "credentials are taken from the environment"),
         ("s3://models/a/../b", &[], "is not names"),
         (URL, &[("AWS_ENDPOINT_URL", Some("http://canary@127.0.0.1"))], "an endpoint with credentials"),
         (URL, &[("AWS_ENDPOINT_URL", Some("http://store.example.com"))], "AWS_ALLOW_HTTP=true"),
+        (URL, &[("AWS_ENDPOINT_URL", Some("http://127.0.0.1 "))], "an endpoint that is no URL"),
         (URL, &[("AWS_TIMEOUT", Some("soon"))], "AWS_*"),
+        // As read from a file with its line break.
+        (URL, &[("AWS_ACCESS_KEY_ID", Some("canary\n"))], "`AWS_ACCESS_KEY_ID` as it is"),
+        (URL, &[("AWS_SESSION_TOKEN", Some("canary\n"))], "`AWS_SESSION_TOKEN` as it is"),
+        (URL, &[("AWS_REGION", Some("us-east-1\n"))], "`AWS_REGION` as it is"),
+        ("az://models/a", &[("AZURE_STORAGE_ACCOUNT_NAME", Some("canary\n"))], "`AZURE_STORAGE_ACCOUNT_NAME` as it is"),
         (URL, &[("AWS_SECRET_ACCESS_KEY", None)], "AWS_*"),
         (
             URL,

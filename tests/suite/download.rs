@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{Logged, Room, Sandbox, TWO_WALKS, ask, assert_exit, printed, program, requests};
+use crate::support::{Logged, Room, Sandbox, Server, TWO_WALKS, ask, assert_exit, printed, program, requests};
 
 const KEY: &str = "canary-8d2f";
 
@@ -254,6 +254,18 @@ fn nothing_is_overwritten() {
     let again = run(&mut download(&sandbox, folder.path(), std::slice::from_ref(&version)));
     assert_exit(&again, 0);
     assert_eq!(outcomes(&again)[&version], format!("already_there as {numbered}"));
+}
+
+#[test]
+fn a_file_that_only_its_size_proves_is_said_to_be_no_more() {
+    let version = r#"{"id":7,"modelId":1,"name":"v","files":[{"id":70,"name":"x.pt","sizeKB":1,"primary":true}]}"#;
+    let server = Server::of_json(move |_| Some(version.to_owned()));
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("x.pt"), [0; 1024]).unwrap();
+    let output = run(program().args(["download", "7", "--server", &server.base, "--into"]).arg(folder.path()));
+    assert_exit(&output, 0);
+    let said = "already_there as x.pt (of the same size; no SHA256 is known)";
+    assert_eq!(outcomes(&output)["7"], said);
 }
 
 #[test]

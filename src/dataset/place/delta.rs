@@ -156,15 +156,17 @@ impl Log {
                 None => Ok(Self::default()),
             };
         };
-        let (mut later, mut bytes) = (Vec::new(), 0);
+        let (mut later, mut bytes) = (Vec::new(), 0_u64);
         for version in (last.saturating_sub(VERSIONS_MAX)..=last).rev() {
-            bytes += versions.get(&version).copied().unwrap_or(0);
-            if bytes > READ_MAX {
+            // A list may say less than is there.
+            let listed = versions.get(&version).copied().unwrap_or(0);
+            if bytes.saturating_add(listed) > READ_MAX {
                 return foreign(format!("holds versions of more than {} MiB", READ_MAX >> 20));
             }
             let Some(content) = place.read(&PlaceName::delta(table, history, version))? else {
                 return foreign(format!("lacks version {version}"));
             };
+            bytes += content.len() as u64;
             match Note::of(&content).filter(|note| note.version == version) {
                 None => later.push((version, content)),
                 Some(note) => {
@@ -334,7 +336,10 @@ mod tests {
 
     /// A place in memory, of which only what logs need is there.
     #[derive(Default)]
-    struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+    struct Memory {
+        files: Mutex<BTreeMap<String, Vec<u8>>>,
+        is_listed_as_empty: bool,
+    }
 
     impl Place for Memory {
         fn root(&self) -> &Path {
@@ -346,16 +351,16 @@ mod tests {
         }
 
         fn list(&self, folder: &str) -> Result<BTreeMap<String, u64>, Error> {
-            let files = self.0.lock().unwrap();
+            let files = self.files.lock().unwrap();
             let below = files.iter().filter_map(|(name, content)| {
                 let name = name.strip_prefix(folder)?.strip_prefix('/')?;
-                Some((name.to_owned(), content.len() as u64))
+                Some((name.to_owned(), if self.is_listed_as_empty { 0 } else { content.len() as u64 }))
             });
             Ok(below.collect())
         }
 
         fn read(&self, name: &PlaceName) -> Result<Option<Vec<u8>>, Error> {
-            Ok(self.0.lock().unwrap().get(name.as_str()).cloned())
+            Ok(self.files.lock().unwrap().get(name.as_str()).cloned())
         }
 
         fn fetch(&self, _: &PlaceName, _: u64, _: &mut Sink<'_>) -> Result<(), Error> {
@@ -368,7 +373,7 @@ mod tests {
 
         fn create(&self, name: &PlaceName, content: &[u8]) -> Result<bool, Error> {
             thread::yield_now();
-            let mut files = self.0.lock().unwrap();
+            let mut files = self.files.lock().unwrap();
             Ok(files.entry(name.as_str().to_owned()).or_insert_with(|| content.to_vec()) == content)
         }
 
@@ -394,7 +399,7 @@ mod tests {
         }
 
         fn versions(&self) -> Vec<Vec<u8>> {
-            let files = self.0.lock().unwrap();
+            let files = self.files.lock().unwrap();
             files.iter().filter(|(name, _)| name.contains("_delta_log")).map(|(_, content)| content.clone()).collect()
         }
     }
@@ -473,10 +478,10 @@ mod tests {
             for (version, content) in (1..).zip(&contents) {
                 place.create(&PlaceName::delta(table::named("models").unwrap(), false, version), content.as_bytes()).unwrap();
             }
-            let before = place.0.lock().unwrap().clone();
+            let before = place.files.lock().unwrap().clone();
             let (written, left) = log(&place, &inventory(2, &BTreeSet::from([2])), NEVER).unwrap();
             prop_assert_eq!(written.len() + left.len(), 1);
-            let after = place.0.lock().unwrap().clone();
+            let after = place.files.lock().unwrap().clone();
             prop_assert!(before.iter().all(|(name, content)| after.get(name) == Some(content)));
         }
     }
@@ -493,6 +498,19 @@ mod tests {
             assert!(Note::of(&damaged).is_none(), "{at}");
             assert!(Note::of(&content[..at]).is_none(), "{at}");
         }
+    }
+
+    #[test]
+    fn no_more_is_read_of_a_log_than_may_be_whatever_its_list_says() {
+        let place = Memory { is_listed_as_empty: true, ..Memory::default() };
+        log(&place, &inventory(1, &BTreeSet::from([1])), NEVER).unwrap();
+        for version in 1..=9 {
+            let name = PlaceName::delta(&table::models::TABLE, false, version);
+            assert!(place.create(&name, &vec![b'\n'; 10 << 20]).unwrap());
+        }
+        let (_, left) = log(&place, &inventory(2, &BTreeSet::from([2])), NEVER).unwrap();
+        assert!(left[0].contains("more than 64 MiB"), "{left:?}");
+        assert_eq!(place.versions().len(), 10);
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub enum Way {
     Repeating,
     /// A list that goes on for ever.
     Endless,
+    /// The names that the store makes up are longer than an address can be.
+    Wordy,
     /// An empty page before each page of a list.
     Sparse,
     /// A list that names other things.
@@ -99,6 +101,11 @@ pub enum Way {
 }
 
 impl Way {
+    /// Returns the end of a name that the store makes up.
+    fn suffix(self) -> String {
+        if self == Self::Wordy { "x".repeat(70_000) } else { String::new() }
+    }
+
     /// Everything that may happen to any one call, whoever else there is.
     pub const FAULTS: [Self; 15] = [
         Self::Lost,
@@ -353,7 +360,7 @@ impl State {
             ("GET" | "HEAD", None) => self.get(call),
             ("PUT", None) => self.put(call, way),
             ("POST", None) if call.asks("uploads").is_some() => {
-                let id = format!("upload{}", self.calls.len());
+                let id = format!("upload{}{}", self.calls.len(), way.suffix());
                 self.uploads.insert(id.clone(), BTreeMap::new());
                 let body =
                     format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
@@ -445,7 +452,11 @@ impl State {
                 None => format!("<CommonPrefixes><Prefix>{stray}{prefix}{name}</Prefix></CommonPrefixes>"),
             };
         }
-        let next = if way == Way::Endless { Some(String::from("again")) } else { next };
+        let next = match way {
+            Way::Endless => Some(String::from("again")),
+            Way::Wordy => Some(way.suffix()),
+            _ => next,
+        };
         body += &next.map(|next| format!("<NextContinuationToken>{next}</NextContinuationToken>")).unwrap_or_default();
         (200, Vec::new(), format!("{body}</ListBucketResult>").into_bytes())
     }
