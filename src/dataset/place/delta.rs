@@ -505,7 +505,7 @@ mod tests {
         let place = Memory { is_listed_as_empty: true, ..Memory::default() };
         log(&place, &inventory(1, &BTreeSet::from([1])), NEVER).unwrap();
         for version in 1..=9 {
-            let name = PlaceName::delta(&table::models::TABLE, false, version);
+            let name = PlaceName::delta(table::named("models").unwrap(), false, version);
             assert!(place.create(&name, &vec![b'\n'; 10 << 20]).unwrap());
         }
         let (_, left) = log(&place, &inventory(2, &BTreeSet::from([2])), NEVER).unwrap();
