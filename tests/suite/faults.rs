@@ -206,7 +206,9 @@ fn a_fault_on_any_page_costs_no_row_in_silence() {
         let room = Room::new(CRAWL, &sandbox.base);
         let output = room.run(&[]);
         assert!(get(&sandbox.side("log")).contains("\"fault\":\""), "{fault}, page {page}: it did not strike");
-        wrong(&room, &output, *expected, &truth).map(|wrong| format!("{fault}, page {page}: {wrong}"))
+        // A page that a cursor named was there, so one 404 is not believed.
+        let expected = if fault.ends_with("code=404") && page > 1 { 0 } else { *expected };
+        wrong(&room, &output, expected, &truth).map(|wrong| format!("{fault}, page {page}: {wrong}"))
     });
 }
 

@@ -82,8 +82,12 @@ fn a_browser_finds_nothing_to_run_or_fetch() {
 
 #[test]
 fn without_a_snapshot_there_is_no_page() {
-    let room = Room::new(TWO_WALKS, "http://127.0.0.1:9/api/v1");
-    let output = program().arg("report").arg(room.dataset()).output().unwrap();
-    assert_exit(&output, 2);
-    assert!(printed(&output).contains("civitrawl snapshot"), "{}", printed(&output));
+    let sandbox = Sandbox::start(&["--models", "5"]);
+    let room = Room::new(&format!("snapshot = {{ take = false }}\n{TWO_WALKS}"), &sandbox.base);
+    for said in ["there is no dataset at", "civitrawl snapshot"] {
+        let output = program().arg("report").arg(room.dataset()).output().unwrap();
+        assert_exit(&output, 2);
+        assert!(printed(&output).contains(said), "{}", printed(&output));
+        room.run(&[]);
+    }
 }

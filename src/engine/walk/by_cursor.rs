@@ -94,7 +94,7 @@ pub(super) async fn run(
             Next::Taken { empty, reported_pages, endless } => {
                 on_page();
                 let Paging::Number { last: sign } = definition.endpoint.paging else { return Ok(Finish::Done) };
-                last = last_page(last, sign, page, empty, reported_pages);
+                last = last_page(last, sign, page, page == partition.pages + 1, empty, reported_pages);
                 let complete = End { why: Why::Complete, detail: None };
                 let end = endless.or(last.is_some_and(|last| page >= last).then_some(complete));
                 if let Some(end) = end {

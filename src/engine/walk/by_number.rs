@@ -64,7 +64,8 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                 Next::Again(_) => again = true,
                 Next::Taken { empty, reported_pages, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
-                    learn(&pages, last, page, empty, reported_pages);
+                    let first = page == partition.pages + 1;
+                    pages.last.set(last_page(pages.last.get(), last, page, first, empty, reported_pages));
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
@@ -104,25 +105,26 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
     Ok(finish)
 }
 
-/// Learns from a page where the end is.
-fn learn(pages: &Pages, sign: LastPage, page: u64, empty: bool, reported_pages: Option<u64>) {
-    pages.last.set(last_page(pages.last.get(), sign, page, empty, reported_pages));
-}
-
-/// Returns the last page after one more was taken: the one known so far, unless this page shows it to be another.
+/// Returns the last page after one more was taken: the one known so far, unless this page shows it to be another. The first page
+/// of a run may stand behind an empty one that an earlier run took.
 pub(super) fn last_page(
     known: Option<u64>,
     sign: LastPage,
     page: u64,
+    first: bool,
     empty: bool,
     reported: Option<u64>,
 ) -> Option<u64> {
     let last = match sign {
-        LastPage::Reported if empty => reported.or(Some(page)),
+        LastPage::Reported if empty => match known {
+            // Pages before said that there are more, and the next one shows who is right.
+            Some(known) if known > page => Some(known.min(reported.unwrap_or_default().max(page + 1))),
+            _ => reported.or(Some(page)),
+        },
         // A smaller number may be old, and a page more shows that.
         LastPage::Reported => reported.map(|reported| reported.max(known.unwrap_or_default())),
         // One empty page may be a mistake of the server, and the page behind it shows that.
-        LastPage::Empty if empty => Some(known.map_or(page + 1, |last| last.min(page + 1))),
+        LastPage::Empty if empty => Some(known.unwrap_or(u64::MAX).min(if first { page } else { page + 1 })),
         LastPage::Empty => known.filter(|last| page < *last),
     };
     // A page with items behind the supposed end shows that it was a false one.

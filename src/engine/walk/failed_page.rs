@@ -131,12 +131,13 @@ async fn too_much(
     seeking: bool,
     context: Context<'_>,
 ) -> AfterFailure {
-    let by_cursor = matches!(request.endpoint.paging, Paging::Cursor { .. });
+    let paging = request.endpoint.paging;
+    let by_cursor = matches!(paging, Paging::Cursor { .. });
     let is_smallest = !by_cursor || request.limit <= 1;
     let fails = matches!(kind, FetchErrorKind::AlwaysFails(_));
     let silent = fails || matches!(kind, FetchErrorKind::TimedOut(_));
-    // A notice of maintenance may be JSON, too.
-    let is_odd = matches!(kind, FetchErrorKind::Unreadable(_));
+    // A notice of maintenance may be JSON, too; where there is one answer only, no other is there to compare.
+    let is_odd = matches!(kind, FetchErrorKind::Unreadable(_)) && !matches!(paging, Paging::Single);
     let later = || unfinished(request, &format!("{kind}; run again later to continue"), context);
     let in_doubt = if is_smallest { is_odd || (silent && !by_cursor) } else { fails && !seeking };
     if in_doubt && !something_else_answers(request, context).await {
