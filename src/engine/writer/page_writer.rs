@@ -137,6 +137,7 @@ impl PageWriter {
         let Reading { page, bytes } = decode::read(request.endpoint, body, &query, self.hide.as_ref(), into)?;
         let is_first = !request.again || (request.first_shown && page.full);
         if (page.doubtful || unknown_values::is_empty(request, &page)) && is_first {
+            lock(&self.progress).walk(&request.walk).ask_again(request);
             return Ok(Next::Again(page.items));
         }
         if page.doubtful && page.items < request.shown {

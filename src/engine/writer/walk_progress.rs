@@ -47,6 +47,8 @@ pub(crate) struct WalkProgress {
     /// Numbered pages of this run without items, and the last one with some.
     empty: BTreeSet<u64>,
     filled: u64,
+    /// The first numbered page that is being asked for again.
+    asked_again: Option<u64>,
     /// The density of its windows.
     density: Density,
     /// The fewest items that its list may have without being much shorter than it was.
@@ -469,6 +471,7 @@ impl WalkProgress {
 
     /// Doubts a list of numbered pages whose page was asked for twice and is not what it should be.
     fn doubt_numbered(&mut self, number: u64, page: &Page) {
+        self.asked_again = self.asked_again.filter(|asked| *asked != number);
         match page.items {
             0 => drop(self.empty.insert(number)),
             _ => self.filled = self.filled.max(number),
@@ -482,16 +485,24 @@ impl WalkProgress {
         }
     }
 
+    /// Notes that a page is asked for again. Those behind it need not be, as long as it is.
+    pub(super) fn ask_again(&mut self, request: &PageRequest) {
+        if request.partition.is_empty() && matches!(request.endpoint.paging, Paging::Number { .. }) {
+            self.asked_again = Some(self.asked_again.map_or(request.page, |asked| asked.min(request.page)));
+        }
+    }
+
     /// Returns the number of items below which a last page ends its list early. One value of a fan-out may have none, but a
     /// list may not end long before it did last time, nor a window before the next one begins; an empty page ends one of numbers.
     pub(super) fn early(&self, request: &PageRequest) -> u64 {
         let numbered = matches!(request.endpoint.paging, Paging::Number { .. });
         let partition = self.state.partitions.get(&*request.partition);
         let until = partition.and_then(|partition| partition.until);
-        // Those behind the first one that is not taken yet are empty too.
-        let is_next = numbered && partition.is_none_or(|partition| request.page == partition.pages + 1);
+        // Those behind an empty one are empty too.
+        let first_empty = self.empty.first().into_iter().chain(&self.asked_again).min();
+        let is_first = numbered && first_empty.is_none_or(|empty| request.page < *empty);
         let short = request.partition.is_empty() && self.state.items + u64::from(request.limit) < self.least;
-        match (until, short, is_next || (request.partition.is_empty() && request.page == 1)) {
+        match (until, short, is_first || (request.partition.is_empty() && request.page == 1)) {
             (None, false, first) => u64::from(first),
             _ if numbered => 1,
             _ => u64::MAX,
