@@ -1,7 +1,7 @@
 //! Walks a partition along the server's cursors, or one of a fan-out by numbers: page after page, until the end, an obstacle, or a
 //! stop.
 
-use super::by_number::last_page;
+use super::by_number::LastNumber;
 use super::context::Context;
 use super::failed_page::{self, AfterFailure, handle_failure};
 use super::page::{ask, fetch};
@@ -27,7 +27,10 @@ pub(super) async fn run(
     let mut tied = partition.cursor.clone().filter(|_| partition.larger);
     let (mut cursor, mut page, mut again) = (partition.cursor.clone(), partition.pages + 1, partition.again);
     let (mut once_more, mut shown, mut first_shown, mut before) = (false, 0, false, None);
-    let mut last = None;
+    let mut last = match definition.endpoint.paging {
+        Paging::Number { last } => Some(LastNumber::new(last, page)),
+        Paging::Cursor { .. } | Paging::Lookup | Paging::Single => None,
+    };
     while context.run.stop.may_ask(once_more) {
         let turn = Turn { page, cursor: cursor.clone(), limit: size.now(), again };
         let request = ask(definition, &partition, turn, context)?;
@@ -87,16 +90,16 @@ pub(super) async fn run(
             Next::Again(items) => {
                 shown = items;
                 // With another number of items a page by number is another page.
-                if !matches!(definition.endpoint.paging, Paging::Number { .. }) {
+                if last.is_none() {
                     size.another();
                 }
             }
             Next::Taken { empty, reported_pages, endless } => {
                 on_page();
-                let Paging::Number { last: sign } = definition.endpoint.paging else { return Ok(Finish::Done) };
-                last = last_page(last, sign, page, page == partition.pages + 1, empty, reported_pages);
+                let Some(last) = &mut last else { return Ok(Finish::Done) };
+                last.take(page, empty, reported_pages);
                 let complete = End { why: Why::Complete, detail: None };
-                let end = endless.or(last.is_some_and(|last| page >= last).then_some(complete));
+                let end = endless.or(last.is_reached(page).then_some(complete));
                 if let Some(end) = end {
                     context.writer.end(&request, None, end).await;
                     return Ok(Finish::Done);

@@ -15,12 +15,10 @@ use crate::engine::Error;
 use crate::engine::writer::message::Next;
 
 /// The pages of one walk, which its workers share.
-#[derive(Default)]
 struct Pages {
     /// The page to be requested next.
     next: Cell<u64>,
-    /// The last page, once it is known.
-    last: Cell<Option<u64>>,
+    last: Cell<LastNumber>,
     /// Set when the list must be taken for one without end: no further page is requested.
     endless: RefCell<Option<End>>,
     /// True when a page was refused for good, as those behind it would be.
@@ -28,16 +26,22 @@ struct Pages {
 }
 
 /// Walks all pages.
-pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Result<Finish, Error> {
+pub(super) async fn run(walk: &Walk, sign: LastPage, context: Context<'_>) -> Result<Finish, Error> {
     let partition = Partition::begin(walk, "", context);
-    let pages = Pages { next: Cell::new(partition.pages + 1), ..Pages::default() };
+    let first = partition.pages + 1;
+    let pages = Pages {
+        next: Cell::new(first),
+        last: Cell::new(LastNumber::new(sign, first)),
+        endless: RefCell::default(),
+        over: Cell::default(),
+    };
     // An earlier run may have taken pages behind the next one.
     let begun = context.writer.progress().walk(&walk.name).partition_state("").done_beyond;
     let next = || {
         loop {
             let page = pages.next.get();
             let is_over = pages.over.get() || pages.endless.borrow().is_some();
-            if is_over || pages.last.get().is_some_and(|last| page > last) {
+            if is_over || pages.last.get().is_reached(page - 1) {
                 return None;
             }
             pages.next.set(page + 1);
@@ -64,8 +68,9 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
                 Next::Again(_) => again = true,
                 Next::Taken { empty, reported_pages, endless } => {
                     pages.endless.replace_with(|known| known.take().or(endless));
-                    let first = page == partition.pages + 1;
-                    pages.last.set(last_page(pages.last.get(), last, page, first, empty, reported_pages));
+                    let mut last = pages.last.get();
+                    last.take(page, empty, reported_pages);
+                    pages.last.set(last);
                     return Ok(Finish::Done);
                 }
                 Next::Halted => return Ok(Finish::Halted),
@@ -84,7 +89,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
         Ok::<_, Error>(Finish::Unfinished(context.run.stop.reason().unwrap_or_default()))
     };
     // If pages report how many there are, the first is requested alone, so that none behind the last is requested.
-    let first = if last == LastPage::Reported { next() } else { None };
+    let first = if sign == LastPage::Reported { next() } else { None };
     let mut finish = match first {
         Some(page) => take(page).await?,
         None => Finish::Done,
@@ -94,7 +99,7 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
     }
     // A stop may have interrupted a page behind the last.
     let taken = context.writer.progress().walk(&walk.name).partition_state("").pages;
-    let all_taken = pages.last.get().is_some_and(|last| taken >= last);
+    let all_taken = pages.last.get().is_reached(taken);
     let end = pages.endless.take().or(all_taken.then_some(End { why: Why::Complete, detail: None }));
     if let Some(end) = end.filter(|_| matches!(finish, Finish::Done | Finish::Unfinished(_)) && !pages.over.get()) {
         finish = Finish::Done;
@@ -105,28 +110,46 @@ pub(super) async fn run(walk: &Walk, last: LastPage, context: Context<'_>) -> Re
     Ok(finish)
 }
 
-/// Returns the last page after one more was taken: the one known so far, unless this page shows it to be another. The first page
-/// of a run may stand behind an empty one that an earlier run took.
-pub(super) fn last_page(
-    known: Option<u64>,
+/// The last of numbered pages, as far as the pages taken so far show it.
+#[derive(Clone, Copy)]
+pub(super) struct LastNumber {
+    /// The endpoint's sign of the end.
     sign: LastPage,
-    page: u64,
-    first: bool,
-    empty: bool,
-    reported: Option<u64>,
-) -> Option<u64> {
-    let last = match sign {
-        LastPage::Reported if empty => match known {
-            // Pages before said that there are more, and the next one shows who is right.
-            Some(known) if known > page => Some(known.min(reported.unwrap_or_default().max(page + 1))),
-            _ => reported.or(Some(page)),
-        },
-        // A smaller number may be old, and a page more shows that.
-        LastPage::Reported => reported.map(|reported| reported.max(known.unwrap_or_default())),
-        // One empty page may be a mistake of the server, and the page behind it shows that.
-        LastPage::Empty if empty => Some(known.unwrap_or(u64::MAX).min(if first { page } else { page + 1 })),
-        LastPage::Empty => known.filter(|last| page < *last),
-    };
-    // A page with items behind the supposed end shows that it was a false one.
-    last.filter(|last| empty || page <= *last)
+    /// The first page of this run.
+    first: u64,
+    number: Option<u64>,
+}
+
+impl LastNumber {
+    /// Nothing is known of it.
+    pub(super) const fn new(sign: LastPage, first: u64) -> Self {
+        Self { sign, first, number: None }
+    }
+
+    /// True if this page is known to be the last one or one behind it.
+    pub(super) fn is_reached(&self, page: u64) -> bool {
+        self.number.is_some_and(|last| page >= last)
+    }
+
+    /// Notes a page that was taken, and how many it says there are.
+    pub(super) fn take(&mut self, page: u64, empty: bool, reported: Option<u64>) {
+        let known = self.number;
+        let last = match self.sign {
+            LastPage::Reported if empty => match known {
+                // Pages before said that there are more, and the next one shows who is right.
+                Some(known) if known > page => Some(known.min(reported.unwrap_or_default().max(page + 1))),
+                _ => reported.or(Some(page)),
+            },
+            // A smaller number may be old, and a page more shows that.
+            LastPage::Reported => reported.map(|reported| reported.max(known.unwrap_or_default())),
+            // One empty page may be a mistake of the server, and the page behind it shows that. The first of a run may stand
+            // behind an empty one that an earlier run took.
+            LastPage::Empty if empty => {
+                Some(known.unwrap_or(u64::MAX).min(if page == self.first { page } else { page + 1 }))
+            }
+            LastPage::Empty => known.filter(|last| page < *last),
+        };
+        // A page with items behind the supposed end shows that it was a false one.
+        self.number = last.filter(|last| empty || page <= *last);
+    }
 }
