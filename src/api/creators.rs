@@ -50,6 +50,12 @@ object! {
 keyed!(Creator<'_>, "creator", |creator| text(&creator.username).map(Key::Name));
 
 impl Item for Creator<'_> {
+    fn is_another(&self) -> bool {
+        // Images name their creators; tags and models have no `username`, like a nameless creator.
+        let by_name = self.link.is_none() && self.model_count.is_none() && self.extra.has("postId");
+        by_name || (self.username.is_none() && self.extra.has("name"))
+    }
+
     fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.username).ok_or_else(|| Reason::nameless("the creator", "username"))?;
         rows.tables.creators.push(creators::Row {

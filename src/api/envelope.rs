@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Se
 use serde_json::value::RawValue;
 
 use super::allowance;
-use super::item::{Item, PageRows, doubles, unshown, valued};
+use super::item::{Item, PageRows, doubles, foreign, unshown, valued};
 use super::object::object;
 use super::page::{Page, Query, Unreadable, value_of};
 use super::rejection::{Reason, Rejection, start};
@@ -315,7 +315,7 @@ pub(super) fn take_one<'a, T: Accept<'a> + Item>(
 /// Takes the items of a page: each becomes rows, or a reject.
 pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: &Query<'_>, into: &mut Tables) -> Page {
     let Items { slots: items, mut flaws } = items;
-    let strays = items.iter().filter_map(valued).any(|item| item.stray(query).is_some());
+    let strays = items.iter().filter_map(valued).any(|item| foreign(item, query).is_some());
     if strays && !query.again {
         return Page { doubtful: true, items: 0, ..page };
     }
@@ -335,7 +335,7 @@ pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: 
     let mut rows = PageRows { tables: into, at: query.at, sieve: Sieve::default() };
     // Positions and reasons of the items whose text is kept; of those, the ones that became no rows.
     let (mut kept, mut rejected) = (Vec::new(), Vec::new());
-    let mut foreign = 0;
+    let mut strayed = 0;
     for (position, item) in items.into_iter().enumerate() {
         let (first, differs) = twins.remove(&position).unwrap_or((position, None));
         if shown[first] {
@@ -344,10 +344,10 @@ pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: 
             continue;
         }
         let taken = match item {
-            Slot::Value(item) => match item.stray(query) {
+            Slot::Value(item) => match foreign(&item, query) {
                 None => item.push(query, &mut rows),
                 Some(reason) => {
-                    foreign += 1;
+                    strayed += 1;
                     page.foreign.get_or_insert_with(|| reason.sentence.to_string());
                     Err(reason)
                 }
@@ -373,7 +373,7 @@ pub(super) fn take<T: Item>(items: Items<T>, mut page: Page, body: &str, query: 
     page.unknown = std::mem::take(&mut rows.tables.unknown);
     let hashes = keep(kept, body, query, into);
     page.keys.extend(rejected.into_iter().map(|index| hashes[index]));
-    page.foreign = page.foreign.filter(|_| foreign == page.items);
+    page.foreign = page.foreign.filter(|_| strayed == page.items);
     page
 }
 

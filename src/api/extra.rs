@@ -60,6 +60,13 @@ impl Extra {
         }
     }
 
+    /// True if it has this field.
+    pub(super) fn has(&self, key: &str) -> bool {
+        type Fields<'a> = std::collections::HashMap<Cow<'a, str>, serde::de::IgnoredAny>;
+        !self.is_empty()
+            && serde_json::from_str(&format!("{}}}", self.0)).is_ok_and(|fields: Fields<'_>| fields.contains_key(key))
+    }
+
     /// True if nothing was added.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -162,6 +162,11 @@ impl Item for Image<'_> {
     }
 
     /// The server has answered filters with its whole feed (`imageId` until 2026-03, `modelId` for weeks before 2026-04-27).
+    fn is_another(&self) -> bool {
+        let has_picture = self.url.is_some() || self.width.is_some() || self.height.is_some();
+        !has_picture && (self.extra.has("modelVersions") || self.extra.has("images"))
+    }
+
     fn stray(&self, query: &Query<'_>) -> Option<Reason> {
         let id = self.id?;
         if let Some(wanted) = query.number("imageId").filter(|wanted| *wanted != id) {

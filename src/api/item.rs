@@ -38,6 +38,12 @@ pub(super) trait Item: Keyed + Sized {
         false
     }
 
+    /// True if the item lacks what all things of its kind have, and has what those of another endpoint have: a cache gave the
+    /// answer to another question.
+    fn is_another(&self) -> bool {
+        false
+    }
+
     /// The reason why the item does not match the query; `None` if it matches or does not say.
     fn stray(&self, _query: &Query<'_>) -> Option<Reason> {
         None
@@ -53,6 +59,14 @@ pub(super) trait Item: Keyed + Sized {
 /// The item in a slot, if it holds one.
 pub(super) fn valued<T>(item: &Slot<T>) -> Option<&T> {
     if let Slot::Value(item) = item { Some(item) } else { None }
+}
+
+/// The reason why an item is not what was asked for; `None` if it is, or does not say.
+pub(super) fn foreign<T: Item>(item: &T, query: &Query<'_>) -> Option<Reason> {
+    match item.is_another() {
+        true => Some(Reason::foreign(&format!("it is no {}", T::NOUN))),
+        false => item.stray(query),
+    }
 }
 
 /// The repeated items of a page by position: the position of the first one, and the reason to keep those that differ from it.

@@ -146,6 +146,10 @@ keyed!(Model<'_>, "model", |model| model.id.map(Key::Id));
 keyed!(Cow<'_, str>, "tag", |name| Some(Key::Name(name)));
 
 impl Item for Model<'_> {
+    fn is_another(&self) -> bool {
+        self.name.is_none() && self.versions.is_none() && self.extra.has("postId")
+    }
+
     /// The server answers a filter it does not understand with the whole catalog.
     fn stray(&self, query: &Query<'_>) -> Option<Reason> {
         let id = self.id?;

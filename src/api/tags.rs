@@ -57,6 +57,10 @@ object! {
 keyed!(Tag<'_>, "tag", |tag| text(&tag.name).map(Key::Name));
 
 impl Item for Tag<'_> {
+    fn is_another(&self) -> bool {
+        self.link.is_none() && self.model_count.is_none() && self.extra.has("modelVersions")
+    }
+
     fn push(self, _: &Query<'_>, rows: &mut PageRows<'_>) -> Result<Taken, Reason> {
         let name = text(&self.name).ok_or_else(|| Reason::missing_key("the tag", "name"))?;
         rows.tables.tags.push(tags::Row {

@@ -715,3 +715,59 @@ fn a_part_of_a_page_beside_a_failure_is_no_end() {
     assert!(printed(&output).contains("or that it failed"), "{}", printed(&output));
     assert_eq!(ids(&room, "models"), (1..13).collect());
 }
+
+#[test]
+fn a_page_of_another_endpoint_is_asked_for_again_and_then_refused_by_name() {
+    let other = |endpoint: &str, id: i64| match endpoint {
+        "models" => {
+            json!({ "id": id, "url": "https://x.example/1.jpeg", "hash": "U", "width": 8, "height": 8, "type": "image",
+            "nsfw": false, "nsfwLevel": 1, "browsingLevel": 1, "createdAt": "2024-01-01T00:00:00.000Z", "postId": 5,
+            "stats": {}, "meta": null, "username": "a", "baseModel": "SDXL", "modelVersionIds": [] })
+        }
+        _ => json!({ "id": id, "name": format!("n{id}"), "type": "LORA", "nsfw": false, "nsfwLevel": 1, "tags": [],
+            "creator": { "username": "a" }, "stats": {}, "modelVersions": [] }),
+    };
+    let tag = json!({ "name": "t", "modelCount": 3, "link": "https://x.example/api/v1/models?tag=t" });
+    for (endpoint, key, sort) in
+        [("models", "id", "Oldest"), ("images", "id", "Newest"), ("tags", "name", ""), ("creators", "username", "")]
+    {
+        let numbered = sort.is_empty();
+        for times in [1, usize::MAX] {
+            let (spoilt, tag) = (AtomicUsize::new(0), tag.clone());
+            let server = Server::answering(move |Request { target, .. }| {
+                let query = query(target);
+                let page: i64 = match numbered {
+                    true => query["page"].parse().unwrap(),
+                    false => query.get("cursor").map_or(1, |cursor| cursor.parse().unwrap()),
+                };
+                let names =
+                    || (0..10).map(|n| json!({ key: format!("n{}", page * 10 + n), "link": "https://x.example/" }));
+                let mut items: Vec<_> =
+                    if numbered { names().collect() } else { (0..10).map(|n| item(page * 10 + n)).collect() };
+                if page == 3 && spoilt.fetch_add(1, Ordering::SeqCst) < times {
+                    let others =
+                        (500..510).map(|id| if endpoint == "creators" { tag.clone() } else { other(endpoint, id) });
+                    items = others.collect();
+                }
+                items.retain(|_| page <= 5);
+                let metadata = match numbered {
+                    true => json!({ "currentPage": page, "totalPages": 5 }),
+                    false => json!({ "nextCursor": (page < 5).then(|| (page + 1).to_string()) }),
+                };
+                answer("200 OK", "", &json!({ "items": items, "metadata": metadata }).to_string())
+            });
+            let sort = if numbered { String::new() } else { format!(", sort = \"{sort}\"") };
+            let room =
+                Room::new(&crawl(&format!("endpoint = \"{endpoint}\"\nparams = {{ limit = 10{sort} }}")), &server.base);
+            let output = room.run(&[]);
+            let what = format!("{endpoint}, {times}: {}", printed(&output));
+            assert_eq!(output.status.code(), Some(if times == 1 { 0 } else { 4 }), "{what}");
+            if times == 1 {
+                assert_eq!(room.query(&format!("SELECT count(DISTINCT {key}) FROM {endpoint}")), "[50]\n", "{what}");
+            } else {
+                assert!(printed(&output).contains("the server ignores what page 3 asks for: it is no "), "{what}");
+            }
+            room.assert_sound();
+        }
+    }
+}
