@@ -28,6 +28,21 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
+    /// A request without parameters whose answer is believed, whatever it shows.
+    pub const fn believed(at: Provenance<'a>) -> Self {
+        Self {
+            at,
+            params: &[],
+            cursor: None,
+            limit: 0,
+            early: 0,
+            key: None,
+            again: true,
+            first_shown: false,
+            compared: true,
+        }
+    }
+
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<&'a str> {
         value_of(self.params, name)

@@ -60,17 +60,7 @@ pub(super) fn read_after(
     cursor: Option<&str>,
 ) -> Result<Taken, Unreadable> {
     let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
-    let query = Query {
-        at,
-        params: &params(query),
-        cursor,
-        key,
-        limit: 0,
-        early: 0,
-        again: true,
-        first_shown: false,
-        compared: true,
-    };
+    let query = Query { params: &params(query), cursor, key, ..Query::believed(at) };
     let mut tables = Tables::default();
     let page = (endpoint.read)(body, &query, &mut tables);
     if page.is_err() {

@@ -195,19 +195,8 @@ fn read(page: &StoredPage<'_>, row: &pages::Row<'_>, tables: &mut Tables) -> Opt
         Paging::Lookup => url.path_segments().and_then(|mut segments| segments.next_back()),
         Paging::Cursor { .. } | Paging::Number { .. } | Paging::Single => None,
     };
-    let query = Query {
-        at: page.at,
-        params: &params,
-        cursor: row.cursor,
-        key,
-        limit: 0,
-        early: 0,
-        // It was believed, whatever is doubted today.
-        again: true,
-        first_shown: false,
-        // It was compared before it was taken.
-        compared: true,
-    };
+    // It was compared and believed before it was taken, whatever is doubted today.
+    let query = Query { params: &params, cursor: row.cursor, key, ..Query::believed(page.at) };
     decode::read(endpoint, Body { encoding, bytes: row.body? }, &query, None, tables).ok()
 }
 

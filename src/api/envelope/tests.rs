@@ -7,17 +7,8 @@ use super::*;
 use crate::api::models::MODELS;
 use crate::table::{Provenance, TableBuilder as _};
 
-const ASKED: Query<'_> = Query {
-    at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
-    params: &[],
-    cursor: None,
-    limit: 0,
-    early: 0,
-    key: None,
-    again: false,
-    first_shown: false,
-    compared: true,
-};
+const ASKED: Query<'_> =
+    Query { again: false, ..Query::believed(Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 }) };
 
 fn read(body: &str) -> (Result<Page, Unreadable>, Tables) {
     let mut tables = Tables::default();

@@ -12,17 +12,8 @@ use crate::table::{Provenance, Tables, rejects};
 
 mod lossless;
 
-const ASKED: Query<'_> = Query {
-    at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
-    params: &[],
-    cursor: None,
-    limit: 0,
-    early: 0,
-    key: None,
-    again: false,
-    first_shown: false,
-    compared: true,
-};
+const ASKED: Query<'_> =
+    Query { again: false, ..Query::believed(Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 }) };
 
 /// The rows of each table that a page with this one item becomes, provenance left out.
 fn rows(item: &Value) -> Map<String, Value> {

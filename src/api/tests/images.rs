@@ -450,17 +450,7 @@ fn a_page_of_another_part_of_the_list_is_not_taken() {
         let mut taken = Tables::default();
         let (pairs, body) = (params(query), body(date, next));
         let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
-        let asked = Query {
-            at,
-            params: &pairs,
-            cursor: Some(cursor),
-            key: None,
-            limit: 200,
-            early: 0,
-            again: true,
-            first_shown: false,
-            compared: true,
-        };
+        let asked = Query { params: &pairs, cursor: Some(cursor), limit: 200, ..Query::believed(at) };
         let page = (IMAGES.read)(&body, &asked, &mut taken).unwrap();
         assert_eq!((page.elsewhere, page.items), (elsewhere, if elsewhere { 0 } else { 2 }), "{query} {date} {next}");
         assert_eq!(page.dates.map(|(_, last)| last), Some(1_712_265_450_000), "{query} {date} {next}");
@@ -520,17 +510,7 @@ fn a_long_page_that_shows_nothing_of_its_filter_is_to_be_compared() {
         let at = Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 };
         let params = params(asked);
         for compared in [false, true] {
-            let query = Query {
-                at,
-                params: &params,
-                cursor: None,
-                key: None,
-                limit,
-                early: 0,
-                again: true,
-                first_shown: false,
-                compared,
-            };
+            let query = Query { params: &params, limit, compared, ..Query::believed(at) };
             let mut tables = Tables::default();
             let page = (IMAGES.read)(body, &query, &mut tables).unwrap();
             let shows = compared || unshown.is_empty();

@@ -162,17 +162,7 @@ fn creators(answers: &Answers) -> Judged {
 fn read(endpoint: &Endpoint, item: &Value) -> Result<Page, String> {
     let body = if is_list(endpoint) { json!({ "items": [item], "metadata": {} }) } else { item.clone() };
     let at = Provenance { pass: 1, walk: "", page: 1, fetched_at: 0 };
-    let query = Query {
-        at,
-        params: &[],
-        cursor: None,
-        limit: 0,
-        early: 0,
-        key: None,
-        again: true,
-        first_shown: false,
-        compared: true,
-    };
+    let query = Query::believed(at);
     let page = (endpoint.read)(&body.to_string(), &query, &mut Tables::default());
     page.map_err(|unreadable| unreadable.to_string())
 }

@@ -264,17 +264,7 @@ fn get(sandbox: &Sandbox, target: &str) -> String {
 
 /// Reads a body as a crawl does; returns the page, and the rows of each table.
 fn read(endpoint: &Endpoint, body: &str) -> (Page, Vec<(&'static str, usize)>) {
-    let query = Query {
-        at: Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 },
-        params: &[],
-        cursor: None,
-        limit: 0,
-        early: 0,
-        key: None,
-        again: true,
-        first_shown: false,
-        compared: true,
-    };
+    let query = Query::believed(Provenance { pass: 1, walk: "w", page: 1, fetched_at: 0 });
     let mut tables = Tables::default();
     let page = (endpoint.read)(body, &query, &mut tables).unwrap_or_else(|error| panic!("{error}: {body}"));
     (page, tables.builders_mut().map(|builder| (builder.table().name, builder.finish().unwrap().num_rows())).to_vec())

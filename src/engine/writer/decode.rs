@@ -55,17 +55,7 @@ pub(crate) fn read(
 
 /// Returns true if an answer can be read as a page of an endpoint, whatever it shows.
 pub(crate) fn is_page(endpoint: &Endpoint, body: Body<'_>) -> bool {
-    let query = Query {
-        at: Provenance { pass: 0, walk: "", page: 0, fetched_at: 0 },
-        params: &[],
-        cursor: None,
-        limit: 0,
-        early: 0,
-        key: None,
-        again: true,
-        first_shown: false,
-        compared: true,
-    };
+    let query = Query::believed(Provenance { pass: 0, walk: "", page: 0, fetched_at: 0 });
     read(endpoint, body, &query, None, &mut Tables::default()).is_ok()
 }
 
