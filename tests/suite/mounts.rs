@@ -98,26 +98,37 @@ fn a_read_only_disk_is_reported() {
 #[test]
 fn a_run_that_ended_on_a_full_disk_is_called_failed_and_not_killed() {
     let sandbox = Sandbox::start(&["--models", "600"]);
-    // Slow enough for many commits.
     let slow = SMALL.replace("requests_per_second = 1000.0, burst = 1000", "requests_per_second = 50.0, burst = 2");
-    for (room_left, commits) in [(40, 0), (900, 1)] {
+    // The disk is full before the run, or once it has made a commit. A commit takes more than what is left of it.
+    for at_once in [true, false] {
         let room = Room::new(&slow, &sandbox.base);
         let script = format!(
-            "mount -t tmpfs -o size=64m none \"$3\" || exit 99
+            "dataset=$3
+            mount -t tmpfs -o size=64m none \"$dataset\" || exit 99
+            commits() {{ ls \"$dataset/commits\" | wc -l; }}
+            fill() {{
+                used=$(df --output=used -k \"$dataset\" | tail -1)
+                mount -o remount,size=$((used + 40))k \"$dataset\" 2>/dev/null
+            }}
             \"$1\" crawl \"$2\" --max-pages 3 >&2; [ $? = 3 ] || exit 98
-            used=$(df --output=used -k \"$3\" | tail -1)
-            mount -o remount,size=$((used + {room_left}))k \"$3\" || exit 96
-            \"$1\" crawl \"$2\" --metrics-file \"$3.prom\" >&2; [ $? = 74 ] || exit 95
-            grep -q '^civitrawl_running{{[^}}]*}} 0$' \"$3.prom\" || exit 94
-            grep -q '^civitrawl_failed{{[^}}]*}} 1$' \"$3.prom\" || exit 93
-            [ {commits} = 0 ] || ! grep -q '^civitrawl_commits_total{{[^}}]*}} 0$' \"$3.prom\" || exit 92
-            \"$1\" status \"$3\"; [ $? = 3 ] || exit 91
-            \"$1\" status \"$3\" --json | grep -q '\"state\":\"failed\"' || exit 90
-            \"$1\" verify \"$3\" >&2 || exit 89
-            mount -o remount,size=64m \"$3\" || exit 88
-            \"$1\" crawl \"$2\" >&2 || exit 87
-            \"$1\" status \"$3\" | grep 'last run' >&2 && exit 86
-            \"$1\" verify \"$3\" >&2"
+            before=$(commits)
+            {at_once} && {{ fill || exit 97; }}
+            \"$1\" crawl \"$2\" --rate 10 --metrics-file \"$dataset.prom\" >&2 &
+            {at_once} || {{
+                until [ $(commits) != $before ]; do sleep 0.01; done
+                until fill; do sleep 0.01; done
+            }}
+            wait $!; [ $? = 74 ] || exit 96
+            grep -q '^civitrawl_running{{[^}}]*}} 0$' \"$dataset.prom\" || exit 95
+            grep -q '^civitrawl_failed{{[^}}]*}} 1$' \"$dataset.prom\" || exit 94
+            {at_once} || ! grep -q '^civitrawl_commits_total{{[^}}]*}} 0$' \"$dataset.prom\" || exit 93
+            \"$1\" status \"$dataset\"; [ $? = 3 ] || exit 92
+            \"$1\" status \"$dataset\" --json | grep -q '\"state\":\"failed\"' || exit 91
+            \"$1\" verify \"$dataset\" >&2 || exit 90
+            mount -o remount,size=64m \"$dataset\" || exit 89
+            \"$1\" crawl \"$2\" >&2 || exit 88
+            \"$1\" status \"$dataset\" | grep 'last run' >&2 && exit 87
+            \"$1\" verify \"$dataset\" >&2"
         );
         let output = with_mounts(&room, &script);
         assert_says(&output, &["the last run failed: ", "No space left", ": failed (", "nothing committed was lost"]);
