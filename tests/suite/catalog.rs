@@ -12,7 +12,7 @@ use crate::support::{Logged, Room, Sandbox, assert_exit, get, printed, requests,
 
 /// Models, images, tags and creators of the catalog: few in every test run, as many as `scripts/everything` says there.
 fn sizes() -> Vec<String> {
-    let sizes = std::env::var("CIVITRAWL_EVERYTHING").unwrap_or_else(|_| String::from("800 8000 600 150"));
+    let sizes = std::env::var("CIVITRAWL_EVERYTHING").unwrap_or_else(|_| String::from("500 4000 400 100"));
     let words = ["--models", "--images", "--tags", "--creators"].into_iter().map(str::to_owned);
     words.zip(sizes.split(' ').map(str::to_owned)).flat_map(<[String; 2]>::from).collect()
 }

@@ -72,7 +72,7 @@ fn report(room: &Room) -> Value {
 
 /// Models of the catalog that the long tests crawl: few in every test run, 20,000 in `scripts/complete`.
 fn models() -> String {
-    std::env::var("CIVITRAWL_MODELS").unwrap_or_else(|_| String::from("3000"))
+    std::env::var("CIVITRAWL_MODELS").unwrap_or_else(|_| String::from("1500"))
 }
 
 #[test]
