@@ -22,6 +22,8 @@ pub(crate) struct Explorer {
     random: Random,
     breadth: usize,
     seen: Seen,
+    /// The moments whose losses were looked at: of the crawl, of its recovery, and of the recovery from a crash of that.
+    crashed: [Seen; LOSSES.len()],
     continued: usize,
     /// States looked at.
     pub(crate) states: usize,
@@ -30,12 +32,25 @@ pub(crate) struct Explorer {
 impl Explorer {
     /// Recoveries are crashed as well, `recoveries` times at most; `breadth` multiplies the losses looked at.
     pub(crate) fn new(mutation: Option<Mutation>, recoveries: usize, seed: u64, breadth: usize) -> Self {
-        Self { mutation, recoveries, random: Random(seed), breadth, seen: Seen::default(), continued: 0, states: 0 }
+        let random = Random(seed);
+        Self {
+            mutation,
+            recoveries,
+            random,
+            breadth,
+            seen: Seen::default(),
+            crashed: Default::default(),
+            continued: 0,
+            states: 0,
+        }
     }
 
     /// Checks every state that a crash in one of these moments may leave, and that crashes of its recovery may.
     pub(crate) fn explore(&mut self, moments: &[Moment], depth: usize) -> Result<(), Violation> {
         for moment in moments {
+            if !self.crashed[depth].is_new(moment) {
+                continue;
+            }
             for state in losses(&moment.state, LOSSES[depth] * self.breadth, &mut self.random) {
                 self.visit(&Moment { state, promised: moment.promised }, depth)?;
             }

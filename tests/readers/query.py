@@ -11,8 +11,8 @@ def main(dataset, sql):
     duckdb.execute("SET threads = 1")
     for directory in Path(dataset, "parts").iterdir():
         if directory.name in sql and any(directory.glob("*.parquet")):
-            duckdb.sql(f"CREATE VIEW {directory.name} AS SELECT * FROM '{directory}/*.parquet'")
-    for row in duckdb.sql(sql).fetchall():
+            duckdb.execute(f"CREATE VIEW {directory.name} AS SELECT * FROM '{directory}/*.parquet'")
+    for row in duckdb.execute(sql).fetchall():
         print(json.dumps(row, default=str))
 
 

@@ -38,7 +38,7 @@ def source(dataset, table):
 
 def rows(dataset, table):
     glob = source(dataset, table)
-    columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
+    columns = duckdb.execute(f"DESCRIBE SELECT * FROM '{glob}'").fetchall()
     # The address, and the key that makes a question asked again another one to caches.
     address = r"https?://127\.0\.0\.1:[0-9]+|[?&]_=[0-9]+"
     kept = [
@@ -51,15 +51,15 @@ def rows(dataset, table):
 
 def doubled(dataset, table):
     """Rows that are twice on a page."""
-    found = duckdb.sql(f"SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM '{source(dataset, table)}')) FROM '{source(dataset, table)}'")
+    found = duckdb.execute(f"SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM '{source(dataset, table)}')) FROM '{source(dataset, table)}'")
     return found.fetchall()[0][0]
 
 
 def sums(dataset, table):
     """How many rows there are, and the sum of their hashes: what two tables of the same rows share in any order."""
     every = rows(dataset, table)
-    names = ", ".join(f'"{name}"' for name, *_ in duckdb.sql(f"DESCRIBE {every}").fetchall())
-    return duckdb.sql(f"SELECT count(*), sum(hash({names})) FROM ({every})").fetchall()[0]
+    names = ", ".join(f'"{name}"' for name, *_ in duckdb.execute(f"DESCRIBE {every}").fetchall())
+    return duckdb.execute(f"SELECT count(*), sum(hash({names})) FROM ({every})").fetchall()[0]
 
 
 def differences(a, b, known):
@@ -76,7 +76,7 @@ def differences(a, b, known):
         for here, there in ((a, b), (b, a)):
             alone = f"({rows(here, table)}) EXCEPT ALL ({rows(there, table)})"
             # As text: times with a zone need a module more to become objects.
-            found = duckdb.sql(f"SELECT CAST(alone AS VARCHAR) FROM ({alone}) alone").fetchall()
+            found = duckdb.execute(f"SELECT CAST(alone AS VARCHAR) FROM ({alone}) alone").fetchall()
             if found:
                 faults.append(f"{table}: {len(found)} rows only in {here}:")
                 faults.extend(f"  {row[0][:300]}" for row in found[:SHOWN])

@@ -6,6 +6,7 @@ Every table: the newest observation of each thing, its child rows, when it was f
 gone, by the records, and by `scripts/queries/snapshot.sql`; every history: a row per change. OTHER is a dataset with all parts, where DATASET's own have been pruned.
 """
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ CLAMP_ITEMS = 500
 def states(table):
     """Returns the columns whose changes a history records."""
     glob = source(table)
-    names = [name for name, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {glob}").fetchall()]
+    names = [name for name, *_ in duckdb.execute(f"DESCRIBE SELECT * FROM {glob}").fetchall()]
     return [name for name in names if name not in STATELESS or (table, name) in TEXT_STATES]
 
 
@@ -109,9 +110,9 @@ def answers(found):
 def prepare(dataset):
     """The tables `ranks`, `answers` and `withheld` for the queries below."""
     found = passes(dataset)
-    duckdb.sql("CREATE TABLE ranks (pass BIGINT, base VARCHAR, rank BIGINT)")
-    duckdb.sql("CREATE TABLE answers (pass BIGINT, base VARCHAR, missed BIGINT, gone_at TIMESTAMPTZ)")
-    duckdb.sql("CREATE TABLE withheld (base VARCHAR, missed BIGINT, thing VARCHAR)")
+    duckdb.execute("CREATE TABLE ranks (pass BIGINT, base VARCHAR, rank BIGINT)")
+    duckdb.execute("CREATE TABLE answers (pass BIGINT, base VARCHAR, missed BIGINT, gone_at TIMESTAMPTZ)")
+    duckdb.execute("CREATE TABLE withheld (base VARCHAR, missed BIGINT, thing VARCHAR)")
     for number, one in found.items():
         for rank, walk in enumerate(one["order"]):
             duckdb.execute("INSERT INTO ranks VALUES (?, ?, ?)", [number, walk, rank])
@@ -181,19 +182,33 @@ def by_query(table):
     return f"FROM latest_things('{table}', [{key}], {thing})"
 
 
+# A file is compared with two definitions of it, and read once.
+@functools.cache
+def columns_of(rows):
+    return tuple(duckdb.sql(rows).columns)
+
+
+@functools.cache
+def digest(rows, columns):
+    """Returns how many rows there are, and a number that the same rows have in any order."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    return duckdb.execute(f"SELECT count(*), sum(hash({names})) FROM ({rows})").fetchall()[0]
+
+
 def compare(name, wanted, path):
-    duckdb.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {wanted}")
-    described = [duckdb.sql(f"DESCRIBE {table}").fetchall() for table in ("wanted", f"FROM '{path}'")]
-    names, there = ([column for column, *_ in columns] for columns in described)
-    if missing := set(there).symmetric_difference(names):
+    there = f"FROM '{path}'"
+    columns = columns_of(there)
+    if missing := set(columns).symmetric_difference(columns_of(wanted)):
         return [f"{name}: columns differ: {sorted(missing)}"]
-    columns = ", ".join(f'"{column}"' for column in names)
-    counts = [duckdb.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in ("wanted", f"'{path}'")]
+    if digest(wanted, columns) == digest(there, columns):
+        return []
+    duckdb.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {wanted}")
+    counts = [digest(rows, columns)[0] for rows in (wanted, there)]
     faults = [f"{name}: {counts[1]} rows, not {counts[0]}"] if counts[0] != counts[1] else []
+    names = ", ".join(f'"{column}"' for column in columns)
     # As sets, which takes far less: no row is there twice, see `is_sorted`, and there are as many.
-    for what, here, other in (("missing", "wanted", f"'{path}'"), ("too many", f"'{path}'", "wanted")):
-        rows = f"SELECT {columns} FROM {here} EXCEPT SELECT {columns} FROM {other}"
-        found = duckdb.sql(f"SELECT CAST(r AS VARCHAR) FROM ({rows}) r").fetchall()
+    for what, here, other in (("missing", "FROM wanted", there), ("too many", there, "FROM wanted")):
+        found = duckdb.execute(f"SELECT CAST(r AS VARCHAR) FROM (SELECT {names} {here} EXCEPT SELECT {names} {other}) r").fetchall()
         if found:
             faults.append(f"{name}: {len(found)} rows {what}:")
             faults.extend(f"  {row[0][:400]}" for row in found[:SHOWN])
@@ -202,11 +217,9 @@ def compare(name, wanted, path):
 
 def is_sorted(name, path, key):
     columns = pyarrow.parquet.read_table(path, columns=key)
-    rows = list(zip(*(columns[column].to_pylist() for column in key)))
     # Texts in the order of their bytes, as the files have them.
-    rows = [tuple(v.encode() if isinstance(v, str) else v for v in row) for row in rows]
-    faults = [] if rows == sorted(rows) else [f"{name}: not sorted by {key}"]
-    return faults if len(set(rows)) == len(rows) else [*faults, f"{name}: a key twice"]
+    faults = [] if columns == columns.sort_by([(column, "ascending") for column in key]) else [f"{name}: not sorted by {key}"]
+    return faults if len(columns.group_by(key).aggregate([])) == len(columns) else [*faults, f"{name}: a key twice"]
 
 
 def periods(rows):
@@ -234,7 +247,7 @@ def check_history(table, path):
         FROM ({ranked(table)}) QUALIFY row_number() OVER (PARTITION BY {key}, pass ORDER BY {NEWEST}) = 1
         ORDER BY {key}, pass"""
     wanted, rows = [], []
-    for row in duckdb.sql(newest).fetchall():
+    for row in duckdb.execute(newest).fetchall():
         if rows and rows[-1][0] != row[0]:
             wanted += periods(rows)
             rows = []
@@ -242,7 +255,7 @@ def check_history(table, path):
     wanted += periods(rows) if rows else []
     query = f"""SELECT {key}, [{', '.join(f'CAST("{c}" AS VARCHAR)' for c in columns)}], pass, walk, page,
         epoch_ms(valid_from), epoch_ms(valid_to) FROM '{path}' ORDER BY {key}, valid_from"""
-    found = [list(row) for row in duckdb.sql(query).fetchall()]
+    found = [list(row) for row in duckdb.execute(query).fetchall()]
     if found == wanted:
         return [], len(found)
     differ = [(a, b) for a, b in zip(wanted, found) if a != b][:SHOWN]
@@ -261,7 +274,7 @@ def check_files(path, key, files):
             faults.append(f"{place}: its rows are not {file['rows']}")
         if file.get("range") is not None:
             of = f"least(greatest({key} >> 20, 0), 2047)"
-            other = duckdb.sql(f"SELECT count(*) FROM '{place}' WHERE {of} != {file['range']}").fetchall()[0][0]
+            other = duckdb.execute(f"SELECT count(*) FROM '{place}' WHERE {of} != {file['range']}").fetchall()[0][0]
             faults += [f"{place} holds {other} rows of other ranges"] if other else []
             faults += [f"{place} is empty"] if file["rows"] == 0 and len(files) > 1 else []
     return faults
@@ -295,10 +308,10 @@ def main(dataset, other=None):
             if not other and (query := by_query(table)):
                 faults += compare(f"{table} by snapshot.sql", query, path)
             faults += is_sorted(table, path, ALL_KEYS[table])
-            counts[table] = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
+            counts[table] = duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
         faults += check_files(path, ALL_KEYS[table][0], of_table)
     gone_rows = sum(
-        duckdb.sql(f"SELECT count(gone_at) FROM '{latest / table}.parquet'").fetchall()[0][0]
+        duckdb.execute(f"SELECT count(gone_at) FROM '{latest / table}.parquet'").fetchall()[0][0]
         for table, history in files
         if not history and table not in LOGS
     )

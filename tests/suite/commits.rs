@@ -2,18 +2,16 @@
 
 use std::env;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
 use civitrawl::dataset::commit::fingerprint;
-use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::part::read_rows;
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
-use civitrawl::storage::Disk;
+use civitrawl::dataset::store::{Batch, RunInfo};
 
-use crate::support::{Room, Sandbox, Server, assert_exit, printed};
+use crate::support::{Room, Sandbox, Server, assert_exit, open, printed};
 
 const CRAWL: &str = r#"
 
@@ -25,7 +23,7 @@ params = { sort = "Oldest", period = "AllTime", nsfw = true, archived = true, li
 
 /// Commits the rows of the only commit again and again, each time with a cursor more.
 fn commit_again(dataset: &Path, times: u64) {
-    let mut store = Store::open(Layout::new(dataset), Arc::new(Disk)).unwrap();
+    let mut store = open(dataset);
     let last = store.manifest().last.clone().unwrap();
     let rows = |part: &civitrawl::dataset::commit::Part| {
         let content = std::fs::read(store.layout().part(part.table, &part.name)).unwrap();

@@ -1,18 +1,14 @@
 //! A stop bounds the snapshot too: it is cleared away whole, readers keep the one they had, and the next run takes it first.
 
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, take_unless, threads};
-use civitrawl::dataset::store::Store;
-use civitrawl::storage::Disk;
 use serde_json::Value;
 
-use crate::support::{Room, Sandbox, assert_exit, pass_night, printed, requests, terminate};
+use crate::support::{Room, Sandbox, assert_exit, open, pass_night, printed, requests, terminate};
 
 const CRAWL: &str = r#"
 history = ["models"]
@@ -51,7 +47,7 @@ fn it_stops_at_any_look_at_the_disk_and_leaves_nothing() {
     for looks in (0..).step_by(7) {
         let left = AtomicU32::new(looks);
         let cancel = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err();
-        let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).expect("it is sound");
+        let mut store = open(&room.dataset());
         let options = SnapshotOptions {
             tables: &[],
             history: &[],

@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take_record_batch;
-use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
-use civitrawl::storage::Disk;
+use civitrawl::dataset::store::{Batch, RunInfo};
 use civitrawl::table;
 use serde_json::json;
 
-use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, most_memory, printed, program, read};
+use crate::support::{Room, Sandbox, TWO_WALKS, assert_exit, most_memory, open, printed, program, read};
 
 /// Rows of a commit.
 const ROWS: i64 = 20_000;
@@ -35,7 +33,7 @@ enum Values<'a> {
 
 /// Adds a commit for each table that is named: its first row in the dataset as many times, with other values in some columns.
 fn add(room: &Room, name: &str, rows: Range<i64>, pages: u64, values: &[(&str, Values<'_>)]) {
-    let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).unwrap();
+    let mut store = open(&room.dataset());
     let last = store.manifest().last.clone().unwrap();
     let part = store.manifest().live_parts().find(|part| part.table.name == name).unwrap().clone();
     let table = table::named(name).unwrap();

@@ -10,15 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use civitrawl::dataset::Error;
 use civitrawl::dataset::commit::{End, Why};
-use civitrawl::dataset::layout::Layout;
 use civitrawl::dataset::snapshot::{SnapshotOptions, Taken, is_owed, newest, take, threads};
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
-use civitrawl::storage::Disk;
+use civitrawl::dataset::store::{Batch, RunInfo};
 use civitrawl::table::Table;
 use serde_json::{Value, json};
 
 use crate::sample::flip;
-use crate::support::{Room, Server, assert_exit, copy_tree, killed_at, printed, program, read, verify};
+use crate::support::{Room, Server, assert_exit, copy_tree, killed_at, open, printed, program, read, verify};
 
 /// A walk over a list whose pages the tests write, and no snapshot unless it is asked for.
 pub(crate) const CRAWL: &str = r#"
@@ -438,7 +436,7 @@ fn a_file_with_the_same_bytes_is_another_copy_of_its_rows() {
     let catalog = Catalog::of(CRAWL);
     let dataset = catalog.room.dataset();
     let take = |split: &[&'static Table], keep: usize| {
-        let mut store = Store::open(Layout::new(&dataset), Arc::new(Disk)).unwrap();
+        let mut store = open(&dataset);
         let keep = &|newer, _| newer < keep;
         take(&mut store, &SnapshotOptions { tables: &[], history: &[], split, keep, prune: true, threads: threads() })
     };
@@ -495,7 +493,7 @@ fn a_kill_at_any_call_leaves_the_ranges_whole_old_or_new() {
 fn a_pass_that_ends_without_a_row_has_its_snapshot() {
     let catalog = Catalog::of(CRAWL);
     catalog.snapshot(&[]);
-    let mut store = Store::open(Layout::new(catalog.room.dataset()), Arc::new(Disk)).unwrap();
+    let mut store = open(&catalog.room.dataset());
     let last = store.manifest().last.clone().unwrap();
     let mut walks = last.walks.clone();
     walks.values_mut().for_each(|walk| walk.end = Some(End { why: Why::Complete, detail: None }));
@@ -505,7 +503,7 @@ fn a_pass_that_ends_without_a_row_has_its_snapshot() {
     drop(store);
     let said = printed(&catalog.snapshot(&[]));
     assert!(said.contains("taken over") && !said.contains("rewritten"), "{said}");
-    let store = Store::open(Layout::new(catalog.room.dataset()), Arc::new(Disk)).unwrap();
+    let store = open(&catalog.room.dataset());
     assert!(!is_owed(store.manifest(), newest(&store).unwrap().as_ref()));
 }
 

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, new_null_array};
 use civitrawl::api::ENDPOINTS;
 use civitrawl::dataset::commit::Part;
-use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
-use civitrawl::storage::Disk;
+use civitrawl::dataset::store::{Batch, RunInfo};
 use civitrawl::table;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Room, Sandbox, ask, assert_exit, assert_sound, calls_made, copy_tree, killed_at, printed, program, query, read,
+    Room, Sandbox, ask, assert_exit, assert_sound, calls_made, copy_tree, killed_at, open, printed, program, query,
+    read,
 };
 
 /// A walk over every endpoint, with answers kept, and one whose sixth page nobody can read.
@@ -197,7 +196,7 @@ fn every_endpoint_is_replayed() {
 
 /// Commits every commit's rows once more, some columns without their values, in place of the old.
 fn lose(dataset: &Path, columns: &[&str]) {
-    let mut store = Store::open(Layout::new(dataset), Arc::new(Disk)).expect("it is sound");
+    let mut store = open(dataset);
     let commits: Vec<Vec<Part>> = store.manifest().history.parts.values().cloned().collect();
     for parts in commits {
         let mut tables: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();

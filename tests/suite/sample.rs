@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use civitrawl::dataset::commit::{Part, PrunedPart, Record};
-use civitrawl::dataset::layout::{FileHash, Layout};
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
-use civitrawl::storage::Disk;
+use civitrawl::dataset::layout::FileHash;
+use civitrawl::dataset::store::{Batch, RunInfo};
 
-use crate::support::{Room, Sandbox, assert_exit, copy_tree, program};
+use crate::support::{Room, Sandbox, assert_exit, copy_tree, open, program};
 
 const CRAWL: &str = r#"
 # Only what is asked for is in it.
@@ -51,7 +49,7 @@ impl Sample {
     pub(crate) fn restated() -> Self {
         let sample = Self::make();
         assert_exit(&program().arg("snapshot").arg(sample.room.dataset()).output().unwrap(), 0);
-        let mut store = Store::open(Layout::new(sample.room.dataset()), Arc::new(Disk)).unwrap();
+        let mut store = open(&sample.room.dataset());
         store.write_full_every(5);
         for removed in [Some(1), None, Some(2)] {
             let manifest = store.manifest();

@@ -1,14 +1,12 @@
 //! The same thing twice on one page: it is taken once, and what differs is kept.
 
-use std::sync::Arc;
-
 use civitrawl::dataset::layout::Layout;
-use civitrawl::dataset::store::{Batch, RunInfo, Store};
+use civitrawl::dataset::store::{Batch, RunInfo};
 use civitrawl::storage::Disk;
 use civitrawl::table;
 use serde_json::{Value, json};
 
-use crate::support::{Room, Server, assert_exit, printed, program};
+use crate::support::{Room, Server, assert_exit, open, printed, program};
 
 /// A crawl of one walk over the given items of an endpoint, each list a page.
 fn crawl(endpoint: &str, pages: &[Value]) -> Room {
@@ -162,7 +160,7 @@ fn creators_and_tags_listed_twice_do_not_disturb_totals() {
 #[test]
 fn a_snapshot_with_a_key_twice_is_not_written() {
     let room = crawl("models", &[json!([model(1, &json!([version(11, &json!([]), &json!([]))]))])]);
-    let mut store = Store::open(Layout::new(room.dataset()), Arc::new(Disk)).unwrap();
+    let mut store = open(&room.dataset());
     let last = store.manifest().last.clone().unwrap();
     let part = store.manifest().live_parts().find(|part| part.table.name == "model_tags").unwrap().clone();
     let tables =

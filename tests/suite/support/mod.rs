@@ -10,6 +10,14 @@ mod tls;
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use civitrawl::dataset::Error;
+use civitrawl::dataset::layout::Layout;
+use civitrawl::dataset::store::Store;
+use civitrawl::storage::Disk;
 
 pub use crawl_file::{Room, SMALL, TWO_WALKS, Walk, crawl, crawl_file, shipped};
 pub use query::python;
@@ -50,6 +58,18 @@ pub fn assert_sound(dataset: &Path) {
 /// Runs `civitrawl verify` on a dataset.
 pub fn verify(dataset: &Path) -> Output {
     program().arg("verify").arg(dataset).output().expect("the program runs")
+}
+
+/// Opens a dataset to write to it. A process that another test starts has a copy of the lock until it becomes its program, so
+/// one that was given back may be held a moment longer.
+pub fn open(dataset: &Path) -> Store {
+    for _ in 0..1000 {
+        match Store::open(Layout::new(dataset), Arc::new(Disk)) {
+            Err(Error::Held { .. }) => thread::sleep(Duration::from_millis(10)),
+            opened => return opened.expect("it is sound"),
+        }
+    }
+    panic!("{} stays held", dataset.display());
 }
 
 /// Copies a directory and all that is in it.
@@ -93,7 +113,7 @@ pub fn most_memory(command: &mut Command) -> (Output, u64) {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         most = most.max(peak.unwrap_or(0));
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
     (child.wait_with_output().expect("it is a child"), most)
 }
